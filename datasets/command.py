@@ -1,0 +1,62 @@
+"""The console command `mmvsf`: mounts what each part offers and turns errors into one line."""
+
+import logging
+import sys
+from importlib.metadata import entry_points
+
+import click
+import typer
+
+from .errors import MmvsfError, one_line
+
+ENTRY_POINTS = "mmvsf.commands"
+
+
+def build_app() -> typer.Typer:
+    """The whole command line. Each entry point of the group `mmvsf.commands` is a Typer app."""
+    app = typer.Typer(
+        name="mmvsf",
+        help="Satellite time series, weather and crop labels as one Zarr cube per region, and MM-VSF, a model"
+        " that learns from such cubes.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+
+    @app.callback()
+    def main_options(
+        debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    ) -> None:
+        logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(message)s")
+        logging.getLogger("mmvsf").setLevel(logging.DEBUG if debug else logging.INFO)
+
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name, reverse=True):
+        app.add_typer(point.load())
+    return app
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 incomplete or failed, 2 bad input, 130 interrupted."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = build_app()(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        code = 130
+    except (MmvsfError, OSError) as error:
+        if debug:
+            raise
+        print(f"error: {_message(error)}", file=sys.stderr)
+        code = error.exit_code if isinstance(error, MmvsfError) else 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, MmvsfError):
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or one_line(error)}{where}; what was finished is kept, run again once that is mended"
+    return one_line(error, 2000)

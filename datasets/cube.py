@@ -1,0 +1,153 @@
+"""A cube on disk: create its template, open it, and know what it holds."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from .calendar import SHARD_DAYS, Calendar
+from .errors import IncompleteError, InputError
+from .grid import Grid
+from .layout import FORMAT, FORMAT_VERSION, cube_layout
+from .legend import Legend
+from .region import Region, parse_region
+from .store import create_group
+from .variables import BAND_NAMES
+
+
+def cube_path(region: str, data_dir: Path) -> Path:
+    """Where the cube of a region stands."""
+    return data_dir / f"{region}.zarr"
+
+
+@dataclass(frozen=True)
+class Cube:
+    """What a cube is and holds, read from its metadata; pixels stay on disk."""
+
+    path: Path
+    region: Region
+    grid: Grid
+    calendar: Calendar
+    weather: tuple[str, ...]
+    """weather variables"""
+    label_years: tuple[int, ...]
+    legend: Legend | None
+    complete: bool
+    """True once the build was finished"""
+    attributes: dict[str, Any]
+    """all root attributes"""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        return BAND_NAMES
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        return self.region.period.years
+
+    @classmethod
+    def open(cls, path: Path, *, allow_incomplete: bool = False) -> Self:
+        """Open a cube. Raises InputError where there is none, or one of another format version, and
+        IncompleteError where its build was not finished (unless `allow_incomplete`)."""
+        if not (path / "zarr.json").is_file():
+            if (path / "imagery").exists():
+                raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
+            raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
+        root = zarr.open_group(str(path), mode="r", zarr_format=3, use_consolidated=False)
+        attributes = dict(root.attrs)
+        if attributes.get("format") != FORMAT:
+            raise InputError(f"{path} is a Zarr store but no cube of this kind (format is not '{FORMAT}')")
+        if attributes.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                f"{path} has format version {attributes.get('format_version')}, this program reads version"
+                f" {FORMAT_VERSION}; build it again, or install the version of mmvsf that made it"
+                f" ({attributes.get('software', {}).get('mmvsf', 'unknown')})"
+            )
+        complete = bool(attributes.get("complete"))
+        if not complete and not allow_incomplete:
+            raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
+        try:
+            raw = dict(attributes["grid"])
+            grid = Grid(**{**raw, "blocks": tuple((int(y), int(x)) for y, x in raw["blocks"])})
+            calendar = Calendar(**attributes["calendar"])
+            weather = tuple(attributes["weather_variables"])
+            label_years = tuple(attributes["label_years"])
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
+        region = parse_region(attributes["region"], f"{path} (root attribute 'region')")
+        legend = None
+        if label_years:
+            legend = Legend.from_attributes(dict(zarr.open_array(str(path / "labels/crop"), mode="r").attrs))
+        return cls(path, region, grid, calendar, weather, label_years, legend, complete, attributes)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A small array read whole, such as `imagery/status` or `splits/split`, as stored."""
+        return np.asarray(zarr.open_array(str(self.path / name), mode="r")[...])
+
+    @cached_property
+    def identity(self) -> str:
+        """The digest that the finished build recorded."""
+        return str(self.attributes.get("digest", ""))
+
+
+def create_template(
+    path: Path,
+    region: Region,
+    grid: Grid,
+    calendar: Calendar,
+    legend: Legend | None,
+    provenance: dict[str, Any],
+) -> None:
+    """Create every array of a cube, empty. The root's zarr.json is written last and marks the template whole.
+
+    `provenance` goes to the root attributes beside the recipe. Raises OSError if the disk refuses.
+    """
+    weather = region.weather.variables
+    label_years = tuple(sorted(region.labels.years)) if region.labels and legend else ()
+    for group in cube_layout(grid, calendar, weather, region.period.years, label_years, legend):
+        create_group(path, group)
+    attributes = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "title": region.title,
+        "complete": False,
+        "region": region.model_dump(mode="json"),
+        "grid": asdict(grid),
+        "calendar": asdict(calendar),
+        "weather_variables": list(weather),
+        "label_years": list(label_years),
+        "legend": legend.attributes() if legend else None,
+        **provenance,
+    }
+    zarr.create_group(str(path), zarr_format=3, attributes=attributes)
+
+
+def open_cube(path: Path | str) -> xr.DataTree:
+    """The cube as an xarray DataTree with Dask chunks as large as its shards; reflectance is decoded.
+
+    Raises InputError or IncompleteError as `Cube.open` does.
+    """
+    cube = Cube.open(Path(path))
+    chunks = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
+    return xr.open_datatree(path, engine="zarr", chunks=chunks)
+
+
+def digest(path: Path) -> str:
+    """The identity of a cube: SHA-256 over every array's metadata and chunk objects, and the child groups'
+    metadata, by path. Provenance (the root's attributes and consolidated metadata) is left out, so two builds
+    of the same data agree."""
+    total = sha256()
+    for file in sorted(path.rglob("*"), key=lambda entry: entry.relative_to(path).as_posix()):
+        name = file.relative_to(path).as_posix()
+        if not file.is_file() or name == "zarr.json" or name.endswith(".__lock"):
+            continue
+        total.update(name.encode())
+        with file.open("rb") as stream:
+            total.update(sha256(stream.read()).digest())
+    return total.hexdigest()

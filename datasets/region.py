@@ -1,0 +1,391 @@
+"""The recipe of a region: which place, which years, which sources, on which grid. A short YAML file.
+
+Unknown keys, reversed bounds, impossible dates and unknown sources are refused, each with what the line
+means and what to write instead.
+"""
+
+import os
+import re
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from .errors import InputError
+from .variables import WEATHER_NAMES
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+Products = Literal["hls-l30", "hls-s30", "sentinel-2-l2a"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class SitePoint(_Strict):
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Short name of the place: lower-case letters, digits and hyphens."""
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    """Longitude in degrees east (negative in the Americas)."""
+    lat: Annotated[float, Field(ge=-84, le=84)]
+    """Latitude in degrees north, between 84 S and 84 N, where UTM holds."""
+
+
+class Sample(_Strict):
+    clusters: Annotated[int, Field(ge=1)]
+    """How many clusters of blocks to draw from the area."""
+    size: Annotated[int, Field(ge=1, le=8)] = 3
+    """A cluster is size x size blocks; neighbours share reads."""
+    seed: int = 0
+    """Seed of the draw; the same seed draws the same blocks."""
+
+
+class Area(_Strict):
+    """The ground to cover. Give one of `bbox`, `file` or `sites`."""
+
+    bbox: tuple[float, float, float, float] | None = None
+    """[west, south, east, north] in degrees."""
+    file: str | None = None
+    """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
+    sites: tuple[SitePoint, ...] | None = None
+    """Single places: the block of the grid that each point lies in."""
+    sample: Sample | None = None
+    """Take clusters of blocks from the area instead of all of it."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [key for key in ("bbox", "file", "sites") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of bbox, file, sites (found: {', '.join(given) or 'none'})")
+        if self.bbox is not None:
+            west, south, east, north = self.bbox
+            if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
+                raise ValueError(
+                    "bbox is [west, south, east, north] in degrees, with west < east and south < north,"
+                    f" found {list(self.bbox)}"
+                )
+        if self.sites is not None:
+            names = [site.name for site in self.sites]
+            if not names or len(set(names)) < len(names):
+                raise ValueError("sites needs at least one place, each with a name of its own")
+            if self.sample is not None:
+                raise ValueError("sample draws from a bbox or a file; sites are taken as they are")
+        return self
+
+
+class GridSpec(_Strict):
+    crs: str
+    """Projected CRS in metres, e.g. EPSG:32615: the UTM zone that most scenes are in."""
+    resolution: Annotated[float, Field(gt=0)] = 30.0
+    """Pixel size in metres (HLS 30, Sentinel-2 10)."""
+    block: Annotated[int, Field(ge=8, le=2048)] = 256
+    """Pixels a side of a block: the unit of a task, of a Zarr shard, of resuming, of splitting."""
+    chunk: Annotated[int, Field(ge=4, le=1024)] = 64
+    """Pixels a side of a chunk: the unit of reading. Divides `block`."""
+    weather_cell: Annotated[int, Field(ge=1)] = 128
+    """Image pixels a side of one cell of the weather grid."""
+    origin: tuple[float, float] = (0.0, 0.0)
+    """A block corner [x, y] in metres; blocks are counted from it. Regions that share it share a lattice."""
+
+    @field_validator("crs")
+    @classmethod
+    def _projected(cls, value: str) -> str:
+        from pyproj import CRS
+        from pyproj.exceptions import CRSError
+
+        try:
+            crs = CRS.from_user_input(value)
+        except CRSError as error:
+            raise ValueError(f"'{value}' is no CRS; write an EPSG code such as EPSG:32615") from error
+        if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
+            raise ValueError(f"'{value}' is not a projected CRS in metres; write one such as EPSG:32615")
+        return value
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.block % self.chunk:
+            raise ValueError(f"chunk ({self.chunk}) must divide block ({self.block})")
+        return self
+
+
+class Period(_Strict):
+    start: date
+    """First day of imagery, YYYY-MM-DD."""
+    end: date
+    """Last day of imagery, YYYY-MM-DD."""
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = tuple(range(1, 13))
+    """Months of the year to take images of (1 to 12)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"end ({self.end}) lies before start ({self.start}); swap them")
+        if self.start < date(1982, 1, 1):
+            raise ValueError(f"start ({self.start}) lies before the first Landsat Thematic Mapper image (1982)")
+        if not self.months:
+            raise ValueError("months is empty; leave the line out to take the whole year")
+        return self
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """The calendar years that the period touches."""
+        return tuple(range(self.start.year, self.end.year + 1))
+
+    def contains(self, day: date) -> bool:
+        return self.start <= day <= self.end and day.month in self.months
+
+
+class Imagery(_Strict):
+    source: Literal["archive"]
+    """Where scenes come from: `archive` is a folder with STAC items and COGs."""
+    path: str
+    """The folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    products: Annotated[tuple[Products, ...], Field(min_length=1)]
+    """Which products to take: hls-l30, hls-s30, sentinel-2-l2a."""
+    skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """A (day, block) with a smaller clear fraction keeps its quality mask, but its bands are not read."""
+    complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """A build that could read a smaller share of its (day, block) units ends as incomplete."""
+
+    @model_validator(mode="after")
+    def _one_processing(self) -> Self:
+        if "sentinel-2-l2a" in self.products and len(self.products) > 1:
+            raise ValueError(
+                "HLS is adjusted to a fixed sun and view angle and Sentinel-2 L2A is not; build one cube of each"
+            )
+        return self
+
+
+class Weather(_Strict):
+    source: Literal["archive"]
+    """Where weather comes from: `archive` is a NetCDF file, a folder of them, or a Zarr store."""
+    path: str
+    """The NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    variables: tuple[str, ...] = WEATHER_NAMES
+    """Which variables the cube carries."""
+    start: date | None = None
+    """First day of weather; by default 1 October before the first season."""
+    fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
+    """Gaps of up to this many days are filled from their neighbours and flagged; longer ones are refused."""
+
+    @field_validator("variables")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in WEATHER_NAMES]
+        if unknown or not value or len(set(value)) < len(value):
+            raise ValueError(
+                f"takes some of {', '.join(WEATHER_NAMES)}, each once; found {', '.join(unknown or value) or 'none'}"
+            )
+        return value
+
+
+class Labels(_Strict):
+    source: Literal["archive"]
+    """Where labels come from: `archive` is one raster a year on disk."""
+    path: str
+    """Path of the rasters, with {year} in place of the year."""
+    legend: str
+    """CSV file with the columns code, name and, if wanted, color (#rrggbb). Code 0 means unknown."""
+    years: Annotated[tuple[int, ...], Field(min_length=1)]
+    """Years with labels."""
+    method: Literal["nearest", "majority"] = "majority"
+    """How labels of another grid come to the pixels: nearest to the centre, or the majority of 5 x 5 points."""
+
+    @model_validator(mode="after")
+    def _year_in_path(self) -> Self:
+        if len(self.years) > 1 and "{year}" not in self.path:
+            raise ValueError("path needs {year} where there are labels of several years")
+        if len(set(self.years)) < len(self.years):
+            raise ValueError("years names a year twice")
+        return self
+
+
+class Places(_Strict):
+    """Which places are held out. Name them (`test`, `validation`: sites), or draw a share of them."""
+
+    test: tuple[str, ...] = ()
+    """Names of the sites held out for testing."""
+    validation: tuple[str, ...] = ()
+    """Names of the sites held out for watching the training."""
+    test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the units held out for testing, where sites are not named."""
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the units held out for watching the training."""
+    unit: Literal["cluster", "block", "chunk"] = "cluster"
+    """What is held out as a whole: connected blocks, single blocks, or (in one small block) single chunks."""
+    layout: Literal["scattered", "strips"] = "scattered"
+    """Units drawn at random, or cut from west to east (for a region too small for a random draw)."""
+    buffer: Annotated[int, Field(ge=0)] = 0
+    """Training units this close to a held-out one (in units) are left out."""
+    seed: int = 0
+    """Seed of the draw."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.test or self.validation) and (self.test_share or self.validation_share):
+            raise ValueError("name the held-out sites, or give shares, not both")
+        if self.test_share + self.validation_share >= 1:
+            raise ValueError("test_share and validation_share leave nothing to train on")
+        if set(self.test) & set(self.validation):
+            raise ValueError("a site is both test and validation")
+        return self
+
+
+class YearSplit(_Strict):
+    test: tuple[int, ...] = ()
+    """Years held out for testing."""
+    validation: tuple[int, ...] = ()
+    """Years held out for watching the training."""
+
+
+class SplitSpec(_Strict):
+    places: Places = Places()
+    """Held-out places."""
+    years: YearSplit = YearSplit()
+    """Held-out years."""
+
+
+class Simulation(_Strict):
+    """Make the archive by simulation before it is read (the `sandbox` regions)."""
+
+    path: str
+    """Folder that the simulated archive is written to."""
+    seed: int
+    """Seed of the simulated world."""
+    crop_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How far crops follow the weather of the year (1) or the mean weather (0)."""
+    soil_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How far the wetness of bare soil follows the weather of the year (1) or the mean weather (0)."""
+
+
+class Region(_Strict):
+    """A whole recipe. `load_region` reads one; `recipe_path` says where it was read from."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Lower-case letters, digits and hyphens; the cube is <name>.zarr."""
+    title: str
+    """One line for a person."""
+    description: str = ""
+    """What this region is for."""
+    area: Area
+    grid: GridSpec
+    period: Period
+    imagery: Imagery
+    weather: Weather
+    labels: Labels | None = None
+    split: SplitSpec = SplitSpec()
+    simulate: Simulation | None = None
+    attribution: str = ""
+    """Origin and licence of the data, stored in the cube."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        years = set(self.period.years)
+        held_out = {*self.split.years.test, *self.split.years.validation}
+        if not held_out <= years:
+            raise ValueError(f"split.years names {sorted(held_out - years)}, which the period does not touch")
+        if set(self.split.years.test) & set(self.split.years.validation):
+            raise ValueError("split.years: a year is both test and validation")
+        if held_out == years:
+            raise ValueError("split.years leaves no year to train on")
+        if self.labels is not None and not set(self.labels.years) <= years:
+            raise ValueError(f"labels.years names {sorted(set(self.labels.years) - years)}, outside the period")
+        if self.weather.start is not None and self.weather.start > self.period.start:
+            raise ValueError(f"weather.start ({self.weather.start}) lies after the first day of imagery")
+        named = {*self.split.places.test, *self.split.places.validation}
+        known = {site.name for site in self.area.sites or ()}
+        if not named <= known:
+            raise ValueError(f"split.places names {sorted(named - known)}, which area.sites does not list")
+        return self
+
+
+    @property
+    def weather_start(self) -> date:
+        """First day of weather: as the recipe says, or 1 October before the first season, since winter crops
+        and soil water remember."""
+        season_start = date(self.period.start.year - 1, 10, 1)
+        return self.weather.start or min(self.period.start, season_start)
+
+
+def shipped_regions() -> tuple[str, ...]:
+    """Names of the recipes that come with the package, sorted."""
+    folder = resources.files("mmvsf.datasets.regions")
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load_region(name_or_path: str) -> tuple[Region, Path]:
+    """Read a recipe by its shipped name or by the path of a YAML file; returns it and the file's path.
+
+    Raises InputError if there is no such recipe or if it does not say what a recipe must.
+    """
+    if re.match(NAME_PATTERN, name_or_path):
+        path = Path(str(resources.files("mmvsf.datasets.regions").joinpath(f"{name_or_path}.yaml")))
+        if not path.is_file():
+            raise InputError(
+                f"there is no recipe named '{name_or_path}'; choose one of {', '.join(shipped_regions())},"
+                " or give the path of a YAML file"
+            )
+    else:
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise InputError(f"there is no recipe file {path}; `mmvsf regions` lists the shipped ones")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
+    return parse_region(content, str(path)), path
+
+
+def parse_region(content: dict[str, Any], where: str) -> Region:
+    """Check a recipe given as a mapping. Raises InputError naming the line, its meaning and the remedy."""
+    try:
+        return Region.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{where}: {'; '.join(_explain(item) for item in error.errors())}") from None
+
+
+def _explain(item: Any) -> str:
+    """One line for one pydantic error: key, what is wrong, what the key means."""
+    location = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    where = ".".join(str(part) for part in location) or "recipe"
+    model, meaning = Region, ""
+    for part in location:
+        if not isinstance(part, str):
+            continue
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            break
+        meaning = field.description or meaning
+        model = _model_of(field.annotation) or model
+    if item["type"] == "extra_forbidden":
+        known = ", ".join(getattr(model, "model_fields", {}))
+        return f"{where}: unknown key; remove it or use one of {known}"
+    message = item["msg"].removeprefix("Value error, ")
+    hint = f" ({meaning.split(chr(10))[0]})" if meaning else ""
+    return f"{where}: {message[:1].lower()}{message[1:]}{hint}"
+
+
+def _model_of(annotation: Any) -> Any:
+    """The recipe section inside an annotation such as `Labels | None` or `tuple[SitePoint, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_of(inner)) is not None:
+            return found
+    return None
+
+
+def resolve_path(text: str, recipe: Path, data_dir: Path) -> Path:
+    """Absolute path of a recipe's path: {data_dir} and ${VARIABLES} are filled in, and what is relative
+    starts at the recipe's own folder. Raises InputError if an environment variable is not set."""
+    expanded = os.path.expandvars(text.replace("{data_dir}", str(data_dir.absolute())))
+    if missing := re.search(r"\$\{?(\w+)", expanded):
+        raise InputError(f"{recipe}: the path '{text}' needs the environment variable {missing.group(1)}; set it")
+    path = Path(expanded).expanduser()
+    return path if path.is_absolute() else (recipe.parent / path).absolute()

@@ -1,0 +1,105 @@
+"""Which places and years are for training, validation and testing.
+
+Places are held out as whole units (connected blocks by default), so that a held-out pixel never shares its
+fields, and seldom its weather, with a training pixel. Years are held out whole.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .errors import InputError
+from .grid import Grid
+from .region import Places, Region
+from .variables import Split
+
+
+def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
+    """(chunk_y, chunk_x) uint8 of `Split` codes; NONE outside the recipe's blocks and in buffers.
+
+    Raises InputError if the recipe leaves no place to train on.
+    """
+    places = region.split.places
+    if places.test or places.validation:
+        split = _named_sites(region, grid)
+    else:
+        units = _units(places, grid)
+        split = _strips(places, units) if places.layout == "strips" else _scattered(places, units)
+    if not np.any(split == Split.TRAIN):
+        raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
+    return split
+
+
+def year_split(region: Region) -> NDArray[np.uint8]:
+    """(year,) uint8 of `Split` codes for the years of the period."""
+    years = region.split.years
+    code = {**dict.fromkeys(years.test, Split.TEST), **dict.fromkeys(years.validation, Split.VALIDATION)}
+    return np.array([code.get(year, Split.TRAIN) for year in region.period.years], np.uint8)
+
+
+def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
+    blocks = np.where(grid.block_mask(), Split.TRAIN, Split.NONE).astype(np.uint8)
+    for names, code in ((region.split.places.validation, Split.VALIDATION), (region.split.places.test, Split.TEST)):
+        for site in region.area.sites or ():
+            if site.name in names:
+                blocks[grid.block_of_point(site.lon, site.lat)] = code
+    return _to_chunks(blocks, grid)
+
+
+def _to_chunks(blocks: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
+    n = grid.chunks_per_block
+    return blocks.repeat(n, axis=0).repeat(n, axis=1)
+
+
+def _units(places: Places, grid: Grid) -> NDArray[np.int32]:
+    """(chunk_y, chunk_x) int32: number of the unit a chunk belongs to, from 1; 0 outside."""
+    mask = grid.block_mask()
+    if places.unit == "cluster":
+        labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+        return _to_chunks(labels, grid).astype(np.int32)
+    if places.unit == "block":
+        numbers = np.cumsum(mask.ravel()).reshape(mask.shape) * mask
+        return _to_chunks(numbers, grid).astype(np.int32)
+    chunks = _to_chunks(mask.astype(np.uint8), grid) > 0
+    return (np.cumsum(chunks.ravel()).reshape(chunks.shape) * chunks).astype(np.int32)
+
+
+def _scattered(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Units drawn at random; training units within `buffer` units of a held-out one become NONE."""
+    count = int(units.max())
+    order = np.random.default_rng(places.seed).permutation(count) + 1
+    tests = round(places.test_share * count)
+    validations = round(places.validation_share * count)
+    split = np.where(units > 0, Split.TRAIN, Split.NONE).astype(np.uint8)
+    split[np.isin(units, order[:tests])] = Split.TEST
+    split[np.isin(units, order[tests : tests + validations])] = Split.VALIDATION
+    if places.buffer:
+        side = _unit_side(units)
+        for held_out, others in ((Split.TEST, (Split.TRAIN, Split.VALIDATION)), (Split.VALIDATION, (Split.TRAIN,))):
+            reach = ndimage.maximum_filter(split == held_out, size=2 * places.buffer * side + 1)
+            near = np.isin(units, np.unique(units[reach & (units > 0)]))
+            split[near & np.isin(split, others)] = Split.NONE
+    return split
+
+
+def _strips(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Columns of chunks from west to east: test, buffer, validation, buffer, training."""
+    columns = np.flatnonzero((units > 0).any(axis=0))
+    position = np.full(units.shape[1], -1)
+    position[columns] = np.arange(columns.size)
+    tests = round(places.test_share * columns.size)
+    validations = round(places.validation_share * columns.size)
+    code = np.full(columns.size, Split.NONE, np.uint8)
+    start = 0
+    for width, value in ((tests, Split.TEST), (validations, Split.VALIDATION)):
+        if width:
+            code[start : start + width] = value
+            start += width + places.buffer
+    code[start:] = Split.TRAIN
+    split = np.where(position >= 0, code[np.maximum(position, 0)], Split.NONE)
+    return np.where(units > 0, split, Split.NONE).astype(np.uint8)
+
+
+def _unit_side(units: NDArray[np.int32]) -> int:
+    """Chunks a side of the largest unit."""
+    return max(max(s.stop - s.start for s in slices) for slices in ndimage.find_objects(units) if slices is not None)

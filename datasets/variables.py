@@ -1,0 +1,156 @@
+"""The vocabulary of a cube: bands, weather variables, quality bits and status codes.
+
+Every source translates to these names and units at its own edge, so nothing behind it needs to know
+where a number came from.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+REFLECTANCE_SCALE = 1e-4
+"""Stored reflectance x this = surface reflectance (dimensionless), as in HLS and Sentinel-2 L2A."""
+
+REFLECTANCE_FILL = -9999
+"""Stored value of a reflectance that was not observed (HLS's own)."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """One spectral band. `common_name` is the STAC eo name; `wavelength` its centre in micrometres
+    (mean of Landsat 8 OLI and Sentinel-2 MSI, HLS v2 user guide, table 2)."""
+
+    name: str
+    common_name: str
+    wavelength: float
+
+
+BANDS: tuple[Band, ...] = (
+    Band("blue", "blue", 0.486),
+    Band("green", "green", 0.561),
+    Band("red", "red", 0.660),
+    Band("nir", "nir08", 0.865),
+    Band("swir1", "swir16", 1.611),
+    Band("swir2", "swir22", 2.196),
+)
+BAND_NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
+
+
+@dataclass(frozen=True)
+class WeatherVariable:
+    """One daily weather variable: canonical name, unit, CF standard name and cell method, and the range
+    outside of which a value is taken for an error of units or of reading."""
+
+    name: str
+    units: str
+    standard_name: str
+    cell_method: str
+    valid_min: float
+    valid_max: float
+    long_name: str
+
+
+WEATHER: tuple[WeatherVariable, ...] = (
+    WeatherVariable(
+        "tmin", "degree_Celsius", "air_temperature", "time: minimum", -80, 50, "daily minimum air temperature at 2 m"
+    ),
+    WeatherVariable(
+        "tmax", "degree_Celsius", "air_temperature", "time: maximum", -70, 60, "daily maximum air temperature at 2 m"
+    ),
+    WeatherVariable(
+        "precipitation", "mm", "lwe_thickness_of_precipitation_amount", "time: sum", 0, 2000, "daily precipitation"
+    ),
+    WeatherVariable(
+        "radiation",
+        "MJ m-2",
+        "surface_downwelling_shortwave_flux_in_air",
+        "time: sum",
+        0,
+        50,
+        "daily downward shortwave radiation at the surface",
+    ),
+    WeatherVariable(
+        "vpd", "kPa", "water_vapor_saturation_deficit_in_air", "time: mean", 0, 15, "vapour pressure deficit"
+    ),
+    WeatherVariable("wind", "m s-1", "wind_speed", "time: mean", 0, 60, "wind speed at 2 m"),
+)
+WEATHER_NAMES: tuple[str, ...] = tuple(variable.name for variable in WEATHER)
+WEATHER_BY_NAME: dict[str, WeatherVariable] = {variable.name: variable for variable in WEATHER}
+
+
+class Quality(IntEnum):
+    """Bits of `imagery/quality`, laid out as in the HLS v2 Fmask (user guide, table 9)."""
+
+    CLOUD = 1 << 1
+    ADJACENT = 1 << 2
+    SHADOW = 1 << 3
+    SNOW = 1 << 4
+    WATER = 1 << 5
+    AEROSOL = 0b11 << 6
+
+
+QUALITY_FILL = 255
+"""No data. Test it before any bit: as a bit field 255 would say cloud, snow and water at once."""
+
+NOT_CLEAR = Quality.CLOUD | Quality.ADJACENT | Quality.SHADOW | Quality.SNOW
+
+QUALITY_FLAGS: tuple[tuple[str, int, int], ...] = (
+    ("cloud", Quality.CLOUD, Quality.CLOUD),
+    ("adjacent_to_cloud_or_shadow", Quality.ADJACENT, Quality.ADJACENT),
+    ("cloud_shadow", Quality.SHADOW, Quality.SHADOW),
+    ("snow_or_ice", Quality.SNOW, Quality.SNOW),
+    ("water", Quality.WATER, Quality.WATER),
+    ("aerosol_low", Quality.AEROSOL, 1 << 6),
+    ("aerosol_moderate", Quality.AEROSOL, 2 << 6),
+    ("aerosol_high", Quality.AEROSOL, 3 << 6),
+)
+"""(CF flag meaning, flag mask, flag value)."""
+
+
+def is_clear(quality: NDArray[np.uint8], *, drop_high_aerosol: bool = False) -> NDArray[np.bool_]:
+    """Where the ground was seen: data, and no cloud, cloud edge, shadow or snow. Same shape as `quality`.
+
+    Water is clear. High aerosol is clear unless `drop_high_aerosol`: in a real granule 6 % of the clear
+    pixels carry that flag, and most of them are usable.
+    """
+    clear = (quality != QUALITY_FILL) & ((quality & np.uint8(NOT_CLEAR)) == 0)
+    if drop_high_aerosol:
+        clear &= (quality & np.uint8(Quality.AEROSOL)) != Quality.AEROSOL
+    return clear
+
+
+class Status(IntEnum):
+    """What became of one block on one day (`imagery/status`)."""
+
+    OUTSIDE = 0
+    NOT_ACQUIRED = 1
+    STORED = 2
+    SKIPPED_CLOUDY = 3
+    FAILED = 4
+
+
+class Split(IntEnum):
+    """Which part a place or a year belongs to (`splits`)."""
+
+    NONE = 0
+    TRAIN = 1
+    VALIDATION = 2
+    TEST = 3
+
+
+class WeatherFlag(IntEnum):
+    """Where the weather of a day comes from (`weather/flag`)."""
+
+    OBSERVED = 0
+    FILLED = 1
+    PROVISIONAL = 2
+    ESTIMATED = 3
+
+
+CLEAR_FRACTION_FILL = 255
+"""`imagery/clear_fraction` where a chunk was not seen; otherwise percent."""
+
+SCENE_FILL = 255
+"""`imagery/scene` where no scene gave the pixel."""

@@ -1,0 +1,146 @@
+"""The image of one day over one block, as foreseen on an earlier day with the weather in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from numpy.typing import NDArray
+
+from mmvsf.datasets.calendar import date_of
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import BlockIndex
+from mmvsf.datasets.loader import Sample
+from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.windows import Window, chunk_window, clear_days
+
+from .baselines import persistence
+from .network import MMVSF
+from .scoring import model_forecasts
+
+MOST_IMAGES = 24
+"""Context images that a forecast looks back on."""
+
+
+@dataclass(frozen=True)
+class BlockForecast:
+    """Reflectance as a fraction, (C, H, W) over a block; NaN where there is none."""
+
+    forecast: Floats
+    last: Floats
+    """The last clear value of each pixel on or before the day of issue."""
+    observed: Floats
+    """What was seen on the target day, clear pixels only."""
+    issued: int
+    """Day of the last image that the forecast may use."""
+    day: int
+    """Day that is forecast; the weather used ends the day before."""
+
+
+def forecast_block(
+    network: MMVSF,
+    reader: WindowReader,
+    block: BlockIndex,
+    day: int,
+    *,
+    lead: int = 0,
+    size: int = 32,
+    weather: bool = True,
+    precision: torch.dtype | None = None,
+    clear: NDArray[np.bool_] | None = None,
+) -> BlockForecast:
+    """Forecast a block's image of `day` from images at least `max(lead, 1)` days earlier.
+
+    `clear` as `clear_days` gives it, to save reading it again. Raises InputError where the cube has no weather
+    up to the day before, or the block isn't in it.
+    """
+    cube, normal = reader.cube, reader.normalisation
+    check_block_and_day(cube, block, day)
+    clear = clear_days(cube) if clear is None else clear
+    issued = day - max(lead, 1)
+    shape = (len(cube.bands), cube.grid.block, cube.grid.block)
+    forecast, last, observed = (np.full(shape, np.nan, np.float32) for _ in range(3))
+    n = cube.grid.chunks_per_block
+    for cy in range(block[0] * n, block[0] * n + n):
+        for cx in range(block[1] * n, block[1] * n + n):
+            season = chunk_window(cube, cy, cx, date_of(issued).year, clear)
+            for tile in season.tiles(size):
+                rows, columns = (
+                    slice(edge - at * cube.grid.block, edge - at * cube.grid.block + tile.size)
+                    for edge, at in zip((tile.row, tile.column), block, strict=True)
+                )
+                sample = issue_sample(reader, tile, issued, day)
+                image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
+                before = persistence(sample.images, sample.days, sample.valid, issued)
+                now, seen = reader.images(tile, np.array([day]))
+                forecast[:, rows, columns] = normal.reflectance(image)
+                last[:, rows, columns] = normal.reflectance(before)
+                observed[:, rows, columns] = np.where(seen, normal.reflectance(now), np.nan)[0]
+    return BlockForecast(forecast, last, observed, issued, day)
+
+
+def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) -> Sample:
+    """What is known of a window on the day of issue, with a forecast of `day` to be made from it.
+
+    The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
+    from that day whether or not anything was seen on it.
+    """
+    known = window.days[window.days <= issued][-MOST_IMAGES:]
+    images, valid = reader.images(window, known)
+    blank = np.zeros((1, *images.shape[1:]), np.float32)
+    unseen = np.zeros((1, *valid.shape[1:]), bool)
+    start, weather = reader.weather(window.cell, date_of(day).year)
+    end = len(known)
+    return Sample(
+        images=np.concatenate([images, blank, blank]),
+        days=np.array([*known, issued, day], np.int64),
+        valid=np.concatenate([valid, unseen, unseen]),
+        clear=np.concatenate([valid, unseen, unseen]),
+        origin=np.array([end]),
+        target=np.array([end + 1]),
+        series=(0, *window.cell, date_of(day).year),
+        weather=weather,
+        weather_start=start,
+    )
+
+
+def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
+    """Raises InputError where a block is not in the cube or a day cannot be forecast."""
+    if block not in cube.grid.blocks:
+        known = " ".join(f"{y},{x}" for y, x in cube.grid.blocks[:12])
+        raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {known}")
+    first, last = cube.region.period.start, cube.region.period.end
+    if not first <= date_of(day) <= last:
+        raise InputError(
+            f"{cube.path}: cannot forecast {date_of(day)}, its images and weather reach from {first} to {last}"
+        )
+
+
+def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: dict[str, str]) -> None:
+    """Write reflectance (C, H, W) of a block as a Cloud-Optimized GeoTIFF, float32, one named band each."""
+    box = cube.grid.block_geobox(block)
+    profile = {
+        "driver": "GTiff",
+        "dtype": "float32",
+        "count": len(image),
+        "height": image.shape[1],
+        "width": image.shape[2],
+        "crs": str(box.crs),
+        "transform": box.affine,
+        "nodata": np.nan,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile) as target:
+            target.write(image)
+            for number, name in enumerate(cube.bands, 1):
+                target.set_band_description(number, name)
+            target.update_tags(**tags)
+        with memory.open() as source:
+            rasterio.shutil.copy(source, path, driver="COG", compress="DEFLATE", predictor="YES")
+
+

@@ -1,0 +1,264 @@
+"""Pretraining: learn from cubes by forecasting, compare with persistence and climatology, write it all down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from numpy.typing import NDArray
+from rich.progress import track
+
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.loader import SamplePlan, Windows
+from mmvsf.datasets.reader import Normalisation, WindowReader
+from mmvsf.datasets.variables import Split
+from mmvsf.datasets.windows import HELD_OUT, Part, Window, clear_days, index_windows
+
+from .checkpoint import new_network, save_checkpoint
+from .device import autocast_precision, choose_device
+from .figures import forecast_figure, loss_figure, save
+from .forecast import BlockForecast, forecast_block
+from .metrics import ForecastScores
+from .network import MMVSF, SIZES, NetworkConfig
+from .objectives import VariableStep
+from .scoring import score_forecasts
+from .training import Bar, Training, console, quiet_lightning
+
+LAST = "last.ckpt"
+OPTIONS = "last.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainOptions:
+    """What a run is; two runs of equal options on equal cubes are the same run."""
+
+    size: str = "compact"
+    steps: int = 500
+    batch_size: int = 8
+    images: int = 12
+    """Context images of a training sample, at most."""
+    learning_rate: float = 2e-3
+    mask_ratio: float = 0.0
+    weather: bool = True
+    seed: int = 0
+    devices: int = 1
+    workers: int = 0
+    """Loader processes; 0 reads in the training process, which two cores have no use for more than."""
+    score_windows: int = 96
+    """Windows of each held-out set that are scored, spread evenly; 0 for all."""
+
+
+def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, restart: bool = False) -> dict[str, Any]:
+    """Train MM-VSF on cubes and write weights, configuration, scores and pictures to `folder`.
+
+    An unfinished run of the same options goes on from its last checkpoint unless `restart`. Returns what
+    metrics.json holds. Raises InputError where options and data don't fit, or the unfinished run is another.
+    """
+    if options.size not in SIZES:
+        raise InputError(f"--size {options.size}: there is no such size; choose one of {', '.join(SIZES)}")
+    normalisation = Normalisation.of(cubes)
+    readers = [WindowReader(cube, normalisation) for cube in cubes]
+    config = NetworkConfig(cubes[0].bands, cubes[0].weather, **SIZES[options.size])
+    size = window_size(cubes, config.patch)
+    folder.mkdir(parents=True, exist_ok=True)
+    resumed = _find_unfinished(folder, options, cubes, restart)
+    first_step = _step_of(folder / LAST) if resumed else 0
+
+    lightning.seed_everything(options.seed, verbose=False)
+    network = new_network(config, normalisation)
+    objective = VariableStep(weather=options.weather, mask_ratio=options.mask_ratio)
+    module = Training(
+        network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
+    )
+    data = Windows(
+        readers,
+        SamplePlan(size=size, images=options.images, seed=options.seed),
+        batch_size=options.batch_size,
+        steps=options.steps,
+        first_step=first_step,
+        processes=options.devices,
+        workers=options.workers,
+    )
+    if not data.has_validation:
+        console.print("no window is held out for validation: only the training loss is watched")
+    device = choose_device()
+    precision = autocast_precision(device)
+    started = time.perf_counter()
+    with quiet_lightning():
+        trainer = lightning.Trainer(
+            max_steps=options.steps,
+            max_epochs=-1,
+            accelerator="auto",
+            devices=options.devices,
+            strategy="ddp" if options.devices > 1 else "auto",
+            precision="bf16-mixed" if precision else "32-true",
+            gradient_clip_val=1.0,
+            callbacks=[
+                Bar("pretraining", options.steps, first_step),
+                ModelCheckpoint(
+                    folder, filename="last", every_n_train_steps=max(1, options.steps // 10), enable_version_counter=False
+                ),
+            ],
+            val_check_interval=max(1, min(options.steps // 8, options.steps - first_step)),
+            check_val_every_n_epoch=None,
+            limit_val_batches=1.0 if data.has_validation else 0,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, datamodule=data, ckpt_path=str(folder / LAST) if resumed else None, weights_only=True)
+    seconds = time.perf_counter() - started
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        return {}
+    steps = options.steps - first_step
+    training = {
+        "seconds": round(seconds, 1),
+        "steps": options.steps,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "windows_per_second": round(steps * options.batch_size * options.devices / seconds, 1),
+        "precision": "bf16-mixed" if precision else "float32",
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "windows": [index_windows(cube).count for cube in cubes],
+    }
+    save_checkpoint(
+        folder,
+        network,
+        normalisation,
+        {cube.region.name: cube.identity for cube in cubes},
+        {**asdict(options), "torch": torch.__version__, "precision": training["precision"]},
+        weather=options.weather,
+    )
+    save(loss_figure(module.losses), folder / "loss.png")
+    network.to(device).eval()
+    metrics = {
+        "region": cubes[0].region.name,
+        "cubes": {cube.region.name: cube.identity for cube in cubes},
+        "options": asdict(options),
+        "units": "reflectance as a fraction; 'mean' over bands in units of each band's training deviation",
+        "forecast": score(network, readers, options, size, precision),
+        "training": training,
+        "losses": module.losses,
+    }
+    examples = draw_examples(network, readers[0], size, options.weather, precision)
+    if examples:
+        save(forecast_figure(examples, cubes[0].bands), folder / "forecast.png")
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    for name in (LAST, OPTIONS):
+        (folder / name).unlink(missing_ok=True)
+    return metrics
+
+
+def window_size(cubes: Sequence[Cube], patch: int) -> int:
+    """Pixels a side of the windows: 32, or a smaller chunk. Raises InputError where patches don't fit."""
+    size = min(32 if patch < 8 else 128, *(cube.grid.chunk for cube in cubes))
+    for cube in cubes:
+        if size % patch or cube.grid.chunk % size:
+            raise InputError(
+                f"{cube.path}: its chunks of {cube.grid.chunk} pixels cannot be cut into windows of {size} pixels "
+                f"of whole patches of {patch}; choose a chunk that is a power of two in its recipe"
+            )
+    return size
+
+
+def spread(windows: Sequence[Window], most: int) -> list[Window]:
+    """At most that many of the windows, spread evenly over them; all of them for 0."""
+    if not most or len(windows) <= most:
+        return list(windows)
+    return [windows[i] for i in np.linspace(0, len(windows) - 1, most).round().astype(int)]
+
+
+def score(
+    network: MMVSF,
+    readers: Sequence[WindowReader],
+    options: PretrainOptions,
+    size: int,
+    precision: torch.dtype | None,
+) -> list[dict[str, Any]]:
+    """Rows of scores on the held-out sets of all cubes together; sets without windows are left out."""
+    normal = readers[0].normalisation
+    mean, deviation = (np.asarray(x, np.float32) for x in (normal.bands.mean, normal.bands.std))
+    scores = ForecastScores(normal.bands.names, mean, deviation)
+    for reader in readers:
+        index = index_windows(reader.cube)
+        windows: dict[Part, Sequence[Window]] = {part: spread(index[part], options.score_windows) for part in HELD_OUT}
+        empty = [part for part, members in windows.items() if not members]
+        if empty:
+            console.print(f"{reader.cube.region.name}: no windows in {', '.join(empty)}; not scored")
+        steps = score_forecasts(
+            network, reader, windows, scores, weather=options.weather, precision=precision, size=size
+        )
+        for _ in track(steps, "scoring forecasts", sum(map(len, windows.values())), console=console):
+            pass
+    return scores.rows()
+
+
+def draw_examples(
+    network: MMVSF,
+    reader: WindowReader,
+    size: int,
+    weather: bool,
+    precision: torch.dtype | None,
+    leads: Sequence[int] = (8, 20, 40, 60),
+) -> list[tuple[str, BlockForecast]]:
+    """Block forecasts for a picture, at different leads on the clearest days of the held-out year (or of
+    whatever is held out, or of the training part), each in another block where there are several."""
+    cube, clear = reader.cube, clear_days(reader.cube)
+    fraction = cube.array("imagery/clear_fraction").astype(np.float32)
+    n = cube.grid.chunks_per_block
+    places, codes = cube.array("splits/split")[::n, ::n], cube.array("splits/year_split")
+    tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST] or [cube.years[-1]]
+    # Unseen places first.
+    blocks = sorted(cube.grid.blocks, key=lambda block: (places[block] != Split.TEST, block))
+    examples = []
+    years = cube.calendar.years()
+    for number, lead in enumerate(leads):
+        by, bx = blocks[number % len(blocks)]
+        own = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
+        block_clear: NDArray[np.float32] = np.where(clear[own], fraction[own], 0).mean((1, 2))
+        fit = np.flatnonzero((years == tested[-1]) & (block_clear > 60))
+        # The part of the season in which there is something to foresee, and something seen before it.
+        fit = fit[len(fit) // 4 :]
+        fit = np.array([i for i in fit if (block_clear[max(0, i - lead - 20) : i - lead + 1] > 60).any()], int)
+        if len(fit) == 0:
+            continue
+        day = int(cube.calendar.days[fit[min(len(fit) - 1, (number + 1) * len(fit) // (len(leads) + 1))]])
+        example = forecast_block(
+            network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
+        )
+        kind = "new place" if places[by, bx] == Split.TEST else "known place"
+        examples.append((f"block {by},{bx} ({kind})", example))
+    return examples
+
+
+def _step_of(path: Path) -> int:
+    return int(torch.load(path, weights_only=True, map_location="cpu")["global_step"])
+
+
+def _find_unfinished(folder: Path, options: PretrainOptions, cubes: Sequence[Cube], restart: bool) -> bool:
+    """Whether there is a run to go on with; notes down what the run that starts now is."""
+    run = {"options": asdict(options), "cubes": {cube.region.name: cube.identity for cube in cubes}}
+    noted, last = folder / OPTIONS, folder / LAST
+    if not restart and last.is_file() and noted.is_file():
+        if json.loads(noted.read_text(encoding="utf-8")) == run:
+            console.print(f"going on from step {_step_of(last)} of {options.steps} ({last})")
+            return True
+        raise InputError(
+            f"{folder} holds an unfinished training with other options or another cube; go on with the same "
+            "options, or add --restart to begin anew"
+        )
+    last.unlink(missing_ok=True)
+    noted.write_text(json.dumps(run), encoding="utf-8")
+    return False

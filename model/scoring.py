@@ -1,0 +1,114 @@
+"""Forecasts of the held-out sets: which are made, and how they compare with those that learn nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmvsf.datasets.loader import Sample, collate, season_sample
+from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.variables import Split
+from mmvsf.datasets.windows import Part, Window, chunk_window, clear_days
+
+from .baselines import Climatology, days_since_new_year, persistence
+from .metrics import LEADS, ForecastScores
+from .network import MMVSF
+
+
+def forecast_pairs(days: NDArray[np.integer], seed: int, limit: int = 32) -> list[tuple[int, int]]:
+    """(origin, target) places in a series of days: for every target and lead bin, one origin drawn from those
+    that lie in it; at most `limit` of them."""
+    rng = np.random.default_rng([seed, int(days[0])])
+    pairs = []
+    for target, day in enumerate(days):
+        for low, high in LEADS:
+            origins = np.flatnonzero((day - days >= low) & (day - days <= high))
+            if len(origins):
+                pairs.append((int(rng.choice(origins)), target))
+    if len(pairs) > limit:
+        pairs = [pairs[i] for i in np.sort(rng.choice(len(pairs), limit, replace=False))]
+    return pairs
+
+
+class ClimatologySource:
+    """Climatology of any window of a cube, from its training years but for the window's own."""
+
+    def __init__(self, reader: WindowReader) -> None:
+        self.reader = reader
+        cube = reader.cube
+        codes = cube.array("splits/year_split")
+        self.years = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TRAIN]
+        self.clear = clear_days(cube)
+
+    def of(self, window: Window) -> Climatology | None:
+        """None where no other training year was seen."""
+        chunk = self.reader.cube.grid.chunk
+        days = [
+            chunk_window(self.reader.cube, window.row // chunk, window.column // chunk, year, self.clear).days
+            for year in self.years
+            if year != window.year
+        ]
+        seen = np.concatenate(days) if days else np.empty(0, np.int32)
+        if len(seen) == 0:
+            return None
+        images, valid = self.reader.images(window, seen)
+        return Climatology(images, days_since_new_year(seen), valid)
+
+
+def model_forecasts(
+    network: MMVSF, samples: Sequence[Sample], *, weather: bool, precision: torch.dtype | None
+) -> Floats:
+    """Normalised forecasts (B, P, C, H, W) of the network; `precision` is that of autocast, None for none."""
+    device = next(network.parameters()).device
+    batch = collate(samples).to(device)
+    if not weather:
+        batch = batch.without_weather()
+    with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
+        return np.asarray(network(batch).float().cpu().numpy())
+
+
+def score_forecasts(
+    network: MMVSF,
+    reader: WindowReader,
+    windows: dict[Part, Sequence[Window]],
+    scores: ForecastScores,
+    *,
+    weather: bool = True,
+    precision: torch.dtype | None = None,
+    size: int = 32,
+    limit: int = 32,
+    seed: int = 0,
+) -> Iterator[Part]:
+    """Add the network's forecasts of every window to `scores`, beside persistence and climatology on the very
+    same pixels. Yields after each window, for a progress bar."""
+    network.eval()
+    climatology = ClimatologySource(reader)
+    normal = reader.normalisation
+    for part, members in windows.items():
+        for window in members:
+            for tile in window.tiles(size):
+                pairs = forecast_pairs(tile.days, seed + tile.row * 7919 + tile.column, limit)
+                if not pairs:
+                    continue
+                sample = season_sample(reader, tile, pairs=pairs)
+                forecasts = model_forecasts(network, [sample], weather=weather, precision=precision)[0]
+                average = climatology.of(tile)
+                usual = None if average is None else average.forecast(days_since_new_year(tile.days))
+                for (origin, target), forecast in zip(pairs, forecasts, strict=True):
+                    valid, observed = sample.clear[target], sample.images[target]
+                    last = persistence(sample.images, sample.days, sample.clear, int(sample.days[origin]))
+                    methods = {"mmvsf": forecast, "persistence": last}
+                    if usual is not None:
+                        methods["climatology"] = usual[target]
+                    # Only pixels that every method can forecast, so that they are compared on the same ones.
+                    for image in methods.values():
+                        valid = valid & np.isfinite(image).all(0)
+                    lead = int(sample.days[target] - sample.days[origin])
+                    for method, image in methods.items():
+                        scores.add(
+                            part, method, lead, normal.reflectance(image), normal.reflectance(observed), valid
+                        )
+            yield part

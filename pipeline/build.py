@@ -1,0 +1,238 @@
+"""Build a cube: plan, template, one task a shard, labels, summaries. Kill it anywhere and run it again."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import zarr
+from mmvsf.datasets.calendar import Calendar, calendar_of
+from mmvsf.datasets.cube import cube_path, create_template, digest
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
+from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
+from mmvsf.datasets.legend import Legend, read_legend
+from mmvsf.datasets.region import Region, load_region, resolve_path
+from mmvsf.datasets.store import sweep_locks
+
+from .execute import Executor
+from .finish import Summary, finish_imagery, finish_splits, finish_weather
+from .labels import LabelTask, label_tasks
+from .ledger import Ledger
+from .plan import Plan, ShardTask, make_plan, shard_tasks
+from .products import PRODUCTS
+from .sources.archive import ArchiveImagery, ArchiveLabels
+from .sources.archive_weather import ArchiveWeather
+from .sources.protocols import ReadError
+from .tasks import (
+    BuildContext,
+    TaskReport,
+    imagery_entry_name,
+    label_entry_name,
+    run_label_task,
+    run_shard_task,
+)
+from .weather import CubeWeather, cube_weather
+
+SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """Everything a build needs, checked before a pixel is read."""
+
+    region: Region
+    recipe: Path
+    cube: Path
+    grid: Grid
+    calendar: Calendar
+    imagery: Plan
+    weather: CubeWeather
+    legend: Legend | None
+    labels: tuple[LabelTask, ...]
+    context: BuildContext
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a running build reports: (phase, units done, units in all, band pixels stored so far)."""
+
+    update: Callable[[str, int, int, int], None]
+
+
+def prepare(region_name: str, data_dir: Path) -> BuildPlan:
+    """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong."""
+    region, recipe = load_region(region_name)
+    grid = grid_of(region, recipe, data_dir)
+    calendar = calendar_of(region)
+
+    def path(text: str) -> Path:
+        return resolve_path(text, recipe, data_dir)
+
+    imagery = ArchiveImagery(path(region.imagery.path))
+    plan = make_plan(
+        imagery.search(grid, region.period, region.imagery.products), grid, calendar, region.imagery.skip_below_clear
+    )
+    weather = cube_weather(ArchiveWeather(path(region.weather.path)), region, grid, calendar)
+    legend, labels, label_source = None, [], None
+    if region.labels is not None:
+        legend = read_legend(path(region.labels.legend))
+        label_source = ArchiveLabels(str(path(region.labels.path)))
+        years = tuple(sorted(region.labels.years))
+        text = json.dumps(legend.attributes())
+        labels = label_tasks(label_source, grid, years, region.labels.method, text)
+    cube = cube_path(region.name, data_dir)
+    context = BuildContext(
+        cube,
+        grid,
+        calendar,
+        imagery,
+        label_source,
+        region.labels.method if region.labels else "nearest",
+        legend.codes if legend else (),
+        tuple(sorted(region.labels.years)) if region.labels else (),
+        region.imagery.skip_below_clear,
+    )
+    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(labels), context)
+
+
+def build(
+    plan: BuildPlan,
+    run: Executor,
+    progress: Progress,
+    *,
+    accept_failed: bool = False,
+    overwrite: bool = False,
+) -> Summary:
+    """Build or finish a cube. Only what the ledger does not hold is done.
+
+    Raises InputError if another cube stands in the way, IncompleteError if scenes could not be read (all else
+    is done and kept), OSError if the disk refuses.
+    """
+    _ensure_template(plan, overwrite)
+    sweep_locks(plan.cube)
+    ledger = Ledger.of_cube(plan.cube)
+    todo = {
+        key
+        for key, found in plan.imagery.digests.items()
+        if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
+    }
+    labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
+    _clear_stale(plan, ledger)
+    if todo or labels:
+        _set_root(plan.cube, {"complete": False})
+    _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
+    _run_labels(plan, run, progress, labels)
+    finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
+    finish_splits(plan.cube, plan.region, plan.grid)
+    summary = finish_imagery(plan.cube, plan.region, plan.grid, plan.calendar, plan.imagery)
+    if summary.failed and not accept_failed:
+        raise IncompleteError(
+            f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
+            " is done. Run again to retry them, or with --accept-failed to leave them out"
+        )
+    if summary.completeness < plan.region.imagery.complete_above:
+        raise IncompleteError(
+            f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
+            f" {plan.region.imagery.complete_above:.0%} (imagery.complete_above)"
+        )
+    _set_root(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
+    zarr.consolidate_metadata(str(plan.cube))
+    return summary
+
+
+def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
+    done = pixels = 0
+    progress.update("imagery", 0, units, 0)
+    for report in run.run(run_shard_task, tasks, plan.context):
+        done, pixels = done + report.units, pixels + report.pixels
+        progress.update("imagery", done, units, pixels)
+
+
+def _run_labels(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[LabelTask]) -> None:
+    done = 0
+    progress.update("labels", 0, len(tasks), 0)
+    report: TaskReport
+    try:
+        for report in run.run(run_label_task, tasks, plan.context):
+            done += report.units
+            progress.update("labels", done, len(tasks), 0)
+    except ReadError as error:
+        raise IncompleteError(f"labels: {error}; mend or replace the file and run again") from error
+
+
+def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
+    """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""
+    planned = {imagery_entry_name(*key) for key in plan.imagery.units}
+    for name in list(ledger.names("imagery")):
+        if name not in planned:
+            _, shard, block = name.split("/")
+            index: BlockIndex = (int(block.split("-")[0]), int(block.split("-")[1]))
+            run_shard_task(ShardTask(int(shard), (index,), (), ("",)), plan.context)
+            ledger.remove(name)
+
+
+def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
+    """Create the template, or check that the cube that stands there has the same layout and is of this recipe."""
+    if overwrite:
+        shutil.rmtree(plan.cube, ignore_errors=True)
+        shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
+    if not (plan.cube / "zarr.json").is_file():
+        shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
+        plan.cube.mkdir(parents=True, exist_ok=True)
+        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
+        return
+    attributes = dict(zarr.open_group(str(plan.cube), mode="r", use_consolidated=False).attrs)
+    wanted = json.loads(
+        json.dumps(
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "grid": asdict(plan.grid),
+                "calendar": asdict(plan.calendar),
+                "weather_variables": list(plan.region.weather.variables),
+                "label_years": list(plan.context.label_years),
+                "legend": plan.legend.attributes() if plan.legend else None,
+            }
+        )
+    )
+    changed = [key for key, value in wanted.items() if attributes.get(key) != value]
+    if changed:
+        raise InputError(
+            f"{plan.cube} was made by another recipe or version ({', '.join(changed)} differ);"
+            " build it anew with --overwrite, or give the recipe another name"
+        )
+    recipe = plan.region.model_dump(mode="json")
+    if attributes.get("region") != recipe:
+        _set_root(plan.cube, {"region": recipe, **_provenance(plan)})
+
+
+def _provenance(plan: BuildPlan) -> dict[str, Any]:
+    products = [PRODUCTS[name] for name in plan.region.imagery.products]
+    return {
+        "created": _now(),
+        "software": {name: version(name) for name in SOFTWARE},
+        "recipe_file": plan.recipe.name,
+        "attribution": plan.region.attribution,
+        "sources": [{"product": p.name, "processing": p.processing, "licence": p.licence} for p in products],
+    }
+
+
+def _set_root(cube: Path, attributes: dict[str, Any]) -> None:
+    """Change root attributes in one replacement of zarr.json, so that a kill leaves the old or the new."""
+    path = cube / "zarr.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["attributes"] = {**content["attributes"], **attributes}
+    content.pop("consolidated_metadata", None)
+    temporary = path.with_name(f"zarr.json.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

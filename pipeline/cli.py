@@ -1,0 +1,212 @@
+"""The commands of the pipeline: recipes, plan, build, check, explain, digest, export, report."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+app = typer.Typer()
+console = Console()
+
+RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
+DataDir = Annotated[Path, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of archives and cubes.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
+CubeArgument = Annotated[Path, typer.Argument(help="Path of a cube.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+DATA_DIR, RUNS_DIR = Path("data"), Path("runs")
+
+
+@app.command()
+def regions(
+    show: Annotated[str | None, typer.Option("--show", help="Print this recipe.")] = None,
+) -> None:
+    """List the shipped recipes, or print one to start a recipe of your own from."""
+    from mmvsf.datasets.region import load_region, shipped_regions
+
+    if show is not None:
+        _, path = load_region(show)
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
+    table = Table("recipe", "what it is")
+    for name in shipped_regions():
+        table.add_row(name, load_region(name)[0].title)
+    console.print(table)
+
+
+@app.command()
+def plan(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a build would read, before it reads it: scenes, blocks, bytes, minutes."""
+    from .build import prepare
+    from .simulate import ensure_archive
+
+    ensure_archive(region, data_dir, workers or os.cpu_count() or 1, console)
+    _print_plan(prepare(region, data_dir), workers or os.cpu_count() or 1, as_json)
+
+
+@app.command()
+def dataset(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")] = None,
+    accept_failed: Annotated[
+        bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the cube that stands there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build the cube of a region, or finish one that was interrupted."""
+    from .build import Progress, build, prepare
+    from .check import check_cube
+    from .execute import executor
+    from .simulate import ensure_archive
+
+    started = time.monotonic()
+    count = workers or os.cpu_count() or 1
+    ensure_archive(region, data_dir, count, console)
+    prepared = prepare(region, data_dir)
+    if not as_json:
+        _print_plan(prepared, count, False)
+    with executor(workers, scheduler) as run, _bar() as bar:
+        tasks: dict[str, int] = {}
+
+        def update(phase: str, done: int, total: int, pixels: int) -> None:
+            if total and phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total, rate="")
+            if phase in tasks:
+                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
+                bar.update(tasks[phase], completed=done, rate=rate)
+
+        summary = build(prepared, run, Progress(update), accept_failed=accept_failed, overwrite=overwrite)
+    report = check_cube(prepared.cube, sample_only=True)
+    facts = {
+        "cube": str(prepared.cube),
+        "stored": summary.stored,
+        "skipped_cloudy": summary.skipped_cloudy,
+        "failed": summary.failed,
+        "completeness": summary.completeness,
+        "seconds": round(time.monotonic() - started, 1),
+        "megabytes": round(_size(prepared.cube) / 1e6, 1),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        table = Table("cube", str(prepared.cube), title=prepared.region.title)
+        table.add_row("(day, block) units stored", str(summary.stored))
+        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
+        table.add_row("not acquired", str(summary.not_acquired))
+        table.add_row("failed", str(summary.failed))
+        table.add_row("size", f"{facts['megabytes']} MB")
+        table.add_row("time", f"{facts['seconds']} s")
+        console.print(table)
+    report.raise_for_problems()
+
+
+@app.command()
+def check(cube: CubeArgument, as_json: AsJson = False) -> None:
+    """Verify a cube's structure, ranges, coverage and metadata."""
+    from .check import check_cube
+
+    report = check_cube(cube)
+    if as_json:
+        typer.echo(json.dumps({"checks": [[c.name, c.ok, c.detail] for c in report.checks]}))
+    else:
+        table = Table("check", "", "detail", title=str(cube))
+        for entry in report.checks:
+            table.add_row(entry.name, "[green]ok[/]" if entry.ok else "[red]wrong[/]", entry.detail)
+        console.print(table)
+    report.raise_for_problems()
+
+
+@app.command()
+def explain(
+    cube: CubeArgument,
+    day: Annotated[str, typer.Option("--day", help="YYYY-MM-DD")],
+    x: Annotated[float, typer.Option("--x", help="x in the cube's CRS, or longitude with --lonlat")],
+    y: Annotated[float, typer.Option("--y", help="y in the cube's CRS, or latitude with --lonlat")],
+    lonlat: Annotated[bool, typer.Option("--lonlat", help="x and y are degrees.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Name the scene that a pixel came from, or the reason there is none."""
+    from .explain import explain_pixel
+
+    found = explain_pixel(cube, day, x, y, lonlat=lonlat)
+    typer.echo(json.dumps(found.facts) if as_json else found.sentence)
+
+
+@app.command()
+def digest(cube: CubeArgument) -> None:
+    """Print the identity of a cube: equal for equal data, however it was built."""
+    from mmvsf.datasets.cube import Cube
+    from mmvsf.datasets.cube import digest as cube_digest
+
+    Cube.open(cube)
+    typer.echo(cube_digest(cube))
+
+
+@app.command()
+def export(
+    cube: CubeArgument,
+    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
+    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop, purity or split")] = "reflectance",
+    day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
+) -> None:
+    """Write a day, or a year's labels, as a Cloud-Optimized GeoTIFF that any GIS opens."""
+    from .export import export_geotiff
+
+    export_geotiff(cube, out, what, day, year)
+    typer.echo(f"{out}")
+
+
+@app.command()
+def report(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    runs_dir: RunsDir = RUNS_DIR,
+) -> None:
+    """Write the page that shows a cube and what was learned from it: runs/<region>/report.html."""
+    from mmvsf.datasets.cube import cube_path
+    from mmvsf.datasets.region import load_region
+
+    from .report import write_report
+
+    name = load_region(region)[0].name
+    page = write_report(cube_path(name, data_dir), runs_dir / name)
+    typer.echo(f"{page}")
+
+
+def _print_plan(prepared: "object", workers: int, as_json: bool) -> None:
+    from .build import BuildPlan
+
+    assert isinstance(prepared, BuildPlan)
+
+
+def _bar() -> Bar:
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,127 @@
+"""Running many tasks: in this process, on local worker processes, or on any Dask cluster, behind one interface.
+
+The graph has one node a task, and only a bounded number of tasks is submitted at a time, since a scheduler
+that holds all tasks of a large region at once is slow and large.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from mmvsf.datasets.errors import IncompleteError, one_line
+
+Task = TypeVar("Task")
+Context = TypeVar("Context")
+Result = TypeVar("Result")
+
+IN_FLIGHT_PER_WORKER = 4
+
+
+class Executor(Protocol):
+    """Runs `function(task, context)` for every task and yields results as they come, in any order."""
+
+    workers: int
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]: ...
+
+
+class SerialExecutor:
+    """Runs tasks one after another in this process."""
+
+    workers = 1
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        for task in tasks:
+            yield function(task, context)
+
+
+class DaskExecutor:
+    """Runs tasks on the workers of a Dask client."""
+
+    def __init__(self, client: "object") -> None:
+        self._client = client
+        self.workers = max(1, len(client.scheduler_info()["workers"]))  # type: ignore[attr-defined]
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        """Raises what a task raised, and IncompleteError if the cluster lost a task for good."""
+        from distributed import KilledWorker, as_completed
+        from distributed.client import FutureCancelledError
+
+        client = self._client
+        # hash=False: equal contexts of two runs must not share a key that the first run releases.
+        shared = client.scatter(context, broadcast=True, hash=False)  # type: ignore[attr-defined]
+        waiting = iter(tasks)
+
+        def submit(count: int) -> list[object]:
+            return [
+                client.submit(function, task, shared, pure=False)  # type: ignore[attr-defined]
+                for task in islice(waiting, count)
+            ]
+
+        running = as_completed(submit(self.workers * IN_FLIGHT_PER_WORKER))
+        try:
+            for future in running:
+                result: Result = future.result()
+                future.release()
+                for more in submit(1):
+                    running.add(more)
+                yield result
+        except (KilledWorker, FutureCancelledError) as error:
+            raise IncompleteError(
+                f"a worker was lost again and again ({one_line(error, 200)}); give workers more memory or use"
+                " fewer (--workers); what was finished is kept"
+            ) from error
+        finally:
+            running.clear()
+
+
+@contextmanager
+def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
+    """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
+
+    `workers` None means one a processor. Raises IncompleteError if the scheduler does not answer.
+    """
+    count = workers or os.cpu_count() or 1
+    if scheduler is None and count == 1:
+        yield SerialExecutor()
+        return
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.worker.multiprocessing-method": "spawn",
+        "distributed.comm.timeouts.connect": "30s",
+        # Tasks hold whole shards for seconds; moving or spilling them would only cost.
+        "distributed.scheduler.work-stealing": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.target": False,
+    }
+    with dask.config.set(settings):
+        if scheduler is not None:
+            try:
+                client = Client(scheduler, timeout="30s")
+            except (OSError, TimeoutError, ValueError) as error:
+                raise IncompleteError(f"no Dask scheduler answers at {scheduler}: {one_line(error)}") from error
+            with client:
+                yield DaskExecutor(client)
+            return
+        with (
+            LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield DaskExecutor(client)

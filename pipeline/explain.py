@@ -1,0 +1,89 @@
+"""Where a pixel comes from: the scene that gave it, or the reason there is none."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, Status
+from pyproj import Transformer
+
+
+@dataclass(frozen=True)
+class Explanation:
+    sentence: str
+    facts: dict[str, Any]
+
+
+def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = False) -> Explanation:
+    """Explain the pixel at x, y (metres in the cube's CRS, or degrees) on a day (YYYY-MM-DD).
+
+    Raises InputError for a day or place outside the cube.
+    """
+    cube = Cube.open(path, allow_incomplete=True)
+    when = parse_day(day)
+    if lonlat:
+        x, y = Transformer.from_crs("EPSG:4326", cube.grid.crs, always_xy=True).transform(x, y)
+    row = int(np.floor((cube.grid.top - y) / cube.grid.resolution))
+    column = int(np.floor((x - cube.grid.left) / cube.grid.resolution))
+    height, width = cube.grid.shape
+    if not (0 <= row < height and 0 <= column < width):
+        raise InputError(f"x {x:.0f}, y {y:.0f} lies outside {path}, which covers {cube.grid.geobox.boundingbox}")
+    try:
+        time = cube.calendar.index(day_number(when))
+    except IndexError as error:
+        raise InputError(f"{path}: {error}") from error
+    block = (row // cube.grid.block, column // cube.grid.block)
+    status = Status(int(cube.array("imagery/status")[(time, *block)]))
+    facts: dict[str, Any] = {"day": day, "row": row, "column": column, "block": block, "status": status.name.lower()}
+    index = int(open_pixels(path, "imagery/scene")[time, row, column].read().result())
+    quality = int(open_pixels(path, "imagery/quality")[time, row, column].read().result())
+    place = f"row {row}, column {column} (block {block[0]},{block[1]}) on {day}"
+    if index == SCENE_FILL:
+        reason = {
+            Status.OUTSIDE: "the block or the day lies outside the recipe",
+            Status.NOT_ACQUIRED: "no scene of that day covers the block",
+            Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
+        }.get(status, "the scenes of that day do not reach this pixel")
+        return Explanation(f"{place}: no data, since {reason}", {**facts, "reason": reason})
+    scene = _scene_row(cube, day_number(when), block, index)
+    flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
+    facts |= {"scene": scene, "quality": quality, "flags": flags}
+    stored = "" if status != Status.SKIPPED_CLOUDY else "; only its mask is stored, the block was too cloudy"
+    return Explanation(f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}", facts)
+
+
+def _scene_row(cube: Cube, day: int, block: tuple[int, int], index: int) -> dict[str, Any]:
+    table = {
+        name: np.asarray(zarr.open_array(str(cube.path / f"scenes/{name}"), mode="r")[...])
+        for name in ("day", "block_y", "block_x", "index", "id", "product", "version", "offset")
+    }
+    match = np.flatnonzero(
+        (table["day"] == day)
+        & (table["block_y"] == block[0])
+        & (table["block_x"] == block[1])
+        & (table["index"] == index)
+    )
+    if match.size != 1:
+        raise InputError(f"{cube.path}: its table of scenes has {match.size} rows for this pixel; run `mmvsf check`")
+    row = int(match[0])
+    return {
+        "id": str(table["id"][row]),
+        "product": str(table["product"][row]),
+        "version": str(table["version"][row]),
+        "offset": int(table["offset"][row]),
+    }
+
+
+def parse_day(text: str) -> date:
+    """A date written YYYY-MM-DD. Raises InputError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"'{text}' is no date; write YYYY-MM-DD") from error

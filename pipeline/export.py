@@ -1,0 +1,76 @@
+"""Cube to GeoTIFF: one day, or one year's labels, for programs that do not read Zarr 3.
+
+GDAL reads sharded Zarr 3 from 3.13 on; a Cloud-Optimized GeoTIFF opens everywhere.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL
+from rasterio.shutil import copy as copy_raster
+
+from .explain import parse_day
+
+IMAGERY_FILL: dict[str, int] = {"reflectance": REFLECTANCE_FILL, "quality": QUALITY_FILL, "scene": SCENE_FILL}
+LABEL_ARRAYS = ("crop", "purity")
+
+
+def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int | None) -> None:
+    """Write imagery of a day or labels of a year as a COG, block by block.
+
+    Raises InputError if `what` is unknown, or its day or year is missing or not in the cube.
+    """
+    cube = Cube.open(path)
+    if what in IMAGERY_FILL:
+        if day is None:
+            raise InputError(f"--what {what} needs --day YYYY-MM-DD")
+        try:
+            position = cube.calendar.index(day_number(parse_day(day)))
+        except IndexError as error:
+            raise InputError(f"{path}: {error}") from error
+        name, fill = f"imagery/{what}", IMAGERY_FILL[what]
+        bands = cube.bands if what == "reflectance" else (what,)
+    elif what in LABEL_ARRAYS:
+        if year not in cube.label_years:
+            raise InputError(f"--what {what} needs --year, one of {', '.join(map(str, cube.label_years)) or 'none'}")
+        name, fill, position, bands = f"labels/{what}", 0, cube.label_years.index(year), (what,)
+    else:
+        raise InputError(f"--what {what} is unknown; choose one of {', '.join((*IMAGERY_FILL, *LABEL_ARRAYS))}")
+    array = open_pixels(path, name)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(out.name + ".tmp")
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": cube.grid.shape[0],
+        "width": cube.grid.shape[1],
+        "count": len(bands),
+        "dtype": np.dtype(array.dtype.numpy_dtype).name,
+        "crs": cube.grid.crs,
+        "transform": cube.grid.geobox.transform,
+        "nodata": fill,
+        "tiled": True,
+        "compress": "deflate",
+        "sparse_ok": True,
+        "bigtiff": "if_safer",
+    }
+    try:
+        with rasterio.open(temporary, "w", **profile) as target:
+            for block in cube.grid.blocks:
+                rows, columns = cube.grid.block_slices(block)
+                index = (position, slice(None), rows, columns) if len(bands) > 1 else (position, rows, columns)
+                values = np.asarray(array[index].read().result())
+                window = rasterio.windows.Window(columns.start, rows.start, cube.grid.block, cube.grid.block)
+                target.write(values if values.ndim == 3 else values[None], window=window)
+            for number, band in enumerate(bands, start=1):
+                target.set_band_description(number, band)
+            if what == "reflectance":
+                target.scales = (REFLECTANCE_SCALE,) * len(bands)
+        copy_raster(temporary, out, driver="COG", compress="deflate", overview_resampling="nearest")
+    finally:
+        temporary.unlink(missing_ok=True)

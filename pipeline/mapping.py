@@ -1,0 +1,176 @@
+"""How pixels of a source grid come to a target grid: copied, replicated, or resampled exactly.
+
+The relation of two grids is the same on every date, so it is worked out once and reused. Each target pixel is
+mapped by its own centre, never through an approximation over a window, so the result does not depend on how
+the target was cut into blocks. (GDAL's default transformer interpolates between exact points and is up to
+0.067 pixels off, differently for each block size.)
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from mmvsf.datasets.variables import REFLECTANCE_FILL
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from scipy import sparse
+
+from .scene import RasterGrid
+
+SNAP = 1e-6
+"""Pixels. Positions closer than this to a pixel centre are taken for it: far below any sensor's geolocation,
+far above the rounding of the projection."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """From a window of a source raster to a whole target grid."""
+
+    window: tuple[slice, slice]
+    """the source rows and columns to read; empty where the grids do not meet"""
+    target_shape: tuple[int, int]
+    native: bool
+    """True where source pixels are copied or replicated as they are"""
+    inside: NDArray[np.bool_] | None
+    """target pixels that have a nearest source pixel; None where all have"""
+    nearest: NDArray[np.int64]
+    """(target pixels inside,) flat index into the window"""
+    weights: Any
+    """scipy CSR (target pixels inside, window pixels) of bilinear weights; None where `native`"""
+
+    @property
+    def empty(self) -> bool:
+        rows, columns = self.window
+        return rows.start >= rows.stop or columns.start >= columns.stop
+
+    def codes(self, source: NDArray[Any], fill: int) -> NDArray[Any]:
+        """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""
+        return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
+
+    def reflectance(self, source: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Bilinear (a copy where `native`). One contributor without data leaves the target pixel without, so
+        fill never bleeds into values. Rounds half to even."""
+        flat = source.ravel()
+        if self.native:
+            return self._place(flat[self.nearest], np.int16(REFLECTANCE_FILL))
+        missing = flat == REFLECTANCE_FILL
+        values = np.rint(self.weights @ flat.astype(np.float64)).astype(np.int16)
+        if missing.any():
+            values[(self.weights @ missing.astype(np.float64)) > 0] = REFLECTANCE_FILL
+        # A bilinear neighbour beyond the raster's edge is a contributor without data.
+        values[self._row_sums() < 1 - 1e-9] = REFLECTANCE_FILL
+        return self._place(values, np.int16(REFLECTANCE_FILL))
+
+    def _row_sums(self) -> NDArray[np.float64]:
+        return np.asarray(self.weights.sum(axis=1)).ravel()
+
+    def _place(self, values: NDArray[Any], fill: Any) -> NDArray[Any]:
+        if self.inside is None:
+            return values.reshape(self.target_shape)
+        target = np.full(self.target_shape, fill, values.dtype)
+        target[self.inside] = values
+        return target
+
+
+@lru_cache(maxsize=256)
+def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
+    """The mapping from one grid to another. Both are north-up with square pixels.
+
+    Raises ValueError for a rotated grid.
+    """
+    for grid in (source, target):
+        if grid.transform[1] or grid.transform[3]:
+            raise ValueError(f"rotated rasters are not supported: {grid.transform}")
+    column, row = _positions(source, target)
+    height, width = source.shape
+    # floor(x + 0.5) sends a point on an edge to the pixel right of or below it, as GDAL does.
+    nearest_row = np.floor(row + 0.5).astype(np.int64)
+    nearest_column = np.floor(column + 0.5).astype(np.int64)
+    inside = (nearest_row >= 0) & (nearest_row < height) & (nearest_column >= 0) & (nearest_column < width)
+    if not inside.any():
+        nothing = np.empty(0, np.int64)
+        return Mapping((slice(0, 0), slice(0, 0)), target.shape, True, inside, nothing, None)
+    native = _native(source, target)
+    row, column = row[inside], column[inside]
+    nearest_row, nearest_column = nearest_row[inside], nearest_column[inside]
+    if native:
+        window = (
+            slice(int(nearest_row.min()), int(nearest_row.max()) + 1),
+            slice(int(nearest_column.min()), int(nearest_column.max()) + 1),
+        )
+        weights = None
+    else:
+        low_row, low_column = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
+        window = (
+            slice(max(0, int(low_row.min())), min(height, int(low_row.max()) + 2)),
+            slice(max(0, int(low_column.min())), min(width, int(low_column.max()) + 2)),
+        )
+        weights = _bilinear(row, column, low_row, low_column, window)
+    rows, columns = window
+    nearest = (nearest_row - rows.start) * (columns.stop - columns.start) + nearest_column - columns.start
+    return Mapping(window, target.shape, native, None if inside.all() else inside, nearest, weights)
+
+
+def _positions(source: RasterGrid, target: RasterGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(column, row) in the source, in pixels from the centre of its first pixel, of every target centre."""
+    a, _, c, _, e, f = target.transform
+    rows, columns = target.shape
+    x = np.broadcast_to(c + a * (np.arange(columns) + 0.5), (rows, columns))
+    y = np.broadcast_to((f + e * (np.arange(rows) + 0.5))[:, None], (rows, columns))
+    if not _same_crs(source.crs, target.crs):
+        x, y = _transformer(target.crs, source.crs).transform(x, y)
+    a, _, c, _, e, f = source.transform
+    column, row = (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
+    return _snap(column), _snap(row)
+
+
+def _snap(position: NDArray[np.float64]) -> NDArray[np.float64]:
+    whole = np.rint(position)
+    return np.where(np.abs(position - whole) < SNAP, whole, position)
+
+
+def _native(source: RasterGrid, target: RasterGrid) -> bool:
+    """Same CRS, source pixels a whole multiple of the target's, edges in line: copy or replicate."""
+    if not _same_crs(source.crs, target.crs):
+        return False
+    ratio = source.transform[0] / target.transform[0]
+    if ratio < 1 - SNAP or abs(ratio - round(ratio)) > SNAP:
+        return False
+    x = (source.transform[2] - target.transform[2]) / target.transform[0]
+    y = (source.transform[5] - target.transform[5]) / target.transform[4]
+    return abs(x - round(x)) < SNAP and abs(y - round(y)) < SNAP
+
+
+def _bilinear(
+    row: NDArray[np.float64],
+    column: NDArray[np.float64],
+    low_row: NDArray[np.int64],
+    low_column: NDArray[np.int64],
+    window: tuple[slice, slice],
+) -> Any:
+    """CSR of the four (or two, or one) weights of each target pixel; neighbours outside are left out."""
+    rows, columns = window
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    right, down = column - low_column, row - low_row
+    targets, sources, weights = [], [], []
+    for step_row, weight_row in ((0, 1 - down), (1, down)):
+        for step_column, weight_column in ((0, 1 - right), (1, right)):
+            weight = weight_row * weight_column
+            r, c = low_row + step_row - rows.start, low_column + step_column - columns.start
+            used = (weight > 0) & (r >= 0) & (r < height) & (c >= 0) & (c < width)
+            targets.append(np.flatnonzero(used))
+            sources.append((r * width + c)[used])
+            weights.append(weight[used])
+    entries = (np.concatenate(weights), (np.concatenate(targets), np.concatenate(sources)))
+    return sparse.csr_array(entries, shape=(row.size, height * width))
+
+
+@lru_cache(maxsize=64)
+def _same_crs(one: str, other: str) -> bool:
+    return one == other or bool(CRS(one) == CRS(other))
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)

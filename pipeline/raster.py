@@ -1,0 +1,65 @@
+"""Reading windows of raster files through GDAL, with errors that never turn into nodata."""
+
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from mmvsf.datasets.errors import one_line
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.windows import Window
+
+from .scene import Asset, RasterGrid
+from .sources.protocols import ReadError
+
+GDAL_OPTIONS: dict[str, Any] = {
+    # A directory listing finds no sidecar that a scene needs and is slow on network file systems.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    # Parallelism is one process a task; threads inside GDAL would only compete with it.
+    "GDAL_NUM_THREADS": "1",
+    "GDAL_CACHEMAX": 64,
+}
+
+
+def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+    """The native numbers of a window of band 1, shape of the window.
+
+    Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
+    item says: reading it anyway would put its pixels in the wrong place.
+    """
+    rows, columns = window
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(asset.href) as dataset:
+            _check_grid(asset, dataset)
+            array: NDArray[Any] = dataset.read(
+                1, window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+            )
+            return array
+    except (RasterioError, OSError) as error:
+        raise ReadError(f"{asset.href}: {one_line(error)}") from error
+
+
+def raster_grid(path: Path) -> RasterGrid:
+    """The grid of a raster file, read from its header. Raises ReadError; a file without CRS is one."""
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+            if dataset.crs is None:
+                raise ReadError(f"{path} has no CRS; assign one, for example with `gdal_edit.py -a_srs EPSG:…`")
+            a, b, c, d, e, f = list(dataset.transform)[:6]
+            return RasterGrid(dataset.crs.to_string(), (a, b, c, d, e, f), (dataset.height, dataset.width))
+    except RasterioIOError as error:
+        raise ReadError(f"{path}: {one_line(error)}") from error
+
+
+def _check_grid(asset: Asset, dataset: Any) -> None:
+    grid = asset.grid
+    shape_agrees = (dataset.height, dataset.width) == grid.shape
+    tolerance = 1e-6 * abs(grid.transform[0])
+    transform_agrees = all(
+        abs(a - b) <= tolerance for a, b in zip(list(dataset.transform)[:6], grid.transform, strict=True)
+    )
+    if not (shape_agrees and transform_agrees):
+        raise ReadError(
+            f"{asset.href} is {dataset.height} x {dataset.width} at {tuple(dataset.transform)[:6]},"
+            f" its item says {grid.shape[0]} x {grid.shape[1]} at {grid.transform}"
+        )

@@ -1,0 +1,117 @@
+"""Clouds, their shadows and the ring around them, in step with the day's radiation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates
+from scipy.special import ndtri
+
+from .climate import day_of_year, extraterrestrial_radiation
+from .spec import PIXEL, Site, WorldSpec
+from .tiles import Pass
+from .weather import SiteWeather
+
+Array = NDArray[np.float64]
+
+CLOUD, ADJACENT, SHADOW = 1 << 1, 1 << 2, 1 << 3
+AEROSOL_SHIFT = 6
+FILL = 255
+
+_CELL = 60.0
+_REACH = 3600.0  # metres around the site from where a shadow may fall on it
+_AEROSOL_SHARES = [0.35, 0.45, 0.14, 0.06]  # climatological, low, moderate, high
+_BRIGHT = np.array([0.60, 0.58, 0.59, 0.62, 0.46, 0.36])  # a thick water cloud
+_SHADE = np.array([0.62, 0.55, 0.50, 0.48, 0.42, 0.40])  # what diffuse light leaves in a shadow
+
+
+@dataclass(frozen=True)
+class Sky:
+    """The sky over a site at one overflight, on a grid of 60 m in EPSG:32615."""
+
+    left: float
+    top: float
+    thickness: Array
+    """Above 0 where there is cloud."""
+    ring: NDArray[np.bool_]
+    """Within 150 m of a cloud."""
+    to_sun: tuple[float, float]
+    """Metres east and north from a shadow to its cloud."""
+    aerosol: int
+    """0..3; 3 is high. Chance alone: it says nothing about the weather."""
+
+    def flags(self, x: Array, y: Array) -> NDArray[np.uint8]:
+        """Fmask values (never fill) at points of EPSG:32615, shape of x."""
+        cloud = self._thickness(x, y) > 0
+        shadow = (self._thickness(x + self.to_sun[0], y + self.to_sun[1]) > 0) & ~cloud
+        ring = self._sample(self.ring.astype(np.float64), x, y, order=0) > 0.5
+        flags = cloud * CLOUD + (ring & ~cloud) * ADJACENT + shadow * SHADOW + (self.aerosol << AEROSOL_SHIFT)
+        return np.asarray(flags, dtype=np.uint8)
+
+    def cover(self, reflectance: NDArray[np.float32], x: Array, y: Array) -> NDArray[np.float32]:
+        """What is seen through this sky of `reflectance` (pixels, 6). Only flagged pixels change."""
+        thickness = self._thickness(x, y)[:, None]
+        shadow = self._thickness(x + self.to_sun[0], y + self.to_sun[1])[:, None]
+        lit = np.where(shadow > 0, reflectance * (1 - (1 - _SHADE) * np.clip(0.5 + shadow, 0, 1)), reflectance)
+        opacity = np.clip(0.25 + 1.2 * thickness, 0, 1)
+        bright = _BRIGHT * (0.75 + 0.25 * np.clip(thickness, 0, 1))
+        return np.where(thickness > 0, lit * (1 - opacity) + bright * opacity, lit).astype(np.float32)
+
+    def _thickness(self, x: Array, y: Array) -> Array:
+        return self._sample(self.thickness, x, y, order=1)
+
+    def _sample(self, field: Array, x: Array, y: Array, order: int) -> Array:
+        at = np.stack([(self.top - y) / _CELL - 0.5, (x - self.left) / _CELL - 0.5])
+        return np.asarray(map_coordinates(field, at, order=order, mode="nearest"), dtype=np.float64)
+
+
+def sky(spec: WorldSpec, site: Site, weather: SiteWeather, overflight: Pass) -> Sky:
+    """The sky over `site`; cloudier the less of the day's possible radiation reached the ground."""
+    rng = spec.generator(site.name, overflight.name, "sky")
+    shared = spec.generator(overflight.name, "sky").normal()
+    cover = _cloud_cover(weather, overflight.day, 0.6 * shared + 0.8 * rng.normal())
+
+    box = site.geobox.affine
+    height, width = (int(np.ceil((side * PIXEL + 2 * _REACH) / _CELL)) for side in site.geobox.shape)
+    size = 10 ** rng.uniform(0.4, 1.15)  # cloud size: 150 m to 850 m
+    field = 0.8 * _smooth_noise(rng, (height, width), size) + 0.6 * _smooth_noise(rng, (height, width), 2.5 * size)
+    thickness = field - ndtri(np.clip(1 - cover, 1e-9, 1 - 1e-9))
+    return Sky(
+        left=box.c - _REACH,
+        top=box.f + _REACH,
+        thickness=thickness,
+        ring=binary_dilation(thickness > 0, _disc(2.5)),
+        to_sun=_to_sun(weather.latitude, overflight.day, cloud_height=rng.uniform(600, 2000)),
+        aerosol=int(rng.choice(4, p=_AEROSOL_SHARES)),
+    )
+
+
+def _cloud_cover(weather: SiteWeather, day: np.datetime64, chance: float) -> float:
+    """Share of the sky covered at the moment of overflight, often nearly 0 or 1."""
+    index = int((day - weather.days[0]).astype(int))
+    top = extraterrestrial_radiation(day_of_year(weather.days[index : index + 1]), np.float64(weather.latitude))
+    clearness = float(weather["radiation"][index] / top[0])
+    return float(1 / (1 + np.exp(-(-1.5 + 14.0 * (0.69 - clearness) + 2.4 * chance))))
+
+
+def _to_sun(latitude: float, day: np.datetime64, cloud_height: float) -> tuple[float, float]:
+    """Offset to the point a cloud of that height stands over, from its shadow at about 10:40 solar time."""
+    phi = np.radians(latitude)
+    declination = 0.409 * np.sin(2 * np.pi * int(day_of_year(np.array([day]))[0]) / 365 - 1.39)
+    hour = np.radians(-20.0)
+    up = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour)
+    east = -np.cos(declination) * np.sin(hour)
+    north = np.cos(phi) * np.sin(declination) - np.sin(phi) * np.cos(declination) * np.cos(hour)
+    return float(cloud_height * east / up), float(cloud_height * north / up)
+
+
+def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Array:
+    """Gaussian noise of unit variance, smooth over `sigma` cells."""
+    noise = gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap", truncate=3.0)
+    # The variance a Gaussian kernel leaves; not the sample's own, which would fix the cloud cover exactly.
+    return np.asarray(noise * (2 * np.sqrt(np.pi) * sigma), dtype=np.float64)
+
+
+def _disc(radius: float) -> NDArray[np.bool_]:
+    reach = np.arange(-int(radius), int(radius) + 1)
+    return np.hypot(reach[:, None], reach) <= radius

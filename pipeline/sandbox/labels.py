@@ -1,0 +1,71 @@
+"""Annual crop rasters as the Cropland Data Layer has them: 30 m, EPSG:5070, codes with colours."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.windows import Window
+
+from .crops import CROPS
+from .fields import CELL
+from .spec import PIXEL, REGION_EPSG
+from .tiles import reproject
+from .world import SiteWorld
+
+EPSG = 5070
+_CDL_CORNER = 15.0
+"""CDL's pixel edges lie at odd multiples of 15 m."""
+
+
+def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
+    """`crop_<year>.tif` (uint8, 0 = background) for every season, and `legend.csv`. Raises OSError where it can't."""
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = np.array([crop.code for crop in CROPS], dtype=np.uint8)
+    located = [(world, *_field_of_pixels(world)) for world in worlds]
+    left, top = (min(corner[axis] for _, corner, _ in located) for axis in (0, 1))
+    right = max(corner[0] + field.shape[1] for _, corner, field in located)
+    bottom = max(corner[1] + field.shape[0] for _, corner, field in located)
+    affine = Affine(PIXEL, 0, left * PIXEL + _CDL_CORNER, 0, -PIXEL, -top * PIXEL + _CDL_CORNER)
+
+    spec = worlds[0].spec
+    for index, year in enumerate(spec.years):
+        with rasterio.open(
+            folder / f"crop_{year}.tif", "w+", driver="GTiff", width=right - left, height=bottom - top, count=1,
+            dtype="uint8", crs=f"EPSG:{EPSG}", transform=affine, tiled=True, blockxsize=256, blockysize=256,
+            compress="deflate", sparse_ok=True,
+        ) as file:  # fmt: skip
+            file.write_colormap(1, {0: (0, 0, 0, 255), **{c.code: (*_rgb(c.color), 255) for c in CROPS}})
+            for world, corner, field in located:
+                crop = world.ground.crop[index]
+                label = np.where(field >= 0, codes[crop[field]], 0).astype(np.uint8)
+                window = Window(corner[0] - left, corner[1] - top, field.shape[1], field.shape[0])
+                before = file.read(1, window=window)  # neighbouring sites share pixels of their bounding boxes
+                file.write(np.where(label > 0, label, before), 1, window=window)
+
+    with (folder / "legend.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["code", "name", "color"])
+        writer.writerows([crop.code, crop.name, crop.color] for crop in CROPS)
+
+
+def _field_of_pixels(world: SiteWorld) -> tuple[tuple[int, int], np.ndarray]:
+    """(column, row) of the first pixel counted from the grid's origin, and the field at each pixel's centre, -1 for none."""
+    left, bottom, right, top = world.ground.geobox.extent.to_crs(f"EPSG:{EPSG}").boundingbox.bbox
+    columns = np.arange(int((left - _CDL_CORNER) // PIXEL), int((right - _CDL_CORNER) // PIXEL) + 1)
+    rows = np.arange(int((_CDL_CORNER - top) // PIXEL), int((_CDL_CORNER - bottom) // PIXEL) + 1)
+    x, y = np.meshgrid(_CDL_CORNER + (columns + 0.5) * PIXEL, _CDL_CORNER - (rows + 0.5) * PIXEL)
+    east, north = reproject(EPSG, REGION_EPSG, x, y)
+    box = world.ground.geobox
+    column = np.floor((east - box.affine.c) / CELL).astype(int)
+    row = np.floor((box.affine.f - north) / CELL).astype(int)
+    inside = (column >= 0) & (column < box.shape[1]) & (row >= 0) & (row < box.shape[0])
+    field = np.full(x.shape, -1, dtype=np.int64)
+    field[inside] = world.ground.field[row[inside], column[inside]]
+    return (int(columns[0]), int(rows[0])), field
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

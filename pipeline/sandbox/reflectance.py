@@ -1,0 +1,68 @@
+"""What a satellite sees of a canopy: six bands from leaf area, leaf state and the wetness of the soil.
+
+Reflectance is a mixture of green canopy, standing yellow leaves, residue and soil, weighted by the gap
+fraction exp(-k LAI) of a canopy with randomly oriented leaves (k = 0.55 near nadir; Monsi and Saeki 1953).
+The end members are typical values of Landsat 8 and HLS surface reflectance over closed crop canopies,
+senesced crops, crop residue and dark Mollisols of the US Corn Belt; wet soil is darkened most in the
+shortwave infrared, where water absorbs (Lobell and Asner 2002).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .crops import FOREST, PASTURE, Canopy
+
+Array = NDArray[np.float64]
+
+BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
+
+_EXTINCTION = 0.55
+
+_GREEN = np.array([
+    [0.024, 0.058, 0.025, 0.430, 0.190, 0.085],  # corn
+    [0.026, 0.070, 0.026, 0.510, 0.205, 0.092],  # soybeans
+    [0.028, 0.062, 0.034, 0.400, 0.180, 0.088],  # winter wheat
+    [0.025, 0.066, 0.028, 0.460, 0.200, 0.092],  # alfalfa
+    [0.032, 0.068, 0.041, 0.360, 0.220, 0.110],  # pasture
+    [0.018, 0.042, 0.020, 0.380, 0.160, 0.066],  # forest
+])
+_BROWN = np.array([0.065, 0.098, 0.140, 0.255, 0.320, 0.215])
+_RESIDUE = np.array([0.085, 0.120, 0.160, 0.235, 0.340, 0.270])
+_LITTER = np.array([0.040, 0.058, 0.075, 0.170, 0.225, 0.150])  # bark, twigs and leaf litter
+_SOIL = np.array([0.062, 0.088, 0.118, 0.168, 0.245, 0.215])
+_WET_LOSS = np.array([0.38, 0.40, 0.42, 0.42, 0.50, 0.55])
+_STRESS = np.array([0.15, 0.15, 0.35, -0.10, 0.30, 0.40])  # relative change of a fully stressed green canopy
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What makes fields of one crop look different; shape (fields,) each."""
+
+    crop: NDArray[np.int64]
+    soil_brightness: Array
+    """Factor of the soil's reflectance, around 1."""
+    leaf_brightness: Array
+    """Factor of the green canopy's reflectance, around 1 (variety, nutrition)."""
+
+
+def reflect(canopy: Canopy, wetness: Array, surface: Surface) -> NDArray[np.float32]:
+    """Surface reflectance 0..1, shape (days, fields, 6), of a canopy (days, fields) over soil of `wetness` (days,)."""
+    crop = surface.crop
+    gap_green = np.exp(-_EXTINCTION * canopy.green)
+    gap_brown = np.exp(-_EXTINCTION * canopy.brown)
+    green = 1 - gap_green
+    brown = gap_green * (1 - gap_brown)
+    ground = gap_green * gap_brown
+    covered = np.where(crop == FOREST, 0.85, np.where(crop == PASTURE, 0.70, canopy.residue))
+
+    dead = np.where((crop == FOREST)[:, None], _LITTER, _RESIDUE)
+    wet = wetness[:, None, None]
+    out = green[..., None] * _GREEN[crop] * surface.leaf_brightness[:, None] * (1 + _STRESS * canopy.stress[..., None])
+    out = out + brown[..., None] * _BROWN
+    out += (ground * covered)[..., None] * dead * (1 - 0.6 * _WET_LOSS * wet)
+    out += (ground * (1 - covered))[..., None] * _SOIL * surface.soil_brightness[:, None] * (1 - _WET_LOSS * wet)
+    return out.astype(np.float32)
+
+

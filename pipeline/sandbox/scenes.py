@@ -1,0 +1,176 @@
+"""Scenes as HLS delivers them: one GeoTIFF a band and tile, with a STAC item."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from shapely.geometry import Polygon, box, mapping
+
+from .clouds import CLOUD, FILL, sky
+from .reflectance import BANDS
+from .spec import REGION_EPSG, WorldSpec
+from .tiles import TILE_SIDE, Pass, Tile, passes, reproject
+from .world import Season, SiteWorld, View
+
+NODATA = -9999
+SCALE = 1e-4
+ASSETS = {
+    "L30": ("B02", "B03", "B04", "B05", "B06", "B07"),
+    "S30": ("B02", "B03", "B04", "B8A", "B11", "B12"),
+}
+"""Asset keys in the order of `BANDS`."""
+
+_RELATIVE_NOISE = 0.009
+_ABSOLUTE_NOISE = 0.0012
+_SCENE_GAIN_SD = 0.010  # what atmospheric correction leaves, common to a scene's bands
+_SENSOR_GAIN_SD = 0.008  # what bandpass adjustment leaves, constant by sensor and band
+
+_CREATION = {
+    "driver": "GTiff", "width": TILE_SIDE, "height": TILE_SIDE, "count": 1, "tiled": True, "blockxsize": 256,
+    "blockysize": 256, "compress": "zstd", "zstd_level": 9, "sparse_ok": True,
+}  # fmt: skip
+_STAC_EXTENSIONS = [
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/eo/v1.1.0/schema.json",
+]
+
+
+@dataclass(frozen=True)
+class TileYear:
+    """One unit of work: the scenes of a tile in a season."""
+
+    spec: WorldSpec
+    tile: Tile
+    year: int
+    worlds: tuple[SiteWorld, ...]
+    root: Path
+
+
+@dataclass(frozen=True)
+class _Chip:
+    """What one scene sees of one site."""
+
+    view: View
+    bands: NDArray[np.int16]
+    """(6, height, width) of the view's window."""
+    fmask: NDArray[np.uint8]
+
+
+def write_tile_year(task: TileYear) -> list[dict[str, Any]]:
+    """Writes the scenes below `root/scenes` and returns their STAC items. Raises OSError where it can't."""
+    grid = task.tile.geobox
+    seen = [(world, view) for world in task.worlds if (view := world.view(grid)) is not None]
+    seasons = [world.season(task.year) for world, _ in seen]
+    items = []
+    for overflight in passes(task.spec, task.year):
+        name = scene_id(task.tile, overflight)
+        chips = [
+            chip
+            for (world, view), season in zip(seen, seasons, strict=True)
+            if (chip := _observe(name, world, view, season, overflight)) is not None
+        ]
+        if chips:
+            _write_scene(task.root / "scenes" / name, name, task.tile, overflight, chips)
+            items.append(_item(name, task.tile, overflight, chips))
+    return items
+
+
+def scene_id(tile: Tile, overflight: Pass) -> str:
+    """As HLS names a granule, `HLS.S30.T15TTG.2022152T170100.v2.0`."""
+    time = overflight.time.item()
+    return f"HLS.{overflight.orbit.sensor}.T{tile.name}.{time:%Y%jT%H%M%S}.v2.0"
+
+
+def _observe(name: str, world: SiteWorld, view: View, season: Season, overflight: Pass) -> _Chip | None:
+    """Ground, sky and sensor together; None where the swath misses the site."""
+    in_swath = overflight.sees(view.x, view.y)
+    if not in_swath.any():
+        return None
+    spec = world.spec
+    above = sky(spec, world.site, world.weather, overflight)
+    flags = above.flags(view.x, view.y)
+    seen = above.cover(view.mix(season.on(overflight.day)), view.x, view.y)
+
+    sensor = spec.generator(overflight.orbit.sensor, "gain").normal(1, _SENSOR_GAIN_SD, len(BANDS))
+    scene = spec.generator(overflight.name, "gain").normal(1, _SCENE_GAIN_SD)
+    noise = spec.generator(name, world.site.name, "noise").standard_normal(seen.shape, dtype=np.float32)
+    sd = np.hypot(_RELATIVE_NOISE * seen, _ABSOLUTE_NOISE)
+    numbers = np.rint((seen * (sensor * scene) + noise * sd) / SCALE)
+    # Nobody looks into clouds: rounded to 0.01 they take little space.
+    clouded = (flags & CLOUD > 0)[:, None]
+    numbers = np.where(clouded, np.rint(seen / 0.01) * (0.01 / SCALE), numbers)
+    numbers = np.clip(numbers, -500, 16000)
+
+    bands = np.full((len(BANDS), *view.inside.shape), NODATA, dtype=np.int16)
+    fmask = np.full(view.inside.shape, FILL, dtype=np.uint8)
+    bands[:, view.inside] = np.where(in_swath, numbers.T, NODATA).astype(np.int16)
+    fmask[view.inside] = np.where(in_swath, flags, FILL)
+    return _Chip(view, bands, fmask)
+
+
+def _write_scene(folder: Path, name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> None:
+    folder.mkdir(parents=True)
+    crs, affine = f"EPSG:{tile.epsg}", tile.geobox.affine
+    keys = (*ASSETS[overflight.orbit.sensor], "Fmask")
+    for index, key in enumerate(keys):
+        is_mask = key == "Fmask"
+        sort = {"dtype": "uint8", "nodata": FILL} if is_mask else {"dtype": "int16", "nodata": NODATA, "predictor": 2}
+        with rasterio.open(folder / f"{name}.{key}.tif", "w", crs=crs, transform=affine, **_CREATION, **sort) as file:
+            for chip in chips:
+                pixels = chip.fmask if is_mask else chip.bands[index]
+                file.write(pixels, 1, window=Window.from_slices(chip.view.rows, chip.view.columns))
+            if not is_mask:
+                file.scales = (SCALE,)
+
+
+def _item(name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> dict[str, Any]:
+    """STAC 1.0.0 item; hrefs are relative to the archive's root."""
+    sensor = overflight.orbit.sensor
+    grid = tile.geobox
+    footprint = _footprint(tile, overflight)
+    flags = np.concatenate([chip.fmask[chip.fmask != FILL] for chip in chips])
+    assets = {}
+    for key in (*ASSETS[sensor], "Fmask"):
+        band = {"data_type": "uint8", "nodata": FILL} if key == "Fmask" else {
+            "data_type": "int16", "nodata": NODATA, "scale": SCALE, "offset": 0.0}  # fmt: skip
+        assets[key] = {
+            "href": f"./scenes/{name}/{name}.{key}.tif",
+            "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+            "roles": ["data"],
+            "proj:shape": list(grid.shape),
+            "proj:transform": list(grid.affine)[:6],
+            "raster:bands": [band],
+        }
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": _STAC_EXTENSIONS,
+        "id": name,
+        "collection": f"hls2-{sensor.lower()}",
+        "geometry": mapping(footprint),
+        "bbox": list(footprint.bounds),
+        "properties": {
+            "datetime": f"{overflight.time}Z",
+            "platform": overflight.platform,
+            "eo:cloud_cover": round(100 * float((flags & CLOUD > 0).mean()), 1),
+            "proj:code": f"EPSG:{tile.epsg}",
+        },
+        "links": [],
+        "assets": assets,
+    }
+
+
+def _footprint(tile: Tile, overflight: Pass) -> Polygon:
+    """The part of the tile inside the swath, in degrees, its edges bent with the projection."""
+    left, bottom, right, top = tile.geobox.extent.boundingbox.bbox
+    corners = np.array(overflight.swath())
+    swath = Polygon(np.stack(reproject(REGION_EPSG, tile.epsg, *corners.T), axis=1))
+    part = box(left, bottom, right, top).intersection(swath).segmentize(20e3)
+    outline = np.stack(reproject(tile.epsg, 4326, *np.array(part.exterior.coords).T), axis=1)
+    return Polygon(outline.round(6))

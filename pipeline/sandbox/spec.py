@@ -1,0 +1,115 @@
+"""What is simulated: the places, the years, and how strongly crops and soil feel the weather."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same spec would give another archive."""
+
+REGION_EPSG = 32615
+"""The coordinate system of every site, of the swath edges and of the ground itself."""
+
+PIXEL = 30.0
+"""Ground size of a pixel of the archive, in metres."""
+
+
+MARGIN = 240.0
+"""Metres of ground around a site that are simulated too, so that resampled pixels have neighbours."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One patch of ground. Its weather is the weather at its centre."""
+
+    name: str
+    """Unique; it seeds everything random about the site."""
+
+    geobox: GeoBox
+    """Pixels of 30 m in EPSG:32615 on the HLS grid (edges at multiples of 30 m), normally 96 x 96."""
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """A world of growing seasons (April to October) with its dose of weather.
+
+    Crops and soil see `climatology + dose * (weather - climatology)`; the weather that is delivered
+    is always the real one. Raises ValueError for an empty period or a dose outside 0..1.
+    """
+
+    seed: int
+    first_year: int
+    last_year: int
+    crop_dose: float = 1.0
+    soil_dose: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, not {self.seed}")
+        if self.last_year < self.first_year:
+            raise ValueError(f"last_year {self.last_year} is before first_year {self.first_year}")
+        for name in ("crop_dose", "soil_dose"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+
+    @property
+    def years(self) -> range:
+        return range(self.first_year, self.last_year + 1)
+
+    def generator(self, *purpose: str | int) -> np.random.Generator:
+        """Random numbers for one purpose, independent of every other purpose and of any order of work.
+
+        Doses don't enter: worlds that differ in dose alone share weather, ground, clouds and noise.
+        """
+        digest = hashlib.sha256("/".join(str(part) for part in purpose).encode()).digest()
+        words = np.frombuffer(digest, dtype="<u4").tolist()
+        return np.random.default_rng(np.random.SeedSequence([self.seed, *words]))
+
+
+def check_sites(sites: Sequence[Site]) -> None:
+    """Raises ValueError where the sites can't be simulated: names, coordinate system, pixel grid, distance."""
+    if not sites:
+        raise ValueError("no sites to simulate")
+    names = [site.name for site in sites]
+    if len(set(names)) < len(names):
+        raise ValueError(f"site names must be unique: {sorted(names)}")
+    for site in sites:
+        box = site.geobox
+        if box.crs is None or box.crs.epsg != REGION_EPSG:
+            raise ValueError(f"site {site.name}: its grid must be in EPSG:{REGION_EPSG}, not {box.crs}")
+        a = box.affine
+        if (a.a, a.b, a.d, a.e) != (PIXEL, 0.0, 0.0, -PIXEL) or a.c % PIXEL or a.f % PIXEL:
+            raise ValueError(f"site {site.name}: pixels must be {PIXEL:g} m, north up, with edges on the HLS grid")
+    for i, site in enumerate(sites):
+        for other in sites[:i]:
+            if _gap(site.geobox, other.geobox) < 2 * MARGIN:
+                raise ValueError(f"sites {other.name} and {site.name} are less than {2 * MARGIN:g} m apart")
+
+
+def _gap(a: GeoBox, b: GeoBox) -> float:
+    """Metres between two north-up grids, the larger of both directions; negative where they overlap."""
+    p, q = a.boundingbox, b.boundingbox
+    east = max(p.left, q.left) - min(p.right, q.right)
+    north = max(p.bottom, q.bottom) - min(p.top, q.top)
+    return float(max(east, north))
+
+
+def describe(spec: WorldSpec, sites: Sequence[Site]) -> dict[str, Any]:
+    """Everything the archive depends on, ready for JSON: equal descriptions, equal archives."""
+    return {
+        "generator_version": GENERATOR_VERSION,
+        "spec": asdict(spec),
+        "sites": [
+            {
+                "name": site.name,
+                "crs": f"EPSG:{REGION_EPSG}",
+                "shape": list(site.geobox.shape),
+                "transform": list(site.geobox.affine)[:6],
+            }
+            for site in sites
+        ],
+    }

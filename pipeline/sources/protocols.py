@@ -1,0 +1,51 @@
+"""What the planner and the reader ask of a source."""
+
+from datetime import date
+from typing import Any, Protocol
+
+import xarray as xr
+from mmvsf.datasets.errors import MmvsfError
+from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.region import Period
+from numpy.typing import NDArray
+
+from ..scene import Asset, Scene
+
+
+class ReadError(MmvsfError):
+    """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
+
+
+class ImagerySource(Protocol):
+    """Scenes of a place and period. Instances are sent to workers, so they hold options and nothing open."""
+
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+        """Scenes of the period whose outline meets the grid's blocks, by time and id.
+        Raises InputError if it matched nothing."""
+        ...
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """Native numbers of a (rows, columns) window. Raises ReadError; never returns made-up nodata."""
+        ...
+
+
+class WeatherSource(Protocol):
+    """Daily weather of a place."""
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+        """Canonical variables and units on the source's own regular grid: dims (time, y, x), the CRS in
+        attrs['crs'], the hour (UTC) at which a weather day ends in attrs['day_ends_utc_hour'].
+        Raises InputError where the source lacks a variable or names a unit that cannot be converted."""
+        ...
+
+
+class LabelSource(Protocol):
+    """Yearly label rasters."""
+
+    def asset(self, year: int) -> Asset:
+        """The raster of a year. Raises InputError if there is none or it has no CRS."""
+        ...
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """Codes of a (rows, columns) window. Raises ReadError."""
+        ...

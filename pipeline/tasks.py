@@ -1,0 +1,135 @@
+"""The unit of work on a worker: read one shard task, write its shards, then its ledger entries."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmvsf.datasets.calendar import SHARD_DAYS, Calendar
+from mmvsf.datasets.grid import BlockIndex, Grid
+from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
+from numpy.typing import NDArray
+
+from .labels import LabelTask, read_labels
+from .ledger import Ledger
+from .plan import ShardTask
+from .read import BlockShard, clear_pixels, read_shard
+from .sources.protocols import ImagerySource, LabelSource
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What every task of a build needs; sent to each worker once a task, so it stays small."""
+
+    cube: Path
+    grid: Grid
+    calendar: Calendar
+    imagery: ImagerySource
+    labels: LabelSource | None
+    label_method: str
+    label_codes: tuple[int, ...]
+    label_years: tuple[int, ...]
+    skip_below_clear: float
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """What a finished task tells the build."""
+
+    units: int
+    pixels: int
+    """band pixels stored"""
+    failures: tuple[str, ...]
+
+
+def imagery_entry_name(shard: int, block: BlockIndex) -> str:
+    return f"imagery/{shard}/{block[0]}-{block[1]}"
+
+
+def label_entry_name(year: int, block: BlockIndex) -> str:
+    return f"labels/{year}/{block[0]}-{block[1]}"
+
+
+def run_shard_task(task: ShardTask, context: BuildContext) -> TaskReport:
+    """Read and write one task. Raises OSError if the disk refuses; a scene that cannot be read is recorded."""
+    shards = read_shard(task, context.grid, context.imagery, context.skip_below_clear)
+    time = context.calendar.shard_slice(task.shard)
+    ledger = Ledger.of_cube(context.cube)
+    arrays = {
+        name: open_pixels(context.cube, f"imagery/{name}", write=True) for name in ("reflectance", "quality", "scene")
+    }
+    pixels, failures = 0, []
+    for block, digest in zip(task.blocks, task.digests, strict=True):
+        shard = shards[block]
+        rows, columns = context.grid.block_slices(block)
+        writes = [
+            arrays["reflectance"][time, :, rows, columns].write(shard.reflectance),
+            arrays["quality"][time, rows, columns].write(shard.quality),
+            arrays["scene"][time, rows, columns].write(shard.scene),
+        ]
+        for write in writes:
+            write.result()
+        entry = {"digest": digest, **summarise(shard, task.shard, context.grid)}
+        ledger.write(imagery_entry_name(task.shard, block), entry)
+        pixels += int((shard.reflectance[:, 0] != -9999).sum()) * shard.reflectance.shape[1]
+        failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
+    return TaskReport(len(task.blocks), pixels, tuple(failures))
+
+
+def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
+    """Read and write the labels of one block and year. Raises ReadError or InputError."""
+    if context.labels is None:
+        raise ValueError("a label task needs a label source")
+    rows, columns = context.grid.block_slices(task.block)
+    codes, purity = read_labels(task, context.grid, context.labels, context.label_method, context.label_codes)
+    year = context.label_years.index(task.year)
+    writes = [
+        open_pixels(context.cube, f"labels/{name}", write=True)[year, rows, columns].write(values)
+        for name, values in (("crop", codes), ("purity", purity))
+    ]
+    for write in writes:
+        write.result()
+    known = {str(code): int(count) for code, count in zip(*np.unique(codes, return_counts=True), strict=True)}
+    Ledger.of_cube(context.cube).write(
+        label_entry_name(task.year, task.block), {"digest": task.digest, "counts": known}
+    )
+    return TaskReport(1, 0, ())
+
+
+def summarise(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:
+    """The part of a shard that goes into the cube's small arrays: status and clear percent by day, and integer
+    sums of the clear pixels by year and chunk."""
+    clear = clear_pixels(shard)
+    n, side = grid.chunks_per_block, grid.chunk
+    days = np.flatnonzero((shard.quality != QUALITY_FILL).any(axis=(1, 2)))
+    by_chunk = clear.reshape(SHARD_DAYS, n, side, n, side)
+    percent = by_chunk.sum(axis=(2, 4)) * 100 // side**2
+    seen = (shard.quality != QUALITY_FILL).reshape(SHARD_DAYS, n, side, n, side).any(axis=(2, 4))
+    percent = np.where(seen, percent, CLEAR_FRACTION_FILL)
+    return {
+        "status": shard.status.tolist(),
+        "clear": {str(day): percent[day].ravel().tolist() for day in days},
+        "sums": _sums(shard, clear, number, grid),
+        "scenes": [
+            [day, index, scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset]
+            for day, index, scene in shard.scenes
+        ],
+        "failures": [list(failure) for failure in shard.failures],
+    }
+
+
+def _sums(shard: BlockShard, clear: NDArray[np.bool_], number: int, grid: Grid) -> dict[str, Any]:
+    """year -> [count (chunk,), sum (band, chunk), sum of squares (band, chunk)] over clear pixels."""
+    first = number * SHARD_DAYS
+    years = np.arange(first, first + SHARD_DAYS).astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+    n, side = grid.chunks_per_block, grid.chunk
+    result = {}
+    for year in np.unique(years[clear.any(axis=(1, 2))]):
+        days = np.flatnonzero((years == year) & clear.any(axis=(1, 2)))
+        values = np.where(clear[days, None], shard.reflectance[days], 0).astype(np.int64)
+        count = clear[days].reshape(-1, n, side, n, side).sum(axis=(0, 2, 4))
+        total = values.sum(axis=0).reshape(-1, n, side, n, side).sum(axis=(2, 4))
+        squares = (values**2).sum(axis=0).reshape(-1, n, side, n, side).sum(axis=(2, 4))
+        result[str(year)] = [count.ravel().tolist(), *(s.reshape(s.shape[0], -1).tolist() for s in (total, squares))]
+    return result

@@ -1,0 +1,86 @@
+"""Units of weather: from what a file says to the cube's canonical ones. Every constant has a name.
+
+Formulas: FAO Irrigation and Drainage Paper 56 (Allen et al. 1998), equation numbers in brackets.
+"""
+
+import re
+
+import numpy as np
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import WEATHER_BY_NAME
+from numpy.typing import NDArray
+
+KELVIN_OFFSET = 273.15
+SECONDS_PER_DAY = 86400.0
+WIND_10M_TO_2M = 0.748
+"""u2 = u10 x 4.87 / ln(67.8 x 10 - 5.42) [FAO-56 eq. 47]"""
+
+_DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1|d(ay)?\*\*-1|d(ay)?\^-1)$"
+
+_LINEAR: dict[str, dict[str, tuple[float, float]]] = {
+    "degree_Celsius": {
+        "degree_celsius": (1.0, 0.0),
+        "degc": (1.0, 0.0),
+        "c": (1.0, 0.0),
+        "°c": (1.0, 0.0),
+        "celsius": (1.0, 0.0),
+        "k": (1.0, -KELVIN_OFFSET),
+        "kelvin": (1.0, -KELVIN_OFFSET),
+    },
+    "mm": {"mm": (1.0, 0.0), "kg m-2": (1.0, 0.0), "kg/m2": (1.0, 0.0), "m": (1000.0, 0.0), "cm": (10.0, 0.0)},
+    "MJ m-2": {
+        "mj m-2": (1.0, 0.0),
+        "mj/m2": (1.0, 0.0),
+        "mj/m^2": (1.0, 0.0),
+        "j m-2": (1e-6, 0.0),
+        "j/m2": (1e-6, 0.0),
+        # a mean over 24 hours, as gridMET's srad; Daymet's daylight mean needs the day length instead
+        "w m-2": (SECONDS_PER_DAY * 1e-6, 0.0),
+        "w/m2": (SECONDS_PER_DAY * 1e-6, 0.0),
+        "w/m^2": (SECONDS_PER_DAY * 1e-6, 0.0),
+    },
+    "kPa": {"kpa": (1.0, 0.0), "hpa": (0.1, 0.0), "mbar": (0.1, 0.0), "pa": (1e-3, 0.0)},
+    "m s-1": {"m s-1": (1.0, 0.0), "m/s": (1.0, 0.0), "km/h": (1 / 3.6, 0.0), "km h-1": (1 / 3.6, 0.0)},
+}
+
+
+def convert(values: NDArray[np.float64], found: str, wanted: str, what: str) -> NDArray[np.float64]:
+    """Values from the unit a file names to a canonical unit. `what` names the variable in the error.
+
+    A rate a day ("mm d-1") is its daily sum. Raises InputError for a unit that is not known.
+    """
+    text = " ".join(found.strip().lower().split())
+    table = _LINEAR[wanted]
+    factors = table.get(text) or table.get(re.sub(_DAILY, "", text).strip())
+    if factors is None:
+        raise InputError(
+            f"{what}: the unit '{found}' is not known; it must be one of {', '.join(sorted(table))}"
+            f" (the cube holds {wanted})"
+        )
+    scale, offset = factors
+    return values * scale + offset
+
+
+def saturation_pressure(temperature: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Saturation vapour pressure in kPa over water at a temperature in degrees Celsius [eq. 11]."""
+    return np.asarray(0.6108 * np.exp(17.27 * temperature / (temperature + 237.3)))
+
+
+def vapour_pressure_deficit(
+    tmin: NDArray[np.float64], tmax: NDArray[np.float64], actual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """VPD in kPa from the day's extremes (degrees Celsius) and the actual vapour pressure (kPa), not below 0
+    [eq. 12]."""
+    return np.maximum((saturation_pressure(tmin) + saturation_pressure(tmax)) / 2 - actual, 0.0)
+
+
+def check_range(name: str, values: NDArray[np.float64], where: str) -> None:
+    """Raise InputError if a value lies outside the variable's valid range (NaN is no value)."""
+    variable = WEATHER_BY_NAME[name]
+    tolerance = 1e-3 * (variable.valid_max - variable.valid_min)
+    low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
+    if low < variable.valid_min - tolerance or high > variable.valid_max + tolerance:
+        raise InputError(
+            f"{where}: {name} runs from {low:.6g} to {high:.6g}, outside {variable.valid_min} to"
+            f" {variable.valid_max} {variable.units}; the file's units attribute is probably wrong"
+        )

@@ -1,0 +1,354 @@
+"""The properties MM-VSF promises, each tried at random initialisation and after some training.
+
+Equality is exact (`torch.equal`) wherever information must not pass at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from mmvsf.datasets.batch import Batch
+from mmvsf.model.network import CYCLE, MMVSF, SIZES, NetworkConfig, from_patches, to_patches
+from mmvsf.model.objectives import VariableStep, uniform_keep
+from torch import Tensor
+
+BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
+WEATHER = ("tmin", "tmax", "precipitation")
+START = 17440  # 1 October 2017
+
+
+def make_batch(seed: int = 0, b: int = 3, t: int = 7, p: int = 5, size: int = 16, days: int = 300) -> Batch:
+    """Random images, half of their pixels clouded in blotches, and random weather; two samples share a series."""
+    g = torch.Generator().manual_seed(seed)
+    image_days = torch.stack([torch.randperm(200, generator=g)[:t].sort().values for _ in range(b)]) + START + 60
+    cloud = torch.rand(b, t, size // 4, size // 4, generator=g) < 0.4
+    valid = ~cloud.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    valid &= torch.rand(valid.shape, generator=g) > 0.1
+    images = torch.randn(b, t, 6, size, size, generator=g) * valid[:, :, None]
+    origin = torch.randint(0, t, (b, p), generator=g)
+    lead = torch.randint(0, 40, (b, p), generator=g)
+    return Batch(
+        images=images,
+        image_days=image_days,
+        valid=valid,
+        weather=torch.randn(2, days, len(WEATHER), generator=g),
+        weather_start=torch.tensor([START, START]),
+        weather_index=torch.arange(b) % 2,
+        origin=origin,
+        target=torch.randn(b, p, 6, size, size, generator=g),
+        target_valid=torch.rand(b, p, size, size, generator=g) > 0.3,
+        target_day=image_days.gather(1, origin) + lead,
+    )
+
+
+def make_network(**changes: int) -> MMVSF:
+    torch.manual_seed(0)
+    network = MMVSF(NetworkConfig(BANDS, WEATHER, **{"width": 32, "heads": 2, "mlp": 64, "fine": 8} | changes))
+    network.weather.mean.copy_(torch.tensor([8.0, 20.0, 3.0]))
+    network.weather.std.copy_(torch.tensor([6.0, 7.0, 6.0]))
+    return network.eval()
+
+
+def train_a_little(network: MMVSF) -> MMVSF:
+    """Enough steps on smooth images to move every weight; lead zero among the targets."""
+    network.train()
+    objective = VariableStep(mask_ratio=0.25)
+    optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
+    for step in range(60):
+        batch = make_batch(seed=100 + step)
+        scene = batch.images.gather(1, batch.origin[:, :, None, None, None].expand_as(batch.target))
+        seen = batch.valid.gather(1, batch.origin[:, :, None, None].expand_as(batch.target_valid))
+        same = torch.rand(batch.origin.shape, generator=torch.Generator().manual_seed(step)) < 0.5
+        day = torch.where(same, batch.image_days.gather(1, batch.origin), batch.target_day)
+        batch = replace(batch, target=scene, target_valid=seen, target_day=day)
+        optimiser.zero_grad()
+        objective(network, batch, torch.Generator().manual_seed(step)).backward()
+        optimiser.step()
+    return network.eval()
+
+
+@pytest.fixture(scope="module", params=["random", "trained", "trained, coarse"])
+def network(request: pytest.FixtureRequest) -> MMVSF:
+    if request.param == "random":
+        return make_network()
+    return train_a_little(make_network(**({"fine": 0, "decoder_layers": 1} if "coarse" in request.param else {})))
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return make_batch()
+
+
+def only(batch: Batch, sample: int, target: int) -> Batch:
+    """One forecast of one sample, keeping every shape that follows from the images."""
+    pick = slice(target, target + 1)
+    at = slice(sample, sample + 1)
+    return replace(
+        batch,
+        images=batch.images[at],
+        image_days=batch.image_days[at],
+        valid=batch.valid[at],
+        weather_index=batch.weather_index[at],
+        origin=batch.origin[at, pick],
+        target=batch.target[at, pick],
+        target_valid=batch.target_valid[at, pick],
+        target_day=batch.target_day[at, pick],
+    )
+
+
+def run(network: MMVSF, batch: Batch) -> Tensor:
+    with torch.no_grad():
+        out = network(batch)
+    assert torch.isfinite(out).all()
+    return out
+
+
+def each(batch: Batch) -> list[Batch]:
+    b, p = batch.origin.shape
+    return [only(batch, sample, target) for sample in range(b) for target in range(p)]
+
+
+# 1. Weather and images: the past matters, the future does not exist.
+
+
+def test_weather_on_or_after_the_target_day_changes_nothing(network: MMVSF, batch: Batch) -> None:
+    for one in each(batch):
+        known = int(one.target_day[0, 0]) - START  # rows before the target day
+        changed = one.weather.clone()
+        changed[:, known:] = torch.randn_like(changed[:, known:]) * 9
+        assert torch.equal(run(network, one), run(network, replace(one, weather=changed)))
+
+
+def test_the_last_day_before_the_target_does_change_the_forecast(network: MMVSF, batch: Batch) -> None:
+    for one in each(batch):
+        changed = one.weather.clone()
+        changed[:, int(one.target_day[0, 0]) - START - 1] += 2
+        assert not torch.equal(run(network, one), run(network, replace(one, weather=changed)))
+
+
+def test_weather_of_the_gap_changes_the_forecast(network: MMVSF, batch: Batch) -> None:
+    for one in each(batch):
+        origin_day = int(one.image_days.gather(1, one.origin)[0, 0])
+        lead = int(one.target_day[0, 0]) - origin_day
+        changed = one.weather.clone()
+        changed[:, origin_day - START : origin_day - START + lead] += 1
+        assert torch.equal(run(network, one), run(network, replace(one, weather=changed))) == (lead == 0)
+
+
+def test_weather_after_an_image_does_not_reach_its_embedding(network: MMVSF, batch: Batch) -> None:
+    with torch.no_grad():
+        before = network.encode(batch)
+        row = int(before.days[0, 3]) - START
+        changed = batch.weather.clone()
+        changed[:, row:] += 3
+        after = network.encode(replace(batch, weather=changed))
+    assert torch.equal(before.tokens[0, :, :4], after.tokens[0, :, :4])
+    assert not torch.equal(before.tokens[0, :, 4:], after.tokens[0, :, 4:])
+
+
+def test_images_after_the_origin_change_nothing(network: MMVSF, batch: Batch) -> None:
+    for one in each(batch):
+        later = one.image_days > one.image_days.gather(1, one.origin)
+        images = one.images + torch.randn_like(one.images) * (later[:, :, None, None] & one.valid)[:, :, None]
+        valid = one.valid & ~(later[:, :, None, None] & (torch.rand(one.valid.shape) < 0.5))
+        assert torch.equal(run(network, one), run(network, replace(one, images=images * 1.0)))
+        assert torch.equal(run(network, one), run(network, replace(one, valid=valid)))
+
+
+def test_every_earlier_clear_image_changes_the_forecast(network: MMVSF, batch: Batch) -> None:
+    """In each patch, and from each of the earlier images: time is attended to, patch and time not confused."""
+    for one in each(batch):
+        origin_day = one.image_days.gather(1, one.origin)
+        before = run(network, one)
+        for image in range(one.images.shape[1]):
+            changed = one.images.clone()
+            changed[:, image] += one.valid[:, image, None] * torch.randn_like(changed[:, image])
+            moved = to_patches(run(network, replace(one, images=changed)) - before, 4).abs().amax((-1, -2))[0, :, 0]
+            seen = to_patches(one.valid[:, :, None].float(), 4)[0, :, image, :, 0].amax(-1) > 0
+            if one.image_days[0, image] > origin_day[0, 0]:
+                assert not moved.any()
+            elif seen.any():  # training may leave an influence so small that rounding swallows it here and there
+                assert (moved[seen] > 0).float().mean() > 0.7
+
+
+def test_samples_and_targets_do_not_mix(network: MMVSF, batch: Batch) -> None:
+    whole = run(network, batch)
+    for sample in range(3):
+        for target in range(5):
+            alone = run(network, only(batch, sample, target))
+            torch.testing.assert_close(alone[0, 0], whole[sample, target], atol=1e-4, rtol=1e-4)
+    images = batch.images.clone()
+    images[1] = torch.randn_like(images[1]) * batch.valid[1, :, None]
+    changed = run(network, replace(batch, images=images))
+    assert torch.equal(changed[[0, 2]], whole[[0, 2]]) and not torch.equal(changed[1], whole[1])
+
+
+# 2. What is not valid does not exist.
+
+
+def test_invalid_pixels_change_nothing(network: MMVSF, batch: Batch) -> None:
+    images = torch.where(batch.valid[:, :, None], batch.images, torch.randn_like(batch.images) * 100)
+    assert torch.equal(run(network, batch), run(network, replace(batch, images=images)))
+    images = torch.where(batch.valid[:, :, None], batch.images, float("nan"))
+    assert torch.equal(run(network, batch), run(network, replace(batch, images=images)))
+
+
+def test_an_invalid_image_changes_nothing_at_all(network: MMVSF, batch: Batch) -> None:
+    """Neither its pixels, nor its day, nor its being there: padding is an image that is valid nowhere."""
+    t = batch.images.shape[1]
+    for day in (START + 5, int(batch.image_days[0, 2]), START + 290):
+        padded = replace(
+            batch,
+            images=torch.cat([batch.images, torch.randn(3, 1, 6, 16, 16)], 1),
+            image_days=torch.cat([batch.image_days, torch.full((3, 1), day)], 1),
+            valid=torch.cat([batch.valid, torch.zeros(3, 1, 16, 16, dtype=torch.bool)], 1),
+        )
+        assert padded.images.shape[1] == t + 1
+        torch.testing.assert_close(run(network, padded), run(network, batch), atol=1e-4, rtol=1e-4)
+
+
+def test_nothing_valid_gives_a_finite_forecast(network: MMVSF, batch: Batch) -> None:
+    blind = replace(batch, valid=torch.zeros_like(batch.valid))
+    assert torch.equal(run(network, blind), run(network, replace(blind, images=batch.images + 1)))
+
+
+# 3. Order and calendar.
+
+
+def test_order_of_images_changes_nothing(network: MMVSF, batch: Batch) -> None:
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(1))
+    shuffled = replace(
+        batch,
+        images=batch.images[:, order],
+        image_days=batch.image_days[:, order],
+        valid=batch.valid[:, order],
+        origin=order.argsort()[batch.origin],
+    )
+    assert torch.equal(run(network, batch), run(network, shuffled))
+
+
+def test_four_years_later_changes_nothing(network: MMVSF, batch: Batch) -> None:
+    later = replace(
+        batch,
+        image_days=batch.image_days + CYCLE,
+        target_day=batch.target_day + CYCLE,
+        weather_start=batch.weather_start + CYCLE,
+    )
+    assert torch.equal(run(network, batch), run(network, later))
+    season = replace(batch, image_days=batch.image_days + 90, target_day=batch.target_day + 90,
+                     weather_start=batch.weather_start + 90)  # fmt: skip
+    assert not torch.equal(run(network, batch), run(network, season))
+
+
+# 4. Any number of images, any lead time, any size.
+
+
+@pytest.mark.parametrize("images", [1, 2, 24])
+@pytest.mark.parametrize("size", [8, 32])
+def test_any_number_of_images_and_any_size(network: MMVSF, images: int, size: int) -> None:
+    batch = make_batch(t=images, size=size)
+    for lead in (0, 1, 80):
+        day = batch.image_days.gather(1, batch.origin) + lead
+        assert run(network, replace(batch, target_day=day)).shape == batch.target.shape
+
+
+# 6. No time, no change.
+
+
+def test_lead_zero_over_a_clear_image_is_that_image(network: MMVSF) -> None:
+    batch = make_batch(seed=5)
+    batch = replace(batch, target_day=batch.image_days.gather(1, batch.origin))
+    scene = batch.images.gather(1, batch.origin[:, :, None, None, None].expand_as(batch.target))
+    seen = batch.valid.gather(1, batch.origin[:, :, None, None].expand_as(batch.target_valid))
+    error = ((run(network, batch) - scene) ** 2).mean(2)[seen].mean()
+    assert error < 0.02  # of a variance of 1
+    later = replace(batch, target_day=batch.target_day + 40)
+    assert ((run(network, later) - scene) ** 2).mean(2)[seen].mean() > 2 * error
+
+
+# The rest.
+
+
+def test_patches_go_there_and_back() -> None:
+    images = torch.randn(2, 3, 6, 16, 8)
+    patches = to_patches(images, 4)
+    assert patches.shape == (2, 8, 3, 16, 6)
+    assert torch.equal(from_patches(patches, 16, 8), images)
+    assert torch.equal(patches[0, 3, 1, 0], images[0, 1, :, 4, 4])  # patch 3 is row 1, column 1
+
+
+def test_masking_hides_patches_uniformly(network: MMVSF, batch: Batch) -> None:
+    keep = uniform_keep(3, 8, 16, 0.5, torch.Generator().manual_seed(0))
+    assert keep.shape == (3, 8, 8)
+    for sample in keep:
+        assert all(len(set(image.tolist())) == 8 for image in sample)  # as many in every image
+        assert torch.equal(torch.bincount(sample.flatten(), minlength=16), torch.full((16,), 4))
+    # A masked patch is as if it weren't valid.
+    keep = uniform_keep(3, 7, 16, 0.5, torch.Generator().manual_seed(0))
+    seen = torch.zeros(3, 7, 16, dtype=torch.bool).scatter(2, keep, True).view(3, 7, 4, 4)
+    seen = seen.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    with torch.no_grad():
+        masked = network(batch, keep)
+        hidden = network(replace(batch, valid=batch.valid & seen))
+        changed = network(replace(batch, images=torch.where(seen[:, :, None], batch.images, 9.0)), keep)
+    torch.testing.assert_close(masked, hidden, atol=1e-4, rtol=1e-4)
+    assert torch.equal(masked, changed)
+
+
+def test_without_weather_no_weather_is_seen(network: MMVSF, batch: Batch) -> None:
+    other = replace(batch, weather=torch.randn_like(batch.weather))
+    assert not torch.equal(run(network, batch), run(network, other))
+    assert torch.equal(run(network, batch.without_weather()), run(network, other.without_weather()))
+
+
+def test_loss_counts_valid_pixels_only(network: MMVSF, batch: Batch) -> None:
+    objective = VariableStep(mask_ratio=0.0)
+    generator = torch.Generator()
+    with torch.no_grad():
+        loss = objective(network, batch, generator)
+        target = torch.where(batch.target_valid[:, :, None], batch.target, float("nan"))
+        assert torch.equal(loss, objective(network, replace(batch, target=target), generator))
+        expected = ((network(batch) - batch.target) ** 2).mean(2)[batch.target_valid].mean()
+        torch.testing.assert_close(loss, expected)
+        nothing = replace(batch, target_valid=torch.zeros_like(batch.target_valid))
+        assert objective(network, nothing, generator) == 0
+
+
+def test_gradients_are_finite_where_nothing_is_valid() -> None:
+    network = make_network().train()
+    batch = make_batch()
+    valid = batch.valid.clone()
+    valid[0] = False
+    VariableStep(mask_ratio=0.5)(network, replace(batch, valid=valid), torch.Generator()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_bfloat16_is_near_full_precision(network: MMVSF, batch: Batch) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        low = run(network, batch)
+    torch.testing.assert_close(low, run(network, batch), atol=0.15, rtol=0.1)
+
+
+def test_sizes() -> None:
+    paper = NetworkConfig(BANDS, WEATHER, **SIZES["paper"])
+    network = MMVSF(paper)
+    batch = make_batch(b=1, t=2, p=1, size=32)
+    assert run(network, batch).shape == (1, 1, 6, 32, 32)
+    assert (paper.patch, paper.width, paper.spatial_layers, paper.temporal_layers) == (8, 512, 4, 1)
+    assert SIZES["large"]["width"] == 384
+
+
+def test_batch_refuses_shapes_that_do_not_fit(batch: Batch) -> None:
+    with pytest.raises(ValueError, match=r"Batch\.valid must be \(B, T, H, W\) with T = 7"):
+        replace(batch, valid=batch.valid[:, 1:])
+    with pytest.raises(ValueError, match=r"Batch\.target_day"):
+        replace(batch, target_day=batch.target_day[:, :1])
+    with pytest.raises(ValueError, match="bool"):
+        replace(batch, valid=batch.valid.float())
+    with pytest.raises(ValueError, match="before the day of its origin"):
+        replace(batch, target_day=batch.target_day - 100).check_days()
+    with pytest.raises(ValueError, match="ends before"):
+        replace(batch, target_day=batch.target_day + 300).check_days()
+    batch.check_days()

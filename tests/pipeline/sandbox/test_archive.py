@@ -1,0 +1,162 @@
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+import xarray as xr
+from affine import Affine
+from shapely.geometry import shape
+
+from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate
+from mmvsf.pipeline.sandbox.scenes import ASSETS, NODATA
+
+
+def small_site(x: int) -> Site:
+    from odc.geo.geobox import GeoBox
+
+    return Site("alone", GeoBox((16, 16), Affine(30, 0, x, 0, -30, 4650000), "EPSG:32615"))
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def features(root: Path) -> list[dict]:
+    return json.loads((root / "items.json").read_text())["features"]
+
+
+def read(root: Path, item: dict, asset: str) -> np.ndarray:
+    with rasterio.open(root / item["assets"][asset]["href"]) as file:
+        return file.read(1)
+
+
+def test_bytes_do_not_depend_on_workers(archive, spec, sites, tmp_path):
+    steps = []
+    simulate(spec, sites, tmp_path / "again", workers=2, progress=lambda done, total: steps.append((done, total)))
+    assert digests(tmp_path / "again") == digests(archive)
+    assert steps == [(n, 4) for n in (1, 2, 3, 4)]  # two tiles, two years
+
+
+def test_another_seed_gives_another_world(archive, spec, tmp_path):
+    here = [small_site(250020)]
+    for seed in (1, 2):
+        simulate(WorldSpec(seed, 2021, 2021), here, tmp_path / str(seed), workers=1)
+    one, two = (read(tmp_path / str(s), features(tmp_path / str(s))[0], "Fmask") for s in (1, 2))
+    assert one.shape == two.shape
+    assert digests(tmp_path / "1")["weather/daily.nc"] != digests(tmp_path / "2")["weather/daily.nc"]
+
+
+def test_a_finished_archive_is_left_alone_and_another_replaced(tmp_path):
+    here, root = [small_site(250020)], tmp_path / "archive"
+    simulate(WorldSpec(1, 2021, 2021), here, root, workers=1)
+    before = (root / "items.json").stat()
+    simulate(WorldSpec(1, 2021, 2021), here, root, workers=1)
+    assert (root / "items.json").stat().st_ino == before.st_ino
+    simulate(WorldSpec(1, 2021, 2021, crop_dose=0.5), here, root, workers=1)
+    assert json.loads((root / "world.json").read_text())["spec"]["crop_dose"] == 0.5
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
+def test_a_folder_of_something_else_is_not_touched(tmp_path, spec, sites):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="not empty"):
+        simulate(spec, sites, tmp_path, workers=1)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_site_off_both_tiles_is_refused(tmp_path, spec):
+    with pytest.raises(ValueError, match="no tile covers these sites: alone"):
+        simulate(spec, [small_site(320010)], tmp_path / "archive", workers=1)
+
+
+def test_items_are_valid_and_describe_their_files(archive):
+    items = pystac.ItemCollection.from_dict(json.loads((archive / "items.json").read_text()))
+    assert len({item.id for item in items}) == len(items) > 100
+    assert {item.collection_id for item in items} == {"hls2-l30", "hls2-s30"}
+    for item in list(items)[::23]:
+        assert item.id.split(".")[3] == item.datetime.strftime("%Y%jT%H%M%S")
+        assert set(item.assets) == {*ASSETS[item.id.split(".")[1]], "Fmask"}
+        for asset in item.assets.values():
+            with rasterio.open(archive / asset.href) as file:
+                assert file.crs == rasterio.CRS.from_string(item.properties["proj:code"])
+                assert list(file.transform)[:6] == asset.extra_fields["proj:transform"]
+                assert list(file.shape) == asset.extra_fields["proj:shape"] == [3660, 3660]
+                band = asset.extra_fields["raster:bands"][0]
+                assert (file.dtypes[0], file.nodata) == (band["data_type"], band["nodata"])
+                assert file.scales[0] == band.get("scale", 1.0)
+
+
+def test_pixels_lie_inside_the_footprint_of_their_item(archive):
+    for item in features(archive)[::23]:
+        rows, columns = np.nonzero(read(archive, item, "Fmask") != 255)
+        affine = Affine(*item["assets"]["Fmask"]["proj:transform"])
+        x, y = affine * (columns[::40] + 0.5, rows[::40] + 0.5)
+        lon, lat = rasterio.warp.transform(item["properties"]["proj:code"], "EPSG:4326", x, y)
+        outline = shape(item["geometry"]).buffer(3e-4)  # a pixel
+        assert all(outline.contains(shape({"type": "Point", "coordinates": p})) for p in zip(lon, lat, strict=True))
+
+
+def test_mask_is_fill_exactly_where_bands_are(archive):
+    values = set()
+    for item in features(archive)[::11]:
+        fmask = read(archive, item, "Fmask")
+        values |= set(np.unique(fmask).tolist())
+        for key in ASSETS[item["id"].split(".")[1]]:
+            band = read(archive, item, key)
+            assert ((band == NODATA) == (fmask == 255)).all()
+            assert (band[fmask != 255] > -501).all()
+    # Aerosol level in bits 6-7; cloud, adjacent, shadow in bits 1-3 (cloud excludes both); the rest unused.
+    legal = {level << 6 | state for level in range(4) for state in (0, 2, 4, 8, 12)}
+    assert values <= legal | {255}
+    assert {255} < values
+
+
+def test_only_the_sites_are_written(archive, sites):
+    item = next(item for item in features(archive) if "T15TTG" in item["id"])
+    rows, columns = np.nonzero(read(archive, item, "Fmask") != 255)
+    affine = Affine(*item["assets"]["Fmask"]["proj:transform"])
+    x, y = affine * (columns + 0.5, rows + 0.5)
+    inside = np.zeros(x.shape, dtype=bool)
+    for site in sites:
+        box = site.geobox.boundingbox
+        inside |= (np.abs(x - (box.left + box.right) / 2) < 16 * 30 + 61) & (np.abs(y - (box.bottom + box.top) / 2) < 16 * 30 + 61)
+    assert inside.all()
+    assert (archive / item["assets"]["Fmask"]["href"]).stat().st_size < 30_000
+
+
+def test_the_directory_of_a_scene_file_comes_before_its_data(archive):
+    """So a reader over HTTP learns everything from the first bytes, as with any Cloud-Optimized GeoTIFF."""
+    path = archive / features(archive)[0]["assets"]["Fmask"]["href"]
+    first_directory = struct.unpack("<I", path.read_bytes()[4:8])[0]
+    assert path.read_bytes()[:4] == b"II*\x00"
+    assert first_directory < 200
+
+
+def test_overlap_is_seen_on_one_day_by_both_tiles_and_by_both_sensors(archive):
+    seen = {(item["properties"]["datetime"][:10], *item["id"].split(".")[1:3]) for item in features(archive)}
+    assert any((day, sensor, "T14TPM") in seen for day, sensor, tile in seen if tile == "T15TTG")
+    assert any((day, "L30", tile) in seen for day, sensor, tile in seen if sensor == "S30")
+
+
+def test_weather_file_says_what_it_holds(archive):
+    with xr.open_dataset(archive / "weather" / "daily.nc", engine="h5netcdf") as weather:
+        assert weather.sizes["time"] == 92 + 365 + 365
+        assert str(weather.time.values[0])[:10] == "2020-10-01"
+        assert weather.attrs["day_ends_utc_hour"] == 6
+        units = {name: (array.dtype, array.attrs["units"]) for name, array in weather.data_vars.items()}
+        assert units == {
+            "tmin": ("float32", "degree_Celsius"),
+            "tmax": ("float32", "degree_Celsius"),
+            "precipitation": ("float32", "mm"),
+            "radiation": ("float32", "MJ m-2"),
+            "vpd": ("float32", "kPa"),
+            "wind": ("float32", "m s-1"),
+        }
