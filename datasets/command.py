@@ -60,3 +60,7 @@ def _message(error: Exception) -> str:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or one_line(error)}{where}; what was finished is kept, run again once that is mended"
     return one_line(error, 2000)
+
+
+if __name__ == "__main__":
+    main()

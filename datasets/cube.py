@@ -60,7 +60,7 @@ class Cube:
                 raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
             raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
         root = zarr.open_group(str(path), mode="r", zarr_format=3, use_consolidated=False)
-        attributes = dict(root.attrs)
+        attributes: dict[str, Any] = dict(root.attrs)
         if attributes.get("format") != FORMAT:
             raise InputError(f"{path} is a Zarr store but no cube of this kind (format is not '{FORMAT}')")
         if attributes.get("format_version") != FORMAT_VERSION:

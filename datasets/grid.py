@@ -215,5 +215,5 @@ def _geobox(crs: str, left: float, top: float, resolution: float, shape: tuple[i
 def _centres(
     top: float, left: float, step: float, shape: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rows, columns = shape
-    return top - (np.arange(rows) + 0.5) * step, left + (np.arange(columns) + 0.5) * step
+    rows, columns = (np.arange(size, dtype=np.float64) for size in shape)
+    return top - (rows + 0.5) * step, left + (columns + 0.5) * step

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from .calendar import SHARD_DAYS, Calendar
@@ -357,7 +358,7 @@ def _yx(ys: NDArray[np.float64], xs: NDArray[np.float64]) -> tuple[ArraySpec, Ar
 
 def _spatial_ref(geobox: GeoBox) -> ArraySpec:
     """The CF grid mapping, with GDAL's GeoTransform."""
-    crs = geobox.crs
+    crs = _crs(geobox)
     attributes = {
         **crs.proj.to_cf(),
         "spatial_ref": crs.wkt,
@@ -366,13 +367,19 @@ def _spatial_ref(geobox: GeoBox) -> ArraySpec:
     return ArraySpec("spatial_ref", (), (), "int32", (), 0, None, attributes, np.array(crs.epsg or 0, dtype=np.int32))
 
 
+def _crs(geobox: GeoBox) -> CRS:
+    if geobox.crs is None:
+        raise ValueError("a cube's grid has a CRS")
+    return geobox.crs
+
+
 def _geo_attributes(geobox: GeoBox) -> dict[str, Any]:
     """CF and GeoZarr attributes of a group with x and y. `coordinates` lets xarray see the grid mapping."""
     return {
         "Conventions": "CF-1.11",
         "coordinates": "spatial_ref",
-        "proj:code": f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else None,
-        "proj:wkt2": geobox.crs.wkt,
+        "proj:code": f"EPSG:{_crs(geobox).epsg}" if _crs(geobox).epsg else None,
+        "proj:wkt2": _crs(geobox).wkt,
         "spatial:dimensions": ["y", "x"],
         "spatial:transform": list(geobox.transform)[:6],
         "spatial:shape": list(geobox.shape),

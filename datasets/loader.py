@@ -63,11 +63,11 @@ def collate(samples: Sequence[Sample]) -> Batch:
     target_day = stack([sample.days[sample.target] for sample in samples], targets, "edge")
     start = torch.tensor([sample.weather_start for sample in series.values()])
     index = torch.tensor([places[sample.series] for sample in samples])
-    latest = torch.maximum(image_days.amax(1), target_day.amax(1)) - start[index]
-    needed = int(latest.max())  # later weather would only cost time
+    needed = int((image_days.amax(1) - start[index]).max())  # later weather would only cost time
     for sample in samples:
-        if len(sample.weather) + sample.weather_start < int(sample.days[sample.target].max()):
-            raise InputError(f"weather ends before {date_of(int(sample.days.max()))}, which is to be forecast")
+        last = int(sample.days[sample.target].max(initial=0))
+        if sample.weather_start + len(sample.weather) < last:
+            raise InputError(f"the weather ends before {date_of(last)}, which is to be forecast; see `mmvsf check`")
     labels = [sample.labels for sample in samples if sample.labels is not None]
     return Batch(
         images=stack([sample.images for sample in samples], length),
@@ -204,8 +204,7 @@ class LabelledSamples(Dataset[Sample]):
             raise ValueError(f"no labels of {window.year}")
         symmetry = int(rng.integers(8))
         images, clear, classes = (
-            np.ascontiguousarray(turn(array, symmetry))
-            for array in (sample.images, sample.clear, self.lookup(labels))
+            np.ascontiguousarray(turn(array, symmetry)) for array in (sample.images, sample.clear, self.lookup(labels))
         )
         return replace(sample, images=images, valid=clear, clear=clear, labels=classes)
 

@@ -302,7 +302,6 @@ class Region(_Strict):
             raise ValueError(f"split.places names {sorted(named - known)}, which area.sites does not list")
         return self
 
-
     @property
     def weather_start(self) -> date:
         """First day of weather: as the recipe says, or 1 October before the first season, since winter crops

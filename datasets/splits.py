@@ -4,6 +4,8 @@ Places are held out as whole units (connected blocks by default), so that a held
 fields, and seldom its weather, with a training pixel. Years are held out whole.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -46,7 +48,7 @@ def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
     return _to_chunks(blocks, grid)
 
 
-def _to_chunks(blocks: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
+def _to_chunks(blocks: NDArray[Any], grid: Grid) -> NDArray[Any]:
     n = grid.chunks_per_block
     return blocks.repeat(n, axis=0).repeat(n, axis=1)
 
@@ -68,8 +70,7 @@ def _scattered(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Units drawn at random; training units within `buffer` units of a held-out one become NONE."""
     count = int(units.max())
     order = np.random.default_rng(places.seed).permutation(count) + 1
-    tests = round(places.test_share * count)
-    validations = round(places.validation_share * count)
+    tests, validations = _shares(places, count)
     split = np.where(units > 0, Split.TRAIN, Split.NONE).astype(np.uint8)
     split[np.isin(units, order[:tests])] = Split.TEST
     split[np.isin(units, order[tests : tests + validations])] = Split.VALIDATION
@@ -82,13 +83,23 @@ def _scattered(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
     return split
 
 
+def _shares(places: Places, count: int) -> tuple[int, int]:
+    """(test, validation) units; a share above 0 is one unit at least. Raises InputError if none is left."""
+    tests, validations = (max(1, round(share * count)) if share else 0 for share in (places.test_share, places.validation_share))
+    if tests + validations >= count:
+        raise InputError(
+            f"split.places holds out {tests} + {validations} of {count} {places.unit}s and leaves nothing to train"
+            " on; choose a smaller unit (block, chunk) or smaller shares"
+        )
+    return tests, validations
+
+
 def _strips(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Columns of chunks from west to east: test, buffer, validation, buffer, training."""
     columns = np.flatnonzero((units > 0).any(axis=0))
     position = np.full(units.shape[1], -1)
     position[columns] = np.arange(columns.size)
-    tests = round(places.test_share * columns.size)
-    validations = round(places.validation_share * columns.size)
+    tests, validations = _shares(places, columns.size)
     code = np.full(columns.size, Split.NONE, np.uint8)
     start = 0
     for width, value in ((tests, Split.TEST), (validations, Split.VALIDATION)):
@@ -102,4 +113,5 @@ def _strips(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 def _unit_side(units: NDArray[np.int32]) -> int:
     """Chunks a side of the largest unit."""
-    return max(max(s.stop - s.start for s in slices) for slices in ndimage.find_objects(units) if slices is not None)
+    boxes = [box for box in ndimage.find_objects(units) if box is not None]
+    return max(int(side.stop - side.start) for box in boxes for side in box)

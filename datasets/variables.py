@@ -115,7 +115,7 @@ def is_clear(quality: NDArray[np.uint8], *, drop_high_aerosol: bool = False) -> 
     Water is clear. High aerosol is clear unless `drop_high_aerosol`: in a real granule 6 % of the clear
     pixels carry that flag, and most of them are usable.
     """
-    clear = (quality != QUALITY_FILL) & ((quality & np.uint8(NOT_CLEAR)) == 0)
+    clear: NDArray[np.bool_] = (quality != QUALITY_FILL) & ((quality & np.uint8(NOT_CLEAR)) == 0)
     if drop_high_aerosol:
         clear &= (quality & np.uint8(Quality.AEROSOL)) != Quality.AEROSOL
     return clear

@@ -44,6 +44,11 @@ class Window:
         """Rows and columns in the cube."""
         return slice(self.row, self.row + self.size), slice(self.column, self.column + self.size)
 
+    def slices_in(self, block: tuple[int, int], side: int) -> tuple[slice, slice]:
+        """Rows and columns in a block of `side` pixels."""
+        row, column = self.row - block[0] * side, self.column - block[1] * side
+        return slice(row, row + self.size), slice(column, column + self.size)
+
     def tiles(self, size: int) -> Iterator[Window]:
         """Windows of `size` pixels a side that cover this one; all of it where it is no larger."""
         if size >= self.size:

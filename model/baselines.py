@@ -42,7 +42,8 @@ class Climatology:
         seen = np.where(self.valid[:, None], self.images, 0)
         with np.errstate(invalid="ignore"):
             mean = np.tensordot(weight, seen, 1) / np.tensordot(weight, self.valid.astype(np.float32), 1)[:, None]
-        return np.asarray(mean, np.float32)
+        out: Floats = np.asarray(mean, np.float32)
+        return out
 
 
 def days_since_new_year(days: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.reader import Normalisation
 from mmvsf.datasets.statistics import Moments
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from .network import MMVSF, NetworkConfig
 
@@ -81,13 +80,17 @@ def load_checkpoint(folder: Path) -> Checkpoint:
                 f"{folder} holds a model of format version {config['format_version']}, this program reads version "
                 f"{FORMAT_VERSION}; train it again with `mmvsf pretrain`"
             )
-        shape = {key: tuple(value) if isinstance(value, list) else value for key, value in config["network"].items()}
+        shape: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config["network"].items()
+        }
         normalisation = Normalisation(_moments(config["bands"]), _moments(config["weather"]))
         network = MMVSF(NetworkConfig(**shape))
         network.load_state_dict(load_file(str(folder / WEIGHTS)))
     except (json.JSONDecodeError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"the model in {folder} is damaged ({reason}); train it again with `mmvsf pretrain`") from error
+        raise InputError(
+            f"the model in {folder} is damaged ({reason}); train it again with `mmvsf pretrain`"
+        ) from error
     return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)
 
 

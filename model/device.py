@@ -8,7 +8,7 @@ import torch
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is computed in hardware. A CPU without it would emulate it, slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         capability = torch.backends.cpu.get_cpu_capability()
         return capability.startswith("AVX512") and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())

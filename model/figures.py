@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
-
 from mmvsf.datasets.calendar import date_of
 from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.reader import Floats
+from numpy.typing import NDArray
 
 from .forecast import BlockForecast
 from .metrics import ndvi
 
-MISSING = (0.86, 0.86, 0.86)
+MISSING = "#dbdbdb"
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -35,7 +33,7 @@ def false_colour(image: Floats, bands: Sequence[str]) -> Floats:
     top = np.array([0.55, 0.25, 0.22], np.float32)
     picked = np.stack([image[bands.index(name)] for name in ("nir", "red", "green")], -1) / top
     known = np.isfinite(picked).all(-1, keepdims=True)
-    return np.where(known, np.clip(np.nan_to_num(picked), 0, 1) ** 0.8, np.float32(MISSING))
+    return np.where(known, np.clip(np.nan_to_num(picked), 0, 1) ** 0.8, np.float32(0.86))
 
 
 def loss_figure(losses: Sequence[Sequence[float | None]]) -> Figure:
@@ -87,7 +85,7 @@ def map_figure(
 
     Classes count from 0 in the legend's order; -1 is unknown.
     """
-    colours: Any = ListedColormap([MISSING, *(entry.color for entry in legend.classes)])
+    colours = ListedColormap([MISSING, *(entry.color for entry in legend.classes)])
     figure = Figure(figsize=(9.5, 2.9 * len(panels) + 1.0), layout="constrained")
     grid = figure.subplots(len(panels), 3, squeeze=False)
     for axes, (name, predicted, labels, confidence) in zip(grid, panels, strict=True):

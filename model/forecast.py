@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 import torch
-from numpy.typing import NDArray
-
 from mmvsf.datasets.calendar import date_of
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
@@ -17,6 +16,7 @@ from mmvsf.datasets.grid import BlockIndex
 from mmvsf.datasets.loader import Sample
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.windows import Window, chunk_window, clear_days
+from numpy.typing import NDArray
 
 from .baselines import persistence
 from .network import MMVSF
@@ -69,10 +69,7 @@ def forecast_block(
         for cx in range(block[1] * n, block[1] * n + n):
             season = chunk_window(cube, cy, cx, date_of(issued).year, clear)
             for tile in season.tiles(size):
-                rows, columns = (
-                    slice(edge - at * cube.grid.block, edge - at * cube.grid.block + tile.size)
-                    for edge, at in zip((tile.row, tile.column), block, strict=True)
-                )
+                rows, columns = tile.slices_in(block, cube.grid.block)
                 sample = issue_sample(reader, tile, issued, day)
                 image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
                 before = persistence(sample.images, sample.days, sample.valid, issued)
@@ -142,5 +139,3 @@ def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: 
             target.update_tags(**tags)
         with memory.open() as source:
             rasterio.shutil.copy(source, path, driver="COG", compress="DEFLATE", predictor="YES")
-
-

@@ -99,8 +99,8 @@ class ForecastScores:
         f, o = forecast[:, valid], observed[:, valid]
         index_f, index_o = (ndvi(image, self.bands)[valid] for image in (forecast, observed))
         pairs = [*zip(self.bands, f, o, strict=True), ("ndvi", index_f, index_o)]
-        normal = [(x - self.mean[:, None]) / self.deviation[:, None] for x in (f, o)]
-        pairs.append(("mean", *normal))
+        mean, deviation = self.mean[:, None], self.deviation[:, None]
+        pairs.append(("mean", (f - mean) / deviation, (o - mean) / deviation))
         for variable, a, b in pairs:
             self.sums.setdefault((part, method, name, variable), Sums()).add(a, b)
 

@@ -15,10 +15,9 @@ import math
 from dataclasses import dataclass
 
 import torch
+from mmvsf.datasets.batch import Batch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from mmvsf.datasets.batch import Batch
 
 CYCLE = 1461
 """Days in four years: the calendar repeats, so the phase of the year is exact in integers."""
@@ -49,9 +48,10 @@ class NetworkConfig:
 
 SIZES: dict[str, dict[str, int]] = {
     "compact": {},
-    "paper": dict(patch=8, width=512, heads=8, mlp=1024, spatial_layers=4, temporal_layers=1, decoder_layers=1,
-                  weather_width=512, fine=0),
-    "large": dict(width=384, heads=6, mlp=1536, spatial_layers=6, temporal_layers=6, weather_width=384, fine=64),
+    "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "spatial_layers": 4, "temporal_layers": 1,
+              "decoder_layers": 1, "weather_width": 512, "fine": 0},
+    "large": {"width": 384, "heads": 6, "mlp": 1536, "spatial_layers": 6, "temporal_layers": 6,
+              "weather_width": 384, "fine": 64},
 }  # fmt: skip
 
 
@@ -93,7 +93,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     if q.is_cuda:
         return F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype))
     score = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + bias.to(q.dtype)
-    return score.softmax(-1) @ v
+    out: Tensor = score.softmax(-1) @ v
+    return out
 
 
 class Block(nn.Module):
@@ -110,7 +111,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
         x = x + self.out(attention(q, k, v, bias).transpose(-2, -3).flatten(-2))
-        return x + self.mlp(x)
+        out: Tensor = x + self.mlp(x)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,20 +231,21 @@ class PixelDecoder(nn.Module):
         age = (day[:, None, :, None] - when).float() / 30 * there
         parts = [self.to_pixels(x).unflatten(-1, (self.pp, self.coarse)), bands, age[..., None], there[..., None]]
         if encoded.fine is not None:
-            parts.append(self.pool(x, encoded, seen_until))
-        return self.mlp(torch.cat([part.to(parts[0].dtype) for part in parts], -1))  # type: ignore[no-any-return]
+            parts.append(self._pool(x, encoded, encoded.fine, seen_until))
+        out: Tensor = self.mlp(torch.cat([part.to(parts[0].dtype) for part in parts], -1))
+        return out
 
-    def pool(self, x: Tensor, encoded: Encoded, seen_until: Tensor) -> Tensor:
+    def _pool(self, x: Tensor, encoded: Encoded, fine: Tensor, seen_until: Tensor) -> Tensor:
         """Full-resolution features pooled over time by coarse attention: (B, N, P, p * p, fine)."""
-        assert encoded.fine is not None
         q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(2, 3)
         k = self.key(encoded.tokens).unflatten(-1, (self.heads, -1)).transpose(2, 3)
-        v = encoded.fine.unflatten(-1, (self.heads, -1)).movedim(4, 2).flatten(4)  # (B, N, heads, T, p p f)
+        v = fine.view(*fine.shape[:-1], self.heads, -1).movedim(4, 2).flatten(4)  # (B, N, heads, T, p p f)
         seen = (encoded.days[:, None, None] <= seen_until[:, None, :, None]) & encoded.valid.any(-1)[:, :, None]
         bias = torch.where(seen, 0.0, NEVER)[:, :, None]
         # Where a patch was never seen the weights mean nothing; zero keeps images of later days out.
         pooled = attention(q, k, v, bias) * seen.any(-1)[:, :, None, :, None]
-        return pooled.unflatten(-1, (self.pp, -1)).movedim(2, 4).flatten(4)
+        out: Tensor = pooled.view(*pooled.shape[:-1], self.pp, -1).movedim(2, 4).flatten(4)
+        return out
 
 
 class Forecaster(nn.Module):
@@ -312,7 +315,7 @@ class MMVSF(nn.Module):
         keep: (B, T, K) int64, the patches of each image that may be seen (masking for pretraining).
         """
         config, p = self.config, self.config.patch
-        b, t, c, h, w = batch.images.shape
+        b, t, _, h, w = batch.images.shape
         memory = self.weather(batch.weather, batch.weather_start, batch.weather_index)
 
         order = batch.image_days.sort(dim=1, stable=True).indices

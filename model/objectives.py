@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
-from torch import Tensor
-
 from mmvsf.datasets.batch import Batch
+from torch import Tensor
 
 from .network import MMVSF
 
@@ -32,14 +30,6 @@ def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tenso
     return error.square().sum() / (valid.sum() * forecast.shape[2]).clamp(min=1)
 
 
-class Objective(Protocol):
-    """A loss over the network. Every objective trains the same encoder."""
-
-    def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator) -> Tensor:
-        """The loss, a scalar. The generator decides on the masks."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class VariableStep:
     """Forecast images at a variable step ahead, lead time zero included."""
@@ -50,6 +40,7 @@ class VariableStep:
     """Share of the patches of each context image that are hidden."""
 
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The loss, a scalar. The generator decides on the masks."""
         if not self.weather:
             batch = batch.without_weather()
         keep = None

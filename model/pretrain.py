@@ -13,15 +13,14 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from numpy.typing import NDArray
-from rich.progress import track
-
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.loader import SamplePlan, Windows
 from mmvsf.datasets.reader import Normalisation, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, clear_days, index_windows
+from numpy.typing import NDArray
+from rich.progress import track
 
 from .checkpoint import new_network, save_checkpoint
 from .device import autocast_precision, choose_device
@@ -76,9 +75,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     lightning.seed_everything(options.seed, verbose=False)
     network = new_network(config, normalisation)
     objective = VariableStep(weather=options.weather, mask_ratio=options.mask_ratio)
-    module = Training(
-        network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
-    )
+    module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
     data = Windows(
         readers,
         SamplePlan(size=size, images=options.images, seed=options.seed),
@@ -105,7 +102,10 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
             callbacks=[
                 Bar("pretraining", options.steps, first_step),
                 ModelCheckpoint(
-                    folder, filename="last", every_n_train_steps=max(1, options.steps // 10), enable_version_counter=False
+                    folder,
+                    filename="last",
+                    every_n_train_steps=max(1, options.steps // 10),
+                    enable_version_counter=False,
                 ),
             ],
             val_check_interval=max(1, min(options.steps // 8, options.steps - first_step)),

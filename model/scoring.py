@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
 from mmvsf.datasets.loader import Sample, collate, season_sample
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import Part, Window, chunk_window, clear_days
+from numpy.typing import NDArray
 
 from .baselines import Climatology, days_since_new_year, persistence
 from .metrics import LEADS, ForecastScores
@@ -108,7 +107,5 @@ def score_forecasts(
                         valid = valid & np.isfinite(image).all(0)
                     lead = int(sample.days[target] - sample.days[origin])
                     for method, image in methods.items():
-                        scores.add(
-                            part, method, lead, normal.reflectance(image), normal.reflectance(observed), valid
-                        )
+                        scores.add(part, method, lead, normal.reflectance(image), normal.reflectance(observed), valid)
             yield part

@@ -5,23 +5,20 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from mmvsf.datasets.batch import Batch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
-
-from mmvsf.datasets.batch import Batch
-
-from .network import MMVSF
-from .objectives import Objective
+from torch import Tensor, nn
 
 console = Console(stderr=True)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @contextmanager
@@ -47,10 +44,18 @@ def rate(step: int, steps: int, warmup: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
-class Training(lightning.LightningModule):
-    """One network under one objective. `losses` holds [step, training, validation or None]."""
+class Training(lightning.LightningModule, Generic[Network]):
+    """One network under one objective. `losses` holds [step, training or None, validation or None]."""
 
-    def __init__(self, network: MMVSF, objective: Objective, *, learning_rate: float, steps: int, seed: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        objective: Callable[[Network, Batch, torch.Generator], Tensor],
+        *,
+        learning_rate: float,
+        steps: int,
+        seed: int,
+    ) -> None:
         super().__init__()
         self.network, self.objective = network, objective
         self.learning_rate, self.steps, self.seed = learning_rate, steps, seed
@@ -77,13 +82,13 @@ class Training(lightning.LightningModule):
         self._held_out.append(self.objective(self.network, batch, self._generator(-1 - number)))
 
     def on_validation_epoch_end(self) -> None:
-        mean = self.all_gather(torch.stack(self._held_out).mean()).mean()
+        mean = self.trainer.strategy.reduce(torch.stack(self._held_out).mean(), reduce_op="mean")
         self._held_out.clear()
         self.losses.append([self.global_step, None, float(mean)])
 
     def configure_optimizers(self) -> Any:
-        decay = [p for p in self.network.parameters() if p.ndim > 1]
-        rest = [p for p in self.network.parameters() if p.ndim <= 1]
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        decay, rest = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
         groups = [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.98))
         warmup = max(1, min(100, self.steps // 10))
@@ -105,8 +110,8 @@ class Bar(Callback):
 
     def __init__(self, what: str, steps: int, first: int) -> None:
         self.bar = Progress(
-            TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn(),
-            console=console, transient=False,
+            TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(), console=console, transient=False,
         )  # fmt: skip
         self.task = self.bar.add_task(what, total=steps, completed=first, loss="")
 

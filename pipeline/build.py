@@ -12,7 +12,7 @@ from typing import Any
 
 import zarr
 from mmvsf.datasets.calendar import Calendar, calendar_of
-from mmvsf.datasets.cube import cube_path, create_template, digest
+from mmvsf.datasets.cube import create_template, cube_path, digest
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION

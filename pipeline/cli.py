@@ -2,15 +2,21 @@
 
 import json
 import os
+import shutil
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from .build import BuildPlan
 
 app = typer.Typer()
 console = Console()
@@ -82,7 +88,7 @@ def dataset(
     if not as_json:
         _print_plan(prepared, count, False)
     with executor(workers, scheduler) as run, _bar() as bar:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def update(phase: str, done: int, total: int, pixels: int) -> None:
             if total and phase not in tasks:
@@ -162,7 +168,9 @@ def digest(cube: CubeArgument) -> None:
 def export(
     cube: CubeArgument,
     out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
-    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop, purity or split")] = "reflectance",
+    what: Annotated[
+        str, typer.Option("--what", help="reflectance, quality, scene, crop, purity or split")
+    ] = "reflectance",
     day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
     year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
 ) -> None:
@@ -190,10 +198,61 @@ def report(
     typer.echo(f"{page}")
 
 
-def _print_plan(prepared: "object", workers: int, as_json: bool) -> None:
-    from .build import BuildPlan
+@app.command()
+def summary(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    runs_dir: RunsDir = RUNS_DIR,
+) -> None:
+    """Print what was made of a region, where it is, and the main scores."""
+    from mmvsf.datasets.cube import cube_path
+    from mmvsf.datasets.region import load_region
 
-    assert isinstance(prepared, BuildPlan)
+    from .summary import summary_table
+
+    name = load_region(region)[0].name
+    console.print(summary_table(cube_path(name, data_dir), runs_dir / name))
+
+
+def _print_plan(prepared: "BuildPlan", workers: int, as_json: bool) -> None:
+    """What the build would do: scenes by product and year, blocks, bytes and minutes."""
+    imagery, grid = prepared.imagery, prepared.grid
+    scenes = Counter((scene.product, scene.acquired.year) for scene in imagery.scenes)
+    facts = {
+        "region": prepared.region.name,
+        "cube": str(prepared.cube),
+        "crs": grid.crs,
+        "resolution": grid.resolution,
+        "blocks": len(grid.blocks),
+        "block_pixels": grid.block,
+        "scenes": len(imagery.scenes),
+        "block_days": imagery.block_days,
+        "read_megabytes": round(imagery.bytes_to_read / 1e6, 1),
+        "minutes": round(imagery.seconds(workers) / 60, 1),
+        "label_years": list(prepared.context.label_years),
+        "weather_days": int((~np.isnan(next(iter(prepared.weather.values.values()))).all(axis=(1, 2))).sum()),
+        "free_megabytes": round(_free(prepared.cube) / 1e6),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    table = Table("plan", prepared.region.title, title=None)
+    table.add_row("grid", f"{grid.crs}, {grid.resolution:g} m, {len(grid.blocks)} blocks of {grid.block} pixels a side")
+    for product in sorted({product for product, _ in scenes}):
+        years = ", ".join(f"{year}: {n}" for (name, year), n in sorted(scenes.items()) if name == product)
+        table.add_row(f"{product} scenes", years)
+    table.add_row("(day, block) units", str(imagery.block_days))
+    table.add_row("to read", f"about {facts['read_megabytes']} MB; {facts['free_megabytes']} MB are free")
+    table.add_row("time", f"about {facts['minutes']} minutes with {workers} workers")
+    table.add_row("weather", f"{facts['weather_days']} days of {', '.join(prepared.region.weather.variables)}")
+    table.add_row("labels", ", ".join(map(str, prepared.context.label_years)) or "none")
+    console.print(table)
+
+
+def _free(path: Path) -> int:
+    """Free bytes of the disk that a path is or will be on."""
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
 
 
 def _bar() -> Bar:

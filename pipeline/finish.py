@@ -113,13 +113,11 @@ def finish_weather(cube: Path, region: Region, grid: Grid, calendar: Calendar, w
                     sums["count"][position, row, column] = len(part)
                     sums["sum"][position, row, column] = part.sum(axis=0)
                     sums["sum_of_squares"][position, row, column] = (part**2).sum(axis=0)
-    for what, values in sums.items():
-        _write(cube, f"statistics/weather_{what}", values)
+    for what, total in sums.items():
+        _write(cube, f"statistics/weather_{what}", total)
 
 
-def _place_clear(
-    clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid
-) -> None:
+def _place_clear(clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid) -> None:
     n = grid.chunks_per_block
     rows, columns = slice(block[0] * n, block[0] * n + n), slice(block[1] * n, block[1] * n + n)
     for day, percent in entry["clear"].items():
@@ -177,4 +175,3 @@ def _seconds(text: str) -> int:
 
 def _write(cube: Path, name: str, values: NDArray[Any]) -> None:
     zarr.open_array(str(cube / name), mode="r+")[...] = values
-

@@ -42,7 +42,7 @@ class Mapping:
     @property
     def empty(self) -> bool:
         rows, columns = self.window
-        return rows.start >= rows.stop or columns.start >= columns.stop
+        return bool(rows.start >= rows.stop or columns.start >= columns.stop)
 
     def codes(self, source: NDArray[Any], fill: int) -> NDArray[Any]:
         """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""

@@ -149,9 +149,7 @@ def _by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
     return sorted(newest_first, key=lambda s: not mapping(s.bands[0].grid, target).native)
 
 
-def _best(
-    masks: list[NDArray[np.uint8]], shape: tuple[int, int]
-) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+def _best(masks: list[NDArray[np.uint8]], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
     """(number of the mask that wins each pixel, its quality). The last number + 1 (index -1) is no scene."""
     winner = np.full(shape, -1, np.intp)
     quality = np.full(shape, QUALITY_FILL, np.uint8)
@@ -209,5 +207,3 @@ def clear_pixels(shard: BlockShard) -> NDArray[np.bool_]:
     stored = (shard.reflectance != REFLECTANCE_FILL).all(axis=1)
     clear: NDArray[np.bool_] = is_clear(shard.quality) & stored
     return clear
-
-

@@ -36,7 +36,12 @@ def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Cons
             f"the simulated archive and its cube need about {2 * needed / 1e6:.0f} MB at {root.parent}, and"
             f" {free / 1e6:.0f} MB are free; make room or choose another --data-dir"
         )
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("simulate archive", total=None)
 

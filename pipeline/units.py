@@ -4,6 +4,7 @@ Formulas: FAO Irrigation and Drainage Paper 56 (Allen et al. 1998), equation num
 """
 
 import re
+from typing import Any
 
 import numpy as np
 from mmvsf.datasets.errors import InputError
@@ -74,7 +75,7 @@ def vapour_pressure_deficit(
     return np.maximum((saturation_pressure(tmin) + saturation_pressure(tmax)) / 2 - actual, 0.0)
 
 
-def check_range(name: str, values: NDArray[np.float64], where: str) -> None:
+def check_range(name: str, values: NDArray[np.floating[Any]], where: str) -> None:
     """Raise InputError if a value lies outside the variable's valid range (NaN is no value)."""
     variable = WEATHER_BY_NAME[name]
     tolerance = 1e-3 * (variable.valid_max - variable.valid_min)

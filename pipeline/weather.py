@@ -68,7 +68,7 @@ def _complete_days(
     result = {}
     for name in found.data_vars:
         values = found[name].values.astype(np.float64)
-        missing = np.isnan(values).all(axis=(1, 2))
+        missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
         _refuse_long_gaps(missing, days, fill_gaps, str(name))
         if missing.any():
             present = np.flatnonzero(~missing)
@@ -154,9 +154,7 @@ def _bracket(
     return low, share, outside
 
 
-def _regrid(
-    values: NDArray[np.float64], weights: _Weights, name: str
-) -> NDArray[np.float32]:
+def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArray[np.float32]:
     """(time, y, x) of the source -> (time, weather_y, weather_x); source cells without data (the sea) give no
     weight. Raises InputError where a needed cell has no neighbour with data."""
     flat = values.reshape(values.shape[0], -1)

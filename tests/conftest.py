@@ -62,7 +62,11 @@ def grow_cube(
         recipe["labels"] = {"source": "archive", "path": "{year}", "legend": "none", "years": list(years)}
     region = parse_region(recipe, "test")
     grid, calendar = grid_of(region, path, path), calendar_of(region)
-    legend = Legend(tuple(LegendClass(10 + i, n, f"#00{i}000") for i, n in enumerate(CROPS))) if labels else None
+    legend = (
+        Legend(tuple(LegendClass(10 + i, n, ("#e0c020", "#3080d0", "#40a040")[i]) for i, n in enumerate(CROPS)))
+        if labels
+        else None
+    )
     create_template(path, region, grid, calendar, legend, {"digest": f"grown-{seed}"})
 
     rng = np.random.default_rng(seed)

@@ -20,6 +20,7 @@ def _months(*values: float) -> Array:
 class Climate:
     """Monthly statistics, each of shape (12,), January first."""
 
+    # fmt: off
     tmean: Array = field(default_factory=lambda: _months(
         -6.29, -4.94, 3.39, 10.41, 16.88, 22.30, 23.86, 22.30, 19.33, 11.99, 3.25, -2.88))
     """Mean of tmin and tmax, degrees Celsius."""
@@ -62,6 +63,7 @@ class Climate:
     wind: Array = field(default_factory=lambda: _months(
         3.4, 3.4, 3.6, 3.7, 3.3, 2.8, 2.3, 2.2, 2.5, 3.0, 3.4, 3.3))
     """m/s at 2 m. Not in the record: typical airport means of Iowa at 10 m times 0.748."""
+    # fmt: on
 
 
 LATITUDE = 42.0
@@ -76,7 +78,7 @@ def by_day(monthly: Array, days: NDArray[np.datetime64]) -> Array:
 
 def day_of_year(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """1 on 1 January. Shape of `days` (datetime64[D])."""
-    return (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) + 1
+    return np.asarray((days - days.astype("datetime64[Y]")).astype(np.int64) + 1)
 
 
 def saturation_vapour_pressure(temperature: Array) -> Array:
@@ -84,16 +86,15 @@ def saturation_vapour_pressure(temperature: Array) -> Array:
     return 0.6108 * np.exp(17.27 * temperature / (temperature + 237.3))
 
 
-def extraterrestrial_radiation(day: NDArray[np.int64], latitude: Array) -> Array:
+def extraterrestrial_radiation(day: NDArray[np.int64], latitude: Array | float) -> Array:
     """MJ m-2 per day above the atmosphere, of days of the year and degrees north (FAO-56, eqs 21-25)."""
     phi = np.radians(latitude)
     angle = 2 * np.pi * day / 365
     distance = 1 + 0.033 * np.cos(angle)
     declination = 0.409 * np.sin(angle - 1.39)
     sunset = np.arccos(-np.tan(phi) * np.tan(declination))
-    return (24 * 60 / np.pi * 0.0820 * distance) * (
-        sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-    )
+    height = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
+    return np.asarray(24 * 60 / np.pi * 0.0820 * distance * height)
 
 
 def reference_evapotranspiration(
@@ -106,7 +107,7 @@ def reference_evapotranspiration(
     tmean = (tmin + tmax) / 2
     slope = 4098 * saturation_vapour_pressure(tmean) / (tmean + 237.3) ** 2
     psychrometric = 0.0665
-    clear_sky = 0.75 * extraterrestrial_radiation(day, np.float64(latitude))
+    clear_sky = 0.75 * extraterrestrial_radiation(day, latitude)
     saturated = (saturation_vapour_pressure(tmin) + saturation_vapour_pressure(tmax)) / 2
     actual = np.maximum(saturated - vpd, 0.01)
     emitted = 4.903e-9 * ((tmin + 273.16) ** 4 + (tmax + 273.16) ** 4) / 2

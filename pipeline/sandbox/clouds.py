@@ -52,7 +52,8 @@ class Sky:
         """What is seen through this sky of `reflectance` (pixels, 6). Only flagged pixels change."""
         thickness = self._thickness(x, y)[:, None]
         shadow = self._thickness(x + self.to_sun[0], y + self.to_sun[1])[:, None]
-        lit = np.where(shadow > 0, reflectance * (1 - (1 - _SHADE) * np.clip(0.5 + shadow, 0, 1)), reflectance)
+        shade = 1 - (1 - _SHADE) * np.clip(0.5 + shadow, 0, 1)
+        lit = np.where(shadow > 0, reflectance * shade, reflectance)
         opacity = np.clip(0.25 + 1.2 * thickness, 0, 1)
         bright = _BRIGHT * (0.75 + 0.25 * np.clip(thickness, 0, 1))
         return np.where(thickness > 0, lit * (1 - opacity) + bright * opacity, lit).astype(np.float32)
@@ -89,7 +90,7 @@ def sky(spec: WorldSpec, site: Site, weather: SiteWeather, overflight: Pass) -> 
 def _cloud_cover(weather: SiteWeather, day: np.datetime64, chance: float) -> float:
     """Share of the sky covered at the moment of overflight, often nearly 0 or 1."""
     index = int((day - weather.days[0]).astype(int))
-    top = extraterrestrial_radiation(day_of_year(weather.days[index : index + 1]), np.float64(weather.latitude))
+    top = extraterrestrial_radiation(day_of_year(weather.days[index : index + 1]), weather.latitude)
     clearness = float(weather["radiation"][index] / top[0])
     return float(1 / (1 + np.exp(-(-1.5 + 14.0 * (0.69 - clearness) + 2.4 * chance))))
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from .crops import ALFALFA, CORN, CROPS, FOREST, PASTURE, SOYBEANS, WHEAT, FieldYear
+from .covers import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS, WHEAT
+from .crops import FieldYear
 from .reflectance import Surface
 from .spec import MARGIN, PIXEL, REGION_EPSG, Site, WorldSpec
 
@@ -26,10 +28,10 @@ class Ground:
 
     geobox: GeoBox
     """The field map's grid: cells of 10 m in EPSG:32615, the site with its margin."""
-    field: NDArray[np.int32]
+    field: NDArray[np.int64]
     """Which field each cell belongs to, shape of `geobox`."""
     crop: NDArray[np.int64]
-    """(years, fields): index into `CROPS`, first season first."""
+    """(years, fields): index into `COVERS`, first season first."""
     texture: NDArray[np.float32]
     """(6, height, width): each cell's factor on the reflectance of its field, around 1."""
     water_capacity: Array
@@ -52,7 +54,7 @@ def lay_out(spec: WorldSpec, site: Site) -> Ground:
     parcels[meadow] = parcels.max() + 1
     parcels[forest] = parcels.max() + 1
     _, field = np.unique(parcels, return_inverse=True)
-    field = field.reshape(box.shape).astype(np.int32)
+    field = field.reshape(box.shape)
     n = int(field.max()) + 1
 
     area = np.bincount(field.ravel(), minlength=n) / field.size
@@ -85,7 +87,7 @@ def field_year(spec: WorldSpec, site: Site, ground: Ground, year: int) -> tuple[
     n = ground.fields
     heavy = np.isin(before, (CORN, WHEAT))
     fields = FieldYear(
-        crop=crop,
+        cover=crop,
         water_capacity=ground.water_capacity,
         vigour=np.clip(rng.normal(1, 0.07, n), 0.75, 1.2),
         delay=rng.normal(0, 3.5, n),
@@ -97,10 +99,10 @@ def field_year(spec: WorldSpec, site: Site, ground: Ground, year: int) -> tuple[
 
 
 def _fine_geobox(site: Site) -> GeoBox:
-    affine = site.geobox.affine
+    corner = site.geobox.affine
     factor, margin = int(PIXEL / CELL), int(MARGIN / CELL)
     height, width = (side * factor + 2 * margin for side in site.geobox.shape)
-    fine = affine.translation(affine.c - MARGIN, affine.f + MARGIN) * affine.scale(CELL, -CELL)
+    fine = Affine(CELL, 0, corner.c - MARGIN, 0, -CELL, corner.f + MARGIN)
     return GeoBox((height, width), fine, f"EPSG:{REGION_EPSG}")
 
 
@@ -113,7 +115,9 @@ def _survey_coordinates(box: GeoBox, rng: np.random.Generator) -> tuple[Array, A
     angle = np.radians((lon + 93.0) * np.sin(np.radians(lat)))
     dx, dy = np.meshgrid(x - x.mean(), y - y.mean())
     corner = rng.uniform(0, 2 * _QUARTER, 2) + 20 * _QUARTER
-    return dx * np.cos(angle) + dy * np.sin(angle) + corner[0], -dx * np.sin(angle) + dy * np.cos(angle) + corner[1]
+    east = dx * np.cos(angle) + dy * np.sin(angle) + corner[0]
+    north = dy * np.cos(angle) - dx * np.sin(angle) + corner[1]
+    return east, north
 
 
 def _parcels(x: Array, y: Array, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -190,14 +194,15 @@ def _texture(box: GeoBox, rng: np.random.Generator) -> NDArray[np.float32]:
         for sigma in (4.0, 15.0):
             smooth = gaussian_filter(rng.standard_normal(box.shape), sigma, mode="wrap")
             noise += smooth / smooth.std()
-        return noise / np.sqrt(2)
+        return np.asarray(noise / np.sqrt(2))
 
     bright, leafy = patches(), patches()
-    shares = np.array([[0.04, -0.02], [0.04, -0.01], [0.045, -0.025], [0.02, 0.025], [0.03, -0.01], [0.035, -0.015]])
-    return (1 + np.tensordot(shares, np.stack([bright, leafy]), axes=1)).astype(np.float32)
+    soil = np.array([0.040, 0.040, 0.045, 0.020, 0.030, 0.035])
+    stand = np.array([-0.020, -0.010, -0.025, 0.025, -0.010, -0.015])
+    return np.asarray(1 + np.multiply.outer(soil, bright) + np.multiply.outer(stand, leafy), dtype=np.float32)
 
 
 def share_of_covers(ground: Ground, year_index: int) -> Array:
-    """Share of each of `CROPS` in one year, shape (6,)."""
+    """Share of each of `COVERS` in one year, shape (6,)."""
     covers = ground.crop[year_index][ground.field]
-    return np.bincount(covers.ravel(), minlength=len(CROPS)) / covers.size
+    return np.asarray(np.bincount(covers.ravel(), minlength=len(COVERS)) / covers.size)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from .crops import CROPS
+from .covers import COVERS
 from .fields import CELL
 from .spec import PIXEL, REGION_EPSG
 from .tiles import reproject
@@ -23,7 +24,7 @@ _CDL_CORNER = 15.0
 def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
     """`crop_<year>.tif` (uint8, 0 = background) for every season, and `legend.csv`. Raises OSError where it can't."""
     folder.mkdir(parents=True, exist_ok=True)
-    codes = np.array([crop.code for crop in CROPS], dtype=np.uint8)
+    codes = np.array([cover.code for cover in COVERS], dtype=np.uint8)
     located = [(world, *_field_of_pixels(world)) for world in worlds]
     left, top = (min(corner[axis] for _, corner, _ in located) for axis in (0, 1))
     right = max(corner[0] + field.shape[1] for _, corner, field in located)
@@ -37,7 +38,7 @@ def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
             dtype="uint8", crs=f"EPSG:{EPSG}", transform=affine, tiled=True, blockxsize=256, blockysize=256,
             compress="deflate", sparse_ok=True,
         ) as file:  # fmt: skip
-            file.write_colormap(1, {0: (0, 0, 0, 255), **{c.code: (*_rgb(c.color), 255) for c in CROPS}})
+            file.write_colormap(1, {0: (0, 0, 0, 255), **{c.code: (*_rgb(c.color), 255) for c in COVERS}})
             for world, corner, field in located:
                 crop = world.ground.crop[index]
                 label = np.where(field >= 0, codes[crop[field]], 0).astype(np.uint8)
@@ -48,11 +49,11 @@ def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
     with (folder / "legend.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["code", "name", "color"])
-        writer.writerows([crop.code, crop.name, crop.color] for crop in CROPS)
+        writer.writerows([cover.code, cover.name, cover.color] for cover in COVERS)
 
 
-def _field_of_pixels(world: SiteWorld) -> tuple[tuple[int, int], np.ndarray]:
-    """(column, row) of the first pixel counted from the grid's origin, and the field at each pixel's centre, -1 for none."""
+def _field_of_pixels(world: SiteWorld) -> tuple[tuple[int, int], NDArray[np.int64]]:
+    """(column, row) of the first pixel, counted from CDL's origin, and the field at each pixel's centre, or -1."""
     left, bottom, right, top = world.ground.geobox.extent.to_crs(f"EPSG:{EPSG}").boundingbox.bbox
     columns = np.arange(int((left - _CDL_CORNER) // PIXEL), int((right - _CDL_CORNER) // PIXEL) + 1)
     rows = np.arange(int((_CDL_CORNER - top) // PIXEL), int((_CDL_CORNER - bottom) // PIXEL) + 1)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .crops import FOREST, PASTURE, Canopy
+from .covers import FOREST, PASTURE
+from .crops import Canopy
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,7 @@ _GREEN = np.array([
     [0.025, 0.066, 0.028, 0.460, 0.200, 0.092],  # alfalfa
     [0.032, 0.068, 0.041, 0.360, 0.220, 0.110],  # pasture
     [0.018, 0.042, 0.020, 0.380, 0.160, 0.066],  # forest
-])
+])  # fmt: skip
 _BROWN = np.array([0.065, 0.098, 0.140, 0.255, 0.320, 0.215])
 _RESIDUE = np.array([0.085, 0.120, 0.160, 0.235, 0.340, 0.270])
 _LITTER = np.array([0.040, 0.058, 0.075, 0.170, 0.225, 0.150])  # bark, twigs and leaf litter
@@ -40,7 +41,8 @@ _STRESS = np.array([0.15, 0.15, 0.35, -0.10, 0.30, 0.40])  # relative change of 
 class Surface:
     """What makes fields of one crop look different; shape (fields,) each."""
 
-    crop: NDArray[np.int64]
+    cover: NDArray[np.int64]
+    """Index into `COVERS`."""
     soil_brightness: Array
     """Factor of the soil's reflectance, around 1."""
     leaf_brightness: Array
@@ -49,20 +51,19 @@ class Surface:
 
 def reflect(canopy: Canopy, wetness: Array, surface: Surface) -> NDArray[np.float32]:
     """Surface reflectance 0..1, shape (days, fields, 6), of a canopy (days, fields) over soil of `wetness` (days,)."""
-    crop = surface.crop
+    cover = surface.cover
     gap_green = np.exp(-_EXTINCTION * canopy.green)
     gap_brown = np.exp(-_EXTINCTION * canopy.brown)
     green = 1 - gap_green
     brown = gap_green * (1 - gap_brown)
     ground = gap_green * gap_brown
-    covered = np.where(crop == FOREST, 0.85, np.where(crop == PASTURE, 0.70, canopy.residue))
+    littered = np.where(cover == FOREST, 0.85, np.where(cover == PASTURE, 0.70, canopy.residue))
 
-    dead = np.where((crop == FOREST)[:, None], _LITTER, _RESIDUE)
+    dead = np.where((cover == FOREST)[:, None], _LITTER, _RESIDUE)
     wet = wetness[:, None, None]
-    out = green[..., None] * _GREEN[crop] * surface.leaf_brightness[:, None] * (1 + _STRESS * canopy.stress[..., None])
-    out = out + brown[..., None] * _BROWN
-    out += (ground * covered)[..., None] * dead * (1 - 0.6 * _WET_LOSS * wet)
-    out += (ground * (1 - covered))[..., None] * _SOIL * surface.soil_brightness[:, None] * (1 - _WET_LOSS * wet)
-    return out.astype(np.float32)
-
-
+    leaf = _GREEN[cover] * surface.leaf_brightness[:, None] * (1 + _STRESS * canopy.stress[..., None])
+    out = green[..., None] * leaf + brown[..., None] * _BROWN
+    out += (ground * littered)[..., None] * dead * (1 - 0.6 * _WET_LOSS * wet)
+    soil = _SOIL * surface.soil_brightness[:, None] * (1 - _WET_LOSS * wet)
+    out += (ground * (1 - littered))[..., None] * soil
+    return np.asarray(out, dtype=np.float32)

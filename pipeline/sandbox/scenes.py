@@ -25,8 +25,8 @@ ASSETS = {
 }
 """Asset keys in the order of `BANDS`."""
 
-_RELATIVE_NOISE = 0.009
-_ABSOLUTE_NOISE = 0.0012
+_RELATIVE_NOISE = 0.008
+_ABSOLUTE_NOISE = 0.001
 _SCENE_GAIN_SD = 0.010  # what atmospheric correction leaves, common to a scene's bands
 _SENSOR_GAIN_SD = 0.008  # what bandpass adjustment leaves, constant by sensor and band
 

@@ -78,7 +78,8 @@ class Pass:
 
     @property
     def day(self) -> np.datetime64:
-        return self.time.astype("datetime64[D]")
+        day: np.datetime64 = self.time.astype("datetime64[D]")
+        return day
 
     @property
     def name(self) -> str:
@@ -87,7 +88,7 @@ class Pass:
     def sees(self, x: Array, y: Array) -> NDArray[np.bool_]:
         """Whether points of EPSG:32615 lie in the swath; shape of x."""
         across = x - _TILT * (y - _EDGE_NORTHING)
-        return (across >= self.west) & (across < self.east)
+        return np.asarray((across >= self.west) & (across < self.east))
 
     def swath(self) -> list[tuple[float, float]]:
         """Corners of the swath in EPSG:32615, cut to 1000 km around the region."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -91,9 +92,7 @@ def generate(spec: WorldSpec) -> xr.Dataset:
     in temperature range and clearer.
     """
     climate = Climate()
-    days = np.arange(
-        np.datetime64(f"{spec.first_year - 1}-10-01"), np.datetime64(f"{spec.last_year + 1}-01-01"), dtype="datetime64[D]"
-    )
+    days = np.arange(np.datetime64(f"{spec.first_year - 1}-10-01"), np.datetime64(f"{spec.last_year + 1}-01-01"))
     lat, lon = (axis.ravel() for axis in np.meshgrid(LATITUDES, LONGITUDES, indexing="ij"))
     regional, local = _spatial_root(lat, lon, 600.0), _spatial_root(lat, lon, 60.0)
 
@@ -138,8 +137,11 @@ def generate(spec: WorldSpec) -> xr.Dataset:
     fields = dict(zip(VARIABLES, (tmin, tmax, rain, radiation, vpd, wind), strict=True))
     return xr.Dataset(
         {
-            name: (("time", "lat", "lon"), fields[name].reshape(shape).astype(np.float32),
-                   {"units": unit, "long_name": long_name})
+            name: (
+                ("time", "lat", "lon"),
+                fields[name].reshape(shape).astype(np.float32),
+                {"units": unit, "long_name": long_name},
+            )
             for name, (unit, long_name) in VARIABLES.items()
         },
         coords={
@@ -163,16 +165,14 @@ def at_point(weather: xr.Dataset, lon: float, lat: float) -> SiteWeather:
     y, x = (lat - LATITUDES[0]) / 0.125, (lon - LONGITUDES[0]) / 0.125
     row, column = min(int(y), LATITUDES.size - 2), min(int(x), LONGITUDES.size - 2)
     wy, wx = np.array([row + 1 - y, y - row]), np.array([column + 1 - x, x - column])
-    corners = [
-        weather[name].values[:, row : row + 2, column : column + 2].astype(np.float64) for name in VARIABLES
-    ]
+    corners = [weather[name].values[:, row : row + 2, column : column + 2].astype(np.float64) for name in VARIABLES]
     values = np.stack([np.einsum("tyx,y,x->t", corner, wy, wx) for corner in corners], axis=1)
     return SiteWeather(weather["time"].values.astype("datetime64[D]"), values, lat)
 
 
 def write(weather: xr.Dataset, path: Path) -> None:
     """NetCDF 4, compressed."""
-    encoding = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in VARIABLES}
+    encoding: dict[str, dict[str, Any]] = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in VARIABLES}
     encoding["time"] = {"units": "days since 1970-01-01", "dtype": "int32"}
     weather.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 

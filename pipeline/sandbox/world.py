@@ -99,8 +99,11 @@ class SiteWorld:
         return Season(soil.days[start:], reflectance[start - 1 : -1], canopy.green[start - 1 : -1])
 
     def view(self, grid: GeoBox) -> View | None:
-        """How `grid` (north up, 30 m) sees this site; None where it doesn't."""
-        left, bottom, right, top = self.site.geobox.extent.to_crs(grid.crs).boundingbox.bbox
+        """How `grid` (north up, 30 m) sees this site; None where it doesn't. Raises ValueError without EPSG code."""
+        epsg = grid.crs.epsg if grid.crs is not None else None
+        if epsg is None:
+            raise ValueError("the grid needs a coordinate system with an EPSG code")
+        left, bottom, right, top = self.site.geobox.extent.to_crs(f"EPSG:{epsg}").boundingbox.bbox
         a = grid.affine
         margin = _MARGIN_PIXELS
         rows = _window((a.f - top) / PIXEL - margin, (a.f - bottom) / PIXEL + margin, grid.shape[0])
@@ -110,7 +113,7 @@ class SiteWorld:
         step = PIXEL / _SUBPOINTS
         x = a.c + columns.start * PIXEL + (np.arange((columns.stop - columns.start) * _SUBPOINTS) + 0.5) * step
         y = a.f - rows.start * PIXEL - (np.arange((rows.stop - rows.start) * _SUBPOINTS) + 0.5) * step
-        east, north = reproject(int(grid.crs.epsg), REGION_EPSG, *np.meshgrid(x, y))
+        east, north = reproject(epsg, REGION_EPSG, *np.meshgrid(x, y))
         return self._view(rows, columns, east, north)
 
     def _view(self, rows: slice, columns: slice, east: Array, north: Array) -> View | None:

@@ -199,7 +199,7 @@ def _offset(item: dict[str, Any], product: Product) -> int:
     properties = item.get("properties", {})
     if properties.get("earthsearch:boa_offset_applied") is True:
         return 0
-    red = next((item["assets"][key] for key in product.bands[2] if key in item["assets"]), {})
+    red: dict[str, Any] = next((item["assets"][key] for key in product.bands[2] if key in item["assets"]), {})
     bands = red.get("raster:bands") or red.get("bands") or [{}]
     declared = bands[0].get("offset", bands[0].get("raster:offset", red.get("raster:offset")))
     scale = bands[0].get("scale", bands[0].get("raster:scale", red.get("raster:scale", 1e-4)))
@@ -212,4 +212,3 @@ def _offset(item: dict[str, Any], product: Product) -> int:
         f"item {item['id']} does not say whether its reflectance carries the offset of baseline 04.00; add"
         " s2:processing_baseline, or raster:bands with scale and offset, to the item"
     )
-

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -60,13 +61,14 @@ class ArchiveWeather:
         path = self.path
         try:
             if path.suffix == ".zarr" or (path / "zarr.json").is_file() or (path / ".zgroup").is_file():
-                return xr.open_zarr(path, chunks=None)
+                stored: xr.Dataset = xr.open_zarr(path, chunks=None)
+                return stored
             if path.is_dir():
                 files = sorted(path.glob("*.nc"))
                 if not files:
                     raise InputError(f"{path} holds no NetCDF file (*.nc); check weather.path of the recipe")
                 parts = [xr.open_dataset(file) for file in files]
-                return xr.combine_by_coords(parts, combine_attrs="override")  # type: ignore[return-value]
+                return xr.merge(parts, combine_attrs="override", join="outer", compat="no_conflicts")
             if not path.is_file():
                 raise InputError(f"there is no weather at {path}; check weather.path of the recipe")
             return xr.open_dataset(path)
@@ -91,7 +93,7 @@ def _canonical_axes(dataset: xr.Dataset, path: Path) -> xr.Dataset:
 
 def _crs_of(dataset: xr.Dataset, path: Path) -> str:
     """The CRS from a CF grid mapping, from attributes, or degrees where the axes are latitude and longitude."""
-    candidates: list[object] = []
+    candidates: list[Any] = []
     if "spatial_ref" in dataset.variables:
         attributes = dataset["spatial_ref"].attrs
         candidates += [attributes.get("crs_wkt"), attributes.get("spatial_ref")]

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 from affine import Affine
-from odc.geo.geobox import GeoBox
-
 from mmvsf.pipeline.sandbox import Site, SiteWorld, WorldSpec, simulate, truth
+from odc.geo.geobox import GeoBox
 
 
 def small_site(name: str, x: int, y: int, side: int = 32) -> Site:

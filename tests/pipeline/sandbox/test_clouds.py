@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from mmvsf.pipeline.sandbox import SiteWorld
 from mmvsf.pipeline.sandbox.climate import day_of_year, extraterrestrial_radiation
 from mmvsf.pipeline.sandbox.clouds import ADJACENT, CLOUD, SHADOW, Sky, sky
@@ -15,7 +14,8 @@ def skies(worlds) -> list[tuple[SiteWorld, Sky, float]]:
         for year in world.spec.years:
             for overflight in passes(world.spec, year):
                 day = int((overflight.day - world.weather.days[0]).astype(int))
-                top = extraterrestrial_radiation(day_of_year(world.weather.days[[day]]), np.float64(world.weather.latitude))
+                day_number = day_of_year(world.weather.days[[day]])
+                top = extraterrestrial_radiation(day_number, world.weather.latitude)
                 clearness = float(world.weather["radiation"][day] / top[0])
                 found.append((world, sky(world.spec, world.site, world.weather, overflight), clearness))
     return found
@@ -24,8 +24,7 @@ def skies(worlds) -> list[tuple[SiteWorld, Sky, float]]:
 def centres(world: SiteWorld) -> tuple[np.ndarray, np.ndarray]:
     box = world.site.geobox
     x, y = np.meshgrid(np.arange(box.shape[1]) + 0.5, np.arange(box.shape[0]) + 0.5)
-    east, north = box.affine * (x.ravel(), y.ravel())
-    return east, north
+    return box.affine.c + 30 * x.ravel(), box.affine.f - 30 * y.ravel()
 
 
 def test_half_of_what_is_seen_is_clear_and_dull_days_are_cloudy(skies):
@@ -44,7 +43,7 @@ def test_what_is_not_flagged_is_not_changed(skies):
         seen, flags = above.cover(ground, x, y), above.flags(x, y)
         untouched = flags & (CLOUD | SHADOW) == 0
         assert (seen[untouched] == ground[untouched]).all()
-        assert (seen[flags & CLOUD > 0].mean(axis=1) > 0.2).all()
+        assert (seen[flags & CLOUD > 0][:, 0] > 0.2).all()
         assert (seen[flags & SHADOW > 0] < 0.2).all()
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-
 from mmvsf.pipeline.sandbox import Season, SiteWorld
-from mmvsf.pipeline.sandbox.crops import ALFALFA, CORN, CROPS, FOREST, SOYBEANS, WHEAT, surface_wetness
+from mmvsf.pipeline.sandbox.covers import ALFALFA, CORN, COVERS, FOREST, SOYBEANS, WHEAT
+from mmvsf.pipeline.sandbox.crops import surface_wetness
 from mmvsf.pipeline.sandbox.weather import VARIABLES, SiteWeather
 
 
@@ -45,7 +45,7 @@ def test_seasons_come_in_order(world):
         crop = world.ground.crop[year - world.spec.first_year]
         middle = []
         for cover in (WHEAT, CORN, SOYBEANS):
-            curve = np.median(curves[:90 + 90, crop == cover], axis=1)  # to the end of September
+            curve = np.median(curves[: 90 + 90, crop == cover], axis=1)  # to the end of September
             green = np.clip(curve - 0.3, 0, None)
             middle.append(float((green * np.arange(len(green))).sum() / green.sum()))
         wheat, corn, soybeans = middle
@@ -144,4 +144,4 @@ def test_soil_alone_sees_the_weather_with_doses_zero_and_one(worlds, control):
 
 def test_codes_and_colours_are_those_of_the_cropland_data_layer():
     table = {1: "#ffd200", 5: "#256f00", 24: "#a46f00", 36: "#ffa4e1", 176: "#e8ffbe", 141: "#92cc92"}
-    assert {crop.code: crop.color for crop in CROPS} == table
+    assert {cover.code: cover.color for cover in COVERS} == table

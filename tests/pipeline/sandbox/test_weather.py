@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import xarray as xr
-
 from mmvsf.pipeline.sandbox import WorldSpec
 from mmvsf.pipeline.sandbox.climate import (
     Climate,
@@ -95,4 +94,4 @@ def test_reference_evapotranspiration_of_the_fao_example():
 
 def test_extraterrestrial_radiation_of_the_fao_example():
     """FAO-56, example 8: 3 September at 20 degrees south, 32.2 MJ."""
-    assert extraterrestrial_radiation(np.array([246]), np.float64(-20.0))[0] == pytest.approx(32.2, abs=0.1)
+    assert extraterrestrial_radiation(np.array([246]), -20.0)[0] == pytest.approx(32.2, abs=0.1)

@@ -1,0 +1,66 @@
+# Everything a person does with this project. `make demo` and `make test` need Python >= 3.11, make and a
+# package index; they make .venv and install into it.
+
+REGION    ?= sandbox
+DATA_DIR  ?= data
+RUNS_DIR  ?= runs
+PYTHON    ?= python3
+# More options for pip, for example an index with CPU-only builds of torch.
+PIP_ARGS  ?=
+# More options for the command behind a target, for example ARGS="--workers 8".
+ARGS      ?=
+
+export DATA_DIR RUNS_DIR
+
+VENV   := .venv
+READY  := $(VENV)/.ready
+MMVSF  := $(VENV)/bin/mmvsf
+
+.PHONY: help setup demo dataset pretrain cropmap report test lint types bench clean
+
+help:
+	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
+	@echo "make test                     run the tests"
+	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr"
+	@echo "make pretrain REGION=...      train MM-VSF on that cube"
+	@echo "make cropmap REGION=...       map the crops of that region"
+	@echo "make report REGION=...        write the page $(RUNS_DIR)/<region>/report.html"
+	@echo "make setup | lint | types | bench | clean"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(MMVSF) dataset sandbox
+	$(MMVSF) pretrain sandbox
+	$(MMVSF) cropmap sandbox
+	$(MMVSF) report sandbox
+	$(MMVSF) summary sandbox
+
+dataset pretrain cropmap report: $(READY)
+	$(MMVSF) $@ "$(REGION)" $(ARGS)
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+# The folders install as mmvsf.*, so mypy looks at an installed copy.
+types: $(READY)
+	rm -rf build
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/typed .
+	MYPYPATH=build/typed $(VENV)/bin/mypy -p mmvsf
+
+bench: $(READY)
+	$(VENV)/bin/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

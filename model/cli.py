@@ -1,0 +1,214 @@
+"""The commands that learn: pretrain, cropmap, forecast. Torch is imported only when one of them runs."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from mmvsf.datasets.calendar import date_of, day_number
+from mmvsf.datasets.cube import Cube, cube_path
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.region import load_region
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+
+app = typer.Typer(no_args_is_help=True)
+
+RegionArgument = Annotated[str, typer.Argument(help="Name of a region, or path of a recipe.")]
+DataDir = Annotated[Path, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes.")]
+RunsDir = Annotated[Path, typer.Option(envvar="RUNS_DIR", help="Folder that results are written to.")]
+Seed = Annotated[int, typer.Option(help="Seed of weights and samples.")]
+ModelDir = Annotated[
+    Path | None, typer.Option("--model", help="Folder of a pretrained model [default: the region's own run].")
+]
+
+
+@app.command()
+def pretrain(
+    regions: Annotated[list[str], typer.Argument(help="One or several regions; results go to the first one's run.")],
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 500,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
+    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.0,
+    weather: Annotated[bool, typer.Option("--weather/--no-weather", help="Let the model see the weather.")] = True,
+    seed: Seed = 0,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
+    restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or go on.")] = False,
+) -> None:
+    """Pretrain MM-VSF: forecast images from earlier ones and the weather in between."""
+    _need_torch()
+    from .pretrain import PretrainOptions
+    from .pretrain import pretrain as run
+
+    cubes = [_open(region, data_dir) for region in regions]
+    folder = runs_dir / cubes[0].region.name / "pretrain"
+    options = PretrainOptions(
+        size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, mask_ratio=mask_ratio,
+        weather=weather, seed=seed, devices=devices, workers=workers,
+    )  # fmt: skip
+    metrics = run(cubes, folder, options, restart=restart)
+    if metrics:
+        _show_pretrain(metrics, folder)
+
+
+@app.command()
+def cropmap(
+    region: RegionArgument,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    model: ModelDir = None,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 250,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 1e-3,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, leave the encoder as it is.")] = False,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
+    year: Annotated[int | None, typer.Option(help="Year to map [default: the held-out one, or the latest].")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Map crops with the pretrained encoder, and compare with a random forest."""
+    _need_torch()
+    from .cropmap import CropmapOptions
+    from .cropmap import cropmap as run
+
+    cube = _open(region, data_dir)
+    checkpoint, where = _model(model, runs_dir, cube)
+    folder = runs_dir / cube.region.name / "cropmap"
+    options = CropmapOptions(
+        steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,
+        seed=seed, year=year,
+    )  # fmt: skip
+    _show_cropmap(run(cube, checkpoint, folder, options, where), folder)
+
+
+@app.command()
+def forecast(
+    region: RegionArgument,
+    day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
+    block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN [default: the first].")] = None,
+    lead: Annotated[int, typer.Option(min=1, help="Use images at least this many days older.")] = 1,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    model: ModelDir = None,
+) -> None:
+    """Forecast the image of a day over a block, with the weather known up to the day before."""
+    _need_torch()
+    from .device import autocast_precision, choose_device
+    from .figures import forecast_figure, save
+    from .forecast import forecast_block, write_image
+    from .pretrain import window_size
+
+    target, place = _parse_day(day), _parse_block(block)
+    cube = _open(region, data_dir)
+    checkpoint, where = _model(model, runs_dir, cube)
+    place = place or cube.grid.blocks[0]
+    from mmvsf.datasets.reader import WindowReader
+
+    device = choose_device()
+    network = checkpoint.network.to(device)
+    result = forecast_block(
+        network,
+        WindowReader(cube, checkpoint.normalisation),
+        place,
+        day_number(target),
+        lead=lead,
+        size=window_size([cube], network.config.patch),
+        weather=checkpoint.weather,
+        precision=autocast_precision(device),
+    )
+    folder = runs_dir / cube.region.name / "forecast"
+    name = f"{target}-block-{place[0]}-{place[1]}"
+    tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
+    write_image(folder / f"{name}.tif", result.forecast, cube, place, tags)
+    save(forecast_figure([(f"block {place[0]},{place[1]}", result)], cube.bands), folder / f"{name}.png")
+    table = Table("forecast", "issued", "days ahead", "observed that day")
+    seen = float((result.observed == result.observed).all(0).mean())
+    table.add_row(str(target), str(date_of(result.issued)), str(result.day - result.issued), f"{seen:.0%} of pixels")
+    console = Console()
+    console.print(table)
+    console.print(f"image    {folder / name}.tif\npicture  {folder / name}.png", soft_wrap=True)
+
+
+def _need_torch() -> None:
+    try:
+        import lightning  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"{error.name} is not installed; `pip install 'mmvsf[train]'` adds what training needs"
+        ) from error
+
+
+def _open(region: str, data_dir: Path) -> Cube:
+    recipe, _ = load_region(region)
+    return Cube.open(cube_path(recipe.name, data_dir))
+
+
+def _model(model: Path | None, runs_dir: Path, cube: Cube) -> tuple[Checkpoint, Path]:
+    from .checkpoint import check_fits, load_checkpoint
+
+    where = model or runs_dir / cube.region.name / "pretrain"
+    checkpoint = load_checkpoint(where)
+    check_fits(checkpoint, cube, where)
+    return checkpoint, where
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--day {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
+
+
+def _parse_block(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        row, column = text.split(",")
+        return int(row), int(column)
+    except ValueError as error:
+        raise InputError(f"--block {text}: not a block; write ROW,COLUMN, e.g. 0,0") from error
+
+
+def _show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
+    """Error by held-out set, method and lead time; the last lines of the command."""
+    rows = {(r["set"], r["method"], r["lead"]): r for r in metrics["forecast"] if r["variable"] == "mean"}
+    leads = [lead for lead in ("5-10", "11-20", "21-40", "41-80", "all") if any(key[2] == lead for key in rows)]
+    table = Table("held-out set", "method", *leads, title="forecast error by days ahead (MSE, 1 = training variance)")
+    for part, method in dict.fromkeys((key[0], key[1]) for key in rows):
+        values = [rows.get((part, method, lead), {}).get("mse") for lead in leads]
+        table.add_row(part.replace("_", " "), method, *("-" if v is None else f"{v:.3f}" for v in values))
+    console, training = Console(), metrics["training"]
+    console.print(table if rows else "nothing is held out, so nothing was scored")
+    console.print(
+        f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
+        f"{training['device']}\nmodel     {folder / 'weights.safetensors'}\nscores    {folder / 'metrics.json'}\n"
+        f"pictures  {folder / 'forecast.png'}, {folder / 'loss.png'}",
+        soft_wrap=True,
+    )
+
+
+def _show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
+    """Scores by held-out set and method; the last lines of the command."""
+    table = Table("held-out set", "method", "mean F1", "accuracy", "mIoU", title="crop map")
+    for row in metrics["scores"]:
+        values = (row["mean_f1"], row["accuracy"], row["miou"])
+        table.add_row(
+            row["set"].replace("_", " "), row["method"].replace("_", " "),
+            *("-" if v is None else f"{v:.3f}" for v in values),
+        )  # fmt: skip
+    console = Console()
+    console.print(table if metrics["scores"] else "no labels are held out, so nothing was scored")
+    console.print(
+        f"map of {metrics['map']['year']}  {folder / 'crop_map.tif'} (confidence.tif beside it)\n"
+        f"scores       {folder / 'metrics.json'}\npicture      {folder / 'map.png'}",
+        soft_wrap=True,
+    )

@@ -1,0 +1,236 @@
+"""Crop mapping: teach the pretrained encoder a region's classes, score it where it never saw a label, and draw
+the map of a whole year."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.loader import LabelledSamples, LabelLookup, SamplePlan, collate, season_sample
+from mmvsf.datasets.reader import WindowReader
+from mmvsf.datasets.variables import Split
+from mmvsf.datasets.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows
+from numpy.typing import NDArray
+from rich.progress import track
+from torch.utils.data import DataLoader
+
+from .checkpoint import Checkpoint, check_fits, new_network
+from .device import autocast_precision, choose_device
+from .figures import map_figure, save
+from .forest import features, train_forest
+from .mapfile import MapWriter
+from .mapper import CropMapper, MappingLoss, predict
+from .metrics import class_scores, confusion
+from .training import Bar, Training, console, quiet_lightning
+
+
+@dataclass(frozen=True, slots=True)
+class CropmapOptions:
+    """What a run is."""
+
+    steps: int = 250
+    batch_size: int = 8
+    images: int = 16
+    """Images of a training sample, at most; maps use the whole season."""
+    learning_rate: float = 1e-3
+    freeze: bool = False
+    """Train the head only."""
+    scratch: bool = False
+    """Forget the pretrained weights."""
+    seed: int = 0
+    year: int | None = None
+    """Year of the map: by default the last held-out one, or else the last with labels."""
+    forest_pixels: int = 20_000
+
+
+def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOptions, where: Path) -> dict[str, Any]:
+    """Train a crop mapper on a cube, score it beside a random forest and the majority class, and map a year.
+
+    `where` is the folder of the checkpoint, for messages. Writes crop_map.tif, confidence.tif, map.png,
+    weights and metrics.json to `folder` and returns what the last holds. Raises InputError where the cube has
+    no labels to learn from, or carries other variables than the model.
+    """
+    check_fits(checkpoint, cube, where)
+    if cube.legend is None:
+        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
+    reader = WindowReader(cube, checkpoint.normalisation)
+    lookup, names = LabelLookup(cube.legend.codes), [entry.name for entry in cube.legend.classes]
+    index = index_windows(cube)
+    windows: dict[Part, list[Window]] = {
+        part: [window for window in index[part] if window.year in cube.label_years] for part in ("train", *HELD_OUT)
+    }
+    if not windows["train"]:
+        raise InputError(f"{cube.path} has no labels in its training years; widen labels.years in its recipe")
+    lightning.seed_everything(options.seed, verbose=False)
+    network = checkpoint.network
+    if options.scratch:
+        network = new_network(network.config, checkpoint.normalisation)
+    size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
+    mapper = CropMapper(network, len(names), weather=checkpoint.weather, freeze=options.freeze)
+    training = _train(mapper, reader, windows["train"], lookup, size, options)
+    device = choose_device()
+    mapper.to(device).eval()
+    started = time.perf_counter()
+    scores = _score(mapper, reader, windows, lookup, names, size, options)
+    scored = time.perf_counter()
+    year = options.year or _map_year(cube)
+    if year not in cube.years:
+        raise InputError(f"--year {year}: {cube.path} has the years {', '.join(map(str, cube.years))}")
+    panels = _draw_map(mapper, reader, lookup, cube.legend, size, year, folder)
+    save(map_figure(panels, cube.legend), folder / "map.png")
+    metrics = {
+        "region": cube.region.name,
+        "cube": cube.identity,
+        "options": asdict(options),
+        "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
+        "classes": [asdict(entry) for entry in cube.legend.classes],
+        "scores": scores,
+        "map": {"year": year, "files": ["crop_map.tif", "confidence.tif", "map.png"]},
+        "training": {
+            **training,
+            "scoring_seconds": round(scored - started, 1),
+            "mapping_seconds": round(time.perf_counter() - scored, 1),
+            "windows": {part: len(members) for part, members in windows.items()},
+        },
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    return metrics
+
+
+def _train(
+    mapper: CropMapper,
+    reader: WindowReader,
+    windows: Sequence[Window],
+    lookup: LabelLookup,
+    size: int,
+    options: CropmapOptions,
+) -> dict[str, Any]:
+    """Finetune; returns what metrics.json says of it."""
+    plan = SamplePlan(size=size, images=options.images, seed=options.seed)
+    samples = LabelledSamples(reader, windows, lookup, plan, options.steps * options.batch_size)
+    module = Training(
+        mapper, MappingLoss(), learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
+    )
+    precision = autocast_precision(choose_device())
+    started = time.perf_counter()
+    with quiet_lightning():
+        trainer = lightning.Trainer(
+            max_steps=options.steps,
+            max_epochs=-1,
+            accelerator="auto",
+            devices=1,
+            precision="bf16-mixed" if precision else "32-true",
+            gradient_clip_val=1.0,
+            callbacks=[Bar("mapping crops", options.steps, 0)],
+            enable_checkpointing=False,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, DataLoader(samples, options.batch_size, collate_fn=collate))
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    seconds = time.perf_counter() - started
+    return {
+        "seconds": round(seconds, 1),
+        "steps": options.steps,
+        "windows_per_second": round(options.steps * options.batch_size / seconds, 1),
+        "losses": module.losses,
+    }
+
+
+def _score(
+    mapper: CropMapper,
+    reader: WindowReader,
+    windows: dict[Part, list[Window]],
+    lookup: LabelLookup,
+    names: Sequence[str],
+    size: int,
+    options: CropmapOptions,
+) -> list[dict[str, Any]]:
+    """One row for every held-out set that has windows and every method, all on the same pixels."""
+    console.print("training the random forest")
+    forest = train_forest(reader, windows["train"], lookup, pixels=options.forest_pixels, seed=options.seed)
+    majority = int(np.bincount(_labels_of(reader, windows["train"], lookup), minlength=len(names)).argmax())
+    precision = autocast_precision(choose_device())
+    rows = []
+    for part in HELD_OUT:
+        counts = {method: np.zeros((len(names),) * 2, np.int64) for method in ("mmvsf", "random_forest", "majority")}
+        if not windows[part]:
+            console.print(f"no labelled windows in {part}; not scored")
+            continue
+        for window in track(windows[part], f"scoring maps, {part}", console=console):
+            for tile in window.tiles(size):
+                labels = lookup(_stored_labels(reader, tile)).ravel()
+                found = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
+                counts["mmvsf"] += confusion(labels, found, len(names))
+                guessed = forest.predict(features(reader, tile)).astype(np.int64)
+                counts["random_forest"] += confusion(labels, guessed, len(names))
+                counts["majority"] += confusion(labels, np.full_like(labels, majority), len(names))
+        rows += [{"set": part, "method": method, **class_scores(c, names)} for method, c in counts.items()]
+    return rows
+
+
+def _stored_labels(reader: WindowReader, window: Window) -> NDArray[np.uint16]:
+    labels = reader.labels(window)
+    return np.zeros((window.size, window.size), np.uint16) if labels is None else labels
+
+
+def _labels_of(reader: WindowReader, windows: Sequence[Window], lookup: LabelLookup) -> NDArray[np.int64]:
+    labels = np.concatenate([lookup(_stored_labels(reader, window)).ravel() for window in windows])
+    return labels[labels >= 0]
+
+
+def _map_year(cube: Cube) -> int:
+    codes = cube.array("splits/year_split")
+    tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST]
+    return max(tested or cube.label_years)
+
+
+def _draw_map(
+    mapper: CropMapper,
+    reader: WindowReader,
+    lookup: LabelLookup,
+    legend: Legend,
+    size: int,
+    year: int,
+    folder: Path,
+    panels: int = 4,
+) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float32]]]:
+    """Write the map block by block; returns a few blocks for the picture, held-out places first."""
+    cube, clear = reader.cube, clear_days(reader.cube)
+    n = cube.grid.chunks_per_block
+    places = cube.array("splits/split")[::n, ::n]
+    shown = sorted(cube.grid.blocks, key=lambda block: (places[block] != Split.TEST, block))[:panels]
+    drawn = {}
+    precision = autocast_precision(choose_device())
+    with MapWriter(folder, cube.grid, legend, year) as writer:
+        for block in track(cube.grid.blocks, "drawing the map", console=console):
+            side = cube.grid.block
+            classes, confidence = np.full((side, side), -1), np.zeros((side, side), np.float32)
+            labels = np.full((side, side), -1)
+            for cy in range(block[0] * n, block[0] * n + n):
+                for cx in range(block[1] * n, block[1] * n + n):
+                    window = chunk_window(cube, cy, cx, year, clear)
+                    if len(window.days) == 0:
+                        continue
+                    for tile in window.tiles(size):
+                        rows, columns = tile.slices_in(block, side)
+                        share = predict(mapper, [season_sample(reader, tile)], precision)[0]
+                        classes[rows, columns], confidence[rows, columns] = share.argmax(0), share.max(0)
+                        labels[rows, columns] = lookup(_stored_labels(reader, tile))
+            writer.write(block, classes, confidence)
+            if block in shown:
+                kind = "new place" if places[block] == Split.TEST else "known place"
+                name = f"block {block[0]},{block[1]} ({kind}), {year}"
+                drawn[block] = (name, classes, labels if year in cube.label_years else None, confidence)
+    return [drawn[block] for block in shown]

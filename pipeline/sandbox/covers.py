@@ -1,0 +1,89 @@
+"""The six land covers and the constants of their growth.
+
+Set so that an average central Iowa year gives the usual calendar (USDA NASS, Usual Planting and Harvesting
+Dates): corn sown around 5 May, soybeans two weeks later, corn closed by late June and ripe in mid-September,
+soybeans closed three weeks later and yellow sooner, winter wheat green in April and ripe in early July.
+Codes, names and colours are those of the USDA NASS Cropland Data Layer.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cover:
+    """Growth constants of one land cover. Heat units are degree days between `base` and 30 C."""
+
+    code: int
+    name: str
+    color: str
+    base: float
+    """Degrees Celsius below which nothing develops."""
+    start_day: int
+    """Day of year from which sowing is possible (spring-sown crops) or heat counts (the others)."""
+    sowing_warmth: float | None = None
+    """Ten-day mean temperature that opens sowing; None where nothing is sown in spring."""
+    sowing_days: float = 0
+    """Workable days from then to sowing, on average."""
+    leaf_area: float
+    """Highest green leaf area index of a good field."""
+    half: float
+    """Heat units from sowing or start to half of the leaf area."""
+    speed: float
+    """Heat units over which the leaf area unfolds (scale of a logistic curve)."""
+    perennial: bool = False
+    """Perennials age in autumn only; annuals by heat, drought and frost too."""
+    yellow: float
+    """Ageing units at which half of the leaves are yellow."""
+    yellow_speed: float
+    """Ageing units over which they turn (scale of a logistic curve)."""
+    autumn_day: int
+    """Day of year from which short days age the leaves."""
+    autumn_rate: float
+    """Ageing units of a short day."""
+    standing: float
+    """Share of the yellow leaf area that stays upright."""
+    ripe: float | None = None
+    """Ageing units at which the dry-down to harvest begins; None without harvest."""
+    dry_down: float = 0
+    """Workable days from ripe to harvest, on average."""
+    stubble: float = 0
+    """Ground cover of the residue after harvest."""
+    roots: float
+    """Water within reach, as a share of the soil's capacity."""
+
+
+COVERS = (
+    Cover(
+        code=1, name="Corn", color="#ffd200", base=10, start_day=98, sowing_warmth=10, sowing_days=10,
+        leaf_area=5.2, half=430, speed=62, yellow=1450, yellow_speed=75, autumn_day=250, autumn_rate=4,
+        standing=0.80, ripe=1480, dry_down=17, stubble=0.75, roots=1.0,
+    ),
+    Cover(
+        code=5, name="Soybeans", color="#256f00", base=10, start_day=112, sowing_warmth=13.5, sowing_days=12,
+        leaf_area=5.6, half=565, speed=80, yellow=1320, yellow_speed=42, autumn_day=245, autumn_rate=7,
+        standing=0.22, ripe=1420, dry_down=9, stubble=0.45, roots=0.9,
+    ),
+    Cover(
+        code=24, name="Winter Wheat", color="#a46f00", base=0, start_day=60,
+        leaf_area=4.6, half=330, speed=75, yellow=1400, yellow_speed=75, autumn_day=366, autumn_rate=0,
+        standing=0.80, ripe=1640, dry_down=9, stubble=0.65, roots=0.9,
+    ),
+    Cover(
+        code=36, name="Alfalfa", color="#ffa4e1", base=5, start_day=60, perennial=True,
+        leaf_area=4.6, half=230, speed=55, yellow=45, yellow_speed=10, autumn_day=262, autumn_rate=1,
+        standing=0.25, roots=1.4,
+    ),
+    Cover(
+        code=176, name="Grassland/Pasture", color="#e8ffbe", base=4, start_day=60, perennial=True,
+        leaf_area=3.5, half=190, speed=55, yellow=42, yellow_speed=12, autumn_day=258, autumn_rate=1,
+        standing=0.90, roots=0.7,
+    ),
+    Cover(
+        code=141, name="Deciduous Forest", color="#92cc92", base=5, start_day=70, perennial=True,
+        leaf_area=4.8, half=235, speed=32, yellow=33, yellow_speed=6, autumn_day=258, autumn_rate=1,
+        standing=0.20, roots=1.8,
+    ),
+)  # fmt: skip
+
+CORN, SOYBEANS, WHEAT, ALFALFA, PASTURE, FOREST = range(6)
+"""Positions in `COVERS`."""

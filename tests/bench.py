@@ -1,0 +1,223 @@
+"""Benchmarks: `make bench`. Prints figures and the machine; asserts nothing.
+
+Every comparison runs in one process on the same files, in turn, several times, and prints medians.
+
+    build    reading the sandbox's scenes into cube blocks, against odc-stac on the same scenes
+    windows  window reads a second from the cube: tensorstore against zarr-python
+    train    training windows a second that the loader gives and that the model takes
+    demo     time and peak memory of every stage of `make demo`
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", default=["build", "windows", "train", "demo"])
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    print(f"machine: {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name in options.what:
+        BENCHES[name](options.data_dir, options.repeats)
+
+
+def bench_build(data_dir: Path, repeats: int) -> None:
+    """Read one block's whole period, scene files to arrays, with this project's reader and with odc-stac."""
+    import odc.stac
+    import pystac
+    from mmvsf.pipeline.build import prepare
+    from mmvsf.pipeline.plan import shard_tasks
+    from mmvsf.pipeline.read import read_shard
+
+    _ensure_cube(data_dir)
+    plan = prepare("sandbox", data_dir)
+    archive = data_dir / "archive/sandbox"
+    collection = pystac.ItemCollection.from_file(str(archive / "items.json"))
+    year = 2021
+    for label, site in (("own zone, copied", 6), ("other zone, resampled", 0)):
+        place = plan.region.area.sites[site]  # type: ignore[index]
+        block = plan.grid.block_of_point(place.lon, place.lat)
+        units = {
+            key
+            for key, scenes in plan.imagery.units.items()
+            if key[1] == block and all(scene.acquired.year == year for scene in scenes)
+        }
+        tasks = shard_tasks(plan.imagery, plan.grid, units)
+        ids = {scene.id for task in tasks for scene in task.scenes}
+        items = [_absolute(item, archive) for item in collection if item.id in ids]
+        bands = {
+            "hls2-l30": ["B02", "B03", "B04", "B05", "B06", "B07"],
+            "hls2-s30": ["B02", "B03", "B04", "B8A", "B11", "B12"],
+        }
+        config = {
+            "*": {
+                "assets": {"*": {"data_type": "int16", "nodata": -9999}, "Fmask": {"data_type": "uint8", "nodata": 255}}
+            }
+        }
+
+        def ours(tasks: Any = tasks) -> None:
+            for task in tasks:
+                read_shard(task, plan.grid, plan.context.imagery, plan.region.imagery.skip_below_clear)
+
+        def theirs(items: Any = items, block: Any = block) -> None:
+            for product, names in bands.items():
+                odc.stac.load(
+                    [item for item in items if item.collection_id == product],
+                    bands=[*names, "Fmask"],
+                    geobox=plan.grid.block_geobox(block),
+                    stac_cfg=config,
+                    resampling={"*": "bilinear", "Fmask": "nearest"},
+                    groupby="time",
+                    pool=1,
+                )
+
+        pixels = len(items) * plan.grid.block**2 * 6 / 1e6
+        _compare(
+            f"build, {label}: {len(items)} scenes, {pixels:.0f} Mpx of bands",
+            pixels,
+            "Mpx/s",
+            repeats,
+            {"mmvsf": ours, "odc-stac": theirs},
+        )
+
+
+def bench_windows(data_dir: Path, repeats: int) -> None:
+    """Series of 20 days x 6 bands x one chunk at random places, raw int16."""
+    import zarr
+    from mmvsf.datasets.cube import Cube
+    from mmvsf.datasets.store import open_pixels
+    from mmvsf.datasets.variables import Status
+
+    cube = Cube.open(_ensure_cube(data_dir))
+    status = cube.array("imagery/status")
+    rng = np.random.default_rng(0)
+    windows = []
+    for _ in range(150):
+        by, bx = cube.grid.blocks[rng.integers(len(cube.grid.blocks))]
+        days = np.sort(rng.choice(np.flatnonzero(status[:, by, bx] == Status.STORED), 20, replace=False))
+        row = by * cube.grid.block + int(rng.integers(cube.grid.chunks_per_block)) * cube.grid.chunk
+        column = bx * cube.grid.block + int(rng.integers(cube.grid.chunks_per_block)) * cube.grid.chunk
+        windows.append((days, slice(row, row + cube.grid.chunk), slice(column, column + cube.grid.chunk)))
+    name = "imagery/reflectance"
+    slow = zarr.open_array(str(cube.path / name), mode="r")
+
+    def with_tensorstore() -> None:
+        fast = open_pixels(cube.path, name, cache_bytes=0)
+        for days, rows, columns in windows:
+            fast[days.tolist(), :, rows, columns].read().result()
+
+    def with_zarr() -> None:
+        for days, rows, columns in windows:
+            slow.oindex[days, slice(None), rows, columns]
+
+    _compare(
+        "windows: 20 days x 6 bands x one chunk",
+        len(windows),
+        "windows/s",
+        repeats,
+        {"tensorstore": with_tensorstore, "zarr-python": with_zarr},
+    )
+
+
+def bench_train(data_dir: Path, repeats: int) -> None:
+    """Training windows a second: of the loader alone, and of the compact model's whole training step."""
+    from mmvsf.model.training import measure_throughput
+
+    rates = measure_throughput(_ensure_cube(data_dir))
+    print("train: " + ", ".join(f"{name} {value:.1f} windows/s" for name, value in rates.items()))
+
+
+def bench_demo(data_dir: Path, repeats: int) -> None:
+    """Every stage of the demo in a new folder: seconds and peak memory of the stage's largest process."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "DATA_DIR": f"{folder}/data", "RUNS_DIR": f"{folder}/runs"}
+        total = 0.0
+        for stage in ("dataset", "pretrain", "cropmap", "report"):
+            seconds, peak = _measure([sys.executable, "-m", "mmvsf.datasets.command", stage, "sandbox"], environment)
+            total += seconds
+            print(f"demo, {stage}: {seconds:.0f} s, peak {peak / 2**30:.2f} GiB")
+        print(f"demo, all: {total:.0f} s")
+        for path in sorted(Path(folder).glob("runs/sandbox/*/metrics.json")):
+            print(path.parent.name, json.dumps(json.loads(path.read_text()).get("training", {})))
+
+
+def _measure(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
+    """(seconds, bytes of the largest process) of a command and its children."""
+    code = (
+        "import resource, subprocess, sys; status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode;"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)"
+    )
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", code, *command], env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
+    return time.monotonic() - started, int(result.stdout.split()[-1]) * 1024
+
+
+def _compare(title: str, amount: float, unit: str, repeats: int, runs: dict[str, Callable[[], None]]) -> None:
+    """Run the candidates in turn; print the median rate of each and the ratio of the first to the others."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(repeats + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    rates = {name: amount / statistics.median(values) for name, values in seconds.items()}
+    first = next(iter(rates))
+    print(
+        f"{title}: "
+        + ", ".join(f"{name} {rate:.1f} {unit}" for name, rate in rates.items())
+        + "".join(f" ({first} is {rates[first] / rate:.1f} x {name})" for name, rate in rates.items() if name != first)
+    )
+
+
+def _ensure_cube(data_dir: Path) -> Path:
+    cube = data_dir / "sandbox.zarr"
+    if not (cube / "zarr.json").is_file():
+        subprocess.run(
+            [sys.executable, "-m", "mmvsf.datasets.command", "dataset", "sandbox", "--data-dir", str(data_dir)],
+            check=True,
+        )
+    return cube
+
+
+def _absolute(item: Any, folder: Path) -> Any:
+    for asset in item.assets.values():
+        asset.href = str((folder / asset.href).resolve())
+    return item
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+BENCHES: dict[str, Callable[[Path, int], None]] = {
+    "build": bench_build,
+    "windows": bench_windows,
+    "train": bench_train,
+    "demo": bench_demo,
+}
+
+if __name__ == "__main__":
+    main()
