@@ -3,6 +3,10 @@
 One writer library writes all shards: tensorstore's and zarr-python's differ in bytes.
 """
 
+import errno
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import tensorstore
 import zarr
 from zarr.codecs import BloscCodec
 
+from .errors import one_line
 from .layout import ArraySpec, GroupSpec
 
 CACHE_BYTES = 256 * 2**20
@@ -62,9 +67,26 @@ def open_pixels(root: Path, array: str, *, cache_bytes: int = CACHE_BYTES, write
     return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
 
 
-def sweep_locks(root: Path) -> int:
-    """Remove the lock files that a killed writer leaves; returns how many there were."""
-    locks = [path for path in root.rglob("*.__lock") if path.is_file()]
-    for path in locks:
+def finish_writes(writes: Iterable[Any], where: Path) -> None:
+    """Wait for tensorstore's writes to `where`. Raises OSError if the disk refuses: tensorstore says so with a
+    ValueError that holds the system's error number."""
+    for write in writes:
+        try:
+            write.result()
+        except (ValueError, RuntimeError) as error:
+            found = re.search(r"os_error_code='(\d+)'", str(error))
+            number = int(found.group(1)) if found else errno.EIO
+            reason = os.strerror(number) if found else one_line(error)
+            raise OSError(number, reason, str(where)) from error
+
+
+LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")
+"""What killed writers leave: tensorstore's locks, zarr-python's half files, our own half root."""
+
+
+def sweep_leftovers(root: Path) -> int:
+    """Remove what killed writers left; returns how many files there were. No writer may be at work."""
+    found = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
+    for path in found:
         path.unlink(missing_ok=True)
-    return len(locks)
+    return len(found)

@@ -6,7 +6,7 @@ part: its place and its season are both for training, or both are what the part 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -57,6 +57,13 @@ class Window:
         for row in range(0, self.size, size):
             for column in range(0, self.size, size):
                 yield replace(self, row=self.row + row, column=self.column + column, size=size)
+
+
+def spread(windows: Sequence[Window], most: int) -> list[Window]:
+    """At most that many of the windows, spread evenly over them; all of them for 0."""
+    if not most or len(windows) <= most:
+        return list(windows)
+    return [windows[i] for i in np.linspace(0, len(windows) - 1, most).round().astype(int)]
 
 
 def part_of(place: int, year: int) -> Part | None:

@@ -49,4 +49,5 @@ class Climatology:
 def days_since_new_year(days: NDArray[np.integer]) -> NDArray[np.float32]:
     """(n,) float32 of days since 1970-01-01 (n,)."""
     dates = np.asarray(days).astype("datetime64[D]")
-    return (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float32)
+    passed: NDArray[np.float32] = (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float32)
+    return passed

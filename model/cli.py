@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,7 @@ def pretrain(
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 500,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 700,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.0,
@@ -101,6 +102,8 @@ def forecast(
 ) -> None:
     """Forecast the image of a day over a block, with the weather known up to the day before."""
     _need_torch()
+    from mmvsf.datasets.reader import WindowReader
+
     from .device import autocast_precision, choose_device
     from .figures import forecast_figure, save
     from .forecast import forecast_block, write_image
@@ -110,8 +113,6 @@ def forecast(
     cube = _open(region, data_dir)
     checkpoint, where = _model(model, runs_dir, cube)
     place = place or cube.grid.blocks[0]
-    from mmvsf.datasets.reader import WindowReader
-
     device = choose_device()
     network = checkpoint.network.to(device)
     result = forecast_block(
@@ -138,6 +139,9 @@ def forecast(
 
 
 def _need_torch() -> None:
+    """Raises InputError where torch is not installed."""
+    # Threads that spin while they wait bring training nearly to a halt where other programs use the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import lightning  # noqa: F401
         import torch  # noqa: F401

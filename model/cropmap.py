@@ -18,9 +18,10 @@ from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.loader import LabelledSamples, LabelLookup, SamplePlan, collate, season_sample
 from mmvsf.datasets.reader import WindowReader
 from mmvsf.datasets.variables import Split
-from mmvsf.datasets.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows
+from mmvsf.datasets.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows, spread
 from numpy.typing import NDArray
 from rich.progress import track
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from .checkpoint import Checkpoint, check_fits, new_network
@@ -50,14 +51,18 @@ class CropmapOptions:
     year: int | None = None
     """Year of the map: by default the last held-out one, or else the last with labels."""
     forest_pixels: int = 20_000
+    """Labelled pixels that the random forest learns from."""
+    score_windows: int = 300
+    """Windows of each held-out set that are scored, and of the training part that the forest learns from, spread
+    evenly; 0 for all."""
 
 
 def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOptions, where: Path) -> dict[str, Any]:
     """Train a crop mapper on a cube, score it beside a random forest and the majority class, and map a year.
 
     `where` is the folder of the checkpoint, for messages. Writes crop_map.tif, confidence.tif, map.png,
-    weights and metrics.json to `folder` and returns what the last holds. Raises InputError where the cube has
-    no labels to learn from, or carries other variables than the model.
+    mapper.safetensors and metrics.json to `folder` and returns what the last holds. Raises InputError where the
+    cube has no labels to learn from, or carries other variables than the model.
     """
     check_fits(checkpoint, cube, where)
     if cube.legend is None:
@@ -87,6 +92,8 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
         raise InputError(f"--year {year}: {cube.path} has the years {', '.join(map(str, cube.years))}")
     panels = _draw_map(mapper, reader, lookup, cube.legend, size, year, folder)
     save(map_figure(panels, cube.legend), folder / "map.png")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in mapper.state_dict().items()}
+    save_file(state, str(folder / "mapper.safetensors"))
     metrics = {
         "region": cube.region.name,
         "cube": cube.identity,
@@ -159,8 +166,9 @@ def _score(
 ) -> list[dict[str, Any]]:
     """One row for every held-out set that has windows and every method, all on the same pixels."""
     console.print("training the random forest")
-    forest = train_forest(reader, windows["train"], lookup, pixels=options.forest_pixels, seed=options.seed)
-    majority = int(np.bincount(_labels_of(reader, windows["train"], lookup), minlength=len(names)).argmax())
+    known = spread(windows["train"], options.score_windows)
+    forest = train_forest(reader, known, lookup, pixels=options.forest_pixels, seed=options.seed)
+    majority = _most_frequent(reader, known, lookup, len(names))
     precision = autocast_precision(choose_device())
     rows = []
     for part in HELD_OUT:
@@ -168,7 +176,7 @@ def _score(
         if not windows[part]:
             console.print(f"no labelled windows in {part}; not scored")
             continue
-        for window in track(windows[part], f"scoring maps, {part}", console=console):
+        for window in track(spread(windows[part], options.score_windows), f"scoring maps, {part}", console=console):
             for tile in window.tiles(size):
                 labels = lookup(_stored_labels(reader, tile)).ravel()
                 found = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
@@ -185,9 +193,12 @@ def _stored_labels(reader: WindowReader, window: Window) -> NDArray[np.uint16]:
     return np.zeros((window.size, window.size), np.uint16) if labels is None else labels
 
 
-def _labels_of(reader: WindowReader, windows: Sequence[Window], lookup: LabelLookup) -> NDArray[np.int64]:
-    labels = np.concatenate([lookup(_stored_labels(reader, window)).ravel() for window in windows])
-    return labels[labels >= 0]
+def _most_frequent(reader: WindowReader, windows: Sequence[Window], lookup: LabelLookup, classes: int) -> int:
+    count = np.zeros(classes, np.int64)
+    for window in windows:
+        labels = lookup(_stored_labels(reader, window))
+        count += np.bincount(labels[labels >= 0], minlength=classes)
+    return int(count.argmax())
 
 
 def _map_year(cube: Cube) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import BlockIndex
 from mmvsf.datasets.loader import Sample
 from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import Window, chunk_window, clear_days
 from numpy.typing import NDArray
 
@@ -103,6 +105,44 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
         weather=weather,
         weather_start=start,
     )
+
+
+def draw_examples(
+    network: MMVSF,
+    reader: WindowReader,
+    size: int,
+    weather: bool,
+    precision: torch.dtype | None,
+    leads: Sequence[int] = (8, 20, 40, 60),
+) -> list[tuple[str, BlockForecast]]:
+    """Block forecasts for a picture, at different leads on the clearest days of the held-out year (or of
+    whatever is held out, or of the training part), each in another block where there are several."""
+    cube, clear = reader.cube, clear_days(reader.cube)
+    fraction = cube.array("imagery/clear_fraction")
+    n = cube.grid.chunks_per_block
+    places, codes = cube.array("splits/split")[::n, ::n], cube.array("splits/year_split")
+    tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST] or [cube.years[-1]]
+    # Unseen places first.
+    blocks = sorted(cube.grid.blocks, key=lambda block: (places[block] != Split.TEST, block))
+    examples = []
+    years = cube.calendar.years()
+    for number, lead in enumerate(leads):
+        by, bx = blocks[number % len(blocks)]
+        own = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
+        block_clear: NDArray[np.float32] = np.where(clear[own], fraction[own], 0).mean((1, 2))
+        fit = np.flatnonzero((years == tested[-1]) & (block_clear > 60))
+        # The part of the season in which there is something to foresee, and something seen before it.
+        fit = fit[len(fit) // 4 :]
+        fit = np.array([i for i in fit if (block_clear[max(0, i - lead - 20) : i - lead + 1] > 60).any()], int)
+        if len(fit) == 0:
+            continue
+        day = int(cube.calendar.days[fit[min(len(fit) - 1, (number + 1) * len(fit) // (len(leads) + 1))]])
+        example = forecast_block(
+            network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
+        )
+        kind = "new place" if places[by, bx] == Split.TEST else "known place"
+        examples.append((f"block {by},{bx} ({kind})", example))
+    return examples
 
 
 def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:

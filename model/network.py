@@ -143,7 +143,7 @@ class WeatherEncoder(nn.Module):
 
     def __init__(self, variables: tuple[str, ...], width: int) -> None:
         super().__init__()
-        self.cold, self.warm = variables.index("tmin"), variables.index("tmax")
+        self.extremes = [variables.index(name) for name in ("tmin", "tmax") if name in variables]
         self.register_buffer("mean", torch.zeros(len(variables)))
         self.register_buffer("std", torch.ones(len(variables)))
         self.lstm = nn.LSTM(len(variables) + 2 + 2 * HARMONICS, width, batch_first=True)
@@ -152,11 +152,13 @@ class WeatherEncoder(nn.Module):
         """Growing degrees (U, D, 2) of each day over 0 C and, capped at 30 C as for maize, over 10 C.
 
         The second as McMaster and Wilhelm (1997), method 2: both extremes are confined before averaging.
+        Zero where the weather has no temperatures.
         """
-        celsius = weather.float() * self.std + self.mean
-        low, high = celsius[..., self.cold], celsius[..., self.warm]
-        over_10 = (low.clamp(10, 30) + high.clamp(10, 30)) / 2 - 10
-        return torch.stack([((low + high) / 2).clamp(min=0), over_10], -1)
+        celsius = (weather.float() * self.std + self.mean)[..., self.extremes]
+        if not self.extremes:
+            return weather.new_zeros(*weather.shape[:-1], 2)
+        over_10 = celsius.clamp(10, 30).mean(-1) - 10
+        return torch.stack([celsius.mean(-1).clamp(min=0), over_10], -1)
 
     def forward(self, weather: Tensor, start: Tensor, index: Tensor) -> Memory:
         """Memory of normalised weather (U, D, V) whose first rows are the days start (U,)."""

@@ -17,15 +17,13 @@ from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.loader import SamplePlan, Windows
 from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.variables import Split
-from mmvsf.datasets.windows import HELD_OUT, Part, Window, clear_days, index_windows
-from numpy.typing import NDArray
+from mmvsf.datasets.windows import HELD_OUT, Part, Window, index_windows, spread
 from rich.progress import track
 
 from .checkpoint import new_network, save_checkpoint
 from .device import autocast_precision, choose_device
 from .figures import forecast_figure, loss_figure, save
-from .forecast import BlockForecast, forecast_block
+from .forecast import draw_examples
 from .metrics import ForecastScores
 from .network import MMVSF, SIZES, NetworkConfig
 from .objectives import VariableStep
@@ -41,7 +39,7 @@ class PretrainOptions:
     """What a run is; two runs of equal options on equal cubes are the same run."""
 
     size: str = "compact"
-    steps: int = 500
+    steps: int = 700
     batch_size: int = 8
     images: int = 12
     """Context images of a training sample, at most."""
@@ -52,7 +50,7 @@ class PretrainOptions:
     devices: int = 1
     workers: int = 0
     """Loader processes; 0 reads in the training process, which two cores have no use for more than."""
-    score_windows: int = 96
+    score_windows: int = 72
     """Windows of each held-out set that are scored, spread evenly; 0 for all."""
 
 
@@ -126,6 +124,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     training = {
         "seconds": round(seconds, 1),
         "steps": options.steps,
+        "resumed_from": first_step,
         "parameters": sum(p.numel() for p in network.parameters()),
         "windows_per_second": round(steps * options.batch_size * options.devices / seconds, 1),
         "precision": "bf16-mixed" if precision else "float32",
@@ -173,13 +172,6 @@ def window_size(cubes: Sequence[Cube], patch: int) -> int:
     return size
 
 
-def spread(windows: Sequence[Window], most: int) -> list[Window]:
-    """At most that many of the windows, spread evenly over them; all of them for 0."""
-    if not most or len(windows) <= most:
-        return list(windows)
-    return [windows[i] for i in np.linspace(0, len(windows) - 1, most).round().astype(int)]
-
-
 def score(
     network: MMVSF,
     readers: Sequence[WindowReader],
@@ -203,44 +195,6 @@ def score(
         for _ in track(steps, "scoring forecasts", sum(map(len, windows.values())), console=console):
             pass
     return scores.rows()
-
-
-def draw_examples(
-    network: MMVSF,
-    reader: WindowReader,
-    size: int,
-    weather: bool,
-    precision: torch.dtype | None,
-    leads: Sequence[int] = (8, 20, 40, 60),
-) -> list[tuple[str, BlockForecast]]:
-    """Block forecasts for a picture, at different leads on the clearest days of the held-out year (or of
-    whatever is held out, or of the training part), each in another block where there are several."""
-    cube, clear = reader.cube, clear_days(reader.cube)
-    fraction = cube.array("imagery/clear_fraction").astype(np.float32)
-    n = cube.grid.chunks_per_block
-    places, codes = cube.array("splits/split")[::n, ::n], cube.array("splits/year_split")
-    tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST] or [cube.years[-1]]
-    # Unseen places first.
-    blocks = sorted(cube.grid.blocks, key=lambda block: (places[block] != Split.TEST, block))
-    examples = []
-    years = cube.calendar.years()
-    for number, lead in enumerate(leads):
-        by, bx = blocks[number % len(blocks)]
-        own = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
-        block_clear: NDArray[np.float32] = np.where(clear[own], fraction[own], 0).mean((1, 2))
-        fit = np.flatnonzero((years == tested[-1]) & (block_clear > 60))
-        # The part of the season in which there is something to foresee, and something seen before it.
-        fit = fit[len(fit) // 4 :]
-        fit = np.array([i for i in fit if (block_clear[max(0, i - lead - 20) : i - lead + 1] > 60).any()], int)
-        if len(fit) == 0:
-            continue
-        day = int(cube.calendar.days[fit[min(len(fit) - 1, (number + 1) * len(fit) // (len(leads) + 1))]])
-        example = forecast_block(
-            network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
-        )
-        kind = "new place" if places[by, bx] == Split.TEST else "known place"
-        examples.append((f"block {by},{bx} ({kind})", example))
-    return examples
 
 
 def _step_of(path: Path) -> int:

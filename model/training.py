@@ -70,13 +70,11 @@ class Training(lightning.LightningModule, Generic[Network]):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         loss = self.objective(self.network, batch, self._generator(self.global_step))
         self._recent.append(loss.detach())
-        return loss
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        every = max(1, self.steps // 60)
-        if self.global_step % every == 0:
-            self.losses.append([self.global_step, float(torch.stack(self._recent).mean()), None])
+        step = self.global_step + 1
+        if step % max(1, self.steps // 60) == 0:
+            self.losses.append([step, float(torch.stack(self._recent).mean()), None])
             self._recent.clear()
+        return loss
 
     def validation_step(self, batch: Batch, number: int) -> None:
         self._held_out.append(self.objective(self.network, batch, self._generator(-1 - number)))

@@ -1,8 +1,10 @@
 """Build a cube: plan, template, one task a shard, labels, summaries. Kill it anywhere and run it again."""
 
+import errno
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,12 +15,13 @@ from typing import Any
 import zarr
 from mmvsf.datasets.calendar import Calendar, calendar_of
 from mmvsf.datasets.cube import create_template, cube_path, digest
-from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend, read_legend
 from mmvsf.datasets.region import Region, load_region, resolve_path
-from mmvsf.datasets.store import sweep_locks
+from mmvsf.datasets.store import sweep_leftovers
+from zarr.errors import ZarrUserWarning
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
@@ -114,8 +117,17 @@ def build(
     Raises InputError if another cube stands in the way, IncompleteError if scenes could not be read (all else
     is done and kept), OSError if the disk refuses.
     """
+    try:
+        return _build(plan, run, progress, accept_failed, overwrite)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or one_line(error), str(plan.cube)) from error
+
+
+def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool) -> Summary:
     _ensure_template(plan, overwrite)
-    sweep_locks(plan.cube)
+    sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
     todo = {
         key
@@ -123,9 +135,8 @@ def build(
         if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
     }
     labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
+    _set_root(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
-    if todo or labels:
-        _set_root(plan.cube, {"complete": False})
     _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
     _run_labels(plan, run, progress, labels)
     finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
@@ -142,7 +153,10 @@ def build(
             f" {plan.region.imagery.complete_above:.0%} (imagery.complete_above)"
         )
     _set_root(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
-    zarr.consolidate_metadata(str(plan.cube))
+    with warnings.catch_warnings():
+        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(str(plan.cube))
     return summary
 
 
@@ -173,7 +187,7 @@ def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
         if name not in planned:
             _, shard, block = name.split("/")
             index: BlockIndex = (int(block.split("-")[0]), int(block.split("-")[1]))
-            run_shard_task(ShardTask(int(shard), (index,), (), ("",)), plan.context)
+            run_shard_task(ShardTask(int(shard), (index,), (), ("",), (frozenset(),)), plan.context)
             ledger.remove(name)
 
 

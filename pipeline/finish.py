@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from mmvsf.datasets.calendar import Calendar
+from mmvsf.datasets.calendar import Calendar, date_of
 from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.layout import ArraySpec, GroupSpec
 from mmvsf.datasets.region import Region
@@ -63,7 +63,7 @@ def finish_imagery(cube: Path, region: Region, grid: Grid, calendar: Calendar, p
         _place_clear(clear, entry, time.start, block, grid)
         _place_sums(sums, entry, years, block, grid)
         rows += [(*block, *scene) for scene in entry["scenes"]]
-        failures += [f"{day}: {reason}" for day, _, reason in entry["failures"]]
+        failures += [f"{date_of(day)}: {reason}" for day, _, reason in entry["failures"]]
     _write(cube, "imagery/status", status)
     _write(cube, "imagery/clear_fraction", clear)
     for what, values in sums.items():

@@ -118,7 +118,7 @@ def _positions(source: RasterGrid, target: RasterGrid) -> tuple[NDArray[np.float
     rows, columns = target.shape
     x = np.broadcast_to(c + a * (np.arange(columns) + 0.5), (rows, columns))
     y = np.broadcast_to((f + e * (np.arange(rows) + 0.5))[:, None], (rows, columns))
-    if not _same_crs(source.crs, target.crs):
+    if not same_crs(source.crs, target.crs):
         x, y = _transformer(target.crs, source.crs).transform(x, y)
     a, _, c, _, e, f = source.transform
     column, row = (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
@@ -132,7 +132,7 @@ def _snap(position: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _native(source: RasterGrid, target: RasterGrid) -> bool:
     """Same CRS, source pixels a whole multiple of the target's, edges in line: copy or replicate."""
-    if not _same_crs(source.crs, target.crs):
+    if not same_crs(source.crs, target.crs):
         return False
     ratio = source.transform[0] / target.transform[0]
     if ratio < 1 - SNAP or abs(ratio - round(ratio)) > SNAP:
@@ -167,8 +167,9 @@ def _bilinear(
 
 
 @lru_cache(maxsize=64)
-def _same_crs(one: str, other: str) -> bool:
-    return one == other or bool(CRS(one) == CRS(other))
+def same_crs(one: str, other: str) -> bool:
+    """Whether two texts (EPSG codes, WKT) name one CRS."""
+    return one == other or bool(CRS(one).equals(CRS(other), ignore_axis_order=True))
 
 
 @lru_cache(maxsize=64)

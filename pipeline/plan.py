@@ -40,6 +40,8 @@ class ShardTask:
     """by time and id"""
     digests: tuple[str, ...]
     """for each block, the digest of everything its pixels depend on"""
+    met: tuple[frozenset[str], ...]
+    """for each block, the ids of the scenes that the plan gives it; of others it takes nothing"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> li
                 found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
                 scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
                 digests = tuple(plan.digests[shard, block] for block in blocks)
-                tasks.append(ShardTask(shard, tuple(blocks), scenes, digests))
+                met = tuple(frozenset(scene.id for scene in plan.units[shard, block]) for block in blocks)
+                tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
     return tasks
 
 

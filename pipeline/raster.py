@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window
 
+from .mapping import same_crs
 from .scene import Asset, RasterGrid
 from .sources.protocols import ReadError
 
@@ -58,6 +59,8 @@ def _check_grid(asset: Asset, dataset: Any) -> None:
     transform_agrees = all(
         abs(a - b) <= tolerance for a, b in zip(list(dataset.transform)[:6], grid.transform, strict=True)
     )
+    if dataset.crs is not None and not same_crs(dataset.crs.to_wkt(), grid.crs):
+        raise ReadError(f"{asset.href} is in {dataset.crs.to_string()}, its item says {grid.crs}")
     if not (shape_agrees and transform_agrees):
         raise ReadError(
             f"{asset.href} is {dataset.height} x {dataset.width} at {tuple(dataset.transform)[:6]},"

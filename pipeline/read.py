@@ -5,6 +5,7 @@ hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best: cle
 before cloud; then the scene on the cube's own grid; then the newer version; then the smaller id.
 """
 
+import re
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -58,6 +59,15 @@ class BlockShard:
             np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8),
         )
 
+    def forget(self, day: int) -> None:
+        """Empty a day (a day number) again."""
+        position = day % SHARD_DAYS
+        self.reflectance[position] = REFLECTANCE_FILL
+        self.quality[position] = QUALITY_FILL
+        self.scene[position] = SCENE_FILL
+        self.status[position] = Status.NOT_ACQUIRED
+        self.scenes = [entry for entry in self.scenes if entry[0] != day]
+
 
 def read_shard(
     task: ShardTask, grid: Grid, source: ImagerySource, skip_below_clear: float
@@ -65,52 +75,56 @@ def read_shard(
     """Read all days of a task. A day that cannot be read is marked failed in the blocks that needed it and
     left empty there; all other days are complete."""
     result = {block: BlockShard.empty(grid.block) for block in task.blocks}
+    met = dict(zip(task.blocks, task.met, strict=True))
     for day, scenes in groupby(task.scenes, key=lambda scene: scene.day):
-        _read_day(day, list(scenes), task.blocks, grid, source, skip_below_clear, result)
+        _read_day(day, list(scenes), met, grid, source, skip_below_clear, result)
     return result
 
 
 def _read_day(
     day: int,
     scenes: list[Scene],
-    blocks: tuple[BlockIndex, ...],
+    met: dict[BlockIndex, frozenset[str]],
     grid: Grid,
     source: ImagerySource,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
     try:
-        _fill_day(day, scenes, blocks, grid, source, skip_below_clear, result)
+        _fill_day(day, scenes, met, grid, source, skip_below_clear, result)
     except ReadError as error:
-        if len(blocks) > 1:
+        for block in met:
+            result[block].forget(day)
+        if len(met) > 1:
             # Only the blocks that need the damaged part should fail, however blocks were grouped.
-            for block in blocks:
-                _read_day(day, scenes, (block,), grid, source, skip_below_clear, result)
+            for block, ids in met.items():
+                own = [scene for scene in scenes if scene.id in ids]
+                _read_day(day, own, {block: ids}, grid, source, skip_below_clear, result)
             return
-        shard = result[blocks[0]]
-        position = day % SHARD_DAYS
-        shard.reflectance[position] = REFLECTANCE_FILL
-        shard.quality[position] = QUALITY_FILL
-        shard.scene[position] = SCENE_FILL
-        shard.status[position] = Status.FAILED
-        shard.scenes = [entry for entry in shard.scenes if entry[0] != day]
+        shard = result[next(iter(met))]
+        shard.status[day % SHARD_DAYS] = Status.FAILED
         shard.failures.append((day, " ".join(scene.id for scene in scenes), one_line(error)))
 
 
 def _fill_day(
     day: int,
     scenes: list[Scene],
-    blocks: tuple[BlockIndex, ...],
+    met: dict[BlockIndex, frozenset[str]],
     grid: Grid,
     source: ImagerySource,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
     """Fill one day of the given blocks, which form a rectangle. Raises ReadError."""
+    blocks = tuple(met)
     target, corner = _rectangle(grid, blocks)
     position = day % SHARD_DAYS
     ordered = _by_preference(scenes, target)
     masks = [_read_quality(scene, target, source) for scene in ordered]
+    for block, ids in met.items():
+        for scene, mask in zip(ordered, masks, strict=True):
+            if scene.id not in ids:
+                mask[_area(block, corner, grid.block)] = QUALITY_FILL
     winner, quality = _best(masks, target.shape)
     wanted = np.zeros(target.shape, bool)
     for block in blocks:
@@ -145,8 +159,13 @@ def _fill_day(
 def _by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
     """Scenes that meet the target, the preferred one first where their pixels are equally good."""
     met = [scene for scene in scenes if not mapping(scene.quality.grid, target).empty]
-    newest_first = sorted(sorted(met, key=lambda s: s.id), key=lambda s: s.version, reverse=True)
+    newest_first = sorted(sorted(met, key=lambda s: s.id), key=_version_order, reverse=True)
     return sorted(newest_first, key=lambda s: not mapping(s.bands[0].grid, target).native)
+
+
+def _version_order(scene: Scene) -> tuple[list[int], str]:
+    """Orders versions by their numbers: 2.9 before 2.10."""
+    return [int(number) for number in re.findall(r"\d+", scene.version)], scene.version
 
 
 def _best(masks: list[NDArray[np.uint8]], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mmvsf.datasets.calendar import SHARD_DAYS, Calendar
 from mmvsf.datasets.grid import BlockIndex, Grid
-from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
 from numpy.typing import NDArray
 
@@ -68,8 +68,7 @@ def run_shard_task(task: ShardTask, context: BuildContext) -> TaskReport:
             arrays["quality"][time, rows, columns].write(shard.quality),
             arrays["scene"][time, rows, columns].write(shard.scene),
         ]
-        for write in writes:
-            write.result()
+        finish_writes(writes, context.cube)
         entry = {"digest": digest, **summarise(shard, task.shard, context.grid)}
         ledger.write(imagery_entry_name(task.shard, block), entry)
         pixels += int((shard.reflectance[:, 0] != -9999).sum()) * shard.reflectance.shape[1]
@@ -88,8 +87,7 @@ def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
         open_pixels(context.cube, f"labels/{name}", write=True)[year, rows, columns].write(values)
         for name, values in (("crop", codes), ("purity", purity))
     ]
-    for write in writes:
-        write.result()
+    finish_writes(writes, context.cube)
     known = {str(code): int(count) for code, count in zip(*np.unique(codes, return_counts=True), strict=True)}
     Ledger.of_cube(context.cube).write(
         label_entry_name(task.year, task.block), {"digest": task.digest, "counts": known}

@@ -16,7 +16,7 @@ SECONDS_PER_DAY = 86400.0
 WIND_10M_TO_2M = 0.748
 """u2 = u10 x 4.87 / ln(67.8 x 10 - 5.42) [FAO-56 eq. 47]"""
 
-_DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1|d(ay)?\*\*-1|d(ay)?\^-1)$"
+_DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1)$"
 
 _LINEAR: dict[str, dict[str, tuple[float, float]]] = {
     "degree_Celsius": {
@@ -32,13 +32,11 @@ _LINEAR: dict[str, dict[str, tuple[float, float]]] = {
     "MJ m-2": {
         "mj m-2": (1.0, 0.0),
         "mj/m2": (1.0, 0.0),
-        "mj/m^2": (1.0, 0.0),
         "j m-2": (1e-6, 0.0),
         "j/m2": (1e-6, 0.0),
         # a mean over 24 hours, as gridMET's srad; Daymet's daylight mean needs the day length instead
         "w m-2": (SECONDS_PER_DAY * 1e-6, 0.0),
         "w/m2": (SECONDS_PER_DAY * 1e-6, 0.0),
-        "w/m^2": (SECONDS_PER_DAY * 1e-6, 0.0),
     },
     "kPa": {"kpa": (1.0, 0.0), "hpa": (0.1, 0.0), "mbar": (0.1, 0.0), "pa": (1e-3, 0.0)},
     "m s-1": {"m s-1": (1.0, 0.0), "m/s": (1.0, 0.0), "km/h": (1 / 3.6, 0.0), "km h-1": (1 / 3.6, 0.0)},
@@ -48,9 +46,9 @@ _LINEAR: dict[str, dict[str, tuple[float, float]]] = {
 def convert(values: NDArray[np.float64], found: str, wanted: str, what: str) -> NDArray[np.float64]:
     """Values from the unit a file names to a canonical unit. `what` names the variable in the error.
 
-    A rate a day ("mm d-1") is its daily sum. Raises InputError for a unit that is not known.
+    A rate a day ("mm d-1") is its daily sum; powers may be written m-2, m^-2 or m**-2. Raises InputError for a unit that is not known.
     """
-    text = " ".join(found.strip().lower().split())
+    text = " ".join(found.replace("**", "").replace("^", "").lower().split())
     table = _LINEAR[wanted]
     factors = table.get(text) or table.get(re.sub(_DAILY, "", text).strip())
     if factors is None:

@@ -51,8 +51,9 @@ def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Ca
     flag = np.zeros(len(calendar), np.uint8)
     flag[span][filled] = WeatherFlag.FILLED
     end = calendar.days + float(dataset.attrs["day_ends_utc_hour"]) / 24
-    if float(dataset.attrs["day_ends_utc_hour"]) < 24:
-        # A local day west of Greenwich ends in the early hours (UTC) of the next date.
+    if float(dataset.attrs["day_ends_utc_hour"]) <= 12:
+        # A local day west of Greenwich ends in the early hours (UTC) of the next date, one east of it late on its
+        # own.
         end = end + 1
     return CubeWeather(values, flag, np.stack([end - 1, end], axis=1), str(dataset.attrs["source"]))
 

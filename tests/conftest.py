@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+
+# One thread each: small tensors gain nothing from more, and tests that run side by side lose much.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -159,6 +163,12 @@ def _weather(rng: np.random.Generator, days: NDArray[np.int32], sites: int, dose
             -1,
         )
     return out
+
+
+@pytest.fixture(scope="session")
+def make_cube() -> Callable[..., Cube]:
+    """`grow_cube`, for a test that wants another cube."""
+    return grow_cube
 
 
 @pytest.fixture(scope="session")

@@ -55,13 +55,13 @@ class Cover:
 COVERS = (
     Cover(
         code=1, name="Corn", color="#ffd200", base=10, start_day=98, sowing_warmth=10, sowing_days=10,
-        leaf_area=5.2, half=430, speed=62, yellow=1450, yellow_speed=75, autumn_day=250, autumn_rate=4,
-        standing=0.80, ripe=1480, dry_down=17, stubble=0.75, roots=1.0,
+        leaf_area=5.2, half=430, speed=62, yellow=1490, yellow_speed=75, autumn_day=250, autumn_rate=4,
+        standing=0.80, ripe=1520, dry_down=17, stubble=0.75, roots=1.0,
     ),
     Cover(
-        code=5, name="Soybeans", color="#256f00", base=10, start_day=112, sowing_warmth=13.5, sowing_days=12,
-        leaf_area=5.6, half=565, speed=80, yellow=1320, yellow_speed=42, autumn_day=245, autumn_rate=7,
-        standing=0.22, ripe=1420, dry_down=9, stubble=0.45, roots=0.9,
+        code=5, name="Soybeans", color="#256f00", base=10, start_day=112, sowing_warmth=13.5, sowing_days=14,
+        leaf_area=5.6, half=590, speed=80, yellow=1375, yellow_speed=42, autumn_day=245, autumn_rate=7,
+        standing=0.22, ripe=1475, dry_down=9, stubble=0.45, roots=0.9,
     ),
     Cover(
         code=24, name="Winter Wheat", color="#a46f00", base=0, start_day=60,

@@ -145,7 +145,7 @@ def grow(fields: FieldYear, weather: SiteWeather) -> Canopy:
         # Wheat overwinters as a thin sward; weeds and volunteers follow on its stubble.
         sward = 0.30 * (wheat & ~harvested) * (1 - unfolded) * min(1.0, day / 45)
         regrown += units * (harvested & wheat)
-        weeds = 0.6 * (harvested & wheat) * _logistic((regrown - 700) / 130) * supply
+        weeds = 0.6 * (harvested & wheat) * _logistic((regrown - 700) / 130) * (1 - 0.8 * stress)
 
         alive = np.where(harvested, 0.0, built * (1 - yellowed))
         wilted = alive * stress * np.where(pasture, 0.75, 0.3)

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.windows import Window
+from rasterio.io import MemoryFile
 
 from .covers import COVERS
 from .fields import CELL
@@ -31,20 +30,23 @@ def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
     bottom = max(corner[1] + field.shape[0] for _, corner, field in located)
     affine = Affine(PIXEL, 0, left * PIXEL + _CDL_CORNER, 0, -PIXEL, -top * PIXEL + _CDL_CORNER)
 
-    spec = worlds[0].spec
-    for index, year in enumerate(spec.years):
-        with rasterio.open(
-            folder / f"crop_{year}.tif", "w+", driver="GTiff", width=right - left, height=bottom - top, count=1,
-            dtype="uint8", crs=f"EPSG:{EPSG}", transform=affine, tiled=True, blockxsize=256, blockysize=256,
-            compress="deflate", sparse_ok=True,
-        ) as file:  # fmt: skip
-            file.write_colormap(1, {0: (0, 0, 0, 255), **{c.code: (*_rgb(c.color), 255) for c in COVERS}})
-            for world, corner, field in located:
-                crop = world.ground.crop[index]
-                label = np.where(field >= 0, codes[crop[field]], 0).astype(np.uint8)
-                window = Window(corner[0] - left, corner[1] - top, field.shape[1], field.shape[0])
-                before = file.read(1, window=window)  # neighbouring sites share pixels of their bounding boxes
-                file.write(np.where(label > 0, label, before), 1, window=window)
+    creation = {
+        "driver": "GTiff", "width": right - left, "height": bottom - top, "count": 1, "dtype": "uint8",
+        "crs": f"EPSG:{EPSG}", "transform": affine, "tiled": True, "blockxsize": 256, "blockysize": 256,
+        "compress": "deflate", "sparse_ok": True,
+    }  # fmt: skip
+    colors = {0: (0, 0, 0, 255), **{cover.code: (*_rgb(cover.color), 255) for cover in COVERS}}
+    for index, year in enumerate(worlds[0].spec.years):
+        label = np.zeros((bottom - top, right - left), dtype=np.uint8)
+        for world, (column, row), field in located:
+            here = label[row - top :, column - left :][: field.shape[0], : field.shape[1]]
+            here[field >= 0] = codes[world.ground.crop[index]][field[field >= 0]]
+        # Through memory, so that a full disk raises.
+        with MemoryFile() as memory:
+            with memory.open(**creation) as file:
+                file.write_colormap(1, colors)
+                file.write(label, 1)
+            (folder / f"crop_{year}.tif").write_bytes(memory.read())
 
     with (folder / "legend.csv").open("w", newline="") as file:
         writer = csv.writer(file)

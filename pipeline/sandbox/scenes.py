@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
+from rasterio.io import MemoryFile
 from rasterio.windows import Window
 from shapely.geometry import Polygon, box, mapping
 
@@ -116,17 +116,19 @@ def _observe(name: str, world: SiteWorld, view: View, season: Season, overflight
 
 def _write_scene(folder: Path, name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> None:
     folder.mkdir(parents=True)
-    crs, affine = f"EPSG:{tile.epsg}", tile.geobox.affine
-    keys = (*ASSETS[overflight.orbit.sensor], "Fmask")
-    for index, key in enumerate(keys):
+    grid = {"crs": f"EPSG:{tile.epsg}", "transform": tile.geobox.affine}
+    windows = [Window.from_slices(chip.view.rows, chip.view.columns) for chip in chips]
+    for index, key in enumerate((*ASSETS[overflight.orbit.sensor], "Fmask")):
         is_mask = key == "Fmask"
         sort = {"dtype": "uint8", "nodata": FILL} if is_mask else {"dtype": "int16", "nodata": NODATA, "predictor": 2}
-        with rasterio.open(folder / f"{name}.{key}.tif", "w", crs=crs, transform=affine, **_CREATION, **sort) as file:
-            for chip in chips:
-                pixels = chip.fmask if is_mask else chip.bands[index]
-                file.write(pixels, 1, window=Window.from_slices(chip.view.rows, chip.view.columns))
-            if not is_mask:
-                file.scales = (SCALE,)
+        # Through memory: GDAL only logs a full disk when it closes a file, `write_bytes` raises.
+        with MemoryFile() as memory:
+            with memory.open(**_CREATION, **grid, **sort) as file:
+                if not is_mask:
+                    file.scales = (SCALE,)  # before the pixels, or the file's directory is written twice
+                for chip, window in zip(chips, windows, strict=True):
+                    file.write(chip.fmask if is_mask else chip.bands[index], 1, window=window)
+            (folder / f"{name}.{key}.tif").write_bytes(memory.read())
 
 
 def _item(name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> dict[str, Any]:
@@ -169,8 +171,11 @@ def _item(name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> di
 def _footprint(tile: Tile, overflight: Pass) -> Polygon:
     """The part of the tile inside the swath, in degrees, its edges bent with the projection."""
     left, bottom, right, top = tile.geobox.extent.boundingbox.bbox
-    corners = np.array(overflight.swath())
-    swath = Polygon(np.stack(reproject(REGION_EPSG, tile.epsg, *corners.T), axis=1))
-    part = box(left, bottom, right, top).intersection(swath).segmentize(20e3)
-    outline = np.stack(reproject(tile.epsg, 4326, *np.array(part.exterior.coords).T), axis=1)
-    return Polygon(outline.round(6))
+    swath = _reprojected(Polygon(overflight.swath()), REGION_EPSG, tile.epsg)
+    part = _reprojected(box(left, bottom, right, top).intersection(swath), tile.epsg, 4326)
+    return Polygon(np.array(part.exterior.coords).round(6))
+
+
+def _reprojected(polygon: Polygon, source: int, target: int) -> Polygon:
+    outline = np.array(polygon.segmentize(5e3).exterior.coords)
+    return Polygon(np.stack(reproject(source, target, *outline.T), axis=1))

@@ -61,7 +61,7 @@ ORBITS = (
 
 _TILT = np.tan(np.radians(14.0))
 _EDGE_NORTHING = 4645e3
-_EDGE_JITTER = 3e3  # metres; tracks drift a little
+_EDGE_JITTER = 2.5e3  # metres; tracks drift a little
 
 
 @dataclass(frozen=True)

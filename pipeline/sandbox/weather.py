@@ -171,7 +171,7 @@ def at_point(weather: xr.Dataset, lon: float, lat: float) -> SiteWeather:
 
 
 def write(weather: xr.Dataset, path: Path) -> None:
-    """NetCDF 4, compressed."""
+    """NetCDF 4, compressed. Raises OSError where it can't."""
     encoding: dict[str, dict[str, Any]] = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in VARIABLES}
     encoding["time"] = {"units": "days since 1970-01-01", "dtype": "int32"}
     weather.to_netcdf(path, engine="h5netcdf", encoding=encoding)

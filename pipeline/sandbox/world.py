@@ -25,7 +25,7 @@ from .weather import SiteWeather, at_point, generate
 Array = NDArray[np.float64]
 
 _SUBPOINTS = 6  # a side: every pixel is the mean of 36 points of the ground; on the site's own grid that is exact
-_MARGIN_PIXELS = 2
+_MARGIN_PIXELS = 1  # as far as bilinear interpolation onto the site's own pixels reaches
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The archive source: a folder with STAC items and COGs, weather files and label rasters."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -183,8 +184,8 @@ def _version(item: dict[str, Any]) -> str:
     for key in ("processing:version", "s2:processing_baseline", "hls:version"):
         if key in properties:
             return str(properties[key])
-    _, _, tail = str(item["id"]).rpartition(".v")
-    return f"v{tail}" if tail else str(properties.get("updated", ""))
+    _, dot, tail = str(item["id"]).rpartition(".v")
+    return f"v{tail}" if dot else str(properties.get("updated", ""))
 
 
 def _offset(item: dict[str, Any], product: Product) -> int:
@@ -206,7 +207,7 @@ def _offset(item: dict[str, Any], product: Product) -> int:
     if declared is not None:
         return round(float(declared) / float(scale))
     baseline = properties.get("s2:processing_baseline", properties.get("processing:version"))
-    if baseline is not None:
+    if baseline is not None and re.fullmatch(r"\d+(\.\d+)?", str(baseline)):
         return -1000 if float(str(baseline)) >= 4.0 else 0
     raise InputError(
         f"item {item['id']} does not say whether its reflectance carries the offset of baseline 04.00; add"

@@ -34,7 +34,8 @@ class WeatherSource(Protocol):
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
         """Canonical variables and units on the source's own regular grid: dims (time, y, x), the CRS in
-        attrs['crs'], the hour (UTC) at which a weather day ends in attrs['day_ends_utc_hour'].
+        attrs['crs'], the hour (UTC) at which a weather day ends in attrs['day_ends_utc_hour'] (24 for
+        UTC days; up to 12 it is an hour of the next date, above that one of the day's own).
         Raises InputError where the source lacks a variable or names a unit that cannot be converted."""
         ...
 

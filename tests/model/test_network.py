@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 from mmvsf.datasets.batch import Batch
-from mmvsf.model.network import CYCLE, MMVSF, SIZES, NetworkConfig, from_patches, to_patches
+from mmvsf.model.network import MMVSF, SIZES, NetworkConfig, from_patches, to_patches
 from mmvsf.model.objectives import VariableStep, uniform_keep
 from torch import Tensor
 
@@ -173,6 +173,20 @@ def test_every_earlier_clear_image_changes_the_forecast(network: MMVSF, batch: B
                 assert (moved[seen] > 0).float().mean() > 0.7
 
 
+def test_embeddings_look_back_and_never_ahead(network: MMVSF, batch: Batch) -> None:
+    """An image reaches the embeddings of its own day and of every later one, and no earlier one."""
+    with torch.no_grad():
+        before = network.encode(batch)
+        for image in range(batch.images.shape[1]):
+            changed = batch.images.clone()
+            changed[:, image] += batch.valid[:, image, None] * torch.randn_like(changed[:, image])
+            after = network.encode(replace(batch, images=changed))
+            moved = (before.tokens != after.tokens).any(-1)  # (B, N, T), sorted by day
+            seen = before.valid[:, :, image].any(-1)
+            assert not moved[:, :, :image].any()
+            assert moved[:, :, image:][seen].float().mean() > 0.9
+
+
 def test_samples_and_targets_do_not_mix(network: MMVSF, batch: Batch) -> None:
     whole = run(network, batch)
     for sample in range(3):
@@ -232,9 +246,9 @@ def test_order_of_images_changes_nothing(network: MMVSF, batch: Batch) -> None:
 def test_four_years_later_changes_nothing(network: MMVSF, batch: Batch) -> None:
     later = replace(
         batch,
-        image_days=batch.image_days + CYCLE,
-        target_day=batch.target_day + CYCLE,
-        weather_start=batch.weather_start + CYCLE,
+        image_days=batch.image_days + 1461,
+        target_day=batch.target_day + 1461,
+        weather_start=batch.weather_start + 1461,
     )
     assert torch.equal(run(network, batch), run(network, later))
     season = replace(batch, image_days=batch.image_days + 90, target_day=batch.target_day + 90,

@@ -1,6 +1,8 @@
 import hashlib
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,30 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path, spec, sites):
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+def test_a_full_disk_is_an_error(tmp_path):
+    """A limit on the size of files stands in for the disk. GDAL alone would log it and go on."""
+    script = """
+import resource, sys
+from pathlib import Path
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from mmvsf.pipeline.sandbox import Site, WorldSpec, truth
+from mmvsf.pipeline.sandbox.scenes import TileYear, write_tile_year
+from mmvsf.pipeline.sandbox.tiles import TILES
+
+site = Site("alone", GeoBox((64, 64), Affine(30, 0, 250020, 0, -30, 4650000), "EPSG:32615"))
+spec = WorldSpec(1, 2021, 2021)
+worlds = tuple(truth(spec, [site]).values())
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+try:
+    write_tile_year(TileYear(spec, TILES[1], 2021, worlds, Path(sys.argv[1])))
+except OSError as error:
+    print(error.strerror)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "File too large"
+
+
 def test_a_site_off_both_tiles_is_refused(tmp_path, spec):
     with pytest.raises(ValueError, match="no tile covers these sites: alone"):
         simulate(spec, [small_site(320010)], tmp_path / "archive", workers=1)
@@ -131,7 +157,7 @@ def test_only_the_sites_are_written(archive, sites):
     for site in sites:
         box = site.geobox.boundingbox
         dx, dy = np.abs(x - (box.left + box.right) / 2), np.abs(y - (box.bottom + box.top) / 2)
-        inside |= np.maximum(dx, dy) < 16 * 30 + 61  # two pixels of margin
+        inside |= np.maximum(dx, dy) < 16 * 30 + 31  # one pixel of margin
     assert inside.all()
     assert (archive / item["assets"]["Fmask"]["href"]).stat().st_size < 30_000
 

@@ -1,0 +1,112 @@
+"""What a section of the page is made of: pictures, tables, notes. The template draws each kind."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from matplotlib.figure import Figure
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that carries its own bytes. `alt` says what it shows to who cannot see it; `width` in CSS pixels."""
+
+    kind: ClassVar[str] = "picture"
+    uri: str
+    alt: str
+    caption: str
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table. `best` draws it bold; `swatch` is a colour #rrggbb drawn before the text."""
+
+    text: str
+    best: bool = False
+    swatch: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """`rows` begin with a heading cell. `groups` are headings over several columns, as (text, columns).
+    `folded`: shown when it is opened, and in print."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    groups: Sequence[tuple[str, int]] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, one a line."""
+
+    kind: ClassVar[str] = "facts"
+    rows: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Says that something is not there, and the command that makes it."""
+
+    kind: ClassVar[str] = "absent"
+    text: str
+    command: str = ""
+
+
+Part = Picture | Table | Facts | Note | Absent
+
+
+@dataclass(frozen=True)
+class Section:
+    anchor: str
+    title: str
+    parts: Sequence[Part]
+
+
+def drawn(figure: Figure, alt: str, caption: str, *, vector: bool = False) -> Picture:
+    """A figure as a picture: PNG, or SVG (`vector`) for charts that hold no image."""
+    stream, width = io.BytesIO(), round(100 * figure.get_figwidth())
+    if vector:
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+        return Picture(_uri("svg+xml", stream.getvalue()), alt, caption, width)
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return Picture(_uri("png", stream.getvalue()), alt, caption, width)
+
+
+def png_file(path: Path, alt: str, caption: str) -> Picture | None:
+    """A PNG file as a picture; None where there is no such file, or it is no PNG."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return Picture(_uri("png", content), alt, caption) if content.startswith(PNG_SIGNATURE) else None
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for a table; a dash where there is none."""
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None or share != share else f"{100 * share:.{digits}f} %"
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,197 @@
+"""What a cube is and where it lies: a small map of its blocks, and the facts of its metadata."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import Formatter, MaxNLocator
+from mmvsf.datasets.variables import Status
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
+from .elements import Facts, Note, Part, Section, drawn
+from .sample import Sample
+
+MOST_NAMES = 24
+"""Blocks are named on the map up to this many."""
+Box = tuple[float, float, float, float]
+"""left, bottom, right, top"""
+KM_PER_DEGREE = 111.195
+"""Of latitude, on a sphere of the Earth's mean radius."""
+
+
+def place_section(sample: Sample) -> Section:
+    """Title, attribution, map and facts."""
+    region = sample.cube.region
+    parts: list[Part] = []
+    if region.description:
+        parts.append(Note(region.description))
+    if attribution := str(sample.cube.attributes.get("attribution", "") or region.attribution):
+        parts.append(Note(attribution))
+    parts.append(
+        drawn(
+            _locator(sample),
+            "Map of the blocks of the cube in longitude and latitude, coloured by the part they belong to",
+            "The blocks of the cube, by the part of the data they belong to. What is for training is never used to "
+            "test, and the other way round.",
+        )
+    )
+    parts.append(Facts(_facts(sample)))
+    return Section("place", "What and where", parts)
+
+
+def _locator(sample: Sample) -> Figure:
+    grid = sample.cube.grid
+    squares, codes = sample.squares
+    named = len(squares) == len(grid.blocks) <= MOST_NAMES
+    side = (grid.block if len(squares) == len(grid.blocks) else grid.chunk) * grid.resolution
+    corners = np.array([[(y, x), (y, x + 1), (y + 1, x + 1), (y + 1, x)] for y, x in squares], float)
+    lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(
+        grid.left + corners[..., 1] * side, grid.top - corners[..., 0] * side
+    )
+    west, east, south, north = lon.min(), lon.max(), lat.min(), lat.max()
+    stretch = 1 / np.cos(np.radians((south + north) / 2))
+    pad = 0.08 * max(north - south, (east - west) / stretch)
+    box = (west - pad * stretch, east + pad * stretch, south - 1.6 * pad, north + pad)
+    ratio = float(np.clip((box[3] - box[2]) * stretch / (box[1] - box[0]), 0.3, 1.1))
+    width = 6.6 if ratio < 0.8 else 4.6
+    figure = Figure(figsize=(width, width * ratio + 0.5), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlim=box[:2], ylim=box[2:], aspect=stretch, xlabel="longitude", ylabel="latitude")
+    _degrees(axes)
+    colours = [SPLIT_COLOURS[code] for code in codes]
+    axes.add_collection(
+        PolyCollection(list(np.stack([lon, lat], -1)), facecolors=colours, edgecolors="white", linewidths=0.4)
+    )
+    if side / 1000 / KM_PER_DEGREE < 0.02 * (box[3] - box[2]):
+        # Too small to be seen at this scale: mark the middles as well.
+        axes.scatter(lon.mean(1), lat.mean(1), s=22, c=colours, marker="s", linewidths=0)
+    if named:
+        points_per_degree = 72 * (width - 1) / (box[1] - box[0])
+        middles = np.stack([lon.mean(1) * points_per_degree, lat.mean(1) * points_per_degree * stretch], -1)
+        for block, x, y, (dx, dy) in zip(
+            squares, lon.mean(1), lat.mean(1), _offsets(middles, [sample.names[b] for b in squares]), strict=True
+        ):
+            axes.annotate(
+                sample.names[block], (x, y), (dx, dy), textcoords="offset points", fontsize=8, va="center", ha="left"
+            )
+    _scale_bar(axes, box, stretch)
+    present = [part for part in SPLIT_COLOURS if part in codes]
+    figure.legend(
+        handles=handles([(SPLIT_NAMES[part], SPLIT_COLOURS[part]) for part in present]),
+        loc="outside lower center",
+        ncols=len(present),
+    )
+    return figure
+
+
+def _offsets(middles: NDArray[np.float64], names: Sequence[str]) -> list[tuple[float, float]]:
+    """Where each name begins, in points from its mark: right, left, above or below, so that names don't meet
+    each other or another mark as far as that can be. `middles` (n, 2) are the marks in points."""
+    right = middles[:, 0].max() + 40
+    taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in middles]
+    offsets: list[tuple[float, float]] = []
+    for (x, y), name in zip(middles, names, strict=True):
+        width = 4.9 * len(name)
+        choices = ((7.0, 0.0), (-7.0 - width, 0.0), (-width / 2, 11.0), (-width / 2, -11.0))
+
+        boxes = [(x + dx, y + dy - 5, x + dx + width, y + dy + 5) for dx, dy in choices]
+        crowded = [sum(_meet(box, other) for other in taken) + 5 * (box[2] > right) for box in boxes]
+        best = int(np.argmin(crowded))
+        offsets.append(choices[best])
+        taken.append(boxes[best])
+    return offsets
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return bool(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
+
+
+class _Degrees(Formatter):
+    """Degrees with the letter of their side."""
+
+    def __init__(self, positive: str, negative: str) -> None:
+        self.letters = positive, negative
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{abs(x):.6g}° {self.letters[int(x < 0)]}"
+
+
+def _degrees(axes: Axes) -> None:
+    for axis, (positive, negative) in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_formatter(_Degrees(positive, negative))
+    axes.grid(axis="both")
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+
+
+def _scale_bar(axes: Axes, box: Box, stretch: float) -> None:
+    """A bar of a round number of kilometres, about a fifth of the width, in the lower left corner."""
+    west, east, south, north = box
+    wanted = (east - west) / stretch * KM_PER_DEGREE / 5
+    power = 10.0 ** np.floor(np.log10(wanted))
+    length = max(step * power for step in (1, 2, 5) if step * power <= wanted)
+    width, height = length / KM_PER_DEGREE * stretch, 0.008 * (north - south)
+    x, y = west + 0.03 * (east - west), south + 0.035 * (north - south)
+    axes.add_patch(Rectangle((x, y), width, height, color="#333333"))
+    text = f"{length:g} km" if length >= 1 else f"{1000 * length:g} m"
+    axes.text(x + width / 2, y + 1.6 * height, text, ha="center", va="bottom", fontsize=8.5)
+
+
+def _facts(sample: Sample) -> list[tuple[str, str]]:
+    cube, grid = sample.cube, sample.cube.grid
+    region, attributes = cube.region, cube.attributes
+    days = np.flatnonzero((sample.status == Status.STORED).any(axis=1))
+    months = sorted(region.period.months)
+    season = "" if len(months) == 12 else f", the months {', '.join(MONTHS[month - 1] for month in months)}"
+    rows = [
+        ("coordinate system", f"{CRS.from_user_input(grid.crs).name} ({grid.crs})"),
+        ("resolution", f"{grid.resolution:g} m"),
+        (
+            "blocks",
+            f"{len(grid.blocks)} of {grid.block} × {grid.block} pixels ({sample.side_km:.3g} km a side), "
+            f"in chunks of {grid.chunk} × {grid.chunk}; {len(grid.blocks) * sample.side_km**2:,.3g} km² in all",
+        ),
+        ("period", f"{region.period.start} to {region.period.end}{season}"),
+        ("days seen", f"{len(days):,} days on which at least one block was stored"),
+        ("places", _places(sample)),
+        ("years", "; ".join(_years(sample))),
+        ("weather", f"{', '.join(cube.weather)}; daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"),
+        ("labels", f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend
+         else "none"),
+    ]  # fmt: skip
+    for source in attributes.get("sources", []):
+        words = [str(source[key]) for key in ("processing", "licence") if source.get(key)]
+        rows.append((f"images, {source.get('product', 'product unknown')}", "; ".join(words)))
+    rows += [
+        ("size on disk", _size(sample)),
+        ("digest", cube.identity or "none recorded"),
+        ("made", f"{str(attributes.get('finished', attributes.get('created', 'unknown')))[:19].replace('T', ' ')} UTC"),
+        ("software", ", ".join(f"{name} {version}" for name, version in attributes.get("software", {}).items())),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _places(sample: Sample) -> str:
+    """How many blocks, or chunks where blocks are divided, belong to each part."""
+    squares, codes = sample.squares
+    what = "blocks" if len(squares) == len(sample.cube.grid.blocks) else "chunks"
+    return f"{what}: " + ", ".join(f"{codes.count(part)} {SPLIT_NAMES[part]}" for part in SPLIT_NAMES if part in codes)
+
+
+def _years(sample: Sample) -> list[str]:
+    return [
+        f"{SPLIT_NAMES[part]} " + ", ".join(str(year) for year, code in sample.year_split.items() if code is part)
+        for part in SPLIT_NAMES
+        if part in sample.year_split.values()
+    ]
+
+
+def _size(sample: Sample) -> str:
+    total = sum(file.stat().st_size for file in sample.cube.path.rglob("*") if file.is_file())
+    return f"{total / 1e6:,.0f} MB" if total < 1e10 else f"{total / 1e9:,.0f} GB"

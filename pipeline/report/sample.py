@@ -1,0 +1,197 @@
+"""What the page reads of a cube: its small arrays whole, and of its pixels a few blocks, one at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.grid import BlockIndex
+from mmvsf.datasets.region import shipped_regions
+from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.variables import (
+    CLEAR_FRACTION_FILL,
+    REFLECTANCE_FILL,
+    REFLECTANCE_SCALE,
+    Split,
+    Status,
+)
+from numpy.typing import NDArray
+
+from .drawing import MONTH_STARTS, SPLIT_NAMES
+
+CACHE_BYTES = 64 * 2**20
+"""Decoded chunks kept while reading."""
+
+Floats = NDArray[np.float32]
+
+
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most that many of the items, spread evenly over them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A cube, and how the page looks into it."""
+
+    cube: Cube
+
+    @cached_property
+    def status(self) -> NDArray[np.uint8]:
+        """(time, blocks): `Status` codes."""
+        rows, columns = self._block_places
+        picked: NDArray[np.uint8] = self.cube.array("imagery/status")[:, rows, columns]
+        return picked
+
+    @cached_property
+    def clear(self) -> Floats:
+        """(time, blocks): percent of a block that was clear; NaN where it was not seen."""
+        percent = self.cube.array("imagery/clear_fraction")
+        share = np.full((len(percent), len(self.cube.grid.blocks)), np.nan, np.float32)
+        for place, block in enumerate(self.cube.grid.blocks):
+            own = percent[:, *self._chunks_of(block)]
+            seen = own != CLEAR_FRACTION_FILL
+            # A chunk that a scene does not reach shows no ground: it counts as not clear.
+            share[:, place] = np.where(seen.any((1, 2)), np.where(seen, own, 0).mean((1, 2)), np.nan)
+        return share
+
+    @cached_property
+    def chunk_split(self) -> NDArray[np.uint8]:
+        """(chunk_y, chunk_x): `Split` codes."""
+        return self.cube.array("splits/split").astype(np.uint8)
+
+    def block_split(self, block: BlockIndex) -> Split:
+        """The part that most chunks of a block belong to."""
+        return Split(int(np.bincount(self.chunk_split[self._chunks_of(block)].ravel()).argmax()))
+
+    def part_name(self, block: BlockIndex) -> str:
+        """The part that a block belongs to, or the parts that its chunks do."""
+        codes = np.unique(self.chunk_split[self._chunks_of(block)])
+        return " and ".join(SPLIT_NAMES[Split(int(code))] for code in codes)
+
+    @cached_property
+    def squares(self) -> tuple[list[tuple[int, int]], list[Split]]:
+        """The places that are split, as (row, column) and their part: blocks, or chunks where blocks are divided."""
+        grid, n = self.cube.grid, self.cube.grid.chunks_per_block
+        chunks = [(y * n + j, x * n + i) for y, x in grid.blocks for j in range(n) for i in range(n)]
+        codes = self.chunk_split[tuple(np.transpose(chunks))].reshape(len(grid.blocks), -1)
+        if (codes == codes[:, :1]).all():
+            return list(grid.blocks), [Split(int(code)) for code in codes[:, 0]]
+        return chunks, [Split(int(code)) for code in codes.ravel()]
+
+    @cached_property
+    def year_split(self) -> dict[int, Split]:
+        codes = self.cube.array("splits/year_split")
+        return {year: Split(int(code)) for year, code in zip(self.cube.years, codes, strict=True)}
+
+    @cached_property
+    def day_of_year(self) -> NDArray[np.int64]:
+        """(time,): 1 on the first of January."""
+        days = self.cube.calendar.days.astype("datetime64[D]")
+        counted: NDArray[np.int64] = (days - days.astype("datetime64[Y]")).astype(np.int64) + 1
+        return counted
+
+    @cached_property
+    def season(self) -> tuple[int, int]:
+        """First and last day of year of the recipe's months."""
+        months = self.cube.region.period.months
+        last = MONTH_STARTS[max(months)] - 1 if max(months) < 12 else 366
+        return MONTH_STARTS[min(months) - 1], last
+
+    @cached_property
+    def names(self) -> dict[BlockIndex, str]:
+        """What each block is called: the sites in it, or its row and column."""
+        names: dict[BlockIndex, list[str]] = {}
+        for site in self.cube.region.area.sites or ():
+            names.setdefault(self.cube.grid.block_of_point(site.lon, site.lat), []).append(site.name)
+        return {b: ", ".join(names.get(b, ())) or f"block {b[0]},{b[1]}" for b in self.cube.grid.blocks}
+
+    @property
+    def side_km(self) -> float:
+        """Kilometres a side of a block."""
+        return self.cube.grid.block * self.cube.grid.resolution / 1000
+
+    @cached_property
+    def recipe(self) -> str:
+        """What a command is given to name this region."""
+        name = self.cube.region.name
+        return name if name in shipped_regions() else str(self.cube.attributes.get("recipe_file", name))
+
+    def command(self, name: str) -> str:
+        return f"mmvsf {name} {self.recipe}"
+
+    @cached_property
+    def example_year(self) -> int:
+        """The year whose pictures are shown: the last test year, labelled if there are labels; or the last."""
+        years = [y for y in self.cube.label_years if y in self.cube.years] or list(self.cube.years)
+        return max([year for year in years if self.year_split[year] is Split.TEST] or years)
+
+    @cached_property
+    def example_blocks(self) -> list[BlockIndex]:
+        """Up to three blocks, a test, a training and a validation place where there are such."""
+        chosen: list[BlockIndex] = []
+        for wanted in (Split.TEST, Split.TRAIN, Split.VALIDATION):
+            chosen += [block for block in self.cube.grid.blocks if self.block_split(block) is wanted][:1]
+        rest = [block for block in spread(self.cube.grid.blocks, 5) if block not in chosen]
+        return (chosen + rest)[:3]
+
+    def stored_days(self, block: BlockIndex, year: int) -> NDArray[np.int64]:
+        """Positions on the time axis on which a block's bands are stored in a year."""
+        own = self.status[:, self.cube.grid.blocks.index(block)] == Status.STORED
+        return np.flatnonzero(own & (self.cube.calendar.years() == year))
+
+    def quality(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """(days, H, W): quality bits at positions on the time axis."""
+        picked = self._open("imagery/quality").oindex[days, rows, columns]
+        return np.asarray(picked.read().result())
+
+    def reflectance(self, days: NDArray[np.int64], bands: Sequence[str], rows: slice, columns: slice) -> Floats:
+        """(days, bands, H, W): surface reflectance as a fraction; NaN where there is none."""
+        places = [self.cube.bands.index(name) for name in bands]
+        stored = np.asarray(self._open("imagery/reflectance").oindex[days, places, rows, columns].read().result())
+        return np.where(stored == REFLECTANCE_FILL, np.nan, stored * np.float32(REFLECTANCE_SCALE)).astype(np.float32)
+
+    def labels(self, year: int, rows: slice, columns: slice, *, purity: bool = False) -> NDArray[Any]:
+        """(H, W): class codes (0 unknown) of a labelled year, or the percent of each pixel that carries its label."""
+        name = "labels/purity" if purity else "labels/crop"
+        return np.asarray(self._open(name)[self.cube.label_years.index(year), rows, columns].read().result())
+
+    def weather(self, name: str, blocks: Sequence[BlockIndex]) -> Floats:
+        """(time,): a weather variable, the mean over the cells of some blocks; NaN where there is none."""
+        grid = self.cube.grid
+        half = grid.block // 2
+        cells = {grid.weather_cell_of(y * grid.block + half, x * grid.block + half) for y, x in blocks}
+        rows, columns = (list(axis) for axis in zip(*sorted(cells), strict=True))
+        # Indexed places come first, whatever their position: (cells, time).
+        values = np.asarray(self._open(f"weather/{name}").vindex[:, rows, columns].read().result())
+        mean: Floats = values.mean(axis=0, dtype=np.float32)
+        return mean
+
+    def scenes(self) -> dict[str, NDArray[Any]]:
+        """Columns of the table of scenes (day, product); empty where a cube has none."""
+        if not (self.cube.path / "scenes/zarr.json").is_file():
+            return {}
+        return {name: self.cube.array(f"scenes/{name}") for name in ("day", "product")}
+
+    def _open(self, name: str) -> Any:
+        if name not in self._opened:
+            self._opened[name] = open_pixels(self.cube.path, name, cache_bytes=CACHE_BYTES)
+        return self._opened[name]
+
+    @cached_property
+    def _opened(self) -> dict[str, Any]:
+        return {}
+
+    def _chunks_of(self, block: BlockIndex) -> tuple[slice, slice]:
+        """Rows and columns of a block in the grid of chunks."""
+        n = self.cube.grid.chunks_per_block
+        return slice(block[0] * n, block[0] * n + n), slice(block[1] * n, block[1] * n + n)
+
+    @cached_property
+    def _block_places(self) -> tuple[list[int], list[int]]:
+        rows, columns = zip(*self.cube.grid.blocks, strict=True)
+        return list(rows), list(columns)

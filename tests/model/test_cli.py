@@ -1,0 +1,56 @@
+"""The commands: what they print, and one clear line for what a user can get wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.model.cli import app
+from typer.testing import CliRunner, Result
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "140"})
+
+
+@pytest.fixture(scope="module")
+def recipe(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipes") / "grown.yaml"
+    path.write_text(yaml.safe_dump(grown_cube.region.model_dump(mode="json")))
+    return path
+
+
+def test_the_three_commands(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
+    where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path)
+    done = run("pretrain", recipe, *where, "--steps", "3", "--batch-size", "2")
+    assert done.exit_code == 0, done.exception
+    assert "climatology" in done.stdout and "weights.safetensors" in done.stdout
+    done = run("cropmap", recipe, *where, "--steps", "2", "--batch-size", "2")
+    assert done.exit_code == 0, done.exception
+    assert "random forest" in done.stdout and "crop_map.tif" in done.stdout
+    done = run("forecast", recipe, *where, "--day", "2021-07-15", "--lead", "12")
+    assert done.exit_code == 0, done.exception
+    assert "2021-07-03" in done.stdout
+    row, column = grown_cube.grid.blocks[0]
+    assert (tmp_path / "grown" / "forecast" / f"2021-07-15-block-{row}-{column}.tif").is_file()
+    assert (tmp_path / "grown" / "forecast" / f"2021-07-15-block-{row}-{column}.png").is_file()
+    for wrong, message in (
+        (("--day", "15 July"), "write YYYY-MM-DD"),
+        (("--day", "2021-07-15", "--block", "one"), "write ROW,COLUMN"),
+        (("--day", "2021-07-15", "--block", "77,0"), "not in this cube"),
+        (("--day", "1999-07-15"), "cannot forecast 1999-07-15"),
+    ):
+        error = run("forecast", recipe, *where, *wrong).exception
+        assert isinstance(error, InputError) and message in str(error)
+
+
+def test_what_is_missing_is_said(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
+    error = run("pretrain", recipe, "--data-dir", tmp_path).exception
+    assert isinstance(error, InputError) and "there is no cube" in str(error)
+    error = run("cropmap", recipe, "--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path).exception
+    assert isinstance(error, InputError) and "no trained model" in str(error)
+    error = run("pretrain", "no-such-region", "--data-dir", tmp_path).exception
+    assert isinstance(error, InputError) and "no recipe named" in str(error)

@@ -1,0 +1,90 @@
+"""The tiny archive, cubes built from it, and the command line in this process."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mmvsf.datasets import command
+from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.execute import executor
+from mmvsf.pipeline.finish import Summary
+
+from .tiny_archive import TinyArchive
+
+
+def build_tiny(archive: TinyArchive, workers: int = 1, **options: bool) -> Summary:
+    """Build the cube of an archive's recipe."""
+    with executor(workers) as run:
+        plan = prepare(str(archive.recipe), archive.data)
+        return build(plan, run, Progress(lambda *_: None), **options)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> TinyArchive:
+    """The archive with its finished cube. Not to be changed: `tiny` is a copy to change."""
+    archive = TinyArchive(tmp_path_factory.mktemp("built")).write()
+    build_tiny(archive)
+    return archive
+
+
+@pytest.fixture
+def tiny(built: TinyArchive, tmp_path: Path) -> TinyArchive:
+    """A copy of the archive, without a cube."""
+    shutil.copytree(built.root, tmp_path / "archive")
+    shutil.copy(built.recipe, tmp_path / "tiny.yaml")
+    return TinyArchive(tmp_path, [*map(dict, built.items)])
+
+
+@pytest.fixture
+def finished(tiny: TinyArchive, built: TinyArchive) -> TinyArchive:
+    """A copy of the archive with its finished cube."""
+    shutil.copytree(built.data, tiny.data)
+    return tiny
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of an error. Fails if there is anything more, or less, on stderr."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("error: "), self.err
+        return lines[0]
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def mmvsf(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The console command `mmvsf`."""
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["mmvsf", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            command.main()
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def dataset(mmvsf: Command) -> Callable[[TinyArchive], Outcome]:
+    """`mmvsf dataset` on the recipe of an archive, in one process."""
+
+    def run(archive: TinyArchive, *options: str) -> Outcome:
+        return mmvsf("dataset", archive.recipe, "--data-dir", archive.data, "--workers", 1, *options)
+
+    return run

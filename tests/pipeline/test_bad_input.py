@@ -1,0 +1,332 @@
+"""Bad input gets one line that says what, where and what to do, exit code 2 or 1, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zarr
+
+from .conftest import Command, Outcome
+from .tiny_archive import SCENES, TinyArchive, weather_dataset
+
+Build = Callable[..., Outcome]
+SCENE = SCENES[4]
+
+
+def change_item(archive: TinyArchive, change: Callable[[dict[str, Any]], object]) -> None:
+    item = json.loads(json.dumps(archive.item(SCENE)))
+    change(item)
+    archive.items[[entry["id"] for entry in archive.items].index(SCENE.id)] = item
+    archive.write_items()
+
+
+def refused(outcome: Outcome, *parts: str) -> None:
+    assert outcome.code == 2, outcome
+    for part in parts:
+        assert part in outcome.error
+
+
+def test_as_a_real_command() -> None:
+    """The same as below, in a process of its own."""
+    command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", "atlantis"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2 and ended.stdout == ""
+    assert ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["dataset", "plan"])
+def test_unknown_region(mmvsf: Command, command: str) -> None:
+    refused(mmvsf(command, "atlantis"), "'atlantis'", "sandbox", "path of a YAML file")
+
+
+def test_no_such_recipe(mmvsf: Command, tmp_path: Path) -> None:
+    refused(mmvsf("dataset", tmp_path / "none.yaml"), "none.yaml", "mmvsf regions")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2\n", "", "\0"])
+def test_a_recipe_that_is_none(mmvsf: Command, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    refused(mmvsf("dataset", path), str(path))
+
+
+def test_a_wrong_line_of_a_recipe(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(grid__blocks=3)
+    refused(dataset(tiny), str(tiny.recipe), "grid.blocks", "unknown key", "block")
+
+
+def test_an_unknown_option(mmvsf: Command) -> None:
+    outcome = mmvsf("dataset", "sandbox", "--wrokers", 3)
+    assert outcome.code == 2 and "--wrokers" in outcome.err and "Traceback" not in outcome.err
+
+
+# ---------------------------------------------------------------------- the catalogue
+
+
+def test_no_catalogue(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "items.json").unlink()
+    refused(dataset(tiny), str(tiny.root), "items.json", "imagery.path")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"features": 3}', '{"features": [3]}', '{"features": {"id": 1}}', "null", '"x"']
+)
+def test_a_catalogue_that_is_none(tiny: TinyArchive, dataset: Build, text: str) -> None:
+    (tiny.root / "items.json").write_text(text)
+    refused(dataset(tiny), "items.json", "ItemCollection")
+
+
+def test_a_catalogue_in_the_wrong_encoding(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "items.json").write_bytes(b"\xff\xfe{}")
+    refused(dataset(tiny), "items.json")
+
+
+def test_a_static_catalogue(tiny: TinyArchive, built: TinyArchive, dataset: Build) -> None:
+    """The same items, one file each, under catalog.json."""
+    links = []
+    for item in tiny.items:
+        path = tiny.root / f"scenes/{item['id']}/item.json"
+        assets = {key: {**asset, "href": Path(asset["href"]).name} for key, asset in item["assets"].items()}
+        extensions = ["https://stac-extensions.github.io/projection/v2.0.0/schema.json"]
+        path.write_text(json.dumps({**item, "assets": assets, "stac_extensions": extensions}))
+        links.append({"rel": "item", "href": f"./scenes/{item['id']}/item.json"})
+    catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": "tiny", "description": "tiny", "links": links}
+    (tiny.root / "catalog.json").write_text(json.dumps(catalog))
+    (tiny.root / "items.json").unlink()
+    assert dataset(tiny).code == 0
+    from mmvsf.datasets.cube import digest
+
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+@pytest.mark.parametrize("text", ["{", '{"type": "Catalog"}', "[]"])
+def test_a_static_catalogue_that_is_none(tiny: TinyArchive, dataset: Build, text: str) -> None:
+    (tiny.root / "items.json").unlink()
+    (tiny.root / "catalog.json").write_text(text)
+    refused(dataset(tiny), "catalog.json")
+
+
+def test_a_static_catalogue_that_lacks_an_item(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "items.json").unlink()
+    links = [{"rel": "item", "href": "./gone.json"}]
+    catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": "tiny", "description": "tiny", "links": links}
+    (tiny.root / "catalog.json").write_text(json.dumps(catalog))
+    refused(dataset(tiny), "catalog.json", "gone.json")
+
+
+def test_no_scene_in_the_period(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(period__months=[2], labels=None)
+    refused(dataset(tiny), str(tiny.root), "none of its 14 items", "2020-06-01", "check period")
+    assert not tiny.cube.exists()
+
+
+def test_no_scene_of_the_product(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(imagery__products=["sentinel-2-l2a"])
+    refused(dataset(tiny), "sentinel-2-l2a", "check period, products and area")
+
+
+def test_no_scene_over_the_region(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(area__bbox=[-93.02, 42.0, -93.0, 42.01])
+    refused(dataset(tiny), "over this region")
+
+
+ITEMS: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
+    "no mask": (lambda item: item["assets"].pop("Fmask"), ("Fmask", "mask")),
+    "no band": (lambda item: item["assets"].pop("B05"), ("B05", "six bands")),
+    "no assets": (lambda item: item.pop("assets"), ("B02",)),
+    "no projection": (lambda item: item["properties"].pop("proj:code"), ("no projection", "proj:code")),
+    "no transform": (lambda item: item["assets"]["B03"].pop("proj:transform"), ("B03", "proj:transform")),
+    "no shape": (lambda item: item["assets"]["Fmask"].pop("proj:shape"), ("Fmask", "proj:shape")),
+    "short transform": (lambda item: item["assets"]["B03"].update({"proj:transform": [30, 0]}), ("proj:transform",)),
+    "odd shape": (lambda item: item["assets"]["B03"].update({"proj:shape": ["a", "b"]}), ("proj:shape",)),
+    "unknown CRS": (lambda item: item["properties"].update({"proj:code": "EPSG:1"}), ("EPSG:1", "proj:code")),
+    "rotated": (
+        lambda item: item["assets"]["B03"].update({"proj:transform": [30, 1, 0, 1, -30, 0]}),
+        ("rotated",),
+    ),
+    "no datetime": (lambda item: item["properties"].pop("datetime"), ("datetime",)),
+    "odd datetime": (lambda item: item["properties"].update({"datetime": "yesterday"}), ("yesterday", "datetime")),
+    "no geometry": (lambda item: item.pop("geometry"), ("geometry",)),
+    "null geometry": (lambda item: item.update(geometry=None), ("geometry",)),
+    "a point": (lambda item: item.update(geometry={"type": "Point", "coordinates": [-96, 41.96]}), ("geometry",)),
+    "odd geometry": (lambda item: item.update(geometry={"type": "Polygon", "coordinates": 3}), ("geometry",)),
+    "no href": (lambda item: item["assets"]["B03"].pop("href"), ("B03", "href")),
+}
+
+
+@pytest.mark.parametrize("kind", ITEMS)
+def test_an_item_that_does_not_say_what_is_needed(tiny: TinyArchive, dataset: Build, kind: str) -> None:
+    change, parts = ITEMS[kind]
+    change_item(tiny, change)
+    refused(dataset(tiny), SCENE.id, *parts)
+    assert not tiny.cube.exists()
+
+
+def test_an_item_without_an_id(tiny: TinyArchive, dataset: Build) -> None:
+    change_item(tiny, lambda item: item.pop("id"))
+    refused(dataset(tiny), "items.json", "id")
+
+
+# ---------------------------------------------------------------------- weather
+
+
+def test_weather_that_misses_days(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_weather(weather_dataset().isel(time=slice(0, 600)))
+    refused(dataset(tiny), "misses 39 days from 2021-05-23 to 2021-06-30", "weather.fill_gaps")
+
+
+def test_weather_of_other_years(tiny: TinyArchive, dataset: Build) -> None:
+    dataset_ = weather_dataset()
+    tiny.write_weather(dataset_.assign_coords(time=dataset_.time - __import__("numpy").timedelta64(2000, "D")))
+    refused(dataset(tiny), "daily.nc", "no weather between 2019-10-01 and 2021-06-30")
+
+
+def test_weather_that_misses_a_variable(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_weather(weather_dataset().drop_vars("radiation"))
+    refused(dataset(tiny), "daily.nc", "'radiation'", "weather.variables")
+
+
+def test_no_weather(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "weather/daily.nc").unlink()
+    refused(dataset(tiny), "daily.nc", "weather.path")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_weather_that_cannot_be_read(tiny: TinyArchive, dataset: Build, share: float) -> None:
+    path = tiny.root / "weather/daily.nc"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)] or b"nothing")
+    refused(dataset(tiny), "daily.nc", "cannot be read")
+
+
+def test_weather_without_axes(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_weather(weather_dataset().isel(lat=0, drop=True))
+    refused(dataset(tiny), "daily.nc", "latitude")
+
+
+def test_an_empty_weather_folder(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "nothing").mkdir()
+    tiny.write_recipe(weather__path="archive/nothing")
+    refused(dataset(tiny), "nothing", "*.nc")
+
+
+def test_an_environment_variable_that_is_not_set(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(weather__path="${NOWHERE_TO_BE_FOUND}/daily.nc")
+    refused(dataset(tiny), "NOWHERE_TO_BE_FOUND", "set it")
+
+
+# ---------------------------------------------------------------------- the legend and the split
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "names no class"),
+        ("code,name\n", "names no class"),
+        ("code;name\n1;corn\n", "code from 0 to 65535"),
+        ("code,name\nx,corn\n", "line 2"),
+        ("code,name\n70000,corn\n", "line 2"),
+        ("code,name\n1,corn\n1,maize\n", "line 3"),
+        ("code,name,color\n1,corn,yellow\n", "#rrggbb"),
+        ("code,name\n1,\n", "line 2"),
+    ],
+)
+def test_a_legend_that_is_none(tiny: TinyArchive, dataset: Build, text: str, part: str) -> None:
+    (tiny.root / "labels/legend.csv").write_text(text)
+    refused(dataset(tiny), "legend.csv", part)
+
+
+def test_no_legend(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "labels/legend.csv").unlink()
+    refused(dataset(tiny), "legend.csv")
+
+
+def test_a_split_that_leaves_nothing_to_train_on(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(split__places={"test_share": 0.5})  # the six blocks are one cluster
+    refused(dataset(tiny), "split.places", "nothing to train")
+
+
+# ---------------------------------------------------------------------- cubes
+
+
+CUBE_COMMANDS = {
+    "check": (),
+    "digest": (),
+    "explain": ("--day", "2021-05-05", "--x", "251000", "--y", "4650000"),
+    "export": ("--out", "x.tif", "--day", "2021-05-05"),
+}
+
+
+@pytest.fixture(params=CUBE_COMMANDS)
+def on_cube(request: pytest.FixtureRequest, mmvsf: Command, tmp_path: Path) -> Callable[[Path], Outcome]:
+    """Every command that takes a cube."""
+
+    def run(cube: Path) -> Outcome:
+        options = [tmp_path / "x.tif" if option == "x.tif" else option for option in CUBE_COMMANDS[request.param]]
+        return mmvsf(request.param, cube, *options)
+
+    return run
+
+
+def test_no_cube(on_cube: Callable[[Path], Outcome], tmp_path: Path) -> None:
+    refused(on_cube(tmp_path / "none.zarr"), "none.zarr", "mmvsf dataset")
+
+
+def test_another_format_version(on_cube: Callable[[Path], Outcome], finished: TinyArchive) -> None:
+    root = zarr.open_group(str(finished.cube), mode="r+")
+    root.attrs["format_version"] = 2
+    refused(on_cube(finished.cube), "version 2", "version 1", "build it again")
+
+
+def test_another_zarr_store(on_cube: Callable[[Path], Outcome], tmp_path: Path) -> None:
+    zarr.create_group(str(tmp_path / "other.zarr"))
+    refused(on_cube(tmp_path / "other.zarr"), "other.zarr", "no cube")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"node_type": "array", "zarr_format": 3}'])
+def test_a_damaged_root(on_cube: Callable[[Path], Outcome], finished: TinyArchive, text: str) -> None:
+    (finished.cube / "zarr.json").write_text(text)
+    refused(on_cube(finished.cube), "tiny.zarr")
+
+
+def test_a_root_that_lacks_something(on_cube: Callable[[Path], Outcome], finished: TinyArchive) -> None:
+    root = zarr.open_group(str(finished.cube), mode="r+")
+    del root.attrs["calendar"]
+    refused(on_cube(finished.cube), "calendar", "build the cube again")
+
+
+def test_a_build_over_another_version(finished: TinyArchive, dataset: Build) -> None:
+    root = zarr.open_group(str(finished.cube), mode="r+")
+    root.attrs["format_version"] = 2
+    refused(dataset(finished), "tiny.zarr", "format_version", "--overwrite")
+
+
+def test_a_build_over_something_else(tiny: TinyArchive, dataset: Build) -> None:
+    """A folder that is no cube is not written into, and certainly not removed."""
+    tiny.cube.mkdir(parents=True)
+    (tiny.cube / "thesis.txt").write_text("mine")
+    outcome = dataset(tiny)
+    assert (tiny.cube / "thesis.txt").read_text() == "mine"
+    refused(outcome, "tiny.zarr")
+    outcome = dataset(tiny, "--overwrite")
+    assert (tiny.cube / "thesis.txt").read_text() == "mine"
+    refused(outcome, "tiny.zarr")
+
+
+def test_a_cube_whose_array_is_gone(finished: TinyArchive, mmvsf: Command) -> None:
+    shutil.rmtree(finished.cube / "weather/tmin")
+    outcome = mmvsf("check", finished.cube)
+    assert outcome.code in (1, 2) and "weather/tmin" in outcome.error
+
+
+def test_a_cube_with_a_damaged_shard(finished: TinyArchive, mmvsf: Command) -> None:
+    shard = max((finished.cube / "imagery/reflectance/c").rglob("*"), key=lambda path: path.stat().st_size)
+    shard.write_bytes(shard.read_bytes()[:50])
+    outcome = mmvsf("check", finished.cube)
+    assert outcome.code in (1, 2) and "imagery/reflectance" in outcome.error

@@ -1,0 +1,261 @@
+"""The pixel does not depend on the plan: any grouping, order, number of workers and interruption, the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zarr
+from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.errors import IncompleteError
+from mmvsf.pipeline import plan as planning
+from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.execute import SerialExecutor
+
+from .conftest import Command, build_tiny
+from .tiny_archive import SCENES, Scene, TinyArchive
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Time of the last change of every file."""
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def ledger(archive: TinyArchive) -> Path:
+    return archive.data / "tiny.zarr.ledger"
+
+
+def entries(archive: TinyArchive) -> dict[str, int]:
+    return {name: changed for name, changed in files(ledger(archive)).items() if name.endswith(".json")}
+
+
+def shards(archive: TinyArchive) -> dict[str, int]:
+    """The chunk objects that tasks write."""
+    arrays = ("imagery/reflectance/c/", "imagery/quality/c/", "imagery/scene/c/", "labels/crop/c/", "labels/purity/c/")
+    return {name: changed for name, changed in files(archive.cube).items() if name.startswith(arrays)}
+
+
+class ShuffledExecutor(SerialExecutor):
+    """Tasks in another order."""
+
+    def run(self, function: Callable[..., Any], tasks: Iterable[Any], context: Any) -> Generator[Any, None, None]:
+        mixed = list(tasks)
+        random.Random(4).shuffle(mixed)
+        yield from super().run(function, mixed, context)
+
+
+@pytest.mark.parametrize("pixels", [32, 64])
+def test_any_grouping(tiny: TinyArchive, built: TinyArchive, pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = len(planning.shard_tasks(*_todo(tiny)))
+    monkeypatch.setattr(planning, "GROUP_PIXELS", pixels)
+    assert len(planning.shard_tasks(*_todo(tiny))) > tasks
+    build_tiny(tiny)
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+def _todo(archive: TinyArchive) -> tuple[Any, ...]:
+    prepared = prepare(str(archive.recipe), archive.data)
+    return prepared.imagery, prepared.grid, set(prepared.imagery.units)
+
+
+def test_any_order(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "GROUP_PIXELS", 32)
+    build(prepare(str(tiny.recipe), tiny.data), ShuffledExecutor(), Progress(lambda *_: None))
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+def test_any_order_of_the_items(tiny: TinyArchive, built: TinyArchive) -> None:
+    tiny.items.reverse()
+    tiny.write_items()
+    build_tiny(tiny)
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+def test_any_number_of_workers(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "GROUP_PIXELS", 32)
+    build_tiny(tiny, workers=2)
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+@pytest.mark.parametrize("pixels", [32, 768])
+def test_an_outline_counts_the_same_in_any_group(
+    tiny: TinyArchive, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block whose plan leaves a scene out takes nothing of it, even when its neighbour reads that scene."""
+    shorten_outline(tiny, ALONE)
+    monkeypatch.setattr(planning, "GROUP_PIXELS", pixels)
+    build_tiny(tiny)
+    assert status_of(tiny, ALONE).tolist() == [[2, 1, 1], [2, 1, 1]]
+
+
+@pytest.mark.parametrize("pixels", [32, 768])
+@pytest.mark.parametrize("asset", ["Fmask", "B04"])
+def test_a_damaged_scene_fails_the_same_blocks_in_any_group(
+    tiny: TinyArchive, asset: str, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_outline(tiny, ALONE)
+    tiny.file(ALONE, asset).write_bytes(b"no picture")
+    monkeypatch.setattr(planning, "GROUP_PIXELS", pixels)
+    with pytest.raises(IncompleteError, match="2 \\(day, block\\) units"):
+        build_tiny(tiny)
+    assert status_of(tiny, ALONE).tolist() == [[4, 1, 1], [4, 1, 1]]
+
+
+ALONE = next(scene for scene in SCENES if scene.when.startswith("2021-05-13"))
+"""The only scene of its day, in a shard where other scenes cover all blocks."""
+
+
+def shorten_outline(archive: TinyArchive, scene: Scene) -> None:
+    """The outline reaches the first column of blocks only, and by its margin."""
+    item = archive.item(scene)
+    west = -96.0101
+    ring = [[west - 0.02, 41.9], [west - 0.005, 41.9], [west - 0.005, 42.0], [west - 0.02, 42.0], [west - 0.02, 41.9]]
+    archive.items[archive.items.index(item)] = {**item, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    archive.write_items()
+
+
+def status_of(archive: TinyArchive, scene: Scene) -> Any:
+    day = (scene.day - date(1970, 1, 1)).days
+    position = zarr.open_array(str(archive.cube / "imagery/time"))[...].tolist().index(day)
+    return zarr.open_array(str(archive.cube / "imagery/status"))[position]
+
+
+def test_the_digest_that_is_printed_is_the_one_recorded(built: TinyArchive, mmvsf: Command) -> None:
+    assert mmvsf("digest", built.cube).out.strip() == Cube.open(built.cube).identity == digest(built.cube)
+
+
+def test_what_a_kill_leaves_behind_is_no_part_of_the_cube(tiny: TinyArchive, built: TinyArchive) -> None:
+    build_tiny(tiny)
+    leftovers = ("zarr.json.77.tmp", "weather/tmin/c/0/0/0.ab12.partial", "imagery/quality/c/1.__lock")
+    for name in leftovers:
+        (tiny.cube / name).parent.mkdir(parents=True, exist_ok=True)
+        (tiny.cube / name).write_bytes(b"half")
+    build_tiny(tiny)
+    assert digest(tiny.cube) == digest(built.cube)
+    assert not [name for name in leftovers if (tiny.cube / name).exists()]
+
+
+def test_a_second_run_does_nothing_again(tiny: TinyArchive) -> None:
+    build_tiny(tiny)
+    before, identity = {**entries(tiny), **shards(tiny)}, digest(tiny.cube)
+    build_tiny(tiny)
+    assert {**entries(tiny), **shards(tiny)} == before
+    assert digest(tiny.cube) == identity
+
+
+KILLED = [
+    ("mmvsf.datasets.cube:create_group", 3),  # while the template is made
+    ("mmvsf.pipeline.ledger:Ledger.write", 1),  # the first shard is written, its entry is not
+    ("mmvsf.pipeline.ledger:Ledger.write", 9),  # between two blocks of one group
+    ("mmvsf.pipeline.ledger:Ledger.write", 33),  # among the labels
+    ("mmvsf.pipeline.finish:_write", 10),  # among the summaries
+    ("mmvsf.pipeline.build:_set_root", 2),  # all is there, but for the mark
+]
+
+
+@pytest.mark.parametrize(("where", "count"), KILLED, ids=[f"{where.split(':')[1]}-{count}" for where, count in KILLED])
+def test_killed_and_run_again(tiny: TinyArchive, built: TinyArchive, mmvsf: Command, where: str, count: int) -> None:
+    script = Path(__file__).with_name("kill_at.py")
+    command = [sys.executable, str(script), where, str(count), "dataset", str(tiny.recipe)]
+    ended = subprocess.run([*command, "--data-dir", str(tiny.data), "--workers", "1"], capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert mmvsf("check", tiny.cube).code == 1
+    assert "run `mmvsf dataset` again" in mmvsf("check", tiny.cube).error
+    with pytest.raises(IncompleteError):
+        Cube.open(tiny.cube)
+    done = entries(tiny)
+    written = {name: changed for name, changed in shards(tiny).items() if _entry_of(name) in done}
+    assert len(done) == (count - 1 if "Ledger" in where else 0 if "cube" in where else len(entries(built)))
+    build_tiny(tiny)
+    assert {name: entries(tiny)[name] for name in done} == done
+    assert {name: shards(tiny)[name] for name in written} == written
+    assert digest(tiny.cube) == digest(built.cube)
+    assert mmvsf("check", tiny.cube).code == 0
+
+
+def _entry_of(name: str) -> str:
+    """The ledger entry of a chunk object: imagery/quality/c/21/1/2 is imagery/588/1-2."""
+    group, array, _, *index = name.split("/")
+    if group == "labels":
+        return f"labels/{2020 + int(index[0])}/{index[1]}-{index[2]}.json"
+    block = index[2:] if array == "reflectance" else index[1:]
+    return f"imagery/{567 + int(index[0])}/{block[0]}-{block[1]}.json"
+
+
+def test_a_build_of_several_processes_killed_from_outside(tiny: TinyArchive, built: TinyArchive) -> None:
+    command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(tiny.recipe), "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--data-dir", str(tiny.data)], start_new_session=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and not list(ledger(tiny).rglob("*.json")):
+            time.sleep(0.002)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert entries(tiny)
+    build_tiny(tiny)
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+def test_an_entry_cut_off_is_no_entry(finished: TinyArchive, built: TinyArchive) -> None:
+    name = sorted(entries(finished))[0]
+    whole = (ledger(finished) / name).read_text()
+    (ledger(finished) / name).write_text(whole[: len(whole) // 2])
+    build_tiny(finished)
+    assert json.loads((ledger(finished) / name).read_text()) == json.loads(whole)
+    assert digest(finished.cube) == digest(built.cube)
+
+
+def test_a_scene_taken_out_of_the_archive_leaves_nothing(finished: TinyArchive, tmp_path: Path) -> None:
+    """The shards of 2020 hold that scene alone."""
+    first, second = SCENES[:2]
+    finished.items = [item for item in finished.items if item["id"] not in {first.id, second.id, SCENES[6].id}]
+    finished.write_items()
+    finished.write_recipe(split={"places": {"unit": "block", "test_share": 0.17}, "years": {}})
+    build_tiny(finished)
+    anew = tmp_path / "anew"
+    os.rename(finished.data, anew)
+    build_tiny(finished)
+    assert digest(anew / "tiny.zarr") == digest(finished.cube)
+
+
+def test_another_grid_needs_a_word(finished: TinyArchive, dataset: Callable[..., Any]) -> None:
+    finished.write_recipe(grid__chunk=8)
+    before = files(finished.cube)
+    outcome = dataset(finished)
+    assert outcome.code == 2 and "--overwrite" in outcome.error and "grid" in outcome.error
+    assert files(finished.cube) == before
+    assert dataset(finished, "--overwrite").code == 0
+    assert Cube.open(finished.cube).grid.chunk == 8
+
+
+def test_months_taken_out_of_the_recipe_leave_the_cube(finished: TinyArchive, tmp_path: Path) -> None:
+    finished.write_recipe(period__months=[6])
+    build_tiny(finished)
+    anew = tmp_path / "anew"
+    os.rename(finished.data, anew)
+    build_tiny(finished)
+    assert digest(anew / "tiny.zarr") == digest(finished.cube)
+
+
+def test_another_threshold_of_clouds_is_read_anew(finished: TinyArchive, tmp_path: Path) -> None:
+    finished.write_recipe(imagery__skip_below_clear=0.0)
+    summary = build_tiny(finished)
+    assert summary.skipped_cloudy == 0
+    anew = tmp_path / "anew"
+    os.rename(finished.data, anew)
+    build_tiny(finished)
+    assert digest(anew / "tiny.zarr") == digest(finished.cube)

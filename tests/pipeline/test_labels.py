@@ -1,0 +1,178 @@
+"""Labels come to the imagery's grid, point by point."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import zarr
+from affine import Affine
+from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.legend import read_legend
+from mmvsf.pipeline.labels import label_tasks, read_labels
+from mmvsf.pipeline.sources.archive import ArchiveLabels
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio import warp
+
+from .conftest import Outcome, build_tiny
+from .tiny_archive import COLUMNS, LEFT, PIXEL, ROWS, TOP, TinyArchive, label_rasters, write_raster
+
+Build = Callable[..., Outcome]
+
+
+@cache
+def positions(points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(row, column) in the rasters of 2020 of points x points in every pixel: (row, column, point)."""
+    _, raster = label_rasters()[2020]
+    to_albers = Transformer.from_crs(32615, 5070, always_xy=True)
+    shares = [(i + 0.5) / points for i in range(points)]
+    row, column = np.empty((2, ROWS, COLUMNS, points**2))
+    for r in range(ROWS):
+        for c in range(COLUMNS):
+            x = [LEFT + (c + share) * PIXEL for _ in shares for share in shares]
+            y = [TOP - (r + share) * PIXEL for share in shares for _ in shares]
+            east, north = to_albers.transform(x, y)
+            row[r, c] = (raster.top - np.array(north)) / 30
+            column[r, c] = (np.array(east) - raster.left) / 30
+    return row, column
+
+
+def reference(points: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Majority of the points of a pixel, the smaller code of equals, and its share in whole per cent."""
+    codes, raster = label_rasters()[2020]
+    rows, columns = positions(points)
+    crop, purity = np.zeros((2, ROWS, COLUMNS), int)
+    for r in range(ROWS):
+        for c in range(COLUMNS):
+            votes: Counter[int] = Counter()
+            for row, column in zip(rows[r, c], columns[r, c], strict=True):
+                inside = 0 <= row < raster.rows and 0 <= column < raster.columns
+                votes[int(codes[int(row), int(column)]) if inside else 0] += 1
+            most = max(votes.values())
+            crop[r, c] = min(code for code, count in votes.items() if count == most)
+            purity[r, c] = most * 100 // points**2 if crop[r, c] else 0
+    return crop, purity
+
+
+def stored(archive: TinyArchive, name: str, year: int) -> NDArray[np.generic]:
+    return np.asarray(zarr.open_array(str(archive.cube / f"labels/{name}"), mode="r")[year - 2020])
+
+
+def test_majority_of_25_points_of_another_crs(built: TinyArchive) -> None:
+    crop, purity = reference(5)
+    np.testing.assert_array_equal(stored(built, "crop", 2020), crop)
+    np.testing.assert_array_equal(stored(built, "purity", 2020), purity)
+    assert len(np.unique(purity)) > 10
+
+
+def test_nearest_to_the_centre(tiny: TinyArchive) -> None:
+    tiny.write_recipe(labels__method="nearest")
+    build_tiny(tiny)
+    np.testing.assert_array_equal(stored(tiny, "crop", 2020), reference(1)[0])
+
+
+def test_labels_on_the_own_grid_are_copied(built: TinyArchive) -> None:
+    codes, _ = label_rasters()[2021]
+    own = codes[20 : 20 + ROWS, 10 : 10 + COLUMNS]
+    np.testing.assert_array_equal(stored(built, "crop", 2021), own)
+    np.testing.assert_array_equal(stored(built, "purity", 2021), np.where(own > 0, 100, 0))
+
+
+def test_beyond_the_raster_nothing_is_known(tiny: TinyArchive) -> None:
+    codes, raster = label_rasters()[2021]
+    write_raster(tiny.root / "labels/crop_2021.tif", codes[:40, :40], raster)
+    build_tiny(tiny)
+    crop = stored(tiny, "crop", 2021)
+    np.testing.assert_array_equal(crop[:20, :30], codes[20:40, 10:40])
+    assert not crop[20:].any() and not crop[:, 30:].any()
+
+
+def test_the_legend_travels_with_the_labels(built: TinyArchive) -> None:
+    attributes = zarr.open_array(str(built.cube / "labels/crop"), mode="r").attrs
+    assert attributes["flag_values"] == [1, 5, 36, 111]
+    assert attributes["flag_meanings"] == "corn soybeans alfalfa open_water"
+    assert attributes["flag_names"] == ["Corn", "Soybeans", "Alfalfa", "Open Water"]
+    assert attributes["flag_colors"][0] == "#ffd300" and attributes["flag_colors"][3] == "#4b70a3"
+
+
+def test_a_code_that_the_legend_does_not_list(tiny: TinyArchive, dataset: Build) -> None:
+    codes, raster = label_rasters()[2020]
+    codes[60, 60:62] = 26, 250
+    write_raster(tiny.root / "labels/crop_2020.tif", codes, raster)
+    outcome = dataset(tiny)
+    assert outcome.code == 2
+    for part in ("crop_2020.tif", "26, 250", "legend", "write 0"):
+        assert part in outcome.error
+    assert len(list((tiny.data / "tiny.zarr.ledger/imagery").rglob("*.json"))) == 30  # the imagery is kept
+
+
+def test_a_legend_that_changes_is_applied(tiny: TinyArchive, dataset: Build) -> None:
+    build_tiny(tiny)
+    legend = tiny.root / "labels/legend.csv"
+    legend.write_text(legend.read_text().replace("Corn", "Maize"))
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "legend" in outcome.error and "--overwrite" in outcome.error
+
+
+def test_labels_that_cannot_be_read(tiny: TinyArchive, dataset: Build) -> None:
+    path = tiny.root / "labels/crop_2020.tif"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    outcome = dataset(tiny)
+    assert outcome.code == 1 and str(path) in outcome.error
+    path.write_bytes(whole)
+    assert dataset(tiny).code == 0
+
+
+def test_a_year_without_a_raster(tiny: TinyArchive, dataset: Build) -> None:
+    (tiny.root / "labels/crop_2021.tif").unlink()
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "no labels of 2021" in outcome.error and "labels.years" in outcome.error
+
+
+def test_labels_without_a_crs(tiny: TinyArchive, dataset: Build) -> None:
+    path = tiny.root / "labels/crop_2021.tif"
+    with rasterio.open(path, "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8",
+                       transform=Affine(30, 0, LEFT, 0, -30, TOP)) as file:  # fmt: skip
+        file.write(np.ones((1, 9, 9), np.uint8))
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and str(path) in outcome.error and "no CRS" in outcome.error
+
+
+REAL = os.environ.get("MMVSF_REAL_DATA")
+
+
+@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+def test_a_real_cdl_tile(tmp_path: Path) -> None:
+    """Nearest neighbour of every centre, mapped by GDAL; where the majority is unanimous it is the nearest too."""
+    tile = Path(str(REAL)) / "cdl/2021_30m_cdls_-91095_1822575_15000.tif"
+    with rasterio.open(tile) as file:
+        codes, transform, crs = file.read(1), file.transform, file.crs
+        x, y = Transformer.from_crs(crs, 32614, always_xy=True).transform(*(transform @ (250, 250)))
+    block = 7680.0
+    left, top = x // block * block, (y // block + 1) * block
+    grid = Grid("EPSG:32614", 30.0, left, top, 1, 1, 256, 64, 128, ((0, 0),))
+    legend = tmp_path / "legend.csv"
+    legend.write_text("code,name\n" + "\n".join(f"{code},class {code}" for code in np.unique(codes) if code))
+    known = read_legend(legend).codes
+    source = ArchiveLabels(str(tile))
+    (task,) = label_tasks(source, grid, (2021,), "nearest", "")
+    nearest, _ = read_labels(task, grid, source, "nearest", known)
+    centres = np.meshgrid(left + 30 * (np.arange(256) + 0.5), top - 30 * (np.arange(256) + 0.5))
+    east, north = (np.array(axis) for axis in warp.transform("EPSG:32614", crs, *(axis.ravel() for axis in centres)))
+    column, row = np.floor((east - transform.c) / 30).astype(int), np.floor((transform.f - north) / 30).astype(int)
+    inside = (row >= 0) & (row < 500) & (column >= 0) & (column < 500)
+    wanted = np.zeros(65536, int)
+    wanted[inside] = codes[row[inside], column[inside]]
+    np.testing.assert_array_equal(nearest.ravel(), wanted)
+    majority, purity = read_labels(task, grid, source, "majority", known)
+    assert 0.3 < (purity == 100).mean() < 1
+    np.testing.assert_array_equal(majority[purity == 100], nearest[purity == 100])
+    assert (purity[majority > 0] >= 100 // len(known)).all()

@@ -1,0 +1,167 @@
+"""How pixels come from one grid to another."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmvsf.pipeline.mapping import mapping
+from mmvsf.pipeline.scene import RasterGrid
+from pyproj import Transformer
+
+FILL = -9999
+LEFT, TOP = 250560.0, 4650240.0
+
+
+def grid(rows: int, columns: int, *, left: float = LEFT, top: float = TOP, pixel: float = 30.0, epsg: int = 32615):
+    return RasterGrid(f"EPSG:{epsg}", (pixel, 0.0, left, 0.0, -pixel, top), (rows, columns))
+
+
+WEST = grid(128, 128, left=747150.0, top=4650780.0, epsg=32614)
+
+
+def numbers(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-100, 8000, shape).astype(np.int16)
+    values[rng.random(shape) < 0.02] = FILL
+    return values
+
+
+def resample(source: RasterGrid, target: RasterGrid, values: np.ndarray) -> np.ndarray:
+    place = mapping(source, target)
+    return place.reflectance(values[place.window])
+
+
+@given(st.integers(-40, 40), st.integers(-40, 40))
+def test_one_lattice_is_a_plain_copy(down: int, right: int) -> None:
+    source = grid(30, 40, left=LEFT + 30 * right, top=TOP - 30 * down)
+    values = numbers((30, 40))
+    place = mapping(source, grid(24, 24))
+    assert place.native
+    if place.empty:
+        assert not (-30 < down < 24 and -40 < right < 24)
+        return
+    wide = np.full((24 + 160, 24 + 160), FILL, np.int16)
+    wide[80 + down : 110 + down, 80 + right : 120 + right] = values
+    np.testing.assert_array_equal(place.reflectance(values[place.window]), wide[80:104, 80:104])
+    np.testing.assert_array_equal(place.codes(values[place.window], FILL), wide[80:104, 80:104])
+
+
+@pytest.mark.parametrize(("times", "offset"), [(2, 0), (2, 1), (3, 2), (6, 5)])
+def test_coarse_pixels_are_replicated(times: int, offset: int) -> None:
+    source = grid(20, 20, left=LEFT - 10 * offset, top=TOP + 10 * offset, pixel=10.0 * times)
+    values = numbers((20, 20))
+    place = mapping(source, grid(32, 32, pixel=10.0))
+    assert place.native
+    wanted = values.repeat(times, 0).repeat(times, 1)[offset : offset + 32, offset : offset + 32]
+    np.testing.assert_array_equal(place.reflectance(values[place.window])[:, : wanted.shape[1]], wanted)
+
+
+def test_grids_half_a_pixel_apart_are_interpolated() -> None:
+    source = grid(10, 10, left=LEFT - 15, top=TOP + 15)
+    values = np.arange(100, dtype=np.int16).reshape(10, 10) * 4
+    found = resample(source, grid(4, 4), values)
+    assert not mapping(source, grid(4, 4)).native
+    # the mean of four: 4 * (10 r + c), half a pixel on in both directions
+    np.testing.assert_array_equal(found, values[:4, :4] + 22)
+
+
+def test_halves_round_to_the_even_number() -> None:
+    source = grid(1, 8, left=LEFT - 15)
+    found = resample(source, grid(1, 6), np.array([[0, 1, 2, 3, 4, 5, 6, 7]], np.int16))
+    assert found.tolist() == [[0, 2, 2, 4, 4, 6]]
+
+
+def test_one_contributor_without_data_leaves_none() -> None:
+    source = grid(6, 6, left=LEFT - 15, top=TOP + 15)
+    values = np.full((6, 6), 1000, np.int16)
+    values[2, 3] = FILL
+    found = resample(source, grid(5, 5), values)
+    empty = np.argwhere(found == FILL)
+    assert empty.tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    assert set(np.unique(found)) == {FILL, 1000}
+
+
+def test_a_neighbour_beyond_the_edge_is_one_without_data() -> None:
+    source = grid(4, 4, left=LEFT - 15, top=TOP + 15)
+    found = resample(source, grid(4, 4), np.full((4, 4), 7, np.int16))
+    assert (found[:3, :3] == 7).all() and (found[3] == FILL).all() and (found[:, 3] == FILL).all()
+
+
+def test_a_missing_neighbour_of_no_weight_does_not_matter() -> None:
+    """On the very centre of a source pixel only that pixel counts."""
+    source = grid(9, 9, pixel=10.0)
+    values = np.full((9, 9), FILL, np.int16)
+    values[1::3, 1::3] = 55
+    assert (resample(source, grid(3, 3), values) == 55).all()
+
+
+def test_a_plane_is_reproduced_across_zones() -> None:
+    """Bilinear interpolation of a linear field is exact, whatever the angle between the grids."""
+    row, column = np.indices((128, 128))
+    values = (20 * row - 13 * column + 3000).astype(np.int16)
+    target = grid(48, 48)
+    x = LEFT + 30 * (np.arange(48) + 0.5)
+    y = TOP - 30 * (np.arange(48) + 0.5)
+    east, north = Transformer.from_crs(32615, 32614, always_xy=True).transform(*np.meshgrid(x, y))
+    wanted = 20 * ((4650780.0 - north) / 30 - 0.5) - 13 * ((east - 747150.0) / 30 - 0.5) + 3000
+    found = resample(WEST, target, values)
+    assert np.abs(found - wanted).max() <= 0.5 + 1e-6
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 30), st.integers(1, 30))
+def test_the_cut_of_the_target_changes_no_pixel(row: int, column: int, rows: int, columns: int) -> None:
+    values, codes = numbers(WEST.shape, 1), numbers(WEST.shape, 2).astype(np.uint16)
+    whole = mapping(WEST, grid(96, 96))
+    part = mapping(WEST, grid(rows, columns, left=LEFT + 30 * column, top=TOP - 30 * row))
+    area = (slice(row, row + rows), slice(column, column + columns))
+    np.testing.assert_array_equal(
+        part.reflectance(values[part.window]), whole.reflectance(values[whole.window])[area]
+    )
+    np.testing.assert_array_equal(part.codes(codes[part.window], 0), whole.codes(codes[whole.window], 0)[area])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-200, 200), st.floats(-200, 200))
+def test_fill_never_bleeds(right: float, down: float) -> None:
+    values = numbers((40, 40), 3)
+    values[values != FILL] = 1000 + values[values != FILL] % 50
+    found = resample(grid(40, 40, left=LEFT + right, top=TOP - down), grid(20, 20), values)
+    assert ((found == FILL) | ((found >= 1000) & (found < 1050))).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-400, 400), st.floats(-400, 400))
+def test_nearest_is_the_pixel_that_the_centre_lies_in(right: float, down: float) -> None:
+    source = grid(20, 20, left=LEFT + right, top=TOP - down)
+    codes = np.arange(1, 401, dtype=np.uint16).reshape(20, 20)
+    place = mapping(source, grid(8, 8))
+    found = place.codes(codes[place.window], 0) if not place.empty else np.zeros((8, 8), np.uint16)
+    for row in range(8):
+        for column in range(8):
+            r = math.floor((30 * (row + 0.5) - down) / 30 + 1e-6)
+            c = math.floor((30 * (column + 0.5) - right) / 30 + 1e-6)
+            exact = min(abs(math.remainder(v, 30)) for v in (30 * row + 15 - down, 30 * column + 15 - right))
+            if exact > 1e-3:  # on a border either is right
+                assert found[row, column] == (codes[r, c] if 0 <= r < 20 and 0 <= c < 20 else 0)
+
+
+def test_only_the_needed_window_is_read() -> None:
+    place = mapping(WEST, grid(16, 16))
+    rows, columns = place.window
+    assert rows.stop - rows.start < 24 and columns.stop - columns.start < 24
+    assert mapping(WEST, grid(8, 8, left=LEFT + 90_000)).empty
+
+
+def test_the_mapping_is_worked_out_once() -> None:
+    assert mapping(WEST, grid(16, 16)) is mapping(WEST, grid(16, 16))
+
+
+def test_a_rotated_raster_is_refused() -> None:
+    turned = RasterGrid("EPSG:32615", (30.0, 1.0, LEFT, 0.0, -30.0, TOP), (8, 8))
+    with pytest.raises(ValueError, match="rotated"):
+        mapping(turned, grid(8, 8))

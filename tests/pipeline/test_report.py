@@ -1,0 +1,328 @@
+"""The page: written for any cube, with nothing fetched from anywhere, and with the numbers that it was given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from collections.abc import Callable
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import zarr
+from matplotlib.figure import Figure
+from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import QUALITY_FILL, Quality, Status
+from mmvsf.pipeline.report import write_report
+from mmvsf.pipeline.report.cropmap import cropmap_section
+from mmvsf.pipeline.report.drawing import MASK, mask_classes, readable
+from mmvsf.pipeline.report.elements import Absent, Picture, Section
+from mmvsf.pipeline.report.forecast import forecast_section
+from mmvsf.pipeline.report.runs import best_cells
+from mmvsf.pipeline.report.sample import Sample
+from mmvsf.pipeline.report.scenes import choose_scenes
+from mmvsf.pipeline.report.weather import read_years
+
+HOSTILE = '<script>alert("x")</script> $\\frac{ & "quoted"'
+
+
+class Page(HTMLParser):
+    """What a page holds: its text, its links and sources, its pictures, and whether its tags are closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.raw = path.read_text(encoding="utf-8")
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.pictures: list[bytes] = []
+        self.bold: list[str] = []
+        self.words: list[str] = []
+        self._bold = False
+        self.feed(self.raw)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        self._bold = ("class", "best") in attrs
+        for name, value in attrs:
+            assert not name.startswith("on"), f"a script in {name}"
+            if name in ("src", "href"):
+                self.links.append(value or "")
+            if name == "src":
+                self.pictures.append(base64.b64decode((value or "").split("base64,")[1], validate=True))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+            if self._bold:
+                self.bold.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def plain(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of a labelled cube without runs."""
+    return Page(write_report(grown_cube.path, tmp_path_factory.mktemp("runs") / "grown"))
+
+
+@pytest.fixture(scope="module")
+def runs(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what pretraining, mapping and forecasting leave."""
+    folder = tmp_path_factory.mktemp("ran") / "grown"
+    _write_runs(folder, grown_cube)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def full(grown_cube: Cube, runs: Path) -> Page:
+    return Page(write_report(grown_cube.path, runs))
+
+
+def test_page_asks_for_nothing_from_anywhere(plain: Page, full: Page) -> None:
+    for page in (plain, full):
+        assert all(link.startswith(("data:image/", "#")) for link in page.links)
+        assert not page.tags & {"script", "link", "iframe", "object", "embed", "form"}
+        assert not re.search(r"https?://|url\(|@import", page.raw)
+        assert "default-src 'none'" in page.raw
+
+
+def test_every_picture_is_one(full: Page) -> None:
+    assert len(full.pictures) >= 9
+    for content in full.pictures:
+        assert content.startswith(b"\x89PNG\r\n\x1a\n") or (b"<svg" in content and content.rstrip().endswith(b"</svg>"))
+
+
+def test_what_is_absent_is_said_with_its_command(plain: Page) -> None:
+    assert "No model was pretrained on this cube yet" in plain.text
+    assert "No crop map was made of this cube yet" in plain.text
+    for command in ("pretrain", "cropmap", "forecast"):
+        assert f"mmvsf {command} grown" in plain.text
+
+
+def test_facts_of_the_cube(plain: Page, grown_cube: Cube) -> None:
+    assert "EPSG:32615" in plain.text
+    assert "3 of 32 × 32 pixels" in plain.text
+    assert grown_cube.identity in plain.text
+    assert "blocks: 2 training, 1 test" in plain.text
+    assert "training 2019, 2020; test 2021" in plain.text
+    stored = (grown_cube.array("imagery/status") == Status.STORED).sum()
+    own = grown_cube.calendar.years() == 2019
+    of_year = (grown_cube.array("imagery/status")[own] == Status.STORED).sum()
+    assert 0 < of_year < stored
+    assert f"{of_year} (100 %)" in plain.text
+
+
+def test_same_page_from_same_cube(plain: Page, grown_cube: Cube, tmp_path: Path) -> None:
+    assert Page(write_report(grown_cube.path, tmp_path)).raw == plain.raw
+
+
+def test_tables_hold_the_numbers_of_the_runs(full: Page) -> None:
+    # RMSE of each method and set, by lead and for all; the best in bold.
+    for value in ("0.123", "0.234", "0.345"):
+        assert value in full.text
+    assert "0.123" in full.bold and "0.234" not in full.bold
+    assert "4,321" in full.text
+    assert "0.875" in full.bold and "0.812" not in full.bold
+    assert "1,234,567" in full.text
+    assert "accuracy of the crop map, new year" in full.text
+    assert "Forecast 2021-07-01-block-0-0" in full.text
+    assert "The crop map of 2021 beside the labels" in full.text
+    assert "another version of this cube" not in full.text
+    assert "cannot be read" not in full.text
+
+
+def test_runs_of_another_cube_are_said_to_be(grown_cube: Cube, runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    for name, section in (("pretrain", forecast_section), ("cropmap", cropmap_section)):
+        path = tmp_path / "runs" / name / "metrics.json"
+        path.write_text(path.read_text().replace(grown_cube.identity, "f" * 64))
+        parts = section(Sample(grown_cube), tmp_path / "runs").parts
+        assert any(isinstance(part, Absent) and "(digest ffffffffffff" in part.text for part in parts)
+
+
+DAMAGED = ("{", "[]", "{}", '{"forecast": 3, "scores": 3}', '{"forecast": [{}], "scores": [1]}')
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize(("name", "section"), [("pretrain", forecast_section), ("cropmap", cropmap_section)])
+def test_damaged_metrics_are_said_to_be(
+    grown_cube: Cube, tmp_path: Path, content: str, name: str, section: Callable[[Sample, Path], Section]
+) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "metrics.json").write_text(content)
+    (tmp_path / name / "loss.png").write_text("no picture")
+    parts = section(Sample(grown_cube), tmp_path).parts
+    assert any(isinstance(part, Absent) and f"{name}/metrics.json cannot be read" in part.text for part in parts)
+    assert not any(isinstance(part, Picture) for part in parts)
+
+
+def test_names_are_text_and_never_markup(grown_cube: Cube, tmp_path: Path) -> None:
+    cube = tmp_path / "grown.zarr"
+    shutil.copytree(grown_cube.path, cube)
+    root = zarr.open_group(str(cube), mode="r+")
+    region = {**root.attrs["region"], "title": HOSTILE, "description": HOSTILE}
+    root.attrs.update({"region": region, "title": HOSTILE, "attribution": HOSTILE, "software": {HOSTILE: "1"}})
+    crop = zarr.open_array(str(cube / "labels/crop"), mode="r+")
+    crop.attrs.update(
+        {"flag_names": [HOSTILE, "b", "c"], "flag_colors": ["red;background:url(x)", "#00ff00", "#0000ff"]}
+    )
+    runs = tmp_path / "runs"
+    _write_runs(runs, Cube.open(cube))
+    page = Page(write_report(cube, runs))
+    assert "script" not in page.tags
+    assert "<script" not in page.raw and "url(" not in page.raw
+    assert page.text.count(re.sub(r"\s+", " ", HOSTILE)) >= 4
+
+
+def test_cube_without_labels(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "bare.zarr", sites=1, test_sites=0, years=(2020,), test_years=(), labels=False)
+    page = Page(write_report(cube.path, tmp_path / "runs"))
+    assert "This cube has no labels" in page.text
+    assert "Needs labels" in page.text
+    assert "the late year" not in page.text
+
+
+def test_cube_in_which_nothing_was_seen(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "dark.zarr", sites=1, test_sites=0, years=(2020,), test_years=())
+    for name, value in (("status", Status.NOT_ACQUIRED), ("clear_fraction", 255)):
+        zarr.open_array(str(cube.path / "imagery" / name), mode="r+")[...] = int(value)
+    page = Page(write_report(cube.path, tmp_path / "runs"))
+    assert "No scene was acquired in this period" in page.text
+    assert "No scene is stored in 2020" in page.text
+
+
+def test_no_cube(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no cube"):
+        write_report(tmp_path / "none.zarr", tmp_path / "runs")
+
+
+def test_weather_is_the_mean_over_the_blocks(grown_cube: Cube) -> None:
+    sample = Sample(grown_cube)
+    whole = grown_cube.array("weather/tmax")
+    expected = np.mean([whole[:, y, x] for y, x in grown_cube.grid.blocks], axis=0)
+    assert np.allclose(sample.weather("tmax", grown_cube.grid.blocks), expected, atol=1e-4)
+
+
+def test_late_year_has_the_least_heat_by_june(grown_cube: Cube) -> None:
+    years = read_years(Sample(grown_cube))
+    blocks = tuple(np.transpose(grown_cube.grid.blocks))
+    mean = sum(grown_cube.array(f"weather/{name}")[:, *blocks].mean(1) for name in ("tmin", "tmax")) / 2
+    heat = {}
+    for year in (2019, 2020, 2021):
+        first, end = (grown_cube.calendar.index(day_number(date(year, month, 1))) for month in (1, 6))
+        heat[year] = np.maximum(mean[first : end + 1] - 10, 0).sum()
+    # 152 is 1 June, and 31 May in a leap year: a day's heat apart.
+    assert years.heat_by_june(2019) == pytest.approx(heat[2019], abs=0.1)
+    assert years.late == min(heat, key=lambda year: heat[year])
+    assert years.normal != years.late
+
+
+def test_clear_is_percent_of_the_whole_block(grown_cube: Cube) -> None:
+    sample = Sample(grown_cube)
+    fraction = grown_cube.array("imagery/clear_fraction")
+    at, place = np.argwhere(sample.status == Status.STORED)[7]
+    y, x = grown_cube.grid.blocks[place]
+    assert sample.clear[at, place] == pytest.approx(fraction[at, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean())
+    assert np.isnan(sample.clear[sample.status == Status.OUTSIDE]).all()
+
+
+def test_chosen_scenes_are_what_they_are_called(grown_cube: Cube) -> None:
+    sample = Sample(grown_cube)
+    choice = choose_scenes(sample, 2021)
+    assert choice is not None
+    assert list(choice.days) == sorted(set(choice.days))
+    clear = sample.clear[list(choice.days), grown_cube.grid.blocks.index(choice.block)]
+    assert {"clear", "partly cloudy"} <= set(choice.reasons)
+    for share, reason in zip(clear, choice.reasons, strict=True):
+        assert share > 89 if reason == "clear" else 20 <= share <= 86
+
+
+def test_each_quality_value_has_one_class() -> None:
+    names = [MASK[value][0] for value in mask_classes(np.arange(256, dtype=np.uint8))]
+    assert names[QUALITY_FILL] == "no data"
+    assert names[0] == names[Quality.AEROSOL] == "clear"
+    for value, name in enumerate(names[:QUALITY_FILL]):
+        if value & Quality.CLOUD:
+            assert name == "cloud"
+        elif value & Quality.SHADOW:
+            assert name == "cloud shadow"
+    assert names[Quality.WATER] == "water"
+    assert names[Quality.SNOW | Quality.WATER] == "snow or ice"
+
+
+def test_pale_colours_are_darkened_for_lines() -> None:
+    assert readable("#005500") == "#005500"
+    assert readable("#e8ffbe") != "#e8ffbe"
+    assert readable("no colour") == readable("#808080")
+
+
+def test_best_is_bold_only_where_there_is_a_choice() -> None:
+    assert [cell.best for cell in best_cells([0.5, 0.25, None])] == [False, True, False]
+    assert [cell.best for cell in best_cells([0.5, 0.25], largest=True)] == [True, False]
+    assert [cell.best for cell in best_cells([0.5, None])] == [False, False]
+    assert [cell.best for cell in best_cells([0.2501, 0.2502])] == [True, True]
+
+
+def _write_runs(folder: Path, cube: Cube) -> None:
+    """What the commands that learn leave, with numbers that can be found again."""
+    assert cube.legend is not None
+    for name in ("pretrain", "cropmap", "forecast"):
+        (folder / name).mkdir(parents=True)
+    errors = {"mmvsf": 0.123, "persistence": 0.234, "climatology": 0.345}
+    rows = [
+        {"set": part, "method": method, "lead": lead, "variable": variable, "mse": error**2, "rmse": error,
+         "bias": -0.01, "r2": 0.9, "n": 4321}
+        for part in ("new_place", "new_year", "both")
+        for method, error in errors.items()
+        for lead in ("5-10", "all")
+        for variable in ("red", "nir", "ndvi", "mean")
+    ]  # fmt: skip
+    pretrain: dict[str, Any] = {
+        "cubes": {cube.region.name: cube.identity},
+        "forecast": rows,
+        "training": {"parameters": 1234567, "steps": 10, "seconds": 1.5},
+    }
+    (folder / "pretrain/metrics.json").write_text(json.dumps(pretrain))
+    names = [entry.name for entry in cube.legend.classes]
+    scores = [
+        {"set": part, "method": method, "accuracy": accuracy, "mean_f1": accuracy, "miou": None,
+         "per_class": {name: {"precision": 0.5, "recall": 0.5, "f1": accuracy, "support": 8} for name in names},
+         "confusion": (np.eye(len(names), dtype=int) * 7 + 1).tolist()}
+        for part in ("new_place", "new_year", "both")
+        for method, accuracy in (("mmvsf", 0.875), ("random_forest", 0.8125), ("majority", 0.3))
+    ]  # fmt: skip
+    year = max(cube.label_years)
+    cropmap: dict[str, Any] = {
+        "cube": cube.identity,
+        "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in cube.legend.classes],
+        "scores": scores,
+        "map": {"year": year},
+    }
+    (folder / "cropmap/metrics.json").write_text(json.dumps(cropmap))
+    profile = {
+        "driver": "GTiff", "dtype": "uint8", "count": 1, "height": cube.grid.shape[0], "width": cube.grid.shape[1],
+        "crs": cube.grid.crs, "transform": cube.grid.geobox.transform,
+    }  # fmt: skip
+    for name in ("crop_map", "confidence"):
+        with rasterio.open(folder / f"cropmap/{name}.tif", "w", **profile) as target:
+            target.write(np.full(cube.grid.shape, cube.legend.codes[0], np.uint8), 1)
+            target.update_tags(year=str(year), **{f"class_{c.code}": c.name for c in cube.legend.classes})
+    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-0-0"):
+        Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")

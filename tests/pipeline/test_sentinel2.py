@@ -1,0 +1,137 @@
+"""Sentinel-2 L2A: two resolutions in one scene, SCL, no data 0, and the offset of processing baseline 04.00."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+import zarr
+from numpy.typing import NDArray
+
+from .conftest import Outcome, build_tiny
+from .tiny_archive import BANDS, WEATHER_DAYS, Granule, Scene, TinyArchive, patches, stac_item, write_raster
+
+FINE = Granule("31UDS", 32631, 501360.0, 5629680.0, 64, 32, 10.0)
+"""Two blocks of 32 pixels, one above the other."""
+FILL = -9999
+COARSE = {"B8A", "B11", "B12", "SCL"}
+Build = Callable[..., Outcome]
+
+OLD = Scene(FINE, "sentinel-2-l2a", "2021-05-10T10:51:05", properties={"s2:processing_baseline": "03.01"})
+NEW = Scene(FINE, "sentinel-2-l2a", "2021-05-20T10:51:05", properties={"s2:processing_baseline": "05.10"})
+
+
+def rasters(scene: Scene) -> dict[str, NDArray[Any]]:
+    """Each asset on its own grid. The 20 m bands begin half a coarse pixel off the corner of the region."""
+    rng = np.random.default_rng(scene.seed)
+    shapes = {key: (33, 17) if key in COARSE else (64, 32) for key in (*BANDS[scene.collection], "SCL")}
+    values = {key: rng.integers(1, 9000, shape).astype(np.uint16) for key, shape in shapes.items()}
+    for key in BANDS[scene.collection]:
+        values[key][rng.random(shapes[key]) < 0.01] = 0
+    values["B02"][0, :3] = 65535, 40000, 1
+    return values | {"SCL": patches(rng, (33, 17), range(12), 3)}
+
+
+def grid_of(key: str) -> Granule:
+    return Granule("", 32631, FINE.left - 10, FINE.top + 10, 33, 17, 20.0) if key in COARSE else FINE
+
+
+@pytest.fixture
+def s2(tmp_path: Path) -> TinyArchive:
+    archive = TinyArchive(tmp_path)
+    for scene in (OLD, NEW):
+        identity = f"S2A_31UDS_{scene.day:%Y%m%d}"
+        for key, values in rasters(scene).items():
+            write_raster(archive.root / f"{identity}/{key}.tif", values, grid_of(key), 0)
+        assets = {key: (f"{identity}/{key}.tif", grid_of(key)) for key in rasters(scene)}
+        archive.items.append(stac_item(scene, identity, assets))
+    archive.write_items()
+    values = np.full((WEATHER_DAYS.size, 1, 1), 8.0)
+    archive.write_weather(
+        xr.Dataset(
+            {"tmin": (("time", "lat", "lon"), values, {"units": "degC"})},
+            {"time": WEATHER_DAYS.astype("datetime64[ns]"), "lat": [50.8], "lon": [3.02]},
+        )
+    )
+    sites = [{"name": "north", "lon": 3.0215, "lat": 50.8165}, {"name": "south", "lon": 3.0215, "lat": 50.8136}]
+    archive.recipe.write_text(
+        yaml.safe_dump(
+            {
+                "name": "tiny",
+                "title": "Two blocks of Flanders",
+                "area": {"sites": sites},
+                "grid": {
+                    "crs": "EPSG:32631", "resolution": 10, "block": 32, "chunk": 16, "weather_cell": 32,
+                    "origin": [FINE.left, FINE.top],
+                },
+                "period": {"start": "2021-05-01", "end": "2021-05-31"},
+                "imagery": {"source": "archive", "path": "archive", "products": ["sentinel-2-l2a"],
+                            "skip_below_clear": 0},
+                "weather": {"source": "archive", "path": "archive/weather/daily.nc", "variables": ["tmin"]},
+                "split": {"places": {"test": ["south"]}},
+            }
+        )
+    )  # fmt: skip
+    return archive
+
+
+def day_of(archive: TinyArchive, name: str, day: date) -> NDArray[np.generic]:
+    first = int(zarr.open_array(str(archive.cube / "imagery/time"), mode="r")[0])
+    return np.asarray(zarr.open_array(str(archive.cube / name), mode="r")[(day - date(1970, 1, 1)).days - first])
+
+
+def to_fine(values: NDArray[Any]) -> NDArray[Any]:
+    """20 m pixels as 10 m pixels of the region, which begins in the middle of the first."""
+    return values.repeat(2, 0).repeat(2, 1)[1:65, 1:33]
+
+
+@pytest.mark.parametrize(("scene", "offset"), [(OLD, 0), (NEW, -1000)], ids=["baseline 03.01", "baseline 05.10"])
+def test_every_pixel(s2: TinyArchive, scene: Scene, offset: int) -> None:
+    build_tiny(s2)
+    files = rasters(scene)
+    scl = {0: 255, 1: 255, 2: 0, 3: 8, 4: 0, 5: 0, 6: 32, 7: 0, 8: 2, 9: 2, 10: 2, 11: 16}
+    quality = np.vectorize(scl.get)(to_fine(files["SCL"]))
+    np.testing.assert_array_equal(day_of(s2, "imagery/quality", scene.day), quality)
+    found = day_of(s2, "imagery/reflectance", scene.day)
+    for band, key in enumerate(BANDS[scene.collection]):
+        numbers = (to_fine(files[key]) if key in COARSE else files[key]).astype(int)
+        wanted = np.where((numbers == 0) | (quality == 255), FILL, np.minimum(numbers + offset, 32767))
+        np.testing.assert_array_equal(found[band], wanted)
+    table = zarr.open_group(str(s2.cube / "scenes"), mode="r")
+    assert sorted(set(table["offset"][...].tolist())) == [-1000, 0]
+
+
+def test_an_offset_that_the_archive_has_removed_is_not_taken_off_twice(s2: TinyArchive) -> None:
+    s2.items[1]["properties"]["earthsearch:boa_offset_applied"] = True
+    s2.write_items()
+    build_tiny(s2)
+    quality = day_of(s2, "imagery/quality", NEW.day)
+    found = day_of(s2, "imagery/reflectance", NEW.day)[1]
+    numbers = rasters(NEW)["B03"].astype(int)
+    np.testing.assert_array_equal(found, np.where((numbers == 0) | (quality == 255), FILL, numbers))
+
+
+def test_an_item_that_does_not_say_is_refused(s2: TinyArchive, dataset: Build) -> None:
+    del s2.items[1]["properties"]["s2:processing_baseline"]
+    s2.write_items()
+    outcome = dataset(s2)
+    assert outcome.code == 2 and s2.items[1]["id"] in outcome.error and "s2:processing_baseline" in outcome.error
+
+
+def test_names_of_earth_search(s2: TinyArchive, tmp_path: Path) -> None:
+    build_tiny(s2)
+    wanted = day_of(s2, "imagery/reflectance", OLD.day)
+    names = {"B02": "blue", "B03": "green", "B04": "red", "B8A": "nir08", "B11": "swir16", "B12": "swir22"}
+    for item in s2.items:
+        item["assets"] = {names.get(key, key.lower()): asset for key, asset in item["assets"].items()}
+        item["collection"] = "sentinel-2-c1-l2a"
+    s2.write_items()
+    s2.cube.rename(tmp_path / "before.zarr")
+    build_tiny(s2)
+    np.testing.assert_array_equal(day_of(s2, "imagery/reflectance", OLD.day), wanted)
