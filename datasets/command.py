@@ -3,13 +3,16 @@
 import logging
 import sys
 from importlib.metadata import entry_points
+from typing import Any
 
-import click
 import typer
 
 from .errors import MmvsfError, one_line
 
 ENTRY_POINTS = "mmvsf.commands"
+
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+"""What a wrong option raises. Newer releases of typer carry a click of their own and do not export it."""
 
 
 def build_app() -> typer.Typer:
@@ -41,10 +44,10 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     try:
         code = build_app()(standalone_mode=False)
-    except click.ClickException as error:
+    except USAGE_ERROR as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         code = 130
     except (MmvsfError, OSError) as error:

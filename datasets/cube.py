@@ -1,5 +1,6 @@
 """A cube on disk: create its template, open it, and know what it holds."""
 
+import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -12,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from .calendar import SHARD_DAYS, Calendar
-from .errors import IncompleteError, InputError
+from .errors import IncompleteError, InputError, one_line
 from .grid import Grid
 from .layout import FORMAT, FORMAT_VERSION, cube_layout
 from .legend import Legend
@@ -59,8 +60,7 @@ class Cube:
             if (path / "imagery").exists():
                 raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
             raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
-        root = zarr.open_group(str(path), mode="r", zarr_format=3, use_consolidated=False)
-        attributes: dict[str, Any] = dict(root.attrs)
+        attributes = root_attributes(path)
         if attributes.get("format") != FORMAT:
             raise InputError(f"{path} is a Zarr store but no cube of this kind (format is not '{FORMAT}')")
         if attributes.get("format_version") != FORMAT_VERSION:
@@ -94,6 +94,20 @@ class Cube:
     def identity(self) -> str:
         """The digest that the finished build recorded."""
         return str(self.attributes.get("digest", ""))
+
+
+def root_attributes(path: Path) -> dict[str, Any]:
+    """The attributes of a Zarr 3 root group. Raises InputError if its zarr.json is none."""
+    try:
+        content = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        if content["node_type"] != "group":
+            raise ValueError("it is no group")
+        return dict(content.get("attributes", {}))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
+            " `mmvsf dataset --overwrite`"
+        ) from error
 
 
 def create_template(

@@ -11,10 +11,13 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 
 from .errors import InputError
 from .region import Area, Region, Sample, resolve_path
+
+FOREIGN_DEGREES = 6.0
+"""An area may reach this far beyond a CRS's area of use: a UTM zone's width, for regions across a border."""
 
 BlockIndex = tuple[int, int]
 """(block_y, block_x), counted from the upper left corner of the grid."""
@@ -151,6 +154,25 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
     )
 
 
+def _refuse_foreign_ground(bounds: tuple[float, float, float, float], crs: str, recipe: Path) -> None:
+    """Raise InputError if an area (west, south, east, north in degrees) lies far outside a CRS's area of use: there
+    its metres mean nothing."""
+    use = CRS(crs).area_of_use
+    if use is None or use.west > use.east:
+        return
+    west, south, east, north = bounds
+    if (
+        west < use.west - FOREIGN_DEGREES
+        or east > use.east + FOREIGN_DEGREES
+        or south < use.south - FOREIGN_DEGREES
+        or north > use.north + FOREIGN_DEGREES
+    ):
+        raise InputError(
+            f"{recipe}: the area ({west:.4g} to {east:.4g} east, {south:.4g} to {north:.4g} north) lies far from the"
+            f" ground of {crs}; choose the UTM zone it lies in, and mind the signs of the degrees"
+        )
+
+
 def _holds_site(box: Any, points: Any) -> bool:
     """Whether a block holds one of the points, its left and upper edges included."""
     west, south, east, north = box.bounds
@@ -160,9 +182,12 @@ def _holds_site(box: Any, points: Any) -> bool:
 def _area_geometry(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
     """The area as a shapely geometry in the grid's CRS."""
     if area.sites is not None:
-        xs, ys = _from_lonlat(crs).transform([s.lon for s in area.sites], [s.lat for s in area.sites])
+        lons, lats = [s.lon for s in area.sites], [s.lat for s in area.sites]
+        _refuse_foreign_ground((min(lons), min(lats), max(lons), max(lats)), crs, recipe)
+        xs, ys = _from_lonlat(crs).transform(lons, lats)
         return shapely.multipoints(np.column_stack([xs, ys]))
     if area.bbox is not None:
+        _refuse_foreign_ground(area.bbox, crs, recipe)
         ring = shapely.segmentize(shapely.box(*area.bbox), 0.01)
         return shapely.transform(ring, _from_lonlat(crs).transform, interleaved=False)
     import geopandas
@@ -177,6 +202,8 @@ def _area_geometry(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
         raise InputError(f"{recipe}: area.file {path} names no CRS; write it with one (GeoJSON: EPSG:4326)")
     if frame.empty:
         raise InputError(f"{recipe}: area.file {path} holds no polygon")
+    west, south, east, north = frame.to_crs("EPSG:4326").total_bounds
+    _refuse_foreign_ground((west, south, east, north), crs, recipe)
     return frame.to_crs(crs).union_all()
 
 

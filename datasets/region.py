@@ -220,7 +220,7 @@ class Places(_Strict):
     layout: Literal["scattered", "strips"] = "scattered"
     """Units drawn at random, or cut from west to east (for a region too small for a random draw)."""
     buffer: Annotated[int, Field(ge=0)] = 0
-    """Training units this close to a held-out one (in units) are left out."""
+    """Training units this close to a held-out one (in units; in blocks around named sites) are left out."""
     seed: int = 0
     """Seed of the draw."""
 

@@ -25,8 +25,9 @@ def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
     if places.test or places.validation:
         split = _named_sites(region, grid)
     else:
-        units = _units(places, grid)
-        split = _strips(places, units) if places.layout == "strips" else _scattered(places, units)
+        units = _units(places.unit, grid)
+        side = 1 if places.unit == "chunk" else grid.chunks_per_block
+        split = _strips(places, units, side) if places.layout == "strips" else _scattered(places, units)
     if not np.any(split == Split.TRAIN):
         raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
     return split
@@ -45,7 +46,7 @@ def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
         for site in region.area.sites or ():
             if site.name in names:
                 blocks[grid.block_of_point(site.lon, site.lat)] = code
-    return _to_chunks(blocks, grid)
+    return _with_buffer(_to_chunks(blocks, grid), _units("block", grid), region.split.places.buffer)
 
 
 def _to_chunks(blocks: NDArray[Any], grid: Grid) -> NDArray[Any]:
@@ -53,13 +54,13 @@ def _to_chunks(blocks: NDArray[Any], grid: Grid) -> NDArray[Any]:
     return blocks.repeat(n, axis=0).repeat(n, axis=1)
 
 
-def _units(places: Places, grid: Grid) -> NDArray[np.int32]:
+def _units(unit: str, grid: Grid) -> NDArray[np.int32]:
     """(chunk_y, chunk_x) int32: number of the unit a chunk belongs to, from 1; 0 outside."""
     mask = grid.block_mask()
-    if places.unit == "cluster":
+    if unit == "cluster":
         labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
         return _to_chunks(labels, grid).astype(np.int32)
-    if places.unit == "block":
+    if unit == "block":
         numbers = np.cumsum(mask.ravel()).reshape(mask.shape) * mask
         return _to_chunks(numbers, grid).astype(np.int32)
     chunks = _to_chunks(mask.astype(np.uint8), grid) > 0
@@ -67,17 +68,22 @@ def _units(places: Places, grid: Grid) -> NDArray[np.int32]:
 
 
 def _scattered(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Units drawn at random; training units within `buffer` units of a held-out one become NONE."""
+    """Units drawn at random."""
     count = int(units.max())
     order = np.random.default_rng(places.seed).permutation(count) + 1
     tests, validations = _shares(places, count)
     split = np.where(units > 0, Split.TRAIN, Split.NONE).astype(np.uint8)
     split[np.isin(units, order[:tests])] = Split.TEST
     split[np.isin(units, order[tests : tests + validations])] = Split.VALIDATION
-    if places.buffer:
+    return _with_buffer(split, units, places.buffer)
+
+
+def _with_buffer(split: NDArray[np.uint8], units: NDArray[np.int32], buffer: int) -> NDArray[np.uint8]:
+    """The split with the units that lie within `buffer` units of a held-out one taken out of the other parts."""
+    if buffer:
         side = _unit_side(units)
         for held_out, others in ((Split.TEST, (Split.TRAIN, Split.VALIDATION)), (Split.VALIDATION, (Split.TRAIN,))):
-            reach = ndimage.maximum_filter(split == held_out, size=2 * places.buffer * side + 1)
+            reach = ndimage.maximum_filter(split == held_out, size=2 * buffer * side + 1)
             near = np.isin(units, np.unique(units[reach & (units > 0)]))
             split[near & np.isin(split, others)] = Split.NONE
     return split
@@ -85,7 +91,8 @@ def _scattered(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 def _shares(places: Places, count: int) -> tuple[int, int]:
     """(test, validation) units; a share above 0 is one unit at least. Raises InputError if none is left."""
-    tests, validations = (max(1, round(share * count)) if share else 0 for share in (places.test_share, places.validation_share))
+    shares = places.test_share, places.validation_share
+    tests, validations = (max(1, round(share * count)) if share else 0 for share in shares)
     if tests + validations >= count:
         raise InputError(
             f"split.places holds out {tests} + {validations} of {count} {places.unit}s and leaves nothing to train"
@@ -94,11 +101,9 @@ def _shares(places: Places, count: int) -> tuple[int, int]:
     return tests, validations
 
 
-def _strips(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Columns of chunks from west to east: test, buffer, validation, buffer, training."""
-    columns = np.flatnonzero((units > 0).any(axis=0))
-    position = np.full(units.shape[1], -1)
-    position[columns] = np.arange(columns.size)
+def _strips(places: Places, units: NDArray[np.int32], side: int) -> NDArray[np.uint8]:
+    """Columns of units (`side` chunks wide) from west to east: test, buffer, validation, buffer, training."""
+    columns = np.flatnonzero((units > 0).any(axis=0)[::side])
     tests, validations = _shares(places, columns.size)
     code = np.full(columns.size, Split.NONE, np.uint8)
     start = 0
@@ -107,8 +112,9 @@ def _strips(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
             code[start : start + width] = value
             start += width + places.buffer
     code[start:] = Split.TRAIN
-    split = np.where(position >= 0, code[np.maximum(position, 0)], Split.NONE)
-    return np.where(units > 0, split, Split.NONE).astype(np.uint8)
+    of_column = np.zeros(units.shape[1] // side, np.uint8)
+    of_column[columns] = code
+    return np.where(units > 0, of_column.repeat(side), Split.NONE).astype(np.uint8)
 
 
 def _unit_side(units: NDArray[np.int32]) -> int:

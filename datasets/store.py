@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import tensorstore
 import zarr
+from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from .errors import one_line
+from .errors import InputError, one_line
 from .layout import ArraySpec, GroupSpec
 
 CACHE_BYTES = 256 * 2**20
@@ -65,6 +66,17 @@ def open_pixels(root: Path, array: str, *, cache_bytes: int = CACHE_BYTES, write
     context = tensorstore.Context({"cache_pool": {"total_bytes_limit": 0 if write else cache_bytes}})
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
     return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
+
+
+def read_pixels(array: Any, index: Any) -> NDArray[Any]:
+    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard."""
+    try:
+        return np.asarray(array[index].read().result())
+    except (ValueError, RuntimeError) as error:
+        where = array.spec().kvstore.path
+        raise InputError(
+            f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`"
+        ) from error
 
 
 def finish_writes(writes: Iterable[Any], where: Path) -> None:

@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader
 from .checkpoint import Checkpoint, check_fits, new_network
 from .device import autocast_precision, choose_device
 from .figures import map_figure, save
+from .forecast import by_novelty
 from .forest import features, train_forest
 from .mapfile import MapWriter
 from .mapper import CropMapper, MappingLoss, predict
@@ -220,8 +221,8 @@ def _draw_map(
     """Write the map block by block; returns a few blocks for the picture, held-out places first."""
     cube, clear = reader.cube, clear_days(reader.cube)
     n = cube.grid.chunks_per_block
-    places = cube.array("splits/split")[::n, ::n]
-    shown = sorted(cube.grid.blocks, key=lambda block: (places[block] != Split.TEST, block))[:panels]
+    kinds = by_novelty(cube)
+    shown = list(kinds)[:panels]
     drawn = {}
     precision = autocast_precision(choose_device())
     with MapWriter(folder, cube.grid, legend, year) as writer:
@@ -241,7 +242,6 @@ def _draw_map(
                         labels[rows, columns] = lookup(_stored_labels(reader, tile))
             writer.write(block, classes, confidence)
             if block in shown:
-                kind = "new place" if places[block] == Split.TEST else "known place"
-                name = f"block {block[0]},{block[1]} ({kind}), {year}"
+                name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"
                 drawn[block] = (name, classes, labels if year in cube.label_years else None, confidence)
     return [drawn[block] for block in shown]

@@ -120,14 +120,13 @@ def draw_examples(
     cube, clear = reader.cube, clear_days(reader.cube)
     fraction = cube.array("imagery/clear_fraction")
     n = cube.grid.chunks_per_block
-    places, codes = cube.array("splits/split")[::n, ::n], cube.array("splits/year_split")
+    codes = cube.array("splits/year_split")
     tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST] or [cube.years[-1]]
-    # Unseen places first.
-    blocks = sorted(cube.grid.blocks, key=lambda block: (places[block] != Split.TEST, block))
+    blocks = by_novelty(cube)
     examples = []
     years = cube.calendar.years()
     for number, lead in enumerate(leads):
-        by, bx = blocks[number % len(blocks)]
+        by, bx = list(blocks)[number % len(blocks)]
         own = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
         block_clear: NDArray[np.float32] = np.where(clear[own], fraction[own], 0).mean((1, 2))
         fit = np.flatnonzero((years == tested[-1]) & (block_clear > 60))
@@ -140,9 +139,19 @@ def draw_examples(
         example = forecast_block(
             network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
         )
-        kind = "new place" if places[by, bx] == Split.TEST else "known place"
-        examples.append((f"block {by},{bx} ({kind})", example))
+        examples.append((f"block {by},{bx} ({blocks[by, bx]})", example))
     return examples
+
+
+def by_novelty(cube: Cube) -> dict[BlockIndex, str]:
+    """Every block, unseen places first, and in words how new it is to a model trained on this cube."""
+    split, n = cube.array("splits/split"), cube.grid.chunks_per_block
+    share = {
+        (by, bx): float((split[by * n : by * n + n, bx * n : bx * n + n] == Split.TEST).mean())
+        for by, bx in cube.grid.blocks
+    }
+    words = {0.0: "known place", 1.0: "new place"}
+    return {block: words.get(share[block], "partly new") for block in sorted(share, key=lambda b: (-share[b], b))}
 
 
 def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:

@@ -36,7 +36,7 @@ class VariableStep:
 
     weather: bool = True
     """False makes it single-modal: the same network, to which every day is the mean day."""
-    mask_ratio: float = 0.0
+    mask_ratio: float = 0.5
     """Share of the patches of each context image that are hidden."""
 
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator) -> Tensor:

@@ -39,12 +39,12 @@ class PretrainOptions:
     """What a run is; two runs of equal options on equal cubes are the same run."""
 
     size: str = "compact"
-    steps: int = 700
+    steps: int = 900
     batch_size: int = 8
     images: int = 12
     """Context images of a training sample, at most."""
     learning_rate: float = 2e-3
-    mask_ratio: float = 0.0
+    mask_ratio: float = 0.5
     weather: bool = True
     seed: int = 0
     devices: int = 1

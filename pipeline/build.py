@@ -14,7 +14,7 @@ from typing import Any
 
 import zarr
 from mmvsf.datasets.calendar import Calendar, calendar_of
-from mmvsf.datasets.cube import create_template, cube_path, digest
+from mmvsf.datasets.cube import create_template, cube_path, digest, root_attributes
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
@@ -192,7 +192,12 @@ def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
 
 
 def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
-    """Create the template, or check that the cube that stands there has the same layout and is of this recipe."""
+    """Create the template, or check that the cube that stands there has the same layout and is of this recipe.
+
+    Raises InputError for another cube, and for a folder of something else: that is never written to or removed.
+    """
+    if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
+        raise InputError(f"{plan.cube} is something else than a cube; move it away, or choose another --data-dir")
     if overwrite:
         shutil.rmtree(plan.cube, ignore_errors=True)
         shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
@@ -201,7 +206,7 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         plan.cube.mkdir(parents=True, exist_ok=True)
         create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
         return
-    attributes = dict(zarr.open_group(str(plan.cube), mode="r", use_consolidated=False).attrs)
+    attributes = root_attributes(plan.cube)
     wanted = json.loads(
         json.dumps(
             {
@@ -226,6 +231,11 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         _set_root(plan.cube, {"region": recipe, **_provenance(plan)})
 
 
+def _looks_like_a_cube(path: Path) -> bool:
+    """Whether a folder is empty, or holds a cube or the beginning of one."""
+    return path.is_dir() and ((path / "zarr.json").is_file() or (path / "imagery").is_dir() or not any(path.iterdir()))
+
+
 def _provenance(plan: BuildPlan) -> dict[str, Any]:
     products = [PRODUCTS[name] for name in plan.region.imagery.products]
     return {
@@ -233,7 +243,12 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
         "software": {name: version(name) for name in SOFTWARE},
         "recipe_file": plan.recipe.name,
         "attribution": plan.region.attribution,
-        "sources": [{"product": p.name, "processing": p.processing, "licence": p.licence} for p in products],
+        "sources": [
+            {"product": p.name, "processing": f"simulated in the form of {p.name}", "licence": "simulated, no rights"}
+            if plan.region.simulate
+            else {"product": p.name, "processing": p.processing, "licence": p.licence}
+            for p in products
+        ],
     }
 
 

@@ -10,7 +10,7 @@ from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.layout import cube_layout
-from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import (
     CLEAR_FRACTION_FILL,
     QUALITY_FILL,
@@ -159,9 +159,9 @@ def _pixels(cube: Cube, units: int) -> list[Check]:
     n, side = cube.grid.chunks_per_block, cube.grid.chunk
     for time, by, bx in places[np.sort(order)]:
         rows, columns = cube.grid.block_slices((int(by), int(bx)))
-        bits = np.asarray(quality[time, rows, columns].read().result())
-        bands = np.asarray(reflectance[time, :, rows, columns].read().result())
-        index = np.asarray(scene[time, rows, columns].read().result())
+        bits = read_pixels(quality, (time, rows, columns))
+        bands = read_pixels(reflectance, (time, slice(None), rows, columns))
+        index = read_pixels(scene, (time, rows, columns))
         where = f"day {cube.calendar.days[time]}, block {by},{bx}"
         stored = (bands != REFLECTANCE_FILL).all(axis=0)
         if np.any((bits == QUALITY_FILL) != (index == SCENE_FILL)):
@@ -194,7 +194,7 @@ def _labels(cube: Cube) -> Check:
     known = total = 0
     for position in range(len(cube.label_years)):
         for block in cube.grid.blocks:
-            values = np.asarray(crop[(position, *cube.grid.block_slices(block))].read().result())
+            values = read_pixels(crop, (position, *cube.grid.block_slices(block)))
             codes |= set(np.unique(values).tolist())
             known, total = known + int((values > 0).sum()), total + values.size
     legend = cube.legend.codes if cube.legend else ()

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from .build import BuildPlan
@@ -59,7 +59,7 @@ def plan(
     from .build import prepare
     from .simulate import ensure_archive
 
-    ensure_archive(region, data_dir, workers or os.cpu_count() or 1, console)
+    ensure_archive(region, data_dir, workers or os.cpu_count() or 1, _talk(as_json))
     _print_plan(prepare(region, data_dir), workers or os.cpu_count() or 1, as_json)
 
 
@@ -83,11 +83,11 @@ def dataset(
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, console)
+    ensure_archive(region, data_dir, count, _talk(as_json))
     prepared = prepare(region, data_dir)
     if not as_json:
         _print_plan(prepared, count, False)
-    with executor(workers, scheduler) as run, _bar() as bar:
+    with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
         tasks: dict[str, TaskID] = {}
 
         def update(phase: str, done: int, total: int, pixels: int) -> None:
@@ -111,7 +111,7 @@ def dataset(
     if as_json:
         typer.echo(json.dumps(facts))
     else:
-        table = Table("cube", str(prepared.cube), title=prepared.region.title)
+        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
         table.add_row("(day, block) units stored", str(summary.stored))
         table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
         table.add_row("not acquired", str(summary.not_acquired))
@@ -168,9 +168,7 @@ def digest(cube: CubeArgument) -> None:
 def export(
     cube: CubeArgument,
     out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
-    what: Annotated[
-        str, typer.Option("--what", help="reflectance, quality, scene, crop, purity or split")
-    ] = "reflectance",
+    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity")] = "reflectance",
     day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
     year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
 ) -> None:
@@ -255,7 +253,12 @@ def _free(path: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def _bar() -> Bar:
+def _talk(as_json: bool) -> Console:
+    """Where progress is shown: nowhere if the output is for a program."""
+    return Console(quiet=True) if as_json else console
+
+
+def _bar(where: Console) -> Bar:
     return Bar(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -263,7 +266,7 @@ def _bar() -> Bar:
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=where,
     )
 
 

@@ -105,6 +105,8 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
     }
+    if not logging.getLogger("mmvsf").isEnabledFor(logging.DEBUG):
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
         if scheduler is not None:
             try:

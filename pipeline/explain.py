@@ -10,7 +10,7 @@ import zarr
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, Status
 from pyproj import Transformer
 
@@ -42,8 +42,8 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
     block = (row // cube.grid.block, column // cube.grid.block)
     status = Status(int(cube.array("imagery/status")[(time, *block)]))
     facts: dict[str, Any] = {"day": day, "row": row, "column": column, "block": block, "status": status.name.lower()}
-    index = int(open_pixels(path, "imagery/scene")[time, row, column].read().result())
-    quality = int(open_pixels(path, "imagery/quality")[time, row, column].read().result())
+    index = int(read_pixels(open_pixels(path, "imagery/scene"), (time, row, column)))
+    quality = int(read_pixels(open_pixels(path, "imagery/quality"), (time, row, column)))
     place = f"row {row}, column {column} (block {block[0]},{block[1]}) on {day}"
     if index == SCENE_FILL:
         reason = {

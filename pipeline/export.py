@@ -11,7 +11,7 @@ import rasterio
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL
 from rasterio.shutil import copy as copy_raster
 
@@ -64,7 +64,7 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
             for block in cube.grid.blocks:
                 rows, columns = cube.grid.block_slices(block)
                 index = (position, slice(None), rows, columns) if len(bands) > 1 else (position, rows, columns)
-                values = np.asarray(array[index].read().result())
+                values = read_pixels(array, index)
                 window = rasterio.windows.Window(columns.start, rows.start, cube.grid.block, cube.grid.block)
                 target.write(values if values.ndim == 3 else values[None], window=window)
             for number, band in enumerate(bands, start=1):

@@ -14,6 +14,7 @@ import numpy as np
 from mmvsf.datasets.variables import REFLECTANCE_FILL
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 from scipy import sparse
 
 from .scene import RasterGrid
@@ -164,6 +165,16 @@ def _bilinear(
             weights.append(weight[used])
     entries = (np.concatenate(weights), (np.concatenate(targets), np.concatenate(sources)))
     return sparse.csr_array(entries, shape=(row.size, height * width))
+
+
+@lru_cache(maxsize=64)
+def is_crs(text: str) -> bool:
+    """Whether a text (EPSG code, WKT) names a CRS that PROJ knows."""
+    try:
+        CRS(text)
+    except CRSError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

@@ -47,6 +47,8 @@ def raster_grid(path: Path) -> RasterGrid:
             if dataset.crs is None:
                 raise ReadError(f"{path} has no CRS; assign one, for example with `gdal_edit.py -a_srs EPSG:…`")
             a, b, c, d, e, f = list(dataset.transform)[:6]
+            if b or d:
+                raise ReadError(f"{path} is rotated; make it north-up, for example with `gdalwarp`")
             return RasterGrid(dataset.crs.to_string(), (a, b, c, d, e, f), (dataset.height, dataset.width))
     except RasterioIOError as error:
         raise ReadError(f"{path}: {one_line(error)}") from error

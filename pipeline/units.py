@@ -46,7 +46,8 @@ _LINEAR: dict[str, dict[str, tuple[float, float]]] = {
 def convert(values: NDArray[np.float64], found: str, wanted: str, what: str) -> NDArray[np.float64]:
     """Values from the unit a file names to a canonical unit. `what` names the variable in the error.
 
-    A rate a day ("mm d-1") is its daily sum; powers may be written m-2, m^-2 or m**-2. Raises InputError for a unit that is not known.
+    A rate a day ("mm d-1") is its daily sum; powers may be written m-2, m^-2 or m**-2. Raises InputError for a
+    unit that is not known.
     """
     text = " ".join(found.replace("**", "").replace("^", "").lower().split())
     table = _LINEAR[wanted]

@@ -17,6 +17,7 @@ from mmvsf.datasets.region import Period
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from ..mapping import is_crs
 from ..products import PRODUCT_OF_COLLECTION, PRODUCTS, Product
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid, Scene
@@ -67,6 +68,8 @@ class ArchiveImagery:
             try:
                 content = json.loads(collection.read_text(encoding="utf-8"))
                 features = content["features"]
+                if not all(isinstance(item, dict) and "id" in item for item in features):
+                    raise TypeError("one of its features is no item with an id")
             except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
                 raise InputError(f"{collection} is no STAC ItemCollection: {one_line(error)}") from error
             for item in features:
@@ -75,7 +78,7 @@ class ArchiveImagery:
             try:
                 for entry in pystac.Catalog.from_file(str(catalog)).get_items(recursive=True):
                     yield entry.to_dict(transform_hrefs=False), Path(str(entry.get_self_href())).parent
-            except (pystac.STACError, OSError, KeyError, ValueError) as error:
+            except (pystac.STACError, pystac.STACTypeError, AttributeError, OSError, LookupError, ValueError) as error:
                 raise InputError(f"{catalog} cannot be read as a STAC catalogue: {one_line(error)}") from error
         else:
             raise InputError(
@@ -128,8 +131,8 @@ def _outline(item: dict[str, Any]) -> Any:
         shape = shapely.from_geojson(json.dumps(item["geometry"]))
     except (KeyError, shapely.GEOSException) as error:
         raise InputError(f"item {item.get('id')}: has no usable geometry") from error
-    if shape is None or shape.is_empty:
-        raise InputError(f"item {item.get('id')}: has an empty geometry")
+    if shape is None or shape.area == 0:
+        raise InputError(f"item {item.get('id')}: has an empty geometry; it must be the outline of the scene")
     return shape
 
 
@@ -165,8 +168,20 @@ def _asset(item: dict[str, Any], folder: Path, keys: tuple[str, ...]) -> Asset:
             f"item {item['id']}, asset {key}: has no projection; add proj:code, proj:transform and proj:shape"
             " (STAC projection extension, e.g. with `rio stac`)"
         )
-    a, b, c, d, e, f = (float(value) for value in transform[:6])
-    grid = RasterGrid(str(code), (a, b, c, d, e, f), (int(shape[0]), int(shape[1])))
+    where = f"item {item['id']}, asset {key}"
+    if "href" not in asset:
+        raise InputError(f"{where}: has no href")
+    try:
+        a, b, c, d, e, f = (float(value) for value in transform[:6])
+        grid = RasterGrid(str(code), (a, b, c, d, e, f), (int(shape[0]), int(shape[1])))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: proj:transform takes six numbers and proj:shape two, found {transform} and {shape}"
+        ) from error
+    if b or d:
+        raise InputError(f"{where}: is rotated (proj:transform {transform}); make it north-up, e.g. with `gdalwarp`")
+    if not is_crs(grid.crs):
+        raise InputError(f"{where}: proj:code {code} is no known CRS")
     return Asset(_href(str(asset["href"]), folder), grid)
 
 

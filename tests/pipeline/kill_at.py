@@ -1,6 +1,6 @@
 """Runs `mmvsf` and kills it with SIGKILL just before the n-th call of a function.
 
-    python kill_at.py mmvsf.pipeline.ledger:Ledger.write 3 dataset recipe.yaml …
+python kill_at.py mmvsf.pipeline.ledger:Ledger.write 3 dataset recipe.yaml …
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zarr
+from mmvsf.datasets.cube import digest
 
 from .conftest import Command, Outcome
 from .tiny_archive import SCENES, TinyArchive, weather_dataset
@@ -101,8 +103,6 @@ def test_a_static_catalogue(tiny: TinyArchive, built: TinyArchive, dataset: Buil
     (tiny.root / "catalog.json").write_text(json.dumps(catalog))
     (tiny.root / "items.json").unlink()
     assert dataset(tiny).code == 0
-    from mmvsf.datasets.cube import digest
-
     assert digest(tiny.cube) == digest(built.cube)
 
 
@@ -183,8 +183,8 @@ def test_weather_that_misses_days(tiny: TinyArchive, dataset: Build) -> None:
 
 
 def test_weather_of_other_years(tiny: TinyArchive, dataset: Build) -> None:
-    dataset_ = weather_dataset()
-    tiny.write_weather(dataset_.assign_coords(time=dataset_.time - __import__("numpy").timedelta64(2000, "D")))
+    weather = weather_dataset()
+    tiny.write_weather(weather.assign_coords(time=weather.time - np.timedelta64(2000, "D")))
     refused(dataset(tiny), "daily.nc", "no weather between 2019-10-01 and 2021-06-30")
 
 

@@ -227,7 +227,7 @@ def test_a_scene_taken_out_of_the_archive_leaves_nothing(finished: TinyArchive, 
     finished.write_recipe(split={"places": {"unit": "block", "test_share": 0.17}, "years": {}})
     build_tiny(finished)
     anew = tmp_path / "anew"
-    os.rename(finished.data, anew)
+    finished.data.rename(anew)
     build_tiny(finished)
     assert digest(anew / "tiny.zarr") == digest(finished.cube)
 
@@ -246,7 +246,7 @@ def test_months_taken_out_of_the_recipe_leave_the_cube(finished: TinyArchive, tm
     finished.write_recipe(period__months=[6])
     build_tiny(finished)
     anew = tmp_path / "anew"
-    os.rename(finished.data, anew)
+    finished.data.rename(anew)
     build_tiny(finished)
     assert digest(anew / "tiny.zarr") == digest(finished.cube)
 
@@ -256,6 +256,6 @@ def test_another_threshold_of_clouds_is_read_anew(finished: TinyArchive, tmp_pat
     summary = build_tiny(finished)
     assert summary.skipped_cloudy == 0
     anew = tmp_path / "anew"
-    os.rename(finished.data, anew)
+    finished.data.rename(anew)
     build_tiny(finished)
     assert digest(anew / "tiny.zarr") == digest(finished.cube)

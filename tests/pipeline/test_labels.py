@@ -137,13 +137,23 @@ def test_a_year_without_a_raster(tiny: TinyArchive, dataset: Build) -> None:
     assert outcome.code == 2 and "no labels of 2021" in outcome.error and "labels.years" in outcome.error
 
 
-def test_labels_without_a_crs(tiny: TinyArchive, dataset: Build) -> None:
+@pytest.mark.parametrize(
+    ("crs", "transform", "part"),
+    [
+        (None, Affine(30, 0, LEFT, 0, -30, TOP), "no CRS"),
+        ("EPSG:32615", Affine(30, 5, LEFT, 5, -30, TOP), "rotated"),
+    ],
+)
+def test_labels_that_lie_nowhere(
+    tiny: TinyArchive, dataset: Build, crs: str | None, transform: Affine, part: str
+) -> None:
     path = tiny.root / "labels/crop_2021.tif"
-    with rasterio.open(path, "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8",
-                       transform=Affine(30, 0, LEFT, 0, -30, TOP)) as file:  # fmt: skip
+    with rasterio.open(
+        path, "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8", crs=crs, transform=transform
+    ) as file:
         file.write(np.ones((1, 9, 9), np.uint8))
     outcome = dataset(tiny)
-    assert outcome.code == 2 and str(path) in outcome.error and "no CRS" in outcome.error
+    assert outcome.code == 2 and str(path) in outcome.error and part in outcome.error
 
 
 REAL = os.environ.get("MMVSF_REAL_DATA")

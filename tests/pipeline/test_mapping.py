@@ -119,9 +119,7 @@ def test_the_cut_of_the_target_changes_no_pixel(row: int, column: int, rows: int
     whole = mapping(WEST, grid(96, 96))
     part = mapping(WEST, grid(rows, columns, left=LEFT + 30 * column, top=TOP - 30 * row))
     area = (slice(row, row + rows), slice(column, column + columns))
-    np.testing.assert_array_equal(
-        part.reflectance(values[part.window]), whole.reflectance(values[whole.window])[area]
-    )
+    np.testing.assert_array_equal(part.reflectance(values[part.window]), whole.reflectance(values[whole.window])[area])
     np.testing.assert_array_equal(part.codes(codes[part.window], 0), whole.codes(codes[whole.window], 0)[area])
 
 

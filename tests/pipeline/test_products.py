@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import is_clear
-from mmvsf.pipeline.products import decode_fmask, decode_scl, to_reflectance
+from mmvsf.pipeline.products import PRODUCTS, decode_fmask, decode_scl, to_reflectance
 from mmvsf.pipeline.sources.archive import _offset, _version
-from mmvsf.pipeline.products import PRODUCTS
 
 CODES = np.arange(256, dtype=np.uint8)
 CLOUD, ADJACENT, SHADOW, SNOW, WATER = 2, 4, 8, 16, 32

@@ -261,7 +261,7 @@ def test_a_variable_without_units_is_refused(place: TinyArchive) -> None:
 def test_a_wrong_unit_is_seen_by_its_range(place: TinyArchive) -> None:
     dataset = weather_dataset()
     dataset["temperature_min"].attrs["units"] = "degC"
-    with pytest.raises(InputError, match="tmin runs from .* units attribute"):
+    with pytest.raises(InputError, match=r"tmin runs from .* units attribute"):
         weather_of(place, dataset)
 
 

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +230,7 @@ def label_rasters() -> dict[int, tuple[NDArray[np.uint8], Granule]]:
     albers = replace(CDL, left=15 + 30 * (min(x) // 30 - 15), top=15 + 30 * (max(y) // 30 + 15), rows=120, columns=140)
     own = Granule("own", 32615, LEFT - 300, TOP + 600, 128, 110)
     return {
-        year: (patches(rng, (grid.rows, grid.columns), CODES, 7), grid)
-        for year, grid in ((2020, albers), (2021, own))
+        year: (patches(rng, (grid.rows, grid.columns), CODES, 7), grid) for year, grid in ((2020, albers), (2021, own))
     }
 
 

@@ -1,0 +1,105 @@
+"""A cube on disk: its template, its identity, and the one writer it allows for its pixels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from mmvsf.datasets.cube import Cube, create_template, digest
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.layout import cube_layout
+from mmvsf.datasets.store import finish_writes, open_pixels, read_pixels, sweep_leftovers
+
+
+@pytest.fixture
+def copy(grown_cube: Cube, tmp_path: Path) -> Path:
+    shutil.copytree(grown_cube.path, tmp_path / "copy.zarr")
+    return tmp_path / "copy.zarr"
+
+
+def template(cube: Cube, path: Path) -> Path:
+    path.mkdir()
+    create_template(path, cube.region, cube.grid, cube.calendar, cube.legend, {})
+    return path
+
+
+def test_a_template_holds_every_array_and_no_pixel(grown_cube: Cube, tmp_path: Path) -> None:
+    path = template(grown_cube, tmp_path / "new.zarr")
+    layout = cube_layout(
+        grown_cube.grid, grown_cube.calendar, grown_cube.weather, grown_cube.years, grown_cube.label_years,
+        grown_cube.legend,
+    )  # fmt: skip
+    for group in layout:
+        for spec in group.arrays:
+            array = zarr.open_array(str(path / group.name / spec.name), mode="r")
+            assert array.shape == spec.shape and tuple(array.metadata.dimension_names or ()) == spec.dims
+    assert not list((path / "imagery/reflectance").rglob("c/*"))
+    assert (zarr.open_array(str(path / "imagery/reflectance"), mode="r")[0] == -9999).all()
+
+
+def test_an_unfinished_cube_opens_only_if_asked(grown_cube: Cube, tmp_path: Path) -> None:
+    path = template(grown_cube, tmp_path / "new.zarr")
+    with pytest.raises(IncompleteError, match="run `mmvsf dataset` again"):
+        Cube.open(path)
+    assert not Cube.open(path, allow_incomplete=True).complete
+
+
+def test_a_cube_without_its_root_is_half_made(copy: Path) -> None:
+    (copy / "zarr.json").unlink()
+    with pytest.raises(IncompleteError, match="half made"):
+        Cube.open(copy)
+
+
+def test_a_cube_says_what_it_holds(grown_cube: Cube) -> None:
+    opened = Cube.open(grown_cube.path)
+    assert opened.grid == grown_cube.grid and opened.region == grown_cube.region
+    assert opened.bands == ("blue", "green", "red", "nir", "swir1", "swir2")
+    assert opened.legend == grown_cube.legend and opened.calendar == grown_cube.calendar
+
+
+def test_the_identity_is_of_data_and_not_of_provenance(grown_cube: Cube, copy: Path) -> None:
+    root = json.loads((copy / "zarr.json").read_text())
+    root["attributes"]["created"] = "another time"
+    (copy / "zarr.json").write_text(json.dumps(root))
+    assert digest(copy) == digest(grown_cube.path)
+
+
+@pytest.mark.parametrize("change", ["pixel", "attribute", "missing chunk"])
+def test_the_identity_sees_every_change_of_data(grown_cube: Cube, copy: Path, change: str) -> None:
+    if change == "pixel":
+        array = open_pixels(copy, "imagery/quality", write=True)
+        finish_writes([array[:32, :32, :32].write(np.uint8(7))], copy)
+    elif change == "attribute":
+        zarr.open_array(str(copy / "imagery/quality"), mode="r+").attrs["long_name"] = "else"
+    else:
+        next(path for path in (copy / "imagery/quality/c").rglob("*") if path.is_file()).unlink()
+    assert digest(copy) != digest(grown_cube.path)
+
+
+def test_no_array_to_open(copy: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no Zarr array"):
+        open_pixels(copy, "imagery/thermal")
+
+
+def test_a_damaged_shard_is_named(copy: Path) -> None:
+    shard = next(path for path in (copy / "imagery/quality/c").rglob("*") if path.is_file())
+    shard.write_bytes(b"short")
+    with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
+        read_pixels(open_pixels(copy, "imagery/quality"), slice(None))
+
+
+def test_pixels_read_by_zarr_and_by_tensorstore_agree(grown_cube: Cube) -> None:
+    for name in ("imagery/reflectance", "imagery/quality", "labels/crop"):
+        np.testing.assert_array_equal(read_pixels(open_pixels(grown_cube.path, name), slice(0, 1)),
+                                      zarr.open_array(str(grown_cube.path / name), mode="r")[:1])  # fmt: skip
+
+
+def test_leftovers_are_swept(copy: Path, grown_cube: Cube) -> None:
+    for name in ("imagery/quality/c/9.__lock", "weather/tmin/c/0.00ff.partial", "zarr.json.12.tmp"):
+        (copy / name).write_bytes(b"")
+    assert sweep_leftovers(copy) == 3
+    assert digest(copy) == digest(grown_cube.path)

@@ -1,0 +1,161 @@
+"""The grid: blocks on a lattice, and which of them a recipe covers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import Grid, grid_of
+from mmvsf.datasets.region import parse_region
+from pyproj import Transformer
+
+SIDE = 32 * 30.0
+TO_METRES = Transformer.from_crs(4326, 32615, always_xy=True)
+TO_DEGREES = Transformer.from_crs(32615, 4326, always_xy=True)
+
+
+def grid(area: dict[str, Any], folder: Path = Path("/nowhere"), **spec: Any) -> Grid:
+    region = parse_region(
+        {
+            "name": "x",
+            "title": "x",
+            "area": area,
+            "grid": {"crs": "EPSG:32615", "block": 32, "chunk": 16, "weather_cell": 48} | spec,
+            "period": {"start": "2020-01-01", "end": "2020-12-31"},
+            "imagery": {"source": "archive", "path": "x", "products": ["hls-l30"]},
+            "weather": {"source": "archive", "path": "x"},
+        },
+        "x",
+    )
+    return grid_of(region, folder / "recipe.yaml", folder)
+
+
+boxes = st.tuples(st.floats(-95, -91), st.floats(40, 44), st.floats(0.001, 0.06), st.floats(0.001, 0.06))
+
+
+@settings(deadline=None, max_examples=40)
+@given(boxes, st.floats(0, 1), st.floats(0, 1))
+def test_every_point_of_a_box_lies_in_a_block(box: tuple[float, ...], across: float, up: float) -> None:
+    west, south, width, height = box
+    found = grid({"bbox": [west, south, west + width, south + height]})
+    assert found.block_of_point(west + across * width, south + up * height) in found.blocks
+
+
+@settings(deadline=None, max_examples=40)
+@given(boxes)
+def test_the_grid_lies_on_the_lattice_and_is_no_larger_than_needed(box: tuple[float, ...]) -> None:
+    west, south, width, height = box
+    found = grid({"bbox": [west, south, west + width, south + height]})
+    assert found.left % SIDE == 0 and found.top % SIDE == 0
+    rows, columns = {by for by, _ in found.blocks}, {bx for _, bx in found.blocks}
+    assert rows == set(range(found.blocks_y)) and columns == set(range(found.blocks_x))
+    assert list(found.blocks) == sorted(set(found.blocks))
+
+
+def test_regions_that_share_an_origin_share_a_lattice() -> None:
+    one = grid({"bbox": [-94, 42, -93.9, 42.1]}, origin=[100, -50])
+    other = grid({"bbox": [-93.95, 42.05, -93.8, 42.2]}, origin=[100, -50])
+    assert (one.left - other.left) % SIDE == 0 and (one.top - other.top) % SIDE == 0
+    assert one.left % SIDE == 100 and one.top % SIDE == SIDE - 50
+
+
+def test_pixels_and_blocks_and_cells() -> None:
+    found = Grid("EPSG:32615", 30.0, 960.0, 4800.0, 2, 3, 32, 16, 48, ((0, 0), (1, 2)))
+    assert found.shape == (64, 96) and found.chunk_shape == (4, 6) and found.weather_shape == (2, 2)
+    y, x = found.coordinates()
+    assert (x[0], x[-1], y[0], y[-1]) == (975.0, 960 + 96 * 30 - 15.0, 4785.0, 4800 - 64 * 30 + 15.0)
+    y, x = found.weather_coordinates()
+    assert (x[0], y[0], x[1] - x[0]) == (960 + 720.0, 4800 - 720.0, 1440.0)
+    assert found.block_slices((1, 2)) == (slice(32, 64), slice(64, 96))
+    box = found.block_geobox((1, 2)).boundingbox
+    assert (box.left, box.top, box.right, box.bottom) == (960 + 1920, 4800 - 960, 960 + 2880, 4800 - 1920)
+    assert found.block_mask().tolist() == [[True, False, False], [False, False, True]]
+    assert found.weather_cell_of(47, 48) == (0, 1)
+
+
+def test_a_site_is_the_block_that_its_point_lies_in() -> None:
+    sites = [{"name": "a", "lon": -93.5, "lat": 42.0}, {"name": "b", "lon": -93.4, "lat": 42.05}]
+    found = grid({"sites": sites})
+    assert len(found.blocks) == 2
+    for site, block in zip(sites, sorted(found.blocks, key=lambda block: block[1]), strict=True):
+        x, y = TO_METRES.transform(site["lon"], site["lat"])
+        box = found.block_geobox(block).boundingbox
+        assert box.left <= x < box.right and box.bottom < y <= box.top
+
+
+def test_two_sites_in_one_block_are_one_block() -> None:
+    found = grid({"sites": [{"name": "a", "lon": -93.5, "lat": 42.0}, {"name": "b", "lon": -93.5001, "lat": 42.0}]})
+    assert len(found.blocks) == 1
+
+
+def triangle(folder: Path, **properties: Any) -> Path:
+    """A triangle over the lower left half of 4 x 4 blocks."""
+    x, y = 500_160.0 // SIDE * SIDE, 4_650_240.0
+    ring = [TO_DEGREES.transform(x + dx, y + dy) for dx, dy in ((10, 10), (4 * SIDE - 50, 10), (10, 4 * SIDE - 50))]
+    polygon = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    path = folder / "area.geojson"
+    feature = {"type": "Feature", "properties": {}, "geometry": polygon}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]} | properties))
+    return path
+
+
+def test_a_polygon_takes_the_blocks_that_it_meets(tmp_path: Path) -> None:
+    triangle(tmp_path)
+    found = grid({"file": "area.geojson"}, tmp_path)
+    assert (found.blocks_y, found.blocks_x) == (4, 4)
+    assert set(found.blocks) == {(by, bx) for by in range(4) for bx in range(4) if bx <= by}
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [("{", "cannot be read"), ('{"type": "FeatureCollection", "features": []}', "holds no polygon")],
+)
+def test_a_vector_file_that_is_none(tmp_path: Path, content: str, part: str) -> None:
+    (tmp_path / "area.geojson").write_text(content)
+    with pytest.raises(InputError, match=rf"area\.file .*area\.geojson.*{part}"):
+        grid({"file": "area.geojson"}, tmp_path)
+
+
+def test_no_vector_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"area\.geojson"):
+        grid({"file": "area.geojson"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "area", [{"bbox": [93.4, 42, 93.5, 42.1]}, {"bbox": [-123, 38, -122, 39]}, {"bbox": [-94, -43, -93, -42]},
+             {"sites": [{"name": "a", "lon": 93.5, "lat": 42}]}]
+)  # fmt: skip
+def test_an_area_far_from_the_ground_of_its_crs(area: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"recipe\.yaml: .*EPSG:32615.*UTM zone"):
+        grid(area)
+
+
+AREA = {"bbox": [-94, 42, -93.8, 42.1]}
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 5))
+def test_drawn_clusters_are_whole_and_apart(clusters: int, size: int, seed: int) -> None:
+    found = grid(AREA | {"sample": {"clusters": clusters, "size": size, "seed": seed}})
+    assert len(found.blocks) == clusters * size**2
+    from scipy import ndimage
+
+    labels, count = ndimage.label(found.block_mask(), structure=np.ones((3, 3)))
+    assert count == clusters
+    assert {tuple(s.stop - s.start for s in place) for place in ndimage.find_objects(labels)} == {(size, size)}
+
+
+def test_a_draw_is_repeatable_and_depends_on_its_seed() -> None:
+    draws = [grid(AREA | {"sample": {"clusters": 3, "size": 2, "seed": seed}}).blocks for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_more_clusters_than_there_is_room_for() -> None:
+    with pytest.raises(InputError, match=r"room for \d+ clusters of 3 x 3 blocks, the recipe asks for 999"):
+        grid(AREA | {"sample": {"clusters": 999}})

@@ -1,0 +1,49 @@
+"""Legends: read from a table, stored as CF flags, read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.legend import Legend, LegendClass, read_legend
+
+
+def legend(tmp_path: Path, text: str) -> Legend:
+    path = tmp_path / "legend.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_legend(path)
+
+
+def test_classes_are_sorted_and_zero_is_none(tmp_path: Path) -> None:
+    found = legend(tmp_path, "name,code,color,more\nSoy,5,#00FF00,x\nunknown,0,,\nCorn,1,#ffd300,y\n")
+    assert found.classes == (LegendClass(1, "Corn", "#ffd300"), LegendClass(5, "Soy", "#00ff00"))
+
+
+def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path: Path) -> None:
+    assert legend(tmp_path, "\ufeffcode,name\n 1 , Corn \n").classes[0].name == "Corn"
+
+
+def test_missing_colours_are_made_and_differ(tmp_path: Path) -> None:
+    rows = "".join(f"{code},class {code}\n" for code in range(1, 41))
+    colors = [entry.color for entry in legend(tmp_path, "code,name\n" + rows).classes]
+    assert len(set(colors)) == 40
+
+
+names = st.text("abc XYZ/()-", min_size=1).filter(lambda text: text.strip())
+classes = st.dictionaries(st.integers(1, 65535), names, min_size=1, max_size=8)
+
+
+@given(classes)
+def test_attributes_and_back(entries: dict[int, str]) -> None:
+    whole = Legend(tuple(LegendClass(code, entries[code], "#010203") for code in sorted(entries)))
+    attributes = whole.attributes()
+    assert Legend.from_attributes(attributes) == whole
+    assert len(attributes["flag_meanings"].split(" ")) == len(entries)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"legend\.csv cannot be read"):
+        read_legend(tmp_path / "legend.csv")

@@ -1,0 +1,204 @@
+"""A recipe says what it must, or the one line of the error names the key, the problem and the remedy."""
+
+from __future__ import annotations
+
+import copy
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.region import load_region, parse_region, resolve_path, shipped_regions
+
+RECIPE: dict[str, Any] = {
+    "name": "here",
+    "title": "Here",
+    "area": {"sites": [{"name": "a", "lon": -94.0, "lat": 42.0}, {"name": "b", "lon": -93.0, "lat": 42.0}]},
+    "grid": {"crs": "EPSG:32615"},
+    "period": {"start": "2019-04-01", "end": "2021-10-31"},
+    "imagery": {"source": "archive", "path": "archive", "products": ["hls-l30"]},
+    "weather": {"source": "archive", "path": "weather.nc"},
+    "labels": {"source": "archive", "path": "crop_{year}.tif", "legend": "legend.csv", "years": [2019, 2020]},
+    "split": {"places": {"test": ["a"]}, "years": {"test": [2021]}},
+}
+BOX = {"bbox": [-94, 42, -93, 43]}
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The recipe with one dotted key set to a value, or removed where the value is ..."""
+    recipe = copy.deepcopy(RECIPE)
+    *parents, last = key.split(".")
+    section = recipe
+    for parent in parents:
+        section = section[parent]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return recipe
+
+
+def test_a_good_recipe() -> None:
+    region = parse_region(RECIPE, "here.yaml")
+    assert (region.grid.block, region.grid.chunk, region.grid.resolution) == (256, 64, 30)
+    assert region.period.years == (2019, 2020, 2021)
+    assert region.weather_start == date(2018, 10, 1)
+
+
+@pytest.mark.parametrize("name", shipped_regions())
+def test_shipped_recipes_load(name: str) -> None:
+    region, path = load_region(name)
+    assert path.is_file() and region.title
+    if name != "example":
+        assert region.name == name
+
+
+def test_recipes_that_the_documentation_promises_are_shipped() -> None:
+    assert {"sandbox", "sandbox-control", "iowa", "central-valley", "example"} <= set(shipped_regions())
+
+
+WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("grid.blocks", 3, ("grid.blocks", "unknown key", "use one of", "block")),
+    ("colour", "red", ("colour", "unknown key", "period")),
+    ("labels.legends", "x", ("labels.legends", "unknown key", "legend")),
+    ("title", ..., ("title", "required")),
+    ("grid.crs", ..., ("grid.crs", "required", "Projected CRS")),
+    ("name", "My Region", ("name", "Lower-case letters")),
+    ("name", "../x", ("name",)),
+    ("area", {"bbox": [-93, 42, -94, 43]}, ("area", "west < east", "-93")),
+    ("area", {"bbox": [-94, 43, -93, 42]}, ("area", "south < north")),
+    ("area", {"bbox": [-94, 42, -93, 91]}, ("area", "degrees")),
+    ("area", {"bbox": [-94, 42, -93]}, ("area.bbox",)),
+    ("area", {}, ("area", "exactly one of bbox, file, sites")),
+    ("area", {"bbox": [-94, 42, -93, 43], "file": "x.geojson"}, ("area", "exactly one", "bbox, file")),
+    ("area.sites", [], ("area", "at least one place")),
+    ("area.sites", [{"name": "a", "lon": 1, "lat": 1}, {"name": "a", "lon": 1, "lat": 2}], ("name of its own",)),
+    ("area.sites", [{"name": "a", "lon": 200, "lat": 1}], ("lon", "180")),
+    ("area.sites", [{"name": "a", "lon": 0, "lat": 88}], ("lat", "84")),
+    ("area.sample", {"clusters": 2}, ("sample",)),
+    ("grid.crs", "EPSG:4326", ("grid.crs", "not a projected CRS in metres", "EPSG:32615")),
+    ("grid.crs", "EPSG:2229", ("grid.crs", "metres")),  # US survey feet
+    ("grid.crs", "somewhere", ("grid.crs", "no CRS")),
+    ("grid.chunk", 60, ("grid", "chunk (60)", "divide block (256)")),
+    ("grid.block", 4, ("grid.block", "8")),
+    ("grid.resolution", 0, ("grid.resolution", "greater than 0")),
+    ("grid.weather_cell", 0, ("grid.weather_cell",)),
+    ("period.end", "2018-10-31", ("period", "2018-10-31", "before start", "swap")),
+    ("period.start", "2019-02-30", ("period.start", "First day")),
+    ("period.start", "1975-01-01", ("period", "1982")),
+    ("period.months", [13], ("months", "12")),
+    ("period.months", [], ("months", "whole year")),
+    ("imagery.source", "ftp", ("imagery.source", "archive")),
+    ("imagery.products", ["modis"], ("imagery.products", "hls-l30")),
+    ("imagery.products", [], ("imagery.products",)),
+    ("imagery.products", ["hls-s30", "sentinel-2-l2a"], ("imagery", "one cube of each")),
+    ("imagery.skip_below_clear", 2, ("imagery.skip_below_clear", "1")),
+    ("weather.source", "oracle", ("weather.source", "archive")),
+    ("weather.variables", ["tmin", "snow"], ("weather.variables", "snow", "tmax")),
+    ("weather.variables", ["tmin", "tmin"], ("weather.variables", "once")),
+    ("weather.variables", [], ("weather.variables", "none")),
+    ("weather.start", "2019-05-01", ("weather.start", "after the first day of imagery")),
+    ("weather.fill_gaps", 90, ("weather.fill_gaps", "31")),
+    ("labels.years", [2019, 2030], ("labels.years", "2030", "outside the period")),
+    ("labels.years", [2019, 2019], ("labels", "twice")),
+    ("labels.path", "crop.tif", ("labels", "{year}")),
+    ("labels.method", "mean", ("labels.method", "majority")),
+    ("split.places.test", ["z"], ("split.places", "z", "area.sites")),
+    ("split.places.validation", ["a"], ("split.places", "both test and validation")),
+    ("split.places.test_share", 0.2, ("split.places", "not both")),
+    ("split.places", {"test_share": 0.7, "validation_share": 0.4}, ("split.places", "nothing to train on")),
+    ("split.years.test", [2030], ("split.years", "2030", "period does not touch")),
+    ("split.years.test", [2019, 2020, 2021], ("split.years", "no year to train on")),
+    ("split.years.validation", [2021], ("split.years", "both test and validation")),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "parts"), WRONG, ids=[f"{key}={value}" for key, value, _ in WRONG])
+def test_a_wrong_line(key: str, value: Any, parts: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_region(changed(key, value), "my.yaml")
+    text = str(refused.value)
+    assert text.startswith("my.yaml: ") and "\n" not in text
+    for part in parts:
+        assert part in text
+
+
+def test_every_wrong_line_is_named_at_once() -> None:
+    recipe = changed("title", ...)
+    recipe["grid"] = {"crs": "EPSG:4326"}
+    with pytest.raises(InputError, match=r"title.*grid\.crs|grid\.crs.*title"):
+        parse_region(recipe, "my.yaml")
+
+
+@given(st.tuples(*(st.floats(-200, 200) for _ in range(4))))
+def test_a_box_is_taken_exactly_if_it_is_one(box: tuple[float, float, float, float]) -> None:
+    west, south, east, north = box
+    good = -180 <= west < east <= 180 and -84 <= south < north <= 84
+    recipe = changed("area", {"bbox": list(box)}) | {"split": {}}
+    if good:
+        assert parse_region(recipe, "x").area.bbox == box
+    else:
+        with pytest.raises(InputError, match="area"):
+            parse_region(recipe, "x")
+
+
+@given(st.dates(date(1982, 1, 1), date(2060, 1, 1)), st.dates(date(1982, 1, 1), date(2060, 1, 1)))
+def test_a_period_is_taken_exactly_if_it_does_not_run_backwards(start: date, end: date) -> None:
+    recipe = changed("period", {"start": start, "end": end}) | {"split": {}}
+    del recipe["labels"]
+    if start <= end:
+        period = parse_region(recipe, "x").period
+        assert period.contains(start) and period.contains(end)
+        assert (period.years[0], period.years[-1]) == (start.year, end.year)
+    else:
+        with pytest.raises(InputError, match="swap"):
+            parse_region(recipe, "x")
+
+
+def test_months_and_period_both_count() -> None:
+    period = parse_region(changed("period.months", [6, 7]), "x").period
+    assert period.contains(date(2020, 6, 1)) and period.contains(date(2021, 7, 31))
+    assert not period.contains(date(2020, 5, 31)) and not period.contains(date(2018, 6, 1))
+
+
+@pytest.mark.parametrize(
+    ("start", "weather", "first"),
+    [
+        ("2019-04-01", None, date(2018, 10, 1)),
+        ("2019-11-01", None, date(2018, 10, 1)),
+        ("2019-04-01", "2017-01-01", date(2017, 1, 1)),
+        ("2019-04-01", "2019-04-01", date(2019, 4, 1)),
+    ],
+)
+def test_weather_begins_in_the_autumn_before(start: str, weather: str | None, first: date) -> None:
+    recipe = changed("period.start", start)
+    recipe["weather"]["start"] = weather
+    assert parse_region(recipe, "x").weather_start == first
+
+
+def test_a_recipe_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    region, found = load_region(str(path))
+    assert region == parse_region(RECIPE, "x") and found == path
+
+
+def test_a_recipe_survives_being_stored_in_a_cube() -> None:
+    region = parse_region(RECIPE, "x")
+    assert parse_region(region.model_dump(mode="json"), "y") == region
+
+
+def test_paths_of_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELSEWHERE", "/elsewhere")
+    recipe, data = tmp_path / "recipes/my.yaml", tmp_path / "data"
+    assert resolve_path("archive", recipe, data) == tmp_path / "recipes/archive"
+    assert resolve_path("{data_dir}/archive", recipe, data) == tmp_path / "data/archive"
+    assert resolve_path("${ELSEWHERE}/x.nc", recipe, data) == Path("/elsewhere/x.nc")
+    assert resolve_path("crop_{year}.tif", recipe, data).name == "crop_{year}.tif"
+    monkeypatch.delenv("ELSEWHERE")
+    with pytest.raises(InputError, match=r"my\.yaml.*ELSEWHERE.*set it"):
+        resolve_path("${ELSEWHERE}/x.nc", recipe, data)

@@ -1,0 +1,335 @@
+"""The commands around a cube: regions, plan, dataset, check, explain, export."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import yaml
+import zarr
+from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.region import shipped_regions
+from mmvsf.datasets.statistics import training_statistics
+from mmvsf.datasets.store import finish_writes, open_pixels
+from mmvsf.datasets.variables import is_clear
+from mmvsf.pipeline.products import decode_fmask
+
+from .conftest import Command, Outcome
+from .reference import expected_day
+from .tiny_archive import COLUMNS, LEFT, ROWS, SCENES, TOP, TinyArchive
+
+Build = Callable[..., Outcome]
+DAY = date(2021, 5, 5)
+
+
+def test_regions_are_listed_and_shown(mmvsf: Command) -> None:
+    listed = mmvsf("regions")
+    assert listed.code == 0
+    for name in shipped_regions():
+        assert name in listed.out
+        assert yaml.safe_load(mmvsf("regions", "--show", name).out)["title"]
+    assert mmvsf("regions", "--show", "atlantis").code == 2
+
+
+def test_the_plan_is_told_before_anything_is_read(tiny: TinyArchive, mmvsf: Command) -> None:
+    for scene in SCENES:  # no pixel is needed
+        for path in (tiny.root / f"scenes/{scene.id}").glob("*.tif"):
+            path.unlink()
+    outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data, "--json")
+    facts = json.loads(outcome.out)
+    assert outcome.code == 0 and not tiny.data.exists()
+    assert (facts["scenes"], facts["blocks"], facts["label_years"]) == (12, 6, [2020, 2021])
+    assert facts["weather_days"] == 639
+    assert facts["block_days"] == 8 * 6  # the margin of an outline is wider than the region
+    assert facts["read_megabytes"] == pytest.approx(8 * 6 * 32 * 32 * 7.2 / 1e6, abs=0.1)
+    text = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).out
+    for part in ("hls-s30", "2021: 6", "6 blocks", "MB", "minutes", "639 days"):
+        assert part in text
+
+
+def test_json_for_programs_is_all_there_is_on_the_output(tiny: TinyArchive, dataset: Build) -> None:
+    outcome = dataset(tiny, "--json")
+    facts = json.loads(outcome.out)
+    assert facts["failed"] == 0 and facts["completeness"] == 1.0 and facts["cube"] == str(tiny.cube)
+    status = Cube.open(tiny.cube).array("imagery/status")
+    assert (facts["stored"], facts["skipped_cloudy"]) == ((status == 2).sum(), (status == 3).sum())
+
+
+def test_a_build_in_a_process_of_its_own_is_quiet(tiny: TinyArchive) -> None:
+    command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(tiny.recipe), "--workers", "1"]
+    ended = subprocess.run([*command, "--data-dir", str(tiny.data)], capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert str(tiny.cube) in re.sub(r"[\s│┃]", "", ended.stdout)  # though a narrow table folds it
+
+
+def test_debug_shows_the_traceback(tiny: TinyArchive) -> None:
+    command = [sys.executable, "-m", "mmvsf.datasets.command", "--debug", "dataset", "atlantis"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode != 0 and "Traceback" in ended.stderr and "InputError" in ended.stderr
+
+
+# ---------------------------------------------------------------------- explain
+
+
+def test_every_pixel_of_a_line_is_explained(built: TinyArchive, mmvsf: Command) -> None:
+    expected = expected_day(built.root, [scene for scene in SCENES if scene.day == DAY], 0.05)
+    seen = set()
+    for column in range(0, COLUMNS, 5):
+        row = 40
+        x, y = LEFT + 30 * column + 1, TOP - 30 * row - 29
+        facts = json.loads(mmvsf("explain", built.cube, "--day", DAY, "--x", x, "--y", y, "--json").out)
+        assert (facts["row"], facts["column"], facts["block"]) == (row, column, [1, column // 32])
+        scene = expected.scene[row, column]
+        if scene is None:
+            assert "do not reach this pixel" in facts["reason"]
+        else:
+            assert facts["scene"]["id"] == scene.id and facts["quality"] == expected.quality[row, column]
+        seen.add(scene and scene.id)
+    assert len(seen) > 2
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        ("2021-05-06", "no scene of that day covers the block"),
+        ("2021-01-15", "outside the recipe"),
+        ("2021-05-21", "only its mask is stored"),
+    ],
+)
+def test_the_reason_why_there_is_none(built: TinyArchive, mmvsf: Command, day: str, reason: str) -> None:
+    x, y = LEFT + 30 * 90, TOP - 30 * 60
+    outcome = mmvsf("explain", built.cube, "--day", day, "--x", x, "--y", y)
+    assert outcome.code == 0 and reason in outcome.out
+
+
+def test_a_failed_day_is_explained(tiny: TinyArchive, mmvsf: Command, dataset: Build) -> None:
+    tiny.file(SCENES[-1], "B04").write_bytes(b"")
+    dataset(tiny)
+    x, y = LEFT + 30 * 90, TOP - 30 * 60
+    outcome = mmvsf("explain", tiny.cube, "--day", SCENES[-1].day, "--x", x, "--y", y)
+    assert "could not be read" in outcome.out
+
+
+def test_degrees(built: TinyArchive, mmvsf: Command) -> None:
+    options = ("--day", DAY, "--x", -95.99, "--y", 41.957, "--lonlat", "--json")
+    facts = json.loads(mmvsf("explain", built.cube, *options).out)
+    assert 0 <= facts["row"] < ROWS and 0 <= facts["column"] < COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("day", "x", "part"),
+    [("2021-13-01", LEFT + 5, "YYYY-MM-DD"), ("1999-01-01", LEFT + 5, "calendar"), ("2021-05-05", 0, "outside")],
+)
+def test_a_question_beside_the_cube(built: TinyArchive, mmvsf: Command, day: str, x: float, part: str) -> None:
+    outcome = mmvsf("explain", built.cube, "--day", day, "--x", x, "--y", TOP - 5)
+    assert outcome.code == 2 and part in outcome.error
+
+
+# ---------------------------------------------------------------------- export
+
+
+def test_a_day_as_a_geotiff(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    out = tmp_path / "maps/day.tif"
+    assert mmvsf("export", built.cube, "--day", DAY, "--out", out).code == 0
+    first = int(zarr.open_array(str(built.cube / "imagery/time"), mode="r")[0])
+    stored = zarr.open_array(str(built.cube / "imagery/reflectance"), mode="r")[(DAY - date(1970, 1, 1)).days - first]
+    with rasterio.open(out) as file:
+        np.testing.assert_array_equal(file.read(), stored)
+        assert file.crs.to_epsg() == 32615 and file.nodata == -9999 and set(file.scales) == {1e-4}
+        assert list(file.transform)[:6] == [30, 0, LEFT, 0, -30, TOP]
+        assert file.descriptions == ("blue", "green", "red", "nir", "swir1", "swir2")
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    assert [path.name for path in out.parent.iterdir()] == ["day.tif"]
+
+
+@pytest.mark.parametrize(
+    ("what", "when", "name"),
+    [
+        ("quality", ("--day", DAY), "imagery/quality"),
+        ("scene", ("--day", DAY), "imagery/scene"),
+        ("crop", ("--year", 2020), "labels/crop"),
+        ("purity", ("--year", 2021), "labels/purity"),
+    ],
+)
+def test_other_arrays(
+    built: TinyArchive, mmvsf: Command, tmp_path: Path, what: str, when: tuple[Any, ...], name: str
+) -> None:
+    assert mmvsf("export", built.cube, "--what", what, *when, "--out", tmp_path / "x.tif").code == 0
+    array = zarr.open_array(str(built.cube / name), mode="r")
+    first = int(zarr.open_array(str(built.cube / "imagery/time"), mode="r")[0])
+    position = when[1] - 2020 if "--year" in when else (DAY - date(1970, 1, 1)).days - first
+    with rasterio.open(tmp_path / "x.tif") as file:
+        np.testing.assert_array_equal(file.read(1), array[position])
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ((), "--day"),
+        (("--day", "1999-01-01"), "calendar"),
+        (("--what", "crop"), "2020, 2021"),
+        (("--what", "crop", "--year", 2019), "2020, 2021"),
+        (("--what", "thermal"), "choose one of"),
+    ],
+)
+def test_an_export_that_cannot_be(
+    built: TinyArchive, mmvsf: Command, tmp_path: Path, options: tuple[Any, ...], part: str
+) -> None:
+    outcome = mmvsf("export", built.cube, *options, "--out", tmp_path / "x.tif")
+    assert outcome.code == 2 and part in outcome.error
+    assert not (tmp_path / "x.tif").exists()
+
+
+# ---------------------------------------------------------------------- check
+
+
+def test_a_sound_cube(built: TinyArchive, mmvsf: Command) -> None:
+    outcome = mmvsf("check", built.cube, "--json")
+    checks = json.loads(outcome.out)["checks"]
+    assert outcome.code == 0 and len(checks) >= 8 and all(ok for _, ok, _ in checks)
+
+
+def pixels(cube: Path, name: str, index: Any, value: Any) -> None:
+    finish_writes([open_pixels(cube, name, write=True)[index].write(value)], cube)
+
+
+def small(cube: Path, name: str, index: Any, value: Any) -> None:
+    zarr.open_array(str(cube / name), mode="r+")[index] = value
+
+
+def at(day: date) -> int:
+    return (day - date(1970, 1, 1)).days - 567 * 32
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a pixel without a scene": (
+        lambda cube: pixels(cube, "imagery/scene", (at(DAY), slice(0, 64), slice(20, 96)), np.uint8(255)),
+        "without a scene",
+    ),
+    "reflectance under no data": (
+        lambda cube: pixels(
+            cube, "imagery/reflectance", (at(DAY), slice(0, 6), slice(0, 32), slice(32, 64)), np.int16(-9999)
+        ),
+        "clear fraction",
+    ),
+    "a block beyond the recipe": (lambda cube: small(cube, "imagery/clear_fraction", at(DAY), 101), "clear fraction"),
+    "weather that is lost": (lambda cube: small(cube, "weather/tmax", (100, 0, 0), np.nan), "tmax misses days"),
+    "weather in kelvin": (lambda cube: small(cube, "weather/tmax", 100, 300), "tmax out of range"),
+    "no training place": (lambda cube: small(cube, "splits/split", ..., 3), "nothing to train on"),
+    "no sums": (lambda cube: small(cube, "statistics/imagery_count", ..., 0), "no clear pixel"),
+    "a stray label": (
+        lambda cube: pixels(cube, "labels/crop", (0, slice(0, 2), slice(0, 2)), np.uint16(77)),
+        "not in the legend: [77]",
+    ),
+    "never seen": (lambda cube: small(cube, "imagery/status", ..., 1), "never seen"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_found(finished: TinyArchive, mmvsf: Command, kind: str) -> None:
+    damage, part = DAMAGE[kind]
+    damage(finished.cube)
+    outcome = mmvsf("check", finished.cube)
+    assert outcome.code == 1 and "not sound" in outcome.error and part in outcome.error
+
+
+# ---------------------------------------------------------------------- statistics and splits of a built cube
+
+
+def test_statistics_of_the_training_part(built: TinyArchive) -> None:
+    """Sums that travelled through the ledger, against numpy on the pixels."""
+    cube = Cube.open(built.cube)
+    quality, stored = cube.array("imagery/quality"), cube.array("imagery/reflectance")
+    place = (cube.array("splits/split") == 1).repeat(16, 0).repeat(16, 1)
+    assert place.any() and not place.all()
+    year = cube.calendar.days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+    clear = (quality != 255) & (quality & 0b11110 == 0) & (stored != -9999).all(axis=1)
+    values = np.moveaxis(stored, 1, -1)[clear & (year == 2020)[:, None, None] & place] * 1e-4
+    imagery, weather = training_statistics(cube)
+    np.testing.assert_allclose(imagery.mean, values.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(imagery.std, values.std(axis=0), rtol=1e-7)
+    chunks = np.argwhere(cube.array("splits/split") == 1)
+    days = slice(26, 26 + 92 + 366)  # from 2019-10-01 to the end of 2020
+    for position, name in enumerate(cube.weather):
+        array = cube.array(f"weather/{name}").astype(float)
+        series = np.stack([array[days, (16 * cy + 8) // 48, (16 * cx + 8) // 48] for cy, cx in chunks])
+        assert weather.mean[position] == pytest.approx(series.mean(), rel=1e-9)
+        assert weather.std[position] == pytest.approx(series.std(), rel=1e-6)
+
+
+def test_the_table_of_scenes(built: TinyArchive) -> None:
+    table = zarr.open_group(str(built.cube / "scenes"), mode="r")
+    ids = set(table["id"][...].tolist())
+    assert ids == {scene.id for scene in SCENES}
+    rows = list(zip(*(table[name][...].tolist() for name in ("day", "block_y", "block_x", "index")), strict=True))
+    assert rows == sorted(rows) and len(rows) == len(set(rows))
+    moments = dict(zip(table["id"][...].tolist(), table["acquired"][...].tolist(), strict=True))
+    for scene in SCENES:
+        assert np.datetime64(moments[scene.id], "s") == np.datetime64(scene.when)
+
+
+def test_origin_and_licence_are_in_the_cube(built: TinyArchive) -> None:
+    attributes = zarr.open_group(str(built.cube), mode="r").attrs
+    assert (attributes["format"], attributes["format_version"]) == ("mmvsf-cube", 1)
+    assert attributes["attribution"] == "made for the tests" and attributes["region"]["name"] == "tiny"
+    assert {source["product"] for source in attributes["sources"]} == {"hls-l30", "hls-s30"}
+    assert all(source["licence"] and source["processing"] for source in attributes["sources"])
+    assert attributes["software"]["mmvsf"] and attributes["created"]
+
+
+REAL = os.environ.get("MMVSF_REAL_DATA")
+
+
+@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
+    """640 m of Flanders: 118 Sentinel-2 scenes, AgERA5, parcels. A clear day's red band is the file's pixels."""
+    recipe = Path(__file__).parents[1] / "recipes/flanders-2018.yaml"
+    outcome = mmvsf("dataset", recipe, "--data-dir", tmp_path, "--workers", 1, "--json")
+    assert outcome.code == 0, outcome.err
+    facts = json.loads(outcome.out)
+    assert facts["failed"] == 0 and facts["stored"] > 40
+    cube = Cube.open(tmp_path / "flanders-2018.zarr")
+    root = Path(str(REAL)) / "flanders-2018"
+    items = json.loads((root / "items.json").read_text())["features"]
+    compared = 0
+    for item in items[::9]:
+        day = date.fromisoformat(item["properties"]["datetime"][:10])
+        position = cube.calendar.index((day - date(1970, 1, 1)).days)
+        if cube.array("imagery/status")[position, 0, 0] != 2:
+            continue
+        with (
+            rasterio.open(root / item["assets"]["B04"]["href"]) as red,
+            rasterio.open(root / item["assets"]["SCL"]["href"]) as scl,
+        ):
+            pixels, mask = red.read(1).astype(int), scl.read(1).repeat(2, 0).repeat(2, 1)
+        found = cube.array("imagery/reflectance")[position, 2]
+        np.testing.assert_array_equal(found, np.where((pixels == 0) | (mask < 2), -9999, pixels))
+        compared += 1
+    assert compared > 3
+    assert (cube.array("labels/crop") > 0).any()
+    assert digest(cube.path) == cube.identity
+
+
+@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+def test_a_real_fmask() -> None:
+    """A granule's codes keep every bit, and clear is what its bits say."""
+    (path,) = (Path(str(REAL)) / "hls").glob("*.Fmask.tif")
+    with rasterio.open(path) as file:
+        codes = file.read(1)
+    decoded = decode_fmask(codes)
+    assert set(np.unique(codes[decoded != codes] ^ decoded[decoded != codes])) <= {1}
+    assert ((decoded == 255) == (codes == 255)).all()
+    clear = is_clear(decoded)
+    assert 0.01 < clear.mean() < 1
+    assert not (codes[clear] & 0b00011110).any()
+    assert ((codes[~clear] & 0b00011110 != 0) | (codes[~clear] == 255)).all()

@@ -1,0 +1,60 @@
+"""The cube is the contract: `datasets` knows nobody, `pipeline` and `model` know `datasets` and never each other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("datasets", "pipeline", "model")
+MAY_KNOW = {"datasets": {"datasets"}, "pipeline": {"datasets", "pipeline"}, "model": {"datasets", "model"}}
+WITH_TORCH = {"batch.py", "loader.py"}
+"""The modules of `datasets` that need the extra `train`."""
+
+MODULES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names of everything that a module imports, anywhere in it; relative imports are resolved."""
+    package = ["mmvsf", *path.relative_to(ROOT).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_relative_imports_are_resolved() -> None:
+    assert "mmvsf.pipeline.scene.Asset" in imports(ROOT / "pipeline/sources/archive.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_part_imports_only_what_it_may_know(path: Path) -> None:
+    part = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        first, _, rest = name.partition(".")
+        assert first not in PARTS, f"{name}: as a bare name this is another package"
+        if first == "mmvsf":
+            assert rest.split(".")[0] in MAY_KNOW[part], f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_cubes_are_built_and_read_without_torch(path: Path) -> None:
+    part = path.relative_to(ROOT).parts[0]
+    if part == "model" or (part == "datasets" and path.name in WITH_TORCH):
+        return
+    heavy = {name for name in imports(path) if name.split(".")[0] in {"torch", "lightning", "safetensors", "sklearn"}}
+    assert not heavy
+    if part == "datasets":
+        assert not {name for name in imports(path) for module in WITH_TORCH if f"datasets.{module[:-3]}." in name}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.name)
+def test_tests_do_not_use_bare_names_either(path: Path) -> None:
+    assert not {name for name in imports(path) if name.split(".")[0] in PARTS}
