@@ -39,6 +39,7 @@ demo: $(READY)
 	$(MMVSF) dataset sandbox
 	$(MMVSF) pretrain sandbox
 	$(MMVSF) cropmap sandbox
+	$(MMVSF) forecast sandbox --day 2022-07-18 --lead 20
 	$(MMVSF) report sandbox
 	$(MMVSF) summary sandbox
 

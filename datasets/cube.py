@@ -148,8 +148,14 @@ def open_cube(path: Path | str) -> xr.DataTree:
     Raises InputError or IncompleteError as `Cube.open` does.
     """
     cube = Cube.open(Path(path))
-    chunks = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
-    return xr.open_datatree(path, engine="zarr", chunks=chunks)
+    shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
+    groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
+    for folder in sorted(cube.path.iterdir()):
+        if (folder / "zarr.json").is_file():
+            # Other groups are not sharded; their own chunks are as good as any.
+            chunks = shards if folder.name in ("imagery", "labels") else {}
+            groups[folder.name] = xr.open_zarr(folder, chunks=chunks, consolidated=False)
+    return xr.DataTree.from_dict(groups)
 
 
 def digest(path: Path) -> str:

@@ -103,7 +103,7 @@ def _shares(places: Places, count: int) -> tuple[int, int]:
 
 def _strips(places: Places, units: NDArray[np.int32], side: int) -> NDArray[np.uint8]:
     """Columns of units (`side` chunks wide) from west to east: test, buffer, validation, buffer, training."""
-    columns = np.flatnonzero((units > 0).any(axis=0)[::side])
+    columns = np.flatnonzero(np.asarray((units > 0).any(axis=0))[::side])
     tests, validations = _shares(places, columns.size)
     code = np.full(columns.size, Split.NONE, np.uint8)
     start = 0

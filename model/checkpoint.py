@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.reader import Normalisation
 from mmvsf.datasets.statistics import Moments
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from .network import MMVSF, NetworkConfig
 

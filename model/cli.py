@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
 from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube, cube_path
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.region import load_region
-from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint

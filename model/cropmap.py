@@ -12,6 +12,11 @@ from typing import Any
 
 import lightning
 import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.legend import Legend
@@ -19,10 +24,6 @@ from mmvsf.datasets.loader import LabelledSamples, LabelLookup, SamplePlan, coll
 from mmvsf.datasets.reader import WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows, spread
-from numpy.typing import NDArray
-from rich.progress import track
-from safetensors.torch import save_file
-from torch.utils.data import DataLoader
 
 from .checkpoint import Checkpoint, check_fits, new_network
 from .device import autocast_precision, choose_device

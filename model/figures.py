@@ -10,10 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import date_of
 from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.reader import Floats
-from numpy.typing import NDArray
 
 from .forecast import BlockForecast
 from .metrics import ndvi

@@ -10,6 +10,8 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 import torch
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import date_of
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
@@ -18,7 +20,6 @@ from mmvsf.datasets.loader import Sample
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import Window, chunk_window, clear_days
-from numpy.typing import NDArray
 
 from .baselines import persistence
 from .network import MMVSF

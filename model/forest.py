@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+
 from mmvsf.datasets.loader import LabelLookup
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.windows import Window
-from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 
 from .baselines import days_since_new_year
 

@@ -11,10 +11,11 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 import rasterio.shutil
-from mmvsf.datasets.grid import BlockIndex, Grid
-from mmvsf.datasets.legend import Legend
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
+
+from mmvsf.datasets.grid import BlockIndex, Grid
+from mmvsf.datasets.legend import Legend
 
 MAP, CONFIDENCE = "crop_map.tif", "confidence.tif"
 UNKNOWN_CONFIDENCE = 255

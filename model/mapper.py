@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from mmvsf.datasets.batch import Batch
 from mmvsf.datasets.loader import Sample, collate
 from mmvsf.datasets.reader import Floats
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .network import MMVSF, PixelDecoder, from_patches
 

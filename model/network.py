@@ -15,9 +15,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from mmvsf.datasets.batch import Batch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from mmvsf.datasets.batch import Batch
 
 CYCLE = 1461
 """Days in four years: the calendar repeats, so the phase of the year is exact in integers."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from mmvsf.datasets.batch import Batch
 from torch import Tensor
+
+from mmvsf.datasets.batch import Batch
 
 from .network import MMVSF
 

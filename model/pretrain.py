@@ -13,12 +13,13 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from rich.progress import track
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.loader import SamplePlan, Windows
 from mmvsf.datasets.reader import Normalisation, WindowReader
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, index_windows, spread
-from rich.progress import track
 
 from .checkpoint import new_network, save_checkpoint
 from .device import autocast_precision, choose_device

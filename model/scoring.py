@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from mmvsf.datasets.loader import Sample, collate, season_sample
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import Part, Window, chunk_window, clear_days
-from numpy.typing import NDArray
 
 from .baselines import Climatology, days_since_new_year, persistence
 from .metrics import LEADS, ForecastScores

@@ -12,10 +12,11 @@ from typing import Any, Generic, TypeVar
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from mmvsf.datasets.batch import Batch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
+
+from mmvsf.datasets.batch import Batch
 
 console = Console(stderr=True)
 Network = TypeVar("Network", bound=nn.Module)

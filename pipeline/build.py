@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import zarr
+from zarr.errors import ZarrUserWarning
+
 from mmvsf.datasets.calendar import Calendar, calendar_of
 from mmvsf.datasets.cube import create_template, cube_path, digest, root_attributes
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
@@ -21,7 +23,6 @@ from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend, read_legend
 from mmvsf.datasets.region import Region, load_region, resolve_path
 from mmvsf.datasets.store import sweep_leftovers
-from zarr.errors import ZarrUserWarning
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 import zarr
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import IncompleteError
@@ -21,7 +23,6 @@ from mmvsf.datasets.variables import (
     Status,
     is_clear,
 )
-from numpy.typing import NDArray
 
 SAMPLED_UNITS = 24
 """(day, block) units whose pixels are compared with the summaries; all of them in a full check of a small cube."""

@@ -206,10 +206,10 @@ def summary(
     from mmvsf.datasets.cube import cube_path
     from mmvsf.datasets.region import load_region
 
-    from .summary import summary_table
+    from .summary import summary_tables
 
     name = load_region(region)[0].name
-    console.print(summary_table(cube_path(name, data_dir), runs_dir / name))
+    console.print(summary_tables(cube_path(name, data_dir), runs_dir / name))
 
 
 def _print_plan(prepared: "BuildPlan", workers: int, as_json: bool) -> None:

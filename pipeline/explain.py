@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import zarr
+from pyproj import Transformer
+
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, Status
-from pyproj import Transformer
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio.shutil import copy as copy_raster
+
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL
-from rasterio.shutil import copy as copy_raster
 
 from .explain import parse_day
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import Calendar, date_of
 from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.layout import ArraySpec, GroupSpec
@@ -14,7 +16,6 @@ from mmvsf.datasets.region import Region
 from mmvsf.datasets.splits import place_split, year_split
 from mmvsf.datasets.store import create_group
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Status
-from numpy.typing import NDArray
 
 from .ledger import Ledger
 from .plan import Plan

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
+from numpy.typing import NDArray
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import BlockIndex, Grid
-from numpy.typing import NDArray
 
 from .mapping import mapping
 from .scene import Asset, RasterGrid

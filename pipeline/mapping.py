@@ -11,11 +11,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from mmvsf.datasets.variables import REFLECTANCE_FILL
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 from scipy import sparse
+
+from mmvsf.datasets.variables import REFLECTANCE_FILL
 
 from .scene import RasterGrid
 
@@ -38,7 +38,7 @@ class Mapping:
     nearest: NDArray[np.int64]
     """(target pixels inside,) flat index into the window"""
     weights: Any
-    """scipy CSR (target pixels inside, window pixels) of bilinear weights; None where `native`"""
+    """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`"""
 
     @property
     def empty(self) -> bool:
@@ -50,7 +50,7 @@ class Mapping:
         return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
 
     def reflectance(self, source: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Bilinear (a copy where `native`). One contributor without data leaves the target pixel without, so
+        """Bilinear, or the mean of finer pixels in line (a copy where `native`). One contributor without data leaves the target pixel without, so
         fill never bleeds into values. Rounds half to even."""
         flat = source.ravel()
         if self.native:
@@ -102,12 +102,20 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
         )
         weights = None
     else:
-        low_row, low_column = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
+        # Source pixels finer by a whole factor are averaged over the target pixel; a bilinear pick would alias.
+        factor = _whole_factor(source, target)
+        taps = factor if factor > 1 else 2
+        low_row, low_column = (np.floor(position - (factor - 1) / 2).astype(np.int64) for position in (row, column))
         window = (
-            slice(max(0, int(low_row.min())), min(height, int(low_row.max()) + 2)),
-            slice(max(0, int(low_column.min())), min(width, int(low_column.max()) + 2)),
+            slice(max(0, int(low_row.min())), min(height, int(low_row.max()) + taps)),
+            slice(max(0, int(low_column.min())), min(width, int(low_column.max()) + taps)),
         )
-        weights = _bilinear(row, column, low_row, low_column, window)
+        if factor > 1:
+            axis_weights = [(np.full(row.size, 1 / factor), np.full(row.size, 1 / factor)) for _ in range(factor)]
+        else:
+            right, down = column - low_column, row - low_row
+            axis_weights = [(1 - down, 1 - right), (down, right)]
+        weights = _separable(low_row, low_column, axis_weights, window)
     rows, columns = window
     nearest = (nearest_row - rows.start) * (columns.stop - columns.start) + nearest_column - columns.start
     return Mapping(window, target.shape, native, None if inside.all() else inside, nearest, weights)
@@ -143,20 +151,25 @@ def _native(source: RasterGrid, target: RasterGrid) -> bool:
     return abs(x - round(x)) < SNAP and abs(y - round(y)) < SNAP
 
 
-def _bilinear(
-    row: NDArray[np.float64],
-    column: NDArray[np.float64],
+def _whole_factor(source: RasterGrid, target: RasterGrid) -> int:
+    """How many source pixels fit a target pixel's side where the grids are in line; else 1."""
+    factor = round(target.transform[0] / source.transform[0])
+    return factor if factor > 1 and _native(target, source) else 1
+
+
+def _separable(
     low_row: NDArray[np.int64],
     low_column: NDArray[np.int64],
+    axis_weights: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
     window: tuple[slice, slice],
 ) -> Any:
-    """CSR of the four (or two, or one) weights of each target pixel; neighbours outside are left out."""
+    """CSR of the products of row and column weights of each target pixel's neighbours, counted from the lowest;
+    neighbours outside the window are left out."""
     rows, columns = window
     height, width = rows.stop - rows.start, columns.stop - columns.start
-    right, down = column - low_column, row - low_row
     targets, sources, weights = [], [], []
-    for step_row, weight_row in ((0, 1 - down), (1, down)):
-        for step_column, weight_column in ((0, 1 - right), (1, right)):
+    for step_row, (weight_row, _) in enumerate(axis_weights):
+        for step_column, (_, weight_column) in enumerate(axis_weights):
             weight = weight_row * weight_column
             r, c = low_row + step_row - rows.start, low_column + step_column - columns.start
             used = (weight > 0) & (r >= 0) & (r < height) & (c >= 0) & (c < width)
@@ -164,17 +177,7 @@ def _bilinear(
             sources.append((r * width + c)[used])
             weights.append(weight[used])
     entries = (np.concatenate(weights), (np.concatenate(targets), np.concatenate(sources)))
-    return sparse.csr_array(entries, shape=(row.size, height * width))
-
-
-@lru_cache(maxsize=64)
-def is_crs(text: str) -> bool:
-    """Whether a text (EPSG code, WKT) names a CRS that PROJ knows."""
-    try:
-        CRS(text)
-    except CRSError:
-        return False
-    return True
+    return sparse.csr_array(entries, shape=(low_row.size, height * width))
 
 
 @lru_cache(maxsize=64)

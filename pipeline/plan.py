@@ -8,10 +8,11 @@ from itertools import groupby
 
 import numpy as np
 import shapely
+from pyproj import Transformer
+
 from mmvsf.datasets.calendar import Calendar
 from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.variables import BANDS
-from pyproj import Transformer
 
 from .scene import Scene
 from .sources.archive import FOOTPRINT_MARGIN_DEGREES

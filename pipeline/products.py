@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, Quality
 from numpy.typing import NDArray
+
+from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, Quality
 
 REFLECTANCE_MAX = np.iinfo(np.int16).max
 """Numbers above this (a reflectance of 3.28) saturate."""

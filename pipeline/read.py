@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import SHARD_DAYS
 from mmvsf.datasets.errors import one_line
 from mmvsf.datasets.grid import BlockIndex, Grid
@@ -22,7 +24,6 @@ from mmvsf.datasets.variables import (
     Status,
     is_clear,
 )
-from numpy.typing import NDArray
 
 from .mapping import Mapping, mapping
 from .plan import ShardTask

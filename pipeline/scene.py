@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from affine import Affine
-from mmvsf.datasets.calendar import day_number
 from odc.geo.geobox import GeoBox
+
+from mmvsf.datasets.calendar import day_number
 
 
 class RasterGrid(NamedTuple):

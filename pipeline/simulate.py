@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import grid_of
 from mmvsf.datasets.region import Region, load_region, resolve_path
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .sandbox import Site, WorldSpec, is_finished, simulate
 

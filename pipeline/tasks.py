@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import SHARD_DAYS, Calendar
 from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
-from numpy.typing import NDArray
 
 from .labels import LabelTask, read_labels
 from .ledger import Ledger
 from .plan import ShardTask
+from .raster import gdal_environment
 from .read import BlockShard, clear_pixels, read_shard
 from .sources.protocols import ImagerySource, LabelSource
 
@@ -53,7 +55,8 @@ def label_entry_name(year: int, block: BlockIndex) -> str:
 
 def run_shard_task(task: ShardTask, context: BuildContext) -> TaskReport:
     """Read and write one task. Raises OSError if the disk refuses; a scene that cannot be read is recorded."""
-    shards = read_shard(task, context.grid, context.imagery, context.skip_below_clear)
+    with gdal_environment():
+        shards = read_shard(task, context.grid, context.imagery, context.skip_below_clear)
     time = context.calendar.shard_slice(task.shard)
     ledger = Ledger.of_cube(context.cube)
     arrays = {
@@ -81,7 +84,8 @@ def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
     if context.labels is None:
         raise ValueError("a label task needs a label source")
     rows, columns = context.grid.block_slices(task.block)
-    codes, purity = read_labels(task, context.grid, context.labels, context.label_method, context.label_codes)
+    with gdal_environment():
+        codes, purity = read_labels(task, context.grid, context.labels, context.label_method, context.label_codes)
     year = context.label_years.index(task.year)
     writes = [
         open_pixels(context.cube, f"labels/{name}", write=True)[year, rows, columns].write(values)

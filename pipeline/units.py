@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WEATHER_BY_NAME
-from numpy.typing import NDArray
 
 KELVIN_OFFSET = 273.15
 SECONDS_PER_DAY = 86400.0

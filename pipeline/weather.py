@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from pyproj import Transformer
+
 from mmvsf.datasets.calendar import Calendar, date_of, day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Region
 from mmvsf.datasets.variables import WeatherFlag
-from numpy.typing import NDArray
-from pyproj import Transformer
 
 from .sources.protocols import WeatherSource
 from .units import check_range

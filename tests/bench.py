@@ -23,6 +23,14 @@ from typing import Any
 
 import numpy as np
 
+HLS_BANDS = {
+    "hls2-l30": ("B02", "B03", "B04", "B05", "B06", "B07"),
+    "hls2-s30": ("B02", "B03", "B04", "B8A", "B11", "B12"),
+}
+STAC_TYPES = {
+    "*": {"assets": {"*": {"data_type": "int16", "nodata": -9999}, "Fmask": {"data_type": "uint8", "nodata": 255}}}
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -39,6 +47,7 @@ def bench_build(data_dir: Path, repeats: int) -> None:
     """Read one block's whole period, scene files to arrays, with this project's reader and with odc-stac."""
     import odc.stac
     import pystac
+
     from mmvsf.pipeline.build import prepare
     from mmvsf.pipeline.plan import shard_tasks
     from mmvsf.pipeline.read import read_shard
@@ -59,27 +68,18 @@ def bench_build(data_dir: Path, repeats: int) -> None:
         tasks = shard_tasks(plan.imagery, plan.grid, units)
         ids = {scene.id for task in tasks for scene in task.scenes}
         items = [_absolute(item, archive) for item in collection if item.id in ids]
-        bands = {
-            "hls2-l30": ["B02", "B03", "B04", "B05", "B06", "B07"],
-            "hls2-s30": ["B02", "B03", "B04", "B8A", "B11", "B12"],
-        }
-        config = {
-            "*": {
-                "assets": {"*": {"data_type": "int16", "nodata": -9999}, "Fmask": {"data_type": "uint8", "nodata": 255}}
-            }
-        }
 
         def ours(tasks: Any = tasks) -> None:
             for task in tasks:
                 read_shard(task, plan.grid, plan.context.imagery, plan.region.imagery.skip_below_clear)
 
         def theirs(items: Any = items, block: Any = block) -> None:
-            for product, names in bands.items():
+            for product, names in HLS_BANDS.items():
                 odc.stac.load(
                     [item for item in items if item.collection_id == product],
                     bands=[*names, "Fmask"],
                     geobox=plan.grid.block_geobox(block),
-                    stac_cfg=config,
+                    stac_cfg=STAC_TYPES,
                     resampling={"*": "bilinear", "Fmask": "nearest"},
                     groupby="time",
                     pool=1,
@@ -98,6 +98,7 @@ def bench_build(data_dir: Path, repeats: int) -> None:
 def bench_windows(data_dir: Path, repeats: int) -> None:
     """Series of 20 days x 6 bands x one chunk at random places, raw int16."""
     import zarr
+
     from mmvsf.datasets.cube import Cube
     from mmvsf.datasets.store import open_pixels
     from mmvsf.datasets.variables import Status
@@ -136,6 +137,7 @@ def bench_windows(data_dir: Path, repeats: int) -> None:
 def bench_train(data_dir: Path, repeats: int) -> None:
     """Training windows a second: of the loader alone, and of the compact model's whole training step."""
     import torch
+
     from mmvsf.datasets.cube import Cube
     from mmvsf.datasets.loader import SamplePlan, Windows
     from mmvsf.datasets.reader import Normalisation, WindowReader

@@ -13,6 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import zarr
+from numpy.typing import NDArray
+
 from mmvsf.datasets.calendar import calendar_of, day_number
 from mmvsf.datasets.cube import Cube, create_template
 from mmvsf.datasets.grid import grid_of
@@ -21,7 +23,6 @@ from mmvsf.datasets.region import parse_region
 from mmvsf.datasets.splits import place_split, year_split
 from mmvsf.datasets.store import open_pixels
 from mmvsf.datasets.variables import BAND_NAMES, Quality, Status
-from numpy.typing import NDArray
 
 SOIL = np.array([0.07, 0.10, 0.14, 0.22, 0.30, 0.27])
 LEAF = np.array([0.03, 0.08, 0.035, 0.48, 0.20, 0.09])

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+
 from mmvsf.datasets.variables import Split, Status
 
 from .drawing import MONTHS, SPLIT_NAMES, WIDTH, clear_colours, month_axis

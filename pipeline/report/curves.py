@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from mmvsf.datasets.legend import LegendClass
-from mmvsf.datasets.variables import is_clear
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
+
+from mmvsf.datasets.legend import LegendClass
+from mmvsf.datasets.variables import is_clear
 
 from .drawing import NORMAL, WIDTH, month_axis, readable
 from .elements import Absent, Section, drawn

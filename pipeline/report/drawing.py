@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
 from mmvsf.datasets.legend import LegendClass
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Split
-from numpy.typing import NDArray
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+
 from mmvsf.datasets.legend import Legend
 
 from .drawing import WIDTH, class_handles, class_image, colour, map_frame

@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 from matplotlib import rc_context
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.variables import Status
 

@@ -8,9 +8,10 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import Formatter, MaxNLocator
-from mmvsf.datasets.variables import Status
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+
+from mmvsf.datasets.variables import Status
 
 from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
 from .elements import Facts, Note, Part, Section, drawn

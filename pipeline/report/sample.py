@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.grid import BlockIndex
 from mmvsf.datasets.region import shipped_regions
@@ -17,7 +19,6 @@ from mmvsf.datasets.variables import (
     Split,
     Status,
 )
-from numpy.typing import NDArray
 
 from .drawing import MONTH_STARTS, SPLIT_NAMES
 

@@ -11,11 +11,12 @@ from urllib.parse import unquote, urlparse
 
 import pystac
 import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
-from numpy.typing import NDArray
-from pyproj import Transformer
 
 from ..mapping import is_crs
 from ..products import PRODUCT_OF_COLLECTION, PRODUCTS, Product

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.variables import WEATHER_BY_NAME
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+
+from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.variables import WEATHER_BY_NAME
 
 from ..units import WIND_10M_TO_2M, convert, saturation_pressure, vapour_pressure_deficit
 
@@ -61,7 +62,7 @@ class ArchiveWeather:
         path = self.path
         try:
             if path.suffix == ".zarr" or (path / "zarr.json").is_file() or (path / ".zgroup").is_file():
-                stored: xr.Dataset = xr.open_zarr(path, chunks=None)
+                stored: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
                 return stored
             if path.is_dir():
                 files = sorted(path.glob("*.nc"))

@@ -4,10 +4,11 @@ from datetime import date
 from typing import Any, Protocol
 
 import xarray as xr
+from numpy.typing import NDArray
+
 from mmvsf.datasets.errors import MmvsfError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
-from numpy.typing import NDArray
 
 from ..scene import Asset, Scene
 

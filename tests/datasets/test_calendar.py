@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmvsf.datasets.calendar import Calendar, calendar_of, date_of, day_number
 from mmvsf.datasets.region import Region, parse_region
 

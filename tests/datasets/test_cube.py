@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+
 from mmvsf.datasets.cube import Cube, create_template, digest
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.layout import cube_layout

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import Transformer
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import parse_region
-from pyproj import Transformer
 
 SIDE = 32 * 30.0
 TO_METRES = Transformer.from_crs(4326, 32615, always_xy=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.legend import Legend, LegendClass, read_legend
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import zarr
+
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.region import load_region, parse_region, resolve_path, shipped_regions
 

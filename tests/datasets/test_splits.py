@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import Region, parse_region
 from mmvsf.datasets.splits import place_split, year_split
 from mmvsf.datasets.variables import Split
-from numpy.typing import NDArray
-from scipy import ndimage
 
 NONE, TRAIN, VALIDATION, TEST = Split.NONE, Split.TRAIN, Split.VALIDATION, Split.TEST
 

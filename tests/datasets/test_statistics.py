@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from numpy.typing import NDArray
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.statistics import training_statistics
 from mmvsf.datasets.store import open_pixels, read_pixels
-from numpy.typing import NDArray
 
 
 def test_reflectance_of_the_training_part(grown_cube: Cube) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmvsf.datasets.layout import flag_attributes
 from mmvsf.datasets.variables import BANDS, QUALITY_FLAGS, WEATHER, Quality, Status, is_clear
 

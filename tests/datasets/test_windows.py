@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import Split, Status

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner, Result
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.model.cli import app
-from typer.testing import CliRunner, Result
 
 
 def run(*arguments: str | Path) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mmvsf.model.baselines import Climatology, days_since_new_year, persistence
 from mmvsf.model.metrics import ForecastScores, Sums, class_scores, confusion, lead_of, ndvi
 from mmvsf.model.scoring import forecast_pairs

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
+
 from mmvsf.datasets.batch import Batch
 from mmvsf.model.network import MMVSF, SIZES, NetworkConfig, from_patches, to_patches
 from mmvsf.model.objectives import VariableStep, uniform_keep
-from torch import Tensor
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from safetensors.torch import load_file
+
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.reader import Normalisation, WindowReader
@@ -24,7 +26,6 @@ from mmvsf.model.network import NetworkConfig
 from mmvsf.model.pretrain import LAST, PretrainOptions, pretrain
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.training import Training
-from safetensors.torch import load_file
 
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from mmvsf.datasets import command
 from mmvsf.pipeline.build import Progress, build, prepare
 from mmvsf.pipeline.execute import executor

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+
 from mmvsf.datasets.cube import digest
 
 from .conftest import Command, Outcome

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import zarr
+
 from mmvsf.datasets.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline import plan as planning

@@ -9,9 +9,10 @@ import odc.geo.xr  # noqa: F401
 import pytest
 import xarray as xr
 import zarr
-from mmvsf.datasets.cube import open_cube
 from numpy.typing import NDArray
 from pyproj import CRS
+
+from mmvsf.datasets.cube import open_cube
 
 from .reference import FILL, expected_day
 from .tiny_archive import COLUMNS, LEFT, ROWS, SCENES, TOP, TinyArchive

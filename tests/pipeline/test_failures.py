@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import rasterio
 import zarr
-from mmvsf.datasets.cube import Cube, digest
 from numpy.typing import NDArray
+
+from mmvsf.datasets.cube import Cube, digest
 
 from .conftest import Command, Outcome
 from .tiny_archive import EAST, SCENES, TinyArchive, write_raster

@@ -13,13 +13,14 @@ import pytest
 import rasterio
 import zarr
 from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio import warp
+
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.legend import read_legend
 from mmvsf.pipeline.labels import label_tasks, read_labels
 from mmvsf.pipeline.sources.archive import ArchiveLabels
-from numpy.typing import NDArray
-from pyproj import Transformer
-from rasterio import warp
 
 from .conftest import Outcome, build_tiny
 from .tiny_archive import COLUMNS, LEFT, PIXEL, ROWS, TOP, TinyArchive, label_rasters, write_raster

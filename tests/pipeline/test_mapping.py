@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import Transformer
+
 from mmvsf.pipeline.mapping import mapping
 from mmvsf.pipeline.scene import RasterGrid
-from pyproj import Transformer
 
 FILL = -9999
 LEFT, TOP = 250560.0, 4650240.0
@@ -163,3 +164,17 @@ def test_a_rotated_raster_is_refused() -> None:
     turned = RasterGrid("EPSG:32615", (30.0, 1.0, LEFT, 0.0, -30.0, TOP), (8, 8))
     with pytest.raises(ValueError, match="rotated"):
         mapping(turned, grid(8, 8))
+
+
+def test_finer_pixels_in_line_are_averaged() -> None:
+    """10 m on 30 m: each target pixel is the mean of its nine; one of them without data leaves it without."""
+    source = RasterGrid("EPSG:32631", (10.0, 0.0, 500000.0, 0.0, -10.0, 5600000.0), (12, 12))
+    target = RasterGrid("EPSG:32631", (30.0, 0.0, 500030.0, 0.0, -30.0, 5599970.0), (2, 3))
+    values = np.random.default_rng(0).integers(0, 5000, (12, 12)).astype(np.int16)
+    values[5, 7] = -9999
+    place = mapping(source, target)
+    result = place.reflectance(values[place.window])
+    expected = np.rint(values[3:9, 3:12].reshape(2, 3, 3, 3).mean(axis=(1, 3), dtype=float)).astype(np.int16)
+    expected[0, 1] = -9999
+    np.testing.assert_array_equal(result, expected)
+    assert not place.native

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.products import PRODUCTS, decode_fmask, decode_scl, to_reflectance

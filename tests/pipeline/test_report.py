@@ -17,6 +17,7 @@ import pytest
 import rasterio
 import zarr
 from matplotlib.figure import Figure
+
 from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WEATHER, WeatherVariable
 from mmvsf.pipeline.units import check_range, convert, saturation_pressure, vapour_pressure_deficit

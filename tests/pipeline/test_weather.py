@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
 from mmvsf.datasets.calendar import calendar_of
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import grid_of
@@ -16,8 +19,6 @@ from mmvsf.datasets.region import load_region
 from mmvsf.pipeline.sources.archive_weather import ArchiveWeather
 from mmvsf.pipeline.units import saturation_pressure
 from mmvsf.pipeline.weather import CubeWeather, cube_weather
-from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 
 from .tiny_archive import LATITUDES, LEFT, LONGITUDES, TOP, WEATHER_DAYS, TinyArchive, weather_dataset
 

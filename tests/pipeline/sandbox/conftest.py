@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from affine import Affine
-from mmvsf.pipeline.sandbox import Site, SiteWorld, WorldSpec, simulate, truth
 from odc.geo.geobox import GeoBox
+
+from mmvsf.pipeline.sandbox import Site, SiteWorld, WorldSpec, simulate, truth
 
 
 def small_site(name: str, x: int, y: int, side: int = 32) -> Site:

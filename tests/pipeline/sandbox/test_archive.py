@@ -11,11 +11,12 @@ import pytest
 import rasterio
 import xarray as xr
 from affine import Affine
-from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate
-from mmvsf.pipeline.sandbox.scenes import ASSETS, NODATA
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 from shapely.geometry import shape
+
+from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate
+from mmvsf.pipeline.sandbox.scenes import ASSETS, NODATA
 
 
 def small_site(x: int) -> Site:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from mmvsf.pipeline.sandbox import SiteWorld
 from mmvsf.pipeline.sandbox.climate import day_of_year, extraterrestrial_radiation
 from mmvsf.pipeline.sandbox.clouds import ADJACENT, CLOUD, SHADOW, Sky, sky

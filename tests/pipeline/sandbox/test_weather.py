@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+
 from mmvsf.pipeline.sandbox import WorldSpec
 from mmvsf.pipeline.sandbox.climate import (
     Climate,
