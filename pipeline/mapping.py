@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 from scipy import sparse
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL
@@ -50,8 +51,10 @@ class Mapping:
         return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
 
     def reflectance(self, source: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Bilinear, or the mean of finer pixels in line (a copy where `native`). One contributor without data leaves the target pixel without, so
-        fill never bleeds into values. Rounds half to even."""
+        """Bilinear, or the mean of finer pixels in line (a copy where `native`).
+
+        One contributor without data leaves the target pixel without, so fill never bleeds into values.
+        Rounds half to even."""
         flat = source.ravel()
         if self.native:
             return self._place(flat[self.nearest], np.int16(REFLECTANCE_FILL))
@@ -178,6 +181,16 @@ def _separable(
             weights.append(weight[used])
     entries = (np.concatenate(weights), (np.concatenate(targets), np.concatenate(sources)))
     return sparse.csr_array(entries, shape=(low_row.size, height * width))
+
+
+@lru_cache(maxsize=64)
+def is_crs(text: str) -> bool:
+    """Whether a text (EPSG code, WKT) names a CRS that PROJ knows."""
+    try:
+        CRS(text)
+    except CRSError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)
