@@ -95,8 +95,8 @@ def test_a_neighbour_beyond_the_edge_is_one_without_data() -> None:
 def test_a_missing_neighbour_of_no_weight_does_not_matter() -> None:
     """On the very centre of a source pixel only that pixel counts."""
     source = grid(9, 9, pixel=10.0)
-    a, b, c, d, e, f = source.transform
-    target = RasterGrid(source.crs, (20.0, b, c + 5, d, -20.0, f - 5), (4, 4))
+    left, top = source.transform[2], source.transform[5]
+    target = RasterGrid(source.crs, (20.0, 0.0, left + 5, 0.0, -20.0, top - 5), (4, 4))
     values = np.full((9, 9), FILL, np.int16)
     values[1::2, 1::2] = 55
     assert (resample(source, target, values) == 55).all()
