@@ -30,9 +30,8 @@ from .labels import LabelTask, label_tasks
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .products import PRODUCTS
-from .sources.archive import ArchiveImagery, ArchiveLabels
-from .sources.archive_weather import ArchiveWeather
 from .sources.protocols import ReadError
+from .sources.registry import imagery_source, label_source, weather_source
 from .tasks import (
     BuildContext,
     TaskReport,
@@ -74,35 +73,31 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
     region, recipe = load_region(region_name)
     grid = grid_of(region, recipe, data_dir)
     calendar = calendar_of(region)
-
-    def path(text: str) -> Path:
-        return resolve_path(text, recipe, data_dir)
-
-    imagery = ArchiveImagery(path(region.imagery.path))
-    plan = make_plan(
-        imagery.search(grid, region.period, region.imagery.products), grid, calendar, region.imagery.skip_below_clear
-    )
-    weather = cube_weather(ArchiveWeather(path(region.weather.path)), region, grid, calendar)
-    legend, labels, label_source = None, [], None
-    if region.labels is not None:
-        legend = read_legend(path(region.labels.legend))
-        label_source = ArchiveLabels(str(path(region.labels.path)))
-        years = tuple(sorted(region.labels.years))
-        text = json.dumps(legend.attributes())
-        labels = label_tasks(label_source, grid, years, region.labels.method, text)
+    imagery = imagery_source(region, recipe, data_dir)
+    scenes = imagery.search(grid, region.period, region.imagery.products)
+    plan = make_plan(scenes, grid, calendar, region.imagery.skip_below_clear)
+    weather = cube_weather(weather_source(region, recipe, data_dir), region, grid, calendar)
+    labels = label_source(region, recipe, data_dir)
+    legend, method = None, "nearest"
+    tasks: list[LabelTask] = []
+    years: tuple[int, ...] = ()
+    if region.labels is not None and labels is not None:
+        legend = read_legend(resolve_path(region.labels.legend, recipe, data_dir))
+        years, method = tuple(sorted(region.labels.years)), region.labels.method
+        tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
         cube,
         grid,
         calendar,
         imagery,
-        label_source,
-        region.labels.method if region.labels else "nearest",
+        labels,
+        method,
         legend.codes if legend else (),
-        tuple(sorted(region.labels.years)) if region.labels else (),
+        years,
         region.imagery.skip_below_clear,
     )
-    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(labels), context)
+    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context)
 
 
 def build(
