@@ -139,17 +139,35 @@ class Period(_Strict):
         return self.start <= day <= self.end and day.month in self.months
 
 
+def _needs(section: str, source: str, given: dict[str, Any], needed: dict[str, set[str]]) -> None:
+    """Raise ValueError unless exactly the options of a source are given; `needed`: option -> its sources."""
+    for option, sources in needed.items():
+        if source in sources and given[option] is None:
+            raise ValueError(f"{section} with source '{source}' needs the line {option}")
+        if source not in sources and given[option] is not None:
+            raise ValueError(f"{option} is no option of {section} source '{source}'; remove the line")
+
+
 class Imagery(_Strict):
-    source: Literal["archive"]
-    """Where scenes come from: `archive` is a folder with STAC items and COGs."""
-    path: str
-    """The folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    source: Literal["archive", "stac", "earthengine"]
+    """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue) or
+    `earthengine`."""
+    path: str | None = None
+    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    catalog: Literal["planetary-computer", "lpcloud", "earth-search"] | None = None
+    """Of `stac`: planetary-computer (HLS, no account), lpcloud (HLS, Earthdata account), earth-search (Sentinel-2)."""
     products: Annotated[tuple[Products, ...], Field(min_length=1)]
     """Which products to take: hls-l30, hls-s30, sentinel-2-l2a."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
     """A (day, block) with a smaller clear fraction keeps its quality mask, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its (day, block) units ends as incomplete."""
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        given = {"path": self.path, "catalog": self.catalog}
+        _needs("imagery", self.source, given, {"path": {"archive"}, "catalog": {"stac"}})
+        return self
 
     @model_validator(mode="after")
     def _one_processing(self) -> Self:
@@ -161,16 +179,25 @@ class Imagery(_Strict):
 
 
 class Weather(_Strict):
-    source: Literal["archive"]
-    """Where weather comes from: `archive` is a NetCDF file, a folder of them, or a Zarr store."""
-    path: str
-    """The NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    source: Literal["archive", "gridmet", "meteostat", "earthengine"]
+    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
+    `meteostat` (stations, no account) or `earthengine`."""
+    path: str | None = None
+    """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    collection: Literal["gridmet", "daymet", "era5-land"] | None = None
+    """Of `earthengine`: the collection."""
     variables: tuple[str, ...] = WEATHER_NAMES
     """Which variables the cube carries."""
     start: date | None = None
     """First day of weather; by default 1 October before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
     """Gaps of up to this many days are filled from their neighbours and flagged; longer ones are refused."""
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        given = {"path": self.path, "collection": self.collection}
+        _needs("weather", self.source, given, {"path": {"archive"}, "collection": {"earthengine"}})
+        return self
 
     @field_validator("variables")
     @classmethod
@@ -184,12 +211,13 @@ class Weather(_Strict):
 
 
 class Labels(_Strict):
-    source: Literal["archive"]
-    """Where labels come from: `archive` is one raster a year on disk."""
-    path: str
-    """Path of the rasters, with {year} in place of the year."""
-    legend: str
-    """CSV file with the columns code, name and, if wanted, color (#rrggbb). Code 0 means unknown."""
+    source: Literal["archive", "cdl", "earthengine"]
+    """Where labels come from: `archive` (one raster a year on disk), `cdl` (USDA's Cropland Data Layer, no
+    account) or `earthengine` (the same, with its confidence)."""
+    path: str | None = None
+    """Of `archive`: path of the rasters, with {year} in place of the year."""
+    legend: str | None = None
+    """Of `archive`: CSV file with the columns code, name and, if wanted, color (#rrggbb). Code 0 means unknown."""
     years: Annotated[tuple[int, ...], Field(min_length=1)]
     """Years with labels."""
     method: Literal["nearest", "majority"] = "majority"
@@ -197,7 +225,9 @@ class Labels(_Strict):
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:
-        if len(self.years) > 1 and "{year}" not in self.path:
+        given = {"path": self.path, "legend": self.legend}
+        _needs("labels", self.source, given, {"path": {"archive"}, "legend": {"archive"}})
+        if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
             raise ValueError("path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
             raise ValueError("years names a year twice")

@@ -20,8 +20,8 @@ from mmvsf.datasets.cube import create_template, cube_path, digest, root_attribu
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
-from mmvsf.datasets.legend import Legend, read_legend
-from mmvsf.datasets.region import Region, load_region, resolve_path
+from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.region import Region, load_region
 from mmvsf.datasets.store import sweep_leftovers
 
 from .execute import Executor
@@ -82,7 +82,7 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
     tasks: list[LabelTask] = []
     years: tuple[int, ...] = ()
     if region.labels is not None and labels is not None:
-        legend = read_legend(resolve_path(region.labels.legend, recipe, data_dir))
+        legend = labels.legend()
         years, method = tuple(sorted(region.labels.years)), region.labels.method
         tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
     cube = cube_path(region.name, data_dir)

@@ -16,6 +16,7 @@ from pyproj import Transformer
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.legend import Legend, read_legend
 from mmvsf.datasets.region import Period
 
 from ..mapping import is_crs
@@ -93,6 +94,11 @@ class ArchiveLabels:
     """One label raster a year; `pattern` holds {year} in place of the year."""
 
     pattern: str
+    legend_path: Path
+
+    def legend(self) -> Legend:
+        """See `LabelSource`."""
+        return read_legend(self.legend_path)
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError
 from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.region import Period
 
 from ..scene import Asset, Scene
@@ -43,6 +44,10 @@ class WeatherSource(Protocol):
 
 class LabelSource(Protocol):
     """Yearly label rasters."""
+
+    def legend(self) -> Legend:
+        """The classes. Raises InputError if they cannot be read."""
+        ...
 
     def asset(self, year: int) -> Asset:
         """The raster of a year. Raises InputError if there is none or it has no CRS."""

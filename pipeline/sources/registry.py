@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.region import Region, resolve_path
 
 from .archive import ArchiveImagery, ArchiveLabels
@@ -11,16 +12,26 @@ from .protocols import ImagerySource, LabelSource, WeatherSource
 
 def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySource:
     """The source of the region's scenes. Raises InputError if its options cannot be resolved."""
-    return ArchiveImagery(resolve_path(region.imagery.path, recipe, data_dir))
+    options = region.imagery
+    if options.source == "archive" and options.path is not None:
+        return ArchiveImagery(resolve_path(options.path, recipe, data_dir))
+    raise InputError(f"{recipe}: imagery.source '{options.source}' is not available")
 
 
 def weather_source(region: Region, recipe: Path, data_dir: Path) -> WeatherSource:
     """The source of the region's weather. Raises InputError if its options cannot be resolved."""
-    return ArchiveWeather(resolve_path(region.weather.path, recipe, data_dir))
+    options = region.weather
+    if options.source == "archive" and options.path is not None:
+        return ArchiveWeather(resolve_path(options.path, recipe, data_dir))
+    raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
 
 
 def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | None:
     """The source of the region's labels, None for a region without. Raises InputError likewise."""
-    if region.labels is None:
+    options = region.labels
+    if options is None:
         return None
-    return ArchiveLabels(str(resolve_path(region.labels.path, recipe, data_dir)))
+    if options.source == "archive" and options.path is not None and options.legend is not None:
+        legend = resolve_path(options.legend, recipe, data_dir)
+        return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
+    raise InputError(f"{recipe}: labels.source '{options.source}' is not available")

@@ -173,7 +173,7 @@ def test_a_real_cdl_tile(tmp_path: Path) -> None:
     legend = tmp_path / "legend.csv"
     legend.write_text("code,name\n" + "\n".join(f"{code},class {code}" for code in np.unique(codes) if code))
     known = read_legend(legend).codes
-    source = ArchiveLabels(str(tile))
+    source = ArchiveLabels(str(tile), tile.with_name("legend.csv"))
     (task,) = label_tasks(source, grid, (2021,), "nearest", "")
     nearest, _ = read_labels(task, grid, source, "nearest", known)
     centres = np.meshgrid(left + 30 * (np.arange(256) + 0.5), top - 30 * (np.arange(256) + 0.5))
