@@ -76,7 +76,7 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
     imagery = imagery_source(region, recipe, data_dir)
     scenes = imagery.search(grid, region.period, region.imagery.products)
     plan = make_plan(scenes, grid, calendar, region.imagery.skip_below_clear)
-    weather = cube_weather(weather_source(region, recipe, data_dir), region, grid, calendar)
+    weather = cube_weather(weather_source(region, recipe, data_dir, grid), region, grid, calendar)
     labels = label_source(region, recipe, data_dir)
     legend, method = None, "nearest"
     tasks: list[LabelTask] = []

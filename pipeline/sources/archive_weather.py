@@ -54,6 +54,8 @@ class ArchiveWeather:
             "crs": _crs_of(dataset, self.path),
             "day_ends_utc_hour": float(dataset.attrs.get("day_ends_utc_hour", 24)),
             "source": str(dataset.attrs.get("source", self.path.name)),
+            "licence": str(dataset.attrs.get("license", dataset.attrs.get("licence", ""))),
+            "drops_leap_year_end": int("daymet" in str(dataset.attrs.get("source", "")).lower()),
         }
         coordinates = {name: span[name].values for name in ("time", "y", "x")}
         return xr.Dataset(arrays, coordinates, attributes)

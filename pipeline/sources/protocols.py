@@ -35,10 +35,13 @@ class WeatherSource(Protocol):
     """Daily weather of a place."""
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
-        """Canonical variables and units on the source's own regular grid: dims (time, y, x), the CRS in
-        attrs['crs'], the hour (UTC) at which a weather day ends in attrs['day_ends_utc_hour'] (24 for
-        UTC days; up to 12 it is an hour of the next date, above that one of the day's own).
-        Raises InputError where the source lacks a variable or names a unit that cannot be converted."""
+        """Canonical variables and units on the source's own regular grid: dims (time, y, x), a day that the source
+        lacks left out or NaN throughout. Attributes: `crs`; `day_ends_utc_hour`, the hour (UTC) at which a weather
+        day ends (24 for UTC days; below 12 it is an hour of the next date, from 12 on one of the day's own);
+        `source` and, if known, `licence`; `drops_leap_year_end` (1) where the calendar has no 31 December in leap
+        years, as Daymet's. A coordinate `flag(time)` may say which days are provisional or estimated
+        (`WeatherFlag`). Raises InputError where the source lacks a variable or ground, or names a unit that cannot
+        be converted, IncompleteError where it cannot be reached."""
         ...
 
 

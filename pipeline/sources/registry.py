@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Region, resolve_path
 
 from .archive import ArchiveImagery, ArchiveLabels
@@ -18,8 +19,8 @@ def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySourc
     raise InputError(f"{recipe}: imagery.source '{options.source}' is not available")
 
 
-def weather_source(region: Region, recipe: Path, data_dir: Path) -> WeatherSource:
-    """The source of the region's weather. Raises InputError if its options cannot be resolved."""
+def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> WeatherSource:
+    """The source of the region's weather over its grid. Raises InputError if its options cannot be resolved."""
     options = region.weather
     if options.source == "archive" and options.path is not None:
         return ArchiveWeather(resolve_path(options.path, recipe, data_dir))
