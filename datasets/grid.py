@@ -138,6 +138,8 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
         blocks = [block for block, box in boxes if ground.intersects(box) and not ground.touches(box)]
         if area.sample is not None:
             blocks = _draw_clusters(set(blocks), area.sample, recipe)
+    if area.blocks is not None:
+        blocks = blocks[: area.blocks]
     if not blocks:
         raise InputError(f"{recipe}: the area holds no block of {spec.block} pixels; make it larger")
     return Grid(
@@ -190,6 +192,12 @@ def _area_geometry(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
         _refuse_foreign_ground(area.bbox, crs, recipe)
         ring = shapely.segmentize(shapely.box(*area.bbox), 0.01)
         return shapely.transform(ring, _from_lonlat(crs).transform, interleaved=False)
+    if area.fips is not None:
+        from .boundaries import ground_of
+
+        ground = shapely.segmentize(ground_of(area.fips), 0.01)
+        _refuse_foreign_ground(ground.bounds, crs, recipe)
+        return shapely.transform(ground, _from_lonlat(crs).transform, interleaved=False)
     import geopandas
     from pyogrio.errors import DataSourceError
 
