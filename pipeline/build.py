@@ -26,7 +26,7 @@ from mmvsf.datasets.store import sweep_leftovers
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
-from .labels import LabelTask, label_tasks
+from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .products import PRODUCTS
@@ -79,10 +79,11 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
     weather = cube_weather(weather_source(region, recipe, data_dir, grid), region, grid, calendar)
     labels = label_source(region, recipe, data_dir)
     legend, method = None, "nearest"
+    codes: tuple[int, ...] = ()
     tasks: list[LabelTask] = []
     years: tuple[int, ...] = ()
     if region.labels is not None and labels is not None:
-        legend = labels.legend()
+        codes, legend = labels.legend().codes, stored_legend(region.labels, labels.legend())
         years, method = tuple(sorted(region.labels.years)), region.labels.method
         tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
     cube = cube_path(region.name, data_dir)
@@ -93,7 +94,8 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
         imagery,
         labels,
         method,
-        legend.codes if legend else (),
+        codes,
+        legend.stored_codes() if legend else {},
         years,
         region.imagery.skip_below_clear,
     )

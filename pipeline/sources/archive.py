@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from mmvsf.datasets.crops import CDL
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.legend import Legend, read_legend
@@ -38,7 +39,7 @@ class ArchiveImagery:
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Raises InputError for a missing catalogue, for an item that does not say what is
         needed, and if nothing matched."""
-        blocks = _blocks_lonlat(grid)
+        blocks = blocks_lonlat(grid)
         scenes, seen = [], 0
         for item, folder in self._items():
             seen += 1
@@ -94,11 +95,12 @@ class ArchiveLabels:
     """One label raster a year; `pattern` holds {year} in place of the year."""
 
     pattern: str
-    legend_path: Path
+    legend_path: Path | None
+    """None: the classes of the CDL"""
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
-        return read_legend(self.legend_path)
+        return CDL if self.legend_path is None else read_legend(self.legend_path)
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`."""
@@ -115,7 +117,7 @@ class ArchiveLabels:
         return read_raster(asset, window)
 
 
-def _blocks_lonlat(grid: Grid) -> Any:
+def blocks_lonlat(grid: Grid) -> Any:
     """The recipe's blocks as one shape in degrees."""
     boxes = shapely.union_all([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
     to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)

@@ -1,5 +1,10 @@
-"""What the planner and the reader ask of a source."""
+"""What the planner and the reader ask of a source.
 
+Beside the methods below, a source that needs credentials has `requirements() -> tuple[Requirement, ...]`, which asks
+nothing of the network.
+"""
+
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
@@ -16,6 +21,17 @@ from ..scene import Asset, Scene
 
 class ReadError(MmvsfError):
     """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that a source needs of the person who uses it. `plan` tells which are there."""
+
+    name: str
+    """what it is, for example "Earthdata token" """
+    present: bool
+    remedy: str
+    """how to get it and where to put it; for something that is present, where it was found"""
 
 
 class ImagerySource(Protocol):

@@ -8,6 +8,7 @@ from mmvsf.datasets.region import Region, resolve_path
 
 from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
+from .cdl import CropScapeLabels
 from .protocols import ImagerySource, LabelSource, WeatherSource
 
 
@@ -33,6 +34,8 @@ def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | 
     if options is None:
         return None
     if options.source == "archive" and options.path is not None and options.legend is not None:
-        legend = resolve_path(options.legend, recipe, data_dir)
+        legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
         return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
+    if options.source == "cdl":
+        return CropScapeLabels(data_dir.absolute() / "cache/cdl")
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")
