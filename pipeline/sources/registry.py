@@ -9,7 +9,7 @@ from mmvsf.datasets.region import Region, resolve_path
 from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
 from .cdl import CropScapeLabels
-from .protocols import ImagerySource, LabelSource, WeatherSource
+from .protocols import ImagerySource, LabelSource, Requirement, WeatherSource
 
 
 def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySource:
@@ -39,3 +39,13 @@ def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | 
     if options.source == "cdl":
         return CropScapeLabels(data_dir.absolute() / "cache/cdl")
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")
+
+
+def requirements_of(*sources: object) -> tuple[Requirement, ...]:
+    """What the sources need of the person who uses them, each once."""
+    needs: dict[str, Requirement] = {}
+    for source in sources:
+        ask = getattr(source, "requirements", None)
+        for need in ask() if ask is not None else ():
+            needs.setdefault(need.name, need)
+    return tuple(needs.values())
