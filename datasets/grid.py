@@ -117,7 +117,7 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
     spec, area = region.grid, region.area
     side = spec.block * spec.resolution
     ox, oy = spec.origin
-    ground = _area_geometry(area, spec.crs, recipe, data_dir)
+    ground = area_shape(area, spec.crs, recipe, data_dir)
     west, south, east, north = ground.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
         raise InputError(f"{recipe}: the area cannot be projected to {spec.crs}; choose the UTM zone it lies in")
@@ -181,7 +181,7 @@ def _holds_site(box: Any, points: Any) -> bool:
     return any(west <= p.x < east and south < p.y <= north for p in points.geoms)
 
 
-def _area_geometry(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
+def area_shape(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
     """The area as a shapely geometry in the grid's CRS."""
     if area.sites is not None:
         lons, lats = [s.lon for s in area.sites], [s.lat for s in area.sites]

@@ -30,8 +30,9 @@ from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .products import PRODUCTS
-from .sources.protocols import ReadError
-from .sources.registry import imagery_source, label_source, weather_source
+from .sources.protocols import ReadError, Requirement
+from .sources.registry import imagery_source, label_source, requirements_of, weather_source
+from .space import cube_bytes, ensure_space
 from .tasks import (
     BuildContext,
     TaskReport,
@@ -59,6 +60,8 @@ class BuildPlan:
     legend: Legend | None
     labels: tuple[LabelTask, ...]
     context: BuildContext
+    requirements: tuple[Requirement, ...]
+    """what the sources need of the person who builds"""
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,18 @@ class Progress:
     update: Callable[[str, int, int, int], None]
 
 
-def prepare(region_name: str, data_dir: Path) -> BuildPlan:
-    """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong."""
-    region, recipe = load_region(region_name)
+def prepare(region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None) -> BuildPlan:
+    """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
+
+    `source` and `blocks` change the recipe, see `mmvsf.datasets.override`."""
+    region, recipe = load_region(region_name, source=source, blocks=blocks)
     grid = grid_of(region, recipe, data_dir)
     calendar = calendar_of(region)
     imagery = imagery_source(region, recipe, data_dir)
     scenes = imagery.search(grid, region.period, region.imagery.products)
     plan = make_plan(scenes, grid, calendar, region.imagery.skip_below_clear)
-    weather = cube_weather(weather_source(region, recipe, data_dir, grid), region, grid, calendar)
+    weather_from = weather_source(region, recipe, data_dir, grid)
+    weather = cube_weather(weather_from, region, grid, calendar)
     labels = label_source(region, recipe, data_dir)
     legend, method = None, "nearest"
     codes: tuple[int, ...] = ()
@@ -99,7 +105,8 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
         years,
         region.imagery.skip_below_clear,
     )
-    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context)
+    needs = requirements_of(imagery, weather_from, labels)
+    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context, needs)
 
 
 def build(
@@ -124,6 +131,8 @@ def build(
 
 
 def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool) -> Summary:
+    if missing := [need for need in plan.requirements if not need.present]:
+        raise InputError("; ".join(f"{need.name} is missing: {need.remedy}" for need in missing))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
@@ -133,6 +142,7 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
     }
     labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
+    ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
     _set_root(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
@@ -156,6 +166,13 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         warnings.simplefilter("ignore", ZarrUserWarning)
         zarr.consolidate_metadata(str(plan.cube))
     return summary
+
+
+def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
+    """Bytes that so many of the plan's shards will take, with the labels and the weather."""
+    units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
+    days, variables = len(plan.calendar), len(plan.region.weather.variables)
+    return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables)
 
 
 def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
