@@ -46,7 +46,7 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
 
 
-def raster_grid(path: Path) -> RasterGrid:
+def raster_grid(path: Path | str) -> RasterGrid:
     """The grid of a raster file, read from its header. Raises ReadError; a file without CRS is one."""
     try:
         with gdal_environment(), rasterio.open(path) as dataset:

@@ -8,8 +8,14 @@ from mmvsf.datasets.region import Region, resolve_path
 
 from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
+from .catalogs import catalog
 from .cdl import CropScapeLabels
+from .http import Patience
 from .protocols import ImagerySource, LabelSource, Requirement, WeatherSource
+from .stac import StacImagery
+
+PATIENCE = Patience()
+"""How long sources of scenes wait for their servers."""
 
 
 def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySource:
@@ -17,6 +23,8 @@ def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySourc
     options = region.imagery
     if options.source == "archive" and options.path is not None:
         return ArchiveImagery(resolve_path(options.path, recipe, data_dir))
+    if options.source == "stac" and options.catalog is not None:
+        return StacImagery(catalog(options.catalog, PATIENCE), PATIENCE)
     raise InputError(f"{recipe}: imagery.source '{options.source}' is not available")
 
 
