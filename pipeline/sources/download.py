@@ -1,19 +1,19 @@
 """A file from a web server, whole or not at all: checked, tried again where that helps, one clear line if not."""
 
+import math
 import os
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import urllib3
+import requests
+from urllib3 import Retry
+from urllib3.exceptions import InvalidHeader
 
 from mmvsf.datasets.errors import IncompleteError, one_line
 
-WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
+from .http import BUSY, Patience, reason_of, session
 
 
 class DownloadError(IncompleteError):
@@ -22,68 +22,78 @@ class DownloadError(IncompleteError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """the HTTP status of a refusal"""
+        """HTTP status of the last answer, None if there was none"""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server, and how often to ask it."""
+class Attempts:
+    """Counts the attempts at one thing, and pauses between them."""
 
-    attempts: int = 5
-    pause: float = 2.0
-    """seconds before the second attempt, doubled for each further one and scattered by half"""
-    longest_pause: float = 120.0
-    """a server that asks for a longer one (Retry-After) is given up"""
-    timeout: float = 120.0
-    """seconds without a byte"""
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.count = 0
+        self._began = time.monotonic()
 
-    def wait(self, attempt: int, asked: float = 0.0) -> bool:
-        """Pause after a failed attempt (from 1), at least as long as the server asked. False: it is time to give up."""
-        if attempt >= self.attempts or asked > self.longest_pause:
+    def again(self, asked: float = 0.0) -> bool:
+        """Pause after a failure, at least as long as the server asked for (seconds). False: it is time to give up."""
+        self.count += 1
+        late = time.monotonic() - self._began + asked > self.patience.deadline
+        if self.count >= self.patience.attempts or asked > self.patience.longest_wait or late:
             return False
-        time.sleep(max(asked, self.pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)))
+        time.sleep(max(asked, self.patience.wait(self.count)))
         return True
 
-
-PATIENT = Patience()
+    def error(self, host: str, what: str, reason: str, status: int | None = None) -> DownloadError:
+        """The failure in one line: who, what, why, and what to do."""
+        times = "1 attempt" if self.count == 1 else f"{self.count} attempts"
+        return DownloadError(
+            f"{host}: {what}: {reason} ({times}); what was downloaded is kept; run again later, or check the network",
+            status,
+        )
 
 
 def download(
-    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], how: Patience
+    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], patience: Patience
 ) -> None:
     """GET a file; it takes its name only once it is complete, so a kill leaves the old one or none.
 
     `check` raises ValueError with the reason if the body is not what it should be (an error page, half a file); that
     is tried again like a refusal for a time. `what` names the file in errors. Raises DownloadError, OSError.
     """
-    host, attempt = urlsplit(url).netloc, 0
-    while True:
-        attempt, asked = attempt + 1, 0.0
-        try:
-            answer = _pool(how.timeout).request("GET", url, fields=query, retries=False)
-            body = bytes(answer.data)
-            if answer.status == 200:
-                check(body)
-                _write(path, body)
-                return
-            reason = f"HTTP status {answer.status}{_said(body)}"
-            if answer.status not in WORTH_RETRYING:
-                raise DownloadError(f"{host}: {what}: {reason}", answer.status)
-            asked = seconds_asked(answer.headers.get("Retry-After"))
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            reason = one_line(error)
-        if not how.wait(attempt, asked):
-            break
-    wait = f", it asks to come back in {asked:.0f} seconds" if asked else ""
-    raise DownloadError(
-        f"{host}: {what}: {reason}{wait} ({attempt} {'attempt' if attempt == 1 else 'attempts'}); what was downloaded"
-        " is kept, run again later, or check the network"
-    )
+    attempts = Attempts(patience)
+    with session(patience, retry=False) as client:
+        while True:
+            status, asked = None, 0.0
+            try:
+                answer = client.get(url, params=query, timeout=(patience.connect, patience.request))
+                status = answer.status_code
+                if status == 200:
+                    check(answer.content)
+                    _write(path, answer.content)
+                    return
+                asked = seconds_asked(answer.headers.get("Retry-After"))
+                reason = f"HTTP status {status}{_said(answer.content)}"
+                if asked > patience.longest_wait:
+                    reason += f", it asks to come back in {asked:.0f} seconds"
+            except requests.RequestException as error:
+                reason = reason_of(error)
+            except ValueError as error:
+                reason = one_line(error)
+            final = status not in {None, 200, *BUSY}
+            if not attempts.again(math.inf if final else asked):
+                raise attempts.error(urlsplit(url).netloc, what, reason, status)
 
 
 def server_folder(cache: Path, url: str) -> Path:
     """The folder in a cache for the files of a server, so that two servers' files never mix."""
     return cache / urlsplit(url).netloc.replace(":", "-")
+
+
+def seconds_asked(header: str | None) -> float:
+    """Seconds that a Retry-After header asks for, 0 without one."""
+    try:
+        return float(Retry().parse_retry_after(header)) if header else 0.0
+    except InvalidHeader:
+        return 0.0
 
 
 def _write(path: Path, body: bytes) -> None:
@@ -96,19 +106,4 @@ def _write(path: Path, body: bytes) -> None:
 def _said(body: bytes) -> str:
     """What an error page says, if it is short text."""
     text = one_line(Exception(body[:2000].decode(errors="replace")), 160)
-    return f" ('{text}')" if body and not text.startswith("<") else ""
-
-
-def seconds_asked(header: str | None) -> float:
-    """Seconds that a Retry-After header asks for, 0 without one."""
-    if header is None:
-        return 0.0
-    try:
-        return float(urllib3.Retry().parse_retry_after(header))
-    except urllib3.exceptions.InvalidHeader:
-        return 0.0
-
-
-@lru_cache(maxsize=4)
-def _pool(timeout: float) -> urllib3.PoolManager:
-    return urllib3.PoolManager(maxsize=8, timeout=urllib3.Timeout(connect=min(timeout, 20.0), read=timeout))
+    return f" ('{text}')" if body and not text.startswith(("<", "{")) else ""

@@ -21,7 +21,8 @@ from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
 
 from ..units import WIND_10M_TO_2M, convert
-from .download import PATIENT, DownloadError, Patience, download, server_folder
+from .download import DownloadError, download, server_folder
+from .http import Patience
 
 GRIDMET = "https://thredds.northwestknowledge.net/thredds/ncss/grid/MET"
 SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
@@ -39,6 +40,8 @@ MARGIN = 0.1
 
 LAST_SLICE = 366
 """A file that does not tell how far it is permanent is taken to be so to its end."""
+PATIENCE = Patience(request=180.0)
+"""The server reads the whole year's file before it answers."""
 AT_ONCE = 3
 """Requests at a time; the server is a university's."""
 SETTLED_DAYS = 90
@@ -66,7 +69,7 @@ class GridMet:
     cache: Path
     """folder of the downloaded files"""
     url: str = GRIDMET
-    patience: Patience = PATIENT
+    patience: Patience = PATIENCE
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
         """See `WeatherSource`. Raises InputError for ground or days that gridMET does not cover, IncompleteError if
