@@ -89,7 +89,8 @@ def prepare(region_name: str, data_dir: Path, *, source: str | None = None, bloc
     tasks: list[LabelTask] = []
     years: tuple[int, ...] = ()
     if region.labels is not None and labels is not None:
-        codes, legend = labels.legend().codes, stored_legend(region.labels, labels.legend())
+        classes = labels.legend()
+        codes, legend = classes.codes, stored_legend(region.labels, classes)
         years, method = tuple(sorted(region.labels.years)), region.labels.method
         tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
     cube = cube_path(region.name, data_dir)

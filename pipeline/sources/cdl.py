@@ -7,18 +7,15 @@ build to come. Described in Han et al. (2012), doi:10.1016/j.compag.2012.03.005;
 """
 
 import fcntl
-import random
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import urllib3
+import requests
 from numpy.typing import NDArray
 
 from mmvsf.datasets.crops import CDL, CDL_FIRST_YEAR
@@ -28,6 +25,8 @@ from mmvsf.datasets.legend import Legend
 from ..mapping import same_crs
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
+from .download import Attempts, seconds_asked, server_folder
+from .http import Patience, reason_of, session
 from .protocols import ReadError
 
 CROPSCAPE = "https://nassgeodata.gmu.edu/axis2/services/CDLService"
@@ -44,7 +43,12 @@ COVERED = (-2_356_095, 276_915, 2_258_235, 3_172_605)
 PROBE = (0, 1_800_000, 3_000, 1_803_000)
 """A piece of Kansas: asking for it tells whether a year is published, and its pixels."""
 
-ATTEMPTS = 4
+MOST_REFUSALS = 2
+"""A refusal is believed the second time: an overloaded service refuses too."""
+
+PATIENCE = Patience(request=180.0, deadline=900.0)
+"""CropScape cuts out a tile while one waits."""
+
 MARGIN = 30
 """Metres asked for beyond a tile's edges, so that a server that rounds leaves none of its pixels out."""
 
@@ -58,10 +62,7 @@ class CropScapeLabels:
     cache: Path
     """folder of the tiles"""
     service: str = CROPSCAPE
-    timeout: float = 180.0
-    """seconds to wait for an answer; CropScape cuts the tile while one waits"""
-    backoff: float = 1.0
-    """seconds before the second attempt; doubled for each further one"""
+    patience: Patience = PATIENCE
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
@@ -114,7 +115,8 @@ class CropScapeLabels:
 
     def _ensure(self, year: int, name: str, bounds: Bounds, grid: RasterGrid | None = None) -> Path:
         """Path of a tile in the cache, fetched if it is not there. Raises _RefusedError or ReadError."""
-        path = self.cache / str(year) / f"{name}.tif"
+        # A folder for each server: what a stand-in made up is never taken for the CDL.
+        path = server_folder(self.cache, self.service) / str(year) / f"{name}.tif"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_suffix(".lock")):
@@ -127,56 +129,53 @@ class CropScapeLabels:
         part = path.with_suffix(".part")
         west, south, east, north = bounds
         wide = f"{west - MARGIN:.0f},{south - MARGIN:.0f},{east + MARGIN:.0f},{north + MARGIN:.0f}"
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                part.write_bytes(self._get(self._file_url(year, wide)))
-                _verify(part, bounds, grid)
-                part.replace(path)
-                return
-            except (_RefusedError, ReadError):
-                part.unlink(missing_ok=True)
-                if attempt == ATTEMPTS:
-                    raise
-                time.sleep(self.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+        attempts = Attempts(self.patience)
+        with session(self.patience, retry=False) as client:
+            while True:
+                try:
+                    part.write_bytes(self._get(client, self._file_url(client, year, wide)))
+                    _verify(part, bounds, grid)
+                    part.replace(path)
+                    return
+                except (_RefusedError, ReadError) as error:
+                    part.unlink(missing_ok=True)
+                    final = isinstance(error, _RefusedError) and attempts.count >= MOST_REFUSALS - 1
+                    if final or not attempts.again(getattr(error, "asked", 0.0)):
+                        raise
 
-    def _file_url(self, year: int, bbox: str) -> str:
+    def _file_url(self, client: requests.Session, year: int, bbox: str) -> str:
         """The address of the file that CropScape made. Raises _RefusedError with its reason, or ReadError."""
-        text = self._get(f"{self.service}/GetCDLFile?year={year}&bbox={bbox}").decode(errors="replace")
+        text = self._get(client, f"{self.service}/GetCDLFile?year={year}&bbox={bbox}").decode(errors="replace")
         if found := re.search(r"<returnURL>\s*(https?://[^<\s]+)\s*</returnURL>", text):
             return found.group(1)
         if found := re.search(r"(?s)<faultstring[^>]*>(.*?)</faultstring>", text):
             raise _RefusedError(one_line(Exception(found.group(1)), 200))
         raise ReadError(f"{self.service} answered without naming a file")
 
-    def _get(self, url: str) -> bytes:
-        """The whole body of an answer. Raises ReadError; an error of the service (500) is an answer of XML."""
+    def _get(self, client: requests.Session, url: str) -> bytes:
+        """The whole body of an answer; an error of the service (500) is an answer in XML. Raises ReadError."""
         where = url.split("?")[0]
         try:
-            answer = _pool(self.timeout, self.backoff).request("GET", url)
-        except urllib3.exceptions.HTTPError as error:
-            raise ReadError(f"{where}: {one_line(error)}") from error
-        body = bytes(answer.data)
-        if answer.status == 200 or (answer.status == 500 and b"<faultstring" in body):
+            answer = client.get(url, timeout=(self.patience.connect, self.patience.request))
+        except requests.RequestException as error:
+            raise ReadError(f"{where}: {reason_of(error)}") from error
+        body = bytes(answer.content)
+        if answer.status_code == 200 or (answer.status_code == 500 and b"<faultstring" in body):
             return body
-        raise ReadError(f"{where}: HTTP status {answer.status}")
+        raise _BusyError(f"{where}: HTTP status {answer.status_code}", seconds_asked(answer.headers.get("Retry-After")))
 
 
 class _RefusedError(Exception):
     """The service answered that it will not, with its reason."""
 
 
-@lru_cache(maxsize=4)
-def _pool(timeout: float, backoff: float) -> urllib3.PoolManager:
-    """One pool of connections a process. Refusals for a time are tried again as Retry-After says, or after a
-    growing, scattered pause."""
-    retries = urllib3.Retry(
-        total=ATTEMPTS,
-        status_forcelist=(429, 502, 503, 504),
-        backoff_factor=backoff,
-        backoff_jitter=backoff,
-        raise_on_status=False,
-    )
-    return urllib3.PoolManager(retries=retries, timeout=urllib3.Timeout(connect=min(timeout, 20), read=timeout))
+class _BusyError(ReadError):
+    """An HTTP status other than success."""
+
+    def __init__(self, message: str, asked: float) -> None:
+        super().__init__(message)
+        self.asked = asked
+        """seconds to wait, as the server asks"""
 
 
 @contextmanager
