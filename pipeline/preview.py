@@ -23,6 +23,9 @@ NETWORK_BYTES_PER_SECOND = 12.5e6
 TILE_PIXELS = 256
 """A remote raster is read in whole tiles of this side (HLS), so more is fetched than is wanted."""
 
+REMOTE = {"http", "https", "s3", "gs", "earthengine"}
+"""Schemes of addresses beyond this machine."""
+
 MOST_DAYS_WITHOUT_A_SCENE = 30
 """A product whose last scene lies further before the end of the period is reported to end early."""
 
@@ -87,7 +90,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
 
 def is_remote(imagery: Plan) -> bool:
     """Whether the pixels come over a network."""
-    return any(scene.quality.href.split(":")[0] in {"http", "https", "s3", "gs", "ee"} for scene in imagery.scenes[:1])
+    return any(scene.quality.href.split(":")[0] in REMOTE for scene in imagery.scenes[:1])
 
 
 def early_ends(imagery: Plan, period: Period, products: tuple[str, ...]) -> list[str]:
@@ -114,9 +117,9 @@ def block_map(grid: Grid, width: int = 76, height: int = 24) -> str:
     rows, columns = -(-mask.shape[0] // step), -(-mask.shape[1] // step)
     padded = np.zeros((-(-rows // 2) * 2 * step, columns * step), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    cells = padded.reshape(-1, step, columns, step).any(axis=(1, 3))
+    cells = np.any(padded.reshape(-1, step, columns, step), axis=(1, 3)).astype(int)
     signs = np.array([[" ", "▄"], ["▀", "█"]])
-    return "\n".join("".join(line).rstrip() for line in signs[cells[::2].astype(int), cells[1::2].astype(int)])
+    return "\n".join("".join(line).rstrip() for line in signs[cells[::2, :], cells[1::2, :]])
 
 
 def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:

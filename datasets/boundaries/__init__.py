@@ -9,8 +9,9 @@ which leaves out the outline of the nation and compresses the rest. Coordinates 
 longitude and 0.00086 degrees of latitude, about 300 m and 100 m: finer than a block, coarser than a field.
 """
 
+import gzip
+import io
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -25,13 +26,13 @@ def ground_of(fips: tuple[str, ...]) -> Any:
     import geopandas
     import shapely
 
-    path = Path(str(resources.files(__name__).joinpath(FILE)))
+    content = gzip.decompress(resources.files(__name__).joinpath(FILE).read_bytes())
     shapes = []
     for layer, digits in (("states", 2), ("counties", 5)):
         wanted = {code for code in fips if len(code) == digits}
         if not wanted:
             continue
-        frame = geopandas.read_file(f"/vsigzip/{path}", layer=layer)
+        frame = geopandas.read_file(io.BytesIO(content), layer=layer)
         if missing := wanted - set(frame["id"]):
             raise InputError(
                 f"area.fips: there is no {'state' if digits == 2 else 'county'} with the FIPS code"
