@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
@@ -163,7 +164,8 @@ def _footprint(image: dict[str, Any], grid: RasterGrid) -> tuple[tuple[float, fl
         rings = [geometry["coordinates"]] if geometry.get("type") == "LinearRing" else geometry.get("coordinates")
         outline = shapely.from_geojson(json.dumps({"type": kind, "coordinates": rings}), on_invalid="ignore")
     if outline is None or outline.area == 0:
-        outline = grid.geobox.geographic_extent.geom
+        to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+        outline = shapely.transform(shapely.box(*grid.geobox.boundingbox), to_lonlat.transform, interleaved=False)
     ring = outline.exterior if outline.geom_type == "Polygon" else outline.convex_hull.exterior
     return tuple((float(x), float(y)) for x, y in shapely.get_coordinates(ring))
 

@@ -148,9 +148,7 @@ def _credentials(ee: Any, url: str) -> tuple[Any, str]:
         credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
     elif key_file:
         try:
-            credentials, of_key = google.auth.load_credentials_from_file(  # type: ignore[no-untyped-call]
-                key_file, scopes=ee.oauth.SCOPES
-            )
+            credentials, of_key = google.auth.default(scopes=ee.oauth.SCOPES)
         except (GoogleAuthError, OSError, ValueError):
             # Not the cause's own words: they may quote the file.
             raise InputError(
