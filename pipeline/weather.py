@@ -72,7 +72,8 @@ def least_certain(*flags: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     """Of several `WeatherFlag` codes for a day the one that counts, by `FLAG_PRECEDENCE`. Arrays of one shape."""
     order = np.argsort(FLAG_PRECEDENCE)
     worst = np.max([order[flag] for flag in flags], axis=0)
-    return np.asarray(FLAG_PRECEDENCE, np.uint8)[worst]
+    result: NDArray[np.uint8] = np.asarray(FLAG_PRECEDENCE, np.uint8)[worst]
+    return result
 
 
 def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[np.float64]:
@@ -108,7 +109,7 @@ def _complete_days(
     from the one neighbour there is. Raises InputError for any other gap at an end or longer than `fill_gaps`.
     """
     values = stored.astype(np.float64)
-    missing: NDArray[np.bool_] = np.isnan(values).all(axis=(1, 2))
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
     known_gap = missing & dropped
     present = np.flatnonzero(~missing)
     _refuse_long_gaps(missing & ~known_gap, days, fill_gaps, name)

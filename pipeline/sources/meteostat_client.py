@@ -103,18 +103,25 @@ def _check_database(body: bytes) -> None:
         connection.close()
 
 
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record)
+
+
 @contextmanager
 def _complaints() -> Iterator[list[logging.LogRecord]]:
     """What meteostat logs as a warning or worse meanwhile, which is how it tells of errors."""
-    found: list[logging.LogRecord] = []
-    handler, logger = logging.Handler(logging.WARNING), logging.getLogger("meteostat")
-    handler.emit = found.append  # type: ignore[method-assign]
+    listener, logger = _Listener(), logging.getLogger("meteostat")
     propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
+    logger.addHandler(listener)
     try:
-        yield found
+        yield listener.heard
     finally:
-        logger.removeHandler(handler)
+        logger.removeHandler(listener)
         logger.propagate = propagate
 
 
