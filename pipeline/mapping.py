@@ -6,6 +6,7 @@ the target was cut into blocks. (GDAL's default transformer interpolates between
 0.067 pixels off, differently for each block size.)
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -195,8 +196,38 @@ def is_crs(text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def same_crs(one: str, other: str) -> bool:
-    """Whether two texts (EPSG codes, WKT) name one CRS."""
-    return one == other or bool(CRS(one).equals(CRS(other), ignore_axis_order=True))
+    """Whether two texts (EPSG codes, WKT) name one CRS.
+
+    Many HLS L30 files say only the ellipsoid (`Not_specified_based_on_WGS_84_spheroid`) where their catalogues say
+    EPSG:326..: a projection with the same parameters on the same ellipsoid, its datum left open, is taken for it.
+    """
+    if one == other:
+        return True
+    a, b = CRS(one), CRS(other)
+    return bool(a.equals(b, ignore_axis_order=True)) or (_datum_left_open(a, b) and _same_projection(a, b))
+
+
+def _datum_left_open(*systems: CRS) -> bool:
+    return any(
+        system.datum is not None and re.match(r"(?i)not.specified|unknown", system.datum.name) for system in systems
+    )
+
+
+def _same_projection(one: CRS, other: CRS) -> bool:
+    """Same method, parameters, unit and ellipsoid."""
+    if not (one.is_projected and other.is_projected) or one.coordinate_operation is None:
+        return False
+    ways = [
+        (
+            crs.coordinate_operation.method_name,
+            sorted((p.name, round(p.value * p.unit_conversion_factor, 9)) for p in crs.coordinate_operation.params),
+            crs.axis_info[0].unit_conversion_factor,
+            crs.ellipsoid.semi_major_metre,
+            round(crs.ellipsoid.inverse_flattening, 6),
+        )
+        for crs in (one, other)
+    ]
+    return bool(ways[0] == ways[1])
 
 
 @lru_cache(maxsize=64)

@@ -7,8 +7,9 @@ signs and of the one that logs in, for a mirror or the stand-ins of `tests/serve
 import os
 from dataclasses import dataclass
 
+from .earthdata import Earthdata
 from .http import Patience
-from .signing import Access, Anyone, Earthdata, SasSigned
+from .signing import Access, Anyone, SasSigned
 
 
 @dataclass(frozen=True)

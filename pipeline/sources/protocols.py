@@ -1,7 +1,8 @@
 """What the planner and the reader ask of a source.
 
 Beside the methods below, a source that needs credentials has `requirements() -> tuple[Requirement, ...]`, which asks
-nothing of the network.
+nothing of the network. A source of scenes that waits for a server more than it works has `days_at_once: int`: so many
+days of a task are then read at the same time, by threads.
 """
 
 from dataclasses import dataclass

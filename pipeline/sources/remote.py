@@ -7,6 +7,7 @@ given up. Nothing that failed is ever taken for no data.
 """
 
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError, one_line
 
-from ..raster import gdal_environment, raster_grid, read_raster
+from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
 from .http import BUSY, USER_AGENT, Bearer, Patience, keep_secret, reason_of, redact, session
 from .protocols import ReadError
@@ -141,8 +142,8 @@ class RemoteReader:
     def _options(self, href: str) -> dict[str, Any]:
         token = self.access.token(href)
         options: dict[str, Any] = {
-            "GDAL_HTTP_TIMEOUT": max(1, round(self.patience.request)),
-            "GDAL_HTTP_CONNECTTIMEOUT": max(1, round(self.patience.connect)),
+            "GDAL_HTTP_TIMEOUT": self.patience.request,
+            "GDAL_HTTP_CONNECTTIMEOUT": self.patience.connect,
             "GDAL_HTTP_MAX_RETRY": 0,
             "GDAL_HTTP_NETRC": "NO",
             "GDAL_HTTP_USERAGENT": USER_AGENT,
@@ -153,15 +154,10 @@ class RemoteReader:
         return options
 
 
-def preflight_environment() -> Any:
-    """The GDAL environment for reads outside a task."""
-    return gdal_environment()
-
-
 def _plain(error: ReadError) -> str:
     """GDAL's reason, without the address that it was given."""
-    text = redact(one_line(error)).replace("/vsicurl/", "")
+    text = re.sub(r"#\d+\b", "", redact(one_line(error)).replace("/vsicurl/", ""))
     cause = error.__cause__.__cause__ if error.__cause__ is not None else None
-    more = redact(one_line(cause)) if cause is not None else ""
+    more = re.sub(r"#\d+\b", "", redact(one_line(cause))) if cause is not None else ""
     _, _, reason = text.partition(": ")
     return f"{reason or text} {more}".strip()

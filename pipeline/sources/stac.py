@@ -1,6 +1,5 @@
 """Scenes from a public STAC catalogue, read from where it says they lie."""
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,19 +16,18 @@ from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
 
+from ..mapping import same_crs
 from ..products import Product
 from ..raster import gdal_environment
 from ..scene import Asset, RasterGrid, Scene
 from .catalogs import Catalog
 from .http import Patience, reason_of, redact
-from .protocols import ReadError
+from .protocols import ReadError, Requirement
 from .remote import RemoteReader
 from .stac_items import blocks_lonlat, product_of, scene_of
 
 PAGE = 200
 """Items a page; catalogues allow 250 or more."""
-
-_log = logging.getLogger("mmvsf")
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,15 @@ class StacImagery:
 
     catalog: Catalog
     patience: Patience
+    days_at_once: int = 8
+    """days of a task that are read at the same time"""
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
         said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
         credentials, and if nothing matched; IncompleteError if the catalogue does not answer."""
         collections = self._collections(products)
+        self.catalog.access.prepare()
         blocks = blocks_lonlat(grid)
         grids = _Grids(self._reader)
         scenes: dict[str, Scene] = {}
@@ -65,6 +66,10 @@ class StacImagery:
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`."""
         return self._reader.window(asset, window)
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What a person needs to read the files; see `protocols`."""
+        return self.catalog.access.requirements()
 
     @property
     def _reader(self) -> RemoteReader:
@@ -88,7 +93,7 @@ class StacImagery:
         try:
             client = pystac_client.Client.open(self.catalog.url, stac_io=client_io)
             for name in collections:
-                self._warn_of_end(client.get_collection(name), period)
+                client.get_collection(name)
             for first, last in spans(period):
                 found = client.search(
                     collections=collections, bbox=bbox, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z", limit=PAGE
@@ -115,18 +120,6 @@ class StacImagery:
         if status == 404:
             return InputError(f"{where} has no such page or collection; check imagery.catalog and MMVSF_STAC_URL")
         return IncompleteError(f"{where} refuses the search (HTTP {status}); run again later")
-
-    def _warn_of_end(self, collection: Any, period: Period) -> None:
-        """Say so if a collection ends before the period does."""
-        ends = [end for _, end in collection.extent.temporal.intervals]
-        if ends and all(end is not None for end in ends) and max(ends).date() < period.end:
-            _log.warning(
-                "%s of %s ends on %s, before the period does (%s)",
-                collection.id,
-                self.catalog.name,
-                max(ends).date(),
-                period.end,
-            )
 
     def _check_access(self, href: str) -> None:
         try:
@@ -163,12 +156,18 @@ class _Grids:
             if place not in self._known:
                 try:
                     with gdal_environment():
-                        self._known[place] = self._reader.grid(href)
+                        self._known[place] = _named(self._reader.grid(href))
                 except ReadError as error:
                     raise IncompleteError(f"{error}; its item does not say its grid") from None
             return self._known[place]
 
         return grid
+
+
+def _named(grid: RasterGrid) -> RasterGrid:
+    """The grid with the code of its UTM zone as CRS, where its file spells the zone out."""
+    code = next((f"EPSG:{32600 + zone}" for zone in range(1, 61) if same_crs(grid.crs, f"EPSG:{32600 + zone}")), None)
+    return grid._replace(crs=code) if code else grid
 
 
 def spans(period: Period) -> list[tuple[date, date]]:

@@ -49,6 +49,8 @@ class Doors:
     password: str = "password-of-the-tests"
     valid: set[str] = field(default_factory=set)
     """signatures or tokens that are accepted now"""
+    issued: list[str] = field(default_factory=list)
+    """all that were ever handed out"""
 
     def expire(self) -> None:
         """Accept nothing that was handed out so far."""
@@ -57,6 +59,7 @@ class Doors:
     def new(self) -> str:
         made = secrets.token_hex(20)
         self.valid.add(made)
+        self.issued.append(made)
         return made
 
     def admits(self, request: Request) -> bool:
