@@ -32,7 +32,7 @@ from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .products import PRODUCTS
 from .sources.protocols import ReadError, Requirement
 from .sources.registry import imagery_source, label_source, requirements_of, weather_source
-from .space import cube_bytes, ensure_space
+from .space import cube_bytes, ensure_space, folder_bytes
 from .tasks import (
     BuildContext,
     TaskReport,
@@ -56,7 +56,8 @@ class BuildPlan:
     grid: Grid
     calendar: Calendar
     imagery: Plan
-    weather: CubeWeather
+    weather: CubeWeather | None
+    """None in a plan that is only shown, where it comes from a service"""
     legend: Legend | None
     labels: tuple[LabelTask, ...]
     context: BuildContext
@@ -71,19 +72,25 @@ class Progress:
     update: Callable[[str, int, int, int], None]
 
 
-def prepare(region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None) -> BuildPlan:
+def prepare(
+    region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None, only_shown: bool = False
+) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
-    `source` and `blocks` change the recipe, see `mmvsf.datasets.override`."""
+    `source` and `blocks` change the recipe, see `mmvsf.datasets.override`. A plan that is `only_shown` fetches no
+    weather from a service, and is made as far as it can be without credentials; another one asks for them first.
+    """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
     grid = grid_of(region, recipe, data_dir)
     calendar = calendar_of(region)
     imagery = imagery_source(region, recipe, data_dir)
+    labels = label_source(region, recipe, data_dir)
+    weather_from = weather_source(region, recipe, data_dir, grid)
+    needs = requirements_of(imagery, weather_from, labels)
+    if not only_shown:
+        _refuse_missing(needs)
     scenes = imagery.search(grid, region.period, region.imagery.products)
     plan = make_plan(scenes, grid, calendar, region.imagery.skip_below_clear)
-    weather_from = weather_source(region, recipe, data_dir, grid)
-    weather = cube_weather(weather_from, region, grid, calendar)
-    labels = label_source(region, recipe, data_dir)
     legend, method = None, "nearest"
     codes: tuple[int, ...] = ()
     tasks: list[LabelTask] = []
@@ -93,6 +100,9 @@ def prepare(region_name: str, data_dir: Path, *, source: str | None = None, bloc
         codes, legend = classes.codes, stored_legend(region.labels, classes)
         years, method = tuple(sorted(region.labels.years)), region.labels.method
         tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
+    weather = None
+    if not only_shown or region.weather.source == "archive":
+        weather = cube_weather(weather_from, region, grid, calendar)
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
         cube,
@@ -106,7 +116,6 @@ def prepare(region_name: str, data_dir: Path, *, source: str | None = None, bloc
         years,
         region.imagery.skip_below_clear,
     )
-    needs = requirements_of(imagery, weather_from, labels)
     return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context, needs)
 
 
@@ -132,8 +141,11 @@ def build(
 
 
 def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool) -> Summary:
-    if missing := [need for need in plan.requirements if not need.present]:
-        raise InputError("; ".join(f"{need.name} is missing: {need.remedy}" for need in missing))
+    if plan.weather is None:
+        raise ValueError("this plan was made to be shown, without its weather")
+    _refuse_missing(plan.requirements)
+    if overwrite:
+        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - folder_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
@@ -167,6 +179,12 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         warnings.simplefilter("ignore", ZarrUserWarning)
         zarr.consolidate_metadata(str(plan.cube))
     return summary
+
+
+def _refuse_missing(needs: tuple[Requirement, ...]) -> None:
+    """Raise InputError with the remedies of all that is missing."""
+    if missing := [f"{need.name} is missing: {need.remedy}" for need in needs if not need.present]:
+        raise InputError("; ".join(missing))
 
 
 def _bytes_to_write(plan: BuildPlan, shards: int) -> int:

@@ -64,7 +64,7 @@ def plan(
 
     count = workers or os.cpu_count() or 1
     ensure_archive(region, data_dir, count, _talk(as_json))
-    prepared = prepare(region, data_dir, source=source, blocks=blocks)
+    prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
         from .report.plan import write_page, write_picture
@@ -100,6 +100,7 @@ def dataset(
     from .execute import executor
     from .preview import preview, tables
     from .simulate import ensure_archive
+    from .space import folder_bytes
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
@@ -126,7 +127,7 @@ def dataset(
         "failed": summary.failed,
         "completeness": summary.completeness,
         "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(_size(prepared.cube) / 1e6, 1),
+        "megabytes": round(folder_bytes(prepared.cube) / 1e6, 1),
     }
     if as_json:
         typer.echo(json.dumps(facts))
@@ -247,7 +248,3 @@ def _bar(where: Console) -> Bar:
         TimeRemainingColumn(),
         console=where,
     )
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

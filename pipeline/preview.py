@@ -46,7 +46,9 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     """Count and estimate; asks nothing of a source that `prepare` did not ask."""
     imagery, grid, region = plan.imagery, plan.grid, plan.region
     scenes = Counter((scene.product, scene.acquired.year, scene.acquired.month) for scene in imagery.scenes)
-    weather_days = int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
+    weather_days = (region.period.end - region.weather_start).days + 1
+    if plan.weather is not None:
+        weather_days = int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
     variables, label_years = len(region.weather.variables), plan.context.label_years
     fetched = imagery.bytes_to_read * _overhead(grid) if is_remote(imagery) else imagery.bytes_to_read
     seconds = imagery.seconds(workers)

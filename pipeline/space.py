@@ -28,6 +28,11 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
+def folder_bytes(path: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def ensure_space(path: Path, needed: int) -> None:
     """Raise InputError unless the disk of a path has `needed` bytes left."""
     free = free_bytes(path)

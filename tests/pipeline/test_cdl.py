@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import zarr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from mmvsf.datasets.crops import CDL, CDL_GROUPS
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.legend import grouped
 from mmvsf.pipeline.labels import label_tasks, read_labels
 from mmvsf.pipeline.scene import Asset
 from mmvsf.pipeline.sources.cdl import TILE, CropScapeLabels
@@ -23,8 +26,14 @@ from mmvsf.pipeline.sources.protocols import ReadError
 from tests.servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from tests.servers.cropscape import CropScape, codes_at, geotiff
 
+from .conftest import Command
+from .tiny_archive import LEFT, TOP, TinyArchive
+
 WEST, NORTH = 200_000, 2_100_000
 """Somewhere in Iowa, in metres of EPSG:5070."""
+
+
+QUICK = Patience(attempts=4, first_wait=0.01, request=1.5)
 
 
 @pytest.fixture
@@ -35,7 +44,7 @@ def server() -> Iterator[CropScape]:
 
 @pytest.fixture
 def source(server: CropScape, tmp_path: Path) -> CropScapeLabels:
-    return CropScapeLabels(tmp_path / "cache", server.service, Patience(attempts=4, first_wait=0.01, request=1.5))
+    return CropScapeLabels(tmp_path / "cache", server.service, QUICK)
 
 
 def window_at(asset: Asset, x: float, y: float, rows: int, columns: int) -> tuple[slice, slice]:
@@ -189,3 +198,45 @@ def test_tiles_are_whole_files(source: CropScapeLabels) -> None:
     (tile,) = source.cache.rglob("*-*/2021/*-*.tif")
     with rasterio.open(tile) as file:
         assert file.read(1).shape == (2050, 2050)
+
+
+def test_a_cube_with_labels_of_the_cdl(
+    tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the recipe to the cube, at the command line: groups, their legend, the attribution, the cache."""
+    monkeypatch.setenv("CROPSCAPE_URL", server.service)
+    tiny.write_recipe(labels={"source": "cdl", "years": [2020, 2021], "groups": "default"})
+    shown = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
+    assert shown.code == 0 and "soybeans" in shown.out
+    assert len(server.requests) == 4  # two years, a probe of each
+    options = ("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
+    assert mmvsf(*options).code == 0
+    crop = zarr.open_array(str(tiny.cube / "labels/crop"), mode="r")
+    assert crop.attrs["flag_names"][:2] == ["corn", "soybeans"] and crop.attrs["flag_source_codes"][0] == [1, 12, 13]
+    to_albers = Transformer.from_crs(32615, 5070, always_xy=True)
+    steps = (np.arange(96 * 5) + 0.5) * 6
+    xs, ys = np.meshgrid(LEFT + steps, TOP - steps[: 64 * 5])
+    stored = grouped(CDL, CDL_GROUPS, {}).stored_codes()
+    table = np.array([stored.get(code, 0) for code in range(256)])
+    points = table[codes_at(2021, *to_albers.transform(xs, ys))].reshape(64, 5, 96, 5)
+    votes = np.stack([(points == code).sum((1, 3)) for code in range(10)])
+    np.testing.assert_array_equal(np.asarray(crop[1]), votes.argmax(0))
+    asked = len(server.requests)
+    assert mmvsf(*options, "--overwrite").code == 0 and len(server.requests) == asked
+
+
+def test_labels_that_cannot_be_fetched_leave_the_rest_built(
+    tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROPSCAPE_URL", server.service)
+    monkeypatch.setattr(
+        "mmvsf.pipeline.sources.registry.CropScapeLabels", lambda cache, url: CropScapeLabels(cache, url, QUICK)
+    )
+    tiny.write_recipe(labels={"source": "cdl", "years": [2021]})
+    options = ("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
+    server.fail("bbox=(?!-30,)", status(404))  # all but the probe
+    outcome = mmvsf(*options)
+    assert outcome.code == 1 and "labels:" in outcome.err and "404" in outcome.err
+    assert len(list((tiny.data / "tiny.zarr.ledger/imagery").rglob("*.json"))) == 30
+    server.mend()
+    assert mmvsf(*options).code == 0
