@@ -103,7 +103,7 @@ def call(what: str, request: Callable[[Any], Result]) -> Result:
     `what` begins the message of an error. Raises InputError for credentials and projects that Earth Engine does not
     accept, ReadError for everything else that keeps failing.
     """
-    _persist("Earth Engine", _session, TRIES_TO_OPEN)
+    _persist(f"Earth Engine at {_url()}", _session, TRIES_TO_OPEN)
     return _persist(what, lambda: request(_session()), TRIES)
 
 
@@ -199,7 +199,7 @@ def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
             reason = f"{type(error).__name__}: {one_line(error)}"
         if tried + 1 < tries:
             time.sleep(wait)
-    raise ReadError(f"{what}: no answer of Earth Engine in {tries} tries; the last was {reason}")
+    raise ReadError(f"{what}: no answer in {tries} tries; the last was {reason}. Check the network and run again")
 
 
 def _status(error: BaseException) -> tuple[int | None, float]:

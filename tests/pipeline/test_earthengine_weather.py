@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from pyproj import CRS
 
 from mmvsf.datasets.calendar import calendar_of, day_number
@@ -21,10 +22,13 @@ from mmvsf.datasets.region import parse_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
 from mmvsf.pipeline.sources import earthengine_weather
 from mmvsf.pipeline.sources.earthengine_weather import EarthEngineWeather
+from mmvsf.pipeline.sources.gridmet import GridMet
 from mmvsf.pipeline.sources.registry import weather_source
 from mmvsf.pipeline.weather import cube_weather
 
 from ..servers.earthengine import EarthEngine, Grid, Image, array_band
+from ..servers.earthengine_public import gridmet_images
+from ..servers.weather import WeatherServer
 from .earthengine_session import serving
 from .tiny_archive import recipe
 
@@ -178,3 +182,17 @@ def test_what_a_collection_lacks_is_said(server: EarthEngine, monkeypatch: pytes
     monkeypatch.setattr(earthengine_weather, "MOST_NUMBERS", 10)
     with pytest.raises(InputError, match=r"take a coarser weather\.collection"):
         EarthEngineWeather("gridmet", BOUNDS).fetch(first, last, ("tmin",))
+
+
+def test_gridmet_is_the_same_from_both_of_its_homes(server: EarthEngine, tmp_path: Path) -> None:
+    """Earth Engine's gridMET against THREDDS', whose files are packed into 16 bits."""
+    first, last = date(2020, 12, 30), date(2021, 1, 3)
+    server.images += gridmet_images(first, last)
+    found = EarthEngineWeather("gridmet", BOUNDS).fetch(first, last, WEATHER_NAMES)
+    with WeatherServer() as thredds:
+        wanted = GridMet(BOUNDS, tmp_path, thredds.gridmet_url).fetch(first, last, WEATHER_NAMES)
+    found, wanted = xr.align(found, wanted.reindex_like(found, method="nearest", tolerance=1e-6))
+    for name in WEATHER_NAMES:
+        np.testing.assert_allclose(found[name], wanted[name], atol=1e-4, err_msg=name)
+    for key in ("day_ends_utc_hour", "crs"):
+        assert found.attrs[key] == wanted.attrs[key]

@@ -1,15 +1,15 @@
 """Earth Engine on loopback: the part of its REST interface that the real client needs to list images and get pixels.
 
-    python -m tests.servers.earthengine ARCHIVE      # then: EARTHENGINE_URL=http://127.0.0.1:8000 EARTHENGINE_PROJECT=x
+    python -m tests.servers.earthengine ARCHIVE --public      prints the environment in which mmvsf talks to it
 
-serves the scenes and labels of an archive folder as the collections of the same products. Reflectance is float32 and
+serves the scenes and labels of an archive folder as the collections of the same products; with --public, made-up
+gridMET and Cropland Data Layer of the whole country beside the scenes. Reflectance is float32 and
 what is no data is masked, as in Earth Engine; an answer that would be larger than 48 MiB or has more than 1024 bands
 is refused, as there. The discovery document and the list of algorithms are those in the client's own wheel.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.resources
 import io
 import json
@@ -26,7 +26,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from .base import Request, Response, StandIn, main
+from .base import Request, Response, StandIn
 
 ANSWER_BYTES = 48 * 2**20
 MOST_BANDS = 1024
@@ -91,10 +91,12 @@ def array_band(values: NDArray[Any], grid: Grid, mask: NDArray[np.bool_] | None 
     return Band(grid, lambda rows, columns: (values[rows, columns], known[rows, columns]))
 
 
-def file_band(path: Path, scale: float | None = None, nodata: int | None = None) -> Band:
-    """Band 1 of a raster file, as float32 times a scale if one is given; `nodata` is masked."""
-    with rasterio.open(path) as file:
-        grid = Grid(file.crs.to_string(), tuple(file.transform)[:6], file.shape)
+def file_band(path: Path, grid: Grid | None = None, scale: float | None = None, nodata: int | None = None) -> Band:
+    """Band 1 of a raster file, as float32 times a scale if one is given; `nodata` is masked. The grid is that of the
+    file, which need not be opened to tell if it is given."""
+    if grid is None:
+        with rasterio.open(path) as file:
+            grid = Grid(file.crs.to_string(), tuple(file.transform)[:6], file.shape)
 
     def read(rows: slice, columns: slice) -> Values:
         with rasterio.open(path) as file:
@@ -299,8 +301,11 @@ def archive_images(root: Path) -> list[Image]:
         start = datetime.strptime(moment, "%Y%jT%H%M%S").replace(tzinfo=UTC)
         bands = {}
         for key, asset in item["assets"].items():
+            described = {**item["properties"], **asset}
+            code = described.get("proj:code") or f"EPSG:{described['proj:epsg']}"
+            grid = Grid(code, tuple(described["proj:transform"][:6]), tuple(described["proj:shape"]))
             mask = key == "Fmask"
-            band = file_band(root / asset["href"], *((None, 255) if mask else (1e-4, -9999)))
+            band = file_band(root / asset["href"], grid, *((None, 255) if mask else (1e-4, -9999)))
             bands[key if mask else re.sub("^B0", "B", key)] = band
         name = f"{COLLECTIONS[item['collection']]}/{tile}_{start:%Y%m%dT%H%M%S}"
         images.append(Image(name, start, bands, {}, item["geometry"]["coordinates"][0]))
@@ -311,10 +316,7 @@ def archive_images(root: Path) -> list[Image]:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description="Earth Engine on loopback, over an archive folder.")
-    arguments.add_argument("archive", type=Path, help="folder with items.json, scenes and labels")
-    main(
-        arguments,
-        lambda given: EarthEngine(archive_images(given.archive), given.port),
-        "EARTHENGINE_URL={url} EARTHENGINE_PROJECT=trial mmvsf dataset RECIPE",
-    )
+    # Not from here: as __main__ this module is another one than the module that others import.
+    from .earthengine_public import serve
+
+    serve()
