@@ -13,7 +13,7 @@ from mmvsf.datasets.legend import Legend, grouped
 from mmvsf.datasets.region import Labels
 
 from .identity import content_identity
-from .mapping import mapping
+from .mapping import code_mapping
 from .scene import Asset, RasterGrid
 from .sources.protocols import LabelSource
 
@@ -48,13 +48,16 @@ def label_tasks(source: LabelSource, grid: Grid, years: tuple[int, ...], method:
     """One task a block and year. `legend` is any text that changes with the stored classes. Raises InputError.
 
     A task's digest holds what its labels depend on: what the raster holds, not where it lies."""
-    tasks = []
+    contents = []
     for year in years:
         asset = source.asset(year)
-        content = f"{LABELS_VERSION} {content_identity(asset.href)} {asset.grid} {method} {legend}"
-        for block in grid.blocks:
-            text = f"{content} {RasterGrid.of(grid.block_geobox(block))}"
-            tasks.append(LabelTask(year, block, asset, sha256(text.encode()).hexdigest()))
+        text = f"{LABELS_VERSION} {content_identity(asset.href)} {asset.grid} {method} {legend}"
+        contents.append((year, asset, text))
+    tasks = []
+    for block in grid.blocks:  # the years of a block together: they share its mapping
+        place = RasterGrid.of(grid.block_geobox(block))
+        for year, asset, text in contents:
+            tasks.append(LabelTask(year, block, asset, sha256(f"{text} {place}".encode()).hexdigest()))
     return tasks
 
 
@@ -68,8 +71,8 @@ def read_labels(
     for a code that is not known, ReadError for a raster that cannot be read.
     """
     target = RasterGrid.of(grid.block_geobox(task.block))
-    points = 1 if mapping(task.asset.grid, target).native else POINTS
-    place = mapping(task.asset.grid, _refine(target, points))
+    points = 1 if code_mapping(task.asset.grid, target).native else POINTS
+    place = code_mapping(task.asset.grid, _refine(target, points))
     if place.empty:
         nothing = np.zeros(target.shape, np.uint16)
         return nothing, nothing.astype(np.uint8)

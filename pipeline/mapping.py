@@ -40,7 +40,8 @@ class Mapping:
     nearest: NDArray[np.int64]
     """(target pixels inside,) flat index into the window"""
     weights: Any
-    """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`"""
+    """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`,
+    and where only codes are mapped"""
 
     @property
     def empty(self) -> bool:
@@ -84,6 +85,20 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
 
     Raises ValueError for a rotated grid.
     """
+    return _relate(source, target, weighted=True)
+
+
+@lru_cache(maxsize=4)
+def code_mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
+    """The mapping for codes alone, without weights. Few are kept: labels need one of 25 points a pixel for each
+    block, and every block but once a year.
+
+    Raises ValueError for a rotated grid.
+    """
+    return _relate(source, target, weighted=False)
+
+
+def _relate(source: RasterGrid, target: RasterGrid, weighted: bool) -> Mapping:
     for grid in (source, target):
         if grid.transform[1] or grid.transform[3]:
             raise ValueError(f"rotated rasters are not supported: {grid.transform}")
@@ -99,7 +114,7 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
     native = _native(source, target)
     row, column = row[inside], column[inside]
     nearest_row, nearest_column = nearest_row[inside], nearest_column[inside]
-    if native:
+    if native or not weighted:
         window = (
             slice(int(nearest_row.min()), int(nearest_row.max()) + 1),
             slice(int(nearest_column.min()), int(nearest_column.max()) + 1),
