@@ -17,6 +17,7 @@ import sqlite3
 import tempfile
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,7 @@ def gridmet_netcdf(file: str, days: list[date], lat: Floats, lon: Floats, last_p
     return bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_CLASSIC"))
 
 
+@lru_cache(maxsize=64)
 def stations_db(stations: tuple[Station, ...]) -> bytes:
     """The SQLite file of all stations."""
     with tempfile.TemporaryDirectory() as folder:
@@ -222,6 +224,7 @@ def stations_db(stations: tuple[Station, ...]) -> bytes:
         return path.read_bytes()
 
 
+@lru_cache(maxsize=256)
 def station_csv(station: Station, year: int) -> bytes:
     """A year of a station: year, month, day, then each parameter and where it comes from; a day in `missing` is left
     out, what is not measured is empty."""
