@@ -153,6 +153,8 @@ CDL = Legend(
 )
 """Code 0 (background, beyond the borders) is unknown."""
 
+CDL_ATTRIBUTION = "USDA National Agricultural Statistics Service, Cropland Data Layer; public domain"
+
 CDL_FIRST_YEAR = 2008
 """The first year that covers all of the contiguous United States."""
 

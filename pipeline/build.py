@@ -277,6 +277,7 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
         "software": {name: version(name) for name in SOFTWARE},
         "recipe_file": plan.recipe.name,
         "attribution": plan.region.attribution,
+        "label_source": getattr(plan.context.labels, "attribution", ""),
         "sources": [
             {"product": p.name, "processing": f"simulated in the form of {p.name}", "licence": "simulated, no rights"}
             if plan.region.simulate

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import requests
 from numpy.typing import NDArray
 
-from mmvsf.datasets.crops import CDL, CDL_FIRST_YEAR
+from mmvsf.datasets.crops import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.legend import Legend
 
@@ -59,6 +59,7 @@ Bounds = tuple[float, float, float, float]
 class CropScapeLabels:
     """Codes of the CDL, each year on its own national grid (30 m, or 10 m from 2024)."""
 
+    attribution: ClassVar[str] = CDL_ATTRIBUTION
     cache: Path
     """folder of the tiles"""
     service: str = CROPSCAPE

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.crops import CDL
+from mmvsf.datasets.crops import CDL, CDL_ATTRIBUTION
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.legend import Legend, LegendClass
 
@@ -23,6 +23,7 @@ COLLECTION, BAND = "USDA/NASS/CDL", "cropland"
 class EarthEngineLabels:
     """USDA's Cropland Data Layer, one image a year. Credentials and project come from the environment."""
 
+    attribution: ClassVar[str] = f"{CDL_ATTRIBUTION}, through Google Earth Engine"
     years: tuple[int, ...]
 
     def requirements(self) -> tuple[Requirement, ...]:

@@ -63,7 +63,7 @@ class WeatherSource(Protocol):
 
 
 class LabelSource(Protocol):
-    """Yearly label rasters."""
+    """Yearly label rasters. One of public data has an `attribution` (origin and licence), stored in the cube."""
 
     def legend(self) -> Legend:
         """The classes. Raises InputError if they cannot be read."""
