@@ -81,7 +81,7 @@ def _figure(plan: BuildPlan, shown: Preview, data_dir: Path) -> Figure:
     n = grid.chunks_per_block
     split = place_split(plan.region, grid)
     codes = [Split(split[by * n : by * n + n, bx * n : bx * n + n].min()) for by, bx in grid.blocks]
-    squares = [Rectangle((bx * side, -(by + 1) * side), side, side) for by, bx in grid.blocks]
+    squares = [Rectangle((bx * side, height - (by + 1) * side), side, side) for by, bx in grid.blocks]
     place.add_collection(
         PatchCollection(squares, facecolors=[SPLIT_COLOURS[c] for c in codes], edgecolors="white", linewidths=0.3)
     )
@@ -89,10 +89,10 @@ def _figure(plan: BuildPlan, shown: Preview, data_dir: Path) -> Figure:
     for shape in getattr(area, "geoms", [area]):
         if shape.geom_type == "Polygon":
             xs, ys = np.array(shape.exterior.coords).T[:2]
-            place.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000, color="#333333", linewidth=0.8)
-    place.set(aspect="equal", xlabel="km east", ylabel="km south", title=plan.region.title)
+            place.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000 + height, color="#333333", linewidth=0.8)
+    place.set(aspect="equal", xlabel="km east", ylabel="km north", title=plan.region.title)
     place.set_xlim(-0.02 * width, 1.02 * width)
-    place.set_ylim(-1.02 * height, 0.02 * height)
+    place.set_ylim(-0.02 * height, 1.02 * height)
     place.legend(handles=handles([(SPLIT_NAMES[c], SPLIT_COLOURS[c]) for c in sorted(set(codes))]), loc="best")
     moments = sorted({(year, month) for _, year, month in shown.scenes})
     bottom = np.zeros(len(moments))
@@ -100,10 +100,10 @@ def _figure(plan: BuildPlan, shown: Preview, data_dir: Path) -> Figure:
         counts = np.array([shown.scenes[product, *moment] for moment in moments])
         chart.bar(range(len(moments)), counts, bottom=bottom, color=colour, label=product)
         bottom += counts
-    every = max(1, len(moments) // 12)
+    every = -(-len(moments) // 12)
     chart.set_xticks(
         range(0, len(moments), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in moments[::every]]
     )
     chart.set_ylabel("scenes")
-    chart.legend()
+    chart.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))
     return figure
