@@ -47,7 +47,7 @@ def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Ca
     first, last = region.weather_start, region.period.end
     dataset = source.fetch(first, last, region.weather.variables)
     days = np.arange(day_number(first), day_number(last) + 1)
-    dataset = dataset.reindex(time=days.astype("datetime64[D]").astype("datetime64[ns]"))
+    dataset = dataset.reindex(time=days.astype("datetime64[D]").astype("datetime64[ns]"), copy=False)
     weights = _cell_weights(dataset, grid)
     span = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
     dropped = _leap_year_ends(days) & bool(dataset.attrs.get("drops_leap_year_end", False))

@@ -89,20 +89,15 @@ class GridMet:
         days = np.arange(day_number(first), day_number(last) + 1)
         values = {name: np.full((days.size, y.size, x.size), np.nan, np.float32) for name in variables}
         flag = np.full(days.size, WeatherFlag.OBSERVED, np.uint8)
-        for (name, _, _), part in zip(jobs, parts, strict=True):
+        for name, _, _ in jobs:
+            part = parts.pop(0)  # a state's weather is large: not held twice
             values[name][part.days - days[0]] = part.values
             flag[part.days[part.provisional] - days[0]] = WeatherFlag.PROVISIONAL
-        dataset = xr.Dataset(
+        return xr.Dataset(
             {name: (("time", "y", "x"), array) for name, array in values.items()},
             {"time": days.astype("datetime64[D]").astype("datetime64[ns]"), "y": y, "x": x, "flag": ("time", flag)},
-            {
-                "crs": "EPSG:4326",
-                "day_ends_utc_hour": DAY_ENDS_UTC_HOUR,
-                "source": SOURCE,
-                "licence": LICENCE,
-            },
+            {"crs": "EPSG:4326", "day_ends_utc_hour": DAY_ENDS_UTC_HOUR, "source": SOURCE, "licence": LICENCE},
         )
-        return dataset.sortby(["y", "x"])
 
     def _part(self, name: str, first: date, last: date) -> "_Part":
         """One variable within one year: from the cache, or from the server."""
@@ -173,7 +168,7 @@ def _decode(body: bytes, name: str, first: date, last: date) -> _Part:
             array = opened[variable].load()
             permanent = int(opened.attrs.get("last_permanent_slice", LAST_SLICE))
         time_name = "day" if "day" in array.dims else "time"
-        array = array.transpose(time_name, "lat", "lon")
+        array = array.transpose(time_name, "lat", "lon").sortby(["lat", "lon"])
         stored, units = array.values.astype(np.float64), str(array.attrs["units"])
         dates = array[time_name].values.astype("datetime64[D]")
         y, x = (array[axis].values.astype(np.float64) for axis in ("lat", "lon"))
