@@ -36,6 +36,8 @@ def _section(key: str, options: dict[str, Any], source: str) -> dict[str, Any]:
     kept = {name: value for name, value in options.items() if name not in {"source", "catalog", "collection"}}
     former = options.get("source"), options.get("collection")
     if key == "imagery":
+        if source == "public":
+            kept.pop("cloud_score", None)
         catalog = "earth-search" if "sentinel-2-l2a" in options.get("products", ()) else "planetary-computer"
         return {**kept, "source": "stac", "catalog": catalog} if source == "public" else {**kept, "source": source}
     if key == "weather":

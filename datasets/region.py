@@ -163,6 +163,8 @@ class Imagery(_Strict):
     """Of `stac`: planetary-computer (HLS, no account), lpcloud (HLS, Earthdata account), earth-search (Sentinel-2)."""
     products: Annotated[tuple[Products, ...], Field(min_length=1)]
     """Which products to take: hls-l30, hls-s30, sentinel-2-l2a."""
+    cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
     """A (day, block) with a smaller clear fraction keeps its quality mask, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
@@ -172,6 +174,8 @@ class Imagery(_Strict):
     def _options(self) -> Self:
         given = {"path": self.path, "catalog": self.catalog}
         _needs("imagery", self.source, given, {"path": {"archive"}, "catalog": {"stac"}})
+        if self.cloud_score is not None and (self.source, self.products) != ("earthengine", ("sentinel-2-l2a",)):
+            raise ValueError("cloud_score is an option of sentinel-2-l2a from earthengine; remove the line")
         return self
 
     @model_validator(mode="after")

@@ -35,6 +35,10 @@ from .stac_items import FOOTPRINT_MARGIN_DEGREES, blocks_lonlat
 REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
 """What a surface reflectance can be; a collection that holds other numbers has another scale than this one's."""
 
+CLOUD_SCORE, SCL_CLOUD = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", 9
+"""Its images have the names of Sentinel-2's; where they say cloud, the scene classification becomes `cloud, high
+probability`."""
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -80,6 +84,9 @@ COLLECTIONS: dict[str, Collection] = {
 class EarthEngineImagery:
     """Scenes of Earth Engine's collections; credentials and project come from the environment."""
 
+    cloud_score: float | None = None
+    """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
+
     def requirements(self) -> tuple[Requirement, ...]:
         """What it needs of the person who uses it."""
         return requirements()
@@ -94,7 +101,7 @@ class EarthEngineImagery:
             collection = COLLECTIONS[product]
             for first, after in _seasons(period):
                 for image in list_images(collection.id, first, after, region):
-                    scene = _scene(image, collection)
+                    scene = _scene(image, collection, self.cloud_score)
                     outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)
                     if period.contains(scene.acquired.date()) and outline.intersects(blocks):
                         scenes[scene.id] = scene
@@ -110,10 +117,10 @@ class EarthEngineImagery:
         image, _, band = asset.href.removeprefix(SCHEME).partition("#")
         collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/"))
         bands = collection.group(band)
-        key = (image, bands, *((part.start, part.stop) for part in window))
+        key = (image, bands, self.cloud_score, *((part.start, part.stop) for part in window))
         found = kept.get(key)
         if found is None:
-            found = _fetch(image, collection, bands, asset.grid, window)
+            found = _fetch(image, collection, bands, asset.grid, window, self.cloud_score)
             kept.put(key, found)
         return found[band]
 
@@ -127,7 +134,7 @@ def _seasons(period: Period) -> Iterator[tuple[date, date]]:
             yield max(first, period.start), min(after, period.end + timedelta(days=1))
 
 
-def _scene(image: dict[str, Any], collection: Collection) -> Scene:
+def _scene(image: dict[str, Any], collection: Collection, cloud_score: float | None = None) -> Scene:
     name = asset_id(image)
     assets: dict[str, Asset] = {}
     for group in collection.together:
@@ -136,6 +143,9 @@ def _scene(image: dict[str, Any], collection: Collection) -> Scene:
             raise InputError(f"{name}: the bands {', '.join(group)} are not on one grid, as this reader expects")
         assets |= {band: Asset(f"{SCHEME}{name}#{band}", grid) for band, grid in grids.items()}
     identity, version = _identity(name, image.get("properties", {}))
+    if cloud_score is not None:
+        # Part of what the pixels depend on, so that a build notices another threshold.
+        version = f"{version} with Cloud Score+ {cloud_score:g}"
     return Scene(
         id=identity,
         product=collection.product,
@@ -171,13 +181,21 @@ def _footprint(image: dict[str, Any], grid: RasterGrid) -> tuple[tuple[float, fl
 
 
 def _fetch(
-    image: str, collection: Collection, bands: tuple[str, ...], grid: RasterGrid, window: tuple[slice, slice]
+    image: str,
+    collection: Collection,
+    bands: tuple[str, ...],
+    grid: RasterGrid,
+    window: tuple[slice, slice],
+    cloud_score: float | None,
 ) -> dict[str, NDArray[Any]]:
     """The stored numbers of bands that share a grid. Raises ReadError, also for numbers of another scale."""
 
     def build(ee: Any) -> Any:
-        whole = ee.Image(image)
-        filled = [whole.select([band]).unmask(collection.fill(band), False) for band in bands]
+        parts = {band: ee.Image(image).select([band]) for band in bands}
+        if cloud_score is not None and collection.quality in parts:
+            score = ee.Image(f"{CLOUD_SCORE}/{image.rpartition('/')[2]}").select(["cs_cdf"])
+            parts[collection.quality] = parts[collection.quality].where(score.lt(cloud_score), SCL_CLOUD)
+        filled = [part.unmask(collection.fill(band), False) for band, part in parts.items()]
         return ee.Image(filled[0]).addBands(filled[1:]) if len(filled) > 1 else filled[0]
 
     found = fetch_pixels(image, build, len(bands), grid, window)

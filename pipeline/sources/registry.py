@@ -36,7 +36,7 @@ def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySourc
     if options.source == "stac" and options.catalog is not None:
         return StacImagery(catalog(options.catalog, PATIENCE), PATIENCE)
     if options.source == "earthengine":
-        return EarthEngineImagery()
+        return EarthEngineImagery(options.cloud_score)
     raise InputError(f"{recipe}: imagery.source '{options.source}' is not available")
 
 

@@ -242,6 +242,26 @@ def test_sentinel_2_keeps_its_two_grids(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_array_equal(array, values[name])
 
 
+def test_cloud_score_adds_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SCL becomes 9 where the score is below the threshold, and nowhere else: not where there is no score."""
+    rng = np.random.default_rng(2)
+    shapes = {name: (40, 40) if name in ("B2", "B3", "B4") else (20, 20) for name in ("B2", "B3", "B4", "B8A", "B11")}
+    values: dict[str, NDArray[Any]] = {name: np.full(shape, 700, np.uint16) for name, shape in shapes.items()}
+    values |= {"B12": values["B11"], "SCL": rng.integers(0, 12, (20, 20)).astype(np.uint8)}
+    image = sentinel_2(values, {"SCL": values["SCL"] != 0})
+    score, known = rng.random((20, 20), np.float32), rng.random((20, 20)) < 0.8
+    name = image.id.replace("COPERNICUS/S2_SR_HARMONIZED", "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED")
+    scores = Image(name, image.start, {"cs_cdf": array_band(score, image.bands["SCL"].grid, known)})
+    with serving([image, scores], monkeypatch):
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], 0.6)
+        assert scene.version == "05.00 with Cloud Score+ 0.6"
+        found = EarthEngineImagery(0.6).read(scene.quality, whole_of(scene.quality))
+        plain = EarthEngineImagery().read(scene.quality, whole_of(scene.quality))
+    np.testing.assert_array_equal(plain, values["SCL"])
+    wanted = np.where((score < 0.6) & known & (values["SCL"] != 0), 9, values["SCL"])
+    np.testing.assert_array_equal(found, wanted)
+
+
 def whole_of(asset: Any) -> tuple[slice, slice]:
     rows, columns = asset.grid.shape
     return slice(0, rows), slice(0, columns)

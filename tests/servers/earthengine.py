@@ -251,6 +251,11 @@ class _Evaluation:
             return {**_bands(of["dstImg"]), **_bands(of["srcImg"])}
         if name == "Image.unmask":
             return {key: _unmasked(band, of["value"]) for key, band in _bands(of["input"]).items()}
+        if name == "Image.lt":
+            return {key: _below(band, of["image2"]) for key, band in _bands(of["image1"]).items()}
+        if name == "Image.where":
+            (test,) = _bands(of["test"]).values()
+            return {key: _where(band, test, of["value"]) for key, band in _bands(of["input"]).items()}
         if name == "ImageCollection.load":
             return [image for image in self._images if image.id.rpartition("/")[0] == of["id"]]
         if name == "DateRange":
@@ -280,6 +285,27 @@ def _unmasked(band: Band, value: Any) -> Band:
         values, known = band.read(rows, columns)
         kind = values.dtype if values.dtype.kind == "f" or value >= 0 else np.promote_types(values.dtype, np.int16)
         return np.where(known, values, np.asarray(value, kind)).astype(kind), np.ones_like(known)
+
+    return Band(band.grid, read)
+
+
+def _below(band: Band, value: float) -> Band:
+    def read(rows: slice, columns: slice) -> Values:
+        values, known = band.read(rows, columns)
+        return values < value, known
+
+    return Band(band.grid, read)
+
+
+def _where(band: Band, test: Band, value: float) -> Band:
+    """The value where the test holds; the mask stays the band's own."""
+    if test.grid != band.grid:
+        raise ValueError("stand-in: it serves native pixels only")
+
+    def read(rows: slice, columns: slice) -> Values:
+        values, known = band.read(rows, columns)
+        holds, certain = test.read(rows, columns)
+        return np.where(holds & certain, np.asarray(value, values.dtype), values), known
 
     return Band(band.grid, read)
 
