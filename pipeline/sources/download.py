@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 from urllib3 import Retry
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import InvalidHeader, NewConnectionError
 
 from mmvsf.datasets.errors import IncompleteError, one_line
 
@@ -62,7 +62,7 @@ def download(
     attempts = Attempts(patience)
     with session(patience, retry=False) as client:
         while True:
-            status, asked = None, 0.0
+            status, asked, reached = None, 0.0, True
             try:
                 answer = client.get(url, params=query, timeout=(patience.connect, patience.request))
                 status = answer.status_code
@@ -75,10 +75,11 @@ def download(
                 if asked > patience.longest_wait:
                     reason += f", it asks to come back in {asked:.0f} seconds"
             except requests.RequestException as error:
-                reason = reason_of(error)
+                reason, reached = reason_of(error), not _is_unreached(error)
             except ValueError as error:
                 reason = one_line(error)
-            final = status not in {None, 200, *BUSY}
+            # A server that takes no connection is asked twice only, so that a missing network is said at once.
+            final = status not in {None, 200, *BUSY} or not (reached or attempts.count == 0)
             if not attempts.again(math.inf if final else asked):
                 raise attempts.error(urlsplit(url).netloc, what, reason, status)
 
@@ -94,6 +95,11 @@ def seconds_asked(header: str | None) -> float:
         return float(Retry().parse_retry_after(header)) if header else 0.0
     except InvalidHeader:
         return 0.0
+
+
+def _is_unreached(error: requests.RequestException) -> bool:
+    """Whether not even a connection came about."""
+    return isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError)
 
 
 def _write(path: Path, body: bytes) -> None:

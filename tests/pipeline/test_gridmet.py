@@ -239,7 +239,7 @@ def test_a_server_that_asks_for_too_long_is_given_up(fetch: Fetch) -> None:
 def test_an_unreachable_server_is_named(tmp_path: Path) -> None:
     source = GridMet(BOUNDS, tmp_path, "http://127.0.0.1:9/thredds", QUICK)
     with pytest.raises(
-        IncompleteError, match=r"127\.0\.0\.1:9: gridMET tmmn .* connection refused .* check the network"
+        IncompleteError, match=r"127\.0\.0\.1:9: gridMET tmmn .* connection refused \(2 attempts\).* check the network"
     ):
         source.fetch(FIRST, LAST, ("tmin",))
 

@@ -185,7 +185,14 @@ def gridmet_netcdf(file: str, days: list[date], lat: Floats, lon: Floats, last_p
     attributes = {"note5": "Days correspond approximately to calendar days ending at midnight, Mountain Standard Time"}
     if last_permanent_slice is not None:
         attributes["last_permanent_slice"] = str(last_permanent_slice)
-    packing = {"scale_factor": scale, "add_offset": offset, "_FillValue": np.int16(FILL), "units": units}
+    packing = {
+        "scale_factor": scale,
+        "add_offset": offset,
+        "_FillValue": np.int16(FILL),
+        "missing_value": np.int16(FILL),
+        "_Unsigned": "true",
+        "units": units,
+    }
     dataset = xr.Dataset(
         {variable: (("day", "lat", "lon"), packed, packing)},
         {
