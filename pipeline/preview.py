@@ -139,7 +139,7 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
     disk, free = (megabytes(facts[f"{key}_megabytes"] * 1e6) for key in ("disk", "free"))
     table.add_row("on disk", f"about {disk}; {free} are free")
     pace = " at 100 Mbit/s" if facts["remote"] else ""
-    table.add_row("time", f"about {facts['minutes']} minutes with {workers} workers{pace}")
+    table.add_row("time", f"about {facts['minutes']} minutes with {workers} worker{'s' * (workers > 1)}{pace}")
     table.add_row("weather", f"{facts['weather_days']} days of {', '.join(plan.region.weather.variables)}")
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= 12 else ""
     table.add_row("labels", (", ".join(map(str, facts["label_years"])) + classes) or "none")
