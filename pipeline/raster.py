@@ -1,11 +1,12 @@
 """Reading windows of raster files through GDAL, with errors that never turn into nodata."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from mmvsf.datasets.errors import one_line
@@ -13,6 +14,9 @@ from mmvsf.datasets.errors import one_line
 from .mapping import same_crs
 from .scene import Asset, RasterGrid
 from .sources.protocols import ReadError
+
+# A file without georeferencing is refused below; the warning would say it a second time.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 GDAL_OPTIONS: dict[str, Any] = {
     # A directory listing finds no sidecar that a scene needs and is slow on network file systems.

@@ -96,26 +96,31 @@ def keep_secret(secret: str) -> str:
     """From now on `redact` removes this text wherever it stands. Returns it."""
     if len(secret) >= 4:
         _secrets.add(secret)
+    return secret
+
+
+def guard_logs() -> None:
+    """Redact what the libraries below log, and leave it out altogether unless `--debug` asks for it: a failed
+    attempt is no error yet, and the reason of the last one is in the error that is raised."""
     with _guarded:
         for name in _LOGGERS:
             logger = logging.getLogger(name)
             if not any(isinstance(one, _Redacting) for one in logger.filters):
                 logger.addFilter(_Redacting())
-    return secret
 
 
 def redact(text: str) -> str:
     """The text without known secrets, bearer tokens and the queries of URLs."""
     for secret in list(_secrets):
         text = text.replace(secret, "…")
-    text = re.sub(r"\?[^\s'\"<>]+", "?…", text)
+    text = re.sub(r"\?[^\s'\"<>]*[^\s'\"<>.,:;)]", "?…", text)
     return re.sub(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", r"\1 …", text)
 
 
 class _Redacting(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), ()
-        return True
+        return logging.getLogger("mmvsf").isEnabledFor(logging.DEBUG)
 
 
 def reason_of(error: BaseException) -> str:
@@ -126,6 +131,8 @@ def reason_of(error: BaseException) -> str:
         ("Name or service not known", "its name is not known; is there a network?"),
         ("Connection refused", "connection refused"),
         ("reset by peer", "connection reset"),
+        ("Connection broken", "the connection broke off"),
+        ("Connection aborted", "the connection broke off"),
         ("timed out", "no answer in time"),
         ("CERTIFICATE", "its certificate cannot be verified"),
         ("ProxyError", "the proxy refuses the connection"),

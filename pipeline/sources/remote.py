@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from mmvsf.datasets.errors import MmvsfError, one_line
 
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
-from .http import BUSY, USER_AGENT, Bearer, Patience, keep_secret, reason_of, redact, session
+from .http import BUSY, USER_AGENT, Bearer, Patience, guard_logs, keep_secret, reason_of, redact, session
 from .protocols import ReadError
 from .signing import Access
 
@@ -37,7 +38,8 @@ READS_AT_ONCE = 8
 
 MAX_RENEWALS = 2
 REST_SECONDS = 60.0
-"""How long a host that failed all attempts is asked only once a read, so that a dead one does not cost hours."""
+"""How long a file that failed all attempts, and a host that did not answer, are asked only once a read: a day is read
+again for each of its blocks, and a dead host must not cost hours."""
 
 _slots = threading.BoundedSemaphore(READS_AT_ONCE)
 _resting: dict[str, float] = {}
@@ -71,15 +73,18 @@ class RemoteReader:
         return self._patiently(href, raster_grid)
 
     def _patiently(self, href: str, read: Callable[[str], Result]) -> Result:
+        guard_logs()
         host, patience = urlsplit(href).netloc, self.patience
         until = time.monotonic() + patience.deadline
-        attempts = 1 if time.monotonic() - _resting.get(host, -REST_SECONDS) < REST_SECONDS else patience.attempts
+        tried = max(_resting.get(key, -inf) for key in (host, href))
+        attempts = 1 if time.monotonic() - tried < REST_SECONDS else patience.attempts
         renewals = 0
         for failures in itertools.count(1):
             try:
                 with _slots, rasterio.Env(**self._options(href)):
                     result = read(self._path(href))
                 _resting.pop(host, None)
+                _resting.pop(href, None)
                 return result
             except ReadError as error:
                 reason = _plain(error)
@@ -102,6 +107,7 @@ class RemoteReader:
                 # The server is well, so the file or its way here was damaged; that is known at once.
                 wait = patience.wait(1)
             if failures >= attempts or time.monotonic() + wait > until:
+                _resting[href] = time.monotonic()
                 if answer.status is None or answer.status in BUSY:
                     _resting[host] = time.monotonic()
                 raise ReadError(redact(f"{href}: {reason} (after {failures} attempts)"))
@@ -154,10 +160,12 @@ class RemoteReader:
         return options
 
 
-def _plain(error: ReadError) -> str:
-    """GDAL's reason, without the address that it was given."""
-    text = re.sub(r"#\d+\b", "", redact(one_line(error)).replace("/vsicurl/", ""))
-    cause = error.__cause__.__cause__ if error.__cause__ is not None else None
-    more = re.sub(r"#\d+\b", "", redact(one_line(cause))) if cause is not None else ""
-    _, _, reason = text.partition(": ")
-    return f"{reason or text} {more}".strip()
+def _plain(error: BaseException) -> str:
+    """GDAL's reason and what is behind it, without the address that it was given."""
+    reasons = []
+    cause: BaseException | None = error.__cause__ or error
+    while cause is not None:
+        text = redact(one_line(cause)).replace("/vsicurl/", "")
+        reasons.append(re.sub(r"#\d+\b", "", text).removesuffix(" See previous exception for details."))
+        cause = cause.__cause__
+    return " ".join(reasons)

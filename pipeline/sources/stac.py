@@ -21,7 +21,7 @@ from ..products import Product
 from ..raster import gdal_environment
 from ..scene import Asset, RasterGrid, Scene
 from .catalogs import Catalog
-from .http import Patience, reason_of, redact
+from .http import Patience, guard_logs, reason_of, redact
 from .protocols import ReadError, Requirement
 from .remote import RemoteReader
 from .stac_items import blocks_lonlat, product_of, scene_of
@@ -43,6 +43,7 @@ class StacImagery:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
         said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
         credentials, and if nothing matched; IncompleteError if the catalogue does not answer."""
+        guard_logs()
         collections = self._collections(products)
         self.catalog.access.prepare()
         blocks = blocks_lonlat(grid)
