@@ -34,6 +34,8 @@ from .stac_items import FOOTPRINT_MARGIN_DEGREES, blocks_lonlat
 
 REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
 """What a surface reflectance can be; a collection that holds other numbers has another scale than this one's."""
+DARK = 0.01
+"""A window whose brightest pixel is below this is dark water, or was scaled down once too often."""
 
 CLOUD_SCORE, SCL_CLOUD = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", 9
 """Its images have the names of Sentinel-2's; where they say cloud, the scene classification becomes `cloud, high
@@ -212,20 +214,29 @@ def _stored(values: NDArray[Any], band: str, collection: Collection, image: str)
         return values.astype(np.uint8)
     missing = values == REFLECTANCE_FILL
     known = values[~missing].astype(np.float64)
-    low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
-    if collection.fraction:
-        as_expected = values.dtype.kind == "f" and REFLECTANCE_RANGE[0] <= low and high <= REFLECTANCE_RANGE[1] + 1e-6
+    if known.size and not (_is_fraction if collection.fraction else _is_whole)(known, values.dtype):
         expected = f"fractions from {REFLECTANCE_RANGE[0]:g} to {REFLECTANCE_RANGE[1]:.2f}"
-    else:
-        as_expected = bool(np.all(known == np.rint(known))) and low >= 0 and high <= np.iinfo(np.uint16).max
-        expected = "whole numbers of 1e-4"
-    if not as_expected:
         raise ReadError(
-            f"{image}: {band} runs from {low:.6g} to {high:.6g} ({values.dtype}), where reflectance was expected in"
-            f" {expected}; the collection has another scale than this reader knows. Take another source"
+            f"{image}: {band} runs from {known.min():.6g} to {known.max():.6g} ({values.dtype}), where reflectance was"
+            f" expected in {expected if collection.fraction else 'whole numbers of 1e-4'}; the collection has another"
+            " scale than this reader knows. Take another source"
         )
     if collection.fraction:
         numbers = np.rint(values.astype(np.float64) / REFLECTANCE_SCALE)
         return np.where(missing, REFLECTANCE_FILL, numbers).astype(np.int16)
     # 0 is the product's no data, so a pixel that is darker than the offset becomes the smallest number above it.
     return np.where(missing, 0, np.maximum(values, 1)).astype(np.uint16)
+
+
+def _is_fraction(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
+    """Whether numbers are reflectance itself: floating point, in range, and not scaled down once more, which leaves
+    next to nothing, and that in parts of 1e-4."""
+    in_range = bool(known.min() >= REFLECTANCE_RANGE[0] and known.max() <= REFLECTANCE_RANGE[1] + 1e-6)
+    parts = known / REFLECTANCE_SCALE
+    too_small = known.max() < DARK and bool(np.any(np.abs(parts - np.rint(parts)) > 0.05))
+    return stored.kind == "f" and in_range and not too_small
+
+
+def _is_whole(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
+    """Whether numbers are whole numbers of 1e-4, in whatever type they come."""
+    return bool(np.all(known == np.rint(known)) and known.min() >= 0 and known.max() <= np.iinfo(np.uint16).max)

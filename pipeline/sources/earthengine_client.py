@@ -11,6 +11,7 @@ A session that the caller has opened already is used as it is, but for a deadlin
 
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,9 @@ WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 _REGISTER = (
     "register it at https://code.earthengine.google.com/register, or name another in EARTHENGINE_PROJECT, and give"
     " the account the role Earth Engine Resource Viewer there"
+)
+_NAME_PROJECT = (
+    "name one in EARTHENGINE_PROJECT that is registered for Earth Engine (https://code.earthengine.google.com/register)"
 )
 _SIGN_IN = (
     "run `earthengine authenticate` and set EARTHENGINE_PROJECT, or set GOOGLE_APPLICATION_CREDENTIALS to the key file"
@@ -84,16 +88,20 @@ _deadline_set = threading.Event()
 
 
 def requirements() -> tuple[Requirement, ...]:
-    """What Earth Engine needs of the person who uses it, and whether it is there. Asks nothing of the network."""
-    if not _url().startswith("https://"):
+    """What Earth Engine needs of the person who uses it, and whether it is there. Asks nothing of the network.
+
+    Nothing where the caller has opened a session already, on a machine of Google Cloud, which has an account of its
+    own, or where the endpoint gets no credentials."""
+    opened = "ee" in sys.modules and sys.modules["ee"].data.is_initialized()
+    if opened or _on_google_cloud() or not _url().startswith("https://"):
         return ()
     key_file = os.environ.get(KEY_FILE)
     places = (Path(key_file).expanduser(),) if key_file else (Path.home() / path for path in STORED_CREDENTIALS)
     found = next((path for path in places if path.is_file()), None)
     project = os.environ.get(PROJECT) or (PROJECT_OF_CREDENTIALS if found else None)
     return (
-        Requirement("Earth Engine credentials", found is not None, str(found) if found else _SIGN_IN),
-        Requirement("Earth Engine project", project is not None, project or _REGISTER),
+        Requirement("Earth Engine account", found is not None, str(found) if found else _SIGN_IN),
+        Requirement("Earth Engine project", project is not None, project or _NAME_PROJECT),
     )
 
 
@@ -131,6 +139,14 @@ def _session() -> Any:
         return ee
 
 
+def _on_google_cloud() -> bool:
+    """Whether this is a virtual machine of Google Cloud, by the name of its firmware as google-auth tells it."""
+    firmware = Path("/sys/class/dmi/id/product_name")
+    if os.environ.get("NO_GCE_CHECK") == "true" or not firmware.is_file():
+        return False
+    return firmware.read_text(encoding="utf-8", errors="replace").startswith("Google")
+
+
 def _url() -> str:
     return (os.environ.get(URL) or HIGH_VOLUME_URL).rstrip("/")
 
@@ -162,7 +178,7 @@ def _credentials(ee: Any, url: str) -> tuple[Any, str]:
             raise InputError(f"Earth Engine: there are no credentials; {_SIGN_IN}") from None
         of_key = credentials.quota_project_id
     if not (project or of_key):
-        raise InputError(f"Earth Engine needs a Cloud project; {_REGISTER}")
+        raise InputError(f"Earth Engine needs a Cloud project; {_NAME_PROJECT}")
     return credentials, str(project or of_key)
 
 

@@ -26,8 +26,8 @@ PAGE = 500
 """Images a page of a listing."""
 SCHEME = "earthengine:"
 """Begins the hrefs of assets that lie in Earth Engine: `earthengine:IMAGE#BAND`."""
-KEPT_BYTES = 192 * 2**20
-"""Windows kept for the bands that are asked for next; a day of the largest group of blocks takes a quarter of it."""
+KEPT_BYTES = 128 * 2**20
+"""Windows kept for the bands that are asked for next; a day of the largest group of blocks takes half of it."""
 
 
 def list_images(

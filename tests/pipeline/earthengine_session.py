@@ -22,6 +22,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in CREDENTIALS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(client, "FIRST_WAIT_SECONDS", 0.02)
     monkeypatch.setattr(client, "_pace", client.Pace())
     _forget()

@@ -196,7 +196,9 @@ def hls_image(bands: dict[str, Band]) -> Image:
 
 
 @pytest.mark.parametrize(
-    ("factor", "kind"), [(1e4, np.float32), (1e4, np.int16), (100.0, np.float64)], ids=["x 10000", "int16", "percent"]
+    ("factor", "kind"),
+    [(1e4, np.float32), (1e4, np.int16), (100.0, np.float64), (1e-4, np.float64)],
+    ids=["x 10000", "int16", "percent", "scaled twice"],
 )
 def test_another_scale_is_refused(factor: float, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = ImageGrid("EPSG:32615", (30.0, 0.0, 300000.0, 0.0, -30.0, 4700040.0), (16, 16))

@@ -162,6 +162,7 @@ def test_a_session_of_the_user_is_left_as_it_is(server: EarthEngine, monkeypatch
     ee.Initialize(AnonymousCredentials(), url=server.url, project="my-own")
     monkeypatch.setenv("EARTHENGINE_URL", "http://127.0.0.1:9")
     read_labels()
+    assert ee.data._get_state().deadline_ms == client.DEADLINE_SECONDS * 1000
     assert len(server.asked("/algorithms")) == 1
     assert server.asked("computePixels")[0].path == "/v1/projects/my-own/image:computePixels"
     monkeypatch.setattr(client, "FIRST_WAIT_SECONDS", 0.01)
@@ -196,9 +197,11 @@ def test_credentials_that_are_refused(
 
 def test_no_credentials(through: TinyArchive, nowhere: Path, dataset: Callable[..., Outcome]) -> None:
     outcome = dataset(through)
-    assert outcome.code == 2 and "there are no credentials; run `earthengine authenticate`" in outcome.error
+    assert outcome.code == 2 and "Earth Engine account is missing: run `earthengine authenticate`" in outcome.error
+    with pytest.raises(InputError, match="there are no credentials; run `earthengine authenticate`"):
+        read_labels()
     needs = {need.name: need for need in EarthEngineImagery().requirements()}
-    assert not needs["Earth Engine credentials"].present and needs["Earth Engine project"].present
+    assert not needs["Earth Engine account"].present and needs["Earth Engine project"].present
 
 
 def test_a_host_that_cannot_be_reached(
