@@ -19,8 +19,10 @@ from .http import BUSY, Patience, reason_of, session
 class DownloadError(IncompleteError):
     """A file could not be had."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, reason: str, status: int | None = None) -> None:
         super().__init__(message)
+        self.reason = reason
+        """the message without its remedy"""
         self.status = status
         """HTTP status of the last answer, None if there was none"""
 
@@ -45,10 +47,9 @@ class Attempts:
     def error(self, host: str, what: str, reason: str, status: int | None = None) -> DownloadError:
         """The failure in one line: who, what, why, and what to do."""
         times = "1 attempt" if self.count == 1 else f"{self.count} attempts"
-        return DownloadError(
-            f"{host}: {what}: {reason} ({times}); what was downloaded is kept; run again later, or check the network",
-            status,
-        )
+        said = f"{host}: {what}: {reason} ({times})"
+        remedy = "what was downloaded is kept; run again later, or check the network"
+        return DownloadError(f"{said}; {remedy}", said, status)
 
 
 def download(

@@ -128,8 +128,8 @@ class GridMet:
         except DownloadError as error:
             if error.status in (400, 404):
                 raise InputError(
-                    f"{error}; gridMET has days from {FIRST_DAY} to about yesterday: shorten the recipe's period, or"
-                    " take another weather source"
+                    f"{error.reason}; gridMET has days from {FIRST_DAY} to about yesterday: shorten the recipe's"
+                    " period, or take another weather source"
                 ) from error
             raise
         return _decode(path.read_bytes(), name, first, last)

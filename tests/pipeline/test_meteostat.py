@@ -200,9 +200,9 @@ def test_gaps_of_a_station_are_bridged_by_the_others(fetch: Fetch) -> None:
     assert (holed["tmin"] <= holed["tmax"]).all()
 
 
-def test_a_day_that_nobody_knows_is_left_to_the_recipe(fetch: Fetch) -> None:
+def test_a_day_that_nobody_knows_is_left_to_the_recipe(few: Fetch) -> None:
     day = date(2020, 12, 24)
-    found = fetch.of(*(replace(station, missing=frozenset({day})) for station in STATIONS))()
+    found = few.of(*(replace(station, missing=frozenset({day})) for station in few.server.weather.stations))()
     assert np.isnan(found["tmin"].sel(time=str(day))).all()
     assert int(np.isnan(found["tmin"]).any(("y", "x")).sum()) == 1
 
@@ -220,10 +220,10 @@ def test_estimated_radiation_is_flagged(few: Fetch, variables: tuple[str, ...], 
     assert (few(variables)["flag"] == flag).all()
 
 
-def test_without_humidity_the_minimum_stands_for_the_dew_point(fetch: Fetch) -> None:
+def test_without_humidity_the_minimum_stands_for_the_dew_point(few: Fetch) -> None:
     """Days on which no station knows the humidity: the deficit is (es(tmax) - es(tmin)) / 2 [FAO-56 eq. 48]."""
-    dry = tuple(replace(station, measures=("tmin", "tmax", "prcp")) for station in STATIONS)
-    found = fetch.of(*dry)(("tmin", "tmax", "vpd"))
+    dry = tuple(replace(station, measures=("tmin", "tmax", "prcp")) for station in few.server.weather.stations)
+    found = few.of(*dry)(("tmin", "tmax", "vpd"))
     half = (saturation_pressure(found["tmax"].values) - saturation_pressure(found["tmin"].values)) / 2
     np.testing.assert_allclose(found["vpd"], half, atol=1e-4)
     assert (found["flag"] == WeatherFlag.ESTIMATED).all()
@@ -245,12 +245,12 @@ def test_too_few_stations_are_an_error_with_the_remedy(fetch: Fetch) -> None:
         fetch(bounds=(10.0, 50.0, 10.2, 50.2))
 
 
-def test_too_few_that_measure_it_are_an_error_with_the_remedy(fetch: Fetch) -> None:
-    fetch.of(*(replace(station, measures=("tmin", "tmax", "rhum")) for station in STATIONS))
+def test_too_few_that_measure_it_are_an_error_with_the_remedy(few: Fetch) -> None:
+    few.of(*(replace(station, measures=("tmin", "tmax", "rhum")) for station in few.server.weather.stations))
     with pytest.raises(InputError, match=r"of \d+ stations .* 0 measured what 'wind' needs.*weather\.variables"):
-        fetch(("tmin", "wind"))
+        few(("tmin", "wind"))
     with pytest.raises(InputError, match="'precipitation' needs"):
-        fetch(("tmin", "precipitation"))
+        few(("tmin", "precipitation"))
 
 
 # What goes wrong
