@@ -9,7 +9,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mmvsf.datasets.grid import area_shape
+from mmvsf.datasets.area import area_shape
 from mmvsf.datasets.splits import place_split
 from mmvsf.datasets.variables import Split
 
