@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
+from mmvsf.datasets.variables import BANDS
 
 from .build import BuildPlan
 from .plan import Plan
@@ -22,6 +23,9 @@ NETWORK_BYTES_PER_SECOND = 12.5e6
 
 TILE_PIXELS = 256
 """A remote raster is read in whole tiles of this side (HLS), so more is fetched than is wanted."""
+
+EARTH_ENGINE_BYTES_PER_PIXEL = 25
+"""Earth Engine sends exactly the pixels asked for, but uncompressed: six float32 and a mask."""
 
 REMOTE = {"http", "https", "s3", "gs", "earthengine"}
 """Schemes of addresses beyond this machine."""
@@ -50,7 +54,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     if plan.weather is not None:
         weather_days = int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
     variables, label_years = len(region.weather.variables), plan.context.label_years
-    fetched = imagery.bytes_to_read * _overhead(grid) if is_remote(imagery) else imagery.bytes_to_read
+    fetched = _bytes_fetched(imagery, grid)
     seconds = imagery.seconds(workers)
     if is_remote(imagery):
         seconds = max(seconds, fetched / NETWORK_BYTES_PER_SECOND)
@@ -90,9 +94,20 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     return Preview(facts, scenes, tuple(warnings))
 
 
+def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
+    if _scheme(imagery) == "earthengine":
+        return imagery.pixels / len(BANDS) * EARTH_ENGINE_BYTES_PER_PIXEL
+    return imagery.bytes_to_read * (_overhead(grid) if is_remote(imagery) else 1.0)
+
+
+def _scheme(imagery: Plan) -> str:
+    """The scheme of the scenes' addresses; a path has none."""
+    return imagery.scenes[0].quality.href.split(":")[0] if imagery.scenes else ""
+
+
 def is_remote(imagery: Plan) -> bool:
     """Whether the pixels come over a network."""
-    return any(scene.quality.href.split(":")[0] in REMOTE for scene in imagery.scenes[:1])
+    return _scheme(imagery) in REMOTE
 
 
 def early_ends(imagery: Plan, period: Period, products: tuple[str, ...]) -> list[str]:

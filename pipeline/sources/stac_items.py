@@ -45,15 +45,15 @@ def blocks_lonlat(grid: Grid) -> Any:
 
 
 def acquired_at(item: dict[str, Any]) -> datetime:
-    """When a scene was taken: as its name says where it is an HLS granule's, else as the item says."""
-    if named := granule_time(str(item.get("id"))):
-        return named
+    """When a scene was taken: as its name says where it is an HLS granule's, else as the item says. Raises InputError
+    for an item without a datetime."""
     text = item.get("properties", {}).get("datetime") or item.get("properties", {}).get("start_datetime")
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError as error:
         raise InputError(f"item {item.get('id')}: '{text}' is no datetime") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    said = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return granule_time(str(item.get("id"))) or said
 
 
 def outline_of(item: dict[str, Any]) -> Any:

@@ -20,6 +20,7 @@ from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import Period, load_region
 from mmvsf.pipeline.build import Progress, build, prepare
 from mmvsf.pipeline.execute import executor
+from mmvsf.pipeline.preview import preview
 from mmvsf.pipeline.scene import Scene, granule_time
 from mmvsf.pipeline.sources import earthengine, earthengine_pixels
 from mmvsf.pipeline.sources.archive import ArchiveImagery
@@ -118,6 +119,12 @@ def test_one_request_brings_all_bands_of_an_image(through: TinyArchive, server: 
     assert set(scenes.values()) == {1} and len(scenes) == 11
     assert images["USDA/NASS/CDL/2020"] == 6  # a block each
     assert len(server.asked("/algorithms")) == 1
+
+
+def test_the_plan_reckons_with_uncompressed_pixels(through: TinyArchive, server: EarthEngine) -> None:
+    facts = preview(prepare(str(through.recipe), through.data), 1).facts
+    assert facts["remote"] and facts["read_megabytes"] == round(facts["block_days"] * 32**2 * 25 / 1e6, 1) > 0
+    assert not server.asked("computePixels")
 
 
 def test_windows_that_were_dropped_are_asked_for_again(
