@@ -229,20 +229,18 @@ def _datum_left_open(*systems: CRS) -> bool:
 
 
 def _same_projection(one: CRS, other: CRS) -> bool:
-    """Same method, parameters, unit and ellipsoid."""
-    if not (one.is_projected and other.is_projected) or one.coordinate_operation is None:
-        return False
-    ways = [
-        (
-            crs.coordinate_operation.method_name,
-            sorted((p.name, round(p.value * p.unit_conversion_factor, 9)) for p in crs.coordinate_operation.params),
-            crs.axis_info[0].unit_conversion_factor,
-            crs.ellipsoid.semi_major_metre,
-            round(crs.ellipsoid.inverse_flattening, 6),
-        )
-        for crs in (one, other)
-    ]
-    return bool(ways[0] == ways[1])
+    ways = _projection(one), _projection(other)
+    return ways[0] is not None and ways[0] == ways[1]
+
+
+def _projection(crs: CRS) -> tuple[Any, ...] | None:
+    """Method, parameters, unit and ellipsoid of a projected CRS; None for any other."""
+    operation, ellipsoid = crs.coordinate_operation, crs.ellipsoid
+    if not crs.is_projected or operation is None or ellipsoid is None:
+        return None
+    parameters = sorted((p.name, round(float(p.value) * p.unit_conversion_factor, 9)) for p in operation.params)
+    unit = crs.axis_info[0].unit_conversion_factor
+    return operation.method_name, parameters, unit, ellipsoid.semi_major_metre, round(ellipsoid.inverse_flattening, 6)
 
 
 @lru_cache(maxsize=64)
