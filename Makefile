@@ -7,6 +7,8 @@ RUNS_DIR  ?= runs
 PYTHON    ?= python3
 # More options for pip, for example an index with CPU-only builds of torch.
 PIP_ARGS  ?=
+# Where a recipe of public data takes it from: public, earthengine; empty for what the recipe says.
+SOURCE    ?=
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 
@@ -21,7 +23,7 @@ MMVSF  := $(VENV)/bin/mmvsf
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
 	@echo "make test                     run the tests"
-	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr"
+	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"
 	@echo "make cropmap REGION=...       map the crops of that region"
 	@echo "make report REGION=...        write the page $(RUNS_DIR)/<region>/report.html"
@@ -43,7 +45,10 @@ demo: $(READY)
 	$(MMVSF) report sandbox
 	$(MMVSF) summary sandbox
 
-dataset pretrain cropmap report: $(READY)
+dataset: $(READY)
+	$(MMVSF) dataset "$(REGION)" $(if $(SOURCE),--source $(SOURCE)) $(ARGS)
+
+pretrain cropmap report: $(READY)
 	$(MMVSF) $@ "$(REGION)" $(ARGS)
 
 test: $(READY)

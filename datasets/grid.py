@@ -4,20 +4,17 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import CRS, Transformer
 
+from .area import area_shape, from_lonlat
 from .errors import InputError
-from .region import Area, Region, Sample, resolve_path
-
-FOREIGN_DEGREES = 6.0
-"""An area may reach this far beyond a CRS's area of use: a UTM zone's width, for regions across a border."""
+from .region import Region, Sample
 
 BlockIndex = tuple[int, int]
 """(block_y, block_x), counted from the upper left corner of the grid."""
@@ -96,7 +93,7 @@ class Grid:
 
     def block_of_point(self, lon: float, lat: float) -> BlockIndex:
         """The block that a point in degrees lies in (it may lie outside the grid)."""
-        x, y = _from_lonlat(self.crs).transform(lon, lat)
+        x, y = from_lonlat(self.crs).transform(lon, lat)
         side = self.block * self.resolution
         return math.floor((self.top - y) / side), math.floor((x - self.left) / side)
 
@@ -117,7 +114,7 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
     spec, area = region.grid, region.area
     side = spec.block * spec.resolution
     ox, oy = spec.origin
-    ground = _area_geometry(area, spec.crs, recipe, data_dir)
+    ground = area_shape(area, spec.crs, recipe, data_dir)
     west, south, east, north = ground.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
         raise InputError(f"{recipe}: the area cannot be projected to {spec.crs}; choose the UTM zone it lies in")
@@ -138,6 +135,8 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
         blocks = [block for block, box in boxes if ground.intersects(box) and not ground.touches(box)]
         if area.sample is not None:
             blocks = _draw_clusters(set(blocks), area.sample, recipe)
+    if area.blocks is not None:
+        blocks = blocks[: area.blocks]
     if not blocks:
         raise InputError(f"{recipe}: the area holds no block of {spec.block} pixels; make it larger")
     return Grid(
@@ -154,57 +153,10 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
     )
 
 
-def _refuse_foreign_ground(bounds: tuple[float, float, float, float], crs: str, recipe: Path) -> None:
-    """Raise InputError if an area (west, south, east, north in degrees) lies far outside a CRS's area of use: there
-    its metres mean nothing."""
-    use = CRS(crs).area_of_use
-    if use is None or use.west > use.east:
-        return
-    west, south, east, north = bounds
-    if (
-        west < use.west - FOREIGN_DEGREES
-        or east > use.east + FOREIGN_DEGREES
-        or south < use.south - FOREIGN_DEGREES
-        or north > use.north + FOREIGN_DEGREES
-    ):
-        raise InputError(
-            f"{recipe}: the area ({west:.4g} to {east:.4g} east, {south:.4g} to {north:.4g} north) lies far from the"
-            f" ground of {crs}; choose the UTM zone it lies in, and mind the signs of the degrees"
-        )
-
-
 def _holds_site(box: Any, points: Any) -> bool:
     """Whether a block holds one of the points, its left and upper edges included."""
     west, south, east, north = box.bounds
     return any(west <= p.x < east and south < p.y <= north for p in points.geoms)
-
-
-def _area_geometry(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
-    """The area as a shapely geometry in the grid's CRS."""
-    if area.sites is not None:
-        lons, lats = [s.lon for s in area.sites], [s.lat for s in area.sites]
-        _refuse_foreign_ground((min(lons), min(lats), max(lons), max(lats)), crs, recipe)
-        xs, ys = _from_lonlat(crs).transform(lons, lats)
-        return shapely.multipoints(np.column_stack([xs, ys]))
-    if area.bbox is not None:
-        _refuse_foreign_ground(area.bbox, crs, recipe)
-        ring = shapely.segmentize(shapely.box(*area.bbox), 0.01)
-        return shapely.transform(ring, _from_lonlat(crs).transform, interleaved=False)
-    import geopandas
-    from pyogrio.errors import DataSourceError
-
-    path = resolve_path(cast(str, area.file), recipe, data_dir)
-    try:
-        frame = geopandas.read_file(path)
-    except (DataSourceError, OSError) as error:
-        raise InputError(f"{recipe}: area.file {path} cannot be read as a vector file: {error}") from error
-    if frame.crs is None:
-        raise InputError(f"{recipe}: area.file {path} names no CRS; write it with one (GeoJSON: EPSG:4326)")
-    if frame.empty:
-        raise InputError(f"{recipe}: area.file {path} holds no polygon")
-    west, south, east, north = frame.to_crs("EPSG:4326").total_bounds
-    _refuse_foreign_ground((west, south, east, north), crs, recipe)
-    return frame.to_crs(crs).union_all()
 
 
 def _draw_clusters(candidates: set[BlockIndex], sample: Sample, recipe: Path) -> list[BlockIndex]:
@@ -229,10 +181,6 @@ def _draw_clusters(candidates: set[BlockIndex], sample: Sample, recipe: Path) ->
             f" the recipe asks for {sample.clusters}"
         )
     return sorted((by + dy, bx + dx) for by, bx in chosen for dy in range(size) for dx in range(size))
-
-
-def _from_lonlat(crs: str) -> Transformer:
-    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
 
 
 def _geobox(crs: str, left: float, top: float, resolution: float, shape: tuple[int, int]) -> GeoBox:

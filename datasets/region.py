@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import InputError
+from .override import overridden
 from .variables import WEATHER_NAMES
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -45,22 +46,26 @@ class Sample(_Strict):
 
 
 class Area(_Strict):
-    """The ground to cover. Give one of `bbox`, `file` or `sites`."""
+    """The ground to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
 
     bbox: tuple[float, float, float, float] | None = None
     """[west, south, east, north] in degrees."""
     file: str | None = None
     """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
+    fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
+    """US states (two digits) and counties (five digits) by FIPS code, in quotes: ["19"] is Iowa."""
     sites: tuple[SitePoint, ...] | None = None
     """Single places: the block of the grid that each point lies in."""
     sample: Sample | None = None
     """Take clusters of blocks from the area instead of all of it."""
+    blocks: Annotated[int, Field(ge=1)] | None = None
+    """Build only the first so many blocks, for a trial (`--blocks` sets it)."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [key for key in ("bbox", "file", "sites") if getattr(self, key) is not None]
+        given = [key for key in ("bbox", "file", "fips", "sites") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of bbox, file, sites (found: {', '.join(given) or 'none'})")
+            raise ValueError(f"give exactly one of bbox, file, fips, sites (found: {', '.join(given) or 'none'})")
         if self.bbox is not None:
             west, south, east, north = self.bbox
             if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
@@ -73,7 +78,7 @@ class Area(_Strict):
             if not names or len(set(names)) < len(names):
                 raise ValueError("sites needs at least one place, each with a name of its own")
             if self.sample is not None:
-                raise ValueError("sample draws from a bbox or a file; sites are taken as they are")
+                raise ValueError("sample draws from a bbox, a file or fips; sites are taken as they are")
         return self
 
 
@@ -139,17 +144,39 @@ class Period(_Strict):
         return self.start <= day <= self.end and day.month in self.months
 
 
+def _needs(section: str, source: str, given: dict[str, Any], needed: dict[str, set[str]]) -> None:
+    """Raise ValueError unless exactly the options of a source are given; `needed`: option -> its sources."""
+    for option, sources in needed.items():
+        if source in sources and given[option] is None:
+            raise ValueError(f"{section} with source '{source}' needs the line {option}")
+        if source not in sources and given[option] is not None:
+            raise ValueError(f"{option} is no option of {section} source '{source}'; remove the line")
+
+
 class Imagery(_Strict):
-    source: Literal["archive"]
-    """Where scenes come from: `archive` is a folder with STAC items and COGs."""
-    path: str
-    """The folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    source: Literal["archive", "stac", "earthengine"]
+    """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue) or
+    `earthengine`."""
+    path: str | None = None
+    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    catalog: Literal["planetary-computer", "lpcloud", "earth-search"] | None = None
+    """Of `stac`: planetary-computer (HLS, no account), lpcloud (HLS, Earthdata account), earth-search (Sentinel-2)."""
     products: Annotated[tuple[Products, ...], Field(min_length=1)]
     """Which products to take: hls-l30, hls-s30, sentinel-2-l2a."""
+    cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
     """A (day, block) with a smaller clear fraction keeps its quality mask, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its (day, block) units ends as incomplete."""
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        given = {"path": self.path, "catalog": self.catalog}
+        _needs("imagery", self.source, given, {"path": {"archive"}, "catalog": {"stac"}})
+        if self.cloud_score is not None and (self.source, self.products) != ("earthengine", ("sentinel-2-l2a",)):
+            raise ValueError("cloud_score is an option of sentinel-2-l2a from earthengine; remove the line")
+        return self
 
     @model_validator(mode="after")
     def _one_processing(self) -> Self:
@@ -161,16 +188,25 @@ class Imagery(_Strict):
 
 
 class Weather(_Strict):
-    source: Literal["archive"]
-    """Where weather comes from: `archive` is a NetCDF file, a folder of them, or a Zarr store."""
-    path: str
-    """The NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    source: Literal["archive", "gridmet", "meteostat", "earthengine"]
+    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
+    `meteostat` (stations, no account) or `earthengine`."""
+    path: str | None = None
+    """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    collection: Literal["gridmet", "daymet", "era5-land"] | None = None
+    """Of `earthengine`: the collection."""
     variables: tuple[str, ...] = WEATHER_NAMES
     """Which variables the cube carries."""
     start: date | None = None
     """First day of weather; by default 1 October before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
     """Gaps of up to this many days are filled from their neighbours and flagged; longer ones are refused."""
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        given = {"path": self.path, "collection": self.collection}
+        _needs("weather", self.source, given, {"path": {"archive"}, "collection": {"earthengine"}})
+        return self
 
     @field_validator("variables")
     @classmethod
@@ -184,20 +220,35 @@ class Weather(_Strict):
 
 
 class Labels(_Strict):
-    source: Literal["archive"]
-    """Where labels come from: `archive` is one raster a year on disk."""
-    path: str
-    """Path of the rasters, with {year} in place of the year."""
-    legend: str
-    """CSV file with the columns code, name and, if wanted, color (#rrggbb). Code 0 means unknown."""
+    source: Literal["archive", "cdl", "earthengine"]
+    """Where labels come from: `archive` (one raster a year on disk), `cdl` (USDA's Cropland Data Layer, no
+    account) or `earthengine` (the same, with its confidence)."""
+    path: str | None = None
+    """Of `archive`: path of the rasters, with {year} in place of the year."""
+    legend: str | None = None
+    """Of `archive`: CSV file with the columns code, name and, if wanted, color (#rrggbb), or `cdl` for NASS's own
+    rasters of the Cropland Data Layer. Code 0 means unknown."""
     years: Annotated[tuple[int, ...], Field(min_length=1)]
     """Years with labels."""
     method: Literal["nearest", "majority"] = "majority"
     """How labels of another grid come to the pixels: nearest to the centre, or the majority of 5 x 5 points."""
+    groups: Literal["default"] | dict[str, tuple[int, ...] | Literal["rest"]] | None = None
+    """Groups of classes instead of the classes, name: [codes]; one may be `rest`, all classes that no other names.
+    What is in no group, and the group `unknown`, is stored as unknown. `default`: those of the CDL."""
+    colors: dict[str, Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]] = {}
+    """Colours of groups, name: "#rrggbb"; by default that of the first class."""
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:
-        if len(self.years) > 1 and "{year}" not in self.path:
+        if self.groups == "default" and self.source == "archive" and self.legend != "cdl":
+            raise ValueError("groups: default groups the classes of the CDL; name groups of this legend's own classes")
+        if isinstance(self.groups, dict) and list(self.groups.values()).count("rest") > 1:
+            raise ValueError("groups may hold one `rest`")
+        if foreign := set(self.colors) - (set(self.groups) if isinstance(self.groups, dict) else set()):
+            raise ValueError(f"colors names {', '.join(sorted(foreign))}, which groups does not")
+        given = {"path": self.path, "legend": self.legend}
+        _needs("labels", self.source, given, {"path": {"archive"}, "legend": {"archive"}})
+        if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
             raise ValueError("path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
             raise ValueError("years names a year twice")
@@ -316,10 +367,11 @@ def shipped_regions() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
 
 
-def load_region(name_or_path: str) -> tuple[Region, Path]:
+def load_region(name_or_path: str, *, source: str | None = None, blocks: int | None = None) -> tuple[Region, Path]:
     """Read a recipe by its shipped name or by the path of a YAML file; returns it and the file's path.
 
-    Raises InputError if there is no such recipe or if it does not say what a recipe must.
+    `source` and `blocks` change it, see `overridden`. Raises InputError if there is no such recipe or if it does not
+    say what a recipe must.
     """
     if re.match(NAME_PATTERN, name_or_path):
         path = Path(str(resources.files("mmvsf.datasets.regions").joinpath(f"{name_or_path}.yaml")))
@@ -338,7 +390,7 @@ def load_region(name_or_path: str) -> tuple[Region, Path]:
         raise InputError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
-    return parse_region(content, str(path)), path
+    return parse_region(overridden(content, str(path), source, blocks), str(path)), path
 
 
 def parse_region(content: dict[str, Any], where: str) -> Region:

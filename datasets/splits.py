@@ -19,7 +19,8 @@ from .variables import Split
 def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
     """(chunk_y, chunk_x) uint8 of `Split` codes; NONE outside the recipe's blocks and in buffers.
 
-    Raises InputError if the recipe leaves no place to train on.
+    A trial of a few blocks (`area.blocks`) that cannot be split is all for training. Raises InputError if the recipe
+    leaves no place to train on.
     """
     places = region.split.places
     if places.test or places.validation:
@@ -27,8 +28,10 @@ def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
     else:
         units = _units(places.unit, grid)
         side = 1 if places.unit == "chunk" else grid.chunks_per_block
+        if region.area.blocks is not None and int(units.max()) < 3:
+            places = Places()
         split = _strips(places, units, side) if places.layout == "strips" else _scattered(places, units)
-    if not np.any(split == Split.TRAIN):
+    if not np.any(split == Split.TRAIN) and region.area.blocks is None:
         raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
     return split
 
@@ -44,8 +47,9 @@ def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
     blocks = np.where(grid.block_mask(), Split.TRAIN, Split.NONE).astype(np.uint8)
     for names, code in ((region.split.places.validation, Split.VALIDATION), (region.split.places.test, Split.TEST)):
         for site in region.area.sites or ():
-            if site.name in names:
-                blocks[grid.block_of_point(site.lon, site.lat)] = code
+            block = grid.block_of_point(site.lon, site.lat)
+            if site.name in names and block in grid.blocks:
+                blocks[block] = code
     return _with_buffer(_to_chunks(blocks, grid), _units("block", grid), region.split.places.buffer)
 
 

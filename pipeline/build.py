@@ -20,18 +20,19 @@ from mmvsf.datasets.cube import create_template, cube_path, digest, root_attribu
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
-from mmvsf.datasets.legend import Legend, read_legend
-from mmvsf.datasets.region import Region, load_region, resolve_path
+from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.region import Region, load_region
 from mmvsf.datasets.store import sweep_leftovers
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
-from .labels import LabelTask, label_tasks
+from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .products import PRODUCTS
-from .sources.protocols import ReadError
-from .sources.registry import imagery_source, label_source, weather_source
+from .sources.protocols import ReadError, Requirement
+from .sources.registry import imagery_source, label_source, requirements_of, weather_source
+from .space import cube_bytes, ensure_space, folder_bytes
 from .tasks import (
     BuildContext,
     TaskReport,
@@ -55,10 +56,13 @@ class BuildPlan:
     grid: Grid
     calendar: Calendar
     imagery: Plan
-    weather: CubeWeather
+    weather: CubeWeather | None
+    """None in a plan that is only shown, where it comes from a service"""
     legend: Legend | None
     labels: tuple[LabelTask, ...]
     context: BuildContext
+    requirements: tuple[Requirement, ...]
+    """what the sources need of the person who builds"""
 
 
 @dataclass(frozen=True)
@@ -68,23 +72,37 @@ class Progress:
     update: Callable[[str, int, int, int], None]
 
 
-def prepare(region_name: str, data_dir: Path) -> BuildPlan:
-    """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong."""
-    region, recipe = load_region(region_name)
+def prepare(
+    region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None, only_shown: bool = False
+) -> BuildPlan:
+    """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
+
+    `source` and `blocks` change the recipe, see `mmvsf.datasets.override`. A plan that is `only_shown` fetches no
+    weather from a service, and is made as far as it can be without credentials; another one asks for them first.
+    """
+    region, recipe = load_region(region_name, source=source, blocks=blocks)
     grid = grid_of(region, recipe, data_dir)
     calendar = calendar_of(region)
     imagery = imagery_source(region, recipe, data_dir)
+    labels = label_source(region, recipe, data_dir)
+    weather_from = weather_source(region, recipe, data_dir, grid)
+    needs = requirements_of(imagery, weather_from, labels)
+    if not only_shown:
+        _refuse_missing(needs)
     scenes = imagery.search(grid, region.period, region.imagery.products)
     plan = make_plan(scenes, grid, calendar, region.imagery.skip_below_clear)
-    weather = cube_weather(weather_source(region, recipe, data_dir), region, grid, calendar)
-    labels = label_source(region, recipe, data_dir)
     legend, method = None, "nearest"
+    codes: tuple[int, ...] = ()
     tasks: list[LabelTask] = []
     years: tuple[int, ...] = ()
     if region.labels is not None and labels is not None:
-        legend = read_legend(resolve_path(region.labels.legend, recipe, data_dir))
+        classes = labels.legend()
+        codes, legend = classes.codes, stored_legend(region.labels, classes)
         years, method = tuple(sorted(region.labels.years)), region.labels.method
         tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
+    weather = None
+    if not only_shown or region.weather.source == "archive":
+        weather = cube_weather(weather_from, region, grid, calendar)
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
         cube,
@@ -93,11 +111,12 @@ def prepare(region_name: str, data_dir: Path) -> BuildPlan:
         imagery,
         labels,
         method,
-        legend.codes if legend else (),
+        codes,
+        legend.stored_codes() if legend else {},
         years,
         region.imagery.skip_below_clear,
     )
-    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context)
+    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context, needs)
 
 
 def build(
@@ -122,6 +141,11 @@ def build(
 
 
 def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool) -> Summary:
+    if plan.weather is None:
+        raise ValueError("this plan was made to be shown, without its weather")
+    _refuse_missing(plan.requirements)
+    if overwrite:
+        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - folder_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
@@ -131,6 +155,7 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
     }
     labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
+    ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
     _set_root(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
@@ -154,6 +179,19 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         warnings.simplefilter("ignore", ZarrUserWarning)
         zarr.consolidate_metadata(str(plan.cube))
     return summary
+
+
+def _refuse_missing(needs: tuple[Requirement, ...]) -> None:
+    """Raise InputError with the remedies of all that is missing."""
+    if missing := [f"{need.name} is missing: {need.remedy}" for need in needs if not need.present]:
+        raise InputError("; ".join(missing))
+
+
+def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
+    """Bytes that so many of the plan's shards will take, with the labels and the weather."""
+    units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
+    days, variables = len(plan.calendar), len(plan.region.weather.variables)
+    return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables)
 
 
 def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
@@ -239,6 +277,7 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
         "software": {name: version(name) for name in SOFTWARE},
         "recipe_file": plan.recipe.name,
         "attribution": plan.region.attribution,
+        "label_source": getattr(plan.context.labels, "attribution", ""),
         "sources": [
             {"product": p.name, "processing": f"simulated in the form of {p.name}", "licence": "simulated, no rights"}
             if plan.region.simulate

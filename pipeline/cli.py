@@ -2,21 +2,15 @@
 
 import json
 import os
-import shutil
 import time
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
-
-if TYPE_CHECKING:
-    from .build import BuildPlan
 
 app = typer.Typer()
 console = Console()
@@ -26,6 +20,10 @@ DataDir = Annotated[Path, typer.Option("--data-dir", envvar="DATA_DIR", help="Fo
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
 CubeArgument = Annotated[Path, typer.Argument(help="Path of a cube.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
+]
+BlocksOption = Annotated[int | None, typer.Option("--blocks", min=1, help="Only the first so many blocks, as a trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 DATA_DIR, RUNS_DIR = Path("data"), Path("runs")
@@ -53,14 +51,33 @@ def plan(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
     workers: Workers = None,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write the plan as a page.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Also write the map as a picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a build would read, before it reads it: scenes, blocks, bytes, minutes."""
+    """Show what a build would read, before it reads it: blocks on a map, scenes, bytes, minutes, what is missing."""
     from .build import prepare
+    from .preview import block_map, month_table, preview, tables
     from .simulate import ensure_archive
 
-    ensure_archive(region, data_dir, workers or os.cpu_count() or 1, _talk(as_json))
-    _print_plan(prepare(region, data_dir), workers or os.cpu_count() or 1, as_json)
+    count = workers or os.cpu_count() or 1
+    ensure_archive(region, data_dir, count, _talk(as_json))
+    prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
+    shown = preview(prepared, count)
+    if html is not None or png is not None:
+        from .report.plan import write_page, write_picture
+
+        if html is not None:
+            write_page(prepared, shown, data_dir, html)
+        if png is not None:
+            write_picture(prepared, shown, data_dir, png)
+    if as_json:
+        typer.echo(json.dumps(shown.facts))
+        return
+    console.print(block_map(prepared.grid, width=max(20, console.width - 4)), highlight=False)
+    console.print(month_table(shown), tables(prepared, shown, count))
 
 
 @app.command()
@@ -73,20 +90,24 @@ def dataset(
         bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the cube that stands there.")] = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the cube of a region, or finish one that was interrupted."""
     from .build import Progress, build, prepare
     from .check import check_cube
     from .execute import executor
+    from .preview import preview, tables
     from .simulate import ensure_archive
+    from .space import folder_bytes
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
     ensure_archive(region, data_dir, count, _talk(as_json))
-    prepared = prepare(region, data_dir)
+    prepared = prepare(region, data_dir, source=source, blocks=blocks)
     if not as_json:
-        _print_plan(prepared, count, False)
+        console.print(tables(prepared, preview(prepared, count), count))
     with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -106,7 +127,7 @@ def dataset(
         "failed": summary.failed,
         "completeness": summary.completeness,
         "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(_size(prepared.cube) / 1e6, 1),
+        "megabytes": round(folder_bytes(prepared.cube) / 1e6, 1),
     }
     if as_json:
         typer.echo(json.dumps(facts))
@@ -212,47 +233,6 @@ def summary(
     console.print(summary_tables(cube_path(name, data_dir), runs_dir / name))
 
 
-def _print_plan(prepared: "BuildPlan", workers: int, as_json: bool) -> None:
-    """What the build would do: scenes by product and year, blocks, bytes and minutes."""
-    imagery, grid = prepared.imagery, prepared.grid
-    scenes = Counter((scene.product, scene.acquired.year) for scene in imagery.scenes)
-    facts = {
-        "region": prepared.region.name,
-        "cube": str(prepared.cube),
-        "crs": grid.crs,
-        "resolution": grid.resolution,
-        "blocks": len(grid.blocks),
-        "block_pixels": grid.block,
-        "scenes": len(imagery.scenes),
-        "block_days": imagery.block_days,
-        "read_megabytes": round(imagery.bytes_to_read / 1e6, 1),
-        "minutes": round(imagery.seconds(workers) / 60, 1),
-        "label_years": list(prepared.context.label_years),
-        "weather_days": int((~np.isnan(next(iter(prepared.weather.values.values()))).all(axis=(1, 2))).sum()),
-        "free_megabytes": round(_free(prepared.cube) / 1e6),
-    }
-    if as_json:
-        typer.echo(json.dumps(facts))
-        return
-    table = Table("plan", prepared.region.title, title=None)
-    table.add_row("grid", f"{grid.crs}, {grid.resolution:g} m, {len(grid.blocks)} blocks of {grid.block} pixels a side")
-    for product in sorted({product for product, _ in scenes}):
-        years = ", ".join(f"{year}: {n}" for (name, year), n in sorted(scenes.items()) if name == product)
-        table.add_row(f"{product} scenes", years)
-    table.add_row("(day, block) units", str(imagery.block_days))
-    table.add_row("to read", f"about {facts['read_megabytes']} MB; {facts['free_megabytes']} MB are free")
-    table.add_row("time", f"about {facts['minutes']} minutes with {workers} workers")
-    table.add_row("weather", f"{facts['weather_days']} days of {', '.join(prepared.region.weather.variables)}")
-    table.add_row("labels", ", ".join(map(str, prepared.context.label_years)) or "none")
-    console.print(table)
-
-
-def _free(path: Path) -> int:
-    """Free bytes of the disk that a path is or will be on."""
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    return shutil.disk_usage(existing).free
-
-
 def _talk(as_json: bool) -> Console:
     """Where progress is shown: nowhere if the output is for a program."""
     return Console(quiet=True) if as_json else console
@@ -268,7 +248,3 @@ def _bar(where: Console) -> Bar:
         TimeRemainingColumn(),
         console=where,
     )
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

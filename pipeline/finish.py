@@ -94,6 +94,8 @@ def finish_weather(cube: Path, region: Region, grid: Grid, calendar: Calendar, w
     _write(cube, "weather/time_bnds", weather.bounds)
     group = zarr.open_group(str(cube / "weather"), mode="r+")
     group.attrs["source"] = weather.source
+    if weather.licence:
+        group.attrs["licence"] = weather.licence
     names = region.weather.variables
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))

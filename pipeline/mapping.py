@@ -6,6 +6,7 @@ the target was cut into blocks. (GDAL's default transformer interpolates between
 0.067 pixels off, differently for each block size.)
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -39,7 +40,8 @@ class Mapping:
     nearest: NDArray[np.int64]
     """(target pixels inside,) flat index into the window"""
     weights: Any
-    """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`"""
+    """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`,
+    and where only codes are mapped"""
 
     @property
     def empty(self) -> bool:
@@ -83,6 +85,20 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
 
     Raises ValueError for a rotated grid.
     """
+    return _relate(source, target, weighted=True)
+
+
+@lru_cache(maxsize=4)
+def code_mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
+    """The mapping for codes alone, without weights. Few are kept: labels need one of 25 points a pixel for each
+    block, and every block but once a year.
+
+    Raises ValueError for a rotated grid.
+    """
+    return _relate(source, target, weighted=False)
+
+
+def _relate(source: RasterGrid, target: RasterGrid, weighted: bool) -> Mapping:
     for grid in (source, target):
         if grid.transform[1] or grid.transform[3]:
             raise ValueError(f"rotated rasters are not supported: {grid.transform}")
@@ -98,7 +114,7 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
     native = _native(source, target)
     row, column = row[inside], column[inside]
     nearest_row, nearest_column = nearest_row[inside], nearest_column[inside]
-    if native:
+    if native or not weighted:
         window = (
             slice(int(nearest_row.min()), int(nearest_row.max()) + 1),
             slice(int(nearest_column.min()), int(nearest_column.max()) + 1),
@@ -195,8 +211,36 @@ def is_crs(text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def same_crs(one: str, other: str) -> bool:
-    """Whether two texts (EPSG codes, WKT) name one CRS."""
-    return one == other or bool(CRS(one).equals(CRS(other), ignore_axis_order=True))
+    """Whether two texts (EPSG codes, WKT) name one CRS.
+
+    Many HLS L30 files say only the ellipsoid (`Not_specified_based_on_WGS_84_spheroid`) where their catalogues say
+    EPSG:326..: a projection with the same parameters on the same ellipsoid, its datum left open, is taken for it.
+    """
+    if one == other:
+        return True
+    a, b = CRS(one), CRS(other)
+    return bool(a.equals(b, ignore_axis_order=True)) or (_datum_left_open(a, b) and _same_projection(a, b))
+
+
+def _datum_left_open(*systems: CRS) -> bool:
+    return any(
+        system.datum is not None and re.match(r"(?i)not.specified|unknown", system.datum.name) for system in systems
+    )
+
+
+def _same_projection(one: CRS, other: CRS) -> bool:
+    ways = _projection(one), _projection(other)
+    return ways[0] is not None and ways[0] == ways[1]
+
+
+def _projection(crs: CRS) -> tuple[Any, ...] | None:
+    """Method, parameters, unit and ellipsoid of a projected CRS; None for any other."""
+    operation, ellipsoid = crs.coordinate_operation, crs.ellipsoid
+    if not crs.is_projected or operation is None or ellipsoid is None:
+        return None
+    parameters = sorted((p.name, round(float(p.value) * p.unit_conversion_factor, 9)) for p in operation.params)
+    unit = crs.axis_info[0].unit_conversion_factor
+    return operation.method_name, parameters, unit, ellipsoid.semi_major_metre, round(ellipsoid.inverse_flattening, 6)
 
 
 @lru_cache(maxsize=64)

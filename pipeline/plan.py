@@ -15,7 +15,7 @@ from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.variables import BANDS
 
 from .scene import Scene
-from .sources.archive import FOOTPRINT_MARGIN_DEGREES
+from .sources.stac_items import FOOTPRINT_MARGIN_DEGREES
 
 READER_VERSION = 1
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""

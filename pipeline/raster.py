@@ -1,11 +1,12 @@
 """Reading windows of raster files through GDAL, with errors that never turn into nodata."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from mmvsf.datasets.errors import one_line
@@ -13,6 +14,9 @@ from mmvsf.datasets.errors import one_line
 from .mapping import same_crs
 from .scene import Asset, RasterGrid
 from .sources.protocols import ReadError
+
+# A file without georeferencing is refused below; the warning would say it a second time.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 GDAL_OPTIONS: dict[str, Any] = {
     # A directory listing finds no sidecar that a scene needs and is slow on network file systems.
@@ -46,7 +50,7 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
 
 
-def raster_grid(path: Path) -> RasterGrid:
+def raster_grid(path: Path | str) -> RasterGrid:
     """The grid of a raster file, read from its header. Raises ReadError; a file without CRS is one."""
     try:
         with gdal_environment(), rasterio.open(path) as dataset:

@@ -6,6 +6,8 @@ before cloud; then the scene on the cube's own grid; then the newer version; the
 """
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -28,10 +30,14 @@ from mmvsf.datasets.variables import (
 from .mapping import Mapping, mapping
 from .plan import ShardTask
 from .products import PRODUCTS, to_reflectance
+from .raster import gdal_environment
 from .scene import RasterGrid, Scene
 from .sources.protocols import ImagerySource, ReadError
 
 NO_DATA_RANK = 255
+
+_books = threading.Lock()
+"""Held while the lists of a shard are changed, since several days may be read at once."""
 
 
 @dataclass
@@ -67,7 +73,8 @@ class BlockShard:
         self.quality[position] = QUALITY_FILL
         self.scene[position] = SCENE_FILL
         self.status[position] = Status.NOT_ACQUIRED
-        self.scenes = [entry for entry in self.scenes if entry[0] != day]
+        with _books:
+            self.scenes = [entry for entry in self.scenes if entry[0] != day]
 
 
 def read_shard(
@@ -77,8 +84,23 @@ def read_shard(
     left empty there; all other days are complete."""
     result = {block: BlockShard.empty(grid.block) for block in task.blocks}
     met = dict(zip(task.blocks, task.met, strict=True))
-    for day, scenes in groupby(task.scenes, key=lambda scene: scene.day):
-        _read_day(day, list(scenes), met, grid, source, skip_below_clear, result)
+    days = [(day, list(scenes)) for day, scenes in groupby(task.scenes, key=lambda scene: scene.day)]
+
+    def read(entry: tuple[int, list[Scene]]) -> None:
+        with gdal_environment():
+            _read_day(*entry, met, grid, source, skip_below_clear, result)
+
+    at_once = min(len(days), getattr(source, "days_at_once", 1))
+    if at_once > 1:
+        # A server is waited for most of the time; days of a shard touch different pixels.
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(read, days))
+    else:
+        for entry in days:
+            _read_day(*entry, met, grid, source, skip_below_clear, result)
+    for shard in result.values():
+        shard.scenes.sort(key=lambda entry: entry[:2])
+        shard.failures.sort(key=lambda failure: failure[0])
     return result
 
 
@@ -104,7 +126,8 @@ def _read_day(
             return
         shard = result[next(iter(met))]
         shard.status[day % SHARD_DAYS] = Status.FAILED
-        shard.failures.append((day, " ".join(scene.id for scene in scenes), one_line(error)))
+        with _books:
+            shard.failures.append((day, " ".join(scene.id for scene in scenes), one_line(error)))
 
 
 def _fill_day(
@@ -138,7 +161,8 @@ def _fill_day(
         index = np.full(len(ordered) + 1, SCENE_FILL, np.uint8)
         index[given] = np.arange(len(given))
         shard.scene[position] = index[winner[area]]
-        shard.scenes += [(day, place, ordered[number]) for place, number in enumerate(given)]
+        with _books:
+            shard.scenes += [(day, place, ordered[number]) for place, number in enumerate(given)]
         if is_clear(seen).mean() < skip_below_clear:
             shard.status[position] = Status.SKIPPED_CLOUDY
         else:

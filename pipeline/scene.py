@@ -1,5 +1,6 @@
 """A scene: one acquisition on its own grid, as every source describes it to the planner and the reader."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -66,3 +67,13 @@ class Scene:
     def day(self) -> int:
         """Day number of the UTC date of acquisition."""
         return day_number(self.acquired.astimezone(UTC).date())
+
+
+def granule_time(identity: str) -> datetime | None:
+    """The moment in the name of an HLS granule, `HLS.S30.T15TVG.2022152T170100.v2.0`; None for any other name.
+
+    Catalogues differ by seconds to minutes in what they call the time of one granule (the first of its scenes, the
+    middle of the tile, the take of the whole orbit); its name is the same in all of them.
+    """
+    found = re.fullmatch(r"HLS\.[LS]30\.T\w{5}\.(\d{7}T\d{6})\.v[\d.]+", identity)
+    return datetime.strptime(found.group(1), "%Y%jT%H%M%S").replace(tzinfo=UTC) if found else None

@@ -31,6 +31,9 @@ class BuildContext:
     labels: LabelSource | None
     label_method: str
     label_codes: tuple[int, ...]
+    """codes that the label source may hold"""
+    label_groups: dict[int, int]
+    """code of the label source -> code in the cube"""
     label_years: tuple[int, ...]
     skip_below_clear: float
 
@@ -85,7 +88,9 @@ def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
         raise ValueError("a label task needs a label source")
     rows, columns = context.grid.block_slices(task.block)
     with gdal_environment():
-        codes, purity = read_labels(task, context.grid, context.labels, context.label_method, context.label_codes)
+        codes, purity = read_labels(
+            task, context.grid, context.labels, context.label_method, context.label_codes, context.label_groups
+        )
     year = context.label_years.index(task.year)
     writes = [
         open_pixels(context.cube, f"labels/{name}", write=True)[year, rows, columns].write(values)

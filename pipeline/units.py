@@ -17,6 +17,13 @@ SECONDS_PER_DAY = 86400.0
 WIND_10M_TO_2M = 0.748
 """u2 = u10 x 4.87 / ln(67.8 x 10 - 5.42) [FAO-56 eq. 47]"""
 
+SOLAR_CONSTANT = 0.0820
+"""MJ m-2 a minute [eq. 21]"""
+HARGREAVES_SAMANI = 0.16
+"""K^-0.5, for places in the interior (0.19 at the coast) [eq. 50]"""
+CLEAR_SKY = 0.75
+"""Share of the extraterrestrial radiation that a clear sky lets through at sea level [eq. 37]"""
+
 _DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1)$"
 
 _LINEAR: dict[str, dict[str, tuple[float, float]]] = {
@@ -73,6 +80,39 @@ def vapour_pressure_deficit(
     """VPD in kPa from the day's extremes (degrees Celsius) and the actual vapour pressure (kPa), not below 0
     [eq. 12]."""
     return np.maximum((saturation_pressure(tmin) + saturation_pressure(tmax)) / 2 - actual, 0.0)
+
+
+def pressure_of_humidity(
+    tmin: NDArray[np.float64], tmax: NDArray[np.float64], humidity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Actual vapour pressure in kPa from the day's extremes (degrees Celsius) and its mean relative humidity
+    (percent) [eq. 19]."""
+    return humidity / 100 * (saturation_pressure(tmin) + saturation_pressure(tmax)) / 2
+
+
+def daylight_sum(flux: NDArray[np.float64], day_length: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Radiation in MJ m-2 a day from a mean flux over the daylight (W m-2) and its length (s), as Daymet gives them."""
+    return flux * day_length * 1e-6
+
+
+def extraterrestrial_radiation(latitude: NDArray[np.float64], day_of_year: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Radiation on a horizontal plane above the atmosphere in MJ m-2 a day, from the latitude (degrees) and the day
+    of the year from 1 [eq. 21 with 23, 24, 25]. The arguments broadcast; 0 in the polar night."""
+    phi, angle = np.radians(latitude), 2 * np.pi * day_of_year / 365
+    distance = 1 + 0.033 * np.cos(angle)
+    declination = 0.409 * np.sin(angle - 1.39)
+    sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1, 1))
+    height = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
+    return np.asarray(24 * 60 / np.pi * SOLAR_CONSTANT * distance * height)
+
+
+def radiation_of_temperature_range(
+    tmin: NDArray[np.float64], tmax: NDArray[np.float64], extraterrestrial: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Estimate of the radiation at the ground in MJ m-2 a day from the day's extremes (degrees Celsius), not above
+    that of a clear sky [Hargreaves and Samani; eq. 50, with eq. 37 at sea level]: clouds narrow the range."""
+    estimate = HARGREAVES_SAMANI * np.sqrt(np.maximum(tmax - tmin, 0.0))
+    return np.minimum(estimate, CLEAR_SKY) * extraterrestrial
 
 
 def check_range(name: str, values: NDArray[np.floating[Any]], where: str) -> None:

@@ -1,6 +1,7 @@
 """Weather from a source's grid and days to the cube's: complete, in range, on the weather cells."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +21,12 @@ SINGLE_CELL_REACH_DEGREES = 0.3
 """How far a weather file of one cell (or row, or column) may stand for its surroundings."""
 
 
+FLAG_PRECEDENCE = (WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL, WeatherFlag.ESTIMATED, WeatherFlag.FILLED)
+"""A day has one flag, that of its least certain variable: a number that was filled in from other days is further
+from a measurement than one estimated from other variables of its day, and that further than a measurement that may
+still be corrected."""
+
+
 @dataclass(frozen=True)
 class CubeWeather:
     """Weather as it stands in a cube, over the whole calendar."""
@@ -31,57 +38,87 @@ class CubeWeather:
     bounds: NDArray[np.float64]
     """(time, 2): begin and end of each weather day in days since 1970-01-01 UTC"""
     source: str
+    licence: str = ""
 
 
 def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
-    """Fetch, complete and regrid. Raises InputError where days, variables or ground are missing."""
+    """Fetch, complete and regrid. Raises InputError where days, variables or ground are missing, and what the
+    source raises."""
     first, last = region.weather_start, region.period.end
-    variables = region.weather.variables
-    dataset = source.fetch(first, last, variables)
+    dataset = source.fetch(first, last, region.weather.variables)
     days = np.arange(day_number(first), day_number(last) + 1)
-    complete, filled = _complete_days(dataset, days, region.weather.fill_gaps)
-    values = {}
-    span = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
+    dataset = dataset.reindex(time=days.astype("datetime64[D]").astype("datetime64[ns]"), copy=False)
     weights = _cell_weights(dataset, grid)
-    for name in variables:
+    span = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
+    dropped = _leap_year_ends(days) & bool(dataset.attrs.get("drops_leap_year_end", False))
+    flags = _source_flags(dataset)
+    values = {}
+    for name in region.weather.variables:
         series = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
-        regridded = _regrid(complete[name], weights, name)
+        complete, filled = _complete_days(dataset[name].values, days, region.weather.fill_gaps, dropped, name)
+        flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
+        regridded = _regrid(complete, weights, name)
         check_range(name, regridded, f"weather of region '{region.name}'")
         series[span] = regridded
         values[name] = series
     flag = np.zeros(len(calendar), np.uint8)
-    flag[span][filled] = WeatherFlag.FILLED
-    end = calendar.days + float(dataset.attrs["day_ends_utc_hour"]) / 24
-    if float(dataset.attrs["day_ends_utc_hour"]) <= 12:
-        # A local day west of Greenwich ends in the early hours (UTC) of the next date, one east of it late on its
-        # own.
-        end = end + 1
-    return CubeWeather(values, flag, np.stack([end - 1, end], axis=1), str(dataset.attrs["source"]))
+    flag[span] = flags
+    attributes = dataset.attrs
+    bounds = day_bounds(calendar.days, float(attributes["day_ends_utc_hour"]))
+    return CubeWeather(values, flag, bounds, str(attributes["source"]), str(attributes.get("licence", "")))
+
+
+def least_certain(*flags: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Of several `WeatherFlag` codes for a day the one that counts, by `FLAG_PRECEDENCE`. Arrays of one shape."""
+    order = np.argsort(FLAG_PRECEDENCE)
+    worst = np.max([order[flag] for flag in flags], axis=0)
+    result: NDArray[np.uint8] = np.asarray(FLAG_PRECEDENCE, np.uint8)[worst]
+    return result
+
+
+def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[np.float64]:
+    """(day, 2) begin and end of weather days in days since 1970-01-01 UTC, from the hour at which they end.
+
+    A local day east of Greenwich ends late on its own UTC date (12 to 24), one west of it in the early hours
+    (below 12) of the next.
+    """
+    end = days + ends_utc_hour / 24 + (1 if ends_utc_hour < 12 else 0)
+    return np.stack([end - 1, end], axis=1)
+
+
+def _source_flags(dataset: xr.Dataset) -> NDArray[np.uint8]:
+    """What the source says about its days; a day that it does not know is dealt with where values are filled."""
+    if "flag" not in dataset.coords:
+        return np.zeros(dataset.sizes["time"], np.uint8)
+    return np.nan_to_num(dataset["flag"].values.astype(np.float64)).astype(np.uint8)
+
+
+def _leap_year_ends(days: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Which days are a 31 December of a leap year: Daymet keeps 29 February and drops those instead."""
+    dates = days.astype("datetime64[D]")
+    day_of_year = (dates - dates.astype("datetime64[Y]")).astype(int) + 1
+    return np.asarray(day_of_year == 366)
 
 
 def _complete_days(
-    dataset: xr.Dataset, days: NDArray[np.int_], fill_gaps: int
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """Every day once, short gaps interpolated between their neighbours. Returns the values and which days
-    were filled. Raises InputError for a longer gap, or one at either end."""
-    wanted = days.astype("datetime64[D]").astype("datetime64[ns]")
-    found = dataset.reindex(time=wanted)
-    filled = np.zeros(days.size, bool)
-    result = {}
-    for name in found.data_vars:
-        values = found[name].values.astype(np.float64)
-        missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
-        _refuse_long_gaps(missing, days, fill_gaps, str(name))
-        if missing.any():
-            present = np.flatnonzero(~missing)
-            for day in np.flatnonzero(missing):
-                after = int(np.searchsorted(present, day))
-                low, high = present[after - 1], present[after]
-                share = (day - low) / (high - low)
-                values[day] = (1 - share) * values[low] + share * values[high]
-        filled |= missing
-        result[str(name)] = values
-    return result, filled
+    stored: NDArray[Any], days: NDArray[np.int_], fill_gaps: int, dropped: NDArray[np.bool_], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(time, y, x) with short gaps interpolated between their neighbours, and which days were filled.
+
+    `dropped` days do not exist in the source's calendar: they are filled whatever the recipe allows, at either end
+    from the one neighbour there is. Raises InputError for any other gap at an end or longer than `fill_gaps`.
+    """
+    values = stored.astype(np.float64)
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
+    known_gap = missing & dropped
+    present = np.flatnonzero(~missing)
+    _refuse_long_gaps(missing & ~known_gap, days, fill_gaps, name)
+    for day in np.flatnonzero(missing):
+        after = int(np.searchsorted(present, day))
+        low, high = present[max(after - 1, 0)], present[min(after, present.size - 1)]
+        share = (day - low) / (high - low) if high > low else 0.0
+        values[day] = (1 - share) * values[low] + share * values[high]
+    return values, missing
 
 
 def _refuse_long_gaps(missing: NDArray[np.bool_], days: NDArray[np.int_], limit: int, name: str) -> None:
@@ -91,7 +128,7 @@ def _refuse_long_gaps(missing: NDArray[np.bool_], days: NDArray[np.int_], limit:
             raise InputError(
                 f"weather: '{name}' misses {stop - start} days from {date_of(days[start])} to"
                 f" {date_of(days[stop - 1])}; the recipe's weather.fill_gaps allows {limit} between known days."
-                " Add them to the weather file, or shorten the period"
+                " Take another source, add them to the weather file, or shorten the period"
             )
 
 
@@ -171,7 +208,10 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArra
     with np.errstate(invalid="ignore", divide="ignore"):
         result = np.where(share > 0, total / share, np.nan)
     if np.isnan(result).any():
-        raise InputError(f"weather: '{name}' has cells without data over the region's blocks")
+        raise InputError(
+            f"weather: '{name}' has cells without data over the region's blocks; choose a source that covers them,"
+            " such as era5-land, or leave those blocks out"
+        )
     cells = np.full((len(result), *weights.needed.shape), np.nan, np.float32)
     cells[:, weights.needed] = result
     return cells

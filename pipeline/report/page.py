@@ -14,6 +14,7 @@ from .clear import clear_section
 from .cropmap import cropmap_headline, cropmap_section
 from .curves import curves_section
 from .drawing import STYLE
+from .elements import Section
 from .forecast import forecast_headline, forecast_section
 from .labels import labels_section
 from .place import place_section
@@ -45,20 +46,13 @@ def write_report(cube: Path, runs: Path) -> Path:
             forecast_section(sample, runs),
             cropmap_section(sample, runs),
         )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    text = environment.get_template(PAGE).render(
-        title=sample.cube.region.title,
-        name=sample.cube.region.name,
-        headlines=_headlines(sample, runs),
-        sections=sections,
-        digest=sample.cube.identity,
-        version=sample.cube.attributes.get("software", {}).get("mmvsf", ""),
+    text = render(
+        sample.cube.region.title,
+        sample.cube.region.name,
+        _headlines(sample, runs),
+        sections,
+        sample.cube.identity,
+        sample.cube.attributes.get("software", {}).get("mmvsf", ""),
     )
     runs.mkdir(parents=True, exist_ok=True)
     page = runs / PAGE
@@ -66,6 +60,27 @@ def write_report(cube: Path, runs: Path) -> Path:
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(page)
     return page
+
+
+def render(
+    title: str,
+    name: str,
+    headlines: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    digest: str,
+    version: str,
+) -> str:
+    """The page's HTML. `headlines` are (value, what it is)."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(PAGE).render(
+        title=title, name=name, headlines=headlines, sections=sections, digest=digest, version=version
+    )
 
 
 def _headlines(sample: Sample, runs: Path) -> Sequence[tuple[str, str]]:

@@ -170,6 +170,7 @@ def _facts(sample: Sample) -> list[tuple[str, str]]:
         words = [str(source[key]) for key in ("processing", "licence") if source.get(key)]
         rows.append((f"images, {source.get('product', 'product unknown')}", "; ".join(words)))
     rows += [
+        ("labels from", str(attributes.get("label_source", ""))),
         ("size on disk", _size(sample)),
         ("digest", cube.identity or "none recorded"),
         ("made", f"{str(attributes.get('finished', attributes.get('created', 'unknown')))[:19].replace('T', ' ')} UTC"),

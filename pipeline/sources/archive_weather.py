@@ -14,7 +14,7 @@ from pyproj.exceptions import CRSError
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.variables import WEATHER_BY_NAME
 
-from ..units import WIND_10M_TO_2M, convert, saturation_pressure, vapour_pressure_deficit
+from ..units import WIND_10M_TO_2M, convert, daylight_sum, saturation_pressure, vapour_pressure_deficit
 
 # Names by which known products call a variable: this project's own, AgERA5, gridMET, Daymet, CF short names.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -54,6 +54,8 @@ class ArchiveWeather:
             "crs": _crs_of(dataset, self.path),
             "day_ends_utc_hour": float(dataset.attrs.get("day_ends_utc_hour", 24)),
             "source": str(dataset.attrs.get("source", self.path.name)),
+            "licence": str(dataset.attrs.get("license", dataset.attrs.get("licence", ""))),
+            "drops_leap_year_end": int("daymet" in str(dataset.attrs.get("source", "")).lower()),
         }
         coordinates = {name: span[name].values for name in ("time", "y", "x")}
         return xr.Dataset(arrays, coordinates, attributes)
@@ -123,7 +125,7 @@ def _variable(dataset: xr.Dataset, name: str, path: Path) -> NDArray[np.float32]
         values = _read(dataset, (DAYLIGHT_RADIATION,), "MJ m-2", path)
         if values is not None and DAY_LENGTH in dataset:
             day_length = dataset[DAY_LENGTH].transpose("time", "y", "x").values
-            values = dataset[DAYLIGHT_RADIATION].transpose("time", "y", "x").values * day_length * 1e-6
+            values = daylight_sum(dataset[DAYLIGHT_RADIATION].transpose("time", "y", "x").values, day_length)
     if values is None:
         known = ", ".join(ALIASES[name])
         raise InputError(

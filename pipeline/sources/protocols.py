@@ -1,5 +1,11 @@
-"""What the planner and the reader ask of a source."""
+"""What the planner and the reader ask of a source.
 
+Beside the methods below, a source that needs credentials has `requirements() -> tuple[Requirement, ...]`, which asks
+nothing of the network. A source of scenes that waits for a server more than it works has `days_at_once: int`: so many
+days of a task are then read at the same time, by threads.
+"""
+
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
@@ -8,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError
 from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.region import Period
 
 from ..scene import Asset, Scene
@@ -15,6 +22,17 @@ from ..scene import Asset, Scene
 
 class ReadError(MmvsfError):
     """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that a source needs of the person who uses it. `plan` tells which are there."""
+
+    name: str
+    """what it is, for example "Earthdata token" """
+    present: bool
+    remedy: str
+    """how to get it and where to put it; for something that is present, where it was found"""
 
 
 class ImagerySource(Protocol):
@@ -34,15 +52,22 @@ class WeatherSource(Protocol):
     """Daily weather of a place."""
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
-        """Canonical variables and units on the source's own regular grid: dims (time, y, x), the CRS in
-        attrs['crs'], the hour (UTC) at which a weather day ends in attrs['day_ends_utc_hour'] (24 for
-        UTC days; up to 12 it is an hour of the next date, above that one of the day's own).
-        Raises InputError where the source lacks a variable or names a unit that cannot be converted."""
+        """Canonical variables and units on the source's own regular grid: dims (time, y, x), a day that the source
+        lacks left out or NaN throughout. Attributes: `crs`; `day_ends_utc_hour`, the hour (UTC) at which a weather
+        day ends (24 for UTC days; below 12 it is an hour of the next date, from 12 on one of the day's own);
+        `source` and, if known, `licence`; `drops_leap_year_end` (1) where the calendar has no 31 December in leap
+        years, as Daymet's. A coordinate `flag(time)` may say which days are provisional or estimated
+        (`WeatherFlag`). Raises InputError where the source lacks a variable or ground, or names a unit that cannot
+        be converted, IncompleteError where it cannot be reached."""
         ...
 
 
 class LabelSource(Protocol):
-    """Yearly label rasters."""
+    """Yearly label rasters. One of public data has an `attribution` (origin and licence), stored in the cube."""
+
+    def legend(self) -> Legend:
+        """The classes. Raises InputError if they cannot be read."""
+        ...
 
     def asset(self, year: int) -> Asset:
         """The raster of a year. Raises InputError if there is none or it has no CRS."""

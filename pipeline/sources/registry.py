@@ -1,26 +1,91 @@
 """From a recipe's `source:` lines to the sources themselves."""
 
+import os
 from pathlib import Path
 
+import numpy as np
+import shapely
+from pyproj import Transformer
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Region, resolve_path
 
 from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
-from .protocols import ImagerySource, LabelSource, WeatherSource
+from .catalogs import catalog
+from .cdl import CROPSCAPE, CropScapeLabels
+from .earthengine import EarthEngineImagery
+from .earthengine_labels import EarthEngineLabels
+from .earthengine_weather import EarthEngineWeather
+from .gridmet import GRIDMET, GridMet
+from .http import Patience
+from .meteostat_stations import MeteostatStations
+from .protocols import ImagerySource, LabelSource, Requirement, WeatherSource
+from .stac import StacImagery
+
+PATIENCE = Patience()
+"""How long sources of scenes wait for their servers."""
 
 
 def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySource:
     """The source of the region's scenes. Raises InputError if its options cannot be resolved."""
-    return ArchiveImagery(resolve_path(region.imagery.path, recipe, data_dir))
+    options = region.imagery
+    if options.source == "archive" and options.path is not None:
+        return ArchiveImagery(resolve_path(options.path, recipe, data_dir))
+    if options.source == "stac" and options.catalog is not None:
+        return StacImagery(catalog(options.catalog, PATIENCE), PATIENCE)
+    if options.source == "earthengine":
+        return EarthEngineImagery(options.cloud_score)
+    raise InputError(f"{recipe}: imagery.source '{options.source}' is not available")
 
 
-def weather_source(region: Region, recipe: Path, data_dir: Path) -> WeatherSource:
-    """The source of the region's weather. Raises InputError if its options cannot be resolved."""
-    return ArchiveWeather(resolve_path(region.weather.path, recipe, data_dir))
+def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> WeatherSource:
+    """The source of the region's weather over its grid. Raises InputError if its options cannot be resolved."""
+    options = region.weather
+    if options.source == "archive" and options.path is not None:
+        return ArchiveWeather(resolve_path(options.path, recipe, data_dir))
+    if options.source == "earthengine" and options.collection is not None:
+        return EarthEngineWeather(options.collection, weather_bounds(grid))
+    if options.source == "gridmet":
+        url = os.environ.get("GRIDMET_URL", GRIDMET)
+        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", url)
+    if options.source == "meteostat":
+        return MeteostatStations(weather_bounds(grid), data_dir.absolute() / "cache/meteostat")
+    raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
 
 
 def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | None:
     """The source of the region's labels, None for a region without. Raises InputError likewise."""
-    if region.labels is None:
+    options = region.labels
+    if options is None:
         return None
-    return ArchiveLabels(str(resolve_path(region.labels.path, recipe, data_dir)))
+    if options.source == "archive" and options.path is not None and options.legend is not None:
+        legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
+        return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
+    if options.source == "cdl":
+        return CropScapeLabels(data_dir.absolute() / "cache/cdl", os.environ.get("CROPSCAPE_URL", CROPSCAPE))
+    if options.source == "earthengine":
+        return EarthEngineLabels(options.years)
+    raise InputError(f"{recipe}: labels.source '{options.source}' is not available")
+
+
+def requirements_of(*sources: object) -> tuple[Requirement, ...]:
+    """What the sources need of the person who uses them, each once."""
+    needs: dict[str, Requirement] = {}
+    for source in sources:
+        ask = getattr(source, "requirements", None)
+        for need in ask() if ask is not None else ():
+            needs.setdefault(need.name, need)
+    return tuple(needs.values())
+
+
+def weather_bounds(grid: Grid) -> tuple[float, float, float, float]:
+    """West, south, east and north in degrees of the ground that weather is needed for: the weather cells that hold
+    a block reach beyond it by less than a cell."""
+    boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
+    ground = shapely.buffer(shapely.union_all(boxes), grid.weather_cell * grid.resolution, join_style="mitre")
+    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    left, bottom, right, top = ground.bounds
+    west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
+    return west, south, east, north

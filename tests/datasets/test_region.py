@@ -74,7 +74,7 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("area", {"bbox": [-94, 43, -93, 42]}, ("area", "south < north")),
     ("area", {"bbox": [-94, 42, -93, 91]}, ("area", "degrees")),
     ("area", {"bbox": [-94, 42, -93]}, ("area.bbox",)),
-    ("area", {}, ("area", "exactly one of bbox, file, sites")),
+    ("area", {}, ("area", "exactly one of bbox, file, fips, sites")),
     ("area", {"bbox": [-94, 42, -93, 43], "file": "x.geojson"}, ("area", "exactly one", "bbox, file")),
     ("area.sites", [], ("area", "at least one place")),
     ("area.sites", [{"name": "a", "lon": 1, "lat": 1}, {"name": "a", "lon": 1, "lat": 2}], ("name of its own",)),

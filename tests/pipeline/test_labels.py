@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio import warp
 
+from mmvsf.datasets.crops import CDL, CDL_GROUPS
 from mmvsf.datasets.grid import Grid
-from mmvsf.datasets.legend import read_legend
+from mmvsf.datasets.legend import grouped, read_legend
 from mmvsf.pipeline.labels import label_tasks, read_labels
 from mmvsf.pipeline.sources.archive import ArchiveLabels
 
@@ -76,7 +77,16 @@ def test_majority_of_25_points_of_another_crs(built: TinyArchive) -> None:
 def test_nearest_to_the_centre(tiny: TinyArchive) -> None:
     tiny.write_recipe(labels__method="nearest")
     build_tiny(tiny)
-    np.testing.assert_array_equal(stored(tiny, "crop", 2020), reference(1)[0])
+    crop = reference(1)[0]
+    np.testing.assert_array_equal(stored(tiny, "crop", 2020), crop)
+    # Its purity is the share of the pixel that carries the code of the centre, be it the majority's or not.
+    codes, raster = label_rasters()[2020]
+    row, column = (np.floor(position).astype(int) for position in positions(5))
+    inside = (row >= 0) & (row < raster.rows) & (column >= 0) & (column < raster.columns)
+    points = np.where(inside, codes[row.clip(0, raster.rows - 1), column.clip(0, raster.columns - 1)], 0)
+    share = (points == crop[..., None]).sum(-1) * 4
+    np.testing.assert_array_equal(stored(tiny, "purity", 2020), np.where(crop > 0, share, 0))
+    assert share[crop > 0].min() < 50
 
 
 def test_labels_on_the_own_grid_are_copied(built: TinyArchive) -> None:
@@ -173,9 +183,10 @@ def test_a_real_cdl_tile(tmp_path: Path) -> None:
     legend = tmp_path / "legend.csv"
     legend.write_text("code,name\n" + "\n".join(f"{code},class {code}" for code in np.unique(codes) if code))
     known = read_legend(legend).codes
-    source = ArchiveLabels(str(tile))
+    same = {code: code for code in known}
+    source = ArchiveLabels(str(tile), tile.with_name("legend.csv"))
     (task,) = label_tasks(source, grid, (2021,), "nearest", "")
-    nearest, _ = read_labels(task, grid, source, "nearest", known)
+    nearest, _ = read_labels(task, grid, source, "nearest", known, same)
     centres = np.meshgrid(left + 30 * (np.arange(256) + 0.5), top - 30 * (np.arange(256) + 0.5))
     east, north = (np.array(axis) for axis in warp.transform("EPSG:32614", crs, *(axis.ravel() for axis in centres)))
     column, row = np.floor((east - transform.c) / 30).astype(int), np.floor((transform.f - north) / 30).astype(int)
@@ -183,7 +194,12 @@ def test_a_real_cdl_tile(tmp_path: Path) -> None:
     wanted = np.zeros(65536, int)
     wanted[inside] = codes[row[inside], column[inside]]
     np.testing.assert_array_equal(nearest.ravel(), wanted)
-    majority, purity = read_labels(task, grid, source, "majority", known)
+    majority, purity = read_labels(task, grid, source, "majority", known, same)
     assert 0.3 < (purity == 100).mean() < 1
     np.testing.assert_array_equal(majority[purity == 100], nearest[purity == 100])
     assert (purity[majority > 0] >= 100 // len(known)).all()
+    groups = grouped(CDL, CDL_GROUPS, {}).stored_codes()
+    source = ArchiveLabels(str(tile), None)
+    crops, share = read_labels(task, grid, source, "nearest", source.legend().codes, groups)
+    np.testing.assert_array_equal(crops, np.array([groups.get(code, 0) for code in range(256)])[nearest])
+    assert {1, 2, 5, 7} <= set(np.unique(crops)) and (share == 100).mean() > (purity == 100).mean()

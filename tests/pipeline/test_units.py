@@ -7,7 +7,17 @@ import pytest
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WEATHER, WeatherVariable
-from mmvsf.pipeline.units import check_range, convert, saturation_pressure, vapour_pressure_deficit
+from mmvsf.pipeline.units import (
+    WIND_10M_TO_2M,
+    check_range,
+    convert,
+    daylight_sum,
+    extraterrestrial_radiation,
+    pressure_of_humidity,
+    radiation_of_temperature_range,
+    saturation_pressure,
+    vapour_pressure_deficit,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,53 @@ def test_deficit_of_fao_56() -> None:
 
 def test_deficit_is_never_negative() -> None:
     assert vapour_pressure_deficit(np.array([5.0]), np.array([6.0]), np.array([2.0])).tolist() == [0.0]
+
+
+def test_pressure_from_humidity_of_fao_56() -> None:
+    """Example 5, by equation 19: 18 and 25 degrees at a mean humidity of 68 % make 0.68 (2.064 + 3.168) / 2 = 1.78."""
+    assert pressure_of_humidity(np.array([18.0]), np.array([25.0]), np.array([68.0]))[0] == pytest.approx(
+        1.78, abs=5e-3
+    )
+
+
+def test_wind_at_2_m_of_fao_56() -> None:
+    """Example 14: 3.2 m/s at 10 m are 2.4 m/s at 2 m. Table 2.9: the factor at 10 m is 0.748."""
+    assert pytest.approx(2.4, abs=0.01) == 3.2 * WIND_10M_TO_2M
+    assert pytest.approx(4.87 / np.log(67.8 * 10 - 5.42), abs=5e-4) == WIND_10M_TO_2M
+
+
+def test_radiation_of_daymet_is_over_the_daylight() -> None:
+    """400 W/m2 for 50,000 s are 20 MJ/m2; taken for a mean over 24 hours they would be 34.56."""
+    assert daylight_sum(np.array([400.0]), np.array([50_000.0])).tolist() == [20.0]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "day", "answer"),
+    [
+        (-20.0, 246, 32.2),  # example 8: 3 September
+        (45.72, 196, 40.6),  # example 15: Lyon, 15 July
+        (70.0, 355, 0.0),  # polar night
+        # Polar day: sunset angle pi and cos(phi) 0 leave 24 x 60 x 0.0820 x dr x sin(declination), with
+        # dr = 1 + 0.033 cos(2 pi 172 / 365) = 0.9675 and declination 0.409 sin(1.571) = 0.409: 118.08 x 0.9675 x 0.3977
+        (90.0, 172, 45.4),
+    ],
+)
+def test_extraterrestrial_radiation_of_fao_56(latitude: float, day: int, answer: float) -> None:
+    assert extraterrestrial_radiation(np.array(latitude), np.array(day)) == pytest.approx(answer, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("tmin", "tmax", "answer"),
+    [
+        (14.8, 26.6, 22.3),  # example 15: 0.16 x sqrt(11.8) x 40.6
+        (10.0, 10.0, 0.0),
+        (0.0, 30.0, 30.45),  # 0.16 x sqrt(30) = 0.876 of it is more than the 0.75 of a clear sky
+        (12.0, 11.0, 0.0),  # a minimum above the maximum: no range
+    ],
+)
+def test_radiation_from_the_temperature_range_of_fao_56(tmin: float, tmax: float, answer: float) -> None:
+    found = radiation_of_temperature_range(np.array([tmin]), np.array([tmax]), np.array([40.6]))
+    assert found[0] == pytest.approx(answer, abs=0.05)
 
 
 @pytest.mark.parametrize("variable", WEATHER, ids=lambda variable: variable.name)

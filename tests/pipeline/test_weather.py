@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from mmvsf.datasets.calendar import calendar_of
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import grid_of
 from mmvsf.datasets.region import load_region
+from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.sources.archive_weather import ArchiveWeather
 from mmvsf.pipeline.units import saturation_pressure
-from mmvsf.pipeline.weather import CubeWeather, cube_weather
+from mmvsf.pipeline.weather import CubeWeather, cube_weather, least_certain
 
 from .tiny_archive import LATITUDES, LEFT, LONGITUDES, TOP, WEATHER_DAYS, TinyArchive, weather_dataset
 
@@ -108,6 +110,8 @@ def test_rows_in_any_order_and_at_any_hour(place: TinyArchive) -> None:
         (24, 0.0, 1.0),  # UTC days
         (None, 0.0, 1.0),  # nothing said
         (7, 7 / 24, 1 + 7 / 24),  # gridMET: ends at 07 UTC of the next date
+        (0, 0.0, 1.0),  # the same as 24
+        (12, -0.5, 0.5),  # New Zealand: ends at noon UTC of the same date
         (6, 0.25, 1.25),
         (16, -1 / 3, 2 / 3),  # eight hours east of Greenwich: ends at 16 UTC of the same date
     ],
@@ -160,6 +164,81 @@ def test_a_day_without_values_is_a_gap_like_a_missing_row(place: TinyArchive) ->
 def test_a_gap_that_cannot_be_filled_is_refused(place: TinyArchive, first: str, count: int) -> None:
     with pytest.raises(InputError, match=rf"misses {count} days from {first}.*fill_gaps allows 3"):
         weather_of(place, without(weather_dataset(), first, count))
+
+
+def daymet_of(archive: TinyArchive, dataset: xr.Dataset) -> CubeWeather:
+    """Daymet's calendar: 31 December 2020 does not exist."""
+    return weather_of(archive, without(dataset, "2020-12-31", 1).assign_attrs(source="Daymet Software Version 4.0"))
+
+
+def test_the_last_day_of_a_leap_year_that_daymet_drops_is_filled_whatever_the_recipe_says(place: TinyArchive) -> None:
+    place.write_recipe(weather__fill_gaps=0)
+    weather = daymet_of(place, weather_dataset())
+    at = 26 + int((np.datetime64("2020-12-31") - WEATHER_DAYS[0]).astype(int))
+    assert np.flatnonzero(weather.flag).tolist() == [at]
+    assert weather.flag[at] == WeatherFlag.FILLED
+    tmin = weather.values["tmin"]
+    np.testing.assert_allclose(tmin[at], (tmin[at - 1] + tmin[at + 1]) / 2, rtol=1e-5)
+    with pytest.raises(InputError, match="misses 1 days from 2020-12-30"):
+        daymet_of(place, without(weather_dataset(), "2020-12-30", 1))
+
+
+@pytest.mark.parametrize(
+    "period",
+    [{"end": "2020-12-31", "months": [6]}, {"start": "2020-12-31", "end": "2021-06-30"}],
+    ids=["last", "first"],
+)
+def test_a_dropped_day_at_an_end_takes_its_only_neighbour(place: TinyArchive, period: dict[str, Any]) -> None:
+    changes: dict[str, Any] = {f"period__{key}": value for key, value in period.items()}
+    if "start" in period:
+        changes |= {"weather__start": date(2020, 12, 31), "labels": None, "split__years": None}
+    else:
+        changes |= {"labels": None, "split__years": None}
+    place.write_recipe(weather__fill_gaps=0, **changes)
+    weather = daymet_of(place, weather_dataset())
+    region = load_region(str(place.recipe))[0]
+    at = calendar_of(region).index((date(2020, 12, 31) - date(1970, 1, 1)).days)
+    neighbour = at - 1 if "start" not in period else at + 1
+    assert weather.flag[at] == WeatherFlag.FILLED
+    np.testing.assert_array_equal(weather.values["tmax"][at], weather.values["tmax"][neighbour])
+
+
+@dataclass
+class Flagged:
+    """A source that says where its days come from."""
+
+    dataset: xr.Dataset
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+        return self.dataset[list(variables)]
+
+
+def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) -> None:
+    """Filled before estimated before provisional."""
+    region, recipe = load_region(str(place.recipe))
+    grid = grid_of(region, recipe, place.data)
+    place.write_weather(weather_dataset())
+    dataset = ArchiveWeather(place.root / "weather/daily.nc").fetch(
+        region.weather_start, region.period.end, region.weather.variables
+    )
+    flag = np.zeros(dataset.sizes["time"], np.uint8)
+    flag[10:14] = WeatherFlag.PROVISIONAL
+    flag[14:18] = WeatherFlag.ESTIMATED
+    dataset["tmin"][13:15] = np.nan
+    dataset["wind"][40] = np.nan
+    dataset = dataset.assign_coords(flag=("time", flag)).drop_isel(time=[30])
+    weather = cube_weather(Flagged(dataset), region, grid, calendar_of(region))
+    found = weather.flag[26 : 26 + flag.size]
+    wanted = {10: 2, 11: 2, 12: 2, 13: 1, 14: 1, 15: 3, 16: 3, 17: 3, 30: 1, 40: 1}
+    assert {int(day): int(found[day]) for day in np.flatnonzero(found)} == wanted
+    assert weather.flag.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("flags", "counts"), [((0, 2), 2), ((2, 3), 3), ((3, 1), 1), ((1, 2), 1), ((0, 0), 0), ((2, 3, 1, 0), 1)]
+)
+def test_precedence_of_flags(flags: tuple[int, ...], counts: int) -> None:
+    assert least_certain(*(np.array([flag]) for flag in flags)).tolist() == [counts]
 
 
 def test_no_gap_is_filled_where_the_recipe_says_so(place: TinyArchive) -> None:

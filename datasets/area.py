@@ -1,0 +1,74 @@
+"""The ground that a recipe names: points, a box, polygons of a file, or US states and counties."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer
+
+from .boundaries import ground_of
+from .errors import InputError
+from .region import Area, resolve_path
+
+FOREIGN_DEGREES = 6.0
+"""An area may reach this far beyond a CRS's area of use: a UTM zone's width, for regions across a border."""
+
+EDGE_DEGREES = 0.01
+"""Edges are cut into pieces this long before they are projected, since a straight one becomes a curve."""
+
+
+def area_shape(area: Area, crs: str, recipe: Path, data_dir: Path) -> Any:
+    """The area as a shapely geometry in a projected CRS, metres. Raises InputError if its file cannot be read, if there
+    is no such state or county, or if it lies far from the ground of the CRS."""
+    if area.sites is not None:
+        lons, lats = [s.lon for s in area.sites], [s.lat for s in area.sites]
+        _refuse_foreign_ground((min(lons), min(lats), max(lons), max(lats)), crs, recipe)
+        xs, ys = from_lonlat(crs).transform(lons, lats)
+        return shapely.multipoints(np.column_stack([xs, ys]))
+    if area.bbox is not None:
+        _refuse_foreign_ground(area.bbox, crs, recipe)
+        ring = shapely.segmentize(shapely.box(*area.bbox), EDGE_DEGREES)
+        return shapely.transform(ring, from_lonlat(crs).transform, interleaved=False)
+    if area.fips is not None:
+        ground = shapely.segmentize(ground_of(area.fips), EDGE_DEGREES)
+        _refuse_foreign_ground(ground.bounds, crs, recipe)
+        return shapely.transform(ground, from_lonlat(crs).transform, interleaved=False)
+    import geopandas
+    from pyogrio.errors import DataSourceError
+
+    path = resolve_path(cast(str, area.file), recipe, data_dir)
+    try:
+        frame = geopandas.read_file(path)
+    except (DataSourceError, OSError) as error:
+        raise InputError(f"{recipe}: area.file {path} cannot be read as a vector file: {error}") from error
+    if frame.crs is None:
+        raise InputError(f"{recipe}: area.file {path} names no CRS; write it with one (GeoJSON: EPSG:4326)")
+    if frame.empty:
+        raise InputError(f"{recipe}: area.file {path} holds no polygon")
+    west, south, east, north = frame.to_crs("EPSG:4326").total_bounds
+    _refuse_foreign_ground((west, south, east, north), crs, recipe)
+    return frame.to_crs(crs).union_all()
+
+
+def from_lonlat(crs: str) -> Transformer:
+    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+
+
+def _refuse_foreign_ground(bounds: tuple[float, float, float, float], crs: str, recipe: Path) -> None:
+    """Raise InputError if an area (west, south, east, north in degrees) lies far outside a CRS's area of use: there
+    its metres mean nothing."""
+    use = CRS(crs).area_of_use
+    if use is None or use.west > use.east:
+        return
+    west, south, east, north = bounds
+    if (
+        west < use.west - FOREIGN_DEGREES
+        or east > use.east + FOREIGN_DEGREES
+        or south < use.south - FOREIGN_DEGREES
+        or north > use.north + FOREIGN_DEGREES
+    ):
+        raise InputError(
+            f"{recipe}: the area ({west:.4g} to {east:.4g} east, {south:.4g} to {north:.4g} north) lies far from the"
+            f" ground of {crs}; choose the UTM zone it lies in, and mind the signs of the degrees"
+        )

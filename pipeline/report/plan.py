@@ -1,0 +1,109 @@
+"""The plan as a picture and as a page: where the blocks lie, and how many scenes were found in each month."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from mmvsf.datasets.area import area_shape
+from mmvsf.datasets.splits import place_split
+from mmvsf.datasets.variables import Split
+
+from ..build import BuildPlan
+from ..preview import MONTHS, Preview
+from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
+from .elements import Cell, Facts, Note, Section, Table, drawn
+from .page import render
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73")
+
+
+def write_picture(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
+    """Write the map and the scenes by month as a PNG file. Raises OSError if the disk refuses."""
+    with rc_context(STYLE):
+        _figure(plan, shown, data_dir).savefig(path, format="png", metadata={"Software": None})
+
+
+def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
+    """Write one HTML file that carries its picture. Raises OSError if the disk refuses."""
+    region, facts = plan.region, shown.facts
+    with rc_context(STYLE):
+        picture = drawn(
+            _figure(plan, shown, data_dir),
+            "Map of the blocks to build and their area, and a chart of the scenes found by month",
+            "The blocks that will be built, by the part of the data they belong to, and the scenes found.",
+        )
+    months = sorted({month for _, _, month in shown.scenes})
+    rows = [
+        [Cell(f"{product} {year}"), *(Cell(str(shown.scenes[product, year, month])) for month in months)]
+        for product, year in sorted({(product, year) for product, year, _ in shown.scenes})
+    ]
+    sections = (
+        Section("place", "Where, and how many scenes", [*map(Note, shown.warnings), picture]),
+        Section(
+            "scenes",
+            "Scenes by month",
+            [Table("Scenes found", ["", *(MONTHS[month - 1] for month in months)], rows)],
+        ),
+        Section("cost", "What it takes", [Facts(_facts(plan, facts))]),
+    )
+    headlines = [
+        (str(facts["blocks"]), f"blocks, {facts['square_kilometres']:,} km²"),
+        (str(facts["scenes"]), "scenes"),
+        (f"{facts['read_megabytes'] / 1e3:.1f} GB", "to read"),
+        (f"{facts['minutes']:.0f} min", "estimated"),
+    ]
+    path.write_text(render(f"Plan: {region.title}", region.name, headlines, sections, "", ""), encoding="utf-8")
+
+
+def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    needs = [f"{need.name} ({'present' if need.present else 'missing'})" for need in plan.requirements]
+    return [
+        ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels a side"),
+        ("(day, block) units", str(facts["block_days"])),
+        ("to download" if facts["remote"] else "to read", f"{facts['read_megabytes']} MB"),
+        ("on disk", f"{facts['disk_megabytes']} MB; {facts['free_megabytes']} MB are free"),
+        ("time", f"{facts['minutes']} minutes"),
+        ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
+        ("needs", ", ".join(needs) or "no account, no key"),
+    ]
+
+
+def _figure(plan: BuildPlan, shown: Preview, data_dir: Path) -> Figure:
+    grid, side = plan.grid, plan.grid.block * plan.grid.resolution / 1000
+    height, width = grid.blocks_y * side, grid.blocks_x * side
+    figure = Figure(figsize=(WIDTH, WIDTH * float(np.clip(height / width, 0.3, 1.1)) * 0.8 + 2.2), layout="constrained")
+    place, chart = figure.subplots(2, 1, height_ratios=(4, 1))
+    n = grid.chunks_per_block
+    split = place_split(plan.region, grid)
+    codes = [Split(split[by * n : by * n + n, bx * n : bx * n + n].min()) for by, bx in grid.blocks]
+    squares = [Rectangle((bx * side, height - (by + 1) * side), side, side) for by, bx in grid.blocks]
+    place.add_collection(
+        PatchCollection(squares, facecolors=[SPLIT_COLOURS[c] for c in codes], edgecolors="white", linewidths=0.3)
+    )
+    area = area_shape(plan.region.area, grid.crs, plan.recipe, data_dir)
+    for shape in getattr(area, "geoms", [area]):
+        if shape.geom_type == "Polygon":
+            xs, ys = np.array(shape.exterior.coords).T[:2]
+            place.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000 + height, color="#333333", linewidth=0.8)
+    place.set(aspect="equal", xlabel="km east", ylabel="km north", title=plan.region.title)
+    place.set_xlim(-0.02 * width, 1.02 * width)
+    place.set_ylim(-0.02 * height, 1.02 * height)
+    place.legend(handles=handles([(SPLIT_NAMES[c], SPLIT_COLOURS[c]) for c in sorted(set(codes))]), loc="best")
+    moments = sorted({(year, month) for _, year, month in shown.scenes})
+    bottom = np.zeros(len(moments))
+    for colour, product in zip(COLOURS, sorted({product for product, _, _ in shown.scenes}), strict=False):
+        counts = np.array([shown.scenes[product, *moment] for moment in moments])
+        chart.bar(range(len(moments)), counts, bottom=bottom, color=colour, label=product)
+        bottom += counts
+    every = -(-len(moments) // 12)
+    chart.set_xticks(
+        range(0, len(moments), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in moments[::every]]
+    )
+    chart.set_ylabel("scenes")
+    chart.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))
+    return figure

@@ -1,0 +1,116 @@
+"""A file from a web server, whole or not at all: checked, tried again where that helps, one clear line if not."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from urllib3 import Retry
+from urllib3.exceptions import InvalidHeader, NewConnectionError
+
+from mmvsf.datasets.errors import IncompleteError, one_line
+
+from .http import BUSY, Patience, reason_of, session
+
+
+class DownloadError(IncompleteError):
+    """A file could not be had."""
+
+    def __init__(self, message: str, reason: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """the message without its remedy"""
+        self.status = status
+        """HTTP status of the last answer, None if there was none"""
+
+
+class Attempts:
+    """Counts the attempts at one thing, and pauses between them."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.count = 0
+        self._began = time.monotonic()
+
+    def again(self, asked: float = 0.0) -> bool:
+        """Pause after a failure, at least as long as the server asked for (seconds). False: it is time to give up."""
+        self.count += 1
+        late = time.monotonic() - self._began + asked > self.patience.deadline
+        if self.count >= self.patience.attempts or asked > self.patience.longest_wait or late:
+            return False
+        time.sleep(max(asked, self.patience.wait(self.count)))
+        return True
+
+    def error(self, host: str, what: str, reason: str, status: int | None = None) -> DownloadError:
+        """The failure in one line: who, what, why, and what to do."""
+        times = "1 attempt" if self.count == 1 else f"{self.count} attempts"
+        said = f"{host}: {what}: {reason} ({times})"
+        remedy = "what was downloaded is kept; run again later, or check the network"
+        return DownloadError(f"{said}; {remedy}", said, status)
+
+
+def download(
+    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], patience: Patience
+) -> None:
+    """GET a file; it takes its name only once it is complete, so a kill leaves the old one or none.
+
+    `check` raises ValueError with the reason if the body is not what it should be (an error page, half a file); that
+    is tried again like a refusal for a time. `what` names the file in errors. Raises DownloadError, OSError.
+    """
+    attempts = Attempts(patience)
+    with session(patience, retry=False) as client:
+        while True:
+            status, asked, reached = None, 0.0, True
+            try:
+                answer = client.get(url, params=query, timeout=(patience.connect, patience.request))
+                status = answer.status_code
+                if status == 200:
+                    check(answer.content)
+                    _write(path, answer.content)
+                    return
+                asked = seconds_asked(answer.headers.get("Retry-After"))
+                reason = f"HTTP status {status}{_said(answer.content)}"
+                if asked > patience.longest_wait:
+                    reason += f", it asks to come back in {asked:.0f} seconds"
+            except requests.RequestException as error:
+                reason, reached = reason_of(error), not _is_unreached(error)
+            except ValueError as error:
+                reason = one_line(error)
+            # A server that takes no connection is asked twice only, so that a missing network is said at once.
+            final = status not in {None, 200, *BUSY} or not (reached or attempts.count == 0)
+            if not attempts.again(math.inf if final else asked):
+                raise attempts.error(urlsplit(url).netloc, what, reason, status)
+
+
+def server_folder(cache: Path, url: str) -> Path:
+    """The folder in a cache for the files of a server, so that two servers' files never mix."""
+    return cache / urlsplit(url).netloc.replace(":", "-")
+
+
+def seconds_asked(header: str | None) -> float:
+    """Seconds that a Retry-After header asks for, 0 without one."""
+    try:
+        return float(Retry().parse_retry_after(header)) if header else 0.0
+    except InvalidHeader:
+        return 0.0
+
+
+def _is_unreached(error: requests.RequestException) -> bool:
+    """Whether not even a connection came about."""
+    return isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError)
+
+
+def _write(path: Path, body: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(body)
+    part.replace(path)
+
+
+def _said(body: bytes) -> str:
+    """What an error page says, if it is short text."""
+    text = one_line(Exception(body[:2000].decode(errors="replace")), 160)
+    return f" ('{text}')" if body and not text.startswith(("<", "{")) else ""

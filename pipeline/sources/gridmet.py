@@ -1,0 +1,214 @@
+"""gridMET: daily weather of the contiguous US on a grid of 1/24 degree (4 km), from 1979; no account is needed.
+
+Abatzoglou (2013), doi:10.1002/joc.3413; in the public domain. One file a variable and year stands on a THREDDS
+server, whose NetCDF subset service (NCSS) cuts out a bounding box and days. Only that part is fetched, and kept under
+the data folder. `GRIDMET_URL` in the environment names another server.
+"""
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
+
+from ..units import WIND_10M_TO_2M, convert
+from .download import DownloadError, download, server_folder
+from .http import Patience
+
+GRIDMET = "https://thredds.northwestknowledge.net/thredds/ncss/grid/MET"
+SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
+LICENCE = "public domain"
+FIRST_DAY = date(1979, 1, 1)
+DAY_ENDS_UTC_HOUR = 7
+"""Days end at midnight, Mountain Standard Time, as the files say."""
+
+EXTENT = (-124.79, 25.05, -67.04, 49.42)
+"""west, south, east, north in degrees of the grid's outer edges."""
+TOLERANCE = 0.25
+"""Degrees by which a region's rectangle may reach beyond; its blocks are looked at one by one later."""
+MARGIN = 0.1
+"""Degrees fetched beyond the region, so that its outermost cells have neighbours on every side."""
+
+LAST_SLICE = 366
+"""A file that does not tell how far it is permanent is taken to be so to its end."""
+PATIENCE = Patience(request=180.0)
+"""The server reads the whole year's file before it answers."""
+AT_ONCE = 3
+"""Requests at a time; the server is a university's."""
+SETTLED_DAYS = 90
+"""A file fetched this long after its last day is final; a younger one is fetched again after a day."""
+
+FILES: dict[str, tuple[str, str]] = {
+    "tmin": ("tmmn", "air_temperature"),
+    "tmax": ("tmmx", "air_temperature"),
+    "precipitation": ("pr", "precipitation_amount"),
+    "radiation": ("srad", "surface_downwelling_shortwave_flux_in_air"),
+    "vpd": ("vpd", "mean_vapor_pressure_deficit"),
+    "wind": ("vs", "wind_speed"),
+}
+"""canonical name -> (file, variable in it). Units are read from the file; `vs` is at 10 m."""
+
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class GridMet:
+    """A `WeatherSource` over a rectangle."""
+
+    bounds: Bounds
+    """west, south, east, north in degrees"""
+    cache: Path
+    """folder of the downloaded files"""
+    url: str = GRIDMET
+    patience: Patience = PATIENCE
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+        """See `WeatherSource`. Raises InputError for ground or days that gridMET does not cover, IncompleteError if
+        the server gives no usable answer; what it gave until then is kept."""
+        _refuse_other_ground(self.bounds)
+        if first < FIRST_DAY:
+            raise InputError(f"gridMET begins on {FIRST_DAY}; the weather is asked for from {first} on")
+        jobs = [(name, *span) for name in variables for span in _by_year(first, last)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            parts = list(pool.map(lambda job: self._part(*job), jobs))
+        y, x = parts[0].y, parts[0].x
+        if not all(np.array_equal(part.y, y) and np.array_equal(part.x, x) for part in parts):
+            raise IncompleteError(
+                f"the files of gridMET in {server_folder(self.cache, self.url)} are on different grids; remove that"
+                " folder and run again"
+            )
+        days = np.arange(day_number(first), day_number(last) + 1)
+        values = {name: np.full((days.size, y.size, x.size), np.nan, np.float32) for name in variables}
+        flag = np.full(days.size, WeatherFlag.OBSERVED, np.uint8)
+        for name, _, _ in jobs:
+            part = parts.pop(0)  # a state's weather is large: not held twice
+            values[name][part.days - days[0]] = part.values
+            flag[part.days[part.provisional] - days[0]] = WeatherFlag.PROVISIONAL
+        return xr.Dataset(
+            {name: (("time", "y", "x"), array) for name, array in values.items()},
+            {"time": days.astype("datetime64[D]").astype("datetime64[ns]"), "y": y, "x": x, "flag": ("time", flag)},
+            {"crs": "EPSG:4326", "day_ends_utc_hour": DAY_ENDS_UTC_HOUR, "source": SOURCE, "licence": LICENCE},
+        )
+
+    def _part(self, name: str, first: date, last: date) -> "_Part":
+        """One variable within one year: from the cache, or from the server."""
+        file, variable = FILES[name]
+        west, south, east, north = _padded(self.bounds)
+        place = f"{west:.2f}_{south:.2f}_{east:.2f}_{north:.2f}"
+        path = server_folder(self.cache, self.url) / f"{file}_{first:%Y%m%d}-{last:%Y%m%d}_{place}.nc"
+        if _is_fresh(path, last):
+            try:
+                return _decode(path.read_bytes(), name, first, last)
+            except ValueError:
+                path.unlink()  # damaged on disk
+        query = {
+            "var": variable,
+            "north": f"{north:.2f}",
+            "west": f"{west:.2f}",
+            "east": f"{east:.2f}",
+            "south": f"{south:.2f}",
+            "horizStride": "1",
+            "time_start": f"{first}T00:00:00Z",
+            "time_end": f"{last}T00:00:00Z",
+            "timeStride": "1",
+            "accept": "netcdf",
+        }
+        url, what = f"{self.url}/{file}/{file}_{first.year}.nc", f"gridMET {file} of {first} to {last}"
+        try:
+            download(url, query, path, what, lambda body: _check(body, name, first, last), self.patience)
+        except DownloadError as error:
+            if error.status in (400, 404):
+                raise InputError(
+                    f"{error.reason}; gridMET has days from {FIRST_DAY} to about yesterday: shorten the recipe's"
+                    " period, or take another weather source"
+                ) from error
+            raise
+        return _decode(path.read_bytes(), name, first, last)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Days of one variable, in canonical units."""
+
+    days: NDArray[np.int64]
+    """(day,) numbers since 1970-01-01"""
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    values: NDArray[np.float32]
+    """(day, y, x), NaN off the land"""
+    provisional: NDArray[np.bool_]
+    """(day,)"""
+
+
+def _check(body: bytes, name: str, first: date, last: date) -> None:
+    """Raise ValueError unless the body is a complete answer."""
+    wanted, found = (last - first).days + 1, _decode(body, name, first, last).days.size
+    if found < wanted and (date.today() - last).days >= SETTLED_DAYS:
+        raise ValueError(f"the answer holds {found} of {wanted} days")
+
+
+def _decode(body: bytes, name: str, first: date, last: date) -> _Part:
+    """Raises ValueError if the body is not NetCDF with the variable on days of the span and degrees, InputError for
+    an unknown unit."""
+    variable = FILES[name][1]
+    if not body.startswith((b"CDF", b"\x89HDF")):
+        text = one_line(Exception(body[:200].decode(errors="replace")), 80)
+        raise ValueError(f"the answer is no NetCDF file but '{text}'")
+    try:
+        with xr.open_dataset(io.BytesIO(body), engine="scipy" if body.startswith(b"CDF") else "h5netcdf") as opened:
+            array = opened[variable].load()
+            permanent = int(opened.attrs.get("last_permanent_slice", LAST_SLICE))
+        time_name = "day" if "day" in array.dims else "time"
+        array = array.transpose(time_name, "lat", "lon").sortby(["lat", "lon"])
+        stored, units = array.values.astype(np.float64), str(array.attrs["units"])
+        dates = array[time_name].values.astype("datetime64[D]")
+        y, x = (array[axis].values.astype(np.float64) for axis in ("lat", "lon"))
+    except (OSError, KeyError, TypeError, IndexError, EOFError, AssertionError, ValueError) as error:
+        raise ValueError(f"the answer is no complete NetCDF file of {variable}: {one_line(error, 120)}") from error
+    inside = (dates >= np.datetime64(first)) & (dates <= np.datetime64(last))
+    if not inside.all() or np.unique(dates).size < dates.size or not dates.size:
+        raise ValueError("the answer holds no day, one twice, or others than asked for")
+    values = convert(stored, units, WEATHER_BY_NAME[name].units, f"gridMET, {variable}")
+    if name == "wind":
+        values = values * WIND_10M_TO_2M
+    slices = (dates - dates.astype("datetime64[Y]")).astype(int) + 1
+    return _Part(dates.astype(np.int64), y, x, values.astype(np.float32), slices > permanent)
+
+
+def _by_year(first: date, last: date) -> list[tuple[date, date]]:
+    """The part of each calendar year, as the server's files are cut."""
+    years = range(first.year, last.year + 1)
+    return [(max(first, date(year, 1, 1)), min(last, date(year, 12, 31))) for year in years]
+
+
+def _padded(bounds: Bounds) -> Bounds:
+    west, south, east, north = bounds
+    return west - MARGIN, south - MARGIN, east + MARGIN, north + MARGIN
+
+
+def _is_fresh(path: Path, last: date) -> bool:
+    """Whether a cached file need not be fetched again: the server still corrects and adds its youngest days."""
+    if not path.is_file():
+        return False
+    fetched = path.stat().st_mtime
+    return time.time() - fetched < 86_400 or date.fromtimestamp(fetched) >= last + timedelta(days=SETTLED_DAYS)
+
+
+def _refuse_other_ground(bounds: Bounds) -> None:
+    west, south, east, north = bounds
+    beyond = max(EXTENT[0] - west, EXTENT[1] - south, east - EXTENT[2], north - EXTENT[3])
+    if beyond > TOLERANCE:
+        raise InputError(
+            f"gridMET covers the contiguous US ({EXTENT[0]} to {EXTENT[2]} east, {EXTENT[1]} to {EXTENT[3]} north); the"
+            f" region reaches {west:.2f} to {east:.2f} east, {south:.2f} to {north:.2f} north. Take ERA5-Land for it"
+            " (weather.source: earthengine, collection: era5-land), or stations (weather.source: meteostat)"
+        )

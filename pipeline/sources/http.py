@@ -1,0 +1,150 @@
+"""Patience with public services, and no secret in what is said about them.
+
+Every source that asks a server takes its waits, retries and timeouts from a `Patience`, asks through a `session`
+and passes whatever it prints through `redact`.
+"""
+
+import logging
+import random
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+BUSY = (429, 500, 502, 503, 504)
+"""Statuses that waiting may cure."""
+
+USER_AGENT = "mmvsf"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a source waits for a server. Times in seconds."""
+
+    attempts: int = 6
+    """how often one thing is asked for before it counts as failed"""
+    first_wait: float = 1.0
+    """before the second attempt; doubled before each further one, and shortened by up to half at random"""
+    longest_wait: float = 60.0
+    connect: float = 10.0
+    """for a connection"""
+    request: float = 60.0
+    """for one request; one that takes longer has failed"""
+    deadline: float = 300.0
+    """for one read with all its attempts: no further one is begun after this time"""
+
+    def wait(self, failures: int) -> float:
+        """Seconds to wait after so many failures (1, 2, ...). Random, so that workers do not come back together."""
+        return min(self.longest_wait, self.first_wait * 2.0 ** (failures - 1)) * random.uniform(0.5, 1)
+
+    def retry(self) -> Retry:
+        """The same as a policy of urllib3. Retry-After is obeyed; POST is repeated, since a search changes nothing."""
+        return Retry(
+            total=self.attempts - 1,
+            status_forcelist=BUSY,
+            allowed_methods=None,
+            backoff_factor=self.first_wait / 2,
+            backoff_jitter=self.first_wait / 2,
+            backoff_max=self.longest_wait,
+            respect_retry_after_header=True,
+            raise_on_status=False,
+        )
+
+
+def session(patience: Patience, *, retry: bool = True) -> requests.Session:
+    """A session that retries as told, or not at all. Its `get` and `post` still need `timeout=`."""
+    made = requests.Session()
+    made.headers["User-Agent"] = USER_AGENT
+    adapter = HTTPAdapter(max_retries=patience.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
+    made.mount("http://", adapter)
+    made.mount("https://", adapter)
+    return made
+
+
+class Bearer(requests.auth.AuthBase):
+    """Sends a token, or nothing; either way requests does not look into ~/.netrc by itself."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+_secrets: set[str] = set()
+_guarded = threading.Lock()
+_LOGGERS = (
+    "rasterio",
+    "rasterio._base",
+    "rasterio._env",
+    "rasterio._err",
+    "rasterio._io",
+    "rasterio.env",
+    "urllib3.connectionpool",
+    "pystac_client.stac_api_io",
+)
+"""Loggers that show whole URLs or options."""
+
+
+def keep_secret(secret: str) -> str:
+    """From now on `redact` removes this text wherever it stands. Returns it."""
+    if len(secret) >= 4:
+        _secrets.add(secret)
+    return secret
+
+
+def guard_logs() -> None:
+    """Redact what the libraries below log, and leave it out altogether unless `--debug` asks for it: a failed
+    attempt is no error yet, and the reason of the last one is in the error that is raised."""
+    with _guarded:
+        for name in _LOGGERS:
+            logger = logging.getLogger(name)
+            if not any(isinstance(one, _Redacting) for one in logger.filters):
+                logger.addFilter(_Redacting())
+
+
+def redact(text: str) -> str:
+    """The text without known secrets, bearer tokens and the queries of URLs."""
+    for secret in list(_secrets):
+        text = text.replace(secret, "…")
+    text = re.sub(r"\?[^\s'\"<>]*[^\s'\"<>.,:;)]", "?…", text)
+    return re.sub(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", r"\1 …", text)
+
+
+class _Redacting(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return logging.getLogger("mmvsf").isEnabledFor(logging.DEBUG)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a request failed, in a few words and without its URL."""
+    text = str(error)
+    for sign, words in (
+        ("NameResolution", "its name is not known; is there a network?"),
+        ("Name or service not known", "its name is not known; is there a network?"),
+        ("Connection refused", "connection refused"),
+        ("reset by peer", "connection reset"),
+        ("Connection broken", "the connection broke off"),
+        ("Connection aborted", "the connection broke off"),
+        ("timed out", "no answer in time"),
+        ("CERTIFICATE", "its certificate cannot be verified"),
+        ("ProxyError", "the proxy refuses the connection"),
+    ):
+        if sign in text:
+            return words
+    return " ".join(redact(text).split())[:200] or type(error).__name__
+
+
+def json_of(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer. Raises ValueError if it holds anything else."""
+    content = response.json()
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    return content

@@ -1,0 +1,48 @@
+"""Room on the disk: how much a cube will need, and whether that much is free."""
+
+import shutil
+from pathlib import Path
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import Grid
+
+BYTES_PER_UNIT_PIXEL = 7.2
+"""Of a (day, block) unit: six int16 bands and the mask, compressed. An upper bound: the simulated cube takes 5.1, since
+cloudy units keep their mask only and an outline in a catalogue reaches beyond the data."""
+
+BYTES_PER_LABEL_PIXEL = 1.0
+"""Code and purity; the simulated cube takes 0.35."""
+
+
+def cube_bytes(grid: Grid, units: int, label_years: int, weather_days: int, variables: int) -> int:
+    """Bytes that a cube of so many (day, block) units will take, rounded up rather than down."""
+    block = grid.block**2
+    rows, columns = grid.weather_shape
+    labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
+    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + weather_days * rows * columns * variables * 4)
+
+
+def free_bytes(path: Path) -> int:
+    """Free bytes of the disk that a path is or will be on."""
+    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def folder_bytes(path: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def ensure_space(path: Path, needed: int) -> None:
+    """Raise InputError unless the disk of a path has `needed` bytes left."""
+    free = free_bytes(path)
+    if free < needed:
+        raise InputError(
+            f"{path} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
+            " another --data-dir, or build less of it (--blocks, area.sample, period)"
+        )
+
+
+def megabytes(count: float) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,357 @@
+"""Stations: meteostat's own client against a stand-in for its files, and the fields made of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import meteostat
+import meteostat.providers.meteostat.daily as meteostat_daily
+import numpy as np
+import pytest
+import xarray as xr
+
+from mmvsf.datasets.calendar import calendar_of, day_number
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.grid import grid_of
+from mmvsf.datasets.region import load_region
+from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.interpolation import distance_weights, distances_km, interpolate, interpolate_temperature
+from mmvsf.pipeline.sources.http import Patience
+from mmvsf.pipeline.sources.meteostat_stations import MeteostatStations
+from mmvsf.pipeline.sources.registry import weather_source
+from mmvsf.pipeline.units import saturation_pressure
+from mmvsf.pipeline.weather import cube_weather
+
+from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
+from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
+from .tiny_archive import TinyArchive
+
+BOUNDS = (-93.9, 41.9, -93.6, 42.2)
+FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
+DAYS = np.arange(day_number(FIRST), day_number(LAST) + 1)
+ALL = ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind")
+QUICK = Patience(attempts=3, first_wait=0.02, request=5.0)
+
+
+def lead_to(server: WeatherServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment does when meteostat is imported, for one that is imported already."""
+    monkeypatch.setattr(meteostat.config, "stations_db_endpoints", [f"{server.url}/stations.db"])
+    monkeypatch.setattr(meteostat_daily, "ENDPOINT", f"{server.url}/daily/{{year}}/{{station}}.csv.gz")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WeatherServer]:
+    with WeatherServer() as running:
+        lead_to(running, monkeypatch)
+        yield running
+
+
+@dataclass
+class Fetch:
+    """Stations from the stand-in, into one cache."""
+
+    server: WeatherServer
+    cache: Path
+    patience: Patience = QUICK
+
+    def __call__(
+        self,
+        variables: tuple[str, ...] = ("tmin", "tmax"),
+        bounds: tuple[float, float, float, float] = BOUNDS,
+        first: date = FIRST,
+        last: date = LAST,
+    ) -> xr.Dataset:
+        return MeteostatStations(bounds, self.cache, self.patience).fetch(first, last, variables)
+
+    def of(self, *stations: Station) -> Fetch:
+        self.server.weather.stations = stations
+        return self
+
+
+@pytest.fixture
+def fetch(server: WeatherServer, tmp_path: Path) -> Fetch:
+    return Fetch(server, tmp_path / "cache")
+
+
+@pytest.fixture
+def few(fetch: Fetch) -> Fetch:
+    """The same with the four nearest stations."""
+    return fetch.of(*(station for station in STATIONS if station.id in {"S11", "S12", "S21", "S22"}))
+
+
+# From stations to places
+
+
+def test_distances_are_great_circles() -> None:
+    """A degree of a meridian is 6371 pi / 180 = 111.19 km, one along 60 N half as much."""
+    found = distances_km(
+        np.array([42.0, 60.0]), np.array([-94.0, 10.0]), np.array([43.0, 60.0]), np.array([-94.0, 11.0])
+    )
+    np.testing.assert_allclose([found[0, 0], found[1, 1]], [111.195, 55.597], atol=2e-3)
+
+
+def test_weights_fall_with_the_distance() -> None:
+    """20 and 40 km: (1/400) / (1/1600 exp(-(1600-400)/100^2)) = 4 exp(0.12) = 4.51."""
+    weights = distance_weights(np.array([[20.0, 40.0], [0.0, 50.0], [3000.0, 6000.0]]))
+    assert weights[0, 0] / weights[0, 1] == pytest.approx(4 * np.exp(0.12))
+    assert weights[1, 0] > 0.999  # at the station
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+
+
+def test_a_gap_leaves_its_weight_to_the_others() -> None:
+    weights = np.array([[0.5, 0.25, 0.25], [0.2, 0.8, 0.0]])
+    values = np.array([[4.0, 8.0, 0.0], [np.nan, 8.0, 0.0], [np.nan, np.nan, np.nan]])
+    found = interpolate(values, weights)
+    np.testing.assert_allclose(found[:2], [[4.0, 7.2], [4.0, 8.0]])  # (0.25 x 8 + 0.25 x 0) / 0.5; 8
+    assert np.isnan(found[2]).all()
+
+
+def test_temperature_goes_by_the_lapse_rate() -> None:
+    """10.0 degrees at 300 m and 3.5 at 1300 m are 11.95 at sea level both, and so 6.75 at 800 m (5.2 less), whatever
+    the weights and whoever is missing."""
+    values = np.array([[10.0, 3.5], [np.nan, 3.5], [10.0, np.nan]])
+    found = interpolate_temperature(values, np.array([300.0, 1300.0]), np.array([[0.9, 0.1]]), np.array([800.0]))
+    np.testing.assert_allclose(found, 6.75)
+
+
+# Through the client
+
+
+def test_fields_in_canonical_units(fetch: Fetch) -> None:
+    found = fetch(ALL)
+    assert found["time"].values.astype("datetime64[D]").astype(int).tolist() == DAYS.tolist()
+    west, south, east, north = BOUNDS
+    assert found["x"].min() < west < east < found["x"].max() and found["y"].min() < south < north < found["y"].max()
+    # The same at all stations: 18 + 6 cos km/h at 10 m are 0.748 / 3.6 of it in m/s at 2 m.
+    wind = (18 + 6 * np.cos(DAYS / 3)) * 0.748 / 3.6
+    np.testing.assert_allclose(found["wind"], np.broadcast_to(wind[:, None, None], found["wind"].shape), atol=0.012)
+    # Humidity as well (the client rounds it to percents): the deficit is its complement of the saturation pressure.
+    saturation = (saturation_pressure(found["tmin"].values) + saturation_pressure(found["tmax"].values)) / 2
+    deficit = saturation * (1 - (60 + 10 * np.sin(DAYS))[:, None, None] / 100)
+    np.testing.assert_allclose(found["vpd"], deficit, atol=5e-3)
+    # A range of 12 K everywhere: 0.16 sqrt(12) of the extraterrestrial radiation. At 42 N on 21 December (day 356) dr
+    # is 1.0326, the declination -0.4089, the sunset angle 1.1698, and so Ra 37.586 x 1.0326 x 0.3166 = 12.29.
+    solstice = found["radiation"].sel(time="2020-12-21", y=42.0, method="nearest")
+    np.testing.assert_allclose(solstice, 0.16 * np.sqrt(12) * 12.29, rtol=0.01)
+    # Stations differ by latitude and elevation: fields lie between them, near the truth at the region's middle.
+    here = station_truth("tmin", DAYS, 42.05, 310.0)
+    assert np.abs(found["tmin"].mean(("y", "x")) - here).max() < 0.6
+    rain = station_truth("prcp", DAYS, 42.05, 0)
+    assert np.abs(found["precipitation"].mean(("y", "x")) - rain).max() < 0.3
+    assert found.attrs["day_ends_utc_hour"] == 6
+    assert "Hargreaves" in found.attrs["source"] and found.attrs["licence"]
+
+
+def test_a_field_near_a_station_is_that_station(fetch: Fetch) -> None:
+    place = STATIONS[5]
+    found = fetch().sel(y=place.lat, x=place.lon, method="nearest")
+    np.testing.assert_allclose(found["tmax"], station_truth("tmax", DAYS, place.lat, place.elevation), atol=0.15)
+
+
+def test_many_stations_at_once_and_each_file_once(fetch: Fetch) -> None:
+    """The client blocks requests of more than ten stations by itself."""
+    first = fetch(ALL)
+    files = [r.path for r in fetch.server.requests if r.path.startswith("/daily")]
+    assert len(files) == len(set(files)) > 20
+    again = fetch(ALL)
+    xr.testing.assert_identical(first, again)
+    assert len(fetch.server.requests) == len(files) + 1
+
+
+def test_only_stations_that_report_in_the_period_are_asked(fetch: Fetch) -> None:
+    old = replace(STATIONS[0], id="OLD", years=(2015, 2016))
+    fetch.of(*STATIONS, old)()
+    assert not any("OLD" in request.path for request in fetch.server.requests)
+
+
+def test_a_year_without_a_file_is_no_error(fetch: Fetch) -> None:
+    late = replace(STATIONS[5], years=(2019, 2021))
+    found = fetch.of(*STATIONS[:5], late, *STATIONS[6:])()
+    assert not np.isnan(found["tmin"]).any()
+
+
+def test_a_station_that_seldom_reports_takes_no_part(fetch: Fetch) -> None:
+    days = [date(2020, 12, 1) + timedelta(n) for n in range(62)]
+    wrong = replace(STATIONS[5], elevation=5000.0, missing=frozenset(days[:40]))
+    fetch.of(*STATIONS[:5], *STATIONS[6:])
+    without = fetch()
+    with_it = Fetch(fetch.server, fetch.cache / "other").of(*STATIONS[:5], wrong, *STATIONS[6:])()
+    # It moves the elevation of the places, but is in no day's mean.
+    steps = np.abs(np.diff(with_it["tmax"] - without["tmax"], axis=0))
+    assert steps.max() < 0.02
+
+
+def test_gaps_of_a_station_are_bridged_by_the_others(fetch: Fetch) -> None:
+    gap = frozenset(date(2020, 12, 10) + timedelta(n) for n in range(5))
+    whole = fetch()
+    holed = Fetch(fetch.server, fetch.cache / "other").of(
+        *STATIONS[:5], replace(STATIONS[5], missing=gap), *STATIONS[6:]
+    )()
+    assert not np.isnan(holed["tmax"]).any()
+    assert np.abs(holed["tmax"] - whole["tmax"]).max() < 1
+    assert (holed["tmin"] <= holed["tmax"]).all()
+
+
+def test_a_day_that_nobody_knows_is_left_to_the_recipe(few: Fetch) -> None:
+    day = date(2020, 12, 24)
+    found = few.of(*(replace(station, missing=frozenset({day})) for station in few.server.weather.stations))()
+    assert np.isnan(found["tmin"].sel(time=str(day))).all()
+    assert int(np.isnan(found["tmin"]).any(("y", "x")).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "flag"),
+    [
+        (ALL, WeatherFlag.ESTIMATED),
+        (("tmin", "radiation"), WeatherFlag.ESTIMATED),
+        (("tmin", "vpd", "wind"), WeatherFlag.OBSERVED),
+    ],
+    ids=["all", "radiation", "measured"],
+)
+def test_estimated_radiation_is_flagged(few: Fetch, variables: tuple[str, ...], flag: WeatherFlag) -> None:
+    assert (few(variables)["flag"] == flag).all()
+
+
+def test_without_humidity_the_minimum_stands_for_the_dew_point(few: Fetch) -> None:
+    """Days on which no station knows the humidity: the deficit is (es(tmax) - es(tmin)) / 2 [FAO-56 eq. 48]."""
+    dry = tuple(replace(station, measures=("tmin", "tmax", "prcp")) for station in few.server.weather.stations)
+    found = few.of(*dry)(("tmin", "tmax", "vpd"))
+    half = (saturation_pressure(found["tmax"].values) - saturation_pressure(found["tmin"].values)) / 2
+    np.testing.assert_allclose(found["vpd"], half, atol=1e-4)
+    assert (found["flag"] == WeatherFlag.ESTIMATED).all()
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"),
+    [("America/Chicago", 6), ("Europe/Brussels", 23), ("Asia/Kolkata", 18.5), ("Pacific/Auckland", 12), (None, 6)],
+)
+def test_days_end_at_midnight_of_the_stations(few: Fetch, zone: str, hour: float) -> None:
+    found = few.of(*(replace(station, timezone=zone) for station in few.server.weather.stations))()
+    assert found.attrs["day_ends_utc_hour"] == hour
+
+
+def test_too_few_stations_are_an_error_with_the_remedy(fetch: Fetch) -> None:
+    with pytest.raises(InputError, match=r"knows 2 stations within \d+ km of 42.05 N, -93.75 E.*at least 3.*era5-land"):
+        fetch.of(*STATIONS[:2])()
+    with pytest.raises(InputError, match="knows 0 stations"):
+        fetch(bounds=(10.0, 50.0, 10.2, 50.2))
+
+
+def test_too_few_that_measure_it_are_an_error_with_the_remedy(few: Fetch) -> None:
+    few.of(*(replace(station, measures=("tmin", "tmax", "rhum")) for station in few.server.weather.stations))
+    with pytest.raises(InputError, match=r"of \d+ stations .* 0 measured what 'wind' needs.*weather\.variables"):
+        few(("tmin", "wind"))
+    with pytest.raises(InputError, match="'precipitation' needs"):
+        few(("tmin", "precipitation"))
+
+
+# What goes wrong
+
+TRANSIENT = {
+    "429": status(429),
+    "429 with Retry-After": status(429, 0),
+    "500": status(500),
+    "503": status(503),
+    "reset": reset(),
+    "truncated": truncated(),
+    "corrupt": corrupt(),
+    "empty": empty(),
+    "page": lambda request, right: replace(right, body=b"<html>maintenance</html>"),
+}
+
+
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
+def test_what_passes_is_tried_again(few: Fetch, fault: Fault) -> None:
+    good = Fetch(few.server, few.cache / "other")()
+    few.server.fail("daily/2020/S11", fault, times=2)
+    few.server.fail("stations.db", fault, times=1)
+    xr.testing.assert_identical(few(), good)
+
+
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
+def test_a_station_that_cannot_be_had_is_never_taken_for_none(few: Fetch, fault: Fault) -> None:
+    few.server.fail("daily/2020/S11", fault)
+    with pytest.raises(IncompleteError) as error:
+        few()
+    text = str(error.value)
+    host = few.server.url.removeprefix("http://")
+    assert text.startswith(f"{host}: daily values of station S11, 2020-12-01 to 2021-01-31: ")
+    assert "(3 attempts); what was downloaded is kept; run again later" in text and "\n" not in text
+    few.server.mend()
+    before = len(few.server.requests)
+    few()
+    later = [request.path for request in few.server.requests[before:]]
+    assert later[0] == "/daily/2020/S11.csv.gz" and "/stations.db" not in later
+    assert len(later) == 7  # its year 2021 is kept; the three other stations were still to come
+
+
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
+def test_no_wrong_list_of_stations_is_kept(few: Fetch, fault: Fault) -> None:
+    few.server.fail("stations.db", fault)
+    with pytest.raises(IncompleteError, match=r"meteostat's list of stations: .* \(3 attempts\)"):
+        few()
+    assert not list(few.cache.rglob("stations.db*"))
+
+
+def test_a_refusal_is_not_repeated(few: Fetch) -> None:
+    few.server.fail("daily/2020/S11", status(403))
+    with pytest.raises(IncompleteError, match=r"station S11, .*: HTTP status 403 \(1 attempt\)"):
+        few()
+
+
+def test_a_hang_ends_at_the_timeout(few: Fetch) -> None:
+    few.server.fail("daily/2020/S11", hang(30))
+    few.patience = Patience(attempts=2, first_wait=0.02, request=0.3)
+    began = time.monotonic()
+    with pytest.raises(IncompleteError, match=r"station S11, .*: no answer in time \(2 attempts\)"):
+        few()
+    assert time.monotonic() - began < 5
+
+
+def test_nothing_is_printed_and_nothing_left_changed(few: Fetch, capfd: pytest.CaptureFixture[str]) -> None:
+    """The client would show a traceback for each file, and its settings belong to everyone in the process."""
+    before = {
+        key: getattr(meteostat.config, key) for key in ("cache_directory", "stations_db_file", "block_large_requests")
+    }
+    few.server.fail("daily/2020/S11", status(500))
+    with pytest.raises(IncompleteError):
+        few()
+    assert capfd.readouterr() == ("", "")
+    assert {key: getattr(meteostat.config, key) for key in before} == before
+    assert socket.getdefaulttimeout() is None
+
+
+def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path: Path) -> None:
+    program = (
+        "import sys; from datetime import date; from pathlib import Path;"
+        " from mmvsf.pipeline.sources.meteostat_stations import MeteostatStations as M;"
+        " assert 'meteostat' not in sys.modules;"
+        f" found = M({BOUNDS}, Path({str(tmp_path)!r})).fetch(date(2021, 1, 1), date(2021, 1, 9), ('tmin',));"
+        " print(found.sizes['time'])"
+    )
+    environment = {**os.environ, **server.environment}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("9\n", "")
+    assert any(request.path.startswith("/daily/2021") for request in server.requests)
+
+
+def test_a_recipe_gets_its_weather_from_stations(tmp_path: Path, server: WeatherServer) -> None:
+    place = TinyArchive(tmp_path)
+    place.write_recipe(weather__source="meteostat", weather__path=None)
+    region, recipe = load_region(str(place.recipe))
+    grid, calendar = grid_of(region, recipe, place.data), calendar_of(region)
+    server.weather.stations = tuple(replace(s, lon=s.lon - 2) for s in STATIONS)
+    weather = cube_weather(weather_source(region, recipe, place.data, grid), region, grid, calendar)
+    known = ~np.isnan(weather.values["tmin"][:, 0, 0])
+    assert known.sum() == day_number(date(2021, 6, 30)) - day_number(date(2019, 10, 1)) + 1
+    assert (weather.flag[known] == WeatherFlag.ESTIMATED).all()
+    np.testing.assert_allclose(weather.bounds[0] - calendar.days[0], [0.25, 1.25])
+    assert (place.data / "cache/meteostat").is_dir()

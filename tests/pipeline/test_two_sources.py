@@ -1,0 +1,62 @@
+"""One recipe of public data, built from STAC, THREDDS and CropScape and again from Earth Engine: one cube."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+import zarr
+
+from mmvsf.datasets.cube import digest
+
+from ..servers.archive import ArchiveServer
+from ..servers.cropscape import CropScape
+from ..servers.earthengine import archive_images
+from ..servers.earthengine_public import cdl_images, gridmet_images
+from ..servers.weather import WeatherServer
+from .conftest import Command
+from .earthengine_session import serving
+from .test_earthengine import only_version_2
+from .tiny_archive import TinyArchive, recipe
+
+
+def public_recipe(folder: Path) -> Path:
+    """The tiny recipe as a recipe of public data: the default sources, which need no account."""
+    content = recipe()
+    content["imagery"] = {
+        "source": "stac", "catalog": "planetary-computer", "products": ["hls-l30", "hls-s30"], "skip_below_clear": 0.05
+    }  # fmt: skip
+    content["weather"] = {"source": "gridmet", "start": "2020-05-01"}
+    content["labels"] = {"source": "cdl", "years": [2020, 2021], "groups": "default"}
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_imagery_and_labels_are_the_same_to_the_byte(
+    tiny: TinyArchive, tmp_path: Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_version_2(tiny)
+    path = public_recipe(tmp_path)
+    with ArchiveServer(tiny.root, access="sas") as stac, WeatherServer() as weather, CropScape() as cdl:
+        monkeypatch.setenv("MMVSF_STAC_URL", f"{stac.url}/stac")
+        monkeypatch.setenv("MMVSF_SAS_URL", f"{stac.url}/sas")
+        monkeypatch.setenv("CROPSCAPE_URL", cdl.service)
+        monkeypatch.setenv("GRIDMET_URL", weather.gridmet_url)
+        public = mmvsf("dataset", path, "--data-dir", tmp_path / "public", "--workers", 1)
+        assert public.code == 0, public.err
+    images = [image for image in archive_images(tiny.root) if image.id.startswith("NASA/")]
+    images += [*gridmet_images(date(2020, 5, 1), date(2021, 7, 1)), *cdl_images(range(2020, 2022))]
+    with serving(images, monkeypatch):
+        options = ("--data-dir", tmp_path / "ee", "--workers", 1, "--source", "earthengine")
+        through = mmvsf("dataset", path, *options)
+        assert through.code == 0, through.err
+    one, other = (tmp_path / folder / "tiny.zarr" for folder in ("public", "ee"))
+    for group in ("imagery", "labels", "scenes", "splits"):
+        assert digest(one / group) == digest(other / group), group
+    for name in ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind", "flag", "time_bnds"):
+        values = [zarr.open_array(str(cube / "weather" / name), mode="r")[...] for cube in (one, other)]
+        np.testing.assert_allclose(values[0], values[1], atol=2e-4, equal_nan=True, err_msg=name)
