@@ -11,6 +11,8 @@ from .errors import MmvsfError, one_line
 
 ENTRY_POINTS = "mmvsf.commands"
 
+INTERRUPTED = 130
+
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 """What a wrong option raises. Newer releases of typer carry a click of their own and do not export it."""
 
@@ -48,13 +50,15 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
-        code = 130
+        code = INTERRUPTED
     except (MmvsfError, OSError) as error:
         if debug:
             raise
         print(f"error: {_message(error)}", file=sys.stderr)
         code = error.exit_code if isinstance(error, MmvsfError) else 1
+    if code == INTERRUPTED:
+        # typer turns an interrupt into this code without a word.
+        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

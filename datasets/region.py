@@ -388,6 +388,9 @@ def load_region(name_or_path: str, *, source: str | None = None, blocks: int | N
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        # PyYAML builds dates itself and lets 30 February through as Python's own error.
+        raise InputError(f"{path}: one of its dates does not exist ({error}); write YYYY-MM-DD") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
     return parse_region(overridden(content, str(path), source, blocks), str(path)), path

@@ -147,6 +147,7 @@ class WeatherFlag(IntEnum):
     FILLED = 1
     PROVISIONAL = 2
     ESTIMATED = 3
+    NONE = 4
 
 
 CLEAR_FRACTION_FILL = 255

@@ -158,8 +158,9 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
     _set_root(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
-    _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
+    # Labels first: a code that the legend lacks should show before hours of imagery.
     _run_labels(plan, run, progress, labels)
+    _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
     finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
     finish_splits(plan.cube, plan.region, plan.grid)
     summary = finish_imagery(plan.cube, plan.region, plan.grid, plan.calendar, plan.imagery)
@@ -171,7 +172,7 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
-            f" {plan.region.imagery.complete_above:.0%} (imagery.complete_above)"
+            f" {plan.region.imagery.complete_above:.0%}; mend the scenes, or lower imagery.complete_above"
         )
     _set_root(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
     with warnings.catch_warnings():

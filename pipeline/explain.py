@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 from pyproj import Transformer
 
-from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.store import open_pixels, read_pixels
@@ -30,16 +30,26 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
     cube = Cube.open(path, allow_incomplete=True)
     when = parse_day(day)
     if lonlat:
+        if not (-180 <= x <= 180 and -90 < y < 90):
+            raise InputError(f"--x {x:g} --y {y:g} is no place in degrees; --x is the longitude, --y the latitude")
         x, y = Transformer.from_crs("EPSG:4326", cube.grid.crs, always_xy=True).transform(x, y)
+    if not (np.isfinite(x) and np.isfinite(y)):
+        raise InputError(f"that place cannot be projected to {cube.grid.crs}, the CRS of {path}")
     row = int(np.floor((cube.grid.top - y) / cube.grid.resolution))
     column = int(np.floor((x - cube.grid.left) / cube.grid.resolution))
     height, width = cube.grid.shape
     if not (0 <= row < height and 0 <= column < width):
-        raise InputError(f"x {x:.0f}, y {y:.0f} lies outside {path}, which covers {cube.grid.geobox.boundingbox}")
+        west, south, east, north = cube.grid.geobox.boundingbox
+        hint = "; for degrees add --lonlat" if abs(x) <= 180 and abs(y) <= 90 else ""
+        raise InputError(
+            f"x {x:.8g}, y {y:.8g} lies outside {path}, which covers x {west:.0f} to {east:.0f} and y {south:.0f} to"
+            f" {north:.0f} in {cube.grid.crs}{hint}"
+        )
     try:
         time = cube.calendar.index(day_number(when))
     except IndexError as error:
-        raise InputError(f"{path}: {error}") from error
+        first, last = (date_of(cube.calendar.days[end]) for end in (0, -1))
+        raise InputError(f"{path}: {error}, which runs from {first} to {last}") from error
     block = (row // cube.grid.block, column // cube.grid.block)
     status = Status(int(cube.array("imagery/status")[(time, *block)]))
     facts: dict[str, Any] = {"day": day, "row": row, "column": column, "block": block, "status": status.name.lower()}
@@ -48,8 +58,10 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
     place = f"row {row}, column {column} (block {block[0]},{block[1]}) on {day}"
     if index == SCENE_FILL:
         reason = {
-            Status.OUTSIDE: "the block or the day lies outside the recipe",
-            Status.NOT_ACQUIRED: "no scene of that day covers the block",
+            Status.OUTSIDE: "the recipe takes no images on that day"
+            if block in cube.grid.blocks
+            else "the recipe does not cover that block",
+            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block",
             Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
         }.get(status, "the scenes of that day do not reach this pixel")
         return Explanation(f"{place}: no data, since {reason}", {**facts, "reason": reason})
@@ -61,6 +73,8 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
 
 
 def _scene_row(cube: Cube, day: int, block: tuple[int, int], index: int) -> dict[str, Any]:
+    if not (cube.path / "scenes/id/zarr.json").is_file():
+        raise InputError(f"{cube.path} is half built and has no table of scenes yet; run `mmvsf dataset` again")
     table = {
         name: np.asarray(zarr.open_array(str(cube.path / f"scenes/{name}"), mode="r")[...])
         for name in ("day", "block_y", "block_x", "index", "id", "product", "version", "offset")

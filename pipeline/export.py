@@ -3,18 +3,21 @@
 GDAL reads sharded Zarr 3 from 3.13 on; a Cloud-Optimized GeoTIFF opens everywhere.
 """
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.shutil import copy as copy_raster
 
-from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.store import open_pixels, read_pixels
-from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL
+from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL, Status
 
 from .explain import parse_day
 
@@ -35,6 +38,7 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
             position = cube.calendar.index(day_number(parse_day(day)))
         except IndexError as error:
             raise InputError(f"{path}: {error}") from error
+        _refuse_unseen(cube, position)
         name, fill = f"imagery/{what}", IMAGERY_FILL[what]
         bands = cube.bands if what == "reflectance" else (what,)
     elif what in LABEL_ARRAYS:
@@ -44,6 +48,8 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
     else:
         raise InputError(f"--what {what} is unknown; choose one of {', '.join((*IMAGERY_FILL, *LABEL_ARRAYS))}")
     array = open_pixels(path, name)
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder; name the GeoTIFF to write")
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(out.name + ".tmp")
     profile: dict[str, Any] = {
@@ -73,5 +79,21 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
             if what == "reflectance":
                 target.scales = (REFLECTANCE_SCALE,) * len(bands)
         copy_raster(temporary, out, driver="COG", compress="deflate", overview_resampling="nearest")
+    except (RasterioError, CPLE_BaseError) as error:
+        raise OSError(errno.EIO, one_line(error), str(out)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refuse_unseen(cube: Cube, position: int) -> None:
+    """Raise InputError, naming the nearest days with an image, for a position in time without one."""
+    status = cube.array("imagery/status")
+    seen = np.flatnonzero((status == Status.STORED).any(axis=(1, 2)))
+    if position in seen:
+        return
+    near = seen[np.argsort(np.abs(seen - position), kind="stable")[:4]]
+    days = ", ".join(str(date_of(cube.calendar.days[place])) for place in sorted(near))
+    raise InputError(
+        f"{cube.path} has no image of {date_of(cube.calendar.days[position])}; the nearest days with one are"
+        f" {days or 'none'}"
+    )

@@ -61,7 +61,7 @@ def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Ca
         check_range(name, regridded, f"weather of region '{region.name}'")
         series[span] = regridded
         values[name] = series
-    flag = np.zeros(len(calendar), np.uint8)
+    flag = np.full(len(calendar), WeatherFlag.NONE, np.uint8)
     flag[span] = flags
     attributes = dataset.attrs
     bounds = day_bounds(calendar.days, float(attributes["day_ends_utc_hour"]))

@@ -102,8 +102,8 @@ def test_every_pixel_of_a_line_is_explained(built: TinyArchive, mmvsf: Command) 
 @pytest.mark.parametrize(
     ("day", "reason"),
     [
-        ("2021-05-06", "no scene of that day covers the block"),
-        ("2021-01-15", "outside the recipe"),
+        ("2021-05-06", "no scene of that day has a pixel in the block"),
+        ("2021-01-15", "takes no images on that day"),
         ("2021-05-21", "only its mask is stored"),
     ],
 )

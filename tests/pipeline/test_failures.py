@@ -154,7 +154,7 @@ def test_a_full_disk(tiny: TinyArchive, built: TinyArchive, dataset: Build, limi
     assert digest(tiny.cube) == digest(built.cube)
 
 
-@pytest.mark.parametrize("name", ["imagery/586/1-1.json", "labels/2020/0-0.json"])
+@pytest.mark.parametrize("name", ["imagery/586/1-1.json", "labels/2020/1-1.json"])
 def test_a_disk_that_fills_up_keeps_what_is_done(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
