@@ -101,7 +101,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
         "cube": cube.identity,
         "options": asdict(options),
         "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
-        "classes": [asdict(entry) for entry in cube.legend.classes],
+        "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in cube.legend.classes],
         "scores": scores,
         "map": {"year": year, "files": ["crop_map.tif", "confidence.tif", "map.png"]},
         "training": {
