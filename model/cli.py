@@ -131,11 +131,18 @@ def forecast(
     tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
     write_image(folder / f"{name}.tif", result.forecast, cube, place, tags)
     save(forecast_figure([(f"block {place[0]},{place[1]}", result)], cube.bands), folder / f"{name}.png")
-    table = Table("forecast", "issued", "days ahead", "observed that day")
-    seen = float((result.observed == result.observed).all(0).mean())
-    table.add_row(str(target), str(date_of(result.issued)), str(result.day - result.issued), f"{seen:.0%} of pixels")
+    table = Table("forecast", "issued", "days ahead", "seen clear before", "seen clear that day")
+    before, then = (float((image == image).all(0).mean()) for image in (result.last, result.observed))
+    table.add_row(
+        str(target), str(date_of(result.issued)), str(result.day - result.issued), f"{before:.0%}", f"{then:.0%}"
+    )
     console = Console()
     console.print(table)
+    if before < 1:
+        console.print(
+            f"{1 - before:.0%} of the pixels were never seen clear before; their forecast rests on the weather and the"
+            " pixels around them alone"
+        )
     console.print(f"image    {folder / name}.tif\npicture  {folder / name}.png", soft_wrap=True)
 
 

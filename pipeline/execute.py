@@ -104,6 +104,7 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
         "distributed.scheduler.work-stealing": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
+        "distributed.worker.preload": ["mmvsf.pipeline.worker"],
     }
     if not logging.getLogger("mmvsf").isEnabledFor(logging.DEBUG):
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
