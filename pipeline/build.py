@@ -158,9 +158,16 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
     _set_root(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
-    # Labels first: a code that the legend lacks should show before hours of imagery.
-    _run_labels(plan, run, progress, labels)
+    # Labels first: a code that the legend lacks should show before hours of imagery. Labels that cannot be had are
+    # no reason to leave the imagery undone.
+    missing_labels: IncompleteError | None = None
+    try:
+        _run_labels(plan, run, progress, labels)
+    except IncompleteError as error:
+        missing_labels = error
     _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
+    if missing_labels is not None:
+        raise missing_labels
     finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
     finish_splits(plan.cube, plan.region, plan.grid)
     summary = finish_imagery(plan.cube, plan.region, plan.grid, plan.calendar, plan.imagery)
