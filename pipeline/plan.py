@@ -24,10 +24,11 @@ GROUP_PIXELS = 768
 """Neighbouring blocks are read together up to this many pixels a side: opening a file is what costs."""
 
 BYTES_PER_PIXEL = 7.2
-"""Compressed bytes of six int16 bands and a mask, measured on the simulated archive; real scenes are close."""
+"""Compressed bytes of six int16 bands and a mask, roughly; the simulated cube takes 5.2 and real scenes vary."""
 
-PIXELS_PER_SECOND = 12e6
-"""Band pixels that one worker reads, resolves and writes a second from local files (`make bench`)."""
+PIXELS_PER_SECOND = 3e6
+"""Band pixels that one worker reads, resolves and writes a second from local files: the sandbox's 254 million took two
+workers 43 s. Its blocks are small, so opening files costs most; larger blocks are faster."""
 
 
 @dataclass(frozen=True)
