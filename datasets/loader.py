@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from .batch import Batch
 from .calendar import date_of
 from .errors import InputError
+from .folds import Fold
 from .reader import Floats, WindowReader
 from .windows import Window, index_windows
 
@@ -239,8 +240,10 @@ class Windows(lightning.LightningDataModule):
         processes: int = 1,
         workers: int = 0,
         validation_batches: int = 4,
+        folds: Sequence[Fold] | None = None,
     ) -> None:
-        """`steps` batches on each of `processes`; `first_step` of them were done before (a resumed run).
+        """`steps` batches on each of `processes`; `first_step` of them were done before (a resumed run). The parts are
+        those of `folds`, one for each reader, or else of the recipes.
 
         Raises InputError where the training part of a cube is empty.
         """
@@ -249,7 +252,8 @@ class Windows(lightning.LightningDataModule):
         self.batch_size, self.workers = batch_size, workers
         self.length, self.first = steps * batch_size * processes, first_step * batch_size * processes
         self.validation_length = validation_batches * batch_size
-        indexes = [index_windows(reader.cube) for reader in readers]
+        splits = folds or [Fold.of(reader.cube) for reader in readers]
+        indexes = [index_windows(reader.cube, fold) for reader, fold in zip(readers, splits, strict=True)]
         self.training = [index["train"] for index in indexes]
         self.validation = [index["validation"] for index in indexes]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .calendar import date_of, day_number
 from .cube import Cube
 from .errors import InputError
+from .folds import Fold
 from .statistics import Moments, training_statistics
 from .store import CACHE_BYTES, open_pixels
 from .variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
@@ -29,9 +30,11 @@ class Normalisation:
     weather: Moments
 
     @classmethod
-    def of(cls, cubes: Sequence[Cube]) -> Normalisation:
-        """From the training parts of cubes, each of the same weight. Raises InputError where the cubes carry
-        different bands or weather variables."""
+    def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None) -> Normalisation:
+        """From the training parts of cubes, as `folds` or else their recipes split them, each of the same weight.
+
+        Raises InputError where the cubes carry different bands or weather variables.
+        """
         first = cubes[0]
         for cube in cubes[1:]:
             if (cube.bands, cube.weather) != (first.bands, first.weather):
@@ -39,7 +42,8 @@ class Normalisation:
                     f"{first.path} and {cube.path} carry different bands or weather variables; "
                     "a model is pretrained on cubes that carry the same"
                 )
-        pairs = [training_statistics(cube) for cube in cubes]
+        splits = folds or [Fold.of(cube) for cube in cubes]
+        pairs = [training_statistics(cube, fold) for cube, fold in zip(cubes, splits, strict=True)]
         return cls(_pooled([pair[0] for pair in pairs]), _pooled([pair[1] for pair in pairs]))
 
     def images(self, stored: NDArray[np.int16], valid: NDArray[np.bool_]) -> Floats:

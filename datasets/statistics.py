@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .cube import Cube
 from .errors import InputError
+from .folds import Fold
 from .variables import REFLECTANCE_SCALE, Split
 
 
@@ -23,14 +24,14 @@ class Moments:
     std: tuple[float, ...]
 
 
-def training_statistics(cube: Cube) -> tuple[Moments, Moments]:
-    """(reflectance, weather) moments over training places and training years; reflectance as a fraction.
+def training_statistics(cube: Cube, fold: Fold | None = None) -> tuple[Moments, Moments]:
+    """(reflectance, weather) moments over training places and training years of `fold`, or else of the
+    recipe; reflectance as a fraction.
 
     Raises InputError if the training part holds no clear pixel.
     """
-    places = cube.array("splits/split") == Split.TRAIN
-    years = cube.array("splits/year_split") == Split.TRAIN
-    part = years[:, None, None] & places[None]
+    fold = fold or Fold.of(cube)
+    part = (fold.years == Split.TRAIN)[:, None, None] & (fold.places == Split.TRAIN)[None]
     imagery = _moments(cube, "imagery", cube.bands, part, REFLECTANCE_SCALE)
     return imagery, _moments(cube, "weather", cube.weather, part, 1.0)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .cube import Cube
 from .errors import InputError
+from .folds import Fold
 from .variables import CLEAR_FRACTION_FILL, Split, Status
 
 Part = Literal["train", "validation", "new_place", "new_year", "both"]
@@ -96,15 +97,17 @@ class WindowIndex:
         return {part: len(windows) for part, windows in self.parts.items()}
 
 
-def index_windows(cube: Cube, *, min_clear: int = 30, min_images: int = 3) -> WindowIndex:
-    """Every chunk and year of the cube with at least `min_images` days of at least `min_clear` percent clear.
+def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, min_images: int = 3) -> WindowIndex:
+    """Every chunk and year of the cube with at least `min_images` days of at least `min_clear` percent clear, by the
+    parts of `fold`, or else of the recipe.
 
     Raises InputError where the training part is empty; the others may be.
     """
-    places, years = cube.array("splits/split"), cube.array("splits/year_split")
+    fold = fold or Fold.of(cube)
+    places = fold.places
     clear = clear_days(cube, min_clear)
     parts: dict[Part, list[Window]] = {part: [] for part in PARTS}
-    for year, year_code in zip(cube.years, years, strict=True):
+    for year, year_code in zip(cube.years, fold.years, strict=True):
         for cy, cx in np.argwhere(places != Split.NONE):
             part = part_of(int(places[cy, cx]), int(year_code))
             if part is None:

@@ -40,22 +40,22 @@ def pretrain(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.5,
-    weather: Annotated[bool, typer.Option("--weather/--no-weather", help="Let the model see the weather.")] = True,
+    objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
     restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or go on.")] = False,
 ) -> None:
-    """Pretrain MM-VSF: forecast images from earlier ones and the weather in between."""
+    """Pretrain the network; by default as MM-VSF: forecast images from earlier ones and the weather in between."""
     _need_torch()
-    from .pretrain import PretrainOptions
+    from .fit import PretrainOptions
     from .pretrain import pretrain as run
 
     cubes = [_open(region, data_dir) for region in regions]
     folder = runs_dir / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, mask_ratio=mask_ratio,
-        weather=weather, seed=seed, devices=devices, workers=workers,
+        objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     metrics = run(cubes, folder, options, restart=restart)
     if metrics:

@@ -53,7 +53,7 @@ class CropMapper(nn.Module):
 class MappingLoss:
     """Cross-entropy on the pixels whose class is known."""
 
-    def __call__(self, mapper: CropMapper, batch: Batch, generator: torch.Generator) -> Tensor:
+    def __call__(self, mapper: CropMapper, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
         """The loss, a scalar; 0 where no class is known. Raises ValueError for a batch without labels."""
         if batch.labels is None:
             raise ValueError("a batch for mapping needs labels")

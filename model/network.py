@@ -308,6 +308,8 @@ class MMVSF(nn.Module):
         self.decoding = nn.ModuleList(self._block() for _ in range(config.decoder_layers))
         self.decoder = PixelDecoder(config)
         self.out = nn.Linear(config.pixel_width, 2 * bands)
+        # Only an objective that hides weather asks for it.
+        self.weather_out = nn.Linear(config.weather_width, len(config.weather))
 
     def _block(self) -> Block:
         return Block(self.config.width, self.config.heads, self.config.mlp)

@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from rich.progress import track
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.loader import SamplePlan, Windows
 from mmvsf.datasets.reader import Normalisation, WindowReader
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, index_windows, spread
 
 from .checkpoint import new_network, save_checkpoint
 from .device import autocast_precision, choose_device
 from .figures import forecast_figure, loss_figure, save
+from .fit import LAST, PretrainOptions, fit
 from .forecast import draw_examples
 from .metrics import ForecastScores
 from .network import MMVSF, SIZES, NetworkConfig
-from .objectives import VariableStep
 from .scoring import score_forecasts
-from .training import Bar, Training, console, quiet_lightning
+from .training import console
 
-LAST = "last.ckpt"
 OPTIONS = "last.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PretrainOptions:
-    """What a run is; two runs of equal options on equal cubes are the same run."""
-
-    size: str = "compact"
-    steps: int = 900
-    batch_size: int = 8
-    images: int = 12
-    """Context images of a training sample, at most."""
-    learning_rate: float = 2e-3
-    mask_ratio: float = 0.5
-    weather: bool = True
-    seed: int = 0
-    devices: int = 1
-    workers: int = 0
-    """Loader processes; 0 reads in the training process, which two cores have no use for more than."""
-    score_windows: int = 72
-    """Windows of each held-out set that are scored, spread evenly; 0 for all."""
 
 
 def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, restart: bool = False) -> dict[str, Any]:
@@ -63,6 +39,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     """
     if options.size not in SIZES:
         raise InputError(f"--size {options.size}: there is no such size; choose one of {', '.join(SIZES)}")
+    objective = options.chosen_objective()
     normalisation = Normalisation.of(cubes)
     readers = [WindowReader(cube, normalisation) for cube in cubes]
     config = NetworkConfig(cubes[0].bands, cubes[0].weather, **SIZES[options.size])
@@ -73,64 +50,14 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
 
     lightning.seed_everything(options.seed, verbose=False)
     network = new_network(config, normalisation)
-    objective = VariableStep(weather=options.weather, mask_ratio=options.mask_ratio)
-    module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
-    data = Windows(
-        readers,
-        SamplePlan(size=size, images=options.images, seed=options.seed),
-        batch_size=options.batch_size,
-        steps=options.steps,
-        first_step=first_step,
-        processes=options.devices,
-        workers=options.workers,
-    )
-    if not data.has_validation:
-        console.print("no window is held out for validation: only the training loss is watched")
+    fitted = fit(network, objective, readers, options, folder, size=size, first_step=first_step)
+    if fitted is None:
+        return {}
     device = choose_device()
     precision = autocast_precision(device)
-    started = time.perf_counter()
-    with quiet_lightning():
-        trainer = lightning.Trainer(
-            max_steps=options.steps,
-            max_epochs=-1,
-            accelerator="auto",
-            devices=options.devices,
-            strategy="ddp" if options.devices > 1 else "auto",
-            precision="bf16-mixed" if precision else "32-true",
-            gradient_clip_val=1.0,
-            callbacks=[
-                Bar("pretraining", options.steps, first_step),
-                ModelCheckpoint(
-                    folder,
-                    filename="last",
-                    every_n_train_steps=max(1, options.steps // 10),
-                    enable_version_counter=False,
-                ),
-            ],
-            val_check_interval=max(1, min(options.steps // 8, options.steps - first_step)),
-            check_val_every_n_epoch=None,
-            limit_val_batches=1.0 if data.has_validation else 0,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, datamodule=data, ckpt_path=str(folder / LAST) if resumed else None, weights_only=True)
-    seconds = time.perf_counter() - started
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    if not trainer.is_global_zero:
-        return {}
-    steps = options.steps - first_step
     training = {
-        "seconds": round(seconds, 1),
-        "steps": options.steps,
-        "resumed_from": first_step,
+        **fitted.training,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "windows_per_second": round(steps * options.batch_size * options.devices / seconds, 1),
-        "precision": "bf16-mixed" if precision else "float32",
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
         "windows": [index_windows(cube).count for cube in cubes],
     }
     save_checkpoint(
@@ -139,20 +66,20 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
         normalisation,
         {cube.region.name: cube.identity for cube in cubes},
         {**asdict(options), "torch": torch.__version__, "precision": training["precision"]},
-        weather=options.weather,
+        weather=objective.weather,
     )
-    save(loss_figure(module.losses), folder / "loss.png")
+    save(loss_figure(fitted.losses), folder / "loss.png")
     network.to(device).eval()
     metrics = {
         "region": cubes[0].region.name,
         "cubes": {cube.region.name: cube.identity for cube in cubes},
         "options": asdict(options),
         "units": "reflectance as a fraction; 'mean' over bands in units of each band's training deviation",
-        "forecast": score(network, readers, options, size, precision),
+        "forecast": score(network, readers, options, objective.weather, size, precision),
         "training": training,
-        "losses": module.losses,
+        "losses": fitted.losses,
     }
-    examples = draw_examples(network, readers[0], size, options.weather, precision)
+    examples = draw_examples(network, readers[0], size, objective.weather, precision)
     if examples:
         save(forecast_figure(examples, cubes[0].bands), folder / "forecast.png")
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
@@ -177,6 +104,7 @@ def score(
     network: MMVSF,
     readers: Sequence[WindowReader],
     options: PretrainOptions,
+    weather: bool,
     size: int,
     precision: torch.dtype | None,
 ) -> list[dict[str, Any]]:
@@ -190,9 +118,7 @@ def score(
         empty = [part for part, members in windows.items() if not members]
         if empty:
             console.print(f"{reader.cube.region.name}: no windows in {', '.join(empty)}; not scored")
-        steps = score_forecasts(
-            network, reader, windows, scores, weather=options.weather, precision=precision, size=size
-        )
+        steps = score_forecasts(network, reader, windows, scores, weather=weather, precision=precision, size=size)
         for _ in track(steps, "scoring forecasts", sum(map(len, windows.values())), console=console):
             pass
     return scores.rows()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmvsf.datasets.folds import Fold
 from mmvsf.datasets.loader import Sample, collate, season_sample
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
@@ -36,11 +37,10 @@ def forecast_pairs(days: NDArray[np.integer], seed: int, limit: int = 32) -> lis
 class ClimatologySource:
     """Climatology of any window of a cube, from its training years but for the window's own."""
 
-    def __init__(self, reader: WindowReader) -> None:
+    def __init__(self, reader: WindowReader, fold: Fold | None = None) -> None:
         self.reader = reader
         cube = reader.cube
-        codes = cube.array("splits/year_split")
-        self.years = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TRAIN]
+        self.years = (fold or Fold.of(cube)).years_of(cube, Split.TRAIN)
         self.clear = clear_days(cube)
 
     def of(self, window: Window) -> Climatology | None:

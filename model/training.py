@@ -51,7 +51,7 @@ class Training(lightning.LightningModule, Generic[Network]):
     def __init__(
         self,
         network: Network,
-        objective: Callable[[Network, Batch, torch.Generator], Tensor],
+        objective: Callable[[Network, Batch, torch.Generator, float], Tensor],
         *,
         learning_rate: float,
         steps: int,
@@ -69,7 +69,8 @@ class Training(lightning.LightningModule, Generic[Network]):
         return torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + self.global_rank)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        loss = self.objective(self.network, batch, self._generator(self.global_step))
+        progress = self.global_step / self.steps
+        loss = self.objective(self.network, batch, self._generator(self.global_step), progress)
         self._recent.append(loss.detach())
         step = self.global_step + 1
         if step % max(1, self.steps // 60) == 0:
@@ -78,7 +79,7 @@ class Training(lightning.LightningModule, Generic[Network]):
         return loss
 
     def validation_step(self, batch: Batch, number: int) -> None:
-        self._held_out.append(self.objective(self.network, batch, self._generator(-1 - number)))
+        self._held_out.append(self.objective(self.network, batch, self._generator(-1 - number), 1 - 1 / self.steps))
 
     def on_validation_epoch_end(self) -> None:
         mean = self.trainer.strategy.reduce(torch.stack(self._held_out).mean(), reduce_op="mean")

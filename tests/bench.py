@@ -144,7 +144,7 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     from mmvsf.model.checkpoint import new_network
     from mmvsf.model.device import autocast_precision, choose_device
     from mmvsf.model.network import SIZES, NetworkConfig
-    from mmvsf.model.objectives import VariableStep
+    from mmvsf.model.objectives import Objective
 
     cube = Cube.open(_ensure_cube(data_dir))
     normalisation = Normalisation.of([cube])
@@ -159,12 +159,12 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     device = choose_device()
     precision = autocast_precision(device)
     network = new_network(NetworkConfig(cube.bands, cube.weather, **SIZES["compact"]), normalisation).to(device)
-    objective, generator = VariableStep(mask_ratio=0.5), torch.Generator().manual_seed(0)
+    objective, generator = Objective(mask_ratio=0.5), torch.Generator().manual_seed(0)
 
     def step() -> None:
         for batch in batches[:20]:
             with torch.autocast(device.type, precision, enabled=precision is not None):
-                loss = objective(network, batch.to(device), generator)
+                loss = objective(network, batch.to(device), generator, 0.0)
             network.zero_grad()
             loss.backward()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
 from mmvsf.model.network import MMVSF, SIZES, NetworkConfig, from_patches, to_patches
-from mmvsf.model.objectives import VariableStep, uniform_keep
+from mmvsf.model.objectives import Objective, uniform_keep
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")
@@ -55,7 +55,7 @@ def make_network(**changes: int) -> MMVSF:
 def train_a_little(network: MMVSF) -> MMVSF:
     """Enough steps on smooth images to move every weight; lead zero among the targets."""
     network.train()
-    objective = VariableStep(mask_ratio=0.25)
+    objective = Objective(mask_ratio=0.25)
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     for step in range(60):
         batch = make_batch(seed=100 + step)
@@ -65,7 +65,7 @@ def train_a_little(network: MMVSF) -> MMVSF:
         day = torch.where(same, batch.image_days.gather(1, batch.origin), batch.target_day)
         batch = replace(batch, target=scene, target_valid=seen, target_day=day)
         optimiser.zero_grad()
-        objective(network, batch, torch.Generator().manual_seed(step)).backward()
+        objective(network, batch, torch.Generator().manual_seed(step), 0.0).backward()
         optimiser.step()
     return network.eval()
 
@@ -319,16 +319,16 @@ def test_without_weather_no_weather_is_seen(network: MMVSF, batch: Batch) -> Non
 
 
 def test_loss_counts_valid_pixels_only(network: MMVSF, batch: Batch) -> None:
-    objective = VariableStep(mask_ratio=0.0)
+    objective = Objective(mask_ratio=0.0)
     generator = torch.Generator()
     with torch.no_grad():
-        loss = objective(network, batch, generator)
+        loss = objective(network, batch, generator, 0.0)
         target = torch.where(batch.target_valid[:, :, None], batch.target, float("nan"))
-        assert torch.equal(loss, objective(network, replace(batch, target=target), generator))
+        assert torch.equal(loss, objective(network, replace(batch, target=target), generator, 0.0))
         expected = ((network(batch) - batch.target) ** 2).mean(2)[batch.target_valid].mean()
         torch.testing.assert_close(loss, expected)
         nothing = replace(batch, target_valid=torch.zeros_like(batch.target_valid))
-        assert objective(network, nothing, generator) == 0
+        assert objective(network, nothing, generator, 0.0) == 0
 
 
 def test_gradients_are_finite_where_nothing_is_valid() -> None:
@@ -336,7 +336,7 @@ def test_gradients_are_finite_where_nothing_is_valid() -> None:
     batch = make_batch()
     valid = batch.valid.clone()
     valid[0] = False
-    VariableStep(mask_ratio=0.5)(network, replace(batch, valid=valid), torch.Generator()).backward()
+    Objective(mask_ratio=0.5)(network, replace(batch, valid=valid), torch.Generator(), 0.0).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
 
 

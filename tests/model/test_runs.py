@@ -23,7 +23,8 @@ from mmvsf.model.cropmap import CropmapOptions, cropmap
 from mmvsf.model.forecast import forecast_block, write_image
 from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.network import NetworkConfig
-from mmvsf.model.pretrain import LAST, PretrainOptions, pretrain
+from mmvsf.model.fit import LAST, PretrainOptions
+from mmvsf.model.pretrain import pretrain
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.training import Training
 
