@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
 from mmvsf.model.network import MMVSF, SIZES, NetworkConfig, from_patches, to_patches
-from mmvsf.model.objectives import Objective, uniform_keep
+from mmvsf.model.objectives import OBJECTIVES, Objective, uniform_keep
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")
@@ -331,13 +331,16 @@ def test_loss_counts_valid_pixels_only(network: MMVSF, batch: Batch) -> None:
         assert objective(network, nothing, generator, 0.0) == 0
 
 
-def test_gradients_are_finite_where_nothing_is_valid() -> None:
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=list(OBJECTIVES))
+def test_gradients_are_finite_where_nothing_is_valid(objective: Objective) -> None:
     network = make_network().train()
     batch = make_batch()
     valid = batch.valid.clone()
     valid[0] = False
-    Objective(mask_ratio=0.5)(network, replace(batch, valid=valid), torch.Generator(), 0.0).backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+    objective(network, replace(batch, valid=valid), torch.Generator(), 0.0).backward()
+    without = {name for name, p in network.named_parameters() if p.grad is None}
+    assert without == (set() if objective.reconstruct_weather else {"weather_out.weight", "weather_out.bias"})
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
 def test_bfloat16_is_near_full_precision(network: MMVSF, batch: Batch) -> None:

@@ -138,7 +138,7 @@ def _scores(network: Any, reader: WindowReader, windows: Any, **options: Any) ->
 def test_climatology_comes_from_other_training_years(grown_cube: Cube) -> None:
     reader = WindowReader(grown_cube, Normalisation.of([grown_cube]))
     source = ClimatologySource(reader)
-    assert source.years == [2019, 2020]
+    assert source.years == (2019, 2020)
     index = index_windows(grown_cube)
     days = {year: next(w for w in index["train"] if w.year == year) for year in (2019, 2020)}
     left_out = source.of(days[2019])
