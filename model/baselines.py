@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,65 @@ def persistence(images: Floats, days: NDArray[np.integer], valid: NDArray[np.boo
     for image, clear in zip(images[days <= origin_day], valid[days <= origin_day], strict=True):
         out = np.where(clear, image, out)
     return out
+
+
+def linear_trend(
+    images: Floats,
+    days: NDArray[np.integer],
+    valid: NDArray[np.bool_],
+    origin_day: int,
+    target_day: int,
+    *,
+    span: int = 40,
+) -> Floats:
+    """The straight line through each pixel's clear values of the last `span` days up to `origin_day`, at `target_day`:
+    (C, H, W) of images (T, C, H, W). The last clear value where there are fewer than two, NaN where there is none.
+
+    Confined to what the pixel has shown up to the origin, since a steep line leaves the possible within weeks.
+    """
+    known = days <= origin_day
+    last = persistence(images, days, valid, origin_day)
+    recent = known & (days > origin_day - span)
+    seen = valid[recent].astype(np.float32)[:, None]
+    if len(seen) < 2:
+        return last
+    when = (days[recent] - origin_day).astype(np.float32)[:, None, None, None]
+    shown = images[recent]
+    n = seen.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean_t, mean_v = (when * seen).sum(0) / n, (shown * seen).sum(0) / n
+        slope = ((when - mean_t) * seen * (shown - mean_v)).sum(0) / ((when - mean_t) ** 2 * seen).sum(0)
+    line = mean_v + slope * (target_day - origin_day - mean_t)
+    past, clear = images[known], valid[known][:, None]
+    lowest = np.where(clear, past, np.inf).min(0)
+    highest = np.where(clear, past, -np.inf).max(0)
+    out: Floats = np.where(np.isfinite(slope), np.clip(line, lowest, highest), last).astype(np.float32)
+    return out
+
+
+def interpolate(images: Floats, days: NDArray[Any], valid: NDArray[np.bool_], at: NDArray[Any]) -> Floats:
+    """Each pixel's series (T, C, H, W), drawn straight from clear day to clear day, at the days `at`: (G, C, H, W).
+
+    Before the first and after the last clear day the nearest value stands; NaN where a pixel was never clear. `days`
+    are sorted and may count from anywhere, as `at` does.
+    """
+    t, c, h, w = images.shape
+    flat, clear = images.reshape(t, c, -1), valid.reshape(t, -1)
+    place = np.arange(t)[:, None]
+    before = np.maximum.accumulate(np.where(clear, place, -1), 0)
+    after = np.minimum.accumulate(np.where(clear, place, t)[::-1], 0)[::-1]
+    before = np.concatenate([np.full((1, h * w), -1), before])
+    after = np.concatenate([after, np.full((1, h * w), t)])
+    upto = np.searchsorted(days, at, side="right")  # images up to each day asked for
+    left, right = before[upto], after[upto]  # (G, pixels)
+    left, right = np.where(left < 0, right, left), np.where(right >= t, left, right)
+    seen = (left >= 0) & (left < t) & (right >= 0) & (right < t)
+    left, right = np.where(seen, left, 0), np.where(seen, right, 0)
+    span = (days[right] - days[left]).astype(np.float32)
+    share = np.divide(at[:, None] - days[left], span, out=np.zeros_like(span), where=span > 0).clip(0, 1)[:, None]
+    series, pixel = flat.transpose(0, 2, 1), np.arange(h * w)
+    out = series[left, pixel].transpose(0, 2, 1) * (1 - share) + series[right, pixel].transpose(0, 2, 1) * share
+    return np.where(seen[:, None], out, np.nan).astype(np.float32).reshape(-1, c, h, w)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mmvsf.datasets.loader import LabelLookup
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.windows import Window
 
-from .baselines import days_since_new_year
+from .baselines import days_since_new_year, interpolate
 
 STEPS = np.arange(100, 301, 12)
 """Days of the year (from 1 January) that each pixel's series is interpolated to."""
@@ -24,25 +24,9 @@ def features(reader: WindowReader, window: Window) -> Floats:
     Before the first and after the last clear day the nearest value stands; 0, the mean, where there is none.
     """
     images, valid = reader.images(window, window.days)
-    t, c, h, w = images.shape
-    images, valid = images.reshape(t, c, -1), valid.reshape(t, -1)
-    doy = days_since_new_year(window.days)
-    place = np.arange(t)[:, None]
-    before = np.maximum.accumulate(np.where(valid, place, -1), 0)
-    after = np.minimum.accumulate(np.where(valid, place, t)[::-1], 0)[::-1]
-    never = np.full((1, h * w), -1), np.full((1, h * w), t)
-    before, after = np.concatenate([never[0], before]), np.concatenate([after, never[1]])
-    upto = np.searchsorted(doy, STEPS, side="right")  # images up to each step
-    left, right = before[upto], after[upto]  # (steps, pixels)
-    left, right = np.where(left < 0, right, left), np.where(right >= t, left, right)
-    seen = (left >= 0) & (left < t) & (right >= 0) & (right < t)
-    left, right = np.where(seen, left, 0), np.where(seen, right, 0)
-    span = doy[right] - doy[left]
-    share = np.divide(STEPS[:, None] - doy[left], span, out=np.zeros_like(span), where=span > 0).clip(0, 1)
-    pixel = np.arange(h * w)
-    by_pixel = images.transpose(0, 2, 1)  # (T, pixels, C)
-    out = by_pixel[left, pixel] * (1 - share[..., None]) + by_pixel[right, pixel] * share[..., None]
-    return np.ascontiguousarray((out * seen[..., None]).transpose(1, 0, 2).reshape(h * w, -1))
+    steps = interpolate(images, days_since_new_year(window.days), valid, STEPS)  # (steps, C, H, W)
+    by_pixel = np.nan_to_num(steps).reshape(*steps.shape[:2], -1).transpose(2, 0, 1)
+    return np.ascontiguousarray(by_pixel.reshape(len(by_pixel), -1))
 
 
 def train_forest(
