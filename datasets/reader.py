@@ -56,6 +56,11 @@ class Normalisation:
         images *= valid[:, None]
         return images
 
+    def normalise(self, reflectance: Floats) -> Floats:
+        """Normalised images of reflectance, as a fraction, (..., C, H, W)."""
+        mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
+        return (reflectance - mean) / std
+
     def reflectance(self, images: Floats) -> Floats:
         """Reflectance, as a fraction, of normalised images (..., C, H, W)."""
         mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))

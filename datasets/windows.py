@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from .cube import Cube
 from .errors import InputError
 from .folds import Fold
 from .variables import CLEAR_FRACTION_FILL, Split, Status
+
+Member = TypeVar("Member")
 
 Part = Literal["train", "validation", "new_place", "new_year", "both"]
 PARTS: tuple[Part, ...] = ("train", "validation", "new_place", "new_year", "both")
@@ -60,11 +62,11 @@ class Window:
                 yield replace(self, row=self.row + row, column=self.column + column, size=size)
 
 
-def spread(windows: Sequence[Window], most: int) -> list[Window]:
-    """At most that many of the windows, spread evenly over them; all of them for 0."""
-    if not most or len(windows) <= most:
-        return list(windows)
-    return [windows[i] for i in np.linspace(0, len(windows) - 1, most).round().astype(int)]
+def spread(members: Sequence[Member], most: int) -> list[Member]:
+    """At most that many of the members (windows, for example), spread evenly over them; all of them for 0."""
+    if not most or len(members) <= most:
+        return list(members)
+    return [members[i] for i in np.linspace(0, len(members) - 1, most).round().astype(int)]
 
 
 def part_of(place: int, year: int) -> Part | None:

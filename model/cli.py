@@ -146,6 +146,44 @@ def forecast(
     console.print(f"image    {folder / name}.tif\npicture  {folder / name}.png", soft_wrap=True)
 
 
+@app.command()
+def evaluate(
+    region: RegionArgument,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    control: Annotated[str | None, typer.Option(help="Region in which weather moves nothing.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small settings: does it all run?")] = False,
+    document: Annotated[Path | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop before a piece after so long; go on later.")
+    ] = None,
+) -> None:
+    """Put the paper's claims to the test: five objectives, baselines, ablations, every year held out."""
+    _need_torch()
+    from .evaluation.command import evaluate as run
+    from .evaluation.settings import FULL, QUICK
+
+    cube = _open(region, data_dir)
+    folder = runs_dir / cube.region.name / ("evaluate-quick" if quick else "evaluate")
+    sections = run(
+        cube,
+        folder,
+        QUICK if quick else FULL,
+        control=_open(control, data_dir) if control else None,
+        document=document,
+        minutes=minutes,
+    )
+    console = Console()
+    for section in sections:
+        console.print(f"\n{section.title}", style="bold", highlight=False)
+        for found in section.tables:
+            table = Table(*found.head, title=found.caption)
+            for row in found.rows:
+                table.add_row(*row)
+            console.print(table)
+    console.print(f"results  {folder / 'results.json'}", soft_wrap=True)
+
+
 def _need_torch() -> None:
     """Raises InputError where torch is not installed."""
     # GNU OpenMP's threads spin for milliseconds before they sleep, which starves training where other programs use

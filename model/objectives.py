@@ -69,7 +69,8 @@ class Objective:
         images = network.forecast(encoded, batch.origin, batch.target_day)
         error = network.weather_out(encoded.memory.state[:, 1:]) - batch.weather
         weather = (error.square().mean(-1) * hidden).sum() / hidden.sum().clamp(min=1)
-        return masked_mean_square(images, batch.target, batch.target_valid) + weather
+        loss: Tensor = masked_mean_square(images, batch.target, batch.target_valid) + weather
+        return loss
 
 
 def own_images(batch: Batch) -> Batch:

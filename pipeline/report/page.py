@@ -15,6 +15,7 @@ from .cropmap import cropmap_headline, cropmap_section
 from .curves import curves_section
 from .drawing import STYLE
 from .elements import Section
+from .evaluation import evaluation_section
 from .forecast import forecast_headline, forecast_section
 from .labels import labels_section
 from .place import place_section
@@ -45,6 +46,7 @@ def write_report(cube: Path, runs: Path) -> Path:
             curves_section(sample, years),
             forecast_section(sample, runs),
             cropmap_section(sample, runs),
+            evaluation_section(sample, runs),
         )
     text = render(
         sample.cube.region.title,

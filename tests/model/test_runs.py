@@ -20,10 +20,10 @@ from mmvsf.datasets.reader import Normalisation, WindowReader
 from mmvsf.datasets.windows import index_windows
 from mmvsf.model.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.cropmap import CropmapOptions, cropmap
+from mmvsf.model.fit import LAST, PretrainOptions
 from mmvsf.model.forecast import forecast_block, write_image
 from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.network import NetworkConfig
-from mmvsf.model.fit import LAST, PretrainOptions
 from mmvsf.model.pretrain import pretrain
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.training import Training

@@ -1,0 +1,79 @@
+"""Forecasts of a fold's items by networks, baselines and the oracle, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvsf.datasets.batch import Batch
+from mmvsf.datasets.loader import collate
+from mmvsf.datasets.oracle import Oracle
+from mmvsf.datasets.reader import Floats
+
+from ..device import autocast_precision, choose_device
+from .items import BASELINES, EvaluationSet, Item
+from .tally import Row, Tallies
+
+ORACLES = ("oracle", "oracle, mean weather in the gap")
+
+
+def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method: str, *, weather: bool) -> list[Row]:
+    """Errors of a network's forecasts; `weather` False shows it the mean weather only."""
+    tallies = Tallies(data.reader.normalisation)
+    for item in data.items:
+        batch = collate([item.sample])
+        tallies.add(item, method, run_one(network, batch if weather else batch.without_weather()))
+    return tallies.rows(year=data.year)
+
+
+def run_one(network: Callable[[Batch], Tensor], batch: Batch) -> Floats:
+    """Forecasts (P, C, H, W) of a batch of one sample."""
+    forecasts: Floats = run(network, batch)[0]
+    return forecasts
+
+
+def run(network: Callable[[Batch], Tensor], batch: Batch) -> Floats:
+    """Normalised forecasts (B, P, C, H, W) on the best device there is."""
+    device = choose_device()
+    precision = autocast_precision(device)
+    with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
+        return np.asarray(network(batch.to(device)).float().cpu().numpy())
+
+
+def baseline_rows(data: EvaluationSet) -> list[Row]:
+    """Errors of the forecasts that learn nothing."""
+    tallies = Tallies(data.reader.normalisation)
+    for item in data.items:
+        for method in BASELINES:
+            tallies.add(item, method, item.baselines[method])
+    return tallies.rows(year=data.year)
+
+
+def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
+    """Errors of someone who knows the simulated world: with the weather of the gap, and with the mean weather in it.
+
+    Windows that the oracle does not hold are left out.
+    """
+    tallies = Tallies(data.reader.normalisation)
+    for item in data.items:
+        known = _oracle_of(item, oracle)
+        if known is not None:
+            normalised = data.reader.normalisation.normalise(known)
+            for method, forecasts in zip(ORACLES, normalised, strict=True):
+                tallies.add(item, method, forecasts)
+    return tallies.rows(year=data.year)
+
+
+def _oracle_of(item: Item, oracle: Oracle) -> Floats | None:
+    """Reflectance (2, P, C, H, W), with and without the gap's weather; None where a pair is missing."""
+    sample, window = item.sample, item.window
+    found = []
+    for origin, target in zip(sample.days[sample.origin], sample.days[sample.target], strict=True):
+        pair = oracle.pair(window.row, window.column, window.year, int(origin), int(target))
+        if pair is None:
+            return None
+        found.append(np.stack(pair))
+    return np.stack(found, 1)

@@ -1,0 +1,115 @@
+"""The plan of an evaluation: which pieces there are, and what each of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.folds import Fold
+from mmvsf.datasets.oracle import Oracle
+from mmvsf.datasets.variables import Split
+
+from ..checkpoint import WEIGHTS
+from ..objectives import OBJECTIVES
+from .forecasts import baseline_rows, network_rows, oracle_rows
+from .items import EvaluationSet, evaluation_set
+from .missing import missing_rows
+from .runner import Piece, Result
+from .settings import CLAIM, Settings
+from .training import load, pretrain, train_convlstm
+from .weather import weather_rows
+
+Work = Callable[[EvaluationSet, Path], Result]
+
+
+@dataclass
+class Plan:
+    """An evaluation of one region: the pieces of each held-out year, one year after the other, since what is judged
+    in a year is made once for all of them."""
+
+    cube: Cube
+    folder: Path
+    """Where results and weights go."""
+    settings: Settings
+    oracle: Oracle | None = None
+    """Of a simulated region."""
+    control: bool = False
+    """Only what decides the claim, in the `few` years."""
+    _judged: dict[int, EvaluationSet] = field(default_factory=dict)
+
+    @property
+    def few(self) -> tuple[int, ...]:
+        """The recipe's own test years, then others from the middle of the cube outwards."""
+        own = Fold.of(self.cube).years_of(self.cube, Split.TEST)
+        middle = (self.cube.years[0] + self.cube.years[-1]) / 2
+        rest = sorted(set(self.cube.years) - set(own), key=lambda year: (abs(year - middle), year))
+        return (*own, *rest)[: self.settings.few]
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """Years held out in turn, those of `few` first."""
+        rest = () if self.control else tuple(year for year in self.cube.years if year not in self.few)
+        return (*self.few, *rest)[: self.settings.years or None]
+
+    def pieces(self) -> list[Piece]:
+        """All pieces, in the order in which they are done."""
+        return [piece for year in self.years for piece in self._of_year(year)]
+
+    def _of_year(self, year: int) -> list[Piece]:
+        few = year in self.few
+        found = [self._piece(f"forecast/{year}/baselines", year, lambda data, _: {"rows": baseline_rows(data)})]
+        if self.oracle is not None:
+            oracle = self.oracle
+            found.append(
+                self._piece(f"forecast/{year}/oracle", year, lambda data, _: {"rows": oracle_rows(data, oracle)})
+            )
+        objectives: Sequence[str] = list(OBJECTIVES) if few and not self.control else CLAIM
+        for seed in range(self.settings.seeds if few else 1):
+            for objective in objectives:
+                found += self._of_network(year, objective, seed, few and not self.control)
+        if few and not self.control:
+            found.append(self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm))
+        return found
+
+    def _of_network(self, year: int, objective: str, seed: int, more: bool) -> list[Piece]:
+        """Training and judging one encoder; `more` than its forecasts where asked for."""
+        config, own = OBJECTIVES[objective], f"{year}/{objective}/{seed}"
+        home, masked = self.folder / "pretrain" / own, config.reconstruct == 1
+
+        def train(data: EvaluationSet, folder: Path) -> Result:
+            return pretrain(data, objective, seed, self.settings, folder)
+
+        def forecast(data: EvaluationSet, _: Path) -> Result:
+            return {"rows": network_rows(load(home).network, data, objective, weather=config.weather)}
+
+        def missing(data: EvaluationSet, _: Path) -> Result:
+            network, most = load(home).network, self.settings.gaps
+            return {"rows": missing_rows(network, data, objective, most, weather=config.weather, masked=masked)}
+
+        def tampered(data: EvaluationSet, _: Path) -> Result:
+            return {"rows": weather_rows(load(home).network, data)}
+
+        pieces = [self._piece(f"pretrain/{own}", year, train, keeps=(WEIGHTS,))]
+        if not masked:
+            pieces.append(self._piece(f"forecast/{own}", year, forecast))
+        if more:
+            pieces.append(self._piece(f"missing/{own}", year, missing))
+        if more and objective == "mm-vsf":
+            pieces.append(self._piece(f"weather/{own}", year, tampered))
+        return pieces
+
+    def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
+        network, found = train_convlstm(data, 0, self.settings, folder)
+        return {**found, "rows": network_rows(network, data, "convlstm", weather=True)}
+
+    def _piece(self, name: str, year: int, work: Work, keeps: tuple[str, ...] = ()) -> Piece:
+        settings = {"cube": self.cube.identity, **self.settings.of_a_piece}
+        return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
+
+    def _data(self, year: int) -> EvaluationSet:
+        if year not in self._judged:
+            windows, pairs = self.settings.windows, self.settings.pairs
+            self._judged = {year: evaluation_set(self.cube, year, windows=windows, pairs=pairs)}
+        return self._judged[year]

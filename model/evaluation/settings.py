@@ -1,0 +1,45 @@
+"""How large an evaluation is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+CLAIM = ("sm-vsf", "mm-vsf")
+"""The objectives by which the claim about weather is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The sizes of an evaluation. Those of the plan (which years and seeds) change no single piece."""
+
+    steps: int = 600
+    batch_size: int = 16
+    size: int = 16
+    """Pixels a side of the training windows; forecasts are judged on windows of 32."""
+    images: int = 12
+    mask_ratio: float = 0.5
+    learning_rate: float = 2e-3
+    network: str = "compact"
+    windows: int = 24
+    """Judged windows of each held-out set."""
+    pairs: int = 20
+    """Judged forecasts of each window."""
+    gaps: int = 4
+    """Missing images of each window."""
+
+    years: int = 0
+    """How many years CLAIM is held out in turn; 0 for all of the cube."""
+    few: int = 2
+    """How many years are held out for all else."""
+    seeds: int = 3
+    """Trainings of each objective in the `few` years; in the others there is one."""
+
+    @property
+    def of_a_piece(self) -> dict[str, Any]:
+        """All that the result of a piece depends on."""
+        return {key: value for key, value in asdict(self).items() if key not in ("years", "few", "seeds")}
+
+
+FULL = Settings()
+QUICK = Settings(steps=60, windows=4, pairs=8, gaps=2, years=2, few=1, seeds=1)

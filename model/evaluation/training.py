@@ -1,0 +1,91 @@
+"""Trains the networks of an evaluation: one encoder under each objective, and the ConvLSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from mmvsf.datasets.batch import Batch
+
+from ..checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
+from ..convlstm import ConvLSTM
+from ..device import choose_device
+from ..fit import LAST, PretrainOptions, fit
+from ..network import SIZES, NetworkConfig
+from ..objectives import masked_mean_square
+from ..training import Network
+from .items import EvaluationSet
+from .settings import Settings
+
+
+def pretrain(data: EvaluationSet, objective: str, seed: int, settings: Settings, folder: Path) -> dict[str, Any]:
+    """Train the encoder and write its weights to `folder`. Seeds fix weights, samples and masks alike, so that two
+    objectives of one seed start from the same weights and see the same images in the same order."""
+    options = _options(settings, seed, objective)
+    normalisation, cube = data.reader.normalisation, data.cube
+    lightning.seed_everything(seed, verbose=False)
+    network = new_network(NetworkConfig(cube.bands, cube.weather, **SIZES[settings.network]), normalisation)
+    chosen = options.chosen_objective()
+    found = _train(network, chosen, data, options, settings, folder)
+    training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
+    save_checkpoint(folder, network, normalisation, {cube.region.name: cube.identity}, training, weather=chosen.weather)
+    return {**found, "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def train_convlstm(
+    data: EvaluationSet, seed: int, settings: Settings, folder: Path
+) -> tuple[Callable[[Batch], Tensor], dict[str, Any]]:
+    """The trained network, and what is to be said of its training."""
+    lightning.seed_everything(seed, verbose=False)
+    network = ConvLSTM(len(data.cube.bands), len(data.cube.weather))
+    found = _train(network, _forecast_loss, data, _options(settings, seed, "mm-vsf"), settings, folder)
+    return network, {**found, "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def _forecast_loss(network: ConvLSTM, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
+    """That of variable-step forecasting, with nothing hidden."""
+    return masked_mean_square(network(batch), batch.target, batch.target_valid)
+
+
+def load(folder: Path) -> Checkpoint:
+    """A pretrained encoder on the best device there is."""
+    checkpoint = load_checkpoint(folder)
+    checkpoint.network.to(choose_device())
+    return checkpoint
+
+
+def _options(settings: Settings, seed: int, objective: str) -> PretrainOptions:
+    return PretrainOptions(
+        size=settings.network,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        images=settings.images,
+        learning_rate=settings.learning_rate,
+        mask_ratio=settings.mask_ratio,
+        objective=objective,
+        seed=seed,
+    )
+
+
+def _train(
+    network: Network,
+    objective: Callable[[Network, Batch, torch.Generator, float], Tensor],
+    data: EvaluationSet,
+    options: PretrainOptions,
+    settings: Settings,
+    folder: Path,
+) -> dict[str, Any]:
+    fitted = fit(
+        network, objective, [data.reader], options, folder, size=settings.size, folds=[data.fold], title="training"
+    )
+    (folder / LAST).unlink(missing_ok=True)
+    if fitted is None:
+        raise RuntimeError("an evaluation trains on one device")
+    network.to(choose_device()).eval()
+    return {"training": fitted.training, "losses": fitted.losses}

@@ -1,0 +1,139 @@
+"""Is the weather used? Forecasts of one trained network whose weather, or whose past, was tampered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvsf.datasets.batch import Batch
+from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.loader import collate
+from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.variables import Split
+
+from ..network import MMVSF
+from .forecasts import run, run_one
+from .items import EvaluationSet, Item
+from .tally import Row, Tallies
+
+SMOOTHING = 15
+"""Days over which the mean weather of a few years is smoothed."""
+
+
+class UsualWeather:
+    """The mean weather of a fold's training years, by cell and day of the year, normalised."""
+
+    def __init__(self, reader: WindowReader, years: tuple[int, ...]) -> None:
+        self.reader, self.years = reader, years
+
+    def of(self, item: Item) -> Floats:
+        """(D, V) beside the item's own series."""
+        mean: Floats = np.mean([self.other_year(item, year) for year in self.years], 0, dtype=np.float32)
+        return mean
+
+    def smooth(self, item: Item) -> Floats:
+        """(D, V), the mean over SMOOTHING days."""
+        usual = np.pad(self.of(item), [(SMOOTHING // 2, SMOOTHING // 2), (0, 0)], mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(usual, SMOOTHING, axis=0)
+        mean: Floats = windows.mean(-1, dtype=np.float32)
+        return mean
+
+    def other_year(self, item: Item, year: int) -> Floats:
+        """(D, V): another year's weather on the days of the item's series; the nearest day where it has none."""
+        start, series = self.reader.weather(item.window.cell, year)
+        own = item.sample.weather_start - day_number(date(item.window.year, 1, 1))
+        first = start - day_number(date(year, 1, 1))
+        rows = np.arange(len(item.sample.weather)) + own - first
+        aligned: Floats = series[rows.clip(0, len(series) - 1)]
+        return aligned
+
+
+def as_it_is(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    return run_one(network, collate([item.sample]))
+
+
+def mean_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """Every day is the mean day of all seasons."""
+    return run_one(network, collate([item.sample]).without_weather())
+
+
+def usual_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """Every day is as it usually is in that place."""
+    return run_one(network, collate([replace(item.sample, weather=usual.smooth(item))]))
+
+
+def other_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """The weather of one of the training years."""
+    year = usual.years[item.window.year % len(usual.years)]
+    return run_one(network, collate([replace(item.sample, weather=usual.other_year(item, year))]))
+
+
+def usual_gap(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """The real weather up to the day before the origin, and the usual weather from then on."""
+    sample, instead = item.sample, usual.smooth(item)
+    known = sample.days[sample.origin] - sample.weather_start
+    real = np.arange(len(instead)) < known[:, None]
+    series = torch.from_numpy(np.where(real[..., None], sample.weather, instead).astype(np.float32))
+
+    def forecast(batch: Batch) -> Tensor:
+        encoded = network.encode(batch)
+        pairs = len(series)
+        memory = network.weather(
+            series.to(batch.weather),
+            batch.weather_start.expand(pairs),
+            torch.arange(pairs, device=batch.weather.device),
+        )
+        # One sample a pair, since each has weather of its own; they share the images.
+        each = replace(
+            encoded,
+            tokens=encoded.tokens.expand(pairs, -1, -1, -1),
+            days=encoded.days.expand(pairs, -1),
+            rank=encoded.rank.expand(pairs, -1),
+            pixels=encoded.pixels.expand(pairs, -1, -1, -1, -1),
+            valid=encoded.valid.expand(pairs, -1, -1, -1),
+            fine=None if encoded.fine is None else encoded.fine.expand(pairs, -1, -1, -1, -1),
+            memory=memory,
+        )
+        return network.forecast(each, batch.origin.mT, batch.target_day.mT).transpose(0, 1)
+
+    return run_one(forecast, collate([sample]))
+
+
+def last_image_only(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """The real weather, but no image older than the origin's own."""
+    sample = item.sample
+    pairs = []
+    for origin, target in zip(sample.origin, sample.target, strict=True):
+        two = np.array([origin, target])
+        valid = sample.valid[two] & np.array([True, False])[:, None, None]
+        own = {"images": sample.images[two], "days": sample.days[two], "valid": valid, "clear": sample.clear[two]}
+        pairs.append(replace(sample, **own, origin=np.array([0]), target=np.array([1])))
+    forecasts: Floats = run(network, collate(pairs))[:, 0]
+    return forecasts
+
+
+Variant = Callable[[MMVSF, Item, UsualWeather], Floats]
+
+VARIANTS: dict[str, Variant] = {
+    "as it is": as_it_is,
+    "mean weather": mean_weather,
+    "usual weather": usual_weather,
+    "another year's weather": other_weather,
+    "usual weather in the gap": usual_gap,
+    "last image only": last_image_only,
+}
+
+
+def weather_rows(network: MMVSF, data: EvaluationSet) -> list[Row]:
+    """Errors of every variant; the `method` of a row is the variant's name."""
+    usual = UsualWeather(data.reader, data.fold.years_of(data.cube, Split.TRAIN))
+    tallies = Tallies(data.reader.normalisation)
+    for item in data.items:
+        for name, variant in VARIANTS.items():
+            tallies.add(item, name, variant(network, item, usual))
+    return tallies.rows(year=data.year)

@@ -1,0 +1,39 @@
+"""What `mmvsf evaluate` found about the paper's claims: its tables, as it wrote them."""
+
+from pathlib import Path
+from typing import Any
+
+from .elements import Absent, Cell, Note, Part, Section, Table, png_file
+from .runs import DAMAGED, damaged, read_metrics
+from .sample import Sample
+
+OPEN_TABLES = 4
+"""The first tables are shown, the others when they are opened."""
+
+
+def evaluation_section(sample: Sample, runs: Path) -> Section:
+    """Every table of `evaluate/results.json`, with its learning curves."""
+    path, command = runs / "evaluate/results.json", sample.command("evaluate")
+    parts: list[Part]
+    try:
+        results = read_metrics(path)
+        parts = [Absent("No evaluation was made yet. To make one:", command)] if results is None else _parts(results)
+    except DAMAGED as error:
+        parts = [damaged(path, error, command)]
+    if picture := png_file(
+        runs / "evaluate/curves.png", "Losses of each objective by step", "Learning curves of the objectives."
+    ):
+        parts.append(picture)
+    return Section("evaluation", "Evaluation of the claims", parts)
+
+
+def _parts(results: dict[str, Any]) -> list[Part]:
+    parts: list[Part] = []
+    tables = 0
+    for section in results["sections"]:
+        parts.append(Note(f"{section['title']}. {section['text']}".strip()))
+        for table in section["tables"]:
+            tables += 1
+            rows = [[Cell(str(cell)) for cell in row] for row in table["rows"]]
+            parts.append(Table(table["caption"], table["head"], rows, folded=tables > OPEN_TABLES))
+    return parts

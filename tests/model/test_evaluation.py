@@ -1,0 +1,294 @@
+"""The evaluation: what is judged, what is tampered with, what is added up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.folds import Fold
+from mmvsf.datasets.loader import collate
+from mmvsf.datasets.variables import Split
+from mmvsf.datasets.windows import index_windows
+from mmvsf.model.baselines import interpolate, linear_trend
+from mmvsf.model.checkpoint import new_network
+from mmvsf.model.convlstm import ConvLSTM
+from mmvsf.model.evaluation.command import evaluate
+from mmvsf.model.evaluation.compare import captured, difference, interval, over_seeds, units_of
+from mmvsf.model.evaluation.forecasts import run_one
+from mmvsf.model.evaluation.items import BASELINES, EvaluationSet, evaluation_set
+from mmvsf.model.evaluation.missing import missing_items, missing_rows
+from mmvsf.model.evaluation.results import Findings
+from mmvsf.model.evaluation.runner import Piece, read_result, run_pieces
+from mmvsf.model.evaluation.settings import Settings
+from mmvsf.model.evaluation.tally import Row, Tallies, Tally
+from mmvsf.model.evaluation.weather import VARIANTS, UsualWeather
+from mmvsf.model.network import MMVSF, NetworkConfig
+
+TINY = Settings(steps=2, batch_size=2, size=16, images=4, windows=1, pairs=4, gaps=1, years=2, few=1, seeds=1)
+
+
+@pytest.fixture(scope="module")
+def judged(grown_cube: Cube) -> EvaluationSet:
+    return evaluation_set(grown_cube, 2020, windows=2, pairs=6)
+
+
+@pytest.fixture(scope="module")
+def network(grown_cube: Cube, judged: EvaluationSet) -> MMVSF:
+    torch.manual_seed(0)
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8)
+    made = new_network(config, judged.reader.normalisation)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return made.eval()
+
+
+def test_a_fold_holds_out_one_year_and_keeps_the_places(grown_cube: Cube) -> None:
+    fold = Fold.holding_out(grown_cube, grown_cube.years[0])
+    assert fold.years_of(grown_cube, Split.TEST) == grown_cube.years[:1]
+    assert fold.years_of(grown_cube, Split.TRAIN) == grown_cube.years[1:]
+    assert np.array_equal(fold.places, Fold.of(grown_cube).places)
+    index = index_windows(grown_cube, fold)
+    assert {window.year for window in index["new_year"]} == set(grown_cube.years[:1])
+    assert grown_cube.years[0] not in {window.year for window in (*index["train"], *index["validation"])}
+    with pytest.raises(InputError, match="1900 cannot be held out"):
+        Fold.holding_out(grown_cube, 1900)
+
+
+def test_what_is_judged_lies_in_the_held_out_sets(judged: EvaluationSet) -> None:
+    assert {item.part for item in judged.items} == {"new_place", "new_year", "both"}
+    for item in judged.items:
+        assert (item.window.year == 2020) == (item.part in ("new_year", "both"))
+        assert (item.leads >= 5).all()
+        assert not (item.judged & ~item.sample.clear[item.sample.target]).any()
+        for forecast in item.baselines.values():
+            assert np.isfinite(forecast.transpose(0, 2, 3, 1)[item.judged]).all()
+
+
+def test_baselines_see_nothing_after_the_origin(grown_cube: Cube, judged: EvaluationSet) -> None:
+    """Persistence and trend are the same for a series cut off at the origin."""
+    sample = judged.items[0].sample
+    for place, (origin, target) in enumerate(zip(sample.origin, sample.target, strict=True)):
+        until = slice(0, origin + 1)
+        series = sample.images[until], sample.days[until], sample.clear[until]
+        trend = linear_trend(*series, int(sample.days[origin]), int(sample.days[target]))
+        np.testing.assert_array_equal(trend, judged.items[0].baselines["linear trend"][place])
+
+
+def test_a_line_is_forecast_by_the_linear_trend() -> None:
+    days = np.array([0, 10, 20, 30])
+    images = (0.01 * days[:, None, None, None] * np.ones((1, 2, 3, 3))).astype(np.float32)
+    clear = np.ones((4, 3, 3), bool)
+    clear[3, 0, 0] = False
+    # The line would reach 0.4, but no pixel has yet been above what it was.
+    np.testing.assert_allclose(linear_trend(images, days, clear, 30, 40)[:, 1, 1], 0.3)
+    falling = images[::-1].copy()
+    np.testing.assert_allclose(linear_trend(falling, days, clear, 20, 25)[:, 0, 0], 0.1, atol=1e-6)
+    np.testing.assert_allclose(linear_trend(images, days, clear, 0, 40)[:, 1, 1], 0.0)
+
+
+def test_interpolation_goes_straight_from_clear_day_to_clear_day() -> None:
+    images = np.array([0, 9, 2, 4], np.float32)[:, None, None, None]
+    clear = np.array([True, False, True, True])[:, None, None]
+    found = interpolate(images, np.array([10, 15, 20, 40]), clear, np.array([0, 15, 20, 30, 99]))
+    np.testing.assert_allclose(found.ravel(), [0, 1, 2, 3, 4])
+    assert np.isnan(interpolate(images, np.array([10, 15, 20, 40]), clear & False, np.array([15]))).all()
+
+
+def test_a_tally_is_what_numpy_says(judged: EvaluationSet) -> None:
+    item = judged.items[0]
+    forecasts = item.observed + np.random.default_rng(0).normal(0.1, 0.5, item.observed.shape).astype(np.float32)
+    tallies = Tallies(judged.reader.normalisation)
+    tallies.add(item, "noisy", forecasts)
+    rows = [row for row in tallies.rows(year=2020) if row["variable"] == "mean" and row["cover"] == "all"]
+    scores = Tally.of(rows).scores()
+    error = (forecasts - item.observed).transpose(0, 2, 3, 1)[item.judged]
+    assert scores["mse"] == pytest.approx(float((error.astype(float) ** 2).mean()), rel=1e-5)
+    assert scores["bias"] == pytest.approx(float(error.mean()), abs=1e-5)
+    usual = (item.baselines["climatology"] - item.observed).transpose(0, 2, 3, 1)[item.judged]
+    assert scores["better"] == pytest.approx(float((abs(error) < abs(usual)).mean()))
+    tallies.add(item, "sharp", item.observed)
+    exact = Tally.of(row for row in tallies.rows() if row["method"] == "sharp" and row["variable"] == "ndvi").scores()
+    assert exact["sharpness"] == 1 and exact["mse"] == pytest.approx(0, abs=1e-9)
+
+
+def test_covers_are_by_what_was_observed(judged: EvaluationSet) -> None:
+    tallies = Tallies(judged.reader.normalisation)
+    for item in judged.items:
+        tallies.add(item, "x", item.observed)
+    rows = [row for row in tallies.rows() if row["variable"] == "ndvi"]
+    vegetated, bare, everything = (
+        Tally.of(row for row in rows if row["cover"] == cover).sums for cover in ("vegetated", "bare", "all")
+    )
+    assert vegetated.n and bare.n and vegetated.n + bare.n <= everything.n
+    assert vegetated.o / vegetated.n > 0.4 and bare.o / bare.n < 0.25
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "as it is"])
+def test_every_variant_changes_the_forecast(name: str, judged: EvaluationSet, network: MMVSF) -> None:
+    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
+    item = judged.items[0]
+    real = VARIANTS["as it is"](network, item, usual)
+    assert VARIANTS[name](network, item, usual).shape == real.shape
+    assert not np.allclose(VARIANTS[name](network, item, usual), real, atol=1e-4)
+
+
+def test_with_the_usual_weather_everywhere_only_the_gap_could_differ(judged: EvaluationSet, network: MMVSF) -> None:
+    """Where the weather up to the origin is usual already, replacing the gap is replacing it all."""
+    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
+    item = judged.items[0]
+    changed = replace(item, sample=replace(item.sample, weather=usual.smooth(item)))
+    in_gap = VARIANTS["usual weather in the gap"](network, changed, usual)
+    np.testing.assert_allclose(in_gap, VARIANTS["usual weather"](network, item, usual), atol=2e-2)
+
+
+def test_the_gap_begins_on_the_day_of_the_origin(judged: EvaluationSet, network: MMVSF) -> None:
+    """Weather of the gap is not seen by a forecast whose gap is replaced; weather before the origin is."""
+    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
+    item = judged.items[0]
+    one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
+    origin = int(one.days[one.origin[0]]) - one.weather_start
+    variant = VARIANTS["usual weather in the gap"]
+    base = variant(network, replace(item, sample=one), usual)
+    for day, seen in ((origin, False), (origin - 1, True)):
+        weather = one.weather.copy()
+        weather[day] += 3
+        # Only the gap's own series may matter: images up to the origin are encoded with the weather before them.
+        found = variant(network, replace(item, sample=replace(one, weather=weather)), usual)
+        assert (not np.allclose(found, base, atol=1e-6)) == seen, day
+
+
+def test_usual_weather_is_of_the_training_years(judged: EvaluationSet) -> None:
+    usual = UsualWeather(judged.reader, (2019,))
+    item = next(item for item in judged.items if item.window.year == 2020)
+    start, series = judged.reader.weather(item.window.cell, 2019)
+    assert item.sample.weather_start - start in (365, 366)
+    # 1 July lies as many days after 1 January, but for the leap day.
+    own = (np.datetime64("2020-01-01") - np.datetime64("1970-01-01")).astype(int) - item.sample.weather_start + 150
+    other = (np.datetime64("2019-01-01") - np.datetime64("1970-01-01")).astype(int) - start + 150
+    np.testing.assert_array_equal(usual.of(item)[own], series[other])
+
+
+def test_a_missing_image_is_never_seen(judged: EvaluationSet, network: MMVSF) -> None:
+    """Other pixels in the missing image change the errors, but no forecast."""
+    drawn: list[list[Row]] = []
+    for item in missing_items(judged, 2)[:2]:
+        assert (np.diff([item.sample.origin, item.sample.target], axis=0) == 1).all()
+        one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
+        images = one.images.copy()
+        images[one.target[0]] += 1
+        batches = [collate([one]), collate([replace(one, images=images)])]
+        first, second = (run_one(network, batch) for batch in batches)
+        np.testing.assert_array_equal(first, second)
+    for masked in (True, False):
+        drawn.append(missing_rows(network, judged, "net", 2, weather=True, masked=masked))
+    assert {row["method"] for row in drawn[0]} == {"persistence", "line to the next image", "net"}
+    assert "net, corrected by the next image" in {row["method"] for row in drawn[1]}
+
+
+def test_the_convlstm_looks_forward_only(judged: EvaluationSet) -> None:
+    torch.manual_seed(0)
+    network = ConvLSTM(len(judged.cube.bands), len(judged.cube.weather)).eval()
+    sample = judged.items[0].sample
+    batch = collate([replace(sample, origin=sample.origin[:1], target=sample.target[:1])])
+    base = network(batch)
+    origin, target = int(sample.origin[0]), int(sample.days[sample.target[0]]) - sample.weather_start
+
+    def changed(image: int | None = None, day: int | None = None) -> bool:
+        images, weather = batch.images.clone(), batch.weather.clone()
+        if image is not None:
+            images[:, image] += 1
+        if day is not None:
+            weather[:, day] += 3
+        return not torch.allclose(network(replace(batch, images=images, weather=weather)), base, atol=1e-6)
+
+    assert changed(image=origin) and not changed(image=origin + 1)
+    assert changed(day=target - 1)
+    if target < batch.weather.shape[1]:
+        assert not changed(day=target)
+
+
+def rows_of(year: int, block: str, seed: int, error: float, n: int = 100) -> Row:
+    tally = Tally()
+    tally.sums.add(np.full(n, error), np.zeros(n))
+    return {"year": year, "block": block, "seed": seed, **tally.row()}
+
+
+def test_intervals_are_over_site_years() -> None:
+    worse = [rows_of(year, block, 0, 2.0) for year in (1, 2, 3) for block in "ab"]
+    better = [rows_of(year, block, seed, 1.0) for year in (1, 2, 3) for block in "ab" for seed in (0, 1)]
+    gain = difference(worse, better)
+    assert gain is not None and gain.units == 6
+    assert (gain.value, gain.low, gain.high) == pytest.approx((3, 3, 3)) and gain.excludes_zero
+    mixed = [rows_of(year, block, 0, 0.0 if year == 1 else 2.0) for year in (1, 2, 3) for block in "ab"]
+    spread = difference(mixed, better)
+    assert spread is not None and spread.low < 0 < spread.high
+    half = captured(worse, better, worse, [rows_of(y, b, 0, 0.0) for y in (1, 2, 3) for b in "ab"])
+    assert half is not None and half.value == pytest.approx(0.75)
+    assert interval([units_of(worse), {}], lambda mse: mse[0]) is None
+    seeds = over_seeds(better, "mse")
+    assert seeds is not None and (seeds.mean, seeds.deviation, seeds.seeds) == pytest.approx((1, 0, 2))
+
+
+def test_pieces_are_done_once(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    def piece(name: str, steps: int = 1, fail: bool = False, keeps: tuple[str, ...] = ()) -> Piece:
+        def work(folder: Path) -> dict[str, object]:
+            if fail:
+                raise ValueError("no")
+            done.append(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "weights").touch()
+            return {"rows": [{"n": 1}]}
+
+        return Piece(name, {"steps": steps}, work, keeps)
+
+    with pytest.raises(ValueError):
+        run_pieces([piece("a/0"), piece("b/0", fail=True)], tmp_path)
+    assert done == ["a/0"]
+    results = run_pieces([piece("a/0"), piece("b/0")], tmp_path)
+    assert done == ["a/0", "b/0"] and [result["piece"] for result in results] == done
+    run_pieces([piece("a/0", steps=2)], tmp_path)
+    assert done[-1] == "a/0"
+    assert read_result(tmp_path, piece("b/0", keeps=("weights",))) is not None
+    (tmp_path / "b/0/weights").unlink()
+    assert read_result(tmp_path, piece("b/0", keeps=("weights",))) is None
+    (tmp_path / "b/0.json").write_text("{")
+    assert read_result(tmp_path, piece("b/0")) is None
+    assert run_pieces([piece("c/0")], tmp_path, limit_seconds=0) == []
+
+
+def test_the_whole_evaluation_on_a_small_cube(
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = tmp_path / "docs/results.md"
+    sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document)
+    titles = [section.title for section in sections]
+    assert titles[0] == "Does MM-VSF forecast better?" and "The control" in titles and "What it cost" in titles
+    text = document.read_text()
+    for name in (*BASELINES, "SM-VSF", "MM-VSF", "KG-VSF", "ConvLSTM", "SM-MAE", "MM-MAE"):
+        assert name in text, name
+    assert "nan" not in text.lower()
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert [section["title"] for section in results["sections"]] == titles
+
+    def nothing_is_left(*_: object, **__: object) -> None:
+        raise AssertionError("done twice")
+
+    work: Callable[..., None] = nothing_is_left
+    monkeypatch.setattr("mmvsf.model.evaluation.runner._do", work)
+    again = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube)
+    assert [section.tables for section in again[:-2]] == [section.tables for section in sections[:-2]]
+
+
+def test_nothing_done_gives_nothing_to_say() -> None:
+    assert Findings([]).sections() == []
