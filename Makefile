@@ -9,6 +9,8 @@ PYTHON    ?= python3
 PIP_ARGS  ?=
 # Where a recipe of public data takes it from: public, earthengine; empty for what the recipe says.
 SOURCE    ?=
+# Where `make evaluate` writes its tables as well; that of the full evaluation of the sandbox stands in docs.
+DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--document docs/results.md))
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 
@@ -18,7 +20,7 @@ VENV   := .venv
 READY  := $(VENV)/.ready
 MMVSF  := $(VENV)/bin/mmvsf
 
-.PHONY: help setup demo dataset pretrain cropmap report test lint types bench clean
+.PHONY: help setup demo dataset pretrain cropmap evaluate report test lint types bench clean
 
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
@@ -26,6 +28,7 @@ help:
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"
 	@echo "make cropmap REGION=...       map the crops of that region"
+	@echo "make evaluate REGION=...      put the claims of the paper to the test (ARGS=--quick: 10 minutes)"
 	@echo "make report REGION=...        write the page $(RUNS_DIR)/<region>/report.html"
 	@echo "make setup | lint | types | bench | clean"
 
@@ -50,6 +53,18 @@ dataset: $(READY)
 
 pretrain cropmap report: $(READY)
 	$(MMVSF) $@ "$(REGION)" $(ARGS)
+
+# A simulated region has a control, in which weather moves nothing, and an oracle, which knows the true model.
+evaluate: $(READY)
+	$(MMVSF) dataset "$(REGION)"
+ifeq ($(REGION),sandbox)
+	$(MMVSF) dataset sandbox-control
+	$(MMVSF) oracle sandbox
+	$(MMVSF) oracle sandbox-control
+	$(MMVSF) evaluate sandbox --control sandbox-control $(DOCUMENT) $(ARGS)
+else
+	$(MMVSF) evaluate "$(REGION)" $(DOCUMENT) $(ARGS)
+endif
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest $(ARGS)

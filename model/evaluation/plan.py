@@ -16,9 +16,9 @@ from ..objectives import OBJECTIVES
 from .forecasts import baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
-from .runner import Piece, Result
+from .runner import Piece, Result, read_result
 from .settings import CLAIM, Settings
-from .training import load, pretrain, train_convlstm
+from .training import load, pretrain, train_convlstm, try_rate
 from .weather import weather_rows
 
 Work = Callable[[EvaluationSet, Path], Result]
@@ -55,7 +55,26 @@ class Plan:
 
     def pieces(self) -> list[Piece]:
         """All pieces, in the order in which they are done."""
-        return [piece for year in self.years for piece in self._of_year(year)]
+        trials = [piece for objective in self._objectives(self.few[0]) for piece in self._trials(objective)]
+        return [*trials, *(piece for year in self.years for piece in self._of_year(year))]
+
+    def _objectives(self, year: int) -> Sequence[str]:
+        return CLAIM if self.control or year not in self.few else list(OBJECTIVES)
+
+    def _trials(self, objective: str) -> list[Piece]:
+        """One piece a learning rate, on the first fold; none where there is nothing to choose."""
+
+        def trial(rate: float) -> Work:
+            return lambda data, folder: try_rate(data, objective, rate, self.settings, folder)
+
+        rates = self.settings.rates
+        return [self._piece(f"rate/{objective}/{rate:g}", self.few[0], trial(rate)) for rate in rates if len(rates) > 1]
+
+    def rate(self, objective: str) -> float:
+        """The learning rate with the least validation loss; the trials must be done."""
+        trials = [result for piece in self._trials(objective) if (result := read_result(self.folder, piece))]
+        best = min(trials, key=lambda result: float(result["validation"]), default=None)
+        return self.settings.rates[0] if best is None else float(best["rate"])
 
     def _of_year(self, year: int) -> list[Piece]:
         few = year in self.few
@@ -65,9 +84,8 @@ class Plan:
             found.append(
                 self._piece(f"forecast/{year}/oracle", year, lambda data, _: {"rows": oracle_rows(data, oracle)})
             )
-        objectives: Sequence[str] = list(OBJECTIVES) if few and not self.control else CLAIM
         for seed in range(self.settings.seeds if few else 1):
-            for objective in objectives:
+            for objective in self._objectives(year):
                 found += self._of_network(year, objective, seed, few and not self.control)
         if few and not self.control:
             found.append(self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm))
@@ -79,7 +97,7 @@ class Plan:
         home, masked = self.folder / "pretrain" / own, config.reconstruct == 1
 
         def train(data: EvaluationSet, folder: Path) -> Result:
-            return pretrain(data, objective, seed, self.settings, folder)
+            return pretrain(data, objective, self.rate(objective), seed, self.settings, folder)
 
         def forecast(data: EvaluationSet, _: Path) -> Result:
             return {"rows": network_rows(load(home).network, data, objective, weather=config.weather)}
@@ -101,7 +119,7 @@ class Plan:
         return pieces
 
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
-        network, found = train_convlstm(data, 0, self.settings, folder)
+        network, found = train_convlstm(data, self.rate("mm-vsf"), 0, self.settings, folder)
         return {**found, "rows": network_rows(network, data, "convlstm", weather=True)}
 
     def _piece(self, name: str, year: int, work: Work, keeps: tuple[str, ...] = ()) -> Piece:

@@ -13,13 +13,14 @@ CLAIM = ("sm-vsf", "mm-vsf")
 class Settings:
     """The sizes of an evaluation. Those of the plan (which years and seeds) change no single piece."""
 
-    steps: int = 600
-    batch_size: int = 16
+    steps: int = 1000
+    batch_size: int = 8
     size: int = 16
     """Pixels a side of the training windows; forecasts are judged on windows of 32."""
     images: int = 12
     mask_ratio: float = 0.5
-    learning_rate: float = 2e-3
+    rates: tuple[float, ...] = (1e-3, 2e-3, 4e-3)
+    """Peak learning rates of which each objective takes the best by validation loss, after a third of the steps."""
     network: str = "compact"
     windows: int = 24
     """Judged windows of each held-out set."""
@@ -42,4 +43,4 @@ class Settings:
 
 
 FULL = Settings()
-QUICK = Settings(steps=60, windows=4, pairs=8, gaps=2, years=2, few=1, seeds=1)
+QUICK = Settings(steps=60, rates=(2e-3,), windows=4, pairs=8, gaps=2, years=2, few=1, seeds=1)

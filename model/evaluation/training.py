@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,20 +18,21 @@ from ..checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoi
 from ..convlstm import ConvLSTM
 from ..device import choose_device
 from ..fit import LAST, PretrainOptions, fit
-from ..network import SIZES, NetworkConfig
+from ..network import MMVSF, SIZES, NetworkConfig
 from ..objectives import masked_mean_square
 from ..training import Network
 from .items import EvaluationSet
 from .settings import Settings
 
 
-def pretrain(data: EvaluationSet, objective: str, seed: int, settings: Settings, folder: Path) -> dict[str, Any]:
+def pretrain(
+    data: EvaluationSet, objective: str, rate: float, seed: int, settings: Settings, folder: Path
+) -> dict[str, Any]:
     """Train the encoder and write its weights to `folder`. Seeds fix weights, samples and masks alike, so that two
     objectives of one seed start from the same weights and see the same images in the same order."""
-    options = _options(settings, seed, objective)
+    options = _options(settings, seed, objective, rate)
     normalisation, cube = data.reader.normalisation, data.cube
-    lightning.seed_everything(seed, verbose=False)
-    network = new_network(NetworkConfig(cube.bands, cube.weather, **SIZES[settings.network]), normalisation)
+    network = _new(data, seed, settings)
     chosen = options.chosen_objective()
     found = _train(network, chosen, data, options, settings, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
@@ -38,13 +40,28 @@ def pretrain(data: EvaluationSet, objective: str, seed: int, settings: Settings,
     return {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
 
+def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Settings, folder: Path) -> dict[str, Any]:
+    """A third of a training at a learning rate; the result's `validation` is the loss at the validation place in the
+    training years, the mean of the last three times it was taken."""
+    options = replace(_options(settings, 0, objective, rate), steps=max(1, settings.steps // 3))
+    found = _train(_new(data, 0, settings), options.chosen_objective(), data, options, settings, folder)
+    losses = [row[2] for row in found["losses"] if row[2] is not None] or [row[1] for row in found["losses"]]
+    return {**found, "rate": rate, "validation": float(np.mean(losses[-3:]))}
+
+
+def _new(data: EvaluationSet, seed: int, settings: Settings) -> MMVSF:
+    lightning.seed_everything(seed, verbose=False)
+    config = NetworkConfig(data.cube.bands, data.cube.weather, **SIZES[settings.network])
+    return new_network(config, data.reader.normalisation)
+
+
 def train_convlstm(
-    data: EvaluationSet, seed: int, settings: Settings, folder: Path
+    data: EvaluationSet, rate: float, seed: int, settings: Settings, folder: Path
 ) -> tuple[Callable[[Batch], Tensor], dict[str, Any]]:
     """The trained network, and what is to be said of its training."""
     lightning.seed_everything(seed, verbose=False)
     network = ConvLSTM(len(data.cube.bands), len(data.cube.weather))
-    found = _train(network, _forecast_loss, data, _options(settings, seed, "mm-vsf"), settings, folder)
+    found = _train(network, _forecast_loss, data, _options(settings, seed, "mm-vsf", rate), settings, folder)
     return network, {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
 
@@ -60,13 +77,13 @@ def load(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def _options(settings: Settings, seed: int, objective: str) -> PretrainOptions:
+def _options(settings: Settings, seed: int, objective: str, rate: float) -> PretrainOptions:
     return PretrainOptions(
         size=settings.network,
         steps=settings.steps,
         batch_size=settings.batch_size,
         images=settings.images,
-        learning_rate=settings.learning_rate,
+        learning_rate=rate,
         mask_ratio=settings.mask_ratio,
         objective=objective,
         seed=seed,

@@ -32,7 +32,11 @@ from mmvsf.model.evaluation.tally import Row, Tallies, Tally
 from mmvsf.model.evaluation.weather import VARIANTS, UsualWeather
 from mmvsf.model.network import MMVSF, NetworkConfig
 
-TINY = Settings(steps=2, batch_size=2, size=16, images=4, windows=1, pairs=4, gaps=1, years=2, few=1, seeds=1)
+TINY = Settings(
+    steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, years=2, few=1, seeds=1
+)
+    steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, years=2, few=1, seeds=1
+)
 
 
 @pytest.fixture(scope="module")
