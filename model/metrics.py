@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEADS: tuple[tuple[int, int], ...] = ((5, 10), (11, 20), (21, 40), (41, 80))
-"""Lead times in days, both ends included, by which forecasts are scored."""
+from mmvsf.datasets.pairs import LEADS
+
 ALL_LEADS = "all"
 
 

@@ -6,32 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mmvsf.datasets.folds import Fold
 from mmvsf.datasets.loader import Sample, collate, season_sample
+from mmvsf.datasets.pairs import window_pairs
 from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import Part, Window, chunk_window, clear_days
 
 from .baselines import Climatology, days_since_new_year, persistence
-from .metrics import LEADS, ForecastScores
+from .metrics import ForecastScores
 from .network import MMVSF
-
-
-def forecast_pairs(days: NDArray[np.integer], seed: int, limit: int = 32) -> list[tuple[int, int]]:
-    """(origin, target) places in a series of days: for every target and lead bin, one origin drawn from those
-    that lie in it; at most `limit` of them."""
-    rng = np.random.default_rng([seed, int(days[0])])
-    pairs = []
-    for target, day in enumerate(days):
-        for low, high in LEADS:
-            origins = np.flatnonzero((day - days >= low) & (day - days <= high))
-            if len(origins):
-                pairs.append((int(rng.choice(origins)), target))
-    if len(pairs) > limit:
-        pairs = [pairs[i] for i in np.sort(rng.choice(len(pairs), limit, replace=False))]
-    return pairs
 
 
 class ClimatologySource:
@@ -90,7 +75,7 @@ def score_forecasts(
     for part, members in windows.items():
         for window in members:
             for tile in window.tiles(size):
-                pairs = forecast_pairs(tile.days, seed + tile.row * 7919 + tile.column, limit)
+                pairs = window_pairs(tile, seed, limit)
                 if not pairs:
                     continue
                 sample = season_sample(reader, tile, pairs=pairs)

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
+from mmvsf.datasets.errors import InputError
+
 app = typer.Typer()
 console = Console()
 
@@ -201,6 +203,35 @@ def export(
 
 
 @app.command()
+def oracle(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    years: Annotated[str | None, typer.Option("--years", help="Only these, as 2021,2022.")] = None,
+    sites: Annotated[str | None, typer.Option("--sites", help="Only these, as norfolk,mapleton.")] = None,
+) -> None:
+    """Of a simulated region, write what someone who knows the true model would forecast, beside its cube."""
+    from mmvsf.datasets.cube import Cube, cube_path
+    from mmvsf.datasets.region import load_region
+
+    from .oracle import make_oracle
+
+    cube = Cube.open(cube_path(load_region(region)[0].name, data_dir))
+    with _bar(console) as bar:
+        task = bar.add_task("growing the fields again", total=None, rate="")
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        path = make_oracle(
+            cube,
+            years=None if years is None else _years(years),
+            sites=None if sites is None else sites.split(","),
+            progress=update,
+        )
+    typer.echo(f"{path}")
+
+
+@app.command()
 def report(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
@@ -231,6 +262,13 @@ def summary(
 
     name = load_region(region)[0].name
     console.print(summary_tables(cube_path(name, data_dir), runs_dir / name))
+
+
+def _years(text: str) -> list[int]:
+    try:
+        return [int(year) for year in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--years {text}: not years; write them as 2021,2022") from error
 
 
 def _talk(as_json: bool) -> Console:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import grid_of
+from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import Region, load_region, resolve_path
 
 from .sandbox import Site, WorldSpec, is_finished, simulate
@@ -25,8 +25,8 @@ def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Cons
     if region.simulate is None:
         return
     root = resolve_path(region.simulate.path, recipe, data_dir)
-    spec = _spec(region)
-    sites = _sites(region, recipe, data_dir)
+    spec = world_spec(region)
+    sites = world_sites(region, grid_of(region, recipe, data_dir), recipe)
     if is_finished(spec, sites, root):
         return
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -55,10 +55,11 @@ def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Cons
             raise InputError(f"{recipe}: this grid cannot be simulated: {error}") from error
 
 
-def _spec(region: Region) -> WorldSpec:
+def world_spec(region: Region) -> WorldSpec:
+    """What is simulated. Raises InputError for a region that is not."""
     simulation = region.simulate
     if simulation is None:
-        raise ValueError("the region is not simulated")
+        raise InputError(f"region '{region.name}' is not simulated: its recipe has no section `simulate`")
     return WorldSpec(
         simulation.seed,
         region.period.start.year,
@@ -68,8 +69,9 @@ def _spec(region: Region) -> WorldSpec:
     )
 
 
-def _sites(region: Region, recipe: Path, data_dir: Path) -> list[Site]:
+def world_sites(region: Region, grid: Grid, where: Path) -> list[Site]:
+    """The simulated places: the block of the grid that each site lies in. Raises InputError where the region, read
+    from the recipe or cube `where`, names none."""
     if region.area.sites is None:
-        raise InputError(f"{recipe}: a simulated region names its places in area.sites")
-    grid = grid_of(region, recipe, data_dir)
+        raise InputError(f"{where}: a simulated region names its places in area.sites")
     return [Site(site.name, grid.block_geobox(grid.block_of_point(site.lon, site.lat))) for site in region.area.sites]

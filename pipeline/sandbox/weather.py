@@ -74,6 +74,11 @@ class SiteWeather:
         smooth /= gaussian_filter1d(count.astype(np.float64), 10, mode="wrap")[:, None]
         return SiteWeather(self.days, smooth[day], self.latitude)
 
+    def until(self, day: np.datetime64, then: "SiteWeather") -> "SiteWeather":
+        """This weather up to the day before `day`, and that of `then`, which has the same days, from it on."""
+        known = (self.days < day)[:, None]
+        return SiteWeather(self.days, np.where(known, self.values, then.values), self.latitude)
+
     def dosed(self, dose: float) -> "SiteWeather":
         """climatology + dose * (weather - climatology); with 0 nothing of a single year is left."""
         if dose == 1.0:

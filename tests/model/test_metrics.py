@@ -7,7 +7,6 @@ import pytest
 
 from mmvsf.model.baselines import Climatology, days_since_new_year, persistence
 from mmvsf.model.metrics import ForecastScores, Sums, class_scores, confusion, lead_of, ndvi
-from mmvsf.model.scoring import forecast_pairs
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 
@@ -114,13 +113,3 @@ def test_climatology_against_a_loop() -> None:
 def test_days_since_new_year() -> None:
     days = np.array(["2020-01-01", "2020-12-31", "2021-03-01"], "datetime64[D]").astype(int)
     assert days_since_new_year(days).tolist() == [0, 365, 59]
-
-
-def test_pairs_lie_in_their_bins_and_cover_them() -> None:
-    days = np.arange(17650, 17850, 6)
-    pairs = forecast_pairs(days, seed=0, limit=1000)
-    assert pairs == forecast_pairs(days, seed=0, limit=1000)
-    found = {lead_of(int(days[target] - days[origin])) for origin, target in pairs}
-    assert found == {"5-10", "11-20", "21-40", "41-80"}
-    assert all(target > origin for origin, target in pairs)
-    assert len(forecast_pairs(days, seed=0, limit=10)) == 10

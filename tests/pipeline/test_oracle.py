@@ -1,0 +1,174 @@
+"""The oracle against cubes of a small simulated region, one that feels the weather and one that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.oracle import Oracle, oracle_path
+from mmvsf.datasets.pairs import window_pairs
+from mmvsf.datasets.reader import Normalisation, WindowReader
+from mmvsf.datasets.windows import Window, chunk_window, clear_days
+from mmvsf.pipeline.oracle import make_oracle
+from mmvsf.pipeline.sandbox.weather import SiteWeather
+
+from .conftest import Command
+from .tiny_archive import TinyArchive
+
+RECIPE: dict[str, Any] = {
+    "title": "two simulated places",
+    "area": {"sites": [{"name": "west", "lon": -97.40, "lat": 42.10}, {"name": "east", "lon": -95.45, "lat": 42.05}]},
+    "grid": {"crs": "EPSG:32615", "resolution": 30, "block": 64, "chunk": 32, "weather_cell": 64},
+    "period": {"start": "2021-04-01", "end": "2021-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
+    "imagery": {"source": "archive", "products": ["hls-l30", "hls-s30"]},
+    "weather": {"source": "archive"},
+}
+"""West is seen on a tile of the other zone alone: its pixels are resampled."""
+LEAST = 0.25
+"""The oracle without the weather of the gap is that much worse in each of the two places, where crops feel it."""
+
+
+def build(folder: Path, name: str, dose: float) -> tuple[Path, Path]:
+    """The recipe of a world of that dose, and the folder of its cube."""
+    archive = f"{{data_dir}}/archive/{name}"
+    recipe = {**RECIPE, "name": name, "simulate": {"path": archive, "seed": 5, "crop_dose": dose, "soil_dose": dose}}
+    recipe["imagery"] = {**recipe["imagery"], "path": archive}
+    recipe["weather"] = {**recipe["weather"], "path": f"{archive}/weather/daily.nc"}
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return path, folder / "data"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("oracle")
+
+
+@pytest.fixture
+def world(folder: Path, mmvsf: Command) -> Cube:
+    return made(folder, mmvsf, "felt", 1.0)
+
+
+@pytest.fixture
+def control(folder: Path, mmvsf: Command) -> Cube:
+    return made(folder, mmvsf, "unfelt", 0.0)
+
+
+def made(folder: Path, mmvsf: Command, name: str, dose: float) -> Cube:
+    """The cube with its oracle, made once for all tests of this module."""
+    recipe, data = build(folder, name, dose)
+    cube = data / f"{name}.zarr"
+    if not cube.exists():
+        assert mmvsf("dataset", recipe, "--data-dir", data, "--workers", 1).code == 0
+        told = mmvsf("oracle", recipe, "--data-dir", data)
+        assert told.code == 0 and str(data / f"{name}.oracle.zarr") in told.out
+    return Cube.open(cube)
+
+
+def windows(cube: Cube) -> list[Window]:
+    clear, n = clear_days(cube), cube.grid.chunks_per_block
+    places = [(by * n + y, bx * n + x) for by, bx in cube.grid.blocks for y in range(n) for x in range(n)]
+    return [chunk_window(cube, cy, cx, 2021, clear) for cy, cx in places]
+
+
+def errors(cube: Cube) -> NDArray[np.float64]:
+    """(block, with and without): mean square error on the clear pixels of the scored pairs, in units of the bands'
+    deviations."""
+    normal = Normalisation.of([cube])
+    reader, oracle = WindowReader(cube, normal), Oracle.of(cube)
+    std = np.array(normal.bands.std)[:, None, None]
+    sums, counts = np.zeros((len(cube.grid.blocks), 2)), np.zeros((len(cube.grid.blocks), 1))
+    for window in windows(cube):
+        images, clear = reader.images(window, window.days)
+        block = cube.grid.blocks.index((window.row // cube.grid.block, window.column // cube.grid.block))
+        for origin, target in window_pairs(window):
+            days = int(window.days[origin]), int(window.days[target])
+            found = oracle.pair(window.row, window.column, window.year, *days)
+            assert found is not None
+            for which, image in enumerate(found):
+                assert image.dtype == np.float32 and image.shape == (6, 32, 32)
+                wrong = ((image - normal.reflectance(images[target])) / std)[:, clear[target]]
+                sums[block, which] += float(np.square(wrong).sum())
+            counts[block] += clear[target].sum() * 6
+    return sums / counts
+
+
+def test_the_oracle_errs_by_the_noise_and_needs_the_weather(world: Cube) -> None:
+    found = errors(world)
+    assert (found[:, 0] < 0.015).all()
+    assert (found[:, 1] > found[:, 0] + LEAST).all()
+
+
+def test_weather_makes_no_difference_where_nothing_feels_it(control: Cube) -> None:
+    found = errors(control)
+    assert (found[:, 0] < 0.015).all()
+    data = xr.open_zarr(oracle_path(control), consolidated=False)
+    assert bool((data.done == 1).all()) and float(data.with_gap.max()) < 1
+    np.testing.assert_array_equal(data.with_gap, data.without_gap)
+
+
+def test_what_is_not_scored_is_not_there(world: Cube) -> None:
+    oracle, window = Oracle.of(world), windows(world)[0]
+    origin, target = (int(window.days[place]) for place in window_pairs(window)[0])
+    assert oracle.pair(window.row, window.column, 2021, origin, target) is not None
+    assert oracle.pair(window.row, window.column, 2022, origin, target) is None
+    assert oracle.pair(window.row + 1, window.column, 2021, origin, target) is None
+    assert oracle.pair(window.row, window.column, 2021, target, origin) is None
+    assert len(oracle) == sum(len(window_pairs(own)) for own in windows(world))
+
+
+def test_sites_are_added_to_what_is_there(world: Cube, tmp_path: Path) -> None:
+    moved = replace(world, path=tmp_path / "felt.zarr")
+    (tmp_path / "felt.zarr").symlink_to(world.path)
+    steps: list[tuple[int, int]] = []
+    assert make_oracle(moved, sites=["east"], progress=lambda *step: steps.append(step)) == oracle_path(moved)
+    east = len(Oracle.of(moved))
+    assert 0 < east < len(Oracle.of(world))
+    make_oracle(moved, years=[2021], progress=lambda *step: steps.append(step))
+    assert steps == [(0, 1), (1, 1)] * 2  # one site each time
+    assert len(Oracle.of(moved)) == len(Oracle.of(world))
+    first, second = (xr.open_zarr(oracle_path(cube), consolidated=False) for cube in (moved, world))
+    xr.testing.assert_equal(first, second)
+
+
+def test_what_cannot_be_is_refused(
+    world: Cube, control: Cube, finished: TinyArchive, mmvsf: Command, tmp_path: Path, folder: Path
+) -> None:
+    refused = mmvsf("oracle", finished.recipe, "--data-dir", finished.data)
+    assert refused.code == 2 and "is not simulated" in refused.error
+    recipe, data = build(folder, "felt", 1.0)
+    for options, part in (
+        (("--years", "1999"), "it has 2021"),
+        (("--years", "soon"), "write them as"),
+        (("--sites", "east,north"), "--sites north: not in this cube; it has west, east"),
+    ):
+        refused = mmvsf("oracle", recipe, "--data-dir", data, *options)
+        assert refused.code == 2 and part in refused.error
+    with pytest.raises(InputError, match="no oracle"):
+        Oracle.open(tmp_path / "none.zarr")
+    with pytest.raises(InputError, match="another cube"):
+        Oracle.of(replace(world, attributes={**world.attributes, "digest": "another"}))
+
+
+def test_a_cube_of_another_world_is_found_out(world: Cube, tmp_path: Path) -> None:
+    (tmp_path / "felt.zarr").symlink_to(world.path)
+    simulate = world.region.simulate
+    assert simulate is not None
+    region = world.region.model_copy(update={"simulate": simulate.model_copy(update={"seed": 6})})
+    with pytest.raises(InputError, match="another world"):
+        make_oracle(replace(world, path=tmp_path / "felt.zarr", region=region))
+
+
+def test_known_weather_ends_on_the_day_before() -> None:
+    days = np.arange(np.datetime64("2021-05-01"), np.datetime64("2021-05-06"))
+    real, mean = (SiteWeather(days, np.full((5, 6), value), 42.0) for value in (1.0, 0.0))
+    assert real.until(days[3], mean).values[:, 0].tolist() == [1, 1, 1, 0, 0]
