@@ -154,6 +154,7 @@ def evaluate(
     control: Annotated[str | None, typer.Option(help="Region in which weather moves nothing.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small settings: does it all run?")] = False,
     document: Annotated[Path | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: one a processor].")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop before a piece after so long; go on later.")
     ] = None,
@@ -172,6 +173,7 @@ def evaluate(
         control=_open(control, data_dir) if control else None,
         document=document,
         minutes=minutes,
+        workers=workers,
     )
     console = Console()
     for section in sections:

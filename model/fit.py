@@ -73,10 +73,11 @@ def fit(
     size: int,
     folds: Sequence[Fold] | None = None,
     first_step: int = 0,
-    title: str = "pretraining",
+    title: str | None = "pretraining",
 ) -> Fitted | None:
     """Train a network in place on windows of `size` pixels, and keep `last.ckpt` in `folder`, from which a training
-    goes on where `first_step` is above 0. None on all but the first of several devices. Raises KeyboardInterrupt."""
+    goes on where `first_step` is above 0. None on all but the first of several devices. `title` is that of the
+    progress bar, None for none. Raises KeyboardInterrupt."""
     module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
     data = Windows(
         readers,
@@ -103,7 +104,7 @@ def fit(
             precision="bf16-mixed" if precision else "32-true",
             gradient_clip_val=1.0,
             callbacks=[
-                Bar(title, options.steps, first_step),
+                *([Bar(title, options.steps, first_step)] if title else []),
                 ModelCheckpoint(
                     folder,
                     filename="last",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.oracle import Oracle, oracle_path
 
+from ..device import choose_device
 from .document import write_results
-from .plan import Plan
+from .plan import PlanFiles
 from .results import Findings, Section
-from .runner import run_pieces
+from .runner import results_of, run_plan
 from .settings import Settings
 
 
@@ -24,23 +25,24 @@ def evaluate(
     control: Cube | None = None,
     document: Path | None = None,
     minutes: float | None = None,
+    workers: int | None = None,
 ) -> list[Section]:
     """Do what is not yet done of the evaluation of a cube, and write what was found so far.
 
-    Stops before a piece once `minutes` have passed. Raises InputError for a cube that cannot be split by year.
+    No piece is begun once `minutes` have passed. `workers` None is one a processor, or one for a GPU. Raises InputError
+    for a cube that cannot be split by year.
     """
-    if len(cube.years) < 2:
-        raise InputError(f"{cube.path} has one year; an evaluation holds out years, and needs two at least")
-    plans = [Plan(cube, folder, settings, _oracle(cube))]
+    for one in (cube, control):
+        if one is not None and len(one.years) < 2:
+            raise InputError(f"{one.path} has one year; an evaluation holds out years, and needs two at least")
+    makers = [PlanFiles(cube.path, folder, settings)]
     if control is not None:
-        plans.append(Plan(control, folder / "control", settings, _oracle(control), control=True))
-    started, results = time.perf_counter(), []
-    for plan in plans:
-        left = None if minutes is None else minutes * 60 - (time.perf_counter() - started)
-        results.append(run_pieces(plan.pieces(), plan.folder, limit_seconds=left))
+        makers.append(PlanFiles(control.path, folder / "control", settings, control=True))
+    deadline = None if minutes is None else time.time() + 60 * minutes
+    count = workers or (1 if choose_device().type == "cuda" else os.cpu_count() or 1)
+    for make in makers:
+        run_plan(make, workers=count, deadline=deadline)
+    plans = [make() for make in makers]
+    results = [results_of(plan) for plan in plans]
     found = Findings(results[0], results[1] if control is not None else (), plans[0].few)
     return write_results(found, plans, folder, document)
-
-
-def _oracle(cube: Cube) -> Oracle | None:
-    return Oracle.of(cube) if oracle_path(cube).is_dir() else None

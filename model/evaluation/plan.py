@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.folds import Fold
-from mmvsf.datasets.oracle import Oracle
+from mmvsf.datasets.oracle import Oracle, oracle_path
 from mmvsf.datasets.variables import Split
 
 from ..checkpoint import WEIGHTS
@@ -16,12 +16,28 @@ from ..objectives import OBJECTIVES
 from .forecasts import baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
-from .runner import Piece, Result, read_result
+from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
 from .training import load, pretrain, train_convlstm, try_rate
 from .weather import weather_rows
 
 Work = Callable[[EvaluationSet, Path], Result]
+
+
+@dataclass(frozen=True)
+class PlanFiles:
+    """Where the parts of a plan stand, to open it from in any process."""
+
+    cube: Path
+    folder: Path
+    settings: Settings
+    control: bool = False
+
+    def __call__(self) -> Plan:
+        """Raises InputError as `Cube.open` and `Oracle.of` do."""
+        cube = Cube.open(self.cube)
+        oracle = Oracle.of(cube) if oracle_path(cube).is_dir() else None
+        return Plan(cube, self.folder, self.settings, oracle, self.control)
 
 
 @dataclass
@@ -53,10 +69,12 @@ class Plan:
         rest = () if self.control else tuple(year for year in self.cube.years if year not in self.few)
         return (*self.few, *rest)[: self.settings.years or None]
 
-    def pieces(self) -> list[Piece]:
-        """All pieces, in the order in which they are done."""
-        trials = [piece for objective in self._objectives(self.few[0]) for piece in self._trials(objective)]
-        return [*trials, *(piece for year in self.years for piece in self._of_year(year))]
+    def stages(self) -> list[list[Chain]]:
+        """First the trials of learning rates, then everything."""
+        trials: list[Chain] = [
+            [piece] for objective in self._objectives(self.few[0]) for piece in self._trials(objective)
+        ]
+        return [trials, [chain for year in self.years for chain in self._of_year(year)]]
 
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.few else list(OBJECTIVES)
@@ -76,20 +94,20 @@ class Plan:
         best = min(trials, key=lambda result: float(result["validation"]), default=None)
         return self.settings.rates[0] if best is None else float(best["rate"])
 
-    def _of_year(self, year: int) -> list[Piece]:
+    def _of_year(self, year: int) -> list[Chain]:
+        """The longest chains first, so that workers end together."""
         few = year in self.few
-        found = [self._piece(f"forecast/{year}/baselines", year, lambda data, _: {"rows": baseline_rows(data)})]
-        if self.oracle is not None:
-            oracle = self.oracle
-            found.append(
-                self._piece(f"forecast/{year}/oracle", year, lambda data, _: {"rows": oracle_rows(data, oracle)})
-            )
-        for seed in range(self.settings.seeds if few else 1):
-            for objective in self._objectives(year):
-                found += self._of_network(year, objective, seed, few and not self.control)
+        chains: list[Chain] = [
+            self._of_network(year, objective, seed, few and not self.control)
+            for seed in range(self.settings.seeds if few else 1)
+            for objective in self._objectives(year)
+        ]
         if few and not self.control:
-            found.append(self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm))
-        return found
+            chains.append([self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm)])
+        chains.append([self._piece(f"forecast/{year}/baselines", year, lambda data, _: {"rows": baseline_rows(data)})])
+        if self.oracle is not None:
+            chains.append([self._piece(f"forecast/{year}/oracle", year, self._oracle)])
+        return chains
 
     def _of_network(self, year: int, objective: str, seed: int, more: bool) -> list[Piece]:
         """Training and judging one encoder; `more` than its forecasts where asked for."""
@@ -117,6 +135,11 @@ class Plan:
         if more and objective == "mm-vsf":
             pieces.append(self._piece(f"weather/{own}", year, tampered))
         return pieces
+
+    def _oracle(self, data: EvaluationSet, _: Path) -> Result:
+        if self.oracle is None:
+            raise ValueError("this region has no oracle")
+        return {"rows": oracle_rows(data, self.oracle)}
 
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
         network, found = train_convlstm(data, self.rate("mm-vsf"), 0, self.settings, folder)

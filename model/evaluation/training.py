@@ -98,9 +98,7 @@ def _train(
     settings: Settings,
     folder: Path,
 ) -> dict[str, Any]:
-    fitted = fit(
-        network, objective, [data.reader], options, folder, size=settings.size, folds=[data.fold], title="training"
-    )
+    fitted = fit(network, objective, [data.reader], options, folder, size=settings.size, folds=[data.fold], title=None)
     (folder / LAST).unlink(missing_ok=True)
     if fitted is None:
         raise RuntimeError("an evaluation trains on one device")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +26,13 @@ from mmvsf.model.evaluation.forecasts import run_one
 from mmvsf.model.evaluation.items import BASELINES, EvaluationSet, evaluation_set
 from mmvsf.model.evaluation.missing import missing_items, missing_rows
 from mmvsf.model.evaluation.results import Findings
-from mmvsf.model.evaluation.runner import Piece, read_result, run_pieces
+from mmvsf.model.evaluation.runner import Piece, results_of, run_plan
 from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import Row, Tallies, Tally
 from mmvsf.model.evaluation.weather import VARIANTS, UsualWeather
 from mmvsf.model.network import MMVSF, NetworkConfig
 
 TINY = Settings(
-    steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, years=2, few=1, seeds=1
-)
     steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, years=2, few=1, seeds=1
 )
 
@@ -242,40 +240,66 @@ def test_intervals_are_over_site_years() -> None:
     assert seeds is not None and (seeds.mean, seeds.deviation, seeds.seeds) == pytest.approx((1, 0, 2))
 
 
-def test_pieces_are_done_once(tmp_path: Path) -> None:
-    done: list[str] = []
+@dataclass(frozen=True)
+class Errands:
+    """A plan whose pieces note down that they were done."""
 
-    def piece(name: str, steps: int = 1, fail: bool = False, keeps: tuple[str, ...] = ()) -> Piece:
+    folder: Path
+    names: tuple[str, ...]
+    steps: int = 1
+    failing: str = ""
+    keeps: tuple[str, ...] = ()
+
+    def __call__(self) -> Errands:
+        return self
+
+    def stages(self) -> list[list[list[Piece]]]:
+        return [[[self.piece(name)] for name in self.names]]
+
+    def piece(self, name: str) -> Piece:
         def work(folder: Path) -> dict[str, object]:
-            if fail:
+            if name == self.failing:
                 raise ValueError("no")
-            done.append(name)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "weights").touch()
+            with (self.folder / "done").open("a") as log:
+                log.write(f"{name} ")
             return {"rows": [{"n": 1}]}
 
-        return Piece(name, {"steps": steps}, work, keeps)
+        return Piece(name, {"steps": self.steps}, work, self.keeps)
 
+    @property
+    def done(self) -> list[str]:
+        return (self.folder / "done").read_text().split()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
+    plan = Errands(tmp_path, ("a/0", "b/0"))
     with pytest.raises(ValueError):
-        run_pieces([piece("a/0"), piece("b/0", fail=True)], tmp_path)
-    assert done == ["a/0"]
-    results = run_pieces([piece("a/0"), piece("b/0")], tmp_path)
-    assert done == ["a/0", "b/0"] and [result["piece"] for result in results] == done
-    run_pieces([piece("a/0", steps=2)], tmp_path)
-    assert done[-1] == "a/0"
-    assert read_result(tmp_path, piece("b/0", keeps=("weights",))) is not None
-    (tmp_path / "b/0/weights").unlink()
-    assert read_result(tmp_path, piece("b/0", keeps=("weights",))) is None
-    (tmp_path / "b/0.json").write_text("{")
-    assert read_result(tmp_path, piece("b/0")) is None
-    assert run_pieces([piece("c/0")], tmp_path, limit_seconds=0) == []
+        run_plan(replace(plan, failing="b/0"), workers=workers)
+    assert plan.done == ["a/0"]
+    run_plan(plan, workers=workers)
+    assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in results_of(plan)] == plan.done
+
+
+def test_a_result_of_other_settings_or_without_its_files_is_none(tmp_path: Path) -> None:
+    plan = Errands(tmp_path, ("a/0",), keeps=("weights",))
+    run_plan(plan, deadline=0)
+    assert results_of(plan) == []
+    run_plan(plan)
+    assert results_of(plan) and results_of(replace(plan, steps=2)) == []
+    (tmp_path / "a/0/weights").unlink()
+    assert results_of(plan) == []
+    (tmp_path / "a/0.json").write_text("{")
+    assert results_of(replace(plan, keeps=())) == []
 
 
 def test_the_whole_evaluation_on_a_small_cube(
     grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = tmp_path / "docs/results.md"
-    sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document)
+    sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document, workers=1)
     titles = [section.title for section in sections]
     assert titles[0] == "Does MM-VSF forecast better?" and "The control" in titles and "What it cost" in titles
     text = document.read_text()
@@ -290,7 +314,7 @@ def test_the_whole_evaluation_on_a_small_cube(
 
     work: Callable[..., None] = nothing_is_left
     monkeypatch.setattr("mmvsf.model.evaluation.runner._do", work)
-    again = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube)
+    again = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, workers=1)
     assert [section.tables for section in again[:-2]] == [section.tables for section in sections[:-2]]
 
 
