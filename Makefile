@@ -59,8 +59,8 @@ evaluate: $(READY)
 	$(MMVSF) dataset "$(REGION)"
 ifeq ($(REGION),sandbox)
 	$(MMVSF) dataset sandbox-control
-	$(MMVSF) oracle sandbox
-	$(MMVSF) oracle sandbox-control
+	$(MMVSF) oracle sandbox --years 2022,2020
+	$(MMVSF) oracle sandbox-control --years 2022,2020
 	$(MMVSF) evaluate sandbox --control sandbox-control $(DOCUMENT) $(ARGS)
 else
 	$(MMVSF) evaluate "$(REGION)" $(DOCUMENT) $(ARGS)

@@ -1,14 +1,14 @@
 """The oracle of a simulated region: the forecasts of someone who knows the true model of its fields.
 
-Each is made twice, with the weather that came and with the mean weather from its origin on, so that their distance
-is all that the weather in between can tell. `<data>/<region>.oracle.zarr` holds them for the windows and pairs of
-days that are scored (`pairs.window_pairs`):
+Each is made twice: with the weather that came, and as the mean of what each of the other years' weather would have made
+of it from its origin on, so that their distance is all that the weather in between can tell.
+`<data>/<region>.oracle.zarr` holds them for the windows and pairs of days that are scored (`pairs.window_pairs`):
 
 row, column, year    (window,)   upper left pixel in the cube, and season
 origin, target       (window, pair)   days since 1970-01-01, 0 where a window has fewer pairs
 done                 (window,)   1 where the forecasts are made
 with_gap             (window, pair, band, y, x)   int16 x 1e-4, the weather up to the day before the target
-without_gap          the same, the weather up to the day before the origin and mean weather from then on
+without_gap          the same, the weather up to the day before the origin, that of the other years from then on
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
 from .windows import Window
 
 FORMAT = "mmvsf-oracle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FORECASTS = ("with_gap", "without_gap")
 
 Image = NDArray[np.float32]
@@ -115,10 +115,10 @@ class Oracle:
         place = np.stack([whole(name) for name in ("row", "column", "year")], axis=1)
         origin, target = whole("origin"), whole("target")
         made = (whole("done") > 0)[:, None] & (target > 0)
-        pairs = {
-            (*map(int, place[window]), int(origin[window, pair]), int(target[window, pair])): (int(window), int(pair))
-            for window, pair in np.argwhere(made)
-        }
+        pairs = {}
+        for window, pair in np.argwhere(made).tolist():
+            row, column, year = place[window].tolist()
+            pairs[row, column, year, int(origin[window, pair]), int(target[window, pair])] = (window, pair)
         first, second = (open_pixels(path, name) for name in FORECASTS)
         return cls(path, attributes, pairs, (first, second))
 

@@ -23,6 +23,9 @@ from mmvsf.datasets.batch import Batch
 CYCLE = 1461
 """Days in four years: the calendar repeats, so the phase of the year is exact in integers."""
 HARMONICS = 3
+RECENT = (2.0, 6.0, 20.0)
+"""Days after which what a day's weather did is down to 1 / e, for the antecedent indices: topsoil dries within days
+of rain, the root zone within weeks. After Kohler and Linsley (1951), "Predicting the runoff from storm rainfall"."""
 NEVER = -1e4
 """Added to an attention score it makes a weight of exactly zero, and unlike -inf never a NaN."""
 
@@ -124,16 +127,28 @@ class Memory:
     """(U, D + 1, weather width): state of the recurrence."""
     total: Tensor
     """(U, D + 1, V + 2): sums since the first day, scaled to order one a season."""
+    recent: Tensor
+    """(U, D + 1, len(RECENT) * V): antecedent indices, means of the days before that weigh recent days most."""
     start: Tensor
     """(U,): day of the first row."""
     index: Tensor
     """(B,): series of each sample."""
 
-    def before(self, day: Tensor) -> tuple[Tensor, Tensor]:
-        """State and totals, (B, n, ...), on the morning of each day (B, n): the day itself is not in them."""
+    def before(self, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """State, totals and antecedent indices, (B, n, ...), on the morning of each day (B, n): the day itself is not
+        in them."""
         series = self.index[:, None]
         known = (day - self.start[series]).clamp(0, self.state.shape[1] - 1)
-        return self.state[series, known], self.total[series, known]
+        return self.state[series, known], self.total[series, known], self.recent[series, known]
+
+
+def antecedent(weather: Tensor) -> Tensor:
+    """Antecedent indices (U, D, len(RECENT) * V) of daily weather (U, D, V) at the end of each day: exponentially
+    weighted means over the days up to it, for each time constant of RECENT; before the first day lie mean days."""
+    days = torch.arange(weather.shape[1], device=weather.device)
+    age = (days[:, None] - days).float()
+    weights = [torch.where(age >= 0, (-age / tau).exp() * (1 - math.exp(-1 / tau)), 0.0) for tau in RECENT]
+    return torch.cat([weight @ weather for weight in weights], -1)
 
 
 class WeatherEncoder(nn.Module):
@@ -170,7 +185,9 @@ class WeatherEncoder(nn.Module):
             daily = torch.cat([weather.float(), heat / 15, year_phase(days)], -1)
             state, _ = self.lstm(daily)
             total = torch.cat([weather.float() / 50, heat / 1000], -1).cumsum(1)
-        return Memory(F.pad(state, (0, 0, 1, 0)), F.pad(total, (0, 0, 1, 0)), start, index)
+            recent = antecedent(weather.float())
+        state, total, recent = (F.pad(x, (0, 0, 1, 0)) for x in (state, total, recent))
+        return Memory(state, total, recent, start, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +241,12 @@ class PixelDecoder(nn.Module):
             self.query = nn.Linear(config.width, config.width)
             self.key = nn.Linear(config.width, config.width)
         inputs = self.coarse + config.fine + len(config.bands) + 2
-        self.mlp = nn.Sequential(nn.Linear(inputs, config.pixel_width), nn.GELU())
+        self.mlp = nn.Sequential(
+            nn.Linear(inputs, config.pixel_width),
+            nn.GELU(),
+            nn.Linear(config.pixel_width, config.pixel_width),
+            nn.GELU(),
+        )
 
     def forward(self, tokens: Tensor, encoded: Encoded, seen_until: Tensor, day: Tensor) -> Tensor:
         """Features (B, N, P, p * p, pixel width) from embeddings (B, N, P, E) for a day (B, P), using images
@@ -256,9 +278,9 @@ class Forecaster(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        width, totals = config.width, len(config.weather) + 2
+        width, totals, recent = config.width, len(config.weather) + 2, len(RECENT) * len(config.weather)
         self.condition = nn.Sequential(
-            nn.Linear(2 * config.weather_width + 2 * totals + 4 * HARMONICS + 2, 2 * width),
+            nn.Linear(2 * (config.weather_width + totals + recent) + 4 * HARMONICS + 2, 2 * width),
             nn.GELU(),
             nn.Linear(2 * width, 4 * width),
         )
@@ -269,12 +291,12 @@ class Forecaster(nn.Module):
 
     def forward(self, tokens: Tensor, memory: Memory, origin_day: Tensor, target_day: Tensor) -> Tensor:
         """Embeddings (B, N, P, E) at the target days (B, P) from those at the origin days (B, P)."""
-        state_0, total_0 = memory.before(origin_day)
-        state_1, total_1 = memory.before(target_day)
+        state_0, total_0, recent_0 = memory.before(origin_day)
+        state_1, total_1, recent_1 = memory.before(target_day)
         lead = (target_day - origin_day).float()[..., None]
         gap = torch.cat([lead / 50, (lead / 5).log1p()], -1)
         phases = [year_phase(origin_day), year_phase(target_day)]
-        drivers = [state_0, state_1, total_0, (total_1 - total_0) * 5, *phases, gap]
+        drivers = [state_0, state_1, total_0, (total_1 - total_0) * 5, recent_0, recent_1, *phases, gap]
         film = self.condition(torch.cat(drivers, -1))[:, None].chunk(4, -1)  # each (B, 1, P, E)
         for i, (norm, step) in enumerate(zip(self.norms, self.steps, strict=True)):
             tokens = tokens + step(norm(tokens) * (1 + film[2 * i]) + film[2 * i + 1])
@@ -293,7 +315,7 @@ class MMVSF(nn.Module):
         self.unseen = nn.Parameter(torch.randn(width) * 0.02)
         self.spatial = nn.ModuleList(self._block() for _ in range(config.spatial_layers))
         self.when = nn.Sequential(
-            nn.Linear(config.weather_width + len(config.weather) + 2 + 2 * HARMONICS, width),
+            nn.Linear(config.weather_width + (1 + len(RECENT)) * len(config.weather) + 2 + 2 * HARMONICS, width),
             nn.GELU(),
             nn.Linear(width, width),
         )
@@ -337,8 +359,7 @@ class MMVSF(nn.Module):
         usable = valid.any(-1)  # (B, N, T)
         x = self.embed(masked.flatten(3)) + grid_position(h // p, w // p, config.width, days.device)[:, None]
         x = torch.where(usable[..., None], self._across_space(x, usable, keep), self.unseen.to(x.dtype))
-        state, total = memory.before(days)
-        x = x + self.when(torch.cat([state, total, year_phase(days)], -1))[:, None]
+        x = x + self.when(torch.cat([*memory.before(days), year_phase(days)], -1))[:, None]
         x = self._across_time(x, usable, days)
 
         fine = None

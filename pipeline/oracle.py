@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def make_oracle(
             if (window.row, window.column) not in sights:
                 sights[window.row, window.column] = Sight.of(world, cube.grid.geobox[window.slices])
         through = [sights[window.row, window.column] for window in own]
-        made = _forecast(world, unit.year, through, origin[unit.windows], target[unit.windows])
+        made = _forecast(world, unit.year, cube.years, through, origin[unit.windows], target[unit.windows])
         _check_against(cube, own, target[unit.windows], made[0])
         finish_writes(
             [stores[name][unit.windows].write(images) for name, images in zip(FORECASTS, made, strict=True)], path
@@ -158,16 +158,31 @@ def _is_of(path: Path, identity: dict[str, Any]) -> bool:
 def _forecast(
     world: SiteWorld,
     year: int,
+    years: Sequence[int],
     sights: Sequence[Sight],
     origin: NDArray[np.int32],
     target: NDArray[np.int32],
 ) -> NDArray[np.int16]:
     """(2, window, pair, band, y, x): reflectance as it is stored, with and without the weather of the gap between the
     days of origin and target (window, pair); fill where a window, seen through its sight, has no such pair."""
-    real, mean = world.season(year), world.weather.climatology()
+    real = world.season(year)
+    others = [other for other in years if other != year]
 
     def known_until(day: np.datetime64) -> Season:
-        return world.season(year, world.crop_weather.until(day, mean), world.soil_weather.until(day, mean))
+        """The mean of the seasons as they would have gone on in each of the other years: the best forecast of someone
+        to whom each of them is as likely."""
+        if world.spec.crop_dose == world.spec.soil_dose == 0:
+            return real
+        likely = [
+            world.season(
+                year,
+                world.crop_weather.until(day, world.crop_weather.as_in(year, other)),
+                world.soil_weather.until(day, world.soil_weather.as_in(year, other)),
+            )
+            for other in others
+        ]
+        mean = np.stack([season.reflectance for season in likely]).mean(axis=0, dtype=np.float32)
+        return replace(real, reflectance=mean)
 
     blind = {int(day): known_until(np.datetime64(int(day), "D")) for day in np.unique(origin[target > 0])}
     size, bands = sights[0].size, real.reflectance.shape[-1]

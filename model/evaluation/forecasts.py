@@ -17,7 +17,7 @@ from ..device import autocast_precision, choose_device
 from .items import BASELINES, EvaluationSet, Item
 from .tally import Row, Tallies
 
-ORACLES = ("oracle", "oracle, mean weather in the gap")
+ORACLES = ("oracle", "oracle without the gap's weather")
 
 
 def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method: str, *, weather: bool) -> list[Row]:
@@ -53,7 +53,7 @@ def baseline_rows(data: EvaluationSet) -> list[Row]:
 
 
 def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
-    """Errors of someone who knows the simulated world: with the weather of the gap, and with the mean weather in it.
+    """Errors of someone who knows the simulated world: with the weather of the gap, and without.
 
     Windows that the oracle does not hold are left out.
     """

@@ -74,6 +74,15 @@ class SiteWeather:
         smooth /= gaussian_filter1d(count.astype(np.float64), 10, mode="wrap")[:, None]
         return SiteWeather(self.days, smooth[day], self.latitude)
 
+    def as_in(self, year: int, other: int) -> "SiteWeather":
+        """The same days with the values of the season `other` in the season `year` (1 October before to 31 October), by
+        day of the calendar year; the nearest day where the series does not reach."""
+        own = self.days.astype("datetime64[Y]")
+        passed = np.minimum((self.days - own.astype("datetime64[D]")).astype(int), 364)
+        there = (own + np.timedelta64(other - year, "Y")).astype("datetime64[D]") + passed
+        rows = (there - self.days[0]).astype(int).clip(0, len(self.days) - 1)
+        return SiteWeather(self.days, self.values[rows], self.latitude)
+
     def until(self, day: np.datetime64, then: "SiteWeather") -> "SiteWeather":
         """This weather up to the day before `day`, and that of `then`, which has the same days, from it on."""
         known = (self.days < day)[:, None]
