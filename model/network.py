@@ -241,12 +241,7 @@ class PixelDecoder(nn.Module):
             self.query = nn.Linear(config.width, config.width)
             self.key = nn.Linear(config.width, config.width)
         inputs = self.coarse + config.fine + len(config.bands) + 2
-        self.mlp = nn.Sequential(
-            nn.Linear(inputs, config.pixel_width),
-            nn.GELU(),
-            nn.Linear(config.pixel_width, config.pixel_width),
-            nn.GELU(),
-        )
+        self.mlp = nn.Sequential(nn.Linear(inputs, config.pixel_width), nn.GELU())
 
     def forward(self, tokens: Tensor, encoded: Encoded, seen_until: Tensor, day: Tensor) -> Tensor:
         """Features (B, N, P, p * p, pixel width) from embeddings (B, N, P, E) for a day (B, P), using images
