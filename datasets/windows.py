@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +60,11 @@ class Window:
                 yield replace(self, row=self.row + row, column=self.column + column, size=size)
 
 
-def spread(windows: Sequence[Window], most: int) -> list[Window]:
-    """At most that many of the windows, spread evenly over them; all of them for 0."""
+Item = TypeVar("Item")
+
+
+def spread(windows: Sequence[Item], most: int) -> list[Item]:
+    """At most that many of the windows (or of anything else), spread evenly over them; all of them for 0."""
     if not most or len(windows) <= most:
         return list(windows)
     return [windows[i] for i in np.linspace(0, len(windows) - 1, most).round().astype(int)]

@@ -1,0 +1,1 @@
+"""The claims of the paper, put to the test on one cube."""
