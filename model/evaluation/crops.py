@@ -16,6 +16,7 @@ from typing import Any
 
 import lightning
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmvsf.datasets.calendar import day_number
@@ -35,7 +36,7 @@ from mmvsf.model.network import NetworkConfig
 from .confusions import Confusions, Row
 from .fields import LabelMaps, draw_fields, split_pixels
 from .rotation import learn_rotation, previous_year
-from .seasons import HeadOptions, encode_seasons, predict_classes, train_head, without_totals
+from .seasons import HeadOptions, encode_seasons, members, predict_classes, train_head, without_totals
 from .trees import aligned_features, train_trees
 
 SEASON = "season"
@@ -51,7 +52,7 @@ class CropOptions:
 
     train_windows: int = 180
     """Windows that are learned from, spread evenly over the training part."""
-    score_windows: int = 48
+    score_windows: int = 36
     """Windows of each held-out set that are scored, spread evenly."""
     images: int = 24
     """Images of a season that every method is given, spread evenly over it."""
@@ -60,7 +61,7 @@ class CropOptions:
     dates: tuple[str, ...] = DATES
     head: HeadOptions = field(default_factory=HeadOptions)
     """Of heads on frozen features."""
-    network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=250, early=0.5))
+    network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=150, images=12, early=0.5))
     """Of whole networks, finetuned or from scratch."""
     pixels: int = 20_000
     """Pixels that trees learn from."""
@@ -76,8 +77,8 @@ class CropOptions:
             images=16,
             fractions=(1.0, 0.1),
             dates=("07-01", SEASON),
-            head=HeadOptions(steps=60),
-            network=MappingOptions(steps=40, early=0.5),
+            head=HeadOptions(steps=50),
+            network=MappingOptions(steps=20, images=8, early=0.5),
             pixels=4_000,
         )
 
@@ -174,42 +175,42 @@ def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seeds: Sequ
         copy.deepcopy(checkpoint.network), len(trial.names), weather=checkpoint.weather, head_weather=True, freeze=True
     )
     mapper.to(choose_device()).eval()
-    train = list(encode_seasons(mapper, trial.reader, trial.train))
-    scored = list(encode_seasons(mapper, trial.reader, [window for _, window in trial.scored]))
+    train = encode_seasons(mapper, trial.reader, trial.train)
+    scored = encode_seasons(mapper, trial.reader, [window for _, window in trial.scored])
     rows: list[Row] = []
     for weather in _weather_settings(checkpoint):
         if weather == "none":
-            seen, seen_scored = [[without_totals(season) for season in seasons] for seasons in (train, scored)]
-        else:
-            seen, seen_scored = train, scored
+            train, scored = without_totals(train), without_totals(scored)
         for seed in seeds:
             columns: Row = {"method": "frozen", "objective": objective, "weather": weather, "seed": seed}
             for fraction in trial.options.fractions:
                 classes = trial.classes(fraction, seed)
-                head, seconds = _new_head(trial, mapper, seen, classes, seed)
-                confusions = _score(trial, head, seen_scored, trial.dates(fraction), trial.majority(classes))
+                head, seconds = _new_head(trial, mapper, train, classes, seed)
+                confusions = _score(trial, head, scored, trial.dates(fraction), trial.majority(classes))
                 rows += confusions.rows({**columns, "fraction": fraction, "seconds": seconds})
-            rows += _random_rows(trial, mapper, seen, columns)
+            if seed == seeds[0]:
+                rows += _random_rows(trial, mapper, train, columns)
     return rows
 
 
 def finetuned(
-    trial: CropTrial, checkpoint: Checkpoint, objective: str, seed: int = 0, fraction: float = 1.0
+    trial: CropTrial,
+    checkpoint: Checkpoint,
+    objective: str,
+    *,
+    head_weather: bool | None = None,
+    seed: int = 0,
+    fraction: float = 1.0,
 ) -> list[Row]:
-    """The encoder of a checkpoint and its head trained together; an encoder without weather once with a head that is
-    told the weather's sums, and once without."""
-    rows: list[Row] = []
-    for weather in _weather_settings(checkpoint):
-        lightning.seed_everything(seed, verbose=False)
-        mapper = CropMapper(
-            copy.deepcopy(checkpoint.network),
-            len(trial.names),
-            weather=checkpoint.weather,
-            head_weather=weather != "none",
-        )
-        columns: Row = {"method": "finetuned", "objective": objective, "weather": weather}
-        rows += _whole_network(trial, mapper, columns, seed, fraction)
-    return rows
+    """The encoder of a checkpoint and its head trained together; the head is told the weather's sums where
+    `head_weather` says so, or else where the encoder sees weather."""
+    lightning.seed_everything(seed, verbose=False)
+    mapper = CropMapper(
+        copy.deepcopy(checkpoint.network), len(trial.names), weather=checkpoint.weather, head_weather=head_weather
+    )
+    weather = "encoder" if mapper.sees_weather else "head" if mapper.head_weather else "none"
+    columns: Row = {"method": "finetuned", "objective": objective, "weather": weather}
+    return _whole_network(trial, mapper, columns, seed, fraction)
 
 
 def scratch(
@@ -246,11 +247,11 @@ def baselines(trial: CropTrial, seed: int = 0) -> list[Row]:
 
 def _weather_settings(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Who sees the weather: the encoder (and with it the head), only the head, or none."""
-    return ("encoder",) if checkpoint.weather else ("none", "head")
+    return ("encoder",) if checkpoint.weather else ("head", "none")
 
 
 def _new_head(
-    trial: CropTrial, mapper: CropMapper, seasons: Sequence[Season], classes: WindowClasses, seed: int
+    trial: CropTrial, mapper: CropMapper, seasons: Season, classes: WindowClasses, seed: int
 ) -> tuple[CropHead, float]:
     """A trained head, and the seconds that took."""
     lightning.seed_everything(seed, verbose=False)
@@ -262,7 +263,7 @@ def _new_head(
 def _score(
     trial: CropTrial,
     head: CropHead,
-    seasons: Sequence[Season],
+    seasons: Season,
     dates: Sequence[str],
     otherwise: int,
 ) -> Confusions:
@@ -276,14 +277,14 @@ def _score(
     return confusions
 
 
-def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: Sequence[Season], columns: Row) -> list[Row]:
+def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: Season, columns: Row) -> list[Row]:
     """A head that learned from most pixels of the training windows, scored on the others."""
     seed = columns["seed"]
     training, test = split_pixels(trial.maps, trial.train, trial.options.random_pixels, seed)
     head, seconds = _new_head(trial, mapper, seasons, training, seed)
     windows = [trial.train[i] for i in trial.random]
     days = [last_day(window.year, SEASON) for window in windows]
-    maps = predict_classes(head, [seasons[i] for i in trial.random], days, trial.majority(training))
+    maps = predict_classes(head, members(seasons, torch.tensor(trial.random)), days, trial.majority(training))
     confusions = Confusions(trial.maps, len(trial.names))
     for window, found in zip(windows, maps, strict=True):
         confusions.add(RANDOM, SEASON, window, test(window), found)
@@ -294,11 +295,11 @@ def _whole_network(trial: CropTrial, mapper: CropMapper, columns: Row, seed: int
     """Train all of a mapper and score it."""
     classes = trial.classes(fraction, seed)
     windows = [window for window in trial.train if (classes(window) >= 0).any()]
-    how = replace(trial.options.network, images=trial.options.images or 24, seed=seed)
+    how = replace(trial.options.network, seed=seed)
     title = f"{columns['method']} {columns['objective']}".strip()
     training = train_mapper(mapper, trial.reader, windows, classes, trial.size, how, title)
     mapper.to(choose_device()).eval()
-    seasons = list(encode_seasons(mapper, trial.reader, [window for _, window in trial.scored]))
+    seasons = encode_seasons(mapper, trial.reader, [window for _, window in trial.scored])
     confusions = _score(trial, mapper.head, seasons, trial.dates(fraction), trial.majority(classes))
     return confusions.rows({**columns, "seed": seed, "fraction": fraction, "seconds": training["seconds"]})
 
