@@ -55,8 +55,8 @@ def members(season: Season, windows: slice | Tensor) -> Season:
 
 
 def until(season: Season, days: Tensor) -> Season:
-    """The seasons (B) as they were known at the end of a day each (B,). Where no image was taken by then one is left that
-    is valid nowhere and tells nothing."""
+    """The seasons (B) as they were known at the end of a day each (B,). Where no image was taken by then, one is left
+    that is valid nowhere and tells nothing."""
     taken = (season.days <= days[:, None]).sum(1)
     length = int(taken.max().clamp(min=1))
     b, n, _, e = season.tokens.shape
