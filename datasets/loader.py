@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,6 +103,8 @@ class SamplePlan:
     """Chance that an image is hidden from the context (it may still be a target)."""
     lead_zero: float = 0.1
     """Chance that a target is the origin's own image."""
+    early: float = 0.0
+    """Chance that a season for mapping ends early, after any of its images, so that a map can be asked for then."""
     seed: int = 0
 
 
@@ -177,17 +179,33 @@ class LabelLookup:
         return table[stored]
 
 
+WindowClasses = Callable[[Window], NDArray[np.int64]]
+"""Gives the class of every pixel (H, W) of a window in its year, -1 where it is unknown or not to be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClasses:
+    """The classes that a cube holds; -1 everywhere in a year without labels."""
+
+    reader: WindowReader
+    lookup: LabelLookup
+
+    def __call__(self, window: Window) -> NDArray[np.int64]:
+        stored = self.reader.labels(window)
+        return np.full((window.size, window.size), -1) if stored is None else self.lookup(stored)
+
+
 class LabelledSamples(Dataset[Sample]):
-    """Training samples for mapping: a season's images, thinned, with the labels of their year.
+    """Training samples for mapping: a season's images, thinned, with the classes of their year.
 
     Sample n depends on the seed and n alone. Nothing is to be forecast.
     """
 
     def __init__(
-        self, reader: WindowReader, windows: Sequence[Window], lookup: LabelLookup, plan: SamplePlan, length: int
+        self, reader: WindowReader, windows: Sequence[Window], classes: WindowClasses, plan: SamplePlan, length: int
     ) -> None:
-        """`windows` must lie in years with labels."""
-        self.reader, self.windows, self.lookup, self.plan, self.length = reader, windows, lookup, plan, length
+        """`windows` should hold classes; where one does not, nothing is learned from it."""
+        self.reader, self.windows, self.classes, self.plan, self.length = reader, windows, classes, plan, length
 
     def __len__(self) -> int:
         return self.length
@@ -197,15 +215,15 @@ class LabelledSamples(Dataset[Sample]):
         rng = np.random.default_rng([plan.seed, number])
         tiles = list(self.windows[int(rng.integers(len(self.windows)))].tiles(plan.size))
         window = tiles[int(rng.integers(len(tiles)))]
-        count = min(plan.images, len(window.days))
-        days = window.days[np.sort(rng.choice(len(window.days), count, replace=False))]
+        days = window.days
+        if plan.early and rng.random() < plan.early:
+            days = days[: int(rng.integers(1, len(days) + 1))]
+        count = min(plan.images, len(days))
+        days = days[np.sort(rng.choice(len(days), count, replace=False))]
         sample = season_sample(self.reader, window, days)
-        labels = self.reader.labels(window)
-        if labels is None:
-            raise ValueError(f"no labels of {window.year}")
         symmetry = int(rng.integers(8))
         images, clear, classes = (
-            np.ascontiguousarray(turn(array, symmetry)) for array in (sample.images, sample.clear, self.lookup(labels))
+            np.ascontiguousarray(turn(array, symmetry)) for array in (sample.images, sample.clear, self.classes(window))
         )
         return replace(sample, images=images, valid=clear, clear=clear, labels=classes)
 

@@ -61,6 +61,8 @@ def interpolate(images: Floats, days: NDArray[Any], valid: NDArray[np.bool_], at
     are sorted and may count from anywhere, as `at` does.
     """
     t, c, h, w = images.shape
+    if t == 0:
+        return np.full((len(at), c, h, w), np.nan, np.float32)
     flat, clear = images.reshape(t, c, -1), valid.reshape(t, -1)
     place = np.arange(t)[:, None]
     before = np.maximum.accumulate(np.where(clear, place, -1), 0)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 from safetensors.torch import save_file
-from torch.utils.data import DataLoader
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.legend import Legend
-from mmvsf.datasets.loader import LabelledSamples, LabelLookup, SamplePlan, collate, season_sample
+from mmvsf.datasets.loader import LabelLookup, StoredClasses, WindowClasses, season_sample
 from mmvsf.datasets.reader import WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows, spread
@@ -29,11 +29,11 @@ from .checkpoint import Checkpoint, check_fits, new_network
 from .device import autocast_precision, choose_device
 from .figures import map_figure, save
 from .forecast import by_novelty
-from .forest import features, train_forest
+from .forest import draw_pixels, features, most_frequent, train_forest
 from .mapfile import MapWriter
-from .mapper import CropMapper, MappingLoss, predict
+from .mapper import CropMapper, MappingOptions, predict, train_mapper
 from .metrics import class_scores, confusion
-from .training import Bar, Training, console, quiet_lightning
+from .training import console
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     if cube.legend is None:
         raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
     reader = WindowReader(cube, checkpoint.normalisation)
-    lookup, names = LabelLookup(cube.legend.codes), [entry.name for entry in cube.legend.classes]
+    classes_of = StoredClasses(reader, LabelLookup(cube.legend.codes))
+    names = [entry.name for entry in cube.legend.classes]
     index = index_windows(cube)
     windows: dict[Part, list[Window]] = {
         part: [window for window in index[part] if window.year in cube.label_years] for part in ("train", *HELD_OUT)
@@ -83,16 +84,17 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
         network = new_network(network.config, checkpoint.normalisation)
     size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
     mapper = CropMapper(network, len(names), weather=checkpoint.weather, freeze=options.freeze)
-    training = _train(mapper, reader, windows["train"], lookup, size, options)
+    how = MappingOptions(options.steps, options.batch_size, options.images, options.learning_rate, seed=options.seed)
+    training = train_mapper(mapper, reader, windows["train"], classes_of, size, how)
     device = choose_device()
     mapper.to(device).eval()
     started = time.perf_counter()
-    scores = _score(mapper, reader, windows, lookup, names, size, options)
+    scores = _score(mapper, reader, windows, classes_of, names, size, options)
     scored = time.perf_counter()
     year = options.year or _map_year(cube)
     if year not in cube.years:
         raise InputError(f"--year {year}: {cube.path} has the years {', '.join(map(str, cube.years))}")
-    panels = _draw_map(mapper, reader, lookup, cube.legend, size, year, folder)
+    panels = _draw_map(mapper, reader, classes_of, cube.legend, size, year, folder)
     save(map_figure(panels, cube.legend), folder / "map.png")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in mapper.state_dict().items()}
     save_file(state, str(folder / "mapper.safetensors"))
@@ -115,53 +117,11 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     return metrics
 
 
-def _train(
-    mapper: CropMapper,
-    reader: WindowReader,
-    windows: Sequence[Window],
-    lookup: LabelLookup,
-    size: int,
-    options: CropmapOptions,
-) -> dict[str, Any]:
-    """Finetune; returns what metrics.json says of it."""
-    plan = SamplePlan(size=size, images=options.images, seed=options.seed)
-    samples = LabelledSamples(reader, windows, lookup, plan, options.steps * options.batch_size)
-    module = Training(
-        mapper, MappingLoss(), learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
-    )
-    precision = autocast_precision(choose_device())
-    started = time.perf_counter()
-    with quiet_lightning():
-        trainer = lightning.Trainer(
-            max_steps=options.steps,
-            max_epochs=-1,
-            accelerator="auto",
-            devices=1,
-            precision="bf16-mixed" if precision else "32-true",
-            gradient_clip_val=1.0,
-            callbacks=[Bar("mapping crops", options.steps, 0)],
-            enable_checkpointing=False,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, DataLoader(samples, options.batch_size, collate_fn=collate))
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    seconds = time.perf_counter() - started
-    return {
-        "seconds": round(seconds, 1),
-        "steps": options.steps,
-        "windows_per_second": round(options.steps * options.batch_size / seconds, 1),
-        "losses": module.losses,
-    }
-
-
 def _score(
     mapper: CropMapper,
     reader: WindowReader,
     windows: dict[Part, list[Window]],
-    lookup: LabelLookup,
+    classes_of: WindowClasses,
     names: Sequence[str],
     size: int,
     options: CropmapOptions,
@@ -169,8 +129,9 @@ def _score(
     """One row for every held-out set that has windows and every method, all on the same pixels."""
     console.print("training the random forest")
     known = spread(windows["train"], options.score_windows)
-    forest = train_forest(reader, known, lookup, pixels=options.forest_pixels, seed=options.seed)
-    majority = _most_frequent(reader, known, lookup, len(names))
+    drawn = draw_pixels(partial(features, reader), known, classes_of, pixels=options.forest_pixels, seed=options.seed)
+    forest = train_forest(*drawn, options.seed)
+    majority = most_frequent(known, classes_of, len(names))
     precision = autocast_precision(choose_device())
     rows = []
     for part in HELD_OUT:
@@ -180,7 +141,7 @@ def _score(
             continue
         for window in track(spread(windows[part], options.score_windows), f"scoring maps, {part}", console=console):
             for tile in window.tiles(size):
-                labels = lookup(_stored_labels(reader, tile)).ravel()
+                labels = classes_of(tile).ravel()
                 found = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
                 counts["mmvsf"] += confusion(labels, found, len(names))
                 guessed = forest.predict(features(reader, tile)).astype(np.int64)
@@ -188,19 +149,6 @@ def _score(
                 counts["majority"] += confusion(labels, np.full_like(labels, majority), len(names))
         rows += [{"set": part, "method": method, **class_scores(c, names)} for method, c in counts.items()]
     return rows
-
-
-def _stored_labels(reader: WindowReader, window: Window) -> NDArray[np.uint16]:
-    labels = reader.labels(window)
-    return np.zeros((window.size, window.size), np.uint16) if labels is None else labels
-
-
-def _most_frequent(reader: WindowReader, windows: Sequence[Window], lookup: LabelLookup, classes: int) -> int:
-    count = np.zeros(classes, np.int64)
-    for window in windows:
-        labels = lookup(_stored_labels(reader, window))
-        count += np.bincount(labels[labels >= 0], minlength=classes)
-    return int(count.argmax())
 
 
 def _map_year(cube: Cube) -> int:
@@ -212,7 +160,7 @@ def _map_year(cube: Cube) -> int:
 def _draw_map(
     mapper: CropMapper,
     reader: WindowReader,
-    lookup: LabelLookup,
+    classes_of: WindowClasses,
     legend: Legend,
     size: int,
     year: int,
@@ -240,7 +188,7 @@ def _draw_map(
                         rows, columns = tile.slices_in(block, side)
                         share = predict(mapper, [season_sample(reader, tile)], precision)[0]
                         classes[rows, columns], confidence[rows, columns] = share.argmax(0), share.max(0)
-                        labels[rows, columns] = lookup(_stored_labels(reader, tile))
+                        labels[rows, columns] = classes_of(tile)
             writer.write(block, classes, confidence)
             if block in shown:
                 name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"

@@ -151,6 +151,12 @@ def antecedent(weather: Tensor) -> Tensor:
     return torch.cat([weight @ weather for weight in weights], -1)
 
 
+def growing_degrees(celsius: Tensor) -> Tensor:
+    """Growing degrees (...) of days with the extremes tmin and tmax (..., 2) in C, over 10 C and capped at 30 C as for
+    maize: both extremes are confined before averaging (McMaster and Wilhelm, 1997, method 2)."""
+    return celsius.clamp(10, 30).mean(-1) - 10
+
+
 class WeatherEncoder(nn.Module):
     """A forward-only recurrence over daily weather, run once for each distinct series of a batch."""
 
@@ -165,16 +171,12 @@ class WeatherEncoder(nn.Module):
         self.lstm = nn.LSTM(len(variables) + 2 + 2 * HARMONICS, width, batch_first=True)
 
     def heat(self, weather: Tensor) -> Tensor:
-        """Growing degrees (U, D, 2) of each day over 0 C and, capped at 30 C as for maize, over 10 C.
-
-        The second as McMaster and Wilhelm (1997), method 2: both extremes are confined before averaging.
-        Zero where the weather has no temperatures.
-        """
+        """Growing degrees (U, D, 2) of each day over 0 C and, as `growing_degrees`, over 10 C. Zero where the weather
+        has no temperatures."""
         celsius = (weather.float() * self.std + self.mean)[..., self.extremes]
         if not self.extremes:
             return weather.new_zeros(*weather.shape[:-1], 2)
-        over_10 = celsius.clamp(10, 30).mean(-1) - 10
-        return torch.stack([celsius.mean(-1).clamp(min=0), over_10], -1)
+        return torch.stack([celsius.mean(-1).clamp(min=0), growing_degrees(celsius)], -1)
 
     def forward(self, weather: Tensor, start: Tensor, index: Tensor) -> Memory:
         """Memory of normalised weather (U, D, V) whose first rows are the days start (U,)."""
@@ -184,34 +186,45 @@ class WeatherEncoder(nn.Module):
         with torch.autocast(weather.device.type, enabled=False):
             daily = torch.cat([weather.float(), heat / 15, year_phase(days)], -1)
             state, _ = self.lstm(daily)
-            total = torch.cat([weather.float() / 50, heat / 1000], -1).cumsum(1)
             recent = antecedent(weather.float())
-        state, total, recent = (F.pad(x, (0, 0, 1, 0)) for x in (state, total, recent))
-        return Memory(state, total, recent, start, index)
+        state, recent = (F.pad(x, (0, 0, 1, 0)) for x in (state, recent))
+        return Memory(state, self.totals(weather), recent, start, index)
+
+    def totals(self, weather: Tensor) -> Tensor:
+        """(U, D + 1, V + 2): sums of normalised weather (U, D, V) and of growing degrees over the first k days, k = 0
+        ... D, scaled to order one a season."""
+        daily = torch.cat([weather.float() / 50, self.heat(weather) / 1000], -1)
+        return F.pad(daily.cumsum(1), (0, 0, 1, 0))
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class Series:
     """A series of images as the network sees it, sorted by day."""
 
     tokens: Tensor
     """(B, N, T, E): the embeddings; they are what downstream tasks use."""
     days: Tensor
     """(B, T)."""
-    rank: Tensor
-    """(B, T): place of each image of the batch in the order of days."""
     pixels: Tensor
     """(B, N, T, p * p, C): the images, 0 where not valid."""
     valid: Tensor
     """(B, N, T, p * p) bool."""
     fine: Tensor | None
     """(B, N, T, p * p, fine): full-resolution features."""
-    memory: Memory
     size: tuple[int, int]
     """H and W."""
 
 
-def last_clear(encoded: Encoded, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Encoded(Series):
+    """A series, and what a forecast from it needs besides."""
+
+    rank: Tensor
+    """(B, T): place of each image of the batch in the order of days."""
+    memory: Memory
+
+
+def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The latest valid pixel on or before each day (B, P).
 
     Returns its bands (B, N, P, p * p, C), its day (B, N, P, p * p) and whether there is one (same, bool).
@@ -243,7 +256,7 @@ class PixelDecoder(nn.Module):
         inputs = self.coarse + config.fine + len(config.bands) + 2
         self.mlp = nn.Sequential(nn.Linear(inputs, config.pixel_width), nn.GELU())
 
-    def forward(self, tokens: Tensor, encoded: Encoded, seen_until: Tensor, day: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, encoded: Series, seen_until: Tensor, day: Tensor) -> Tensor:
         """Features (B, N, P, p * p, pixel width) from embeddings (B, N, P, E) for a day (B, P), using images
         on or before the days `seen_until` (B, P)."""
         x = self.norm(tokens)
@@ -255,7 +268,7 @@ class PixelDecoder(nn.Module):
         out: Tensor = self.mlp(torch.cat([part.to(parts[0].dtype) for part in parts], -1))
         return out
 
-    def _pool(self, x: Tensor, encoded: Encoded, fine: Tensor, seen_until: Tensor) -> Tensor:
+    def _pool(self, x: Tensor, encoded: Series, fine: Tensor, seen_until: Tensor) -> Tensor:
         """Full-resolution features pooled over time by coarse attention: (B, N, P, p * p, fine)."""
         q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(2, 3)
         k = self.key(encoded.tokens).unflatten(-1, (self.heads, -1)).transpose(2, 3)
@@ -361,7 +374,7 @@ class MMVSF(nn.Module):
         if config.fine:
             planes = from_patches(masked, h, w).flatten(0, 1)
             fine = to_patches(self.fine(planes).unflatten(0, (b, t)), p) * valid[..., None]
-        return Encoded(x, days, rank, pixels, valid, fine, memory, (h, w))
+        return Encoded(x, days, pixels, valid, fine, (h, w), rank, memory)
 
     def _across_space(self, x: Tensor, usable: Tensor, keep: Tensor | None) -> Tensor:
         """Each image's patches see each other; masked patches are left out, which is what saves time."""

@@ -45,6 +45,18 @@ def rate(step: int, steps: int, warmup: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
+def scheduled_optimizer(
+    network: nn.Module, learning_rate: float, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW over what is not frozen, without decay of biases and norms, and its rate over so many steps."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    decay, rest = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
+    warmup = max(1, min(100, steps // 10))
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, warmup))
+
+
 class Training(lightning.LightningModule, Generic[Network]):
     """One network under one objective. `losses` holds [step, training or None, validation or None]."""
 
@@ -87,12 +99,7 @@ class Training(lightning.LightningModule, Generic[Network]):
         self.losses.append([self.global_step, None, float(mean)])
 
     def configure_optimizers(self) -> Any:
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        decay, rest = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-        groups = [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.98))
-        warmup = max(1, min(100, self.steps // 10))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, self.steps, warmup))
+        optimizer, schedule = scheduled_optimizer(self.network, self.learning_rate, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:

@@ -18,6 +18,7 @@ from mmvsf.datasets.loader import (
     LabelledSamples,
     LabelLookup,
     SamplePlan,
+    StoredClasses,
     Windows,
     collate,
     season_sample,
@@ -168,7 +169,7 @@ def test_labels_turn_with_the_images(reader: WindowReader) -> None:
     assert cube.legend is not None
     lookup = LabelLookup(cube.legend.codes)
     windows = index_windows(cube)["train"]
-    samples = LabelledSamples(reader, windows, lookup, SamplePlan(images=30), 12)
+    samples = LabelledSamples(reader, windows, StoredClasses(reader, lookup), SamplePlan(images=30), 12)
     for number in range(12):
         sample = samples[number]
         assert sample.labels is not None and set(np.unique(sample.labels)) <= {0, 1, 2}
