@@ -12,8 +12,9 @@ from mmvsf.datasets.errors import InputError
 from ..device import choose_device
 from .document import write_results
 from .plan import PlanFiles
-from .results import Findings, Section
+from .results import Findings
 from .runner import results_of, run_plan
+from .sections import Section
 from .settings import Settings
 
 

@@ -98,20 +98,25 @@ def interval(
     common = sorted(set.intersection(*(set(units) for units in parts)))
     if not common:
         return None
-    years = sorted({year for year, _ in common})
-    of_year = [[place for place, key in enumerate(common) if key[0] == year] for year in years]
     errors = np.array([[units[key][0] for key in common] for units in parts])  # (methods, units)
     counts = np.array([[units[key][1] for key in common] for units in parts], float)
-    weights = np.zeros((DRAWS, len(common)))
-    rng = np.random.default_rng(seed)
-    for draw in range(DRAWS):
-        for year in rng.integers(len(years), size=len(years)):
-            own = of_year[year]
-            np.add.at(weights[draw], rng.choice(own, len(own)), 1)
+    weights = two_level_weights([year for year, _ in common], DRAWS, seed)
     drawn = statistic((errors @ weights.T) / (counts @ weights.T))
     value = statistic((errors.sum(1) / counts.sum(1))[:, None])[0]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(float(value), float(low), float(high), len(common))
+
+
+def two_level_weights(years: Sequence[int], draws: int, seed: int = 0) -> NDArray[np.float64]:
+    """(draws, units): how often each unit is drawn, when years are drawn first and then units in each of them; `years`
+    are those of the units."""
+    of_year = [np.flatnonzero(np.asarray(years) == year) for year in sorted(set(years))]
+    weights = np.zeros((draws, len(years)))
+    rng = np.random.default_rng(seed)
+    for draw in range(draws):
+        for year in rng.integers(len(of_year), size=len(of_year)):
+            np.add.at(weights[draw], rng.choice(of_year[year], len(of_year[year])), 1)
+    return weights
 
 
 def difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 
 from ..figures import save
 from .plan import Plan
-from .results import NAMES, Findings, Section, Table, as_json
+from .results import Findings
 from .runner import Result
+from .sections import NAMES, Section, Table, as_json
 
 RESULTS, CURVES = "results.json", "curves.png"
 
@@ -42,7 +43,7 @@ def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
         ["years held out in turn", ", ".join(map(str, sorted(plans[0].years)))],
         ["years with all objectives and seeds", ", ".join(map(str, plans[0].few))],
         ["seeds in those years", ", ".join(map(str, range(settings.seeds)))],
-        *([key.replace("_", " "), str(value)] for key, value in settings.of_a_piece.items()),
+        *([key.replace("_", " "), str(value)] for key, value in settings.of_judging.items()),
         ["parameters of the network", "–" if trained is None else f"{trained['parameters']:,}"],
         ["program", f"mmvsf {version('mmvsf')}, commit {_commit()}, torch {torch.__version__}"],
         ["machine", "; ".join(machines)],

@@ -13,12 +13,13 @@ from mmvsf.datasets.variables import Split
 
 from ..checkpoint import WEIGHTS
 from ..objectives import OBJECTIVES
+from .crops import CropTrial, baselines, finetuned, frozen, scratch
 from .forecasts import baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
-from .training import load, pretrain, train_convlstm, try_rate
+from .training import load, network_config, pretrain, train_convlstm, try_rate
 from .weather import weather_rows
 
 Work = Callable[[EvaluationSet, Path], Result]
@@ -70,14 +71,21 @@ class Plan:
         return (*self.few, *rest)[: self.settings.years or None]
 
     def stages(self) -> list[list[Chain]]:
-        """First the trials of learning rates, then everything."""
+        """First the trials of learning rates, then forecasts, then crop maps, which need the pretrained encoders."""
         trials: list[Chain] = [
             [piece] for objective in self._objectives(self.few[0]) for piece in self._trials(objective)
         ]
-        return [trials, [chain for year in self.years for chain in self._of_year(year)]]
+        forecasts = [chain for year in self.years for chain in self._of_year(year)]
+        if self.control or self.cube.legend is None:
+            return [trials, forecasts]
+        return [trials, forecasts, [[piece] for year in self.years for piece in self._crops(year)]]
 
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.few else list(OBJECTIVES)
+
+    def _seeds(self, year: int, objective: str) -> range:
+        first = year == self.few[0] or (year in self.few and objective in CLAIM and not self.control)
+        return range(self.settings.seeds if first else 1)
 
     def _trials(self, objective: str) -> list[Piece]:
         """One piece a learning rate, on the first fold; none where there is nothing to choose."""
@@ -99,8 +107,9 @@ class Plan:
         few = year in self.few
         chains: list[Chain] = [
             self._of_network(year, objective, seed, few and not self.control)
-            for seed in range(self.settings.seeds if few else 1)
+            for seed in range(self.settings.seeds)
             for objective in self._objectives(year)
+            if seed in self._seeds(year, objective)
         ]
         if few and not self.control:
             chains.append([self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm)])
@@ -141,12 +150,49 @@ class Plan:
             raise ValueError("this region has no oracle")
         return {"rows": oracle_rows(data, self.oracle)}
 
+    def _crops(self, year: int) -> list[Piece]:
+        """Crop maps: frozen encoders wherever there are some; finetuned ones and networks from scratch in the first
+        year; what learns without a network in every year."""
+
+        def trial(data: EvaluationSet) -> CropTrial:
+            return CropTrial.of(data.cube, data.fold, data.reader.normalisation, self.settings.crops)
+
+        def home(objective: str, seed: int) -> Path:
+            return self.folder / f"pretrain/{year}/{objective}/{seed}"
+
+        def head(objective: str, seed: int) -> Work:
+            return lambda data, _: {"rows": frozen(trial(data), load(home(objective, seed)), objective, (seed,))}
+
+        def whole(objective: str, seed: int) -> Work:
+            return lambda data, _: {
+                "rows": finetuned(trial(data), load(home(objective, seed)), objective, head_weather=True, seed=seed)
+            }
+
+        def alone(weather: bool, seed: int) -> Work:
+            config = network_config(self.cube, self.settings)
+            return lambda data, _: {"rows": scratch(trial(data), config, weather=weather, seed=seed)}
+
+        works: dict[str, Work] = {}
+        for seed in range(self.settings.seeds):
+            if year == self.few[0]:
+                works |= {f"finetuned/{name}/{seed}": whole(name, seed) for name in self._objectives(year)}
+                works |= {f"scratch/weather/{seed}": alone(True, seed), f"scratch/none/{seed}": alone(False, seed)}
+            trained = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
+            works |= {f"frozen/{name}/{seed}": head(name, seed) for name in trained}
+        works["without/0"] = lambda data, _: {"rows": baselines(trial(data))}
+        return [self._piece(f"crops/{year}/{name}", year, work) for name, work in works.items()]
+
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
         network, found = train_convlstm(data, self.rate("mm-vsf"), 0, self.settings, folder)
         return {**found, "rows": network_rows(network, data, "convlstm", weather=True)}
 
     def _piece(self, name: str, year: int, work: Work, keeps: tuple[str, ...] = ()) -> Piece:
-        settings = {"cube": self.cube.identity, **self.settings.of_a_piece}
+        kinds = {
+            "rate": self.settings.of_training,
+            "pretrain": self.settings.of_training,
+            "crops": self.settings.of_crops,
+        }
+        settings = {"cube": self.cube.identity, **kinds.get(name.split("/")[0], self.settings.of_judging)}
         return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
 
     def _data(self, year: int) -> EvaluationSet:

@@ -5,48 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from mmvsf.datasets.pairs import LEADS
 
 from ..metrics import ALL_LEADS, lead_name
 from .compare import Interval, captured, difference, over_seeds, pick, relative_gain
+from .crop_results import crop_section
 from .forecasts import ORACLES
 from .items import BASELINES
 from .runner import Result
+from .sections import NAMES, SETS, Section, Table
 from .settings import CLAIM
 from .tally import ALL, COVERS, Row
 from .weather import VARIANTS
 
-SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and year"}
 LEAD_NAMES = tuple(map(lead_name, LEADS))
-NAMES = {
-    "sm-mae": "SM-MAE",
-    "mm-mae": "MM-MAE",
-    "sm-vsf": "SM-VSF",
-    "mm-vsf": "MM-VSF",
-    "kg-vsf": "KG-VSF",
-    "convlstm": "ConvLSTM, from scratch",
-}
 FORECASTERS = (*BASELINES, "convlstm", "sm-vsf", "kg-vsf", "mm-vsf", *ORACLES)
 YEARS = ("new_year", "both")
 """The sets of a held-out year, by which the claim is judged."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Texts in rows; the first column names the row."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Section:
-    title: str
-    text: str
-    tables: Sequence[Table] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +50,7 @@ class Findings:
             of_weather(self),
             of_control(self),
             of_missing(self),
+            crop_section(self.rows, self.few),
         ]
         return [section for section in made if section is not None]
 
@@ -84,7 +61,7 @@ def flatten(results: Iterable[Result]) -> list[Row]:
     for result in results:
         kind, *_, last = str(result["piece"]).split("/")
         seed = int(last) if last.isdigit() else 0
-        rows += [{"kind": kind, "seed": seed, **row} for row in result.get("rows", ())]
+        rows += [{"piece": kind, "seed": seed, **row} for row in result.get("rows", ())]
     return rows
 
 
@@ -98,12 +75,12 @@ def name_of(method: str) -> str:
 
 def claims(found: Findings) -> Section | None:
     """Is MM-VSF better than each of the others, over all held-out years?"""
-    ours = pick(found.rows, kind="forecast", method="mm-vsf", variable="mean", cover=ALL)
+    ours = pick(found.rows, piece="forecast", method="mm-vsf", variable="mean", cover=ALL)
     if not ours:
         return None
     rows = []
     for method in ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf"):
-        theirs = pick(found.rows, kind="forecast", method=method, variable="mean", cover=ALL)
+        theirs = pick(found.rows, piece="forecast", method=method, variable="mean", cover=ALL)
         for part in YEARS:
             a, b = pick(theirs, set=part), pick(ours, set=part)
             a, b = _common_seeds(a, b)
@@ -150,7 +127,7 @@ def share_text(share: Interval) -> str:
 
 def _control_gain(found: Findings) -> Interval | None:
     parts = [
-        pick(found.control_rows, kind="forecast", method=method, variable="mean", cover=ALL, set=YEARS)
+        pick(found.control_rows, piece="forecast", method=method, variable="mean", cover=ALL, set=YEARS)
         for method in CLAIM
     ]
     return difference(*parts) if all(parts) else None
@@ -163,7 +140,7 @@ def by_lead(found: Findings) -> Section | None:
         rows = []
         for method in FORECASTERS:
             own = pick(
-                found.rows, kind="forecast", method=method, set=part, variable="mean", cover=ALL, year=tuple(found.few)
+                found.rows, piece="forecast", method=method, set=part, variable="mean", cover=ALL, year=tuple(found.few)
             )
             if own:
                 cells = [_cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES] + [_cell(own, "mse")]
@@ -187,7 +164,7 @@ def of_ndvi(found: Findings) -> Section | None:
         rows = []
         for method in FORECASTERS:
             own = pick(
-                found.rows, kind="forecast", method=method, set=part, variable="ndvi", cover=ALL, year=tuple(found.few)
+                found.rows, piece="forecast", method=method, set=part, variable="ndvi", cover=ALL, year=tuple(found.few)
             )
             if own:
                 rows.append([name_of(method), *(_cell(own, score) for score in scores)])
@@ -203,7 +180,7 @@ def of_ndvi(found: Findings) -> Section | None:
 
 
 def by_band(found: Findings) -> Section | None:
-    own = pick(found.rows, kind="forecast", set="new_year", cover=ALL, year=tuple(found.few))
+    own = pick(found.rows, piece="forecast", set="new_year", cover=ALL, year=tuple(found.few))
     bands = [name for name in dict.fromkeys(row["variable"] for row in own) if name != "mean"]
     rows = []
     for method in FORECASTERS:
@@ -218,7 +195,7 @@ def by_band(found: Findings) -> Section | None:
 
 def by_year(found: Findings) -> Section | None:
     """Gains of single years: one year proves nothing."""
-    base = pick(found.rows, kind="forecast", set="new_year", variable="mean", cover=ALL)
+    base = pick(found.rows, piece="forecast", set="new_year", variable="mean", cover=ALL)
     methods = ("persistence", "previous year", "climatology", *CLAIM)
     rows = []
     for year in sorted({row["year"] for row in base}):
@@ -237,7 +214,7 @@ def by_year(found: Findings) -> Section | None:
 
 
 def of_weather(found: Findings) -> Section | None:
-    rows = pick(found.rows, kind="weather", variable="mean")
+    rows = pick(found.rows, piece="weather", variable="mean")
     if not rows:
         return None
     tables = []
@@ -266,8 +243,8 @@ def _oracle_tables(found: Findings) -> list[Table]:
     rows = []
     for cover in (ALL, *COVERS):
         picked = {
-            name: pick(base, kind=kind, method=name, cover=cover)
-            for kind, name in (("forecast", "sm-vsf"), ("forecast", "mm-vsf"), ("weather", "usual weather in the gap"),
+            name: pick(base, piece=piece, method=name, cover=cover)
+            for piece, name in (("forecast", "sm-vsf"), ("forecast", "mm-vsf"), ("weather", "usual weather in the gap"),
                                ("weather", "as it is"), *(("forecast", name) for name in ORACLES))
         }  # fmt: skip
         if not all(picked.values()):
@@ -293,7 +270,7 @@ def _oracle_tables(found: Findings) -> list[Table]:
 
 def of_control(found: Findings) -> Section | None:
     """SM-VSF and MM-VSF where the weather moves nothing."""
-    rows = pick(found.control_rows, kind="forecast", variable="mean", cover=ALL, set=YEARS)
+    rows = pick(found.control_rows, piece="forecast", variable="mean", cover=ALL, set=YEARS)
     if not rows:
         return None
     table = []
@@ -316,7 +293,7 @@ def of_control(found: Findings) -> Section | None:
 
 
 def of_missing(found: Findings) -> Section | None:
-    rows = pick(found.rows, kind="missing", cover=ALL, set=YEARS)
+    rows = pick(found.rows, piece="missing", cover=ALL, set=YEARS)
     if not rows:
         return None
     table = []
@@ -341,16 +318,3 @@ def _cell(rows: Sequence[Row], score: str, digits: int = 3) -> str:
 
 def _listed(values: Sequence[int]) -> str:
     return " and ".join(map(str, values))
-
-
-def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
-    return [
-        {
-            "title": section.title,
-            "text": section.text,
-            "tables": [
-                {"caption": t.caption, "head": list(t.head), "rows": [list(r) for r in t.rows]} for t in section.tables
-            ],
-        }
-        for section in sections
-    ]

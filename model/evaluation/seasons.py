@@ -123,7 +123,8 @@ def train_head(
         with torch.autocast(device.type, precision, enabled=precision is not None):
             scores = head(_tensors(batch, lambda tensor: tensor.to(device)))
         optimizer.zero_grad()
-        mapping_loss(scores, labels[drawn].to(device)).backward()
+        loss = mapping_loss(scores, labels[drawn].to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from .crops import CropOptions
 
 CLAIM = ("sm-vsf", "mm-vsf")
 """The objectives by which the claim about weather is decided."""
@@ -18,7 +20,7 @@ class Settings:
     size: int = 16
     """Pixels a side of the training windows; forecasts are judged on windows of 32."""
     images: int = 12
-    mask_ratio: float = 0.5
+    mask_ratio: float = 0.25
     rates: tuple[float, ...] = (1e-3, 2e-3, 4e-3)
     """Peak learning rates of which each objective takes the best by validation loss, after a third of the steps."""
     network: str = "compact"
@@ -29,18 +31,35 @@ class Settings:
     gaps: int = 4
     """Missing images of each window."""
 
+    crops: CropOptions = field(default_factory=CropOptions)
+
     years: int = 0
     """How many years CLAIM is held out in turn; 0 for all of the cube."""
     few: int = 2
     """How many years are held out for all else."""
     seeds: int = 3
-    """Trainings of each objective in the `few` years; in the others there is one."""
+    """Trainings of each objective in the first of the `few` years, and of CLAIM in all of them; elsewhere one."""
 
     @property
-    def of_a_piece(self) -> dict[str, Any]:
-        """All that the result of a piece depends on."""
-        return {key: value for key, value in asdict(self).items() if key not in ("years", "few", "seeds")}
+    def of_training(self) -> dict[str, Any]:
+        """All that a pretrained encoder depends on, beside objective, year and seed."""
+        return self._some("steps", "batch_size", "size", "images", "mask_ratio", "rates", "network")
+
+    @property
+    def of_judging(self) -> dict[str, Any]:
+        """All that judged forecasts depend on."""
+        return {**self.of_training, **self._some("windows", "pairs", "gaps")}
+
+    @property
+    def of_crops(self) -> dict[str, Any]:
+        """All that crop maps depend on."""
+        return {**self.of_training, **self._some("crops")}
+
+    def _some(self, *names: str) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name in names}
 
 
 FULL = Settings()
-QUICK = Settings(steps=60, rates=(2e-3,), windows=4, pairs=8, gaps=2, years=2, few=1, seeds=1)
+QUICK = Settings(
+    steps=60, rates=(2e-3,), windows=4, pairs=8, gaps=2, crops=CropOptions.quick(), years=2, few=1, seeds=1
+)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
+from mmvsf.datasets.cube import Cube
 
 from ..checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from ..convlstm import ConvLSTM
@@ -51,8 +52,12 @@ def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Setting
 
 def _new(data: EvaluationSet, seed: int, settings: Settings) -> MMVSF:
     lightning.seed_everything(seed, verbose=False)
-    config = NetworkConfig(data.cube.bands, data.cube.weather, **SIZES[settings.network])
-    return new_network(config, data.reader.normalisation)
+    return new_network(network_config(data.cube, settings), data.reader.normalisation)
+
+
+def network_config(cube: Cube, settings: Settings) -> NetworkConfig:
+    """The size that the settings ask for, for the bands and the weather of a cube."""
+    return NetworkConfig(cube.bands, cube.weather, **SIZES[settings.network])
 
 
 def train_convlstm(

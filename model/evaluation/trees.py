@@ -3,6 +3,8 @@ so that a warm year and a cool one look alike on that axis."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -51,4 +53,4 @@ def train_trees(x: Floats, y: NDArray[np.int64], seed: int = 0) -> HistGradientB
 
 
 def _new_year(year: int) -> int:
-    return day_number(np.datetime64(f"{year}-01-01").item())
+    return day_number(date(year, 1, 1))

@@ -1,0 +1,179 @@
+"""What the trials of crop mapping found, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compare import DRAWS, Interval, Spread, pick, two_level_weights
+from .crops import RANDOM, SEASON
+from .sections import NAMES, SETS, Section, Table
+from .tally import Row
+
+METHODS = (
+    ("majority", "", "none"),
+    ("rotation", "", "none"),
+    ("random_forest", "", "none"),
+    ("gdd_trees", "", "degree-days"),
+    ("scratch", "", "none"),
+    ("scratch", "", "encoder"),
+    *(("frozen", objective, weather) for objective in NAMES for weather in ("none", "head", "encoder")),
+    *(("finetuned", objective, weather) for objective in NAMES for weather in ("none", "head", "encoder")),
+)
+"""(method, objective, who sees the weather) in the order of the tables."""
+TITLES = {
+    "majority": "majority class",
+    "rotation": "rotation: last year's label",
+    "random_forest": "random forest",
+    "gdd_trees": "boosted trees on degree-days",
+    "scratch": "from scratch",
+}
+WEATHER = {"none": "no weather", "head": "weather to the head", "encoder": "weather to the encoder"}
+
+Method = tuple[str, str, str]
+
+
+def crop_section(rows: Sequence[Row], years: Sequence[int]) -> Section | None:
+    """All tables of crop mapping; `years` are those with all methods."""
+    rows = pick(rows, piece="crops")
+    if not rows:
+        return None
+    few = pick(rows, year=tuple(years))
+    tables = [
+        _by_set(few),
+        _by_fraction(few),
+        _by_date(few),
+        _by_kind(few),
+        _by_year(rows),
+        _pairs(few),
+    ]
+    text = (
+        "Mean F1 over the classes, of pixels whose label was never seen, from a season's images and weather. ± is the"
+        " standard deviation over seeds (of encoder, head and drawn fields). Frozen: a head on the pretrained encoder,"
+        " which is left as it is; finetuned: both trained. Who sees the weather is said, since input and pretraining"
+        " are two things. The random split holds out pixels of the very fields and seasons that are learned from."
+    )
+    return Section("Crop maps", text, [table for table in tables if table is not None])
+
+
+def name(method: Method) -> str:
+    kind, objective, weather = method
+    if kind in ("majority", "rotation", "random_forest", "gdd_trees"):
+        return TITLES[kind]
+    what = TITLES.get(kind) or f"{NAMES.get(objective, objective)} {kind}"
+    return f"{what}, {WEATHER[weather]}"
+
+
+def _of(rows: Sequence[Row], method: Method, **wanted: object) -> list[Row]:
+    return pick(rows, method=method[0], objective=method[1], weather=method[2], **wanted)
+
+
+def _table(rows: Sequence[Row], caption: str, key: str, columns: Sequence[tuple[object, str]]) -> Table | None:
+    """Mean F1 of every method by the values of one key of the rows."""
+    body = []
+    for method in METHODS:
+        own = _of(rows, method)
+        cells = [mean_f1(pick(own, **{key: value})) for value, _ in columns]
+        if any(cells):
+            body.append([name(method), *("–" if cell is None else cell.text() for cell in cells)])
+    return Table(caption, ["method", *(title for _, title in columns)], body) if body else None
+
+
+def _by_set(rows: Sequence[Row]) -> Table | None:
+    whole = pick(rows, fraction=1.0, date=SEASON, kind="all")
+    columns = [*SETS.items(), (RANDOM, "random split")]
+    return _table(whole, "Mean F1 by held-out set, whole season, all labelled fields", "set", columns)
+
+
+def _by_fraction(rows: Sequence[Row]) -> Table | None:
+    whole = pick(rows, date=SEASON, kind="all", set=("new_year", "both"))
+    shares = sorted({row["fraction"] for row in whole}, reverse=True)
+    if len(shares) < 2:
+        return None
+    columns = [(share, f"{100 * share:g} %") for share in shares]
+    return _table(whole, "Mean F1 in held-out years by share of the labelled fields", "fraction", columns)
+
+
+def _by_date(rows: Sequence[Row]) -> Table | None:
+    whole = pick(rows, fraction=1.0, kind="all", set=("new_year", "both"))
+    dates = sorted({row["date"] for row in whole})  # "06-01" … before "season"
+    if len(dates) < 2:
+        return None
+    columns = [(date, date if date == SEASON else f"until {date}") for date in dates]
+    return _table(whole, "Mean F1 in held-out years by date: how early is the crop known?", "date", columns)
+
+
+def _by_kind(rows: Sequence[Row]) -> Table | None:
+    whole = pick(rows, fraction=1.0, date=SEASON, set=("new_year", "both"))
+    columns = [(kind, kind) for kind in ("interior", "edge")]
+    return _table(whole, "Mean F1 in held-out years inside fields and along their edges", "kind", columns)
+
+
+def _by_year(rows: Sequence[Row]) -> Table | None:
+    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set="new_year", seed=0)
+    years = sorted({row["year"] for row in whole})
+    if len(years) < 2:
+        return None
+    columns = [(year, str(year)) for year in years]
+    return _table(whole, "Mean F1 by held-out year, known places, seed 0", "year", columns)
+
+
+def _pairs(rows: Sequence[Row]) -> Table | None:
+    """Frozen and finetuned MM-VSF beside the other encoders and methods, on the same site-years."""
+    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set=("new_year", "both"))
+    body = []
+    for kind in ("frozen", "finetuned"):
+        ours = _of(whole, (kind, "mm-vsf", "encoder"))
+        for other in METHODS:
+            theirs = _of(whole, other)
+            same = other[0] == kind and other[1] != "mm-vsf"
+            if ours and theirs and (same or other[0] in ("random_forest", "gdd_trees", "scratch")):
+                gain = f1_difference(ours, theirs)
+                if gain is not None:
+                    body.append([f"MM-VSF {kind}", name(other), gain.text(), str(gain.units)])
+    head = ["method", "other method", "difference in mean F1", "site-years"]
+    return Table("Mean F1 of MM-VSF less that of others, held-out years", head, body) if body else None
+
+
+def mean_f1(rows: Sequence[Row]) -> Spread | None:
+    """Over seeds; None without rows."""
+    seeds = sorted({int(row["seed"]) for row in rows})
+    values = np.array([f1_of(_total(row for row in rows if row["seed"] == seed)[None])[0] for seed in seeds])
+    if len(values) == 0:
+        return None
+    return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None, len(values))
+
+
+def _total(rows: Iterable[Row]) -> NDArray[np.float64]:
+    total: NDArray[np.float64] = np.stack([np.array(row["confusion"], float) for row in rows]).sum(axis=0)
+    return total
+
+
+def f1_of(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean F1 (n,) of confusion counts (n, K, K), over the classes that the labels have."""
+    hit = np.diagonal(counts, axis1=1, axis2=2)
+    support, predicted = counts.sum(2), counts.sum(1)
+    f1 = np.divide(2 * hit, support + predicted, out=np.zeros_like(hit), where=support + predicted > 0)
+    present = support > 0
+    return np.asarray((f1 * present).sum(1) / np.maximum(present.sum(1), 1))
+
+
+def f1_difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
+    """Mean F1 of `a` less that of `b`, each summed over its seeds, over the site-years that both have."""
+    units: list[dict[tuple[int, str], NDArray[np.float64]]] = []
+    for rows in (a, b):
+        own: dict[tuple[int, str], NDArray[np.float64]] = {}
+        for row in rows:
+            key = int(row["year"]), str(row["block"])
+            own[key] = own.get(key, 0) + np.array(row["confusion"], float)
+        units.append(own)
+    common = sorted(set(units[0]) & set(units[1]))
+    if not common:
+        return None
+    weights = np.concatenate([np.ones((1, len(common))), two_level_weights([year for year, _ in common], DRAWS)])
+    first, second = (f1_of(np.einsum("du,uij->dij", weights, np.stack([own[key] for key in common]))) for own in units)
+    drawn = first - second
+    low, high = np.quantile(drawn[1:], [0.025, 0.975])
+    return Interval(float(drawn[0]), float(low), float(high), len(common))
