@@ -25,7 +25,8 @@ def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document
     """Write `results.json` and `curves.png` to `folder`, and all sections to `document`; returns the sections."""
     sections = [*found.sections(), how_made(found, plans), costs(found)]
     save(learning_curves(found.results), folder / CURVES)
-    content = {"region": plans[0].cube.region.name, "sections": as_json(sections), "pictures": [CURVES]}
+    cube = plans[0].cube
+    content = {"region": cube.region.name, "cube": cube.identity, "sections": as_json(sections), "pictures": [CURVES]}
     (folder / RESULTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if document is not None:
         document.parent.mkdir(parents=True, exist_ok=True)

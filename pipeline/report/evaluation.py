@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from .elements import Absent, Cell, Note, Part, Section, Table, png_file
-from .runs import DAMAGED, damaged, read_metrics
+from .runs import DAMAGED, damaged, other_cube, read_metrics
 from .sample import Sample
 
+NONE = "No evaluation was made of this cube yet. To make one:"
 OPEN_TABLES = 4
 """The first tables are shown, the others when they are opened."""
 
@@ -17,7 +18,7 @@ def evaluation_section(sample: Sample, runs: Path) -> Section:
     parts: list[Part]
     try:
         results = read_metrics(path)
-        parts = [Absent("No evaluation was made yet. To make one:", command)] if results is None else _parts(results)
+        parts = [Absent(NONE, command)] if results is None else _parts(sample, results, command)
     except DAMAGED as error:
         parts = [damaged(path, error, command)]
     if picture := png_file(
@@ -27,8 +28,8 @@ def evaluation_section(sample: Sample, runs: Path) -> Section:
     return Section("evaluation", "Evaluation of the claims", parts)
 
 
-def _parts(results: dict[str, Any]) -> list[Part]:
-    parts: list[Part] = []
+def _parts(sample: Sample, results: dict[str, Any], command: str) -> list[Part]:
+    parts: list[Part] = [*other_cube(results["cube"], sample.cube.identity, command)]
     tables = 0
     for section in results["sections"]:
         parts.append(Note(f"{section['title']}. {section['text']}".strip()))

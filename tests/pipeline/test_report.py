@@ -26,6 +26,7 @@ from mmvsf.pipeline.report import write_report
 from mmvsf.pipeline.report.cropmap import cropmap_section
 from mmvsf.pipeline.report.drawing import MASK, mask_classes, readable
 from mmvsf.pipeline.report.elements import Absent, Picture, Section
+from mmvsf.pipeline.report.evaluation import evaluation_section
 from mmvsf.pipeline.report.forecast import forecast_section
 from mmvsf.pipeline.report.runs import best_cells
 from mmvsf.pipeline.report.sample import Sample
@@ -113,7 +114,8 @@ def test_every_picture_is_one(full: Page) -> None:
 def test_what_is_absent_is_said_with_its_command(plain: Page) -> None:
     assert "No model was pretrained on this cube yet" in plain.text
     assert "No crop map was made of this cube yet" in plain.text
-    for command in ("pretrain", "cropmap", "forecast"):
+    assert "No evaluation was made of this cube yet" in plain.text
+    for command in ("pretrain", "cropmap", "forecast", "evaluate"):
         assert f"mmvsf {command} grown" in plain.text
 
 
@@ -145,32 +147,47 @@ def test_tables_hold_the_numbers_of_the_runs(full: Page) -> None:
     assert "accuracy of the crop map, new year" in full.text
     assert "Forecast 2021-07-01-block-0-0" in full.text
     assert "The crop map of 2021 beside the labels" in full.text
+    assert "By year. Words of it." in full.text and "Error by year" in full.text and "0.777" in full.text
     assert "another version of this cube" not in full.text
     assert "cannot be read" not in full.text
 
 
 def test_runs_of_another_cube_are_said_to_be(grown_cube: Cube, runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "runs")
-    for name, section in (("pretrain", forecast_section), ("cropmap", cropmap_section)):
-        path = tmp_path / "runs" / name / "metrics.json"
+    for name, file, section in (
+        ("pretrain", "metrics.json", forecast_section),
+        ("cropmap", "metrics.json", cropmap_section),
+        ("evaluate", "results.json", evaluation_section),
+    ):
+        path = tmp_path / "runs" / name / file
         path.write_text(path.read_text().replace(grown_cube.identity, "f" * 64))
         parts = section(Sample(grown_cube), tmp_path / "runs").parts
         assert any(isinstance(part, Absent) and "(digest ffffffffffff" in part.text for part in parts)
 
 
-DAMAGED = ("{", "[]", "{}", '{"forecast": 3, "scores": 3}', '{"forecast": [{}], "scores": [1]}')
+DAMAGED = (
+    "{",
+    "[]",
+    "{}",
+    '{"forecast": 3, "scores": 3, "sections": 3}',
+    '{"forecast": [{}], "scores": [1], "sections": [{}]}',
+)
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-@pytest.mark.parametrize(("name", "section"), [("pretrain", forecast_section), ("cropmap", cropmap_section)])
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [("pretrain", forecast_section), ("cropmap", cropmap_section), ("evaluate", evaluation_section)],
+)
 def test_damaged_metrics_are_said_to_be(
     grown_cube: Cube, tmp_path: Path, content: str, name: str, section: Callable[[Sample, Path], Section]
 ) -> None:
     (tmp_path / name).mkdir()
-    (tmp_path / name / "metrics.json").write_text(content)
+    file = "results.json" if name == "evaluate" else "metrics.json"
+    (tmp_path / name / file).write_text(content)
     (tmp_path / name / "loss.png").write_text("no picture")
     parts = section(Sample(grown_cube), tmp_path).parts
-    assert any(isinstance(part, Absent) and f"{name}/metrics.json cannot be read" in part.text for part in parts)
+    assert any(isinstance(part, Absent) and f"{name}/{file} cannot be read" in part.text for part in parts)
     assert not any(isinstance(part, Picture) for part in parts)
 
 
@@ -284,8 +301,11 @@ def test_best_is_bold_only_where_there_is_a_choice() -> None:
 def _write_runs(folder: Path, cube: Cube) -> None:
     """What the commands that learn leave, with numbers that can be found again."""
     assert cube.legend is not None
-    for name in ("pretrain", "cropmap", "forecast"):
+    for name in ("pretrain", "cropmap", "forecast", "evaluate"):
         (folder / name).mkdir(parents=True)
+    table = {"caption": "Error by year", "head": ["method", "2021"], "rows": [["SM-VSF", "0.777"], [HOSTILE, "0.666"]]}
+    found = {"cube": cube.identity, "sections": [{"title": "By year", "text": "Words of it.", "tables": [table]}]}
+    (folder / "evaluate/results.json").write_text(json.dumps(found))
     errors = {"mmvsf": 0.123, "persistence": 0.234, "climatology": 0.345}
     rows = [
         {"set": part, "method": method, "lead": lead, "variable": variable, "mse": error**2, "rmse": error,
