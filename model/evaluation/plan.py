@@ -94,7 +94,9 @@ class Plan:
             return lambda data, folder: try_rate(data, objective, rate, self.settings, folder)
 
         rates = self.settings.rates
-        return [self._piece(f"rate/{objective}/{rate:g}", self.few[0], trial(rate)) for rate in rates if len(rates) > 1]
+        if len(rates) < 2:
+            return []
+        return [self._piece(f"rate/{objective}/{rate:g}", self.few[0], trial(rate), rate=rate) for rate in rates]
 
     def rate(self, objective: str) -> float:
         """The learning rate with the least validation loss; the trials must be done."""
@@ -112,7 +114,7 @@ class Plan:
             if seed in self._seeds(year, objective)
         ]
         if few and not self.control:
-            chains.append([self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm)])
+            chains.append([self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm, rate=self.rate("mm-vsf"))])
         chains.append([self._piece(f"forecast/{year}/baselines", year, lambda data, _: {"rows": baseline_rows(data)})])
         if self.oracle is not None:
             chains.append([self._piece(f"forecast/{year}/oracle", year, self._oracle)])
@@ -121,10 +123,10 @@ class Plan:
     def _of_network(self, year: int, objective: str, seed: int, more: bool) -> list[Piece]:
         """Training and judging one encoder; `more` than its forecasts where asked for."""
         config, own = OBJECTIVES[objective], f"{year}/{objective}/{seed}"
-        home, masked = self.folder / "pretrain" / own, config.reconstruct == 1
+        home, masked, rate = self.folder / "pretrain" / own, config.reconstruct == 1, self.rate(objective)
 
         def train(data: EvaluationSet, folder: Path) -> Result:
-            return pretrain(data, objective, self.rate(objective), seed, self.settings, folder)
+            return pretrain(data, objective, rate, seed, self.settings, folder)
 
         def forecast(data: EvaluationSet, _: Path) -> Result:
             return {"rows": network_rows(load(home).network, data, objective, weather=config.weather)}
@@ -136,13 +138,13 @@ class Plan:
         def tampered(data: EvaluationSet, _: Path) -> Result:
             return {"rows": weather_rows(load(home).network, data)}
 
-        pieces = [self._piece(f"pretrain/{own}", year, train, keeps=(WEIGHTS,))]
+        pieces = [self._piece(f"pretrain/{own}", year, train, rate=rate, keeps=(WEIGHTS,))]
         if not masked:
-            pieces.append(self._piece(f"forecast/{own}", year, forecast))
+            pieces.append(self._piece(f"forecast/{own}", year, forecast, rate=rate))
         if more:
-            pieces.append(self._piece(f"missing/{own}", year, missing))
+            pieces.append(self._piece(f"missing/{own}", year, missing, rate=rate))
         if more and objective == "mm-vsf":
-            pieces.append(self._piece(f"weather/{own}", year, tampered))
+            pieces.append(self._piece(f"weather/{own}", year, tampered, rate=rate))
         return pieces
 
     def _oracle(self, data: EvaluationSet, _: Path) -> Result:
@@ -180,19 +182,23 @@ class Plan:
             trained = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
             works |= {f"frozen/{name}/{seed}": head(name, seed) for name in trained}
         works["without/0"] = lambda data, _: {"rows": baselines(trial(data))}
-        return [self._piece(f"crops/{year}/{name}", year, work) for name, work in works.items()]
+        rates = {name: self.rate(name) for name in OBJECTIVES}
+        return [
+            self._piece(f"crops/{year}/{name}", year, work, rate=rates.get(name.split("/")[1]))
+            for name, work in works.items()
+        ]
 
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
         network, found = train_convlstm(data, self.rate("mm-vsf"), 0, self.settings, folder)
         return {**found, "rows": network_rows(network, data, "convlstm", weather=True)}
 
-    def _piece(self, name: str, year: int, work: Work, keeps: tuple[str, ...] = ()) -> Piece:
-        kinds = {
-            "rate": self.settings.of_training,
-            "pretrain": self.settings.of_training,
-            "crops": self.settings.of_crops,
-        }
-        settings = {"cube": self.cube.identity, **kinds.get(name.split("/")[0], self.settings.of_judging)}
+    def _piece(
+        self, name: str, year: int, work: Work, *, rate: float | None = None, keeps: tuple[str, ...] = ()
+    ) -> Piece:
+        """`rate` is that of the network's training, where there is one."""
+        own = self.settings
+        kinds = {"rate": own.of_training, "pretrain": own.of_training, "crops": own.of_crops}
+        settings = {"cube": self.cube.identity, "rate": rate, **kinds.get(name.split("/")[0], own.of_judging)}
         return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
 
     def _data(self, year: int) -> EvaluationSet:
