@@ -235,7 +235,7 @@ def baselines(trial: CropTrial, seed: int = 0) -> list[Row]:
         columns: Row = {"objective": "", "weather": "none", "seed": seed, "fraction": fraction}
         rows += _majority_rows(trial, classes, columns)
         for when in trial.dates(fraction):
-            rows += forest(partial(_features_until, trial.reader, when=when), classes, columns, when)
+            rows += forest(partial(features_until, trial.reader, when=when), classes, columns, when)
         rows += trees(partial(aligned_features, trial.reader), classes, {**columns, "weather": "degree-days"}, SEASON)
     whole: Row = {"objective": "", "weather": "none", "seed": seed, "fraction": 1.0}
     rows += _rotation_rows(trial, trial.classes(1.0, seed), whole)
@@ -304,7 +304,7 @@ def _whole_network(trial: CropTrial, mapper: CropMapper, columns: Row, seed: int
     return confusions.rows({**columns, "seed": seed, "fraction": fraction, "seconds": training["seconds"]})
 
 
-def _features_until(reader: WindowReader, window: Window, when: str) -> Floats:
+def features_until(reader: WindowReader, window: Window, when: str) -> Floats:
     """Features for a random forest from the images and the steps up to a date."""
     seen = replace(window, days=window.days[window.days <= last_day(window.year, when)])
     # A leap year's dates come a day later; its steps are those of the other years, so that the features are as many.

@@ -1,0 +1,353 @@
+"""The trials of crop mapping: what they learn from, what they may not see, and that their numbers add up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import zarr
+
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.folds import Fold
+from mmvsf.datasets.loader import collate, season_sample
+from mmvsf.datasets.reader import Normalisation, WindowReader
+from mmvsf.datasets.windows import HELD_OUT, Window
+from mmvsf.model.checkpoint import Checkpoint, new_network
+from mmvsf.model.evaluation import seasons as frozen_seasons
+from mmvsf.model.evaluation.confusions import Confusions, crop_scores
+from mmvsf.model.evaluation.crops import (
+    RANDOM,
+    SEASON,
+    CropOptions,
+    CropTrial,
+    baselines,
+    features_until,
+    finetuned,
+    frozen,
+    last_day,
+    scratch,
+)
+from mmvsf.model.evaluation.fields import LabelMaps, draw_fields, split_pixels
+from mmvsf.model.evaluation.rotation import learn_rotation, previous_year
+from mmvsf.model.evaluation.seasons import (
+    HeadOptions,
+    encode_seasons,
+    members,
+    predict_classes,
+    train_head,
+    until,
+    without_totals,
+)
+from mmvsf.model.evaluation.trees import degree_days
+from mmvsf.model.forest import draw_pixels, features, interpolated
+from mmvsf.model.mapper import CropHead, CropMapper, MappingOptions
+from mmvsf.model.network import NetworkConfig
+
+TINY = CropOptions(
+    train_windows=16,
+    score_windows=4,
+    images=10,
+    fractions=(1.0, 0.1),
+    dates=("07-01", SEASON),
+    head=HeadOptions(steps=3, patches=16),
+    network=MappingOptions(steps=2, batch_size=2, images=4, early=0.5),
+    pixels=1500,
+)
+
+
+def trial_of(cube: Cube, year: int = 2021, options: CropOptions = TINY) -> CropTrial:
+    fold = Fold.holding_out(cube, year)
+    return CropTrial.of(cube, fold, Normalisation.of([cube], [fold]), options)
+
+
+def checkpoint_of(cube: Cube, *, weather: bool = True) -> Checkpoint:
+    torch.manual_seed(0)
+    normal = Normalisation.of([cube], [Fold.holding_out(cube, 2021)])
+    config = NetworkConfig(
+        cube.bands, cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8, pixel_width=16
+    )
+    return Checkpoint(new_network(config, normal).eval(), normal, weather, {})
+
+
+@pytest.fixture(scope="module")
+def trial(grown_cube: Cube) -> CropTrial:
+    return trial_of(grown_cube)
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computes in float32 on every machine."""
+    monkeypatch.setattr(frozen_seasons, "autocast_precision", lambda _: None)
+
+
+@pytest.fixture
+def altered(grown_cube: Cube, tmp_path: Path) -> Callable[[dict[str, Any]], Cube]:
+    """A copy of the cube with other values in some of its arrays: {name: function of the array}."""
+
+    def copy(changes: dict[str, Callable[[Any], None]]) -> Cube:
+        path = tmp_path / grown_cube.path.name
+        shutil.copytree(grown_cube.path, path)
+        for name, change in changes.items():
+            array = zarr.open_array(str(path / name), mode="r+")
+            values = array[...]
+            change(values)
+            array[...] = values
+        return Cube.open(path)
+
+    return copy
+
+
+def maps_of(classes: np.ndarray) -> LabelMaps:
+    """Label maps of one block."""
+    return LabelMaps(lambda _: classes, len(classes))
+
+
+def whole(side: int, year: int = 2020) -> Window:
+    return Window(0, 0, side, year, (0, 0), np.empty(0, np.int32))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.8])
+def test_a_field_is_drawn_whole_or_not_at_all(share: float) -> None:
+    classes = np.random.default_rng(0).integers(-1, 2, (40, 40))
+    drawn = draw_fields(maps_of(classes), [whole(40)], share, seed=3)(whole(40))
+    known = classes >= 0
+    assert np.array_equal(drawn[drawn >= 0], classes[drawn >= 0])
+    for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        together = (classes[a] == classes[b]) & known[a]
+        assert np.array_equal(drawn[a][together], drawn[b][together])
+    assert 0 < (drawn >= 0).sum() < known.sum()
+
+
+def test_shares_of_one_seed_lie_within_each_other_and_count_fields() -> None:
+    classes = (np.add.outer(np.arange(4), np.arange(4)) % 2).repeat(2, 0).repeat(2, 1)  # 16 fields of 4 pixels
+    maps = maps_of(classes)
+    few, many, other = (
+        draw_fields(maps, [whole(8)], share, seed)(whole(8)) >= 0 for share, seed in ((0.25, 0), (0.5, 0), (0.5, 1))
+    )
+    assert (few.sum(), many.sum()) == (16, 32)
+    assert many[few].all() and not np.array_equal(many, other)
+    assert (draw_fields(maps, [whole(8)], 1.0, 0)(whole(8)) == classes).all()
+    assert (draw_fields(maps, [whole(8)], 1e-9, 0)(whole(8)) >= 0).any()
+
+
+def test_fields_come_from_the_training_windows_only(trial: CropTrial) -> None:
+    chosen = trial.classes(1.0, 0)
+    places = {trial.maps.place(window) for window in trial.train}
+    assert set(chosen.chosen) == places and not {place[2] for place in places} & {2021}  # type: ignore[attr-defined]
+    assert not places & {trial.maps.place(window) for _, window in trial.scored}
+
+
+def test_the_random_split_shares_no_pixel(trial: CropTrial) -> None:
+    training, test = split_pixels(trial.maps, trial.train, 0.2, seed=0)
+    learned, asked = (np.stack([part(window) >= 0 for window in trial.train]) for part in (training, test))
+    assert not (learned & asked).any() and (learned | asked).all()
+    assert 0.15 < asked.mean() < 0.25
+
+
+def test_labels_of_the_held_out_year_teach_nothing(
+    trial: CropTrial, altered: Callable[..., Cube], grown_cube: Cube
+) -> None:
+    def poison(labels: np.ndarray) -> None:
+        labels[2] = np.where(labels[2] > 0, 10 + (labels[2] - 9) % 3, 0)
+
+    poisoned = trial_of(altered({"labels/crop": poison}))
+    part, window = trial.scored[-1]
+    assert part == "both" and not np.array_equal(trial.maps(window), poisoned.maps(window))
+    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
+    found = []
+    for one in (trial, poisoned):
+        classes = one.classes(0.5, 0)
+        season = encode_seasons(mapper, one.reader, one.train)
+        torch.manual_seed(0)
+        head = CropHead(mapper.network, 3)
+        train_head(head, season, [classes(window) for window in one.train], one.options.head, 0)
+        x, y = draw_pixels(lambda w, r=one.reader: features(r, w), one.train, classes, pixels=500, seed=0)
+        rotation = learn_rotation(one.maps, one.train, one.train_years, 3, one.majority(classes))
+        assert rotation is not None
+        found.append((season.tokens, *head.state_dict().values(), *map(torch.from_numpy, (x, y, rotation.successor))))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_rotation_knows_what_followed_and_never_learns_across_the_held_out_year() -> None:
+    years = {
+        2018: np.array([[0, 0], [1, 2]]),
+        2019: np.array([[1, 1], [0, -1]]),
+        2020: np.array([[2, 0], [2, 2]]),
+    }
+    windows = [whole(2, year) for year in years]
+
+    def classes(window: Window) -> np.ndarray:
+        return years[window.year]
+
+    rotation = learn_rotation(classes, windows, [2018, 2019], 3, otherwise=2)
+    assert rotation is not None
+    assert rotation.successor.tolist() == [1, 0, 2]  # the last was followed by nothing known
+    assert rotation(np.array([[0, 1], [2, -1]])).tolist() == [[1, 0], [2, 2]]
+    assert learn_rotation(classes, windows, [2018, 2020], 3, otherwise=2) is None
+    assert previous_year(windows[1]).year == 2018
+
+
+def test_degree_days_are_summed_from_new_year_to_the_day_before(altered: Callable[..., Cube], grown_cube: Cube) -> None:
+    def fill(value: float) -> Callable[[np.ndarray], None]:
+        return lambda values: values.fill(value)
+
+    # 4 C counts as 10 and 40 C as 30: every day gives 10 degrees.
+    cube = altered({"weather/tmin": fill(4), "weather/tmax": fill(40)})
+    window = trial_of(grown_cube).train[0]
+    reader = WindowReader(cube, Normalisation.of([grown_cube]))
+    passed = window.days - np.datetime64(f"{window.year}-01-01", "D").astype(int)
+    np.testing.assert_allclose(degree_days(reader, window), 10 * passed, rtol=1e-4)
+
+
+def test_series_are_interpolated_along_any_axis() -> None:
+    position = np.array([100, 200, 400], np.float32)
+    images = np.broadcast_to(position[:, None, None, None] * 2, (3, 1, 1, 2)).copy()
+    valid = np.ones((3, 1, 2), bool)
+    valid[1, 0, 1] = False
+    images[1, 0, 0, 1] = 999
+    out = interpolated(images, valid, position, np.array([50, 150, 300, 500]))
+    np.testing.assert_allclose(out, [[200, 300, 600, 800], [200, 300, 600, 800]], rtol=1e-6)
+    assert not interpolated(images[:0], valid[:0], position[:0], np.array([50])).any()
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("weather", [True, False])
+def test_frozen_features_give_the_maps_of_the_whole_network(trial: CropTrial, grown_cube: Cube, weather: bool) -> None:
+    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, weather=weather, head_weather=True, freeze=True).eval()
+    torch.nn.init.normal_(mapper.head.drivers[-1].weight, std=0.1)
+    short = replace(trial.train[0], days=trial.train[0].days[:4])
+    windows = [*trial.train[:9], short]  # more than are encoded at once, and of several lengths
+    season = encode_seasons(mapper, trial.reader, windows)
+    found = predict_classes(mapper.head, season, [last_day(2022, SEASON)] * 10, 0)
+    with torch.inference_mode():
+        for place, window in enumerate(windows):
+            alone = mapper(collate([season_sample(trial.reader, window)]))[0]
+            torch.testing.assert_close(mapper.head(members(season, slice(place, place + 1)))[0], alone)
+            assert np.array_equal(found[place], alone.argmax(0).numpy())
+
+
+@pytest.mark.usefixtures("exact")
+def test_a_map_of_a_date_knows_nothing_later(trial: CropTrial, altered: Callable[..., Cube], grown_cube: Cube) -> None:
+    window = next(window for _, window in trial.scored if window.year == 2021)
+    end = last_day(2021, "07-01")
+    later = end + 1 - grown_cube.calendar.first_day
+    assert (window.days <= end).sum() > 2 and (window.days > end).sum() > 2
+
+    def poison(values: np.ndarray) -> None:
+        values[later:] = values[later - 40 : later - 39]
+
+    cube = altered({f"weather/{name}": poison for name in grown_cube.weather} | {"imagery/reflectance": poison})
+    poisoned = WindowReader(cube, trial.reader.normalisation)
+    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
+    torch.nn.init.normal_(mapper.head.drivers[-1].weight, std=0.1)
+    both = [encode_seasons(mapper, reader, [window]) for reader in (trial.reader, poisoned)]
+    with torch.inference_mode():
+        early = [mapper.head(until(season, torch.tensor([end]))) for season in both]
+        assert not torch.allclose(*(mapper.head(season) for season in both))
+        seen = replace(window, days=window.days[window.days <= end])
+        alone = mapper(collate([season_sample(trial.reader, seen)]))
+    torch.testing.assert_close(*early)
+    torch.testing.assert_close(early[0], alone)
+    assert np.array_equal(*(features_until(reader, window, "07-01") for reader in (trial.reader, poisoned)))
+    assert not np.array_equal(*(features_until(reader, window, SEASON) for reader in (trial.reader, poisoned)))
+    nothing = predict_classes(mapper.head, both[0], [int(window.days[0]) - 1], otherwise=2)
+    assert (nothing == 2).all()
+
+
+def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_if_told(
+    trial: CropTrial, altered: Callable[..., Cube], grown_cube: Cube
+) -> None:
+    def warmer(values: np.ndarray) -> None:
+        values += 5
+
+    warm = WindowReader(altered({"weather/tmax": warmer}), trial.reader.normalisation)
+    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, weather=False, head_weather=True, freeze=True).eval()
+    usual, other = (encode_seasons(mapper, reader, trial.train[:2]) for reader in (trial.reader, warm))
+    assert torch.equal(usual.tokens, other.tokens) and not torch.equal(usual.totals, other.totals)
+    assert not without_totals(usual).totals.any()
+
+
+def test_heads_learn(trial: CropTrial, grown_cube: Cube) -> None:
+    """On features of a network that was never trained a head still tells these crops apart."""
+    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
+    classes = [trial.maps(window) for window in trial.train]
+    season = encode_seasons(mapper, trial.reader, trial.train)
+    head = CropHead(mapper.network, 3)
+    train_head(head, season, classes, HeadOptions(steps=60, patches=32, learning_rate=5e-3, early=0.0), 0)
+    found = predict_classes(head, season, [last_day(2022, SEASON)] * len(classes), 0)
+    assert (found == np.stack(classes)).mean() > 0.6
+    with pytest.raises(ValueError, match="no pixel"):
+        train_head(head, season, [np.full_like(labels, -1) for labels in classes], HeadOptions(), 0)
+
+
+def test_rows_add_up(trial: CropTrial) -> None:
+    confusions = Confusions(trial.maps, 3)
+    for part, window in trial.scored:
+        labels = trial.maps(window)
+        confusions.add(part, SEASON, window, labels, labels)
+        confusions.add(part, SEASON, window, labels, np.zeros_like(labels))
+    rows = confusions.rows({"method": "half right"})
+    by_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in ("all", "interior", "edge")}
+    total = {kind: sum(row["n"] for row in own) for kind, own in by_kind.items()}
+    assert total["all"] == total["interior"] + total["edge"] == 2 * 16 * 16 * len(trial.scored)
+    # Fields of 8 pixels: at most 6 x 6 of the 8 x 8 lie inside, more where neighbours are alike.
+    assert 36 / 64 <= total["interior"] / total["all"] < 1
+    assert {row["set"] for row in rows} == set(HELD_OUT) and {row["year"] for row in rows} == {2019, 2020, 2021}
+    scores = crop_scores(by_kind["all"], trial.names)
+    assert scores["per_class"]["late"]["recall"] == 0.5 and scores["per_class"]["early"]["recall"] == 1
+    assert scores["accuracy"] == pytest.approx(sum(np.trace(row["confusion"]) for row in by_kind["all"]) / total["all"])
+
+
+def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: Cube) -> None:
+    checkpoint, blind = checkpoint_of(grown_cube), checkpoint_of(grown_cube, weather=False)
+    before = {name: tensor.clone() for name, tensor in checkpoint.network.state_dict().items()}
+    rows = [
+        *frozen(trial, checkpoint, "mm-vsf", seeds=(0, 1)),
+        *frozen(trial, blind, "sm-vsf", seeds=(0,)),
+        *finetuned(trial, checkpoint, "mm-vsf"),
+        *finetuned(trial, blind, "sm-vsf", head_weather=True, fraction=0.1),
+        *scratch(trial, checkpoint.network.config, weather=False),
+        *baselines(trial),
+    ]
+    assert all(torch.equal(before[name], tensor) for name, tensor in checkpoint.network.state_dict().items())
+    pixels: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        if row["kind"] == "all":
+            key = tuple(row[k] for k in ("method", "objective", "weather", "seed", "fraction", "date", "set"))
+            pixels[key] = pixels.get(key, 0) + row["n"]
+    asked = {part: 256 * sum(own == part for own, _ in trial.scored) for part in HELD_OUT}
+    for key, n in pixels.items():
+        if key[0] != "rotation" and key[-1] != RANDOM:
+            assert n == asked[key[-1]], key
+    settings = {key[:3] for key in pixels}
+    assert settings == {
+        ("frozen", "mm-vsf", "encoder"), ("frozen", "sm-vsf", "head"), ("frozen", "sm-vsf", "none"),
+        ("finetuned", "mm-vsf", "encoder"), ("finetuned", "sm-vsf", "head"), ("scratch", "", "none"),
+        ("random_forest", "", "none"), ("gdd_trees", "", "degree-days"), ("rotation", "", "none"),
+        ("majority", "", "none"),
+    }  # fmt: skip
+    assert {key[4:6] for key in pixels if key[0] == "random_forest"} == {(1.0, "07-01"), (1.0, SEASON), (0.1, SEASON)}
+    assert {key[0] for key in pixels if key[-1] == RANDOM} == {"frozen", "random_forest"}
+    # No map of the year before the first one.
+    assert {row["year"] for row in rows if row["method"] == "rotation"} == {2020, 2021}
+    accuracy = {
+        method: crop_scores(
+            [r for r in rows if (r["method"], r["kind"], r["date"], r["fraction"]) == (method, "all", SEASON, 1.0)],
+            trial.names,
+        )["accuracy"]
+        for method in ("random_forest", "gdd_trees", "majority")
+    }
+    assert min(accuracy["random_forest"], accuracy["gdd_trees"]) > accuracy["majority"] + 0.2, accuracy
+
+
+def test_a_cube_without_labels_is_refused(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "bare.zarr", sites=2, years=(2019, 2020), block=16, labels=False, test_years=(2020,))
+    with pytest.raises(InputError, match="no labels"):
+        trial_of(cube, 2020)
