@@ -55,3 +55,20 @@ def test_what_is_missing_is_said(grown_cube: Cube, recipe: Path, tmp_path: Path)
     assert isinstance(error, InputError) and "no trained model" in str(error)
     error = run("pretrain", "no-such-region", "--data-dir", tmp_path).exception
     assert isinstance(error, InputError) and "no recipe named" in str(error)
+
+
+def test_an_evaluation_that_may_take_no_time_says_so(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
+    where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path, "--document", tmp_path / "results.md")
+    done = run("evaluate", recipe, *where, "--quick", "--minutes", "0", "--workers", "1")
+    assert done.exit_code == 0, done.exception
+    assert "What it cost" in done.stdout and "results.json" in done.stdout
+    assert (tmp_path / "grown/evaluate-quick/results.json").is_file()
+    assert grown_cube.identity[:16] in (tmp_path / "results.md").read_text()
+
+
+def test_an_evaluation_needs_years_to_hold_out(
+    grown_cube: Cube, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cube, "years", (2020,))
+    error = run("evaluate", recipe, "--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path).exception
+    assert isinstance(error, InputError) and "holds out years" in str(error)
