@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,6 +15,7 @@ import torch
 import zarr
 from numpy.typing import NDArray
 from rich.progress import track
+from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube, root_attributes
@@ -26,7 +27,7 @@ from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.store import create_group, finish_writes, open_pixels
 from mmvsf.datasets.windows import Window, chunk_window, clear_days
 
-from .checkpoint import WEIGHTS, Checkpoint, check_fits
+from .checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
 from .device import autocast_precision, choose_device
 from .network import MMVSF
 from .training import console
@@ -66,7 +67,7 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
     identity = {
         "title": f"Embeddings of {cube.region.title}",
         "model": {
-            "weights_sha256": _digest(where / WEIGHTS),
+            "weights_sha256": weights_digest(where / WEIGHTS),
             "network": asdict(checkpoint.network.config),
             "objective": checkpoint.config["training"].get("objective"),
             "trained_on": checkpoint.config["cubes"],
@@ -85,7 +86,10 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
         )  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         create_group(path.parent, layout)
-        zarr.consolidate_metadata(str(path))
+        with warnings.catch_warnings():
+            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            zarr.consolidate_metadata(str(path))
     device = choose_device()
     network = checkpoint.network.to(device).eval()
     encoder = Encoder(network, checkpoint.weather, autocast_precision(device))
@@ -217,11 +221,6 @@ def _mean(found: Floats) -> Floats:
     count = known.sum(1, keepdims=True)
     total: Floats = np.where(known, found, 0).sum(1, keepdims=True)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _goes_on(path: Path, identity: dict[str, Any]) -> bool:

@@ -40,7 +40,7 @@ def run(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def test_pretraining_learns_and_writes_what_it_promises(run: tuple[Path, dict[str, Any]]) -> None:
     folder, metrics = run
     assert {p.name for p in folder.iterdir()} == {
-        "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png",
+        "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "MODEL_CARD.md",
     }  # fmt: skip
     assert metrics == json.loads((folder / "metrics.json").read_text())
     error = {
