@@ -175,7 +175,7 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     _compare("train, 8 windows a batch, loader alone", 60 * 8, "windows/s", repeats, {"loader": load})
     name = f"train, compact, {precision or 'float32'} on {device}"
     rate = _compare(name, 20 * 8, "windows/s", repeats, {"training step": steps})["training step"] / 8
-    flops = statistics.mean(_flops(network, batch, lambda batch=batch: step(batch)) for batch in batches[:20])
+    flops = statistics.mean(_flops(network, batch, lambda batch=batch: step(batch)) for batch in batches[:3])
     peaks = {str(kind): _multiply_rate(kind, device) for kind in (torch.float32, torch.bfloat16)}
     print(
         f"{name}: {flops / 1e9:.1f} GFLOP a step, {flops * rate / 1e9:.0f} GFLOP/s; square matrices multiply at "
