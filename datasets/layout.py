@@ -75,6 +75,16 @@ def cube_layout(
     return tuple(groups)
 
 
+def georeferenced(
+    name: str, arrays: tuple[ArraySpec, ...], geobox: GeoBox, attributes: dict[str, Any] | None = None
+) -> GroupSpec:
+    """A group of arrays over y and x, with the coordinates of the pixel centres and the CRS of a north-up grid."""
+    step, left, top = geobox.transform.a, geobox.transform.c, geobox.transform.f
+    ys, xs = (np.arange(size, dtype=np.float64) + 0.5 for size in geobox.shape)
+    axes = _yx(top - ys * step, left + xs * step)
+    return GroupSpec(name, (*arrays, *axes, _spatial_ref(geobox)), {**_geo_attributes(geobox), **(attributes or {})})
+
+
 def flag_attributes(members: Any) -> dict[str, Any]:
     """CF flag_values and flag_meanings of an IntEnum of codes."""
     return {

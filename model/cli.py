@@ -1,4 +1,4 @@
-"""The commands that learn: pretrain, cropmap, forecast. Torch is imported only when one of them runs."""
+"""The commands that learn: pretrain, cropmap, forecast, embed, evaluate. Torch is imported only when one runs."""
 
 from __future__ import annotations
 
@@ -144,6 +144,28 @@ def forecast(
             " pixels around them alone"
         )
     console.print(f"image    {folder / name}.tif\npicture  {folder / name}.png", soft_wrap=True)
+
+
+@app.command()
+def embed(
+    region: RegionArgument,
+    every: Annotated[
+        int | None, typer.Option(min=1, help="Days between embeddings [default: one a year, the mean of its season].")
+    ] = None,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    model: ModelDir = None,
+) -> None:
+    """Write the encoder's embeddings of a whole cube as a Zarr cube of its own, or finish writing them."""
+    _need_torch()
+    from mmvsf.datasets.embeddings import embeddings_path
+
+    from .embed import embed as run
+
+    cube = _open(region, data_dir)
+    checkpoint, where = _model(model, runs_dir, cube)
+    path = run(cube, checkpoint, embeddings_path(cube.region.name, runs_dir), where, every=every)
+    Console().print(f"embeddings  {path}", soft_wrap=True)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.reader import Normalisation, WindowReader
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, index_windows, spread
 
+from .card import write_model_card
 from .checkpoint import new_network, save_checkpoint
 from .device import autocast_precision, choose_device
 from .figures import forecast_figure, loss_figure, save
@@ -32,7 +33,7 @@ OPTIONS = "last.json"
 
 
 def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, restart: bool = False) -> dict[str, Any]:
-    """Train MM-VSF on cubes and write weights, configuration, scores and pictures to `folder`.
+    """Train MM-VSF on cubes and write weights, configuration, scores, pictures and a card to `folder`.
 
     An unfinished run of the same options goes on from its last checkpoint unless `restart`. Returns what
     metrics.json holds. Raises InputError where options and data don't fit, or the unfinished run is another.
@@ -83,6 +84,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     if examples:
         save(forecast_figure(examples, cubes[0].bands), folder / "forecast.png")
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_model_card(folder, cubes, config, metrics, weather=objective.weather)
     for name in (LAST, OPTIONS):
         (folder / name).unlink(missing_ok=True)
     return metrics

@@ -97,7 +97,10 @@ def dataset(
     as_json: AsJson = False,
 ) -> None:
     """Build the cube of a region, or finish one that was interrupted."""
+    from mmvsf.datasets.cube import Cube
+
     from .build import Progress, build, prepare
+    from .card import write_dataset_card
     from .check import check_cube
     from .execute import executor
     from .preview import preview, tables
@@ -121,9 +124,11 @@ def dataset(
                 bar.update(tasks[phase], completed=done, rate=rate)
 
         summary = build(prepared, run, Progress(update), accept_failed=accept_failed, overwrite=overwrite)
+    card = write_dataset_card(Cube.open(prepared.cube))
     report = check_cube(prepared.cube, sample_only=True)
     facts = {
         "cube": str(prepared.cube),
+        "card": str(card),
         "stored": summary.stored,
         "skipped_cloudy": summary.skipped_cloudy,
         "failed": summary.failed,
@@ -140,6 +145,7 @@ def dataset(
         table.add_row("not acquired", str(summary.not_acquired))
         table.add_row("failed", str(summary.failed))
         table.add_row("size", f"{facts['megabytes']} MB")
+        table.add_row("card", str(card))
         table.add_row("time", f"{facts['seconds']} s")
         console.print(table)
     report.raise_for_problems()

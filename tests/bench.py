@@ -4,7 +4,8 @@ Every comparison runs in one process on the same files, in turn, several times, 
 
     build    reading the sandbox's scenes into cube blocks, against odc-stac on the same scenes
     windows  window reads a second from the cube: tensorstore against zarr-python
-    train    training windows a second that the loader gives and that the model takes
+    train    training windows a second that the loader gives and that the model takes; the floating-point operations of
+             a step against what the machine multiplies in the same process, and where the time goes
     demo     time and peak memory of every stage of `make demo`
 """
 
@@ -161,17 +162,69 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     network = new_network(NetworkConfig(cube.bands, cube.weather, **SIZES["compact"]), normalisation).to(device)
     objective, generator = Objective(mask_ratio=0.5), torch.Generator().manual_seed(0)
 
-    def step() -> None:
+    def step(batch: Any) -> None:
+        with torch.autocast(device.type, precision, enabled=precision is not None):
+            loss = objective(network, batch.to(device), generator, 0.0)
+        network.zero_grad()
+        loss.backward()
+
+    def steps() -> None:
         for batch in batches[:20]:
-            with torch.autocast(device.type, precision, enabled=precision is not None):
-                loss = objective(network, batch.to(device), generator, 0.0)
-            network.zero_grad()
-            loss.backward()
+            step(batch)
 
     _compare("train, 8 windows a batch, loader alone", 60 * 8, "windows/s", repeats, {"loader": load})
-    _compare(
-        f"train, compact, {precision or 'float32'} on {device}", 20 * 8, "windows/s", repeats, {"training step": step}
+    name = f"train, compact, {precision or 'float32'} on {device}"
+    rate = _compare(name, 20 * 8, "windows/s", repeats, {"training step": steps})["training step"] / 8
+    flops = statistics.mean(_flops(network, batch, lambda batch=batch: step(batch)) for batch in batches[:3])
+    peaks = {str(kind): _multiply_rate(kind, device) for kind in (torch.float32, torch.bfloat16)}
+    print(
+        f"{name}: {flops / 1e9:.1f} GFLOP a step, {flops * rate / 1e9:.0f} GFLOP/s; square matrices multiply at "
+        + ", ".join(f"{peak / 1e9:.0f} GFLOP/s in {kind} ({flops * rate / peak:.0%})" for kind, peak in peaks.items())
     )
+    for operator, share in _where_time_goes(lambda: step(batches[0])):
+        print(f"  {share:5.1%}  {operator}")
+
+
+def _flops(network: Any, batch: Any, step: Callable[[], None]) -> float:
+    """Floating-point operations of one training step, forward and backward: of the products of matrices and
+    convolutions as torch counts them, and of the weather's recurrence, which it does not."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    series, days, _ = batch.weather.shape
+    lstm = network.weather.lstm
+    recurrence = 2 * 4 * lstm.hidden_size * (lstm.input_size + lstm.hidden_size) * series * days
+    return float(counter.get_total_flops()) + 3 * recurrence  # the backward pass costs two forward ones
+
+
+def _multiply_rate(kind: Any, device: Any, side: int = 1024, seconds: float = 2.0) -> float:
+    """Operations a second of the product of two square matrices: the median over as many as fit the time."""
+    import torch
+
+    left, right = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+    taken, started = [], time.perf_counter()
+    while len(taken) < 5 or time.perf_counter() - started < seconds:
+        before = time.perf_counter()
+        left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - before)
+    return 2 * side**3 / statistics.median(taken[2:])
+
+
+def _where_time_goes(step: Callable[[], None], most: int = 10) -> list[tuple[str, float]]:
+    """The operators that take most of three steps, with their shares of the time."""
+    from torch.profiler import ProfilerActivity, profile
+
+    step()
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for _ in range(3):
+            step()
+    found = profiler.key_averages()
+    total = sum(entry.self_cpu_time_total for entry in found)
+    longest = sorted(found, key=lambda entry: -entry.self_cpu_time_total)[:most]
+    return [(entry.key, entry.self_cpu_time_total / total) for entry in longest]
 
 
 def bench_demo(data_dir: Path, repeats: int) -> None:
@@ -203,8 +256,11 @@ def _measure(command: list[str], environment: dict[str, str]) -> tuple[float, in
     return time.monotonic() - started, int(result.stdout.split()[-1]) * 1024
 
 
-def _compare(title: str, amount: float, unit: str, repeats: int, runs: dict[str, Callable[[], None]]) -> None:
-    """Run the candidates in turn; print the median rate of each and the ratio of the first to the others."""
+def _compare(
+    title: str, amount: float, unit: str, repeats: int, runs: dict[str, Callable[[], None]]
+) -> dict[str, float]:
+    """Run the candidates in turn; print the median rate of each and the ratio of the first to the others. Returns
+    the rates."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repeats + 1):
         for name, run in runs.items():
@@ -219,6 +275,7 @@ def _compare(title: str, amount: float, unit: str, repeats: int, runs: dict[str,
         + ", ".join(f"{name} {rate:.1f} {unit}" for name, rate in rates.items())
         + "".join(f" ({first} is {rates[first] / rate:.1f} x {name})" for name, rate in rates.items() if name != first)
     )
+    return rates
 
 
 def _ensure_cube(data_dir: Path) -> Path:

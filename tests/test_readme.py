@@ -10,6 +10,10 @@ import numpy as np
 
 from mmvsf.datasets.command import build_app
 from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.reader import Normalisation
+from mmvsf.model.checkpoint import load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.embed import embed
+from mmvsf.model.network import NetworkConfig
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -26,6 +30,26 @@ def test_the_snippet_opens_a_cube(grown_cube: Cube) -> None:
     seen = np.asarray(names["red_of_the_ground"])
     assert 0 < np.nanmean(seen) < 1
     assert np.isfinite(np.asarray(names["rain"])).any()
+
+
+def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> None:
+    """Run as written, on another cube and an untrained model."""
+    normalisation = Normalisation.of([grown_cube])
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather)
+    save_checkpoint(tmp_path, new_network(config, normalisation), normalisation, {}, {})
+    embed(grown_cube, load_checkpoint(tmp_path), tmp_path / "embeddings.zarr", tmp_path)
+    text = README.read_text(encoding="utf-8")
+    start = text.index("    import numpy as np\n    import xarray as xr\n    from sklearn")
+    lines = text[start:].split("\n\n`sklearn.cluster")[0].splitlines()
+    code = "\n".join(line.removeprefix("    ") for line in lines)
+    code = code.replace("data/sandbox.zarr", str(grown_cube.path))
+    code = code.replace("runs/sandbox/embeddings.zarr", str(tmp_path / "embeddings.zarr"))
+    names: dict[str, Any] = {}
+    exec(compile(code, str(README), "exec"), names)
+    features, test = names["features"], names["test"]
+    assert features.shape == (3 * 3 * 64, config.width) and np.isfinite(features).all()
+    assert test.sum() == 3 * 64  # one of three places
+    assert 0.5 < names["accuracy"] <= 1
 
 
 def test_make_targets_exist() -> None:

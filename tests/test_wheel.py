@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("datasets", "pipeline", "model")
-SHIPPED = {".py", ".yaml", ".html", ".typed", ".css", ".j2", ".js", ".gz", ".txt"}
+SHIPPED = {".py", ".yaml", ".html", ".md", ".typed", ".css", ".j2", ".js", ".gz", ".txt"}
 
 
 @pytest.fixture(scope="module")

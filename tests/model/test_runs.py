@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from mmvsf.datasets.cube import Cube
@@ -40,7 +41,7 @@ def run(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def test_pretraining_learns_and_writes_what_it_promises(run: tuple[Path, dict[str, Any]]) -> None:
     folder, metrics = run
     assert {p.name for p in folder.iterdir()} == {
-        "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png",
+        "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "MODEL_CARD.md",
     }  # fmt: skip
     assert metrics == json.loads((folder / "metrics.json").read_text())
     error = {
@@ -59,6 +60,10 @@ def test_pretraining_learns_and_writes_what_it_promises(run: tuple[Path, dict[st
     config = json.loads((folder / "config.json").read_text())
     assert config["cubes"] == {"grown": "grown-0"}
     assert config["bands"]["names"] == ["blue", "green", "red", "nir", "swir1", "swir2"]
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert yaml.safe_load(card.split("---")[1])["datasets"] == ["grown"]
+    row = " | ".join(f"{error['both', method]:.3f}" for method in ("mmvsf", "persistence", "climatology"))
+    assert f"| both | {row} |" in card and "grown-0" in card and "90 steps of 6 windows" in card
 
 
 def test_a_killed_run_resumes_to_the_same_weights(

@@ -27,13 +27,13 @@ from .tiny_archive import TinyArchive
 RECIPE: dict[str, Any] = {
     "title": "two simulated places",
     "area": {"sites": [{"name": "west", "lon": -97.40, "lat": 42.10}, {"name": "east", "lon": -95.45, "lat": 42.05}]},
-    "grid": {"crs": "EPSG:32615", "resolution": 30, "block": 64, "chunk": 32, "weather_cell": 64},
-    "period": {"start": "2021-04-01", "end": "2021-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
+    "grid": {"crs": "EPSG:32615", "resolution": 30, "block": 32, "chunk": 32, "weather_cell": 32},
+    "period": {"start": "2021-04-01", "end": "2021-08-31", "months": [4, 5, 6, 7, 8]},
     "imagery": {"source": "archive", "products": ["hls-l30", "hls-s30"]},
     "weather": {"source": "archive"},
 }
 """West is seen on a tile of the other zone alone: its pixels are resampled."""
-LEAST = 0.25
+LEAST = 0.1
 """The oracle without the weather of the gap is that much worse in each of the two places, where crops feel it."""
 
 
@@ -41,6 +41,8 @@ def build(folder: Path, name: str, dose: float) -> tuple[Path, Path]:
     """The recipe of a world of that dose, and the folder of its cube."""
     archive = f"{{data_dir}}/archive/{name}"
     recipe = {**RECIPE, "name": name, "simulate": {"path": archive, "seed": 5, "crop_dose": dose, "soil_dose": dose}}
+    if dose == 0:  # one place is enough to see that nothing changes
+        recipe["area"] = {"sites": RECIPE["area"]["sites"][1:]}
     recipe["imagery"] = {**recipe["imagery"], "path": archive}
     recipe["weather"] = {**recipe["weather"], "path": f"{archive}/weather/daily.nc"}
     path = folder / f"{name}.yaml"

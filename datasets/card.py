@@ -1,0 +1,29 @@
+"""Cards: what a cube or a model is, for people, in Markdown under the front matter that Hugging Face reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+
+def write_card(path: Path, template: Path, front: Mapping[str, Any], values: Mapping[str, Any]) -> Path:
+    """Fill a template of the Jinja language with `values` and write it to `path` under the front matter.
+
+    Raises jinja2.UndefinedError where the template names a value that is not given, OSError where the disk refuses.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # it is Markdown
+    )
+    text = environment.get_template(template.name).render(dict(values))
+    matter = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
+    path.write_text(f"---\n{matter}---\n\n{text}", encoding="utf-8")
+    return path

@@ -1,0 +1,74 @@
+"""The card of a pretrained model: what it was trained on, for what it is good, its scores, limits and licence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mmvsf.datasets.card import write_card
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.loader import LONGEST_LEAD
+from mmvsf.datasets.windows import HELD_OUT
+
+from .checkpoint import WEIGHTS, weights_digest
+from .network import NetworkConfig
+
+CARD = "MODEL_CARD.md"
+TEMPLATE = Path(__file__).with_name("model_card.md")
+
+
+def write_model_card(
+    folder: Path, cubes: Sequence[Cube], config: NetworkConfig, metrics: Mapping[str, Any], *, weather: bool
+) -> Path:
+    """Write the card beside the weights in `folder`; `metrics` is what metrics.json holds. Raises OSError where the
+    disk refuses."""
+    training = metrics["training"]
+    mean = [row for row in metrics["forecast"] if (row["lead"], row["variable"]) == ("all", "mean")]
+    methods = list(dict.fromkeys(row["method"] for row in mean))
+    errors = {(row["set"], row["method"]): row["mse"] for row in mean}
+    scores = [
+        {"name": part.replace("_", " "), "values": [_shown(errors.get((part, method))) for method in methods]}
+        for part in HELD_OUT
+        if any(key[0] == part for key in errors)
+    ]
+    values = {
+        "options": metrics["options"],
+        "network": asdict(config),
+        "training": training,
+        "sees_weather": weather,
+        "simulated": all(cube.region.simulate for cube in cubes),
+        "digest": weights_digest(folder / WEIGHTS),
+        "longest_lead": LONGEST_LEAD,
+        "methods": methods,
+        "scores": scores,
+        "cubes": [
+            {
+                "name": cube.region.name,
+                "title": cube.region.title,
+                "digest": cube.identity,
+                "windows": windows["train"],
+                "terms": _terms(cube),
+            }
+            for cube, windows in zip(cubes, training["windows"], strict=True)
+        ],
+    }
+    front = {
+        "library_name": "mmvsf",
+        "license": "other",
+        "license_name": "see-licence-and-attribution",
+        "tags": ["earth-observation", "satellite-image-time-series", "weather", "time-series-forecasting"],
+        "datasets": [cube.region.name for cube in cubes],
+    }
+    return write_card(folder / CARD, TEMPLATE, front, values)
+
+
+def _terms(cube: Cube) -> list[str]:
+    """What the cube says of the licences of its sources, each once."""
+    given = [cube.attributes.get("attribution", ""), *(s["licence"] for s in cube.attributes.get("sources", ()))]
+    return list(dict.fromkeys(text for text in given if text)) or ["not said"]
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,231 @@
+"""Embeddings of a whole cube by a pretrained encoder, for someone who never trains."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+from rich.progress import track
+from zarr.errors import ZarrUserWarning
+
+from mmvsf.datasets.calendar import date_of, day_number
+from mmvsf.datasets.cube import Cube, root_attributes
+from mmvsf.datasets.embeddings import block_slices, embedding_layout
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import BlockIndex
+from mmvsf.datasets.loader import Sample, collate
+from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.store import create_group, finish_writes, open_pixels
+from mmvsf.datasets.windows import Window, chunk_window, clear_days
+
+from .checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
+from .device import autocast_precision, choose_device
+from .network import MMVSF
+from .training import console
+
+SEASON_STEP = 10
+"""Days between the embeddings whose mean is that of a season: even steps, so that neither clouds nor the number of
+satellites weigh one part of the season more."""
+BATCH = 8
+"""Windows that are encoded together."""
+
+
+@dataclass(frozen=True)
+class Season:
+    """The days of a year that are embedded, and the steps of the output that they go to."""
+
+    year: int
+    days: NDArray[np.int64]
+    """(n,), sorted"""
+    steps: slice
+    """as many as there are days, or one: their mean"""
+
+
+def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every: int | None = None) -> Path:
+    """Write embeddings of every block of a cube to the Zarr store `path`: one a year, the mean over its season, or one
+    every so many days, from images up to that day and weather up to the day before.
+
+    `where` is the folder of the checkpoint. What an interrupted run of the same model, cube and days has written is
+    kept; any other is replaced. One block is held in memory. Raises InputError where the model does not fit the cube,
+    OSError where the disk refuses.
+    """
+    check_fits(checkpoint, cube, where)
+    patch, size = checkpoint.network.config.patch, min(32, cube.grid.chunk)
+    if size % patch or cube.grid.chunk % size:
+        raise InputError(f"{cube.path}: its chunks of {cube.grid.chunk} pixels are not whole patches of {patch}")
+    seasons = plan_seasons(cube, every)
+    days = [int(day) for season in seasons for day in season.days] if every else []
+    identity = {
+        "title": f"Embeddings of {cube.region.title}",
+        "model": {
+            "weights_sha256": weights_digest(where / WEIGHTS),
+            "network": asdict(checkpoint.network.config),
+            "objective": checkpoint.config["training"].get("objective"),
+            "trained_on": checkpoint.config["cubes"],
+            "sees_weather": checkpoint.weather,
+        },
+        "normalisation": {key: asdict(getattr(checkpoint.normalisation, key)) for key in ("bands", "weather")},
+        "cube": {"region": cube.region.name, "digest": cube.identity},
+        "every": every,
+        "season_step": None if every else SEASON_STEP,
+        "attribution": cube.attributes.get("attribution", ""),
+    }
+    if not _goes_on(path, identity):
+        layout = embedding_layout(
+            path.name, cube.grid, patch, checkpoint.network.config.width,
+            years=cube.years, days=days, attributes=identity,
+        )  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        create_group(path.parent, layout)
+        with warnings.catch_warnings():
+            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            zarr.consolidate_metadata(str(path))
+    device = choose_device()
+    network = checkpoint.network.to(device).eval()
+    encoder = Encoder(network, checkpoint.weather, autocast_precision(device))
+    reader, clear = WindowReader(cube, checkpoint.normalisation), clear_days(cube)
+    stores = [open_pixels(path, name, write=True) for name in ("embedding", "images")]
+    done = zarr.open_array(str(path / "done"), mode="r+")
+    written = np.asarray(done[...])
+    missing = [block for block in cube.grid.blocks if not written[block]]
+    for block in track(missing, "embedding blocks", console=console):
+        rows, columns = block_slices(cube.grid, block, patch)
+        tokens, images = embed_block(encoder, reader, block, seasons, clear, size, mean=not every)
+        finish_writes(
+            [store[:, rows, columns].write(own) for store, own in zip(stores, (tokens, images), strict=True)], path
+        )
+        written[block] = 1
+        done[...] = written
+    return path
+
+
+def plan_seasons(cube: Cube, every: int | None) -> list[Season]:
+    """The days to embed: every so many days of the months of the recipe, or of each season whose mean is wanted."""
+    step, seasons, first = every or SEASON_STEP, [], 0
+    period, months = cube.region.period, cube.region.period.months
+    for year in cube.years:
+        start = max(date(year, min(months), 1), period.start)
+        end = min(date(year, 12, 31), period.end)
+        days = np.arange(day_number(start) + step - 1, day_number(end) + 1, step)
+        days = np.array([day for day in days if date_of(int(day)).month in months], np.int64)
+        if len(days) == 0:
+            raise InputError(f"--every {step}: a season of {cube.region.name} is shorter; choose a smaller step")
+        steps = slice(first, first + (len(days) if every else 1))
+        seasons.append(Season(year, days, steps))
+        first = steps.stop
+    return seasons
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network that encodes samples."""
+
+    network: MMVSF
+    weather: bool
+    precision: torch.dtype | None
+    """of autocast; None for none"""
+
+    def __call__(self, samples: Sequence[Sample], days: int) -> tuple[Floats, NDArray[np.uint16]]:
+        """Embeddings (B, days, N, E) of the first `days` images of each sample, and in how many images up to each the
+        patches were clear (B, days, N)."""
+        device = next(self.network.parameters()).device
+        batch = collate(samples).to(device)
+        if not self.weather:
+            batch = batch.without_weather()
+        with torch.inference_mode(), torch.autocast(device.type, self.precision, enabled=self.precision is not None):
+            encoded = self.network.encode(batch)
+        place = encoded.rank[:, :days, None]
+        tokens = encoded.tokens.transpose(1, 2)
+        tokens = tokens.gather(1, place[..., None].expand(-1, -1, *tokens.shape[2:]))
+        when = encoded.days.gather(1, encoded.rank[:, :days])
+        known = encoded.days[:, None, :] <= when[:, :, None]  # (B, days, T)
+        usable = encoded.valid.any(-1).float()  # (B, N, T)
+        seen = torch.einsum("bdt,bnt->bdn", known.float(), usable)
+        return np.asarray(tokens.float().cpu().numpy()), seen.cpu().numpy().astype(np.uint16)
+
+
+def embed_block(
+    encoder: Encoder,
+    reader: WindowReader,
+    block: BlockIndex,
+    seasons: Sequence[Season],
+    clear: NDArray[np.bool_],
+    size: int,
+    *,
+    mean: bool,
+) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
+    """Embeddings (steps, y, x, E) of a block, NaN where nothing was seen clear up to then, and the number of clear
+    images (steps, y, x); `clear` as `clear_days` gives it."""
+    grid, config = reader.cube.grid, encoder.network.config
+    side, small, n = grid.block // config.patch, size // config.patch, grid.chunks_per_block
+    steps = seasons[-1].steps.stop
+    tokens = np.full((steps, side, side, config.width), np.nan, np.float16)
+    images = np.zeros((steps, side, side), np.uint16)
+    for season in seasons:
+        tiles = [
+            tile
+            for cy in range(block[0] * n, block[0] * n + n)
+            for cx in range(block[1] * n, block[1] * n + n)
+            for tile in chunk_window(reader.cube, cy, cx, season.year, clear).tiles(size)
+            if len(tile.days)
+        ]
+        for first in range(0, len(tiles), BATCH):
+            some = tiles[first : first + BATCH]
+            found, seen = encoder([embedding_sample(reader, tile, season.days) for tile in some], len(season.days))
+            found = np.where((seen > 0)[..., None], found, np.nan)
+            if mean:
+                found, seen = _mean(found), seen[:, -1:]
+            for tile, own, count in zip(some, found, seen, strict=True):
+                rows, columns = (
+                    slice(s.start // config.patch, s.stop // config.patch) for s in tile.slices_in(block, grid.block)
+                )
+                tokens[season.steps, rows, columns] = own.reshape(-1, small, small, config.width)
+                images[season.steps, rows, columns] = count.reshape(-1, small, small)
+    return tokens, images
+
+
+def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int64]) -> Sample:
+    """A season's images of a window, and before them, in the order of the batch, an image without a valid pixel on each
+    of `days`: its embedding is what is known on that day, whether or not anything was seen on it."""
+    images, valid = reader.images(window, window.days)
+    blank = np.zeros((len(days), *images.shape[1:]), np.float32)
+    unseen = np.zeros((len(days), *valid.shape[1:]), bool)
+    start, weather = reader.weather(window.cell, window.year)
+    valid, nothing = np.concatenate([unseen, valid]), np.empty(0, np.int64)
+    return Sample(
+        images=np.concatenate([blank, images]),
+        days=np.concatenate([days, window.days]),
+        valid=valid,
+        clear=valid,
+        origin=nothing,
+        target=nothing,
+        series=(0, *window.cell, window.year),
+        weather=weather,
+        weather_start=start,
+    )
+
+
+def _mean(found: Floats) -> Floats:
+    """Mean over the days (axis 1, kept) on which something had been seen; NaN where nothing was."""
+    known = np.isfinite(found)
+    count = known.sum(1, keepdims=True)
+    total: Floats = np.where(known, found, 0).sum(1, keepdims=True)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _goes_on(path: Path, identity: dict[str, Any]) -> bool:
+    """Whether embeddings of that identity stand there, finished or not."""
+    if not (path / "zarr.json").is_file():
+        return False
+    found = root_attributes(path)
+    return all(found.get(key) == value for key, value in json.loads(json.dumps(identity)).items() if value is not None)

@@ -1,0 +1,134 @@
+"""The embeddings of a cube: what they may depend on, that they lie where they should, and that a run goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.reader import Normalisation, WindowReader
+from mmvsf.datasets.windows import chunk_window, clear_days
+from mmvsf.model import embed as module
+from mmvsf.model.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.embed import Encoder, embed, embedding_sample, plan_seasons
+from mmvsf.model.network import NetworkConfig
+
+
+@pytest.fixture(scope="module")
+def where(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with random weights."""
+    folder = tmp_path_factory.mktemp("model")
+    normalisation = Normalisation.of([grown_cube])
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=16, heads=2, mlp=32, weather_width=16, fine=0)
+    save_checkpoint(folder, new_network(config, normalisation), normalisation, {"grown": "x"}, {"objective": "mm-vsf"})
+    return folder
+
+
+@pytest.fixture
+def checkpoint(where: Path) -> Checkpoint:
+    return load_checkpoint(where)
+
+
+def test_a_season_is_the_mean_of_its_days(
+    grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path
+) -> None:
+    yearly = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
+    daily = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "b.zarr", where, every=10), engine="zarr")
+    assert yearly.embedding.dims == ("year", "y", "x", "feature") and yearly.embedding.shape[-1] == 16
+    assert daily.embedding.dims[0] == "time" and daily.time.dtype.kind == "M"
+    mean = daily.embedding.astype(np.float32).groupby("time.year").mean("time")
+    np.testing.assert_allclose(yearly.embedding, mean, atol=4e-3, equal_nan=True)
+    inside = np.kron(grown_cube.grid.block_mask(), np.ones((8, 8))) > 0
+    assert (np.isfinite(yearly.embedding).all("feature") == inside).all()
+    assert (np.isfinite(daily.embedding).all("feature") == (daily.images > 0)).all()
+    assert set(daily.time.dt.month.values.tolist()) <= {4, 5, 6, 7, 8, 9, 10}
+
+
+def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path) -> None:
+    found = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
+    imagery = xr.open_datatree(grown_cube.path, engine="zarr")["imagery"]
+    for axis in ("y", "x"):
+        np.testing.assert_allclose(found[axis], imagery[axis].values.reshape(-1, 4).mean(1))
+    assert found.spatial_ref.attrs["crs_wkt"] == imagery.spatial_ref.attrs["crs_wkt"]
+    assert found.embedding.attrs["grid_mapping"] == "spatial_ref" and "spatial_ref" in found.embedding.coords
+    left, step, _, top, _, down = map(float, found.spatial_ref.attrs["GeoTransform"].split())
+    assert (left, top, step, down) == (grown_cube.grid.left, grown_cube.grid.top, 120, -120)
+    assert found.attrs["cube"] == {"region": "grown", "digest": grown_cube.identity}
+    assert len(found.attrs["model"]["weights_sha256"]) == 64
+
+
+def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpoint) -> None:
+    reader, clear = WindowReader(grown_cube, checkpoint.normalisation), clear_days(grown_cube)
+    by, bx = grown_cube.grid.blocks[0]
+    window = chunk_window(grown_cube, by * 2, bx * 2, 2020, clear)
+    day = int(window.days[10]) + 1
+    encoder = Encoder(checkpoint.network, True, None)
+
+    def at(sample) -> np.ndarray:
+        return encoder([sample], 1)[0]
+
+    sample = embedding_sample(reader, window, np.array([day], np.int64))
+    tokens, seen = encoder([sample], 1)
+    assert seen.max() == 11 and tokens.shape == (1, 1, 16, 16)
+    later, earlier = sample.days > day, sample.days < day
+    images, weather = sample.images.copy(), sample.weather.copy()
+    images[later] += 1
+    weather[day - sample.weather_start :] += 1
+    np.testing.assert_array_equal(at(replace(sample, images=images, weather=weather)), tokens)
+    images = sample.images.copy()
+    images[earlier] += 1
+    assert np.abs(at(replace(sample, images=images)) - tokens).max() > 1e-3
+    weather = sample.weather.copy()
+    weather[day - sample.weather_start - 1] += 1
+    assert np.abs(at(replace(sample, weather=weather)) - tokens).max() > 1e-5
+
+
+def test_a_killed_run_goes_on(
+    grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, done = tmp_path / "cut.zarr", []
+    real = module.embed_block
+
+    def killed(*arguments, **options):
+        if len(done) == 2:
+            raise RuntimeError("killed")
+        done.append(arguments[2])
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "embed_block", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            embed(grown_cube, checkpoint, path, where)
+        done.clear()
+        embed(grown_cube, checkpoint, path, where)
+        assert done == [grown_cube.grid.blocks[2]]
+        embed(grown_cube, checkpoint, path, where)
+        assert len(done) == 1
+    whole = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "whole.zarr", where), engine="zarr")
+    xr.testing.assert_identical(xr.open_dataset(path, engine="zarr"), whole)
+    # Another model begins anew.
+    other = tmp_path / "model"
+    normalisation = checkpoint.normalisation
+    save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, {}, {})
+    embed(grown_cube, load_checkpoint(other), path, other)
+    attributes = json.loads((path / "zarr.json").read_text())["attributes"]
+    assert attributes["model"]["weights_sha256"] != whole.attrs["model"]["weights_sha256"]
+    assert zarr.open_array(str(path / "done"), mode="r")[...].sum() == 3
+
+
+def test_days_end_whole_steps(grown_cube: Cube) -> None:
+    seasons = plan_seasons(grown_cube, 30)
+    assert [season.year for season in seasons] == [2019, 2020, 2021]
+    assert seasons[0].days[0] == day_number(date(2019, 4, 30)) and set(np.diff(seasons[0].days)) == {30}
+    assert seasons[1].steps == slice(len(seasons[0].days), len(seasons[0].days) * 2)
+    with pytest.raises(InputError, match="a season of grown is shorter"):
+        plan_seasons(grown_cube, 300)

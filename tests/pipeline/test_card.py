@@ -1,0 +1,39 @@
+"""The card of a cube."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import yaml
+
+from mmvsf.datasets.cube import Cube, digest
+from mmvsf.pipeline.card import card_path, write_dataset_card
+
+from .tiny_archive import TinyArchive
+
+
+def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
+    cube = Cube.open(finished.cube)
+    path = write_dataset_card(cube)
+    assert path == card_path(finished.cube) and digest(finished.cube) == cube.identity
+    text = path.read_text(encoding="utf-8")
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["pretty_name"] == cube.region.title and front["license"]
+    stored = int((cube.array("imagery/status") == 2).sum())
+    assert f"{stored} (day, block) units stored" in text and cube.identity in text
+    crop = cube.array("labels/crop")
+    assert cube.legend is not None
+    labelled = np.isin(crop, cube.legend.codes)
+    for entry in cube.legend.classes:
+        assert f"| {entry.code} | {entry.name} | {100 * (crop == entry.code).sum() / labelled.sum():.1f} % |" in text
+    for source in cube.attributes["sources"]:
+        assert source["licence"] in text
+    assert "simulated" not in text and f'open_datatree("{finished.cube.name}"' in text
+
+
+def test_a_simulated_cube_is_said_to_be_one(finished: TinyArchive) -> None:
+    cube = Cube.open(finished.cube)
+    recipe = {**cube.region.model_dump(mode="json"), "simulate": {"path": "x", "seed": 1, "crop_dose": 0.5}}
+    text = write_dataset_card(replace(cube, region=type(cube.region).model_validate(recipe))).read_text("utf-8")
+    assert "All of it is simulated" in text and "doses 0.5 and 1.0" in text
