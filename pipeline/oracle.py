@@ -30,6 +30,7 @@ from .mapping import mapping
 from .sandbox import Season, Site, SiteWorld, truth
 from .sandbox.spec import GENERATOR_VERSION
 from .sandbox.tiles import TILES
+from .sandbox.weather import SiteWeather
 from .scene import RasterGrid
 from .simulate import world_sites, world_spec
 
@@ -166,20 +167,15 @@ def _forecast(
     """(2, window, pair, band, y, x): reflectance as it is stored, with and without the weather of the gap between the
     days of origin and target (window, pair); fill where a window, seen through its sight, has no such pair."""
     real = world.season(year)
-    others = [other for other in years if other != year]
+    instead = _instead(world, year, years)
 
     def known_until(day: np.datetime64) -> Season:
-        """The mean of the seasons as they would have gone on in each of the other years: the best forecast of someone
-        to whom each of them is as likely."""
+        """The mean of the seasons as they would have gone on: the best forecast where each is as likely."""
         if world.spec.crop_dose == world.spec.soil_dose == 0:
             return real
         likely = [
-            world.season(
-                year,
-                world.crop_weather.until(day, world.crop_weather.as_in(year, other)),
-                world.soil_weather.until(day, world.soil_weather.as_in(year, other)),
-            )
-            for other in others
+            world.season(year, world.crop_weather.until(day, crop), world.soil_weather.until(day, soil))
+            for crop, soil in instead
         ]
         mean = np.stack([season.reflectance for season in likely]).mean(axis=0, dtype=np.float32)
         return replace(real, reflectance=mean)
@@ -193,6 +189,17 @@ def _forecast(
             for which, season in enumerate((real, blind[int(origin[number, pair])])):
                 images[which, number, pair] = np.rint(sight.image(season.on(day)) / REFLECTANCE_SCALE)
     return images
+
+
+def _instead(world: SiteWorld, year: int, years: Sequence[int]) -> list[tuple[SiteWeather, SiteWeather]]:
+    """What crops and soil could have felt in a season: what they felt in each of the other years, or, where there is
+    none, the mean weather."""
+    felt = world.crop_weather, world.soil_weather
+    others = [other for other in years if other != year]
+    if not others:
+        mean = world.weather.climatology()
+        return [(mean, mean)]
+    return [(felt[0].as_in(year, other), felt[1].as_in(year, other)) for other in others]
 
 
 @dataclass(frozen=True)

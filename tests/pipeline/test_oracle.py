@@ -174,3 +174,17 @@ def test_known_weather_ends_on_the_day_before() -> None:
     days = np.arange(np.datetime64("2021-05-01"), np.datetime64("2021-05-06"))
     real, mean = (SiteWeather(days, np.full((5, 6), value), 42.0) for value in (1.0, 0.0))
     assert real.until(days[3], mean).values[:, 0].tolist() == [1, 1, 1, 0, 0]
+
+
+def test_another_year_lies_on_the_same_days_of_the_year() -> None:
+    days = np.arange(np.datetime64("2019-10-01"), np.datetime64("2021-11-01"))
+    weather = SiteWeather(days, np.arange(len(days), dtype=float)[:, None], 42.0)
+    shifted = weather.as_in(2021, 2020)
+
+    def on(day: str) -> np.datetime64:
+        return days[int(shifted.values[int((np.datetime64(day) - days[0]).astype(int)), 0])]
+
+    assert on("2021-01-01") == np.datetime64("2020-01-01") and on("2020-12-31") == np.datetime64("2019-12-31")
+    # By day of the year: the leap day takes a day's place.
+    assert on("2021-03-01") == np.datetime64("2020-02-29") and on("2021-10-31") == np.datetime64("2020-10-30")
+    assert on("2019-10-01") == days[0]
