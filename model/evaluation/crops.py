@@ -62,7 +62,7 @@ class CropOptions:
     dates: tuple[str, ...] = DATES
     head: HeadOptions = field(default_factory=HeadOptions)
     """Of heads on frozen features."""
-    network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=150, images=12, early=0.5))
+    network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=300, images=12, early=0.5))
     """Of whole networks, finetuned or from scratch."""
     pixels: int = 20_000
     """Pixels that trees learn from."""
