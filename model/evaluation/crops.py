@@ -55,13 +55,14 @@ class CropOptions:
     score_windows: int = 36
     """Windows of each held-out set that are scored, spread evenly."""
     images: int = 24
-    """Images of a season that every method is given, spread evenly over it."""
+    """Images of a season that every method is given, spread evenly over those of the whole season also where a map is
+    drawn before its end."""
     fractions: tuple[float, ...] = (1.0, 0.1, 0.01)
     """Shares of the labelled fields; maps by date and of random pixels are drawn for the first."""
     dates: tuple[str, ...] = DATES
     head: HeadOptions = field(default_factory=HeadOptions)
     """Of heads on frozen features."""
-    network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=150, images=12, early=0.5))
+    network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=300, images=12, early=0.5))
     """Of whole networks, finetuned or from scratch."""
     pixels: int = 20_000
     """Pixels that trees learn from."""

@@ -87,6 +87,7 @@ def draw_fields(maps: LabelMaps, windows: Sequence[Window], share: float, seed: 
     """The classes of a share of the fields that lie, wholly or in part, in the windows; at least of one field.
 
     Fields are drawn whole, each as likely as any other, and a smaller share of the same seed is part of a larger one.
+    Raises ValueError where no pixel of the windows has a known class.
     """
     touched: dict[BlockYear, NDArray[np.bool_]] = {}
     for window in windows:
@@ -99,6 +100,8 @@ def draw_fields(maps: LabelMaps, windows: Sequence[Window], share: float, seed: 
         for place, fields in numbers.items()
         for number in np.unique(fields[touched[place] & (fields > 0)]).tolist()
     ]
+    if not candidates:
+        raise ValueError("no pixel of the windows has a known class")
     order = np.random.default_rng(seed).permutation(len(candidates))
     drawn: dict[BlockYear, list[int]] = {}
     for i in order[: max(1, round(share * len(candidates)))]:

@@ -86,7 +86,7 @@ def without_totals(season: Season) -> Season:
 class HeadOptions:
     """How a head is trained on frozen features."""
 
-    steps: int = 200
+    steps: int = 400
     patches: int = 128
     """Patches of one step. A head looks at one patch at a time, so they come from as many windows as there are."""
     learning_rate: float = 2e-3

@@ -135,6 +135,8 @@ def test_shares_of_one_seed_lie_within_each_other_and_count_fields() -> None:
     assert many[few].all() and not np.array_equal(many, other)
     assert (draw_fields(maps, [whole(8)], 1.0, 0)(whole(8)) == classes).all()
     assert (draw_fields(maps, [whole(8)], 1e-9, 0)(whole(8)) >= 0).any()
+    with pytest.raises(ValueError, match="no pixel"):
+        draw_fields(maps_of(np.full((8, 8), -1)), [whole(8)], 1.0, 0)
 
 
 def test_fields_come_from_the_training_windows_only(trial: CropTrial) -> None:
