@@ -52,7 +52,8 @@ def crop_section(rows: Sequence[Row], years: Sequence[int]) -> Section | None:
     text = (
         "Mean F1 over the classes, of pixels whose label was never seen, from a season's images and weather. ± is the"
         " standard deviation over seeds (of encoder, head and drawn fields). Frozen: a head on the pretrained encoder,"
-        " which is left as it is; finetuned: both trained. Who sees the weather is said, since input and pretraining"
+        " which is left as it is (the untrained one is the reference: what a head makes of random features);"
+        " finetuned: both trained. Who sees the weather is said, since input and pretraining"
         " are two things. The random split holds out pixels of the very fields and seasons that are learned from."
     )
     return Section("Crop maps", text, [table for table in tables if table is not None])

@@ -19,7 +19,7 @@ from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
-from .training import load, network_config, pretrain, train_convlstm, try_rate
+from .training import load, network_config, pretrain, random_encoder, train_convlstm, try_rate
 from .weather import weather_rows
 
 Work = Callable[[EvaluationSet, Path], Result]
@@ -165,6 +165,13 @@ class Plan:
         def head(objective: str, seed: int) -> Work:
             return lambda data, _: {"rows": frozen(trial(data), load(home(objective, seed)), objective, (seed,))}
 
+        def untrained(seed: int) -> Work:
+            def work(data: EvaluationSet, _: Path) -> Result:
+                reference = random_encoder(data, seed, self.settings)
+                return {"rows": frozen(trial(data), reference, "untrained", (seed,))}
+
+            return work
+
         def whole(objective: str, seed: int) -> Work:
             return lambda data, _: {
                 "rows": finetuned(trial(data), load(home(objective, seed)), objective, head_weather=True, seed=seed)
@@ -178,6 +185,7 @@ class Plan:
         for seed in range(self.settings.seeds):
             if year == self.few[0]:
                 works |= {f"finetuned/{name}/{seed}": whole(name, seed) for name in self._objectives(year)}
+                works |= {f"frozen/untrained/{seed}": untrained(seed)}
                 works |= {f"scratch/weather/{seed}": alone(True, seed), f"scratch/none/{seed}": alone(False, seed)}
             trained = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
             works |= {f"frozen/{name}/{seed}": head(name, seed) for name in trained}

@@ -8,6 +8,7 @@ from typing import Any
 
 SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and year"}
 NAMES = {
+    "untrained": "untrained encoder",
     "sm-mae": "SM-MAE",
     "mm-mae": "MM-MAE",
     "sm-vsf": "SM-VSF",

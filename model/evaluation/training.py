@@ -55,6 +55,12 @@ def _new(data: EvaluationSet, seed: int, settings: Settings) -> MMVSF:
     return new_network(network_config(data.cube, settings), data.reader.normalisation)
 
 
+def random_encoder(data: EvaluationSet, seed: int, settings: Settings) -> Checkpoint:
+    """An encoder as it is before pretraining: what a head makes of random features."""
+    network = _new(data, seed, settings).to(choose_device()).eval()
+    return Checkpoint(network, data.reader.normalisation, weather=True, config={})
+
+
 def network_config(cube: Cube, settings: Settings) -> NetworkConfig:
     """The size that the settings ask for, for the bands and the weather of a cube."""
     return NetworkConfig(cube.bands, cube.weather, **SIZES[settings.network])
