@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .errors import InputError
 from .override import overridden
-from .variables import WEATHER_NAMES
+from .variables import STATIC_NAMES, WEATHER_NAMES
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
@@ -219,10 +219,34 @@ class Weather(_Strict):
         return value
 
 
+class Static(_Strict):
+    source: Literal["archive", "public", "earthengine"]
+    """Where layers of the ground come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no
+    account) or `earthengine`."""
+    path: str | None = None
+    """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
+    layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
+    """Which layers the cube carries: elevation (m), slope (degrees, worked out from the elevation), soil_water (mm,
+    in the US)."""
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        _needs("static", self.source, {"path": self.path}, {"path": {"archive"}})
+        return self
+
+    @field_validator("layers")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in STATIC_NAMES]
+        if unknown or len(set(value)) < len(value):
+            raise ValueError(f"takes some of {', '.join(STATIC_NAMES)}, each once; found {', '.join(unknown or value)}")
+        return value
+
+
 class Labels(_Strict):
-    source: Literal["archive", "cdl", "earthengine"]
-    """Where labels come from: `archive` (one raster a year on disk), `cdl` (USDA's Cropland Data Layer, no
-    account) or `earthengine` (the same, with its confidence)."""
+    source: Literal["archive", "cropscape", "planetary-computer", "nass", "earthengine"]
+    """Where labels come from: `archive` (one raster a year on disk), or USDA's Cropland Data Layer from `cropscape`
+    (only what is needed), `planetary-computer` (to 2021), `nass` (whole years, large) or `earthengine`."""
     path: str | None = None
     """Of `archive`: path of the rasters, with {year} in place of the year."""
     legend: str | None = None
@@ -237,6 +261,8 @@ class Labels(_Strict):
     What is in no group, and the group `unknown`, is stored as unknown. `default`: those of the CDL."""
     colors: dict[str, Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]] = {}
     """Colours of groups, name: "#rrggbb"; by default that of the first class."""
+    confidence: bool = False
+    """Of `planetary-computer` and `earthengine`: store the confidence of each label too."""
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:
@@ -248,6 +274,8 @@ class Labels(_Strict):
             raise ValueError(f"colors names {', '.join(sorted(foreign))}, which groups does not")
         given = {"path": self.path, "legend": self.legend}
         _needs("labels", self.source, given, {"path": {"archive"}, "legend": {"archive"}})
+        if self.confidence and self.source not in {"planetary-computer", "earthengine"}:
+            raise ValueError(f"labels source '{self.source}' has no confidence; remove the line")
         if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
             raise ValueError("path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
@@ -327,6 +355,7 @@ class Region(_Strict):
     period: Period
     imagery: Imagery
     weather: Weather
+    static: Static | None = None
     labels: Labels | None = None
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
