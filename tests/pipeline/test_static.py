@@ -393,7 +393,7 @@ def test_ground_that_the_catalogue_lacks(tiny: TinyArchive, dataset: Build, monk
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         outcome = dataset(tiny)
-    assert outcome.code == 2 and "no such page or collection" in outcome.error
+    assert outcome.code == 2 and "no elevation over this region" in outcome.error
 
 
 # ---------------------------------------------------------------------- weather
