@@ -133,7 +133,7 @@ class NassLabels:
     def _continue(self, url: str, part: Path) -> None:
         """Fetch what is missing of a file. Raises ReadError; what came until then stays."""
         have = part.stat().st_size if part.is_file() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         timeout = (self.patience.connect, self.patience.request)
         try:
             with (

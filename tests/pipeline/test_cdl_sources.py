@@ -121,7 +121,7 @@ def test_the_labels_are_those_of_cropscape(source: StacLabels, tmp_path: Path) -
 
 
 def test_a_year_after_the_last(source: StacLabels) -> None:
-    with pytest.raises(InputError, match="2023.*to 2021.*cropscape"):
+    with pytest.raises(InputError, match=r"2023.*to 2021.*cropscape"):
         source.asset(2023)
 
 
@@ -196,8 +196,8 @@ def test_a_cube_with_confidence_from_two_sources(
     assert cube.confidence and "Planetary Computer" in cube.attributes["label_source"]
     confidence = np.asarray(zarr.open_array(str(tiny.cube / "labels/confidence"), mode="r"))
     assert confidence.dtype == np.uint8 and ((confidence <= 100) | (confidence == 255)).all() and confidence.any()
-    checked = mmvsf("check", tiny.cube)
-    assert checked.code == 0 and "mean confidence" in " ".join(checked.out.split())
+    checked = mmvsf("check", tiny.cube, "--json")
+    assert checked.code == 0 and "mean confidence 50 %" in checked.out
     (table,) = [part for part in labels_section(Sample(cube)).parts if part.kind == "table"]
     (row,) = [row for row in table.rows if row[0].text == "mean confidence"]
     known = confidence[0][confidence[0] != 255]
@@ -248,7 +248,7 @@ def test_a_year_is_fetched_once_and_only_when_it_is_read(nass: NassServer, natio
         np.testing.assert_array_equal(codes, codes_of(2022, *pixels(window)))
     assert [request.method for request in nass.requests] == ["HEAD", "GET"]
     assert national.asset(2022) == asset and len(nass.requests) == 2
-    assert [path.name for path in national.cache.rglob("*.*") if path.is_file()] == ["2022_30m_cdls.lock", "2022_30m_cdls.tif"]  # fmt: skip
+    assert {path.suffix for path in national.cache.rglob("*.*") if path.is_file()} == {".lock", ".tif"}
 
 
 def test_beyond_the_raster_nothing_is_known(national: NassLabels) -> None:
@@ -258,7 +258,10 @@ def test_beyond_the_raster_nothing_is_known(national: NassLabels) -> None:
     assert not codes[:50].any() and not codes[:, -50:].any()
 
 
-def test_a_download_goes_on_where_it_broke_off(nass: NassServer, national: NassLabels) -> None:
+def test_a_download_goes_on_where_it_broke_off(
+    nass: NassServer, national: NassLabels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmvsf.pipeline.sources.nass.CHUNK", 1024)
     nass.fail("GET", truncated(), times=1)
     asset, window = national.asset(2021), around(20)
     np.testing.assert_array_equal(
