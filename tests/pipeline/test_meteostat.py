@@ -391,6 +391,7 @@ def test_a_recipe_with_elevation_gives_its_cells_their_own(
 ) -> None:
     """From the recipe to the weather of the cube: the cell whose ground is raised by 500 m is 3.25 degrees colder."""
     monkeypatch.setattr("mmvsf.pipeline.sources.meteostat_stations.PATIENCE", QUICK)
+    server.weather.stations = tuple(replace(station, lon=station.lon - 2.25) for station in STATIONS)
     left, top = 250560.0, 4650240.0
     found = []
     for step in (0.0, 500.0):
