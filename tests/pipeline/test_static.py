@@ -20,6 +20,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
 from mmvsf.pipeline.mosaic import mosaics
 from mmvsf.pipeline.raster import raster_grid
+from mmvsf.pipeline.report.ground import ground_sections
+from mmvsf.pipeline.report.sample import Sample
 from mmvsf.pipeline.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources import registry, remote, signing
 from mmvsf.pipeline.sources.ground import ArchiveGround
@@ -258,7 +260,11 @@ def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build,
     group = xr.open_zarr(tiny.cube / "static", consolidated=False)
     assert group["elevation"].attrs["units"] == "m" and group["slope"].attrs["units"] == "degree"
     assert group["elevation"].attrs["standard_name"] == "surface_altitude" and "spatial_ref" in group.coords
-    assert Cube.open(tiny.cube).attributes["static_sources"]["slope"]["source"].startswith("elevation of an archive")
+    cube = Cube.open(tiny.cube)
+    assert cube.attributes["static_sources"]["slope"]["source"].startswith("elevation of an archive")
+    ((picture, table),) = [section.parts for section in ground_sections(Sample(cube))]
+    assert picture.kind == "picture" and [row[0].text for row in table.rows] == ["elevation (m)", "slope (degree)"]
+    assert table.rows[0][1].text == f"{found['elevation'].min():.4g}" and table.rows[0][-1].text == "100 %"
 
 
 def test_without_the_section_a_cube_is_what_it_was(built: TinyArchive) -> None:
