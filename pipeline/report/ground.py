@@ -16,7 +16,7 @@ from .sample import Sample, spread
 
 SUMMARISED = 200
 """Blocks whose range is told, at most."""
-COLOURS = {"elevation": "gist_earth", "slope": "magma", "soil_water": "YlGnBu"}
+COLOURS = {"elevation": "cividis", "slope": "magma", "soil_water": "YlGnBu"}
 QUARTILES = (0, 25, 50, 75, 100)
 
 Layers = dict[str, NDArray[np.float32]]
