@@ -15,6 +15,7 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import parse_region
 from mmvsf.pipeline.labels import label_tasks, read_labels
+from mmvsf.pipeline.raster import gdal_environment
 from mmvsf.pipeline.report.labels import labels_section
 from mmvsf.pipeline.report.sample import Sample
 from mmvsf.pipeline.scene import Asset
@@ -66,10 +67,13 @@ def pixels(window: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Short waits, nothing left of another test, and GDAL as the tasks of a build have it."""
     monkeypatch.setattr(registry, "PATIENCE", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
+    with gdal_environment():
+        yield
 
 
 @pytest.fixture
