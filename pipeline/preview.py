@@ -58,7 +58,8 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     seconds = imagery.seconds(workers)
     if is_remote(imagery):
         seconds = max(seconds, fetched / NETWORK_BYTES_PER_SECOND)
-    disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables)
+    layers = plan.context.static_layers
+    disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables, len(layers))
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
     if free < disk:
@@ -85,6 +86,8 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "minutes": round(seconds / 60, 1),
         "label_years": list(label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
+        "static_layers": list(layers),
+        "static_rasters": len({tile.href for task in plan.static for _, tiles in task.tiles for tile in tiles}),
         "weather_days": weather_days,
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
@@ -158,6 +161,9 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
     table.add_row("weather", f"{facts['weather_days']} days of {', '.join(plan.region.weather.variables)}")
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= 12 else ""
     table.add_row("labels", (", ".join(map(str, facts["label_years"])) + classes) or "none")
+    if layers := facts["static_layers"]:
+        count = facts["static_rasters"]
+        table.add_row("ground", f"{', '.join(layers)} from {count} raster{'s' * (count > 1)}")
     for need in plan.requirements:
         table.add_row("needs", f"{need.name}: {'present' if need.present else 'missing'}; {need.remedy}")
     if not plan.requirements:

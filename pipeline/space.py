@@ -14,12 +14,19 @@ BYTES_PER_LABEL_PIXEL = 1.0
 """Code and purity; the simulated cube takes 0.35."""
 
 
-def cube_bytes(grid: Grid, units: int, label_years: int, weather_days: int, variables: int) -> int:
+BYTES_PER_STATIC_PIXEL = 4.0
+"""Of one layer: float32, which hardly compresses."""
+
+
+def cube_bytes(
+    grid: Grid, units: int, label_years: int, weather_days: int, variables: int, static_layers: int = 0
+) -> int:
     """Bytes that a cube of so many (day, block) units will take, rounded up rather than down."""
     block = grid.block**2
     rows, columns = grid.weather_shape
     labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
-    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + weather_days * rows * columns * variables * 4)
+    static = static_layers * len(grid.blocks) * block * BYTES_PER_STATIC_PIXEL
+    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + static + weather_days * rows * columns * variables * 4)
 
 
 def free_bytes(path: Path) -> int:

@@ -169,6 +169,8 @@ def _facts(sample: Sample) -> list[tuple[str, str]]:
     for source in attributes.get("sources", []):
         words = [str(source[key]) for key in ("processing", "licence") if source.get(key)]
         rows.append((f"images, {source.get('product', 'product unknown')}", "; ".join(words)))
+    for layer, origin in attributes.get("static_sources", {}).items():
+        rows.append((layer.replace("_", " "), "; ".join(str(origin[key]) for key in ("source", "licence"))))
     rows += [
         ("labels from", str(attributes.get("label_source", ""))),
         ("size on disk", _size(sample)),

@@ -15,13 +15,16 @@ from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
 from .catalogs import catalog
 from .cdl import CROPSCAPE, CropScapeLabels
+from .cdl_stac import StacLabels
 from .earthengine import EarthEngineImagery
 from .earthengine_labels import EarthEngineLabels
 from .earthengine_weather import EarthEngineWeather
 from .gridmet import GRIDMET, GridMet
+from .ground import ArchiveGround, EarthEngineGround, StacGround
 from .http import Patience
 from .meteostat_stations import MeteostatStations
-from .protocols import ImagerySource, LabelSource, Requirement, WeatherSource
+from .nass import NASS, NassLabels
+from .protocols import ImagerySource, LabelSource, Requirement, StaticSource, WeatherSource
 from .stac import StacImagery
 
 PATIENCE = Patience()
@@ -55,16 +58,34 @@ def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> 
     raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
 
 
-def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | None:
-    """The source of the region's labels, None for a region without. Raises InputError likewise."""
+def static_source(region: Region, recipe: Path, data_dir: Path) -> StaticSource | None:
+    """The source of the region's static layers, None for a region without. Raises InputError likewise."""
+    options = region.static
+    if options is None:
+        return None
+    if options.source == "archive" and options.path is not None:
+        return ArchiveGround(resolve_path(options.path, recipe, data_dir))
+    if options.source == "public":
+        return StacGround(catalog("planetary-computer", PATIENCE), PATIENCE)
+    if options.source == "earthengine":
+        return EarthEngineGround()
+    raise InputError(f"{recipe}: static.source '{options.source}' is not available")
+
+
+def label_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> LabelSource | None:
+    """The source of the region's labels over its grid, None for a region without. Raises InputError likewise."""
     options = region.labels
     if options is None:
         return None
     if options.source == "archive" and options.path is not None and options.legend is not None:
         legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
         return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
-    if options.source == "cdl":
+    if options.source == "cropscape":
         return CropScapeLabels(data_dir.absolute() / "cache/cdl", os.environ.get("CROPSCAPE_URL", CROPSCAPE))
+    if options.source == "planetary-computer":
+        return StacLabels(catalog("planetary-computer", PATIENCE), PATIENCE, grid)
+    if options.source == "nass":
+        return NassLabels(data_dir.absolute() / "cache/nass", os.environ.get("MMVSF_NASS_URL", NASS))
     if options.source == "earthengine":
         return EarthEngineLabels(options.years)
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")

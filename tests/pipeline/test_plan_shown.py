@@ -151,6 +151,7 @@ def test_a_public_recipe_from_earth_engine() -> None:
     assert (region.imagery.source, region.imagery.catalog) == ("earthengine", None)
     assert (region.weather.source, region.weather.collection) == ("earthengine", "gridmet")
     assert region.labels is not None and (region.labels.source, region.labels.groups) == ("earthengine", "default")
+    assert region.static is not None and region.static.source == "earthengine"
 
 
 def test_and_back(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def public_recipe(folder: Path) -> Path:
         "source": "stac", "catalog": "planetary-computer", "products": ["hls-l30", "hls-s30"], "skip_below_clear": 0.05
     }  # fmt: skip
     content["weather"] = {"source": "gridmet", "start": "2020-05-01"}
-    content["labels"] = {"source": "cdl", "years": [2020, 2021], "groups": "default"}
+    content["labels"] = {"source": "cropscape", "years": [2020, 2021], "groups": "default"}
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

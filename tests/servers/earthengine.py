@@ -135,7 +135,9 @@ class EarthEngine(StandIn):
         try:
             if request.path.endswith("/image:computePixels"):
                 return self._pixels(request.json())
-            if found := re.fullmatch(r"/v1/projects/earthengine-public/assets/(.+):listAssets", request.path):
+            if found := re.fullmatch(
+                r"/v1/projects/earthengine-(?:public|legacy)/assets/(.+):listAssets", request.path
+            ):
                 return self._listing(found.group(1), request.query)
         except ValueError as error:
             return refusal(400, str(error), "INVALID_ARGUMENT")
