@@ -2,7 +2,7 @@
 
 Abatzoglou (2013), doi:10.1002/joc.3413; in the public domain. One file a variable and year stands on a THREDDS
 server, whose NetCDF subset service (NCSS) cuts out a bounding box and days. Only that part is fetched, and kept under
-the data folder. `GRIDMET_URL` in the environment names another server.
+the data folder.
 """
 
 import io
@@ -22,9 +22,9 @@ from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
 
 from ..units import WIND_10M_TO_2M, convert
 from .download import DownloadError, download, server_folder
+from .endpoints import ENDPOINTS
 from .http import Patience
 
-GRIDMET = "https://thredds.northwestknowledge.net/thredds/ncss/grid/MET"
 SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
 LICENCE = "public domain"
 FIRST_DAY = date(1979, 1, 1)
@@ -68,7 +68,7 @@ class GridMet:
     """west, south, east, north in degrees"""
     cache: Path
     """folder of the downloaded files"""
-    url: str = GRIDMET
+    url: str = ENDPOINTS["gridmet"].url
     patience: Patience = PATIENCE
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:

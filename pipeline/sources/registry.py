@@ -1,6 +1,5 @@
 """From a recipe's `source:` lines to the sources themselves."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from mmvsf.datasets.region import Region, resolve_path
 from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
 from .catalogs import catalog
-from .cdl import CROPSCAPE, CropScapeLabels
+from .cdl import CropScapeLabels
 from .earthengine import EarthEngineImagery
 from .earthengine_labels import EarthEngineLabels
 from .earthengine_weather import EarthEngineWeather
-from .gridmet import GRIDMET, GridMet
+from .endpoints import address
+from .gridmet import GridMet
 from .http import Patience
 from .meteostat_stations import MeteostatStations
 from .protocols import ImagerySource, LabelSource, Requirement, WeatherSource
@@ -48,8 +48,7 @@ def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> 
     if options.source == "earthengine" and options.collection is not None:
         return EarthEngineWeather(options.collection, weather_bounds(grid))
     if options.source == "gridmet":
-        url = os.environ.get("GRIDMET_URL", GRIDMET)
-        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", url)
+        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", address("gridmet"))
     if options.source == "meteostat":
         return MeteostatStations(weather_bounds(grid), data_dir.absolute() / "cache/meteostat")
     raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
@@ -64,7 +63,7 @@ def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | 
         legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
         return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
     if options.source == "cdl":
-        return CropScapeLabels(data_dir.absolute() / "cache/cdl", os.environ.get("CROPSCAPE_URL", CROPSCAPE))
+        return CropScapeLabels(data_dir.absolute() / "cache/cdl", address("cropscape"))
     if options.source == "earthengine":
         return EarthEngineLabels(options.years)
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")

@@ -279,7 +279,7 @@ def test_other_ground_is_refused_with_the_remedy(fetch: Fetch, bounds: tuple[flo
 @pytest.fixture
 def place(tmp_path: Path, server: WeatherServer, monkeypatch: pytest.MonkeyPatch) -> TinyArchive:
     """A recipe that names gridMET, the stand-in in its place."""
-    for name, value in server.environment.items():
+    for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     archive = TinyArchive(tmp_path)
     archive.write_recipe(weather__source="gridmet", weather__path=None)
@@ -313,7 +313,7 @@ def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: Weat
 def test_the_cube_says_where_its_weather_comes_from(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch, mmvsf: Command
 ) -> None:
-    monkeypatch.setenv("GRIDMET_URL", server.gridmet_url)
+    monkeypatch.setenv("MMVSF_GRIDMET_URL", server.gridmet_url)
     tiny.write_recipe(weather__source="gridmet", weather__path=None)
     build_tiny(tiny)
     weather = xr.open_datatree(tiny.cube, engine="zarr")["weather"]
@@ -324,7 +324,7 @@ def test_the_cube_says_where_its_weather_comes_from(
 def test_the_command_ends_in_one_line_where_gridmet_is_down(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch, mmvsf: Command
 ) -> None:
-    monkeypatch.setenv("GRIDMET_URL", server.gridmet_url)
+    monkeypatch.setenv("MMVSF_GRIDMET_URL", server.gridmet_url)
     tiny.write_recipe(weather__source="gridmet", weather__path=None)
     server.fail("vpd_2020", status(403))
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)

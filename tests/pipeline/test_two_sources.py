@@ -44,8 +44,8 @@ def test_imagery_and_labels_are_the_same_to_the_byte(
     with ArchiveServer(tiny.root, access="sas") as stac, WeatherServer() as weather, CropScape() as cdl:
         monkeypatch.setenv("MMVSF_STAC_URL", f"{stac.url}/stac")
         monkeypatch.setenv("MMVSF_SAS_URL", f"{stac.url}/sas")
-        monkeypatch.setenv("CROPSCAPE_URL", cdl.service)
-        monkeypatch.setenv("GRIDMET_URL", weather.gridmet_url)
+        monkeypatch.setenv("MMVSF_CROPSCAPE_URL", cdl.service)
+        monkeypatch.setenv("MMVSF_GRIDMET_URL", weather.gridmet_url)
         public = mmvsf("dataset", path, "--data-dir", tmp_path / "public", "--workers", 1)
         assert public.code == 0, public.err
     images = [image for image in archive_images(tiny.root) if image.id.startswith("NASA/")]
