@@ -29,7 +29,7 @@ from .finish import Summary, finish_imagery, finish_splits, finish_weather
 from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
-from .products import PRODUCTS
+from .provenance import sources_of
 from .sources.protocols import ReadError, Requirement
 from .sources.registry import imagery_source, label_source, requirements_of, weather_source
 from .space import cube_bytes, ensure_space, folder_bytes
@@ -279,19 +279,14 @@ def _looks_like_a_cube(path: Path) -> bool:
 
 
 def _provenance(plan: BuildPlan) -> dict[str, Any]:
-    products = [PRODUCTS[name] for name in plan.region.imagery.products]
+    attribution = getattr(plan.context.labels, "attribution", "")
     return {
         "created": _now(),
         "software": {name: version(name) for name in SOFTWARE},
         "recipe_file": plan.recipe.name,
         "attribution": plan.region.attribution,
-        "label_source": getattr(plan.context.labels, "attribution", ""),
-        "sources": [
-            {"product": p.name, "processing": f"simulated in the form of {p.name}", "licence": "simulated, no rights"}
-            if plan.region.simulate
-            else {"product": p.name, "processing": p.processing, "licence": p.licence}
-            for p in products
-        ],
+        "label_source": attribution,
+        "sources": sources_of(plan.region, plan.weather, attribution),
     }
 
 

@@ -15,6 +15,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, Status
 
+from .provenance import origin_of
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -68,8 +70,11 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
     scene = _scene_row(cube, day_number(when), block, index)
     flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
     facts |= {"scene": scene, "quality": quality, "flags": flags}
+    origin = origin_of(cube.attributes, scene["product"])
+    facts |= {"origin": origin}
+    from_where = f"; {scene['product']} of {origin}" if origin else ""
     stored = "" if status != Status.SKIPPED_CLOUDY else "; only its mask is stored, the block was too cloudy"
-    return Explanation(f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}", facts)
+    return Explanation(f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}{from_where}", facts)
 
 
 def _scene_row(cube: Cube, day: int, block: tuple[int, int], index: int) -> dict[str, Any]:

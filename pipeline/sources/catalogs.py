@@ -7,6 +7,13 @@ from .endpoints import address
 from .http import Patience
 from .signing import Access, Anyone, SasSigned
 
+COLLECTIONS: dict[str, dict[str, str]] = {
+    "planetary-computer": {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", "sentinel-2-l2a": "sentinel-2-l2a"},
+    "lpcloud": {"hls-l30": "HLSL30_2.0", "hls-s30": "HLSS30_2.0"},
+    "earth-search": {"sentinel-2-l2a": "sentinel-2-l2a"},
+}
+"""catalogue -> product -> collection"""
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -17,33 +24,13 @@ class Catalog:
     collections: dict[str, str]
     """product -> collection"""
     access: Access
-    account: str
-    """what a user needs, in words"""
 
 
 def catalog(name: str, patience: Patience) -> Catalog:
     """The catalogue of a name that the recipe may use, at its own address or the environment's (`endpoints`)."""
-    known = {
-        "planetary-computer": Catalog(
-            name,
-            address(name),
-            {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", "sentinel-2-l2a": "sentinel-2-l2a"},
-            SasSigned(address("sas"), patience),
-            "none",
-        ),
-        "lpcloud": Catalog(
-            name,
-            address(name),
-            {"hls-l30": "HLSL30_2.0", "hls-s30": "HLSS30_2.0"},
-            Earthdata(address("urs"), patience),
-            "Earthdata (free)",
-        ),
-        "earth-search": Catalog(
-            name,
-            address(name),
-            {"sentinel-2-l2a": "sentinel-2-l2a"},
-            Anyone(),
-            "none",
-        ),
+    access: dict[str, Access] = {
+        "planetary-computer": SasSigned(address("sas"), patience),
+        "lpcloud": Earthdata(address("urs"), patience),
+        "earth-search": Anyone(),
     }
-    return known[name]
+    return Catalog(name, address(name), COLLECTIONS[name], access[name])

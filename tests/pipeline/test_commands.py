@@ -283,8 +283,12 @@ def test_origin_and_licence_are_in_the_cube(built: TinyArchive) -> None:
     attributes = zarr.open_group(str(built.cube), mode="r").attrs
     assert (attributes["format"], attributes["format_version"]) == ("mmvsf-cube", 1)
     assert attributes["attribution"] == "made for the tests" and attributes["region"]["name"] == "tiny"
-    assert {source["product"] for source in attributes["sources"]} == {"hls-l30", "hls-s30"}
-    assert all(source["licence"] and source["processing"] for source in attributes["sources"])
+    *imagery, weather, labels = attributes["sources"]
+    assert {source["product"] for source in imagery} == {"hls-l30", "hls-s30"}
+    assert all(source["licence"] and source["processing"] for source in imagery)
+    assert all((source["from"], source["path"]) == ("archive", "archive") for source in imagery)
+    assert (weather["role"], weather["source"]) == ("weather", "made for the tests")
+    assert (labels["role"], labels["path"]) == ("labels", "archive/labels/crop_{year}.tif")
     assert attributes["software"]["mmvsf"] and attributes["created"]
 
 
