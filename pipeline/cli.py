@@ -81,6 +81,39 @@ def plan(
 
 
 @app.command()
+def cost(
+    places: Annotated[
+        list[str], typer.Argument(help="A recipe, a state or county by FIPS code (19 is Iowa), or conus.")
+    ],
+    like: Annotated[str, typer.Option("--like", help="Recipe that all but the ground comes from.")] = "iowa",
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    mbit: Annotated[float, typer.Option("--mbit", min=1, help="Speed of the network in Mbit/s.")] = 100.0,
+    source: SourceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a place would take, by a model that asks no catalogue: requests, bytes, hours."""
+    from dataclasses import asdict
+
+    from mmvsf.datasets.grid import grid_of
+
+    from .cost import region_cost
+    from .places import regions_of
+    from .preview import cost_table
+
+    count = workers or os.cpu_count() or 1
+    costs = {
+        name: region_cost(region, grid_of(region, recipe, data_dir), count, mbit)
+        for place in places
+        for name, (region, recipe) in regions_of(place, like, source).items()
+    }
+    if as_json:
+        typer.echo(json.dumps({name: asdict(found) for name, found in costs.items()}))
+        return
+    console.print(cost_table(costs, count, mbit))
+
+
+@app.command()
 def dataset(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,

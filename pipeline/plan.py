@@ -109,7 +109,7 @@ def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> li
         for _, (by, bx) in keys:
             groups[by // side, bx // side].append((by, bx))
         for members in groups.values():
-            for blocks in _rectangles(members):
+            for blocks in rectangles(members):
                 found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
                 scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
                 digests = tuple(plan.digests[shard, block] for block in blocks)
@@ -118,7 +118,7 @@ def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> li
     return tasks
 
 
-def _rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
+def rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
     """The blocks as one group if they fill their bounding rectangle, else one by one."""
     rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
     area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)

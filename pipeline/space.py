@@ -18,8 +18,10 @@ def cube_bytes(grid: Grid, units: int, label_years: int, weather_days: int, vari
     """Bytes that a cube of so many (day, block) units will take, rounded up rather than down."""
     block = grid.block**2
     rows, columns = grid.weather_shape
+    # Cells without a block hold NaN throughout and take next to nothing.
+    cells = min(rows * columns, len(grid.blocks) * (grid.block // grid.weather_cell + 2) ** 2)
     labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
-    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + weather_days * rows * columns * variables * 4)
+    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + weather_days * cells * variables * 4)
 
 
 def free_bytes(path: Path) -> int:
@@ -45,4 +47,6 @@ def ensure_space(path: Path, needed: int) -> None:
 
 def megabytes(count: float) -> str:
     """A number of bytes for people."""
+    if count >= 1e12:
+        return f"{count / 1e12:.1f} TB"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
