@@ -16,8 +16,10 @@ from mmvsf.datasets.variables import BANDS
 
 from .build import BuildPlan
 from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, Cost, build_seconds, overhead, requests_of
+from .ledger import Ledger
 from .plan import BYTES_PER_PIXEL, Plan, shard_tasks
 from .space import cube_bytes, free_bytes, megabytes
+from .tasks import imagery_entry_name
 
 REMOTE = {"http", "https", "s3", "gs", "earthengine"}
 """Schemes of addresses beyond this machine."""
@@ -50,6 +52,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     seconds = imagery.seconds(workers)
     if is_remote(imagery):
         seconds = build_seconds(imagery.pixels, requests, fetched, workers)
+    standing, stale = what_stands(plan)
     disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables)
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
@@ -70,6 +73,9 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
             for product in region.imagery.products
         },
         "block_days": imagery.block_days,
+        "shards": len(imagery.units),
+        "shards_done": standing,
+        "shards_stale": stale,
         "remote": is_remote(imagery),
         "read_megabytes": round(fetched / 1e6, 1),
         "requests": requests,
@@ -86,6 +92,15 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "warnings": warnings,
     }
     return Preview(facts, scenes, tuple(warnings))
+
+
+def what_stands(plan: BuildPlan) -> tuple[int, int]:
+    """How many shards of the plan stand in the cube as they would be made today, and how many as they would not: those
+    are made anew."""
+    ledger = Ledger.of_cube(plan.cube)
+    entries = ((ledger.read(imagery_entry_name(*key)), digest) for key, digest in plan.imagery.digests.items())
+    current = [entry.get("digest") == digest for entry, digest in entries if entry is not None]
+    return sum(current), len(current) - sum(current)
 
 
 def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
@@ -175,6 +190,10 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
     table.add_row("on disk", f"about {disk}; {free} are free")
     pace = " at 100 Mbit/s" if facts["remote"] else ""
     table.add_row("time", f"about {duration(facts['seconds'])} with {plural(workers, 'worker')}{pace}")
+    if facts["shards_done"] or facts["shards_stale"]:
+        stale = facts["shards_stale"]
+        anew = f"; {plural(stale, 'other')} of other scenes or options will be made anew" if stale else ""
+        table.add_row("stands already", f"{facts['shards_done']:,} of {plural(facts['shards'], 'shard')}{anew}")
     table.add_row("weather", f"{plural(facts['weather_days'], 'day')} of {', '.join(plan.region.weather.variables)}")
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= 12 else ""
     table.add_row("labels", (", ".join(map(str, facts["label_years"])) + classes) or "none")
@@ -196,7 +215,7 @@ def month_table(shown: Preview) -> Table:
 
 def cost_table(costs: dict[str, Cost], workers: int, mbit: float) -> Table:
     """What cubes take by the model of `cost`, a row a cube and one of them all."""
-    table = Table("cube", *(Column(name, justify="right") for name in COST_COLUMNS))
+    table = Table(Column("cube", no_wrap=True), *(Column(name, justify="right") for name in COST_COLUMNS))
     for name, cost in costs.items():
         table.add_row(name, *_cost_cells(cost))
     if len(costs) > 1:

@@ -35,10 +35,15 @@ def folder_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
+LEAST_SHARE = 0.5
+"""A cube takes at least this much of what is reckoned for it: cloudy units keep their mask only."""
+
+
 def ensure_space(path: Path, needed: int) -> None:
-    """Raise InputError unless the disk of a path has `needed` bytes left."""
+    """Raise InputError if the disk of a path cannot hold even the least that `needed` bytes, an upper bound, may come
+    to. What lies between is tried: a full disk ends a build with all that is finished kept."""
     free = free_bytes(path)
-    if free < needed:
+    if free < LEAST_SHARE * needed:
         raise InputError(
             f"{path} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
             " another --data-dir, or build less of it (--blocks, area.sample, period)"

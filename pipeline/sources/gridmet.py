@@ -24,6 +24,7 @@ from ..units import WIND_10M_TO_2M, convert
 from .download import DownloadError, download, server_folder
 from .endpoints import ENDPOINTS
 from .http import Patience
+from .progress import tell
 
 SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
 LICENCE = "public domain"
@@ -79,7 +80,10 @@ class GridMet:
             raise InputError(f"gridMET begins on {FIRST_DAY}; the weather is asked for from {first} on")
         jobs = [(name, *span) for name in variables for span in _by_year(first, last)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            parts = list(pool.map(lambda job: self._part(*job), jobs))
+            parts = []
+            for part in pool.map(lambda job: self._part(*job), jobs):
+                parts.append(part)
+                tell("weather, files of gridMET", len(parts), len(jobs))
         y, x = parts[0].y, parts[0].x
         if not all(np.array_equal(part.y, y) and np.array_equal(part.x, x) for part in parts):
             raise IncompleteError(

@@ -22,9 +22,13 @@ from ..raster import gdal_environment
 from ..scene import Asset, RasterGrid, Scene
 from .catalogs import Catalog
 from .http import Patience, guard_logs, reason_of, redact
+from .progress import tell
 from .protocols import ReadError, Requirement
 from .remote import RemoteReader
 from .stac_items import blocks_lonlat, product_of, scene_of
+
+MOST_NAMED = 40
+"""Collections named where one is missing; large catalogues have hundreds."""
 
 PAGE = 200
 """Items a page; catalogues allow 250 or more."""
@@ -93,8 +97,7 @@ class StacImagery:
         client_io = StacApiIO(timeout=(self.patience.connect, self.patience.request), max_retries=self.patience.retry())
         try:
             client = pystac_client.Client.open(self.catalog.url, stac_io=client_io)
-            for name in collections:
-                client.get_collection(name)
+            self._refuse_missing(client, collections, where)
             for first, last in spans(period):
                 found = client.search(
                     collections=collections, bbox=bbox, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z", limit=PAGE
@@ -104,6 +107,8 @@ class StacImagery:
                 for page in found.pages_as_dicts():
                     matched = page.get("numberMatched", matched)
                     count += len(page["features"])
+                    if matched:
+                        tell(f"scenes of {self.catalog.name}, {first} to {last}", count, matched)
                     yield from page["features"]
                 if matched is not None and count < matched:
                     raise IncompleteError(
@@ -113,6 +118,21 @@ class StacImagery:
             raise self._explain(error, where) from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
+
+    def _refuse_missing(self, client: pystac_client.Client, collections: list[str], where: str) -> None:
+        """Raise InputError, with the collections that there are, if one is missing."""
+        for name in collections:
+            try:
+                client.get_collection(name)
+            except APIError as error:
+                if getattr(error, "status_code", None) != 404:
+                    raise
+                known = sorted(found.id for found in client.get_collections())
+                raise InputError(
+                    f"{where} has no collection {name}; it has {', '.join(known[:MOST_NAMED]) or 'none'}"
+                    f"{f' and {len(known) - MOST_NAMED} more' if len(known) > MOST_NAMED else ''}. Check"
+                    " imagery.catalog and imagery.products, and MMVSF_STAC_URL if it is set"
+                ) from None
 
     def _explain(self, error: APIError, where: str) -> MmvsfError:
         status = getattr(error, "status_code", None)

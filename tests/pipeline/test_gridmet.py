@@ -21,6 +21,7 @@ from mmvsf.datasets.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
 from mmvsf.pipeline.sources.http import Patience
+from mmvsf.pipeline.sources.progress import listening
 from mmvsf.pipeline.sources.registry import weather_source
 from mmvsf.pipeline.weather import CubeWeather, cube_weather
 
@@ -319,6 +320,16 @@ def test_the_cube_says_where_its_weather_comes_from(
     weather = xr.open_datatree(tiny.cube, engine="zarr")["weather"]
     assert "gridMET" in weather.attrs["source"] and weather.attrs["licence"] == "public domain"
     assert mmvsf("check", tiny.cube).code == 0
+
+
+def test_what_is_fetched_is_told_meanwhile(place: TinyArchive) -> None:
+    lines: list[str] = []
+    with listening(lines.append):
+        weather_of(place)
+    assert lines[0] == "weather, files of gridMET: 1 of 18" and lines[-1].endswith("18 of 18")
+    before = len(lines)
+    weather_of(place)
+    assert len(lines) == before
 
 
 def test_the_command_ends_in_one_line_where_gridmet_is_down(

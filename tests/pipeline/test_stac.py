@@ -371,6 +371,14 @@ def test_a_grid_is_read_once_a_tile(tiny: TinyArchive, mmvsf: Command, serve: Se
     assert len({request.path for request in of_files(server)}) <= 3
 
 
+def test_a_catalogue_without_the_collection(tiny: TinyArchive, dataset: Build, serve: Serve) -> None:
+    server = serve("open")
+    server.items = [item for item in server.items if item["collection"] != "hls2-s30"]
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "has no collection hls2-s30; it has hls2-l30, landsat-c2-l2." in outcome.error
+    assert "MMVSF_STAC_URL" in outcome.error
+
+
 def test_a_catalogue_without_the_product(tiny: TinyArchive, dataset: Build, serve: Serve) -> None:
     serve("open")
     tiny.write_recipe(imagery__source="stac", imagery__path=None, imagery__catalog="earth-search")
