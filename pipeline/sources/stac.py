@@ -122,17 +122,13 @@ class StacImagery:
     def _refuse_missing(self, client: pystac_client.Client, collections: list[str], where: str) -> None:
         """Raise InputError, with the collections that there are, if one is missing."""
         for name in collections:
-            try:
-                client.get_collection(name)
-            except APIError as error:
-                if getattr(error, "status_code", None) != 404:
-                    raise
+            if client.get_collection(name) is None:
                 known = sorted(found.id for found in client.get_collections())
+                more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
                 raise InputError(
-                    f"{where} has no collection {name}; it has {', '.join(known[:MOST_NAMED]) or 'none'}"
-                    f"{f' and {len(known) - MOST_NAMED} more' if len(known) > MOST_NAMED else ''}. Check"
+                    f"{where} has no collection {name}; it has {', '.join(known[:MOST_NAMED]) or 'none'}{more}. Check"
                     " imagery.catalog and imagery.products, and MMVSF_STAC_URL if it is set"
-                ) from None
+                )
 
     def _explain(self, error: APIError, where: str) -> MmvsfError:
         status = getattr(error, "status_code", None)
