@@ -176,6 +176,11 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
             f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
             " is done. Run again to retry them, or with --accept-failed to leave them out"
         )
+    if not (summary.stored or summary.skipped_cloudy or summary.failed):
+        raise IncompleteError(
+            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their outlines"
+            " meet them; check the archive's footprints, and area and grid of the recipe"
+        )
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"

@@ -63,7 +63,8 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
             Status.OUTSIDE: "the recipe takes no images on that day"
             if block in cube.grid.blocks
             else "the recipe does not cover that block",
-            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block",
+            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their"
+            " outlines, which reach a little beyond their pixels)",
             Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
         }.get(status, "the scenes of that day do not reach this pixel")
         return Explanation(f"{place}: no data, since {reason}", {**facts, "reason": reason})

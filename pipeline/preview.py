@@ -182,7 +182,7 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
         for (name, year, _), count in shown.scenes.items():
             years[year] += count * (name == product)
         table.add_row(f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n))
-    table.add_row("(day, block) units", str(facts["block_days"]))
+    table.add_row("(day, block) units", f"{facts['block_days']:,} by the outlines of scenes, an upper bound")
     asked = f" in {facts['requests']:,} requests" if facts["remote"] else ""
     size = f"about {megabytes(facts['read_megabytes'] * 1e6)}{asked}"
     table.add_row("to download" if facts["remote"] else "to read", size)

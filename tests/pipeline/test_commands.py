@@ -173,6 +173,14 @@ def test_other_arrays(
         np.testing.assert_array_equal(file.read(1), array[position])
 
 
+def test_an_exported_crop_map_has_its_colours_and_names(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    out = tmp_path / "x.tif"
+    assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
+    with rasterio.open(out) as file:
+        assert file.dtypes == ("uint8",) and file.colormap(1)[1] == (0xFF, 0xD3, 0x00, 255)
+        assert file.tags(1)["class_5"] == "Soybeans" and file.colormap(1)[0][3] == 0
+
+
 @pytest.mark.parametrize(
     ("options", "part"),
     [
