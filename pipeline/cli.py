@@ -101,8 +101,8 @@ def cost(
     from mmvsf.datasets.grid import grid_of
 
     from .cost import region_cost
+    from .cost_table import cost_table
     from .places import regions_of
-    from .preview import cost_table
 
     count = workers or os.cpu_count() or 1
     costs = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from mmvsf.datasets.grid import Grid
@@ -15,7 +15,7 @@ from mmvsf.datasets.region import Period
 from mmvsf.datasets.variables import BANDS
 
 from .build import BuildPlan
-from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, Cost, build_seconds, overhead, requests_of
+from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
 from .ledger import Ledger
 from .plan import BYTES_PER_PIXEL, Plan, shard_tasks
 from .space import cube_bytes, free_bytes, megabytes
@@ -211,36 +211,6 @@ def month_table(shown: Preview) -> Table:
     for product, year in sorted({(product, year) for product, year, _ in shown.scenes}):
         table.add_row(product, str(year), *(str(shown.scenes[product, year, month] or "–") for month in months))
     return table
-
-
-def cost_table(costs: dict[str, Cost], workers: int, mbit: float) -> Table:
-    """What cubes take by the model of `cost`, a row a cube and one of them all."""
-    table = Table(Column("cube", no_wrap=True), *(Column(name, justify="right") for name in COST_COLUMNS))
-    for name, cost in costs.items():
-        table.add_row(name, *_cost_cells(cost))
-    if len(costs) > 1:
-        total = sum(costs.values(), Cost(0, 0, 0, 0, 0, 0, 0))
-        table.add_section()
-        table.add_row(f"{len(costs)} cubes", *_cost_cells(total))
-    pace = f"with {plural(workers, 'worker')} and {mbit:g} Mbit/s"
-    table.caption = f"by a model (pipeline/cost.py), {pace};\na unit is a block on a day"
-    return table
-
-
-COST_COLUMNS = ("blocks", "km²", "units", "requests", "download", "on disk", "hours")
-
-
-def _cost_cells(cost: Cost) -> tuple[str, ...]:
-    counts = (cost.blocks, cost.square_kilometres, cost.units, cost.requests)
-    sizes = (megabytes(cost.download_bytes), megabytes(cost.disk_bytes))
-    return (*map(_short, counts), *sizes, f"{cost.seconds / 3600:,.1f}")
-
-
-def _short(count: float) -> str:
-    """A count for people: whole below ten thousand, then in thousands (k) or millions (M)."""
-    if count < 1e4:
-        return f"{count:,.0f}"
-    return f"{count / 1e3:,.0f} k" if count < 1e6 else f"{count / 1e6:,.1f} M"
 
 
 def plural(count: int, noun: str) -> str:
