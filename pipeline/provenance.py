@@ -81,6 +81,6 @@ def plain_url(url: str) -> str:
 def origin_of(attributes: dict[str, Any], product: str) -> str:
     """Where a cube has its scenes of a product from, in words; empty for a cube that does not say."""
     records = attributes.get("sources", [])
-    record = next((one for one in records if one.get("product") == product), {})
+    record: dict[str, Any] = next((one for one in records if one.get("product") == product), {})
     place = record.get("url") or record.get("path")
     return f"{record['from']} ({place})" if place else ""
