@@ -29,12 +29,12 @@ from .finish import Summary, finish_imagery, finish_splits, finish_weather
 from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
-from .products import PRODUCTS
+from .provenance import sources_of
 from .sources.meteostat_stations import MeteostatStations
 from .sources.protocols import ReadError, Requirement
 from .sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
 from .space import cube_bytes, ensure_space, folder_bytes
-from .static import MEASURED, StaticTask, static_tasks, weather_cells
+from .static import StaticTask, static_tasks, weather_cells
 from .tasks import (
     BuildContext,
     TaskReport,
@@ -194,6 +194,11 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
             f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
             " is done. Run again to retry them, or with --accept-failed to leave them out"
         )
+    if not (summary.stored or summary.skipped_cloudy or summary.failed):
+        raise IncompleteError(
+            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their outlines"
+            " meet them; check the archive's footprints, and area and grid of the recipe"
+        )
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
@@ -304,22 +309,14 @@ def _looks_like_a_cube(path: Path) -> bool:
 
 
 def _provenance(plan: BuildPlan) -> dict[str, Any]:
-    products = [PRODUCTS[name] for name in plan.region.imagery.products]
-    ground, layers = plan.context.static, plan.context.static_layers
-    static = {layer: ground.origin(MEASURED[layer]) for layer in layers} if ground is not None else {}
+    attribution = getattr(plan.context.labels, "attribution", "")
     return {
-        **({"static_sources": static} if static else {}),
         "created": _now(),
         "software": {name: version(name) for name in SOFTWARE},
         "recipe_file": plan.recipe.name,
         "attribution": plan.region.attribution,
-        "label_source": getattr(plan.context.labels, "attribution", ""),
-        "sources": [
-            {"product": p.name, "processing": f"simulated in the form of {p.name}", "licence": "simulated, no rights"}
-            if plan.region.simulate
-            else {"product": p.name, "processing": p.processing, "licence": p.licence}
-            for p in products
-        ],
+        "label_source": attribution,
+        "sources": sources_of(plan.region, plan.weather, attribution, plan.context.static),
     }
 
 

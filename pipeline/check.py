@@ -259,7 +259,8 @@ def _static(cube: Cube) -> Check:
             problems.append(f"{text}, out of range")
         else:
             found.append(text + (f" on {known[name] / pixels:.0%}" if known[name] < pixels else ""))
-    if missing := [name for name in cube.static_layers if name not in cube.attributes.get("static_sources", {})]:
+    told = {record.get("layer") for record in cube.attributes.get("sources", [])}
+    if missing := [name for name in cube.static_layers if name not in told]:
         problems.append(f"no source and licence of {', '.join(missing)}")
     return Check("static", not problems, "; ".join(problems or found))
 

@@ -15,6 +15,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, STATIC_BY_NAME, Status
 
+from .provenance import origin_of
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -64,15 +66,20 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
             Status.OUTSIDE: "the recipe takes no images on that day"
             if block in cube.grid.blocks
             else "the recipe does not cover that block",
-            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block",
+            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their"
+            " outlines, which reach a little beyond their pixels)",
             Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
         }.get(status, "the scenes of that day do not reach this pixel")
         return Explanation(f"{place}: no data, since {reason}{words}", {**facts, "reason": reason})
     scene = _scene_row(cube, day_number(when), block, index)
     flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
     facts |= {"scene": scene, "quality": quality, "flags": flags}
+    origin = origin_of(cube.attributes, scene["product"])
+    facts |= {"origin": origin}
+    from_where = f"; {scene['product']} of {origin}" if origin else ""
     stored = "" if status != Status.SKIPPED_CLOUDY else "; only its mask is stored, the block was too cloudy"
-    return Explanation(f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}{words}", facts)
+    sentence = f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}{from_where}{words}"
+    return Explanation(sentence, facts)
 
 
 def _ground(cube: Cube, row: int, column: int) -> tuple[dict[str, float | None], str]:

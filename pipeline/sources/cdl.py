@@ -23,10 +23,10 @@ from ..mapping import same_crs
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
 from .download import Attempts, locked, seconds_asked, server_folder
+from .endpoints import ENDPOINTS
 from .http import Patience, reason_of, session
 from .protocols import ReadError
 
-CROPSCAPE = "https://nassgeodata.gmu.edu/axis2/services/CDLService"
 CRS = "EPSG:5070"
 TILE = 61_440
 """Metres a side of a tile: 2048 pixels of 30 m, 6144 of 10 m."""
@@ -59,7 +59,7 @@ class CropScapeLabels:
     attribution: ClassVar[str] = CDL_ATTRIBUTION
     cache: Path
     """folder of the tiles"""
-    service: str = CROPSCAPE
+    service: str = ENDPOINTS["cropscape"].url
     patience: Patience = PATIENCE
 
     def legend(self) -> Legend:

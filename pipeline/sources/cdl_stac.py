@@ -6,6 +6,7 @@ and, where NASS gave it, `confidence` (percent). Others hold crop frequencies an
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,7 +75,7 @@ class StacLabels:
         guard_logs()
         blocks = blocks_lonlat(self.place)
         tiles: dict[str, list[Asset]] = {CODES: [], CONFIDENCE: []}
-        when = f"{year}-01-01T00:00:00Z/{year}-12-31T23:59:59Z"
+        when = date(year, 1, 1), date(year, 12, 31)
         for item in find_items(self.catalog, self.patience, [COLLECTION], blocks.bounds, [when]):
             properties = item.get("properties", {})
             own = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")

@@ -30,6 +30,9 @@ from .remote import RemoteReader
 from .stac_items import FOOTPRINT_MARGIN_DEGREES, asset_of, blocks_lonlat, outline_of
 from .stac_search import find_items
 
+PUBLIC_CATALOG = "planetary-computer"
+"""Where a recipe's `public` ground comes from."""
+
 MASKED = -9999.0
 """Asked of Earth Engine in place of a masked pixel; no elevation and no amount of water."""
 

@@ -21,6 +21,7 @@ from ..interpolation import Cells, Stations, distances_km, station_fields
 from ..units import convert
 from .http import Patience
 from .meteostat_client import meteostat_client, station_series
+from .progress import tell
 
 SOURCE = (
     "weather stations from meteostat.net (among others of NOAA, DWD and ECCC), gridded by inverse distance with a lapse"
@@ -72,10 +73,10 @@ class MeteostatStations:
         parameters = tuple(dict.fromkeys(p for name in variables for p in NEEDS[name]))
         with meteostat_client(self.cache, self.patience) as client:
             stations = _stations(client, self.bounds, first, last)
-            series = {
-                name: station_series(client, stations, str(name), first, last, parameters, self.patience)
-                for name in stations.index
-            }
+            series = {}
+            for name in stations.index:
+                series[name] = station_series(client, stations, str(name), first, last, parameters, self.patience)
+                tell("weather, stations of meteostat", len(series), len(stations))
         days = pd.date_range(first, last)
         measured = _measured(series, stations, days)
         _refuse_too_few(measured, variables)

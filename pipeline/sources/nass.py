@@ -27,10 +27,10 @@ from ..scene import Asset, RasterGrid
 from ..space import ensure_space
 from .cdl import COVERED, CRS, national_grid
 from .download import Attempts, locked, seconds_asked, server_folder
+from .endpoints import ENDPOINTS
 from .http import Patience, reason_of, session
 from .protocols import ReadError
 
-NASS = "https://www.nass.usda.gov/Research_and_Science/Cropland/Release/datasets"
 PIXEL = 30.0
 """Metres. The 10 m rasters that exist from 2024 on are five times as large; CropScape cuts pieces out of those."""
 
@@ -48,7 +48,7 @@ class NassLabels:
     attribution: ClassVar[str] = CDL_ATTRIBUTION
     cache: Path
     """folder of the files"""
-    service: str = NASS
+    service: str = ENDPOINTS["nass"].url
     patience: Patience = PATIENCE
 
     def legend(self) -> Legend:

@@ -44,8 +44,7 @@ class StacImagery:
         grids = _Grids(self._reader)
         scenes: dict[str, Scene] = {}
         seen = 0
-        when = [f"{first}T00:00:00Z/{last}T23:59:59Z" for first, last in spans(period)]
-        for item in find_items(self.catalog, self.patience, collections, blocks.bounds, when):
+        for item in find_items(self.catalog, self.patience, collections, blocks.bounds, spans(period)):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None and item["id"] not in scenes:

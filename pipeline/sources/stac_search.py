@@ -1,6 +1,7 @@
 """A search of a public STAC catalogue: all of its pages, or one line that says what is wrong."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import pystac_client
@@ -11,6 +12,10 @@ from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 
 from .catalogs import Catalog
 from .http import Patience, reason_of
+from .progress import tell
+
+MOST_NAMED = 40
+"""Collections named where one is missing; large catalogues have hundreds."""
 
 PAGE = 200
 """Items a page; catalogues allow 250 or more."""
@@ -21,10 +26,10 @@ def find_items(
     patience: Patience,
     collections: Sequence[str],
     bbox: tuple[float, float, float, float],
-    when: Sequence[str | None],
+    when: Sequence[tuple[date, date] | None],
 ) -> Iterator[dict[str, Any]]:
-    """All items of the collections in a box of degrees (west, south, east, north), for each of the intervals `when`
-    (as STAC writes them; None for any time).
+    """All items of the collections in a box of degrees (west, south, east, north), for each run of days `when` (first
+    and last, both included; None for any time).
 
     Raises InputError for a collection that the catalogue lacks, IncompleteError if it does not answer.
     """
@@ -32,15 +37,18 @@ def find_items(
     client_io = StacApiIO(timeout=(patience.connect, patience.request), max_retries=patience.retry())
     try:
         client = pystac_client.Client.open(catalog.url, stac_io=client_io)
-        for name in collections:
-            client.get_collection(name)
-        for interval in when:
+        _refuse_missing(client, collections, where)
+        for days in when:
+            interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
+            what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
             found = client.search(collections=list(collections), bbox=bbox, datetime=interval, limit=PAGE)
             matched: int | None = None
             count = 0
             for page in found.pages_as_dicts():
                 matched = page.get("numberMatched", matched)
                 count += len(page["features"])
+                if matched:
+                    tell(what, count, matched)
                 yield from page["features"]
             if matched is not None and count < matched:
                 raise IncompleteError(
@@ -52,10 +60,24 @@ def find_items(
         raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
 
 
+def _refuse_missing(client: pystac_client.Client, collections: Sequence[str], where: str) -> None:
+    """Raise InputError, with the collections that there are, if one is missing."""
+    for name in collections:
+        if client.get_collection(name) is None:
+            known = sorted(found.id for found in client.get_collections())
+            more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+            raise InputError(
+                f"{where} has no collection {name}; it has {', '.join(known[:MOST_NAMED]) or 'none'}{more}. Check what"
+                " the recipe takes from this catalogue, and MMVSF_STAC_URL if it is set"
+            )
+
+
 def _explain(error: APIError, where: str) -> MmvsfError:
     status = getattr(error, "status_code", None)
     if status is None:
         return IncompleteError(f"{where} does not answer: {reason_of(error)}; check the network and run again")
     if status == 404:
-        return InputError(f"{where} has no such page or collection; check imagery.catalog and MMVSF_STAC_URL")
+        return InputError(
+            f"{where} has no such page or collection; check imagery.catalog, and MMVSF_STAC_URL if it is set"
+        )
     return IncompleteError(f"{where} refuses the search (HTTP {status}); run again later")

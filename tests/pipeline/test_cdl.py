@@ -204,7 +204,7 @@ def test_a_cube_with_labels_of_the_cdl(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the recipe to the cube, at the command line: groups, their legend, the attribution, the cache."""
-    monkeypatch.setenv("CROPSCAPE_URL", server.service)
+    monkeypatch.setenv("MMVSF_CROPSCAPE_URL", server.service)
     tiny.write_recipe(labels={"source": "cropscape", "years": [2020, 2021], "groups": "default"})
     shown = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
     assert shown.code == 0 and "soybeans" in shown.out
@@ -229,7 +229,7 @@ def test_a_cube_with_labels_of_the_cdl(
 def test_labels_that_cannot_be_fetched_leave_the_rest_built(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CROPSCAPE_URL", server.service)
+    monkeypatch.setenv("MMVSF_CROPSCAPE_URL", server.service)
     monkeypatch.setattr(
         "mmvsf.pipeline.sources.registry.CropScapeLabels", lambda cache, url: CropScapeLabels(cache, url, QUICK)
     )

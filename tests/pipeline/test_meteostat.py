@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import meteostat
-import meteostat.providers.meteostat.daily as meteostat_daily
 import numpy as np
 import pytest
 import xarray as xr
@@ -43,9 +42,7 @@ QUICK = Patience(attempts=3, first_wait=0.02, request=5.0)
 
 
 def lead_to(server: WeatherServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment does when meteostat is imported, for one that is imported already."""
-    monkeypatch.setattr(meteostat.config, "stations_db_endpoints", [f"{server.url}/stations.db"])
-    monkeypatch.setattr(meteostat_daily, "ENDPOINT", f"{server.url}/daily/{{year}}/{{station}}.csv.gz")
+    monkeypatch.setenv("MMVSF_METEOSTAT_URL", server.url)
 
 
 @pytest.fixture
@@ -338,7 +335,7 @@ def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path
         f" found = M({BOUNDS}, Path({str(tmp_path)!r})).fetch(date(2021, 1, 1), date(2021, 1, 9), ('tmin',));"
         " print(found.sizes['time'])"
     )
-    environment = {**os.environ, **server.environment}
+    environment = {**os.environ, **server.environment()}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("9\n", "")
     assert any(request.path.startswith("/daily/2021") for request in server.requests)

@@ -30,7 +30,7 @@ from mmvsf.pipeline.sources.protocols import ReadError
 from mmvsf.pipeline.static import horn_slope, read_static, static_tasks, weather_cells
 
 from ..servers.archive import ArchiveServer
-from ..servers.base import Fault, corrupt, empty, reset, status, truncated
+from ..servers.base import Fault, Response, corrupt, empty, reset, status, truncated
 from ..servers.earthengine_public import ground_images
 from ..servers.ground import elevation_at, soil_water_at
 from .conftest import Command, Outcome, build_tiny
@@ -75,6 +75,11 @@ def layers(archive: TinyArchive) -> dict[str, NDArray[np.float32]]:
             assert values.dtype == np.float32
             whole[name][cube.grid.block_slices(block)] = values
     return whole
+
+
+def origins(archive: TinyArchive) -> dict[str, dict[str, str]]:
+    """layer -> the record of where it comes from."""
+    return {found["layer"]: found for found in Cube.open(archive.cube).attributes["sources"] if "layer" in found}
 
 
 def centres(points: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -261,7 +266,8 @@ def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build,
     assert group["elevation"].attrs["units"] == "m" and group["slope"].attrs["units"] == "degree"
     assert group["elevation"].attrs["standard_name"] == "surface_altitude" and "spatial_ref" in group.coords
     cube = Cube.open(tiny.cube)
-    assert cube.attributes["static_sources"]["slope"]["source"].startswith("elevation of an archive")
+    slope = origins(tiny)["slope"]
+    assert slope["source"].startswith("elevation of an archive") and slope["path"] == "archive/ground"
     ((picture, table),) = [section.parts for section in ground_sections(Sample(cube))]
     assert picture.kind == "picture" and [row[0].text for row in table.rows] == ["elevation (m)", "slope (degree)"]
     assert table.rows[0][1].text == f"{found['elevation'].min():.4g}" and table.rows[0][-1].text == "100 %"
@@ -271,7 +277,7 @@ def test_without_the_section_a_cube_is_what_it_was(built: TinyArchive) -> None:
     cube = Cube.open(built.cube)
     assert cube.static_layers == () and cube.static((0, 0)) == {} and not cube.confidence
     assert not (built.cube / "static").exists() and not (built.cube / "labels/confidence").exists()
-    assert not {"static_layers", "static_sources", "label_confidence"} & cube.attributes.keys()
+    assert not {"static_layers", "label_confidence"} & cube.attributes.keys()
 
 
 def test_the_ground_changes_nothing_else(public: TinyArchive, built: TinyArchive) -> None:
@@ -315,7 +321,9 @@ def test_the_ground_of_the_planetary_computer(public: TinyArchive, server: Archi
     inner = uniform & (np.abs(found["soil_water"] - fine[1::3, 1::3]) < 1e-3)
     assert inner.sum() > 0.9 * uniform.sum() > 1000
     assert 0.02 < np.isnan(found["soil_water"]).mean() < 0.3
-    sources = Cube.open(public.cube).attributes["static_sources"]
+    sources = origins(public)
+    assert sources["slope"]["from"] == "planetary-computer" and sources["slope"]["collection"] == "cop-dem-glo-30"
+    assert sources["slope"]["url"] == server.stac_url
     assert "Airbus" in sources["elevation"]["source"] and sources["soil_water"]["licence"] == "public domain"
     assert "sig=" not in json.dumps(Cube.open(public.cube).attributes)
 
@@ -334,7 +342,7 @@ def test_earth_engine_gives_the_same_ground(
     for name, values in layers(public).items():
         np.testing.assert_array_equal(layers(other)[name], values, err_msg=name)
     assert digest(public.cube) == digest(other.cube)
-    assert "Earth Engine" in Cube.open(other.cube).attributes["static_sources"]["elevation"]["source"]
+    assert "Earth Engine" in origins(other)["elevation"]["source"]
 
 
 FAULTS: list[tuple[str, Fault]] = [
@@ -399,6 +407,13 @@ def test_ground_that_the_catalogue_lacks(tiny: TinyArchive, dataset: Build, monk
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         outcome = dataset(tiny)
+    assert outcome.code == 2 and "has no collection cop-dem-glo-30; it has hls2-l30" in outcome.error
+
+
+def test_ground_that_is_not_there(public: TinyArchive, server: ArchiveServer, dataset: Build) -> None:
+    nothing = {"type": "FeatureCollection", "features": [], "links": []}
+    server.fail("/search", lambda request, right: Response.of_json(nothing))
+    outcome = dataset(public)
     assert outcome.code == 2 and "no elevation over this region" in outcome.error
 
 

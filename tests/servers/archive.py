@@ -101,7 +101,6 @@ class ArchiveServer(StandIn):
         return f"{self.url}/sas"
 
     def environment(self) -> dict[str, str]:
-        """The variables that send the pipeline here."""
         return {
             "MMVSF_STAC_URL": self.stac_url,
             "MMVSF_SAS_URL": self.sas_url,
@@ -306,5 +305,4 @@ if __name__ == "__main__":
     main(
         parser,
         lambda given: ArchiveServer(given.root, given.port, given.access, bare=given.bare),
-        "MMVSF_STAC_URL={url}/stac MMVSF_SAS_URL={url}/sas MMVSF_URS_URL={url} sends the pipeline here",
     )

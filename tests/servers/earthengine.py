@@ -123,6 +123,9 @@ class EarthEngine(StandIn):
         self._algorithms = _shipped("algorithms.json").encode()
         super().__init__(port)
 
+    def environment(self) -> dict[str, str]:
+        return {"MMVSF_EARTHENGINE_URL": self.url, "EARTHENGINE_PROJECT": "trial"}
+
     def asked(self, pattern: str) -> list[Request]:
         """The requests whose target holds a pattern, in order."""
         return [request for request in self.requests if re.search(pattern, request.target)]

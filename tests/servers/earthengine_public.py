@@ -132,4 +132,4 @@ def serve() -> None:
     arguments = argparse.ArgumentParser(description="Earth Engine on loopback, over an archive folder.")
     arguments.add_argument("archive", type=Path, help="folder with items.json, scenes and labels")
     arguments.add_argument("--public", action="store_true", help="gridMET and CDL of the whole country beside them")
-    main(arguments, make, "EARTHENGINE_URL={url} EARTHENGINE_PROJECT=trial mmvsf dataset RECIPE --source earthengine")
+    main(arguments, make)

@@ -1,6 +1,6 @@
 """NASS's file server on loopback: the national rasters of a made-up Cropland Data Layer, zipped.
 
-python -m tests.servers.nass --port 8005      # then MMVSF_NASS_URL=http://127.0.0.1:8005
+python -m tests.servers.nass --port 8005
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ class NassServer(StandIn):
     def __init__(self, window: tuple[int, int, int, int], port: int = 0) -> None:
         super().__init__(port)
         self.window = window
+
+    def environment(self) -> dict[str, str]:
+        return {"MMVSF_NASS_URL": self.url}
 
     def answer(self, request: Request) -> Response:
         found = re.fullmatch(r"/(\d{4})_30m_cdls\.zip", request.path)
@@ -51,4 +54,4 @@ def national_zip(year: int, window: tuple[int, int, int, int]) -> bytes:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--window", type=int, nargs=4, default=(33_000, 2_000, 77_000, 2_000), help="rows, columns")
-    main(arguments, lambda given: NassServer(tuple(given.window), given.port), "MMVSF_NASS_URL={url}")
+    main(arguments, lambda given: NassServer(tuple(given.window), given.port))
