@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import Any
 
 import typer
@@ -32,6 +32,7 @@ def build_app() -> typer.Typer:
     @app.callback()
     def main_options(
         debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+        _: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
     ) -> None:
         logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(message)s")
         logging.getLogger("mmvsf").setLevel(logging.DEBUG if debug else logging.INFO)
@@ -39,6 +40,12 @@ def build_app() -> typer.Typer:
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name, reverse=True):
         app.add_typer(point.load())
     return app
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mmvsf {version('mmvsf')}")
+        raise typer.Exit
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from .calendar import SHARD_DAYS, Calendar
 from .errors import IncompleteError, InputError, one_line
-from .grid import Grid
+from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION, cube_layout
 from .legend import Legend
 from .region import Region, parse_region
-from .store import create_group
+from .store import create_group, open_pixels, read_pixels
 from .variables import BAND_NAMES
 
 
@@ -43,6 +43,10 @@ class Cube:
     """True once the build was finished"""
     attributes: dict[str, Any]
     """all root attributes"""
+    static_layers: tuple[str, ...] = ()
+    """layers of the ground that do not change (`variables.STATIC`)"""
+    confidence: bool = False
+    """True where `labels/confidence` is stored"""
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -78,17 +82,27 @@ class Cube:
             calendar = Calendar(**attributes["calendar"])
             weather = tuple(attributes["weather_variables"])
             label_years = tuple(attributes["label_years"])
+            static_layers = tuple(attributes.get("static_layers", ()))
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
         region = parse_region(attributes["region"], f"{path} (root attribute 'region')")
         legend = None
         if label_years:
             legend = Legend.from_attributes(dict(zarr.open_array(str(path / "labels/crop"), mode="r").attrs))
-        return cls(path, region, grid, calendar, weather, label_years, legend, complete, attributes)
+        confidence = bool(attributes.get("label_confidence", False))
+        return cls(
+            path, region, grid, calendar, weather, label_years, legend, complete, attributes, static_layers, confidence
+        )
 
     def array(self, name: str) -> NDArray[Any]:
         """A small array read whole, such as `imagery/status` or `splits/split`, as stored."""
         return np.asarray(zarr.open_array(str(self.path / name), mode="r")[...])
+
+    def static(self, block: BlockIndex) -> dict[str, NDArray[np.float32]]:
+        """The static layers of a block: name -> (block, block) float32 in the units of `variables.STATIC`, NaN where
+        unknown; empty for a cube without. Raises InputError for a damaged shard."""
+        place = self.grid.block_slices(block)
+        return {name: read_pixels(open_pixels(self.path, f"static/{name}"), place) for name in self.static_layers}
 
     @cached_property
     def identity(self) -> str:
@@ -124,7 +138,9 @@ def create_template(
     """
     weather = region.weather.variables
     label_years = tuple(sorted(region.labels.years)) if region.labels and legend else ()
-    for group in cube_layout(grid, calendar, weather, region.period.years, label_years, legend):
+    static = region.static.layers if region.static else ()
+    confidence = bool(label_years and region.labels and region.labels.confidence)
+    for group in cube_layout(grid, calendar, weather, region.period.years, label_years, legend, static, confidence):
         create_group(path, group)
     attributes = {
         "format": FORMAT,
@@ -137,9 +153,18 @@ def create_template(
         "weather_variables": list(weather),
         "label_years": list(label_years),
         "legend": legend.attributes() if legend else None,
+        **optional_attributes(static, confidence),
         **provenance,
     }
     zarr.create_group(str(path), zarr_format=3, attributes=attributes)
+
+
+def optional_attributes(static_layers: tuple[str, ...], confidence: bool) -> dict[str, Any]:
+    """Root attributes of what a cube may hold beyond every cube's parts; a cube without has none of them."""
+    return {
+        **({"static_layers": list(static_layers)} if static_layers else {}),
+        **({"label_confidence": True} if confidence else {}),
+    }
 
 
 def open_cube(path: Path | str) -> xr.DataTree:
@@ -153,7 +178,7 @@ def open_cube(path: Path | str) -> xr.DataTree:
     for folder in sorted(cube.path.iterdir()):
         if (folder / "zarr.json").is_file():
             # Other groups are not sharded; their own chunks are as good as any.
-            chunks = shards if folder.name in ("imagery", "labels") else {}
+            chunks = shards if folder.name in ("imagery", "labels", "static") else {}
             groups[folder.name] = xr.open_zarr(folder, chunks=chunks, consolidated=False)
     return xr.DataTree.from_dict(groups)
 

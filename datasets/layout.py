@@ -2,7 +2,8 @@
 
 imagery     reflectance, quality, scene, status, clear_fraction
 weather     one array a variable, on a coarser grid
-labels      crop, purity
+static      optional: one array a layer of the ground (elevation, slope, soil_water)
+labels      crop, purity; optional: confidence
 splits      split, year_split
 statistics  counts, sums and sums of squares
 scenes      one row a (day, block, scene); written when the build is finished
@@ -22,11 +23,13 @@ from .legend import Legend
 from .variables import (
     BANDS,
     CLEAR_FRACTION_FILL,
+    CONFIDENCE_FILL,
     QUALITY_FILL,
     QUALITY_FLAGS,
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
     SCENE_FILL,
+    STATIC_BY_NAME,
     WEATHER_BY_NAME,
     Split,
     Status,
@@ -66,11 +69,17 @@ def cube_layout(
     years: tuple[int, ...],
     label_years: tuple[int, ...],
     legend: Legend | None,
+    static_layers: tuple[str, ...] = (),
+    confidence: bool = False,
 ) -> tuple[GroupSpec, ...]:
-    """The groups of a cube, all but `scenes`, whose length is known only when the build is finished."""
+    """The groups of a cube, all but `scenes`, whose length is known only when the build is finished.
+
+    `confidence`: whether labels carry that of their source."""
     groups = [_imagery(grid, calendar), _weather(grid, calendar, weather_variables)]
+    if static_layers:
+        groups.append(_static(grid, static_layers))
     if legend is not None and label_years:
-        groups.append(_labels(grid, label_years, legend))
+        groups.append(_labels(grid, label_years, legend, confidence))
     groups += [_splits(grid, years), _statistics(grid, years, weather_variables)]
     return tuple(groups)
 
@@ -237,7 +246,25 @@ def _weather(grid: Grid, calendar: Calendar, variables: tuple[str, ...]) -> Grou
     )
 
 
-def _labels(grid: Grid, years: tuple[int, ...], legend: Legend) -> GroupSpec:
+def _static(grid: Grid, layers: tuple[str, ...]) -> GroupSpec:
+    arrays = []
+    for name in layers:
+        layer = STATIC_BY_NAME[name]
+        attributes = {
+            "long_name": layer.long_name,
+            "standard_name": layer.standard_name,
+            "units": layer.units,
+            "valid_range": [layer.valid_min, layer.valid_max],
+            "comment": "NaN where it is not known",
+            "grid_mapping": "spatial_ref",
+        }
+        shards, chunks = (grid.block, grid.block), (grid.chunk, grid.chunk)
+        arrays.append(ArraySpec(name, ("y", "x"), grid.shape, "float32", chunks, "NaN", shards, attributes))
+    arrays += [*_yx(*grid.coordinates()), _spatial_ref(grid.geobox)]
+    return GroupSpec("static", tuple(arrays), _geo_attributes(grid.geobox))
+
+
+def _labels(grid: Grid, years: tuple[int, ...], legend: Legend, confidence: bool) -> GroupSpec:
     shape, dims = (len(years), *grid.shape), ("year", "y", "x")
     shards, chunks = (1, grid.block, grid.block), (1, grid.chunk, grid.chunk)
     crop = ArraySpec(
@@ -264,7 +291,23 @@ def _labels(grid: Grid, years: tuple[int, ...], legend: Legend) -> GroupSpec:
             "grid_mapping": "spatial_ref",
         },
     )
-    arrays = (crop, purity, _years(years), *_yx(*grid.coordinates()), _spatial_ref(grid.geobox))
+    certain = ArraySpec(
+        "confidence",
+        dims,
+        shape,
+        "uint8",
+        chunks,
+        CONFIDENCE_FILL,
+        shards,
+        {
+            "long_name": "confidence of the source in the label, mean of what carries it in the pixel; 255 is unknown",
+            "units": "percent",
+            "missing_code": CONFIDENCE_FILL,
+            "grid_mapping": "spatial_ref",
+        },
+    )
+    optional = (certain,) if confidence else ()
+    arrays = (crop, purity, *optional, _years(years), *_yx(*grid.coordinates()), _spatial_ref(grid.geobox))
     return GroupSpec("labels", arrays, _geo_attributes(grid.geobox))
 
 

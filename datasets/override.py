@@ -21,7 +21,7 @@ def overridden(content: dict[str, Any], where: str, source: str | None, blocks: 
         return result
     if source not in SOURCES:
         raise InputError(f"there is no source '{source}' to take a recipe from; choose {' or '.join(SOURCES)}")
-    sections = [key for key in ("imagery", "weather", "labels") if isinstance(result.get(key), dict)]
+    sections = [key for key in ("imagery", "weather", "static", "labels") if isinstance(result.get(key), dict)]
     if fixed := [key for key in sections if result[key].get("source") == "archive"]:
         raise InputError(
             f"{where}: --source changes a recipe of public data, but {', '.join(fixed)} of this one come from an"
@@ -46,4 +46,10 @@ def _section(key: str, options: dict[str, Any], source: str) -> dict[str, Any]:
             return {**kept, "source": "gridmet" if in_the_us else "meteostat"}
         same = options.get("collection") if former[0] == source else None
         return {**kept, "source": source, "collection": same or ("gridmet" if in_the_us else "era5-land")}
-    return {**kept, "source": "cdl" if source == "public" else source}
+    if key == "static":
+        return {**kept, "source": source}
+    if source == "public":
+        # The public source of labels that covers all years says nothing of their confidence.
+        kept.pop("confidence", None)
+        return {**kept, "source": "cropscape"}
+    return {**kept, "source": source}

@@ -12,22 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from .errors import InputError
 from .override import overridden
-from .variables import WEATHER_NAMES
+from .section import Section, explained, needs
+from .variables import STATIC_NAMES, WEATHER_NAMES
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 Products = Literal["hls-l30", "hls-s30", "sentinel-2-l2a"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class SitePoint(_Strict):
+class SitePoint(Section):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Short name of the place: lower-case letters, digits and hyphens."""
     lon: Annotated[float, Field(ge=-180, le=180)]
@@ -36,7 +33,7 @@ class SitePoint(_Strict):
     """Latitude in degrees north, between 84 S and 84 N, where UTM holds."""
 
 
-class Sample(_Strict):
+class Sample(Section):
     clusters: Annotated[int, Field(ge=1)]
     """How many clusters of blocks to draw from the area."""
     size: Annotated[int, Field(ge=1, le=8)] = 3
@@ -45,7 +42,7 @@ class Sample(_Strict):
     """Seed of the draw; the same seed draws the same blocks."""
 
 
-class Area(_Strict):
+class Area(Section):
     """The ground to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
 
     bbox: tuple[float, float, float, float] | None = None
@@ -82,7 +79,7 @@ class Area(_Strict):
         return self
 
 
-class GridSpec(_Strict):
+class GridSpec(Section):
     crs: str
     """Projected CRS in metres, e.g. EPSG:32615: the UTM zone that most scenes are in."""
     resolution: Annotated[float, Field(gt=0)] = 30.0
@@ -117,7 +114,7 @@ class GridSpec(_Strict):
         return self
 
 
-class Period(_Strict):
+class Period(Section):
     start: date
     """First day of imagery, YYYY-MM-DD."""
     end: date
@@ -144,16 +141,7 @@ class Period(_Strict):
         return self.start <= day <= self.end and day.month in self.months
 
 
-def _needs(section: str, source: str, given: dict[str, Any], needed: dict[str, set[str]]) -> None:
-    """Raise ValueError unless exactly the options of a source are given; `needed`: option -> its sources."""
-    for option, sources in needed.items():
-        if source in sources and given[option] is None:
-            raise ValueError(f"{section} with source '{source}' needs the line {option}")
-        if source not in sources and given[option] is not None:
-            raise ValueError(f"{option} is no option of {section} source '{source}'; remove the line")
-
-
-class Imagery(_Strict):
+class Imagery(Section):
     source: Literal["archive", "stac", "earthengine"]
     """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue) or
     `earthengine`."""
@@ -173,7 +161,7 @@ class Imagery(_Strict):
     @model_validator(mode="after")
     def _options(self) -> Self:
         given = {"path": self.path, "catalog": self.catalog}
-        _needs("imagery", self.source, given, {"path": {"archive"}, "catalog": {"stac"}})
+        needs("imagery", self.source, given, {"path": {"archive"}, "catalog": {"stac"}})
         if self.cloud_score is not None and (self.source, self.products) != ("earthengine", ("sentinel-2-l2a",)):
             raise ValueError("cloud_score is an option of sentinel-2-l2a from earthengine; remove the line")
         return self
@@ -187,7 +175,7 @@ class Imagery(_Strict):
         return self
 
 
-class Weather(_Strict):
+class Weather(Section):
     source: Literal["archive", "gridmet", "meteostat", "earthengine"]
     """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
     `meteostat` (stations, no account) or `earthengine`."""
@@ -205,7 +193,7 @@ class Weather(_Strict):
     @model_validator(mode="after")
     def _options(self) -> Self:
         given = {"path": self.path, "collection": self.collection}
-        _needs("weather", self.source, given, {"path": {"archive"}, "collection": {"earthengine"}})
+        needs("weather", self.source, given, {"path": {"archive"}, "collection": {"earthengine"}})
         return self
 
     @field_validator("variables")
@@ -219,10 +207,34 @@ class Weather(_Strict):
         return value
 
 
-class Labels(_Strict):
-    source: Literal["archive", "cdl", "earthengine"]
-    """Where labels come from: `archive` (one raster a year on disk), `cdl` (USDA's Cropland Data Layer, no
-    account) or `earthengine` (the same, with its confidence)."""
+class Static(Section):
+    source: Literal["archive", "public", "earthengine"]
+    """Where layers of the ground come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no
+    account) or `earthengine`."""
+    path: str | None = None
+    """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
+    layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
+    """Which layers the cube carries: elevation (m), slope (degrees, worked out from the elevation), soil_water (mm,
+    in the US)."""
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        needs("static", self.source, {"path": self.path}, {"path": {"archive"}})
+        return self
+
+    @field_validator("layers")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in STATIC_NAMES]
+        if unknown or len(set(value)) < len(value):
+            raise ValueError(f"takes some of {', '.join(STATIC_NAMES)}, each once; found {', '.join(unknown or value)}")
+        return value
+
+
+class Labels(Section):
+    source: Literal["archive", "cropscape", "planetary-computer", "nass", "earthengine"]
+    """Where labels come from: `archive` (one raster a year on disk), or USDA's Cropland Data Layer from `cropscape`
+    (only what is needed), `planetary-computer` (to 2021), `nass` (whole years, large) or `earthengine`."""
     path: str | None = None
     """Of `archive`: path of the rasters, with {year} in place of the year."""
     legend: str | None = None
@@ -235,8 +247,10 @@ class Labels(_Strict):
     groups: Literal["default"] | dict[str, tuple[int, ...] | Literal["rest"]] | None = None
     """Groups of classes instead of the classes, name: [codes]; one may be `rest`, all classes that no other names.
     What is in no group, and the group `unknown`, is stored as unknown. `default`: those of the CDL."""
-    colors: dict[str, Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]] = {}
+    colors: dict[str, Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]] = Field(default_factory=dict)
     """Colours of groups, name: "#rrggbb"; by default that of the first class."""
+    confidence: bool = False
+    """Of `planetary-computer` and `earthengine`: store the confidence of each label too."""
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:
@@ -247,7 +261,9 @@ class Labels(_Strict):
         if foreign := set(self.colors) - (set(self.groups) if isinstance(self.groups, dict) else set()):
             raise ValueError(f"colors names {', '.join(sorted(foreign))}, which groups does not")
         given = {"path": self.path, "legend": self.legend}
-        _needs("labels", self.source, given, {"path": {"archive"}, "legend": {"archive"}})
+        needs("labels", self.source, given, {"path": {"archive"}, "legend": {"archive"}})
+        if self.confidence and self.source not in {"planetary-computer", "earthengine"}:
+            raise ValueError(f"labels source '{self.source}' has no confidence; remove the line")
         if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
             raise ValueError("path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
@@ -255,7 +271,7 @@ class Labels(_Strict):
         return self
 
 
-class Places(_Strict):
+class Places(Section):
     """Which places are held out. Name them (`test`, `validation`: sites), or draw a share of them."""
 
     test: tuple[str, ...] = ()
@@ -286,21 +302,21 @@ class Places(_Strict):
         return self
 
 
-class YearSplit(_Strict):
+class YearSplit(Section):
     test: tuple[int, ...] = ()
     """Years held out for testing."""
     validation: tuple[int, ...] = ()
     """Years held out for watching the training."""
 
 
-class SplitSpec(_Strict):
+class SplitSpec(Section):
     places: Places = Places()
     """Held-out places."""
     years: YearSplit = YearSplit()
     """Held-out years."""
 
 
-class Simulation(_Strict):
+class Simulation(Section):
     """Make the archive by simulation before it is read (the `sandbox` regions)."""
 
     path: str
@@ -313,7 +329,7 @@ class Simulation(_Strict):
     """How far the wetness of bare soil follows the weather of the year (1) or the mean weather (0)."""
 
 
-class Region(_Strict):
+class Region(Section):
     """A whole recipe. `load_region` reads one; `recipe_path` says where it was read from."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -327,6 +343,7 @@ class Region(_Strict):
     period: Period
     imagery: Imagery
     weather: Weather
+    static: Static | None = None
     labels: Labels | None = None
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
@@ -401,38 +418,7 @@ def parse_region(content: dict[str, Any], where: str) -> Region:
     try:
         return Region.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{where}: {'; '.join(_explain(item) for item in error.errors())}") from None
-
-
-def _explain(item: Any) -> str:
-    """One line for one pydantic error: key, what is wrong, what the key means."""
-    location = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    where = ".".join(str(part) for part in location) or "recipe"
-    model, meaning = Region, ""
-    for part in location:
-        if not isinstance(part, str):
-            continue
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            break
-        meaning = field.description or meaning
-        model = _model_of(field.annotation) or model
-    if item["type"] == "extra_forbidden":
-        known = ", ".join(getattr(model, "model_fields", {}))
-        return f"{where}: unknown key; remove it or use one of {known}"
-    message = item["msg"].removeprefix("Value error, ")
-    hint = f" ({meaning.split(chr(10))[0]})" if meaning else ""
-    return f"{where}: {message[:1].lower()}{message[1:]}{hint}"
-
-
-def _model_of(annotation: Any) -> Any:
-    """The recipe section inside an annotation such as `Labels | None` or `tuple[SitePoint, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        if (found := _model_of(inner)) is not None:
-            return found
-    return None
+        raise InputError(f"{where}: {explained(error, Region)}") from None
 
 
 def resolve_path(text: str, recipe: Path, data_dir: Path) -> Path:

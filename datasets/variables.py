@@ -80,6 +80,28 @@ WEATHER_NAMES: tuple[str, ...] = tuple(variable.name for variable in WEATHER)
 WEATHER_BY_NAME: dict[str, WeatherVariable] = {variable.name: variable for variable in WEATHER}
 
 
+@dataclass(frozen=True)
+class StaticLayer:
+    """One characteristic of the ground that does not change with time: canonical name, unit, CF standard name if it
+    has one, and the range outside of which a number is an error of units or a no-data value that was not declared."""
+
+    name: str
+    units: str
+    standard_name: str | None
+    valid_min: float
+    valid_max: float
+    long_name: str
+
+
+STATIC: tuple[StaticLayer, ...] = (
+    StaticLayer("elevation", "m", "surface_altitude", -500, 9000, "elevation of the surface above the geoid"),
+    StaticLayer("slope", "degree", "ground_slope_angle", 0, 90, "slope of the surface (Horn 1981)"),
+    StaticLayer("soil_water", "mm", None, 0, 1000, "water that plants can draw from the upper metre of soil"),
+)
+STATIC_NAMES: tuple[str, ...] = tuple(layer.name for layer in STATIC)
+STATIC_BY_NAME: dict[str, StaticLayer] = {layer.name: layer for layer in STATIC}
+
+
 class Quality(IntEnum):
     """Bits of `imagery/quality`, laid out as in the HLS v2 Fmask (user guide, table 9)."""
 
@@ -152,6 +174,9 @@ class WeatherFlag(IntEnum):
 
 CLEAR_FRACTION_FILL = 255
 """`imagery/clear_fraction` where a chunk was not seen; otherwise percent."""
+
+CONFIDENCE_FILL = 255
+"""`labels/confidence` where it is not known; otherwise percent."""
 
 SCENE_FILL = 255
 """`imagery/scene` where no scene gave the pixel."""

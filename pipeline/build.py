@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.calendar import Calendar, calendar_of
-from mmvsf.datasets.cube import create_template, cube_path, digest, root_attributes
+from mmvsf.datasets.cube import create_template, cube_path, digest, optional_attributes, root_attributes
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
@@ -29,10 +29,12 @@ from .finish import Summary, finish_imagery, finish_splits, finish_weather
 from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
-from .products import PRODUCTS
+from .provenance import sources_of
+from .sources.meteostat_stations import MeteostatStations
 from .sources.protocols import ReadError, Requirement
-from .sources.registry import imagery_source, label_source, requirements_of, weather_source
+from .sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
 from .space import cube_bytes, ensure_space, folder_bytes
+from .static import StaticTask, static_tasks, weather_cells
 from .tasks import (
     BuildContext,
     TaskReport,
@@ -40,6 +42,8 @@ from .tasks import (
     label_entry_name,
     run_label_task,
     run_shard_task,
+    run_static_task,
+    static_entry_name,
 )
 from .weather import CubeWeather, cube_weather
 
@@ -60,6 +64,7 @@ class BuildPlan:
     """None in a plan that is only shown, where it comes from a service"""
     legend: Legend | None
     labels: tuple[LabelTask, ...]
+    static: tuple[StaticTask, ...]
     context: BuildContext
     requirements: tuple[Requirement, ...]
     """what the sources need of the person who builds"""
@@ -84,9 +89,10 @@ def prepare(
     grid = grid_of(region, recipe, data_dir)
     calendar = calendar_of(region)
     imagery = imagery_source(region, recipe, data_dir)
-    labels = label_source(region, recipe, data_dir)
+    labels = label_source(region, recipe, data_dir, grid)
+    ground = static_source(region, recipe, data_dir)
     weather_from = weather_source(region, recipe, data_dir, grid)
-    needs = requirements_of(imagery, weather_from, labels)
+    needs = requirements_of(imagery, weather_from, ground, labels)
     if not only_shown:
         _refuse_missing(needs)
     scenes = imagery.search(grid, region.period, region.imagery.products)
@@ -99,9 +105,14 @@ def prepare(
         classes = labels.legend()
         codes, legend = classes.codes, stored_legend(region.labels, classes)
         years, method = tuple(sorted(region.labels.years)), region.labels.method
-        tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
+        attributes = json.dumps(legend.attributes())
+        tasks = label_tasks(labels, grid, years, method, attributes, region.labels.confidence)
+    layers = region.static.layers if region.static else ()
+    static = static_tasks(ground, grid, layers) if ground is not None else []
     weather = None
     if not only_shown or region.weather.source == "archive":
+        if isinstance(weather_from, MeteostatStations) and ground is not None and "elevation" in layers:
+            weather_from = replace(weather_from, cells=weather_cells(ground, grid))
         weather = cube_weather(weather_from, region, grid, calendar)
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
@@ -115,8 +126,13 @@ def prepare(
         legend.stored_codes() if legend else {},
         years,
         region.imagery.skip_below_clear,
+        bool(years and region.labels and region.labels.confidence),
+        ground,
+        layers,
     )
-    return BuildPlan(region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), context, needs)
+    return BuildPlan(
+        region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), tuple(static), context, needs
+    )
 
 
 def build(
@@ -155,19 +171,21 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
     }
     labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
+    static = [task for task in plan.static if not ledger.is_done(static_entry_name(task.block), task.digest)]
     ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
     _set_root(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
-    # Labels first: a code that the legend lacks should show before hours of imagery. Labels that cannot be had are
-    # no reason to leave the imagery undone.
-    missing_labels: IncompleteError | None = None
-    try:
-        _run_labels(plan, run, progress, labels)
-    except IncompleteError as error:
-        missing_labels = error
+    # Labels first: a code that the legend lacks should show before hours of imagery. Labels or layers of the ground
+    # that cannot be had are no reason to leave the imagery undone.
+    missing: list[str] = []
+    for kind, function, tasks in (("labels", run_label_task, labels), ("static", run_static_task, static)):
+        try:
+            _run_blocks(kind, function, tasks, run, progress, plan.context)
+        except ReadError as error:
+            missing.append(f"{kind}: {error}")
     _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
-    if missing_labels is not None:
-        raise missing_labels
+    if missing:
+        raise IncompleteError(f"{'; '.join(missing)}; mend or replace the file and run again")
     finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
     finish_splits(plan.cube, plan.region, plan.grid)
     summary = finish_imagery(plan.cube, plan.region, plan.grid, plan.calendar, plan.imagery)
@@ -175,6 +193,11 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise IncompleteError(
             f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
             " is done. Run again to retry them, or with --accept-failed to leave them out"
+        )
+    if not (summary.stored or summary.skipped_cloudy or summary.failed):
+        raise IncompleteError(
+            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their outlines"
+            " meet them; check the archive's footprints, and area and grid of the recipe"
         )
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(
@@ -199,7 +222,8 @@ def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
     """Bytes that so many of the plan's shards will take, with the labels and the weather."""
     units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
     days, variables = len(plan.calendar), len(plan.region.weather.variables)
-    return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables)
+    layers = len(plan.context.static_layers)
+    return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables, layers)
 
 
 def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
@@ -210,16 +234,20 @@ def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[
         progress.update("imagery", done, units, pixels)
 
 
-def _run_labels(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[LabelTask]) -> None:
+def _run_blocks(
+    kind: str,
+    function: Callable[[Any, BuildContext], TaskReport],
+    tasks: Sequence[Any],
+    run: Executor,
+    progress: Progress,
+    context: BuildContext,
+) -> None:
+    """Run the label or static tasks of a build. Raises ReadError."""
     done = 0
-    progress.update("labels", 0, len(tasks), 0)
-    report: TaskReport
-    try:
-        for report in run.run(run_label_task, tasks, plan.context):
-            done += report.units
-            progress.update("labels", done, len(tasks), 0)
-    except ReadError as error:
-        raise IncompleteError(f"labels: {error}; mend or replace the file and run again") from error
+    progress.update(kind, 0, len(tasks), 0)
+    for report in run.run(function, tasks, context):
+        done += report.units
+        progress.update(kind, done, len(tasks), 0)
 
 
 def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
@@ -259,10 +287,12 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
                 "weather_variables": list(plan.region.weather.variables),
                 "label_years": list(plan.context.label_years),
                 "legend": plan.legend.attributes() if plan.legend else None,
+                **optional_attributes(plan.context.static_layers, plan.context.label_confidence),
             }
         )
     )
-    changed = [key for key, value in wanted.items() if attributes.get(key) != value]
+    optional = {key for key in optional_attributes(("elevation",), True) if key in attributes}
+    changed = [key for key in (*wanted, *sorted(optional - wanted.keys())) if attributes.get(key) != wanted.get(key)]
     if changed:
         raise InputError(
             f"{plan.cube} was made by another recipe or version ({', '.join(changed)} differ);"
@@ -279,19 +309,14 @@ def _looks_like_a_cube(path: Path) -> bool:
 
 
 def _provenance(plan: BuildPlan) -> dict[str, Any]:
-    products = [PRODUCTS[name] for name in plan.region.imagery.products]
+    attribution = getattr(plan.context.labels, "attribution", "")
     return {
         "created": _now(),
         "software": {name: version(name) for name in SOFTWARE},
         "recipe_file": plan.recipe.name,
         "attribution": plan.region.attribution,
-        "label_source": getattr(plan.context.labels, "attribution", ""),
-        "sources": [
-            {"product": p.name, "processing": f"simulated in the form of {p.name}", "licence": "simulated, no rights"}
-            if plan.region.simulate
-            else {"product": p.name, "processing": p.processing, "licence": p.licence}
-            for p in products
-        ],
+        "label_source": attribution,
+        "sources": sources_of(plan.region, plan.weather, attribution, plan.context.static),
     }
 
 

@@ -15,9 +15,11 @@ from mmvsf.datasets.layout import cube_layout
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import (
     CLEAR_FRACTION_FILL,
+    CONFIDENCE_FILL,
     QUALITY_FILL,
     REFLECTANCE_FILL,
     SCENE_FILL,
+    STATIC_BY_NAME,
     WEATHER_BY_NAME,
     Split,
     Status,
@@ -60,13 +62,24 @@ def check_cube(path: Path, *, sample_only: bool = False) -> CheckReport:
     checks += _pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)
     if cube.label_years:
         checks.append(_labels(cube))
+    if cube.static_layers:
+        checks.append(_static(cube))
     return CheckReport(path, tuple(checks))
 
 
 def _structure(cube: Cube) -> Check:
     """Every array stands there with the shape, chunks and type that format version 1 gives it."""
     wrong = []
-    for group in cube_layout(cube.grid, cube.calendar, cube.weather, cube.years, cube.label_years, cube.legend):
+    for group in cube_layout(
+        cube.grid,
+        cube.calendar,
+        cube.weather,
+        cube.years,
+        cube.label_years,
+        cube.legend,
+        cube.static_layers,
+        cube.confidence,
+    ):
         for spec in group.arrays:
             name = f"{group.name}/{spec.name}"
             try:
@@ -202,7 +215,54 @@ def _labels(cube: Cube) -> Check:
     stray = sorted(codes - {0, *legend})
     ok = not stray and known > 0
     detail = f"codes not in the legend: {stray}" if stray else f"{known / total:.0%} of the pixels labelled"
+    if cube.confidence:
+        problem, certain = _confidence(cube)
+        ok, detail = ok and not problem, f"{detail}; {problem or certain}"
     return Check("labels", ok, detail)
+
+
+def _confidence(cube: Cube) -> tuple[str, str]:
+    """(what is wrong, what was found) of the confidence of the labels."""
+    crop, confidence = (open_pixels(cube.path, f"labels/{name}") for name in ("crop", "confidence"))
+    total = count = 0
+    for position, year in enumerate(cube.label_years):
+        for block in cube.grid.blocks:
+            index = (position, *cube.grid.block_slices(block))
+            percent = read_pixels(confidence, index)
+            known = percent != CONFIDENCE_FILL
+            if np.any(known & (percent > 100)):
+                return f"confidence above 100 percent in {year}, block {block[0]},{block[1]}", ""
+            if np.any(known & (read_pixels(crop, index) == 0)):
+                return f"confidence without a label in {year}, block {block[0]},{block[1]}", ""
+            total, count = total + int(percent[known].sum(dtype=np.int64)), count + int(known.sum())
+    return "", f"mean confidence {total / count:.0f} %" if count else "no confidence known"
+
+
+def _static(cube: Cube) -> Check:
+    """Layers of the ground are known somewhere, in range there, and say where they come from."""
+    known = dict.fromkeys(cube.static_layers, 0)
+    low, high = dict.fromkeys(cube.static_layers, np.inf), dict.fromkeys(cube.static_layers, -np.inf)
+    for block in cube.grid.blocks:
+        for name, values in cube.static(block).items():
+            finite = values[np.isfinite(values)]
+            if finite.size:
+                known[name] += finite.size
+                low[name], high[name] = min(low[name], float(finite.min())), max(high[name], float(finite.max()))
+    pixels = len(cube.grid.blocks) * cube.grid.block**2
+    problems, found = [], []
+    for name in cube.static_layers:
+        layer = STATIC_BY_NAME[name]
+        text = f"{name} {low[name]:.4g} to {high[name]:.4g} {layer.units}"
+        if not known[name]:
+            problems.append(f"{name} is known nowhere")
+        elif low[name] < layer.valid_min or high[name] > layer.valid_max:
+            problems.append(f"{text}, out of range")
+        else:
+            found.append(text + (f" on {known[name] / pixels:.0%}" if known[name] < pixels else ""))
+    told = {record.get("layer") for record in cube.attributes.get("sources", [])}
+    if missing := [name for name in cube.static_layers if name not in told]:
+        problems.append(f"no source and licence of {', '.join(missing)}")
+    return Check("static", not problems, "; ".join(problems or found))
 
 
 def _weather_cells(cube: Cube) -> NDArray[np.bool_]:

@@ -3,6 +3,8 @@
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +22,7 @@ console = Console()
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
 DataDir = Annotated[Path, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of archives and cubes.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
-CubeArgument = Annotated[Path, typer.Argument(help="Path of a cube.")]
+CubeArgument = Annotated[str, typer.Argument(help="Path of a cube, or name of its region.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
@@ -66,7 +68,8 @@ def plan(
 
     count = workers or os.cpu_count() or 1
     ensure_archive(region, data_dir, count, _talk(as_json))
-    prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
+    with _waiting(_talk(as_json)):
+        prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
         from .report.plan import write_page, write_picture
@@ -80,6 +83,39 @@ def plan(
         return
     console.print(block_map(prepared.grid, width=max(20, console.width - 4)), highlight=False)
     console.print(month_table(shown), tables(prepared, shown, count))
+
+
+@app.command()
+def cost(
+    places: Annotated[
+        list[str], typer.Argument(help="A recipe, a state or county by FIPS code (19 is Iowa), or conus.")
+    ],
+    like: Annotated[str, typer.Option("--like", help="Recipe that all but the ground comes from.")] = "iowa",
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    mbit: Annotated[float, typer.Option("--mbit", min=1, help="Speed of the network in Mbit/s.")] = 100.0,
+    source: SourceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a place would take, by a model that asks no catalogue: requests, bytes, hours."""
+    from dataclasses import asdict
+
+    from mmvsf.datasets.grid import grid_of
+
+    from .cost import region_cost
+    from .cost_table import cost_table
+    from .places import regions_of
+
+    count = workers or os.cpu_count() or 1
+    costs = {
+        name: region_cost(region, grid_of(region, recipe, data_dir), count, mbit)
+        for place in places
+        for name, (region, recipe) in regions_of(place, like, source).items()
+    }
+    if as_json:
+        typer.echo(json.dumps({name: asdict(found) for name, found in costs.items()}))
+        return
+    console.print(cost_table(costs, count, mbit))
 
 
 @app.command()
@@ -110,7 +146,8 @@ def dataset(
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
     ensure_archive(region, data_dir, count, _talk(as_json))
-    prepared = prepare(region, data_dir, source=source, blocks=blocks)
+    with _waiting(_talk(as_json)):
+        prepared = prepare(region, data_dir, source=source, blocks=blocks)
     if not as_json:
         console.print(tables(prepared, preview(prepared, count), count))
     with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
@@ -152,15 +189,16 @@ def dataset(
 
 
 @app.command()
-def check(cube: CubeArgument, as_json: AsJson = False) -> None:
+def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """Verify a cube's structure, ranges, coverage and metadata."""
     from .check import check_cube
 
-    report = check_cube(cube)
+    path = _cube(cube, data_dir)
+    report = check_cube(path)
     if as_json:
         typer.echo(json.dumps({"checks": [[c.name, c.ok, c.detail] for c in report.checks]}))
     else:
-        table = Table("check", "", "detail", title=str(cube))
+        table = Table("check", "", "detail", title=str(path))
         for entry in report.checks:
             table.add_row(entry.name, "[green]ok[/]" if entry.ok else "[red]wrong[/]", entry.detail)
         console.print(table)
@@ -174,23 +212,25 @@ def explain(
     x: Annotated[float, typer.Option("--x", help="x in the cube's CRS, or longitude with --lonlat")],
     y: Annotated[float, typer.Option("--y", help="y in the cube's CRS, or latitude with --lonlat")],
     lonlat: Annotated[bool, typer.Option("--lonlat", help="x and y are degrees.")] = False,
+    data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Name the scene that a pixel came from, or the reason there is none."""
     from .explain import explain_pixel
 
-    found = explain_pixel(cube, day, x, y, lonlat=lonlat)
+    found = explain_pixel(_cube(cube, data_dir), day, x, y, lonlat=lonlat)
     typer.echo(json.dumps(found.facts) if as_json else found.sentence)
 
 
 @app.command()
-def digest(cube: CubeArgument) -> None:
+def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
     """Print the identity of a cube: equal for equal data, however it was built."""
     from mmvsf.datasets.cube import Cube
     from mmvsf.datasets.cube import digest as cube_digest
 
-    Cube.open(cube)
-    typer.echo(cube_digest(cube))
+    path = _cube(cube, data_dir)
+    Cube.open(path)
+    typer.echo(cube_digest(path))
 
 
 @app.command()
@@ -200,11 +240,12 @@ def export(
     what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity")] = "reflectance",
     day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
     year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Write a day, or a year's labels, as a Cloud-Optimized GeoTIFF that any GIS opens."""
     from .export import export_geotiff
 
-    export_geotiff(cube, out, what, day, year)
+    export_geotiff(_cube(cube, data_dir), out, what, day, year)
     typer.echo(f"{out}")
 
 
@@ -275,6 +316,24 @@ def _years(text: str) -> list[int]:
         return [int(year) for year in text.split(",")]
     except ValueError as error:
         raise InputError(f"--years {text}: not years; write them as 2021,2022") from error
+
+
+def _cube(text: str, data_dir: Path) -> Path:
+    """The cube at a path, or of a region by its name."""
+    from mmvsf.datasets.cube import cube_path
+
+    path = Path(text)
+    is_name = path.name == text and not path.suffix and not path.exists()
+    return cube_path(text, data_dir) if is_name else path
+
+
+@contextmanager
+def _waiting(where: Console) -> Iterator[None]:
+    """Show what sources are busy with, while a plan is made."""
+    from .sources.progress import listening
+
+    with where.status("reading the recipe and its sources") as status, listening(status.update):
+        yield
 
 
 def _talk(as_json: bool) -> Console:

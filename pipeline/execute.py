@@ -7,8 +7,8 @@ that holds all tasks of a large region at once is slow and large.
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from typing import Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, one_line
@@ -84,6 +84,27 @@ class DaskExecutor:
             running.clear()
 
 
+class LocalExecutor:
+    """Runs tasks on worker processes of this machine, which start with the first task: where all is done, none do."""
+
+    def __init__(self, count: int, start: Callable[[], DaskExecutor]) -> None:
+        self.workers = count
+        self._start = start
+        self._started: DaskExecutor | None = None
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        """See `DaskExecutor.run`."""
+        waiting = iter(tasks)
+        first = next(waiting, None)
+        if first is None:
+            return
+        if self._started is None:
+            self._started = self._start()
+        yield from self._started.run(function, chain([first], waiting), context)
+
+
 @contextmanager
 def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
     """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
@@ -117,14 +138,16 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
             with client:
                 yield DaskExecutor(client)
             return
-        with (
-            LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield DaskExecutor(client)
+        with ExitStack() as stack:
+
+            def start() -> DaskExecutor:
+                cluster = LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+                return DaskExecutor(stack.enter_context(Client(stack.enter_context(cluster))))
+
+            yield LocalExecutor(count, start)

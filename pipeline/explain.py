@@ -13,7 +13,9 @@ from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.store import open_pixels, read_pixels
-from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, Status
+from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, STATIC_BY_NAME, Status
+
+from .provenance import origin_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
     block = (row // cube.grid.block, column // cube.grid.block)
     status = Status(int(cube.array("imagery/status")[(time, *block)]))
     facts: dict[str, Any] = {"day": day, "row": row, "column": column, "block": block, "status": status.name.lower()}
+    ground, words = _ground(cube, row, column)
+    if ground:
+        facts["static"] = ground
     index = int(read_pixels(open_pixels(path, "imagery/scene"), (time, row, column)))
     quality = int(read_pixels(open_pixels(path, "imagery/quality"), (time, row, column)))
     place = f"row {row}, column {column} (block {block[0]},{block[1]}) on {day}"
@@ -61,15 +66,31 @@ def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = Fa
             Status.OUTSIDE: "the recipe takes no images on that day"
             if block in cube.grid.blocks
             else "the recipe does not cover that block",
-            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block",
+            Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their"
+            " outlines, which reach a little beyond their pixels)",
             Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
         }.get(status, "the scenes of that day do not reach this pixel")
-        return Explanation(f"{place}: no data, since {reason}", {**facts, "reason": reason})
+        return Explanation(f"{place}: no data, since {reason}{words}", {**facts, "reason": reason})
     scene = _scene_row(cube, day_number(when), block, index)
     flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
     facts |= {"scene": scene, "quality": quality, "flags": flags}
+    origin = origin_of(cube.attributes, scene["product"])
+    facts |= {"origin": origin}
+    from_where = f"; {scene['product']} of {origin}" if origin else ""
     stored = "" if status != Status.SKIPPED_CLOUDY else "; only its mask is stored, the block was too cloudy"
-    return Explanation(f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}", facts)
+    sentence = f"{place}: from {scene['id']} ({', '.join(flags) or 'no flags'}){stored}{from_where}{words}"
+    return Explanation(sentence, facts)
+
+
+def _ground(cube: Cube, row: int, column: int) -> tuple[dict[str, float | None], str]:
+    """The static layers of a pixel, None where unknown, and the same in words; nothing for a cube without."""
+    facts: dict[str, float | None] = {}
+    words = []
+    for name in cube.static_layers:
+        value = float(read_pixels(open_pixels(cube.path, f"static/{name}"), (row, column)))
+        facts[name] = value if np.isfinite(value) else None
+        words.append(f"{name} {value:.4g} {STATIC_BY_NAME[name].units}" if np.isfinite(value) else f"{name} unknown")
+    return facts, f". The ground there: {', '.join(words)}" if words else ""
 
 
 def _scene_row(cube: Cube, day: int, block: tuple[int, int], index: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rasterio.shutil import copy as copy_raster
 from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL, Status
 
@@ -48,6 +49,9 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
     else:
         raise InputError(f"--what {what} is unknown; choose one of {', '.join((*IMAGERY_FILL, *LABEL_ARRAYS))}")
     array = open_pixels(path, name)
+    dtype = np.dtype(array.dtype.numpy_dtype).name
+    if what == "crop" and cube.legend is not None and max(cube.legend.codes, default=0) <= 255:
+        dtype = "uint8"  # of which every program shows a colour table
     if out.is_dir():
         raise InputError(f"--out {out} is a folder; name the GeoTIFF to write")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +61,7 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
         "height": cube.grid.shape[0],
         "width": cube.grid.shape[1],
         "count": len(bands),
-        "dtype": np.dtype(array.dtype.numpy_dtype).name,
+        "dtype": dtype,
         "crs": cube.grid.crs,
         "transform": cube.grid.geobox.transform,
         "nodata": fill,
@@ -73,16 +77,25 @@ def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int 
                 index = (position, slice(None), rows, columns) if len(bands) > 1 else (position, rows, columns)
                 values = read_pixels(array, index)
                 window = rasterio.windows.Window(columns.start, rows.start, cube.grid.block, cube.grid.block)
-                target.write(values if values.ndim == 3 else values[None], window=window)
+                target.write((values if values.ndim == 3 else values[None]).astype(dtype), window=window)
             for number, band in enumerate(bands, start=1):
                 target.set_band_description(number, band)
             if what == "reflectance":
                 target.scales = (REFLECTANCE_SCALE,) * len(bands)
+            if what == "crop" and cube.legend is not None:
+                _write_legend(target, cube.legend)
         copy_raster(temporary, out, driver="COG", compress="deflate", overview_resampling="nearest")
     except (RasterioError, CPLE_BaseError) as error:
         raise OSError(errno.EIO, one_line(error), str(out)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_legend(target: Any, legend: Legend) -> None:
+    """Give band 1 the classes' colours, and their names as tags `class_<code>`."""
+    colours = {entry.code: (*bytes.fromhex(entry.color.removeprefix("#")), 255) for entry in legend.classes}
+    target.write_colormap(1, {0: (0, 0, 0, 0), **colours})
+    target.update_tags(1, **{f"class_{entry.code}": entry.name for entry in legend.classes})
 
 
 def _refuse_unseen(cube: Cube, position: int) -> None:

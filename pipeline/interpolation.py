@@ -82,23 +82,44 @@ class Stations:
     """m s-1"""
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Where fields are wanted: some cells of a regular grid, with their elevation."""
+
+    crs: str
+    y: Floats
+    """(y,) centres, ascending"""
+    x: Floats
+    """(x,)"""
+    wanted: NDArray[np.bool_]
+    """(y, x)"""
+    elevation: Floats
+    """(y, x) metres, NaN where it is not known"""
+
+
 def station_fields(
-    stations: Stations, lat: Floats, lon: Floats, variables: tuple[str, ...]
+    stations: Stations,
+    lat: Floats,
+    lon: Floats,
+    variables: tuple[str, ...],
+    place_elevation: Floats | None = None,
 ) -> tuple[dict[str, Floats], NDArray[np.uint8]]:
     """Canonical variables at places (degrees): name -> (day, place), and a `WeatherFlag` a day.
 
-    The elevation of a place is taken to be the weighted mean of its stations'. Radiation is estimated from the range of
+    The elevation of a place (metres) is taken to be the weighted mean of its stations' where it is not given, or NaN.
+    Radiation is estimated from the range of
     temperature (see `units.radiation_of_temperature_range`), and so is, where no station knows the humidity, the dew
     point: as the minimum temperature [FAO-56 eq. 48]. Days with either are flagged as estimated.
     """
     weights = distance_weights(distances_km(lat, lon, stations.lat, stations.lon))
     known = ~np.isnan(stations.elevation)
     height = np.where(known, stations.elevation, stations.elevation[known].mean() if known.any() else 0.0)
+    ground = weights @ height
+    if place_elevation is not None:
+        ground = np.where(np.isnan(place_elevation), ground, place_elevation)
     # One without the other would let the minimum rise above the maximum.
     both = np.where(np.isnan(stations.tmin) | np.isnan(stations.tmax), np.nan, 0.0)
-    tmin, tmax = (
-        interpolate_temperature(t + both, height, weights, weights @ height) for t in (stations.tmin, stations.tmax)
-    )
+    tmin, tmax = (interpolate_temperature(t + both, height, weights, ground) for t in (stations.tmin, stations.tmax))
     fields = {"tmin": tmin, "tmax": tmax}
     estimated = np.zeros(stations.day_of_year.size, bool)
     if "precipitation" in variables:

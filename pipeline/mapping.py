@@ -68,6 +68,16 @@ class Mapping:
         values[self._row_sums() < 1 - 1e-9] = REFLECTANCE_FILL
         return self._place(values, np.int16(REFLECTANCE_FILL))
 
+    def sums(self, source: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Bilinear sums of measured numbers, NaN where unknown: (weighted sum of the known ones, sum of their weights),
+        both of the target's shape; 0 and 0 where nothing is known. `source` is the window."""
+        flat = source.ravel()
+        known = ~np.isnan(flat)
+        filled = np.where(known, flat, 0.0)
+        if self.native:
+            return self._place(filled[self.nearest], 0.0), self._place(known[self.nearest].astype(np.float64), 0.0)
+        return self._place(self.weights @ filled, 0.0), self._place(self.weights @ known.astype(np.float64), 0.0)
+
     def _row_sums(self) -> NDArray[np.float64]:
         return np.asarray(self.weights.sum(axis=1)).ravel()
 
@@ -85,7 +95,7 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
 
     Raises ValueError for a rotated grid.
     """
-    return _relate(source, target, weighted=True)
+    return relate(source, target)
 
 
 @lru_cache(maxsize=4)
@@ -95,10 +105,11 @@ def code_mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
 
     Raises ValueError for a rotated grid.
     """
-    return _relate(source, target, weighted=False)
+    return relate(source, target, weighted=False)
 
 
-def _relate(source: RasterGrid, target: RasterGrid, weighted: bool) -> Mapping:
+def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Mapping:
+    """As `mapping`, without being kept: for what is read once. Without weights only codes can be mapped."""
     for grid in (source, target):
         if grid.transform[1] or grid.transform[3]:
             raise ValueError(f"rotated rasters are not supported: {grid.transform}")

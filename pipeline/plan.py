@@ -1,7 +1,7 @@
 """What a build will do, worked out before a pixel is read: which scene meets which block, and what it costs."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
@@ -10,9 +10,10 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
-from mmvsf.datasets.calendar import Calendar
+from mmvsf.datasets.calendar import Calendar, date_of
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import BlockIndex, Grid
-from mmvsf.datasets.variables import BANDS
+from mmvsf.datasets.variables import BANDS, SCENE_FILL
 
 from .scene import Scene
 from .sources.stac_items import FOOTPRINT_MARGIN_DEGREES
@@ -86,6 +87,7 @@ def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_cl
             block = grid.blocks[hit]
             units[calendar.shard_of(scene.day), block].append(scene)
             block_days.add((scene.day, block))
+    _refuse_too_many(units, grid)
     ordered = {key: tuple(sorted(units[key], key=lambda s: (s.acquired, s.id))) for key in sorted(units)}
     texts = {scene.id: _scene_text(scene) for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
@@ -95,6 +97,19 @@ def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_cl
     }
     pixels = len(block_days) * grid.block**2 * len(BANDS)
     return Plan(ordered, digests, tuple(used), len(block_days), pixels)
+
+
+def _refuse_too_many(units: dict[tuple[int, BlockIndex], list[Scene]], grid: Grid) -> None:
+    """Raise InputError where more scenes of a day meet a block than `imagery/scene` can number."""
+    for (_, block), scenes in units.items():
+        if len(scenes) <= SCENE_FILL:
+            continue
+        day, count = Counter(scene.day for scene in scenes).most_common(1)[0]
+        if count > SCENE_FILL:
+            raise InputError(
+                f"{count} scenes of {date_of(day)} meet block {block[0]},{block[1]} of {grid.block} pixels, and a cube"
+                f" holds {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
+            )
 
 
 def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> list[ShardTask]:
@@ -109,7 +124,7 @@ def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> li
         for _, (by, bx) in keys:
             groups[by // side, bx // side].append((by, bx))
         for members in groups.values():
-            for blocks in _rectangles(members):
+            for blocks in rectangles(members):
                 found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
                 scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
                 digests = tuple(plan.digests[shard, block] for block in blocks)
@@ -118,7 +133,7 @@ def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> li
     return tasks
 
 
-def _rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
+def rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
     """The blocks as one group if they fill their bounding rectangle, else one by one."""
     rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
     area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)

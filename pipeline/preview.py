@@ -15,17 +15,11 @@ from mmvsf.datasets.region import Period
 from mmvsf.datasets.variables import BANDS
 
 from .build import BuildPlan
-from .plan import Plan
+from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
+from .ledger import Ledger
+from .plan import BYTES_PER_PIXEL, Plan, shard_tasks
 from .space import cube_bytes, free_bytes, megabytes
-
-NETWORK_BYTES_PER_SECOND = 12.5e6
-"""100 Mbit/s: what the time of a download is reckoned with."""
-
-TILE_PIXELS = 256
-"""A remote raster is read in whole tiles of this side (HLS), so more is fetched than is wanted."""
-
-EARTH_ENGINE_BYTES_PER_PIXEL = 25
-"""Earth Engine sends exactly the pixels asked for, but uncompressed: six float32 and a mask."""
+from .tasks import imagery_entry_name
 
 REMOTE = {"http", "https", "s3", "gs", "earthengine"}
 """Schemes of addresses beyond this machine."""
@@ -54,11 +48,13 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     if plan.weather is not None:
         weather_days = int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
     variables, label_years = len(region.weather.variables), plan.context.label_years
-    fetched = _bytes_fetched(imagery, grid)
+    fetched, requests = _bytes_fetched(imagery, grid), requests_for(imagery, grid)
     seconds = imagery.seconds(workers)
     if is_remote(imagery):
-        seconds = max(seconds, fetched / NETWORK_BYTES_PER_SECOND)
-    disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables)
+        seconds = build_seconds(imagery.pixels, requests, fetched, workers)
+    standing, stale = what_stands(plan)
+    layers = plan.context.static_layers
+    disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables, len(layers))
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
     if free < disk:
@@ -78,13 +74,20 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
             for product in region.imagery.products
         },
         "block_days": imagery.block_days,
+        "shards": len(imagery.units),
+        "shards_done": standing,
+        "shards_stale": stale,
         "remote": is_remote(imagery),
         "read_megabytes": round(fetched / 1e6, 1),
+        "requests": requests,
         "disk_megabytes": round(disk / 1e6, 1),
         "free_megabytes": round(free / 1e6),
         "minutes": round(seconds / 60, 1),
+        "seconds": round(seconds),
         "label_years": list(label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
+        "static_layers": list(layers),
+        "static_rasters": len({tile.href for task in plan.static for _, tiles in task.tiles for tile in tiles}),
         "weather_days": weather_days,
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
@@ -94,10 +97,41 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     return Preview(facts, scenes, tuple(warnings))
 
 
+def what_stands(plan: BuildPlan) -> tuple[int, int]:
+    """How many shards of the plan stand in the cube as they would be made today, and how many as they would not: those
+    are made anew."""
+    ledger = Ledger.of_cube(plan.cube)
+    entries = ((ledger.read(imagery_entry_name(*key)), digest) for key, digest in plan.imagery.digests.items())
+    current = [entry.get("digest") == digest for entry, digest in entries if entry is not None]
+    return sum(current), len(current) - sum(current)
+
+
 def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
     if _scheme(imagery) == "earthengine":
         return imagery.pixels / len(BANDS) * EARTH_ENGINE_BYTES_PER_PIXEL
-    return imagery.bytes_to_read * (_overhead(grid) if is_remote(imagery) else 1.0)
+    if not is_remote(imagery):
+        return imagery.bytes_to_read
+    fetched = 0.0
+    for task in shard_tasks(imagery, grid, set(imagery.units)):
+        height, width = (len(set(side)) * grid.block for side in zip(*task.blocks, strict=True))
+        pixels = len({scene.day for scene in task.scenes}) * height * width
+        fetched += pixels * BYTES_PER_PIXEL * overhead(height, width, task.scenes[0].product)
+        fetched += len(task.scenes) * (len(BANDS) + 1) * HEADER_BYTES
+    return fetched
+
+
+def requests_for(imagery: Plan, grid: Grid) -> int:
+    """Requests to the server of the files, if no scene is overcast; 0 where the pixels come over no network."""
+    if not is_remote(imagery):
+        return 0
+    tasks = shard_tasks(imagery, grid, set(imagery.units))
+    if _scheme(imagery) == "earthengine":
+        return sum(len(task.scenes) for task in tasks)
+    return sum(
+        (len(BANDS) + 1) * requests_of(len({by for by, _ in task.blocks}) * grid.block, scene.product)
+        for task in tasks
+        for scene in task.scenes
+    )
 
 
 def _scheme(imagery: Plan) -> str:
@@ -143,21 +177,31 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
     """The plan for a terminal."""
     facts, grid = shown.facts, plan.grid
     table = Table("plan", plan.region.title, title=None)
-    table.add_row("grid", f"{grid.crs}, {grid.resolution:g} m, {len(grid.blocks)} blocks of {grid.block} pixels a side")
+    table.add_row(
+        "grid", f"{grid.crs}, {grid.resolution:g} m, {plural(len(grid.blocks), 'block')} of {grid.block} pixels a side"
+    )
     for product in sorted({product for product, _, _ in shown.scenes}):
         years = Counter[int]()
         for (name, year, _), count in shown.scenes.items():
             years[year] += count * (name == product)
         table.add_row(f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n))
-    table.add_row("(day, block) units", str(facts["block_days"]))
-    table.add_row("to download" if facts["remote"] else "to read", f"about {megabytes(facts['read_megabytes'] * 1e6)}")
+    table.add_row("(day, block) units", f"{facts['block_days']:,} by the outlines of scenes, an upper bound")
+    asked = f" in {facts['requests']:,} requests" if facts["remote"] else ""
+    size = f"about {megabytes(facts['read_megabytes'] * 1e6)}{asked}"
+    table.add_row("to download" if facts["remote"] else "to read", size)
     disk, free = (megabytes(facts[f"{key}_megabytes"] * 1e6) for key in ("disk", "free"))
     table.add_row("on disk", f"about {disk}; {free} are free")
     pace = " at 100 Mbit/s" if facts["remote"] else ""
-    table.add_row("time", f"about {facts['minutes']} minutes with {workers} worker{'s' * (workers > 1)}{pace}")
-    table.add_row("weather", f"{facts['weather_days']} days of {', '.join(plan.region.weather.variables)}")
+    table.add_row("time", f"about {duration(facts['seconds'])} with {plural(workers, 'worker')}{pace}")
+    if facts["shards_done"] or facts["shards_stale"]:
+        stale = facts["shards_stale"]
+        anew = f"; {plural(stale, 'other')} of other scenes or options will be made anew" if stale else ""
+        table.add_row("stands already", f"{facts['shards_done']:,} of {plural(facts['shards'], 'shard')}{anew}")
+    table.add_row("weather", f"{plural(facts['weather_days'], 'day')} of {', '.join(plan.region.weather.variables)}")
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= 12 else ""
     table.add_row("labels", (", ".join(map(str, facts["label_years"])) + classes) or "none")
+    if layers := facts["static_layers"]:
+        table.add_row("ground", f"{', '.join(layers)} from {plural(facts['static_rasters'], 'raster')}")
     for need in plan.requirements:
         table.add_row("needs", f"{need.name}: {'present' if need.present else 'missing'}; {need.remedy}")
     if not plan.requirements:
@@ -174,9 +218,13 @@ def month_table(shown: Preview) -> Table:
     return table
 
 
-def _overhead(grid: Grid) -> float:
-    """How much more is fetched than is wanted, where blocks are read in groups from rasters in whole tiles."""
-    from .plan import GROUP_PIXELS
+def plural(count: int, noun: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
-    side = grid.block * max(1, GROUP_PIXELS // grid.block)
-    return ((side + TILE_PIXELS) / side) ** 2
+
+def duration(seconds: float) -> str:
+    """A time for people: seconds, minutes or hours."""
+    if seconds < 90:
+        return plural(max(1, round(seconds)), "second")
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
@@ -38,6 +39,22 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
     Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
     """
+    return _read(asset, window)[0]
+
+
+def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+    """The numbers of a window of band 1 as float64, NaN where the file itself says that there is none.
+
+    Raises ReadError as `read_raster` does.
+    """
+    stored, nodata = _read(asset, window)
+    values = stored.astype(np.float64)
+    if nodata is not None and not np.isnan(nodata):
+        values[stored == np.asarray(nodata).astype(stored.dtype)] = np.nan
+    return values
+
+
+def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], float | None]:
     rows, columns = window
     try:
         with rasterio.open(asset.href) as dataset:
@@ -45,7 +62,7 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
             array: NDArray[Any] = dataset.read(
                 1, window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
             )
-            return array
+            return array, dataset.nodata
     except (RasterioError, OSError) as error:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
 

@@ -27,6 +27,12 @@ class RasterGrid(NamedTuple):
         """Pixel width in the CRS's unit."""
         return self.transform[0]
 
+    def refined(self, points: int) -> "RasterGrid":
+        """The grid with points x points cells in each pixel."""
+        a, b, c, d, e, f = self.transform
+        rows, columns = self.shape
+        return RasterGrid(self.crs, (a / points, b, c, d, e / points, f), (rows * points, columns * points))
+
     @classmethod
     def of(cls, geobox: GeoBox) -> "RasterGrid":
         """The grid of a GeoBox."""

@@ -14,12 +14,21 @@ BYTES_PER_LABEL_PIXEL = 1.0
 """Code and purity; the simulated cube takes 0.35."""
 
 
-def cube_bytes(grid: Grid, units: int, label_years: int, weather_days: int, variables: int) -> int:
+BYTES_PER_STATIC_PIXEL = 4.0
+"""Of one layer: float32, which hardly compresses."""
+
+
+def cube_bytes(
+    grid: Grid, units: int, label_years: int, weather_days: int, variables: int, static_layers: int = 0
+) -> int:
     """Bytes that a cube of so many (day, block) units will take, rounded up rather than down."""
     block = grid.block**2
     rows, columns = grid.weather_shape
+    # Cells without a block hold NaN throughout and take next to nothing.
+    cells = min(rows * columns, len(grid.blocks) * (grid.block // grid.weather_cell + 2) ** 2)
     labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
-    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + weather_days * rows * columns * variables * 4)
+    static = static_layers * len(grid.blocks) * block * BYTES_PER_STATIC_PIXEL
+    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + static + weather_days * cells * variables * 4)
 
 
 def free_bytes(path: Path) -> int:
@@ -33,10 +42,15 @@ def folder_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
+LEAST_SHARE = 0.5
+"""A cube takes at least this much of what is reckoned for it: cloudy units keep their mask only."""
+
+
 def ensure_space(path: Path, needed: int) -> None:
-    """Raise InputError unless the disk of a path has `needed` bytes left."""
+    """Raise InputError if the disk of a path cannot hold even the least that `needed` bytes, an upper bound, may come
+    to. What lies between is tried: a full disk ends a build with all that is finished kept."""
     free = free_bytes(path)
-    if free < needed:
+    if free < LEAST_SHARE * needed:
         raise InputError(
             f"{path} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
             " another --data-dir, or build less of it (--blocks, area.sample, period)"
@@ -45,4 +59,6 @@ def ensure_space(path: Path, needed: int) -> None:
 
 def megabytes(count: float) -> str:
     """A number of bytes for people."""
+    if count >= 1e12:
+        return f"{count / 1e12:.1f} TB"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

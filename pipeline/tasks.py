@@ -12,12 +12,13 @@ from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
 
-from .labels import LabelTask, read_labels
+from .labels import BlockLabels, LabelTask, read_labels
 from .ledger import Ledger
 from .plan import ShardTask
 from .raster import gdal_environment
 from .read import BlockShard, clear_pixels, read_shard
-from .sources.protocols import ImagerySource, LabelSource
+from .sources.protocols import ImagerySource, LabelSource, StaticSource
+from .static import StaticTask, read_static
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class BuildContext:
     """code of the label source -> code in the cube"""
     label_years: tuple[int, ...]
     skip_below_clear: float
+    label_confidence: bool = False
+    """whether the cube stores the confidence of its labels"""
+    static: StaticSource | None = None
+    static_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ def imagery_entry_name(shard: int, block: BlockIndex) -> str:
 
 def label_entry_name(year: int, block: BlockIndex) -> str:
     return f"labels/{year}/{block[0]}-{block[1]}"
+
+
+def static_entry_name(block: BlockIndex) -> str:
+    return f"static/{block[0]}-{block[1]}"
 
 
 def run_shard_task(task: ShardTask, context: BuildContext) -> TaskReport:
@@ -88,19 +97,36 @@ def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
         raise ValueError("a label task needs a label source")
     rows, columns = context.grid.block_slices(task.block)
     with gdal_environment():
-        codes, purity = read_labels(
+        labels = read_labels(
             task, context.grid, context.labels, context.label_method, context.label_codes, context.label_groups
         )
     year = context.label_years.index(task.year)
+    names = BlockLabels._fields if context.label_confidence else ("crop", "purity")
     writes = [
-        open_pixels(context.cube, f"labels/{name}", write=True)[year, rows, columns].write(values)
-        for name, values in (("crop", codes), ("purity", purity))
+        open_pixels(context.cube, f"labels/{name}", write=True)[year, rows, columns].write(getattr(labels, name))
+        for name in names
     ]
     finish_writes(writes, context.cube)
-    known = {str(code): int(count) for code, count in zip(*np.unique(codes, return_counts=True), strict=True)}
+    known = {str(code): int(count) for code, count in zip(*np.unique(labels.crop, return_counts=True), strict=True)}
     Ledger.of_cube(context.cube).write(
         label_entry_name(task.year, task.block), {"digest": task.digest, "counts": known}
     )
+    return TaskReport(1, 0, ())
+
+
+def run_static_task(task: StaticTask, context: BuildContext) -> TaskReport:
+    """Read and write the static layers of one block. Raises ReadError."""
+    if context.static is None:
+        raise ValueError("a static task needs a source of static layers")
+    with gdal_environment():
+        layers = read_static(task, context.grid, context.static, context.static_layers)
+    place = context.grid.block_slices(task.block)
+    writes = [
+        open_pixels(context.cube, f"static/{name}", write=True)[place].write(values) for name, values in layers.items()
+    ]
+    finish_writes(writes, context.cube)
+    known = {name: int(np.isfinite(values).sum()) for name, values in layers.items()}
+    Ledger.of_cube(context.cube).write(static_entry_name(task.block), {"digest": task.digest, "known": known})
     return TaskReport(1, 0, ())
 
 

@@ -150,7 +150,7 @@ def _cell_weights(dataset: xr.Dataset, grid: Grid) -> _Weights:
     Raises InputError where a block of the recipe lies beyond the source's grid.
     """
     ys, xs = grid.weather_coordinates()
-    needed = _needed_cells(grid)
+    needed = needed_cells(grid)
     x, y = (axis[needed] for axis in np.meshgrid(xs, ys))
     to_source = Transformer.from_crs(grid.crs, dataset.attrs["crs"], always_xy=True)
     x, y = to_source.transform(x, y)
@@ -217,7 +217,8 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArra
     return cells
 
 
-def _needed_cells(grid: Grid) -> NDArray[np.bool_]:
+def needed_cells(grid: Grid) -> NDArray[np.bool_]:
+    """(weather_y, weather_x), True for the cells that hold a part of a block."""
     needed = np.zeros(grid.weather_shape, bool)
     cell = grid.weather_cell
     for block in grid.blocks:

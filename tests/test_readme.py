@@ -14,6 +14,7 @@ from mmvsf.datasets.reader import Normalisation
 from mmvsf.model.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.embed import embed
 from mmvsf.model.network import NetworkConfig
+from mmvsf.pipeline.sources.endpoints import ENDPOINTS
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -67,3 +68,8 @@ def test_commands_exist() -> None:
 def _commands() -> list[Any]:
     app = build_app()
     return [command for group in app.registered_groups for command in group.typer_instance.registered_commands]
+
+
+def test_variables_that_replace_an_address_are_told() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert all(f"`{endpoint.variable}`" in text for endpoint in ENDPOINTS.values())

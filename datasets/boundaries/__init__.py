@@ -11,6 +11,7 @@ longitude and 0.00086 degrees of latitude, about 300 m and 100 m: finer than a b
 
 import gzip
 import io
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -23,16 +24,14 @@ def ground_of(fips: tuple[str, ...]) -> Any:
     """The states (two digits) and counties (five digits) as one shapely geometry, in degrees of NAD83.
 
     Raises InputError for a code that is none."""
-    import geopandas
     import shapely
 
-    content = gzip.decompress(resources.files(__name__).joinpath(FILE).read_bytes())
     shapes = []
     for layer, digits in (("states", 2), ("counties", 5)):
         wanted = {code for code in fips if len(code) == digits}
         if not wanted:
             continue
-        frame = geopandas.read_file(io.BytesIO(content), layer=layer)
+        frame = _frame(layer)
         if missing := wanted - set(frame["id"]):
             raise InputError(
                 f"area.fips: there is no {'state' if digits == 2 else 'county'} with the FIPS code"
@@ -40,3 +39,21 @@ def ground_of(fips: tuple[str, ...]) -> Any:
             )
         shapes += [shapely.make_valid(shape) for shape in frame[frame["id"].isin(wanted)].geometry]
     return shapely.union_all(shapes)
+
+
+def name_of(code: str) -> str:
+    """Name of a state or county. Raises InputError for a code that is none."""
+    frame = _frame("states" if len(code) == 2 else "counties")
+    found = frame["name"][frame["id"] == code]
+    if found.empty:
+        raise InputError(f"there is no state or county with the FIPS code {code}")
+    return str(found.iloc[0])
+
+
+@lru_cache(maxsize=2)
+def _frame(layer: str) -> Any:
+    """All states or all counties."""
+    import geopandas
+
+    content = gzip.decompress(resources.files(__name__).joinpath(FILE).read_bytes())
+    return geopandas.read_file(io.BytesIO(content), layer=layer)

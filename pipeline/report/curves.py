@@ -104,7 +104,7 @@ def _curves(sample: Sample, year: int, classes: Sequence[LegendClass]) -> dict[i
     for cy, cx in spread(chunks, max(1, PIXELS_READ // grid.chunk**2)):
         rows, columns = (slice(place * grid.chunk, (place + 1) * grid.chunk) for place in (cy, cx))
         crop = sample.labels(year, rows, columns)
-        pure = _inside(crop) & (sample.labels(year, rows, columns, purity=True) >= PURE)
+        pure = _inside(crop) & (sample.labels(year, rows, columns, array="purity") >= PURE)
         picked = {code: _draw(random, np.flatnonzero((pure & (crop == code)).ravel())) for code in values}
         days = sample.stored_days((cy // n, cx // n), year)
         if len(days) == 0 or not any(len(places) for places in picked.values()):

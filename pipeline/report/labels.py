@@ -1,9 +1,13 @@
 """The labels: a map of one year, and the share of each class in every year."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 
+from mmvsf.datasets.grid import BlockIndex
 from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.variables import CONFIDENCE_FILL
 
 from .drawing import WIDTH, class_handles, class_image, colour, map_frame
 from .elements import Absent, Cell, Part, Section, Table, drawn, percent
@@ -72,6 +76,18 @@ def _shares(sample: Sample, legend: Legend) -> Table:
     if others := np.setdiff1d(np.flatnonzero(counts.any(axis=0)), listed).tolist():
         share = [counts[p, others].sum() / known[p] if known[p] else None for p in range(len(years))]
         rows.append([Cell(f"{len(others)} other classes"), *(Cell(percent(value)) for value in share)])
+    if sample.cube.confidence:
+        rows.append([Cell("mean confidence"), *(Cell(percent(_confidence(sample, year, blocks))) for year in years)])
     rows.append([Cell("labelled, of all pixels"), *(Cell(percent(known[p] / pixels)) for p in range(len(years)))])
     scope = "" if len(blocks) == len(sample.cube.grid.blocks) else f", on {len(blocks)} blocks"
     return Table(f"Share of the labelled pixels{scope}", ["class", *map(str, years)], rows)
+
+
+def _confidence(sample: Sample, year: int, blocks: Sequence[BlockIndex]) -> float | None:
+    """Mean confidence of a year's labels on some blocks, as a fraction; None where none is known."""
+    total = count = 0
+    for block in blocks:
+        found = sample.labels(year, *sample.cube.grid.block_slices(block), array="confidence")
+        known = found[found != CONFIDENCE_FILL]
+        total, count = total + int(known.sum(dtype=np.int64)), count + known.size
+    return total / count / 100 if count else None

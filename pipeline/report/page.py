@@ -17,6 +17,7 @@ from .drawing import STYLE
 from .elements import Section
 from .evaluation import evaluation_section
 from .forecast import forecast_headline, forecast_section
+from .ground import ground_sections
 from .labels import labels_section
 from .place import place_section
 from .sample import Sample
@@ -43,6 +44,7 @@ def write_report(cube: Path, runs: Path) -> Path:
             scenes_section(sample),
             weather_section(sample, years),
             labels_section(sample),
+            *ground_sections(sample),
             curves_section(sample, years),
             forecast_section(sample, runs),
             cropmap_section(sample, runs),

@@ -167,10 +167,12 @@ def _facts(sample: Sample) -> list[tuple[str, str]]:
          else "none"),
     ]  # fmt: skip
     for source in attributes.get("sources", []):
-        words = [str(source[key]) for key in ("processing", "licence") if source.get(key)]
-        rows.append((f"images, {source.get('product', 'product unknown')}", "; ".join(words)))
+        layer = str(source.get("layer", "")).replace("_", " ")
+        what = source.get("product") or layer or f"{source.get('role', 'data')} from"
+        place = " ".join(str(source[key]) for key in ("from", "url", "path", "collection") if source.get(key))
+        words = [place, *(str(source[key]) for key in ("processing", "source", "licence") if source.get(key))]
+        rows.append((str(what), "; ".join(word for word in words if word)))
     rows += [
-        ("labels from", str(attributes.get("label_source", ""))),
         ("size on disk", _size(sample)),
         ("digest", cube.identity or "none recorded"),
         ("made", f"{str(attributes.get('finished', attributes.get('created', 'unknown')))[:19].replace('T', ' ')} UTC"),

@@ -14,7 +14,8 @@ from mmvsf.datasets.splits import place_split
 from mmvsf.datasets.variables import Split
 
 from ..build import BuildPlan
-from ..preview import MONTHS, Preview
+from ..preview import MONTHS, Preview, duration
+from ..space import megabytes
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
 from .elements import Cell, Facts, Note, Section, Table, drawn
 from .page import render
@@ -52,22 +53,24 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         Section("cost", "What it takes", [Facts(_facts(plan, facts))]),
     )
     headlines = [
-        (str(facts["blocks"]), f"blocks, {facts['square_kilometres']:,} km²"),
+        (str(facts["blocks"]), f"{'block' if facts['blocks'] == 1 else 'blocks'}, {facts['square_kilometres']:,} km²"),
         (str(facts["scenes"]), "scenes"),
-        (f"{facts['read_megabytes'] / 1e3:.1f} GB", "to read"),
-        (f"{facts['minutes']:.0f} min", "estimated"),
+        (megabytes(facts["read_megabytes"] * 1e6), "to download" if facts["remote"] else "to read"),
+        (duration(facts["seconds"]), "estimated"),
     ]
     path.write_text(render(f"Plan: {region.title}", region.name, headlines, sections, "", ""), encoding="utf-8")
 
 
 def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    disk, free = (facts[f"{key}_megabytes"] * 1e6 for key in ("disk", "free"))
     needs = [f"{need.name} ({'present' if need.present else 'missing'})" for need in plan.requirements]
     return [
         ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels a side"),
         ("(day, block) units", str(facts["block_days"])),
-        ("to download" if facts["remote"] else "to read", f"{facts['read_megabytes']} MB"),
-        ("on disk", f"{facts['disk_megabytes']} MB; {facts['free_megabytes']} MB are free"),
-        ("time", f"{facts['minutes']} minutes"),
+        ("to download" if facts["remote"] else "to read", megabytes(facts["read_megabytes"] * 1e6)),
+        ("requests", f"{facts['requests']:,}" if facts["remote"] else "none, the files are on disk"),
+        ("on disk", f"{megabytes(disk)}; {megabytes(free)} are free"),
+        ("time", f"about {duration(facts['seconds'])}"),
         ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
         ("needs", ", ".join(needs) or "no account, no key"),
     ]

@@ -156,10 +156,11 @@ class Sample:
         stored = np.asarray(self._open("imagery/reflectance").oindex[days, places, rows, columns].read().result())
         return np.where(stored == REFLECTANCE_FILL, np.nan, stored * np.float32(REFLECTANCE_SCALE)).astype(np.float32)
 
-    def labels(self, year: int, rows: slice, columns: slice, *, purity: bool = False) -> NDArray[Any]:
-        """(H, W): class codes (0 unknown) of a labelled year, or the percent of each pixel that carries its label."""
-        name = "labels/purity" if purity else "labels/crop"
-        return np.asarray(self._open(name)[self.cube.label_years.index(year), rows, columns].read().result())
+    def labels(self, year: int, rows: slice, columns: slice, *, array: str = "crop") -> NDArray[Any]:
+        """(H, W) of a labelled year: class codes (0 unknown), or another array of the labels, such as `purity`."""
+        return np.asarray(
+            self._open(f"labels/{array}")[self.cube.label_years.index(year), rows, columns].read().result()
+        )
 
     def weather(self, name: str, blocks: Sequence[BlockIndex]) -> Floats:
         """(time,): a weather variable, the mean over the cells of some blocks; NaN where there is none."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import weather as weather_files
+from .ground import write_ground
 from .labels import write_labels
 from .scenes import TileYear, write_tile_year
 from .spec import Site, WorldSpec, check_sites, describe
@@ -30,6 +31,7 @@ def simulate(
 
     - `items.json`, a STAC ItemCollection, and `scenes/<id>/<id>.<asset>.tif`
     - `weather/daily.nc`, `labels/crop_<year>.tif`, `labels/legend.csv`
+    - `ground/elevation.tif`, `ground/soil_water.tif`
     - `world.json`, what was simulated
 
     A finished archive of the same spec and sites is left alone; any other is replaced when the new one
@@ -72,6 +74,7 @@ def _write(spec: WorldSpec, sites: Sequence[Site], root: Path, workers: int, pro
     weather_files.write(weather, root / "weather" / "daily.nc")
     worlds = tuple(site_world(spec, site, weather) for site in sites)
     write_labels(root / "labels", worlds)
+    write_ground(root / "ground", worlds)
 
     tasks = []
     covered = set()

@@ -16,7 +16,7 @@ from .tiles import reproject
 from .world import SiteWorld
 
 EPSG = 5070
-_CDL_CORNER = 15.0
+CDL_CORNER = 15.0
 """CDL's pixel edges lie at odd multiples of 15 m."""
 
 
@@ -24,11 +24,11 @@ def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
     """`crop_<year>.tif` (uint8, 0 = background) for every season, and `legend.csv`. Raises OSError where it can't."""
     folder.mkdir(parents=True, exist_ok=True)
     codes = np.array([cover.code for cover in COVERS], dtype=np.uint8)
-    located = [(world, *_field_of_pixels(world)) for world in worlds]
+    located = [(world, *field_of_pixels(world)) for world in worlds]
     left, top = (min(corner[axis] for _, corner, _ in located) for axis in (0, 1))
     right = max(corner[0] + field.shape[1] for _, corner, field in located)
     bottom = max(corner[1] + field.shape[0] for _, corner, field in located)
-    affine = Affine(PIXEL, 0, left * PIXEL + _CDL_CORNER, 0, -PIXEL, -top * PIXEL + _CDL_CORNER)
+    affine = Affine(PIXEL, 0, left * PIXEL + CDL_CORNER, 0, -PIXEL, -top * PIXEL + CDL_CORNER)
 
     creation = {
         "driver": "GTiff", "width": right - left, "height": bottom - top, "count": 1, "dtype": "uint8",
@@ -54,12 +54,12 @@ def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
         writer.writerows([cover.code, cover.name, cover.color] for cover in COVERS)
 
 
-def _field_of_pixels(world: SiteWorld) -> tuple[tuple[int, int], NDArray[np.int64]]:
+def field_of_pixels(world: SiteWorld) -> tuple[tuple[int, int], NDArray[np.int64]]:
     """(column, row) of the first pixel, counted from CDL's origin, and the field at each pixel's centre, or -1."""
     left, bottom, right, top = world.ground.geobox.extent.to_crs(f"EPSG:{EPSG}").boundingbox.bbox
-    columns = np.arange(int((left - _CDL_CORNER) // PIXEL), int((right - _CDL_CORNER) // PIXEL) + 1)
-    rows = np.arange(int((_CDL_CORNER - top) // PIXEL), int((_CDL_CORNER - bottom) // PIXEL) + 1)
-    x, y = np.meshgrid(_CDL_CORNER + (columns + 0.5) * PIXEL, _CDL_CORNER - (rows + 0.5) * PIXEL)
+    columns = np.arange(int((left - CDL_CORNER) // PIXEL), int((right - CDL_CORNER) // PIXEL) + 1)
+    rows = np.arange(int((CDL_CORNER - top) // PIXEL), int((CDL_CORNER - bottom) // PIXEL) + 1)
+    x, y = np.meshgrid(CDL_CORNER + (columns + 0.5) * PIXEL, CDL_CORNER - (rows + 0.5) * PIXEL)
     east, north = reproject(EPSG, REGION_EPSG, x, y)
     box = world.ground.geobox
     column = np.floor((east - box.affine.c) / CELL).astype(int)

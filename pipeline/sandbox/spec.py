@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same spec would give another archive."""
 
 REGION_EPSG = 32615

@@ -6,10 +6,7 @@ once, so labels are asked for in tiles of 61 km, only where blocks lie, and kept
 build to come. Described in Han et al. (2012), doi:10.1016/j.compag.2012.03.005; the CDL is in the public domain.
 """
 
-import fcntl
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,11 +22,11 @@ from mmvsf.datasets.legend import Legend
 from ..mapping import same_crs
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
-from .download import Attempts, seconds_asked, server_folder
+from .download import Attempts, locked, seconds_asked, server_folder
+from .endpoints import ENDPOINTS
 from .http import Patience, reason_of, session
 from .protocols import ReadError
 
-CROPSCAPE = "https://nassgeodata.gmu.edu/axis2/services/CDLService"
 CRS = "EPSG:5070"
 TILE = 61_440
 """Metres a side of a tile: 2048 pixels of 30 m, 6144 of 10 m."""
@@ -62,7 +59,7 @@ class CropScapeLabels:
     attribution: ClassVar[str] = CDL_ATTRIBUTION
     cache: Path
     """folder of the tiles"""
-    service: str = CROPSCAPE
+    service: str = ENDPOINTS["cropscape"].url
     patience: Patience = PATIENCE
 
     def legend(self) -> Legend:
@@ -86,13 +83,9 @@ class CropScapeLabels:
         except ReadError as error:
             raise IncompleteError(
                 f"labels of {year}: {error}; try again later, or use NASS's national GeoTIFFs from disk"
-                " (labels.source: archive, legend: cdl)"
+                " (labels.source: nass, or archive with legend: cdl)"
             ) from error
-        size, left, top = probe.transform[0], probe.transform[2], probe.transform[5]
-        west, south, east, north = EXTENT
-        x, y = left - (left - west) // size * size, top + (north - top) // size * size
-        shape = int((y - south) // size), int((east - x) // size)
-        return Asset(f"cropscape:{year}", RasterGrid(CRS, (size, 0.0, x, 0.0, -size, y), shape))
+        return Asset(f"cropscape:{year}", national_grid(probe))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `LabelSource`. Fetches the tiles that are not in the cache; 0 beyond the borders of the CDL."""
@@ -120,7 +113,7 @@ class CropScapeLabels:
         path = server_folder(self.cache, self.service) / str(year) / f"{name}.tif"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(path.with_suffix(".lock")):
+            with locked(path.with_suffix(".lock")):
                 if not path.is_file():
                     self._fetch(year, bounds, path, grid)
         return path
@@ -166,6 +159,15 @@ class CropScapeLabels:
         raise _BusyError(f"{where}: HTTP status {answer.status_code}", seconds_asked(answer.headers.get("Retry-After")))
 
 
+def national_grid(piece: RasterGrid) -> RasterGrid:
+    """The grid of a whole year of the CDL that a piece of it lies on."""
+    size, left, top = piece.transform[0], piece.transform[2], piece.transform[5]
+    west, south, east, north = EXTENT
+    x, y = left - (left - west) // size * size, top + (north - top) // size * size
+    shape = int((y - south) // size), int((east - x) // size)
+    return RasterGrid(CRS, (size, 0.0, x, 0.0, -size, y), shape)
+
+
 class _RefusedError(Exception):
     """The service answered that it will not, with its reason."""
 
@@ -177,14 +179,6 @@ class _BusyError(ReadError):
         super().__init__(message)
         self.asked = asked
         """seconds to wait, as the server asks"""
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process fetches a tile. The lock ends with its process, however that ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _verify(path: Path, bounds: Bounds, national: RasterGrid | None) -> None:

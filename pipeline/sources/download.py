@@ -1,9 +1,11 @@
 """A file from a web server, whole or not at all: checked, tried again where that helps, one clear line if not."""
 
+import fcntl
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,6 +85,14 @@ def download(
             final = status not in {None, 200, *BUSY} or not (reached or attempts.count == 0)
             if not attempts.again(math.inf if final else asked):
                 raise attempts.error(urlsplit(url).netloc, what, reason, status)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Only one process of a machine fetches a file. The lock ends with its process, however that ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def server_folder(cache: Path, url: str) -> Path:

@@ -4,7 +4,7 @@ The session is opened on first use, from the environment:
 
     EARTHENGINE_PROJECT              Cloud project that is registered for Earth Engine
     GOOGLE_APPLICATION_CREDENTIALS   key file of a service account; without it, what `earthengine authenticate` stored
-    EARTHENGINE_URL                  another endpoint; one without TLS gets no credentials
+    MMVSF_EARTHENGINE_URL            another endpoint; one without TLS gets no credentials
 
 A session that the caller has opened already is used as it is, but for a deadline.
 """
@@ -22,13 +22,13 @@ from typing import Any, TypeVar
 
 from mmvsf.datasets.errors import InputError, one_line
 
+from .endpoints import address
 from .protocols import ReadError, Requirement
 
-PROJECT, KEY_FILE, URL = "EARTHENGINE_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS", "EARTHENGINE_URL"
+PROJECT, KEY_FILE = "EARTHENGINE_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS"
 STORED_CREDENTIALS = (".config/earthengine/credentials", ".config/gcloud/application_default_credentials.json")
 """Below the home folder: what `earthengine authenticate` and `gcloud auth application-default login` store."""
 PROJECT_OF_CREDENTIALS = "that of the credentials"
-HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"
 DEADLINE_SECONDS = 180.0
 """A request that has no answer after this time is given up and tried again; the client itself would wait for ever."""
 TRIES_TO_OPEN = 3
@@ -148,7 +148,7 @@ def _on_google_cloud() -> bool:
 
 
 def _url() -> str:
-    return (os.environ.get(URL) or HIGH_VOLUME_URL).rstrip("/")
+    return address("earthengine")
 
 
 def _credentials(ee: Any, url: str) -> tuple[Any, str]:

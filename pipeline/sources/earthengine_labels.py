@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from mmvsf.datasets.crops import CDL, CDL_ATTRIBUTION
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.legend import Legend, LegendClass
+from mmvsf.datasets.variables import CONFIDENCE_FILL
 
 from ..scene import Asset
 from .earthengine_client import requirements
 from .earthengine_pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 from .protocols import ReadError, Requirement
 
-COLLECTION, BAND = "USDA/NASS/CDL", "cropland"
+COLLECTION, BAND, CONFIDENCE = "USDA/NASS/CDL", "cropland", "confidence"
+MASKED = {BAND: 0, CONFIDENCE: CONFIDENCE_FILL}
+"""What a masked pixel of a band stands for."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,31 @@ class EarthEngineLabels:
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`. Raises ReadError if Earth Engine does not answer."""
-        found = {asset_id(image): image for image in list_images(COLLECTION, date(year, 1, 1), date(year + 1, 1, 1))}
-        name = f"{COLLECTION}/{year}"
-        if name not in found:
-            raise InputError(f"Earth Engine has no Cropland Data Layer of {year}; leave the year out of labels.years")
-        return Asset(f"{SCHEME}{name}#{BAND}", grid_of_band(found[name], BAND))
+        image = self._image(year)
+        return Asset(f"{SCHEME}{asset_id(image)}#{BAND}", grid_of_band(image, BAND))
+
+    def confidence(self, year: int) -> Asset | None:
+        """See `ConfidentLabelSource`; 2024 has none. Raises as `asset`."""
+        image = self._image(year)
+        if CONFIDENCE not in {band["id"] for band in image["bands"]}:
+            return None
+        return Asset(f"{SCHEME}{asset_id(image)}#{CONFIDENCE}", grid_of_band(image, CONFIDENCE))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `LabelSource`. uint8, 0 where the layer has no data."""
+        """See `LabelSource`. uint8; where the layer has no data, 0 for codes and 255 for their confidence."""
         name, _, band = asset.href.removeprefix(SCHEME).partition("#")
-        found = fetch_pixels(name, lambda ee: ee.Image(name).select([band]).unmask(0, False), 1, asset.grid, window)
+        fill = MASKED[band]
+        found = fetch_pixels(name, lambda ee: ee.Image(name).select([band]).unmask(fill, False), 1, asset.grid, window)
         codes = found[band]
         if codes.min() < 0 or codes.max() > 255 or np.any(codes != np.rint(codes)):
-            raise ReadError(f"{name}: the codes run from {codes.min()} to {codes.max()}, no uint8")
+            raise ReadError(f"{name}: {band} runs from {codes.min()} to {codes.max()}, no uint8")
         return codes.astype(np.uint8)
+
+    def _image(self, year: int) -> dict[str, Any]:
+        found = {asset_id(image): image for image in list_images(COLLECTION, date(year, 1, 1), date(year + 1, 1, 1))}
+        if f"{COLLECTION}/{year}" not in found:
+            raise InputError(f"Earth Engine has no Cropland Data Layer of {year}; leave the year out of labels.years")
+        return found[f"{COLLECTION}/{year}"]
 
 
 def _classes(image: dict[str, Any]) -> list[LegendClass]:

@@ -31,19 +31,23 @@ KEPT_BYTES = 128 * 2**20
 
 
 def list_images(
-    collection: str, first: date, after: date, region: dict[str, Any] | None = None, at_most: int | None = None
+    collection: str,
+    first: date | None,
+    after: date | None,
+    region: dict[str, Any] | None = None,
+    at_most: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """What Earth Engine knows of a collection's images of the days from `first` on and before `after`, in pages.
+    """What Earth Engine knows of a collection's images of the days from `first` on and before `after` (None: of any
+    day, and of none), in pages.
 
     `region` is a GeoJSON geometry that they meet. A few images of the neighbouring days may be among them. Raises
     as `call`.
     """
-    query: dict[str, Any] = {
-        "parent": collection,
-        "startTime": f"{first - timedelta(days=1)}T00:00:00Z",
-        "endTime": f"{after + timedelta(days=1)}T00:00:00Z",
-        "pageSize": min(at_most or PAGE, PAGE),
-    }
+    query: dict[str, Any] = {"parent": collection, "pageSize": min(at_most or PAGE, PAGE)}
+    if first is not None:
+        query["startTime"] = f"{first - timedelta(days=1)}T00:00:00Z"
+    if after is not None:
+        query["endTime"] = f"{after + timedelta(days=1)}T00:00:00Z"
     if region is not None:
         query["region"] = region
     while True:

@@ -21,6 +21,7 @@ from ..scene import RasterGrid
 from ..units import KELVIN_OFFSET, SECONDS_PER_DAY, WIND_10M_TO_2M, saturation_pressure, vapour_pressure_deficit
 from .earthengine_client import requirements
 from .earthengine_pixels import asset_id, fetch_pixels, grid_of_band, list_images
+from .progress import tell
 from .protocols import Requirement
 
 FILL = -9999
@@ -160,6 +161,7 @@ class EarthEngineWeather:
             )
         days: dict[date, dict[str, NDArray[np.float32]]] = {}
         for day, found in self._days(options, grid, (rows, columns), bands, first, after):
+            tell(f"weather, days of {options.id}", (day - first).days + 1, (after - first).days)
             days[day] = {name: options.formulas[name][1](found).astype(np.float32) for name in variables}
         if not days:
             raise InputError(f"Earth Engine has no day of {options.id} between {first} and {last}; check the period")

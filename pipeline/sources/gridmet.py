@@ -2,7 +2,7 @@
 
 Abatzoglou (2013), doi:10.1002/joc.3413; in the public domain. One file a variable and year stands on a THREDDS
 server, whose NetCDF subset service (NCSS) cuts out a bounding box and days. Only that part is fetched, and kept under
-the data folder. `GRIDMET_URL` in the environment names another server.
+the data folder.
 """
 
 import io
@@ -22,9 +22,10 @@ from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
 
 from ..units import WIND_10M_TO_2M, convert
 from .download import DownloadError, download, server_folder
+from .endpoints import ENDPOINTS
 from .http import Patience
+from .progress import tell
 
-GRIDMET = "https://thredds.northwestknowledge.net/thredds/ncss/grid/MET"
 SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
 LICENCE = "public domain"
 FIRST_DAY = date(1979, 1, 1)
@@ -68,7 +69,7 @@ class GridMet:
     """west, south, east, north in degrees"""
     cache: Path
     """folder of the downloaded files"""
-    url: str = GRIDMET
+    url: str = ENDPOINTS["gridmet"].url
     patience: Patience = PATIENCE
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
@@ -79,7 +80,10 @@ class GridMet:
             raise InputError(f"gridMET begins on {FIRST_DAY}; the weather is asked for from {first} on")
         jobs = [(name, *span) for name in variables for span in _by_year(first, last)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            parts = list(pool.map(lambda job: self._part(*job), jobs))
+            parts = []
+            for part in pool.map(lambda job: self._part(*job), jobs):
+                parts.append(part)
+                tell("weather, files of gridMET", len(parts), len(jobs))
         y, x = parts[0].y, parts[0].x
         if not all(np.array_equal(part.y, y) and np.array_equal(part.x, x) for part in parts):
             raise IncompleteError(

@@ -1,8 +1,7 @@
 """meteostat's client, made to tell its errors, to keep its files in our cache, and to wait no longer than it should.
 
-The client is imported on first use and reads its own settings then (`MS_STATIONS_DB_ENDPOINTS`, `MS_DAILY_ENDPOINT`,
-...). It hides errors: a file that cannot be had is logged and taken for one that does not exist. So what it logs is
-watched here, and only a 404 counts as no data.
+The client is imported on first use. It hides errors: a file that cannot be had is logged and taken for one that does
+not exist. So what it logs is watched here, and only a 404 counts as no data.
 """
 
 import logging
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from .download import Attempts, download, seconds_asked, server_folder
+from .endpoints import address
 from .http import BUSY, Patience, reason_of
 
 STATIONS_DB_DAYS = 30
@@ -29,29 +29,32 @@ STATIONS_DB_DAYS = 30
 
 @contextmanager
 def meteostat_client(cache: Path, patience: Patience) -> Iterator[ModuleType]:
-    """meteostat with its files in our cache, a folder a server since its own keys omit that, and a limit to waiting.
-    Its list of stations is fetched here: it would store any answer for one, and for weeks."""
+    """meteostat at our address, with its files in our cache, a folder a server since its own keys omit that, and a
+    limit to waiting. Its list of stations is fetched here: it would store any answer for one, and for weeks."""
     import meteostat
+    from meteostat.providers.meteostat import daily
 
-    config = meteostat.config
-    endpoint = config.stations_db_endpoints[0]
-    folder = server_folder(cache, endpoint)
+    config, server = meteostat.config, address("meteostat")
+    folder = server_folder(cache, server)
     database = folder / "stations.db"
     if not database.is_file() or time.time() - database.stat().st_mtime > STATIONS_DB_DAYS * 86_400:
-        download(endpoint, {}, database, "meteostat's list of stations", _check_database, patience)
+        download(f"{server}/stations.db", {}, database, "meteostat's list of stations", _check_database, patience)
     ours = {
-        "cache_directory": str(server_folder(cache, _daily_endpoint()) / "daily"),
+        "cache_directory": str(folder / "daily"),
         "stations_db_file": str(database),
         "cache_autoclean": False,
         "block_large_requests": False,
     }
     before, timeout = {key: getattr(config, key) for key in ours}, socket.getdefaulttimeout()
+    endpoint = daily.ENDPOINT
     try:
+        daily.ENDPOINT = f"{server}/daily/{{year}}/{{station}}.csv.gz"
         for key, value in ours.items():
             setattr(config, key, value)
         socket.setdefaulttimeout(patience.request)  # the client reads files by urllib, which has no other
         yield meteostat
     finally:
+        daily.ENDPOINT = endpoint
         socket.setdefaulttimeout(timeout)
         for key, value in before.items():
             setattr(config, key, value)
@@ -78,14 +81,9 @@ def station_series(
             return pd.DataFrame() if found is None else found
         reason, asked = _meaning(complaints[0])
         if not attempts.again(asked):
-            host = urlsplit(_daily_endpoint()).netloc
-            raise attempts.error(host, f"daily values of station {name}, {first} to {last}", reason)
-
-
-def _daily_endpoint() -> str:
-    from meteostat.providers.meteostat.daily import ENDPOINT
-
-    return str(ENDPOINT)
+            raise attempts.error(
+                urlsplit(address("meteostat")).netloc, f"daily values of station {name}, {first} to {last}", reason
+            )
 
 
 def _check_database(body: bytes) -> None:

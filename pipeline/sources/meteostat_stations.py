@@ -13,18 +13,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from mmvsf.datasets.errors import InputError
 
-from ..interpolation import Stations, distances_km, station_fields
+from ..interpolation import Cells, Stations, distances_km, station_fields
 from ..units import convert
 from .http import Patience
 from .meteostat_client import meteostat_client, station_series
+from .progress import tell
 
 SOURCE = (
     "weather stations from meteostat.net (among others of NOAA, DWD and ECCC), gridded by inverse distance with a lapse"
     " rate of 6.5 K/km; radiation estimated from the temperature range (Hargreaves and Samani, FAO-56 eq. 50)"
 )
+AT_ELEVATION = "temperatures brought to the mean elevation of each cell's ground (static/elevation)"
 LICENCE = "by the weather service of each station, see https://dev.meteostat.net; NOAA: CC0, DWD: CC BY 4.0"
 
 PATIENCE = Patience()
@@ -61,6 +64,8 @@ class MeteostatStations:
     cache: Path
     """folder of the downloaded files"""
     patience: Patience = PATIENCE
+    cells: Cells | None = None
+    """places of known elevation to bring the stations to, instead of a grid of STEP degrees"""
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
         """See `WeatherSource`. Raises InputError where too few stations measure something, IncompleteError if a file
@@ -68,25 +73,30 @@ class MeteostatStations:
         parameters = tuple(dict.fromkeys(p for name in variables for p in NEEDS[name]))
         with meteostat_client(self.cache, self.patience) as client:
             stations = _stations(client, self.bounds, first, last)
-            series = {
-                name: station_series(client, stations, str(name), first, last, parameters, self.patience)
-                for name in stations.index
-            }
+            series = {}
+            for name in stations.index:
+                series[name] = station_series(client, stations, str(name), first, last, parameters, self.patience)
+                tell("weather, stations of meteostat", len(series), len(stations))
         days = pd.date_range(first, last)
         measured = _measured(series, stations, days)
         _refuse_too_few(measured, variables)
-        west, south, east, north = self.bounds
-        y, x = _axis(south, north), _axis(west, east)
-        lat, lon = (axis.ravel() for axis in np.meshgrid(y, x, indexing="ij"))
-        fields, flag = station_fields(measured, lat, lon, variables)
-        shape = (len(days), y.size, x.size)
+        cells = self.cells or _regular(self.bounds)
+        y, x = (axis[cells.wanted] for axis in np.meshgrid(cells.y, cells.x, indexing="ij"))
+        lon, lat = Transformer.from_crs(cells.crs, "EPSG:4326", always_xy=True).transform(x, y)
+        fields, flag = station_fields(measured, lat, lon, variables, cells.elevation[cells.wanted])
+
+        def spread(field: Floats) -> NDArray[np.float32]:
+            values = np.full((len(days), *cells.wanted.shape), np.nan, np.float32)
+            values[:, cells.wanted] = field
+            return values
+
         return xr.Dataset(
-            {name: (("time", "y", "x"), field.reshape(shape).astype(np.float32)) for name, field in fields.items()},
-            {"time": days.values.astype("datetime64[ns]"), "y": y, "x": x, "flag": ("time", flag)},
+            {name: (("time", "y", "x"), spread(field)) for name, field in fields.items()},
+            {"time": days.values.astype("datetime64[ns]"), "y": cells.y, "x": cells.x, "flag": ("time", flag)},
             {
-                "crs": "EPSG:4326",
+                "crs": cells.crs,
                 "day_ends_utc_hour": _day_ends(stations),
-                "source": SOURCE,
+                "source": SOURCE if self.cells is None else f"{SOURCE}; {AT_ELEVATION}",
                 "licence": LICENCE,
             },
         )
@@ -170,6 +180,13 @@ def _refuse_too_few(measured: Stations, variables: tuple[str, ...]) -> None:
                 f" least {LEAST_SHARE:.0%} of the days, {fewest} are needed; leave it out of weather.variables, or take"
                 " another weather source, such as era5-land"
             )
+
+
+def _regular(bounds: tuple[float, float, float, float]) -> Cells:
+    """A grid of STEP degrees over a rectangle, of unknown elevation."""
+    west, south, east, north = bounds
+    y, x = _axis(south, north), _axis(west, east)
+    return Cells("EPSG:4326", y, x, np.ones((y.size, x.size), bool), np.full((y.size, x.size), np.nan))
 
 
 def _axis(low: float, high: float) -> Floats:

@@ -7,8 +7,9 @@ days of a task are then read at the same time, by threads.
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -62,6 +63,23 @@ class WeatherSource(Protocol):
         ...
 
 
+class StaticSource(Protocol):
+    """Measured rasters of the ground: `elevation` (m) and `soil_water` (mm), in tiles on their own lattices."""
+
+    def tiles(self, layer: str, grid: Grid) -> list[Asset]:
+        """The rasters of a layer over the grid's blocks. Raises InputError if there are none, IncompleteError or
+        ReadError if a service does not answer."""
+        ...
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """Numbers of a (rows, columns) window in the layer's unit, NaN where there is no data. Raises ReadError."""
+        ...
+
+    def origin(self, layer: str) -> dict[str, str]:
+        """`source` (with the attribution that it asks for) and `licence` of a layer, stored in the cube."""
+        ...
+
+
 class LabelSource(Protocol):
     """Yearly label rasters. One of public data has an `attribution` (origin and licence), stored in the cube."""
 
@@ -75,4 +93,14 @@ class LabelSource(Protocol):
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """Codes of a (rows, columns) window. Raises ReadError."""
+        ...
+
+
+@runtime_checkable
+class ConfidentLabelSource(LabelSource, Protocol):
+    """Labels whose source says how sure it is of each."""
+
+    def confidence(self, year: int) -> Asset | None:
+        """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with
+        anything above 100 where it is not known. None for a year without."""
         ...

@@ -1,6 +1,5 @@
 """From a recipe's `source:` lines to the sources themselves."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,18 @@ from mmvsf.datasets.region import Region, resolve_path
 from .archive import ArchiveImagery, ArchiveLabels
 from .archive_weather import ArchiveWeather
 from .catalogs import catalog
-from .cdl import CROPSCAPE, CropScapeLabels
+from .cdl import CropScapeLabels
+from .cdl_stac import StacLabels
 from .earthengine import EarthEngineImagery
 from .earthengine_labels import EarthEngineLabels
 from .earthengine_weather import EarthEngineWeather
-from .gridmet import GRIDMET, GridMet
+from .endpoints import address
+from .gridmet import GridMet
+from .ground import PUBLIC_CATALOG, ArchiveGround, EarthEngineGround, StacGround
 from .http import Patience
 from .meteostat_stations import MeteostatStations
-from .protocols import ImagerySource, LabelSource, Requirement, WeatherSource
+from .nass import NassLabels
+from .protocols import ImagerySource, LabelSource, Requirement, StaticSource, WeatherSource
 from .stac import StacImagery
 
 PATIENCE = Patience()
@@ -48,23 +51,40 @@ def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> 
     if options.source == "earthengine" and options.collection is not None:
         return EarthEngineWeather(options.collection, weather_bounds(grid))
     if options.source == "gridmet":
-        url = os.environ.get("GRIDMET_URL", GRIDMET)
-        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", url)
+        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", address("gridmet"))
     if options.source == "meteostat":
         return MeteostatStations(weather_bounds(grid), data_dir.absolute() / "cache/meteostat")
     raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
 
 
-def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | None:
-    """The source of the region's labels, None for a region without. Raises InputError likewise."""
+def static_source(region: Region, recipe: Path, data_dir: Path) -> StaticSource | None:
+    """The source of the region's static layers, None for a region without. Raises InputError likewise."""
+    options = region.static
+    if options is None:
+        return None
+    if options.source == "archive" and options.path is not None:
+        return ArchiveGround(resolve_path(options.path, recipe, data_dir))
+    if options.source == "public":
+        return StacGround(catalog(PUBLIC_CATALOG, PATIENCE), PATIENCE)
+    if options.source == "earthengine":
+        return EarthEngineGround()
+    raise InputError(f"{recipe}: static.source '{options.source}' is not available")
+
+
+def label_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> LabelSource | None:
+    """The source of the region's labels over its grid, None for a region without. Raises InputError likewise."""
     options = region.labels
     if options is None:
         return None
     if options.source == "archive" and options.path is not None and options.legend is not None:
         legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
         return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
-    if options.source == "cdl":
-        return CropScapeLabels(data_dir.absolute() / "cache/cdl", os.environ.get("CROPSCAPE_URL", CROPSCAPE))
+    if options.source == "cropscape":
+        return CropScapeLabels(data_dir.absolute() / "cache/cdl", address("cropscape"))
+    if options.source == "planetary-computer":
+        return StacLabels(catalog("planetary-computer", PATIENCE), PATIENCE, grid)
+    if options.source == "nass":
+        return NassLabels(data_dir.absolute() / "cache/nass", address("nass"))
     if options.source == "earthengine":
         return EarthEngineLabels(options.years)
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")

@@ -16,13 +16,14 @@ from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import numpy as np
 import rasterio
 import requests
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError, one_line
 
-from ..raster import raster_grid, read_raster
+from ..raster import raster_grid, read_measured, read_raster
 from ..scene import Asset, RasterGrid
 from .http import BUSY, USER_AGENT, Bearer, Patience, guard_logs, keep_secret, reason_of, redact, session
 from .protocols import ReadError
@@ -67,6 +68,10 @@ class RemoteReader:
     def window(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
         return self._patiently(asset.href, lambda path: read_raster(replace(asset, href=path), window))
+
+    def measured(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """The same as float64, NaN where the file says that there is no data. Raises ReadError."""
+        return self._patiently(asset.href, lambda path: read_measured(replace(asset, href=path), window))
 
     def grid(self, href: str) -> RasterGrid:
         """The grid of a file, from its header. Raises ReadError."""

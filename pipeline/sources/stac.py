@@ -1,18 +1,14 @@
 """Scenes from a public STAC catalogue, read from where it says they lie."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-import pystac_client
 from numpy.typing import NDArray
-from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 
-from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
+from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
 
@@ -21,13 +17,11 @@ from ..products import Product
 from ..raster import gdal_environment
 from ..scene import Asset, RasterGrid, Scene
 from .catalogs import Catalog
-from .http import Patience, guard_logs, reason_of, redact
+from .http import Patience, guard_logs, redact
 from .protocols import ReadError, Requirement
 from .remote import RemoteReader
 from .stac_items import blocks_lonlat, product_of, scene_of
-
-PAGE = 200
-"""Items a page; catalogues allow 250 or more."""
+from .stac_search import find_items
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class StacImagery:
         grids = _Grids(self._reader)
         scenes: dict[str, Scene] = {}
         seen = 0
-        for item in self._items(collections, blocks.bounds, period):
+        for item in find_items(self.catalog, self.patience, collections, blocks.bounds, spans(period)):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None and item["id"] not in scenes:
@@ -84,43 +78,6 @@ class StacImagery:
                 " (imagery.catalog, imagery.products)"
             )
         return [self.catalog.collections[name] for name in products]
-
-    def _items(
-        self, collections: list[str], bbox: tuple[float, float, float, float], period: Period
-    ) -> Iterator[dict[str, Any]]:
-        """All items of the collections in a box of degrees and in the months of a period."""
-        where = f"{self.catalog.name} ({self.catalog.url})"
-        client_io = StacApiIO(timeout=(self.patience.connect, self.patience.request), max_retries=self.patience.retry())
-        try:
-            client = pystac_client.Client.open(self.catalog.url, stac_io=client_io)
-            for name in collections:
-                client.get_collection(name)
-            for first, last in spans(period):
-                found = client.search(
-                    collections=collections, bbox=bbox, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z", limit=PAGE
-                )
-                matched: int | None = None
-                count = 0
-                for page in found.pages_as_dicts():
-                    matched = page.get("numberMatched", matched)
-                    count += len(page["features"])
-                    yield from page["features"]
-                if matched is not None and count < matched:
-                    raise IncompleteError(
-                        f"{where} announced {matched} items and gave {count}; run again, it may have been busy"
-                    )
-        except APIError as error:
-            raise self._explain(error, where) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
-
-    def _explain(self, error: APIError, where: str) -> MmvsfError:
-        status = getattr(error, "status_code", None)
-        if status is None:
-            return IncompleteError(f"{where} does not answer: {reason_of(error)}; check the network and run again")
-        if status == 404:
-            return InputError(f"{where} has no such page or collection; check imagery.catalog and MMVSF_STAC_URL")
-        return IncompleteError(f"{where} refuses the search (HTTP {status}); run again later")
 
     def _check_access(self, href: str) -> None:
         try:

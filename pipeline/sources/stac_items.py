@@ -78,14 +78,14 @@ def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_g
         product=product.name,
         acquired=acquired_at(item),
         version=_version(item),
-        bands=tuple(_asset(item, folder, keys, find_grid) for keys in product.bands),
-        quality=_asset(item, folder, product.quality, find_grid),
+        bands=tuple(asset_of(item, folder, keys, find_grid) for keys in product.bands),
+        quality=asset_of(item, folder, product.quality, find_grid),
         offset=_offset(item, product),
         footprint=tuple((float(x), float(y)) for x, y in hull),
     )
 
 
-def _asset(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None) -> Asset:
+def asset_of(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None) -> Asset:
     """The first of the named assets that the item has, with its grid."""
     assets, properties = item.get("assets", {}), item.get("properties", {})
     key = next((key for key in keys if key in assets), None)
@@ -101,6 +101,7 @@ def _asset(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], fin
     href = _href(str(asset["href"]), folder)
     merged = {**properties, **asset}
     code = merged.get("proj:code") or (f"EPSG:{merged['proj:epsg']}" if merged.get("proj:epsg") else None)
+    code = code or merged.get("proj:wkt2")
     transform, shape = merged.get("proj:transform"), merged.get("proj:shape")
     if not (code and transform and shape):
         if find_grid is not None:

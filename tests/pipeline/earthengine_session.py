@@ -13,7 +13,7 @@ from mmvsf.pipeline.sources.earthengine_pixels import kept
 
 from ..servers.earthengine import EarthEngine, Image
 
-CREDENTIALS = ("GOOGLE_APPLICATION_CREDENTIALS", "EARTHENGINE_URL", "EARTHENGINE_PROJECT")
+CREDENTIALS = ("GOOGLE_APPLICATION_CREDENTIALS", "MMVSF_EARTHENGINE_URL", "EARTHENGINE_PROJECT")
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def serving(images: list[Image], monkeypatch: pytest.MonkeyPatch) -> Iterator[EarthEngine]:
     """The stand-in, with the environment that leads the client to it."""
     with fresh(monkeypatch), EarthEngine(images) as server:
-        monkeypatch.setenv("EARTHENGINE_URL", server.url)
+        monkeypatch.setenv("MMVSF_EARTHENGINE_URL", server.url)
         monkeypatch.setenv("EARTHENGINE_PROJECT", "trial")
         yield server
 

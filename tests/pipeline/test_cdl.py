@@ -180,7 +180,7 @@ def test_the_labels_of_a_block(source: CropScapeLabels) -> None:
     grid = Grid("EPSG:32615", 30.0, x // 30 * 30, y // 30 * 30, 1, 1, 64, 32, 32, ((0, 0),))
     (task,) = label_tasks(source, grid, (2021,), "majority", "")
     groups = {1: 1, 5: 2, 121: 3, 124: 3}
-    crop, purity = read_labels(task, grid, source, "majority", source.legend().codes, groups)
+    crop, purity, _ = read_labels(task, grid, source, "majority", source.legend().codes, groups)
     steps = (np.arange(64 * 5) + 0.5) * 6
     xs, ys = np.meshgrid(grid.left + steps, grid.top - steps)
     table = np.zeros(256, int)
@@ -204,8 +204,8 @@ def test_a_cube_with_labels_of_the_cdl(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the recipe to the cube, at the command line: groups, their legend, the attribution, the cache."""
-    monkeypatch.setenv("CROPSCAPE_URL", server.service)
-    tiny.write_recipe(labels={"source": "cdl", "years": [2020, 2021], "groups": "default"})
+    monkeypatch.setenv("MMVSF_CROPSCAPE_URL", server.service)
+    tiny.write_recipe(labels={"source": "cropscape", "years": [2020, 2021], "groups": "default"})
     shown = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
     assert shown.code == 0 and "soybeans" in shown.out
     assert len(server.requests) == 4  # two years, a probe of each
@@ -229,11 +229,11 @@ def test_a_cube_with_labels_of_the_cdl(
 def test_labels_that_cannot_be_fetched_leave_the_rest_built(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CROPSCAPE_URL", server.service)
+    monkeypatch.setenv("MMVSF_CROPSCAPE_URL", server.service)
     monkeypatch.setattr(
         "mmvsf.pipeline.sources.registry.CropScapeLabels", lambda cache, url: CropScapeLabels(cache, url, QUICK)
     )
-    tiny.write_recipe(labels={"source": "cdl", "years": [2021]})
+    tiny.write_recipe(labels={"source": "cropscape", "years": [2021]})
     options = ("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
     server.fail("bbox=(?!-30,)", status(404))  # all but the probe
     outcome = mmvsf(*options)

@@ -54,7 +54,7 @@ def test_the_plan_is_told_before_anything_is_read(tiny: TinyArchive, mmvsf: Comm
     assert facts["block_days"] == 8 * 6  # the margin of an outline is wider than the region
     assert facts["read_megabytes"] == pytest.approx(8 * 6 * 32 * 32 * 7.2 / 1e6, abs=0.1)
     text = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).out
-    for part in ("hls-s30", "2021: 6", "6 blocks", "MB", "minutes", "639 days"):
+    for part in ("hls-s30", "2021: 6", "6 blocks", "MB", "about 1 second with", "639 days"):
         assert part in text
 
 
@@ -173,6 +173,14 @@ def test_other_arrays(
         np.testing.assert_array_equal(file.read(1), array[position])
 
 
+def test_an_exported_crop_map_has_its_colours_and_names(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    out = tmp_path / "x.tif"
+    assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
+    with rasterio.open(out) as file:
+        assert file.dtypes == ("uint8",) and file.colormap(1)[1] == (0xFF, 0xD3, 0x00, 255)
+        assert file.tags(1)["class_5"] == "Soybeans" and file.colormap(1)[0][3] == 0
+
+
 @pytest.mark.parametrize(
     ("options", "part"),
     [
@@ -283,8 +291,12 @@ def test_origin_and_licence_are_in_the_cube(built: TinyArchive) -> None:
     attributes = zarr.open_group(str(built.cube), mode="r").attrs
     assert (attributes["format"], attributes["format_version"]) == ("mmvsf-cube", 1)
     assert attributes["attribution"] == "made for the tests" and attributes["region"]["name"] == "tiny"
-    assert {source["product"] for source in attributes["sources"]} == {"hls-l30", "hls-s30"}
-    assert all(source["licence"] and source["processing"] for source in attributes["sources"])
+    *imagery, weather, labels = attributes["sources"]
+    assert {source["product"] for source in imagery} == {"hls-l30", "hls-s30"}
+    assert all(source["licence"] and source["processing"] for source in imagery)
+    assert all((source["from"], source["path"]) == ("archive", "archive") for source in imagery)
+    assert (weather["role"], weather["source"]) == ("weather", "made for the tests")
+    assert (labels["role"], labels["path"]) == ("labels", "archive/labels/crop_{year}.tif")
     assert attributes["software"]["mmvsf"] and attributes["created"]
 
 

@@ -19,6 +19,7 @@ from mmvsf.pipeline.sources import earthengine_client as client
 from mmvsf.pipeline.sources.earthengine import EarthEngineImagery
 from mmvsf.pipeline.sources.earthengine_labels import EarthEngineLabels
 from mmvsf.pipeline.sources.earthengine_pixels import kept
+from mmvsf.pipeline.sources.endpoints import ENDPOINTS
 from mmvsf.pipeline.sources.protocols import ReadError
 
 from ..servers.base import Fault, Request, Response, corrupt, empty, hang, reset, status, truncated
@@ -136,7 +137,7 @@ def test_a_refusal_for_quota_holds_every_thread(through: TinyArchive, monkeypatc
     """One 429 with Retry-After: 1 stops all threads for a second; then they come back one after another."""
     with fresh(monkeypatch), Timed() as server:
         server.images = archive_images(through.root)
-        monkeypatch.setenv("EARTHENGINE_URL", server.url)
+        monkeypatch.setenv("MMVSF_EARTHENGINE_URL", server.url)
         monkeypatch.setenv("EARTHENGINE_PROJECT", "trial")
         monkeypatch.setattr(client, "_pace", client.Pace(at_once=2))
         asset = EarthEngineLabels((2021,)).asset(2021)
@@ -160,7 +161,7 @@ def test_one_session_for_all_threads(server: EarthEngine) -> None:
 
 def test_a_session_of_the_user_is_left_as_it_is(server: EarthEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     ee.Initialize(AnonymousCredentials(), url=server.url, project="my-own")
-    monkeypatch.setenv("EARTHENGINE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MMVSF_EARTHENGINE_URL", "http://127.0.0.1:9")
     read_labels()
     assert ee.data._get_state().deadline_ms == client.DEADLINE_SECONDS * 1000
     assert len(server.asked("/algorithms")) == 1
@@ -208,7 +209,7 @@ def test_a_host_that_cannot_be_reached(
     through: TinyArchive, monkeypatch: pytest.MonkeyPatch, dataset: Callable[..., Outcome]
 ) -> None:
     with fresh(monkeypatch):
-        monkeypatch.setenv("EARTHENGINE_URL", "http://127.0.0.1:9")
+        monkeypatch.setenv("MMVSF_EARTHENGINE_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("EARTHENGINE_PROJECT", "trial")
         assert EarthEngineImagery().requirements() == ()
         outcome = dataset(through)
@@ -244,17 +245,17 @@ def test_a_service_account_brings_its_project(nowhere: Path, monkeypatch: pytest
     key.write_text(json.dumps(content))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
     monkeypatch.delenv("EARTHENGINE_PROJECT")
-    credentials, project = client._credentials(ee, client.HIGH_VOLUME_URL)
+    credentials, project = client._credentials(ee, ENDPOINTS["earthengine"].url)
     assert (project, credentials.service_account_email) == ("of-the-key", content["client_email"])
     assert all(need.present for need in EarthEngineImagery().requirements())
     monkeypatch.setenv("EARTHENGINE_PROJECT", "another")
-    assert client._credentials(ee, client.HIGH_VOLUME_URL)[1] == "another"
+    assert client._credentials(ee, ENDPOINTS["earthengine"].url)[1] == "another"
     # Credentials never go over a connection without TLS.
     assert isinstance(client._credentials(ee, "http://127.0.0.1:9")[0], AnonymousCredentials)
 
 
 def test_no_project(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EARTHENGINE_PROJECT")
-    monkeypatch.setenv("EARTHENGINE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MMVSF_EARTHENGINE_URL", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="needs a Cloud project"):
         read_labels()

@@ -21,6 +21,7 @@ from mmvsf.datasets.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
 from mmvsf.pipeline.sources.http import Patience
+from mmvsf.pipeline.sources.progress import listening
 from mmvsf.pipeline.sources.registry import weather_source
 from mmvsf.pipeline.weather import CubeWeather, cube_weather
 
@@ -279,7 +280,7 @@ def test_other_ground_is_refused_with_the_remedy(fetch: Fetch, bounds: tuple[flo
 @pytest.fixture
 def place(tmp_path: Path, server: WeatherServer, monkeypatch: pytest.MonkeyPatch) -> TinyArchive:
     """A recipe that names gridMET, the stand-in in its place."""
-    for name, value in server.environment.items():
+    for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     archive = TinyArchive(tmp_path)
     archive.write_recipe(weather__source="gridmet", weather__path=None)
@@ -313,7 +314,7 @@ def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: Weat
 def test_the_cube_says_where_its_weather_comes_from(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch, mmvsf: Command
 ) -> None:
-    monkeypatch.setenv("GRIDMET_URL", server.gridmet_url)
+    monkeypatch.setenv("MMVSF_GRIDMET_URL", server.gridmet_url)
     tiny.write_recipe(weather__source="gridmet", weather__path=None)
     build_tiny(tiny)
     weather = xr.open_datatree(tiny.cube, engine="zarr")["weather"]
@@ -321,10 +322,20 @@ def test_the_cube_says_where_its_weather_comes_from(
     assert mmvsf("check", tiny.cube).code == 0
 
 
+def test_what_is_fetched_is_told_meanwhile(place: TinyArchive) -> None:
+    lines: list[str] = []
+    with listening(lines.append):
+        weather_of(place)
+    assert lines[0] == "weather, files of gridMET: 1 of 18" and lines[-1].endswith("18 of 18")
+    before = len(lines)
+    weather_of(place)
+    assert len(lines) == before
+
+
 def test_the_command_ends_in_one_line_where_gridmet_is_down(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch, mmvsf: Command
 ) -> None:
-    monkeypatch.setenv("GRIDMET_URL", server.gridmet_url)
+    monkeypatch.setenv("MMVSF_GRIDMET_URL", server.gridmet_url)
     tiny.write_recipe(weather__source="gridmet", weather__path=None)
     server.fail("vpd_2020", status(403))
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)

@@ -187,7 +187,7 @@ def test_a_real_cdl_tile(tmp_path: Path) -> None:
     same = {code: code for code in known}
     source = ArchiveLabels(str(tile), tile.with_name("legend.csv"))
     (task,) = label_tasks(source, grid, (2021,), "nearest", "")
-    nearest, _ = read_labels(task, grid, source, "nearest", known, same)
+    nearest, *_ = read_labels(task, grid, source, "nearest", known, same)
     centres = np.meshgrid(left + 30 * (np.arange(256) + 0.5), top - 30 * (np.arange(256) + 0.5))
     east, north = (np.array(axis) for axis in warp.transform("EPSG:32614", crs, *(axis.ravel() for axis in centres)))
     column, row = np.floor((east - transform.c) / 30).astype(int), np.floor((transform.f - north) / 30).astype(int)
@@ -195,12 +195,12 @@ def test_a_real_cdl_tile(tmp_path: Path) -> None:
     wanted = np.zeros(65536, int)
     wanted[inside] = codes[row[inside], column[inside]]
     np.testing.assert_array_equal(nearest.ravel(), wanted)
-    majority, purity = read_labels(task, grid, source, "majority", known, same)
+    majority, purity, _ = read_labels(task, grid, source, "majority", known, same)
     assert 0.3 < (purity == 100).mean() < 1
     np.testing.assert_array_equal(majority[purity == 100], nearest[purity == 100])
     assert (purity[majority > 0] >= 100 // len(known)).all()
     groups = grouped(CDL, CDL_GROUPS, {}).stored_codes()
     source = ArchiveLabels(str(tile), None)
-    crops, share = read_labels(task, grid, source, "nearest", source.legend().codes, groups)
+    crops, share, _ = read_labels(task, grid, source, "nearest", source.legend().codes, groups)
     np.testing.assert_array_equal(crops, np.array([groups.get(code, 0) for code in range(256)])[nearest])
     assert {1, 2, 5, 7} <= set(np.unique(crops)) and (share == 100).mean() > (purity == 100).mean()

@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import meteostat
-import meteostat.providers.meteostat.daily as meteostat_daily
 import numpy as np
 import pytest
 import xarray as xr
@@ -23,7 +22,8 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.grid import grid_of
 from mmvsf.datasets.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.interpolation import distance_weights, distances_km, interpolate, interpolate_temperature
+from mmvsf.pipeline.build import prepare
+from mmvsf.pipeline.interpolation import Cells, distance_weights, distances_km, interpolate, interpolate_temperature
 from mmvsf.pipeline.sources.http import Patience
 from mmvsf.pipeline.sources.meteostat_stations import MeteostatStations
 from mmvsf.pipeline.sources.registry import weather_source
@@ -32,7 +32,7 @@ from mmvsf.pipeline.weather import cube_weather
 
 from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
-from .tiny_archive import TinyArchive
+from .tiny_archive import Granule, TinyArchive, write_raster
 
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
@@ -42,9 +42,7 @@ QUICK = Patience(attempts=3, first_wait=0.02, request=5.0)
 
 
 def lead_to(server: WeatherServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment does when meteostat is imported, for one that is imported already."""
-    monkeypatch.setattr(meteostat.config, "stations_db_endpoints", [f"{server.url}/stations.db"])
-    monkeypatch.setattr(meteostat_daily, "ENDPOINT", f"{server.url}/daily/{{year}}/{{station}}.csv.gz")
+    monkeypatch.setenv("MMVSF_METEOSTAT_URL", server.url)
 
 
 @pytest.fixture
@@ -337,7 +335,7 @@ def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path
         f" found = M({BOUNDS}, Path({str(tmp_path)!r})).fetch(date(2021, 1, 1), date(2021, 1, 9), ('tmin',));"
         " print(found.sizes['time'])"
     )
-    environment = {**os.environ, **server.environment}
+    environment = {**os.environ, **server.environment()}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("9\n", "")
     assert any(request.path.startswith("/daily/2021") for request in server.requests)
@@ -355,3 +353,56 @@ def test_a_recipe_gets_its_weather_from_stations(tmp_path: Path, server: Weather
     assert (weather.flag[known] == WeatherFlag.ESTIMATED).all()
     np.testing.assert_allclose(weather.bounds[0] - calendar.days[0], [0.25, 1.25])
     assert (place.data / "cache/meteostat").is_dir()
+
+
+# At the elevation of the ground
+
+
+def test_temperature_follows_the_elevation_of_a_place(few: Fetch) -> None:
+    """Two cells side by side, the second 1000 m higher: 6.5 degrees colder, and no other weather changes."""
+    elevation = np.array([[300.0, 1300.0, np.nan]])
+    x = np.array([-93.75, -93.7499, -93.7498])
+    cells = Cells("EPSG:4326", np.array([42.0]), x, np.ones((1, 3), bool), elevation)
+    source = MeteostatStations(BOUNDS, few.cache, QUICK, cells)
+    found = source.fetch(FIRST, LAST, ("tmin", "tmax", "precipitation"))
+    for name in ("tmin", "tmax"):
+        low, high, unknown = found[name].values[:, 0].T
+        np.testing.assert_allclose(low - high, 6.5, atol=5e-3)
+        assert np.isfinite(unknown).all()
+    np.testing.assert_allclose(
+        found["precipitation"].values[:, 0, 0], found["precipitation"].values[:, 0, 1], atol=1e-2
+    )
+    assert "static/elevation" in found.attrs["source"] and found.attrs["crs"] == "EPSG:4326"
+
+
+def test_cells_that_are_not_wanted_are_left_out(few: Fetch) -> None:
+    wanted = np.array([[True, False], [False, True]])
+    y, x = np.array([4_640_000.0, 4_650_000.0]), np.array([440_000.0, 450_000.0])
+    cells = Cells("EPSG:32615", y, x, wanted, np.full((2, 2), 300.0))
+    found = MeteostatStations(BOUNDS, few.cache, QUICK, cells).fetch(FIRST, LAST, ("tmin",))["tmin"].values
+    assert np.isfinite(found[:, wanted]).all() and np.isnan(found[:, ~wanted]).all()
+
+
+def test_a_recipe_with_elevation_gives_its_cells_their_own(
+    tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the recipe to the weather of the cube: the cell whose ground is raised by 500 m is 3.25 degrees colder."""
+    monkeypatch.setattr("mmvsf.pipeline.sources.meteostat_stations.PATIENCE", QUICK)
+    server.weather.stations = tuple(replace(station, lon=station.lon - 2.25) for station in STATIONS)
+    left, top = 250560.0, 4650240.0
+    found = []
+    for step in (0.0, 500.0):
+        values = np.full((80, 110), 300.0, np.float32)
+        values[:, 57:] += step  # the second column of cells begins 48 pixels in
+        write_raster(tiny.root / "ground/elevation.tif", values, Granule("dem", 32615, left - 270, top + 240))
+        tiny.write_recipe(
+            weather={"source": "meteostat", "variables": ["tmin", "tmax"], "start": "2020-05-01"},
+            static={"source": "archive", "path": "archive/ground", "layers": ["elevation"]},
+        )
+        weather = prepare(str(tiny.recipe), tiny.data).weather
+        assert weather is not None and "static/elevation" in weather.source
+        found.append(weather.values["tmin"])
+    known = np.isfinite(found[0]).all(axis=(1, 2))
+    assert known.sum() > 300
+    np.testing.assert_allclose((found[0] - found[1])[known][:, :, 0], 0, atol=1e-4)
+    np.testing.assert_allclose((found[0] - found[1])[known][:, :, 1], 3.25, atol=1e-3)

@@ -16,7 +16,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import load_region
 from mmvsf.pipeline.build import Progress, build, prepare
-from mmvsf.pipeline.execute import executor
+from mmvsf.pipeline.execute import DaskExecutor, executor
 from mmvsf.pipeline.preview import block_map
 from mmvsf.pipeline.sources.archive import ArchiveImagery
 from mmvsf.pipeline.sources.protocols import Requirement
@@ -151,6 +151,7 @@ def test_a_public_recipe_from_earth_engine() -> None:
     assert (region.imagery.source, region.imagery.catalog) == ("earthengine", None)
     assert (region.weather.source, region.weather.collection) == ("earthengine", "gridmet")
     assert region.labels is not None and (region.labels.source, region.labels.groups) == ("earthengine", "default")
+    assert region.static is not None and region.static.source == "earthengine"
 
 
 def test_and_back(tmp_path: Path) -> None:
@@ -233,3 +234,37 @@ def test_a_plan_that_lacks_something_is_an_error_of_input(tiny: TinyArchive) -> 
     plan = replace(prepare(str(tiny.recipe), tiny.data), requirements=(Requirement("key", False, "ask for it"),))
     with executor(1) as run, pytest.raises(InputError, match="key is missing: ask for it"):
         build(plan, run, Progress(lambda *_: None))
+
+
+# ---------------------------------------------------------------------- what stands already
+
+
+def test_a_plan_tells_what_stands_and_what_will_be_made_anew(finished: TinyArchive, mmvsf: Command) -> None:
+    facts = json.loads(mmvsf("plan", finished.recipe, "--data-dir", finished.data, "--json").out)
+    assert (facts["shards_done"], facts["shards_stale"]) == (facts["shards"], 0) and facts["shards"] > 6
+    finished.write_recipe(imagery__skip_below_clear=0.5)
+    outcome = mmvsf("plan", finished.recipe, "--data-dir", finished.data)
+    assert f"0 of {facts['shards']} shards" in outcome.out and "will be made anew" in " ".join(outcome.out.split())
+
+
+def test_where_all_is_done_no_worker_starts(
+    finished: TinyArchive, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DaskExecutor, "__init__", lambda self, client: pytest.fail("a cluster was started"))
+    assert mmvsf("dataset", finished.recipe, "--data-dir", finished.data, "--workers", 2).code == 0
+
+
+def test_more_scenes_of_a_day_than_a_cube_can_number(tiny: TinyArchive, mmvsf: Command) -> None:
+    first = next(item for item in tiny.items if item["properties"]["datetime"].startswith("2020-06-10"))
+    copies = [{**first, "id": first["id"].replace("v2.0", f"v2.{number}")} for number in range(256)]
+    tiny.items = [*tiny.items, *copies[1:]]
+    tiny.write_items()
+    outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
+    assert outcome.code == 2 and "256 scenes of 2020-06-10 meet block" in outcome.error
+
+
+def test_a_cube_by_the_name_of_its_region(finished: TinyArchive, mmvsf: Command) -> None:
+    assert mmvsf("check", "tiny", "--data-dir", finished.data).code == 0
+    by_path = mmvsf("digest", finished.cube).out
+    assert mmvsf("digest", "tiny", "--data-dir", finished.data).out == by_path
+    assert f"{finished.data}/other.zarr" in mmvsf("check", "other", "--data-dir", finished.data).error

@@ -14,6 +14,7 @@ import yaml
 import zarr
 from numpy.typing import NDArray
 
+from ..servers.archive import ArchiveServer
 from .conftest import Outcome, build_tiny
 from .tiny_archive import BANDS, WEATHER_DAYS, Granule, Scene, TinyArchive, patches, stac_item, write_raster
 
@@ -25,6 +26,14 @@ Build = Callable[..., Outcome]
 
 OLD = Scene(FINE, "sentinel-2-l2a", "2021-05-10T10:51:05", properties={"s2:processing_baseline": "03.01"})
 NEW = Scene(FINE, "sentinel-2-l2a", "2021-05-20T10:51:05", properties={"s2:processing_baseline": "05.10"})
+NEWER = Scene(
+    FINE, "sentinel-2-l2a", "2021-05-25T10:51:05",
+    properties={"s2:processing_baseline": "05.10", "earthsearch:boa_offset_applied": False},
+)  # fmt: skip
+REMOVED = Scene(
+    FINE, "sentinel-2-l2a", "2021-05-30T10:51:05",
+    properties={"s2:processing_baseline": "05.10", "earthsearch:boa_offset_applied": True},
+)  # fmt: skip
 
 
 def rasters(scene: Scene) -> dict[str, NDArray[Any]]:
@@ -124,14 +133,51 @@ def test_an_item_that_does_not_say_is_refused(s2: TinyArchive, dataset: Build) -
     assert outcome.code == 2 and s2.items[1]["id"] in outcome.error and "s2:processing_baseline" in outcome.error
 
 
+EARTH_SEARCH = {"B02": "blue", "B03": "green", "B04": "red", "B8A": "nir08", "B11": "swir16", "B12": "swir22"}
+
+
 def test_names_of_earth_search(s2: TinyArchive, tmp_path: Path) -> None:
     build_tiny(s2)
     wanted = day_of(s2, "imagery/reflectance", OLD.day)
-    names = {"B02": "blue", "B03": "green", "B04": "red", "B8A": "nir08", "B11": "swir16", "B12": "swir22"}
     for item in s2.items:
-        item["assets"] = {names.get(key, key.lower()): asset for key, asset in item["assets"].items()}
+        item["assets"] = {EARTH_SEARCH.get(key, key.lower()): asset for key, asset in item["assets"].items()}
         item["collection"] = "sentinel-2-c1-l2a"
     s2.write_items()
     s2.cube.rename(tmp_path / "before.zarr")
     build_tiny(s2)
     np.testing.assert_array_equal(day_of(s2, "imagery/reflectance", OLD.day), wanted)
+
+
+def test_a_recipe_of_earth_search(s2: TinyArchive, dataset: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its STAC API and its files by range: each item's own offset, as Earth Search says it."""
+    for scene in (NEWER, REMOVED):
+        identity = f"S2A_31UDS_{scene.day:%Y%m%d}"
+        for key, values in rasters(scene).items():
+            write_raster(s2.root / f"{identity}/{key}.tif", values, grid_of(key), 0)
+        assets = {key: (f"{identity}/{key}.tif", grid_of(key)) for key in rasters(scene)}
+        s2.items.append(stac_item(scene, identity, assets))
+    for item in s2.items:
+        item["assets"] = {EARTH_SEARCH.get(key, key.lower()): asset for key, asset in item["assets"].items()}
+    s2.write_items()
+    content = yaml.safe_load(s2.recipe.read_text())
+    content["imagery"] |= {"source": "stac", "catalog": "earth-search"}
+    del content["imagery"]["path"]
+    s2.recipe.write_text(yaml.safe_dump(content))
+    with ArchiveServer(s2.root) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        outcome = dataset(s2)
+    assert outcome.code == 0, outcome.err
+    assert any("/search" in request.path for request in server.requests)
+    for scene, offset in ((OLD, 0), (NEW, -1000), (NEWER, -1000), (REMOVED, 0)):
+        numbers = rasters(scene)["B03"].astype(int)
+        quality = day_of(s2, "imagery/quality", scene.day)
+        wanted = np.where((numbers == 0) | (quality == 255), FILL, np.minimum(numbers + offset, 32767))
+        np.testing.assert_array_equal(day_of(s2, "imagery/reflectance", scene.day)[1], wanted)
+    table = zarr.open_group(str(s2.cube / "scenes"), mode="r")
+    said = dict(zip(table["id"][...].tolist(), table["offset"][...].tolist(), strict=True))
+    assert list(said.values()) == [0, -1000, -1000, 0]
+    (source, _) = zarr.open_group(str(s2.cube), mode="r").attrs["sources"]
+    assert (source["from"], source["collection"], source["licence"][:10]) == (
+        "earth-search", "sentinel-2-l2a", "Copernicus"
+    )  # fmt: skip

@@ -80,7 +80,9 @@ def serve(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         catalog = "lpcloud" if lpcloud else "planetary-computer"
-        tiny.write_recipe(imagery__source="stac", imagery__path=None, imagery__catalog=catalog)
+        # Labels, and weather but for one variable, come from disk as ever and would only take time.
+        of_catalogue = {"imagery__source": "stac", "imagery__path": None, "imagery__catalog": catalog}
+        tiny.write_recipe(**of_catalogue, labels=None, weather__variables=["tmin"])
         return server
 
     yield start
@@ -98,6 +100,12 @@ def log_in(server: ArchiveServer, password: str | None = None) -> None:
     path.chmod(0o600)
 
 
+def assert_same_images(tiny: TinyArchive, built: TinyArchive) -> None:
+    """To the byte; of labels and weather the served recipe has fewer."""
+    for group in ("imagery", "scenes"):
+        assert digest(tiny.cube / group) == digest(built.cube / group), group
+
+
 def of_files(server: ArchiveServer) -> list[Request]:
     return [request for request in server.requests if request.path.endswith(".tif")]
 
@@ -111,7 +119,7 @@ def test_the_same_cube_as_from_the_folder(
         log_in(server)
     outcome = dataset(tiny)
     assert outcome.code == 0, outcome.err
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
     read = of_files(server)
     assert read and all("range" in request.headers for request in read if request.method == "GET")
 
@@ -122,7 +130,7 @@ def test_worker_processes_sign_for_themselves(
     server = serve("sas")
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 2)
     assert outcome.code == 0, outcome.err
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
     assert sum(request.path.startswith("/sas/") for request in server.requests) >= 2
 
 
@@ -152,7 +160,7 @@ def test_a_fault_that_passes_leaves_no_trace(
         server.fail(pattern, TRANSIENT[kind], times=2, after=1)
     outcome = dataset(tiny)
     assert outcome.code == 0, outcome.err
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ def test_a_fault_that_passes_leaves_no_trace(
         (status(404), "HTTP 404"),
         (status(403), "HTTP 403"),
         (status(503), "HTTP 503"),
-        (status(429, 1), "HTTP 429"),
+        (status(429, 0), "HTTP 429"),
         (reset(), "connection"),
         (hang(1), "no answer in time"),
         (corrupt(), "not recognized"),
@@ -190,7 +198,7 @@ def test_a_fault_that_stays_fails_its_day_only(
     assert_only_that_day_failed(tiny, built)
     server.mend()
     assert dataset(tiny).code == 0
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
 
 
 def test_a_signature_that_ends_in_the_middle(
@@ -204,7 +212,7 @@ def test_a_signature_that_ends_in_the_middle(
 
     server.fail("B04", end, times=3, after=2)
     assert dataset(tiny).code == 0
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
     assert len(server.doors.issued) >= 2
 
 
@@ -236,17 +244,17 @@ def test_a_search_that_fails_at_first(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str
 ) -> None:
     server = serve("open")
-    server.fail("/search", TRANSIENT[kind], times=2)
+    server.fail("/search", TRANSIENT[kind], times=1)
     server.fail("GET /stac$", TRANSIENT[kind], times=1)
     assert dataset(tiny).code == 0
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
 
 
 def test_every_page_is_read(tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve) -> None:
     server = serve("open")
     server.page = 3
     assert dataset(tiny).code == 0
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
     assert sum(request.path == "/stac/search" for request in server.requests) >= 4
 
 
@@ -350,7 +358,7 @@ def test_a_token_from_the_environment(
     server = serve("earthdata")
     monkeypatch.setenv("EARTHDATA_TOKEN", server.doors.new())
     assert dataset(tiny).code == 0
-    assert digest(tiny.cube) == digest(built.cube)
+    assert_same_images(tiny, built)
 
 
 def test_tokens_go_to_their_own_hosts_only() -> None:
@@ -369,6 +377,14 @@ def test_a_grid_is_read_once_a_tile(tiny: TinyArchive, mmvsf: Command, serve: Se
     log_in(server)
     assert mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).code == 0
     assert len({request.path for request in of_files(server)}) <= 3
+
+
+def test_a_catalogue_without_the_collection(tiny: TinyArchive, dataset: Build, serve: Serve) -> None:
+    server = serve("open")
+    server.items = [item for item in server.items if item["collection"] != "hls2-s30"]
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "has no collection hls2-s30; it has " in outcome.error
+    assert "hls2-l30, landsat-c2-l2" in outcome.error and "MMVSF_STAC_URL" in outcome.error
 
 
 def test_a_catalogue_without_the_product(tiny: TinyArchive, dataset: Build, serve: Serve) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from .base import Request, Response, StandIn, main
+from .ground import COLLECTIONS, Ground
 
 CONFORMS_TO = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -35,6 +36,7 @@ CONFORMS_TO = [
 LARGEST_PAGE = 250
 ACCOUNT, CONTAINER = "account", "container"
 FILES = f"/{ACCOUNT}/{CONTAINER}/"
+GROUND_FILES = f"{FILES}ground/"
 GEOJSON = "application/geo+json"
 
 
@@ -71,7 +73,8 @@ class Doors:
 
 
 class ArchiveServer(StandIn):
-    """The archive in a folder. `collections` renames collections; `bare` leaves out what items say of their grid."""
+    """The archive in a folder. `collections` renames collections; `bare` leaves out what items say of their grid;
+    `ground` adds the made-up elevation, soil and labels of `tests.servers.ground`, wherever they are asked for."""
 
     def __init__(
         self,
@@ -80,8 +83,10 @@ class ArchiveServer(StandIn):
         access: str = "open",
         collections: dict[str, str] | None = None,
         bare: bool = False,
+        ground: bool = True,
     ) -> None:
         super().__init__(port)
+        self.ground = Ground() if ground else None
         self.root, self.doors = root, Doors(access)
         self.page = LARGEST_PAGE
         content = json.loads((root / "items.json").read_text(encoding="utf-8"))
@@ -96,7 +101,6 @@ class ArchiveServer(StandIn):
         return f"{self.url}/sas"
 
     def environment(self) -> dict[str, str]:
-        """The variables that send the pipeline here."""
         return {
             "MMVSF_STAC_URL": self.stac_url,
             "MMVSF_SAS_URL": self.sas_url,
@@ -115,6 +119,9 @@ class ArchiveServer(StandIn):
         if path.startswith(FILES):
             if not self.doors.admits(request):
                 return Response.of_json({"code": "AuthenticationFailed"}, 403 if self.doors.access == "sas" else 401)
+            if self.ground is not None and path.startswith(GROUND_FILES):
+                made = self.ground.file(path.removeprefix(GROUND_FILES))
+                return _missing(path) if made is None else Response.of_bytes(made, request, "image/tiff")
             return Response.of_file(self.root, path.removeprefix(FILES), request)
         return _missing(path)
 
@@ -143,7 +150,7 @@ class ArchiveServer(StandIn):
         return Response.of_json({"access_token": self.doors.new(), "token_type": "Bearer"})
 
     def _stac(self, path: str, request: Request) -> Response:
-        names = sorted({item["collection"] for item in self.items})
+        names = sorted({item["collection"] for item in self.items} | set(COLLECTIONS if self.ground else ()))
         if path == "":
             return Response.of_json(self._landing())
         if path == "conformance":
@@ -180,6 +187,7 @@ class ArchiveServer(StandIn):
 
     def _collection(self, name: str) -> dict[str, Any]:
         times = sorted(item["properties"]["datetime"] for item in self.items if item["collection"] == name)
+        times = times or ["2008-01-01T00:00:00Z"]
         return {
             "type": "Collection", "stac_version": "1.0.0", "id": name, "description": name, "license": "other",
             "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[times[0], None]]}},
@@ -193,8 +201,8 @@ class ArchiveServer(StandIn):
         asked = request.json() if request.method == "POST" else _of_query(request.query)
         if collection is not None:
             asked["collections"] = [collection]
-        found = [item for item in self.items if _matches(item, asked)]
-        found.sort(key=lambda item: (item["properties"]["datetime"], item["id"]), reverse=True)
+        found = [item for item in [*self.items, *self._ground_items(asked)] if _matches(item, asked)]
+        found.sort(key=lambda item: (_interval(item)[0], item["id"]), reverse=True)
         size, start = min(int(asked.get("limit", 10)), self.page), int(asked.get("token", 0))
         page = found[start : start + size]
         links: list[dict[str, Any]] = [{"rel": "root", "href": self.stac_url, "type": "application/json"}]
@@ -211,6 +219,16 @@ class ArchiveServer(StandIn):
             "numberReturned": len(page),
         }  # fmt: skip
         return Response.of_json(content, content_type=GEOJSON)
+
+    def _ground_items(self, asked: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        """What the made-up ground has in a box that is asked for."""
+        wanted = [name for name in asked.get("collections") or () if name in COLLECTIONS]
+        if self.ground is None or not asked.get("bbox"):
+            return
+        first, _, last = (asked.get("datetime") or "1900/2100").partition("/")
+        years = range(int(first[:4]), int((last or first)[:4]) + 1)
+        for name in wanted:
+            yield from self.ground.items(name, tuple(asked["bbox"]), years, f"{self.url}{GROUND_FILES}")
 
 
 def _missing(path: str) -> Response:
@@ -243,12 +261,20 @@ def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
             return False
     if asked.get("datetime"):
         first, _, last = asked["datetime"].partition("/")
-        moment = _moment(item["properties"]["datetime"])
-        if first not in ("", "..") and moment < _moment(first):
+        begin, end = _interval(item)
+        if first not in ("", "..") and end < _moment(first):
             return False
-        if (last or first) not in ("", "..") and moment > _moment(last or first):
+        if (last or first) not in ("", "..") and begin > _moment(last or first):
             return False
     return True
+
+
+def _interval(item: dict[str, Any]) -> tuple[datetime, datetime]:
+    """When an item begins and ends."""
+    properties = item["properties"]
+    if properties.get("datetime"):
+        return _moment(properties["datetime"]), _moment(properties["datetime"])
+    return _moment(properties["start_datetime"]), _moment(properties["end_datetime"])
 
 
 def _moment(text: str) -> datetime:
@@ -279,5 +305,4 @@ if __name__ == "__main__":
     main(
         parser,
         lambda given: ArchiveServer(given.root, given.port, given.access, bare=given.bare),
-        "MMVSF_STAC_URL={url}/stac MMVSF_SAS_URL={url}/sas MMVSF_URS_URL={url} sends the pipeline here",
     )

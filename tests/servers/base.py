@@ -157,6 +157,10 @@ class StandIn:
         """The right answer. May raise; that becomes a 500."""
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str]:
+        """The variables that send the pipeline here."""
+        return {}
+
     def fail(self, pattern: str, fault: Fault, times: int | None = None, after: int = 0) -> None:
         """Spoil the answers to requests whose `target` holds the regular expression: `times` of them (all by
         default), beginning after the first `after`. Of several plans that match, the first is used."""
@@ -279,9 +283,9 @@ def parse_fault(text: str) -> tuple[str, Fault, int | None]:
     return pattern, fault, int(times) if times else None
 
 
-def main(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], StandIn], hint: str = "") -> None:
+def main(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], StandIn]) -> None:
     """Serve from the command line until interrupted. `make` builds the stand-in from the parsed arguments, which
-    hold `port`; `hint` is printed with {url} filled in."""
+    hold `port`; what to export, so that the pipeline asks it, is printed."""
     parser.add_argument("--port", type=int, default=8000, help="0 takes any free port")
     parser.add_argument("--fault", action="append", default=[], help="for example '503*2@B06' or 'hang+30@Fmask'")
     arguments = parser.parse_args()
@@ -289,8 +293,13 @@ def main(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], S
         for text in arguments.fault:
             server.fail(*parse_fault(text))
         print(f"serving on {server.url}; stop with Ctrl-C")
-        print(hint.format(url=server.url), flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("stopped")
+        wait(server.environment())
+
+
+def wait(environment: dict[str, str]) -> None:
+    """Print the variables that send the pipeline to stand-ins, and let those serve until interrupted."""
+    print("\n".join(f"export {name}='{value}'" for name, value in environment.items()), flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("stopped")

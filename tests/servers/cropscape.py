@@ -1,6 +1,6 @@
 """CropScape's GetCDLFile on loopback: a made-up Cropland Data Layer of the whole country, cut out as asked.
 
-python -m tests.servers.cropscape --port 8003      # then CROPSCAPE_URL=http://127.0.0.1:8003/axis2/services/CDLService
+python -m tests.servers.cropscape --port 8003      prints the environment in which mmvsf talks to it
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ class CropScape(StandIn):
         self.files: dict[str, bytes] = {}
         self.service = f"{self.url}/axis2/services/CDLService"
 
+    def environment(self) -> dict[str, str]:
+        return {"MMVSF_CROPSCAPE_URL": self.service}
+
     def answer(self, request: Request) -> Response:
         if request.path.endswith("/GetCDLFile"):
             return self._cut(request.query)
@@ -113,5 +116,4 @@ if __name__ == "__main__":
     main(
         argparse.ArgumentParser(description=__doc__),
         lambda arguments: CropScape(arguments.port),
-        "CROPSCAPE_URL={url}/axis2/services/CDLService",
     )

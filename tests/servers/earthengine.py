@@ -123,6 +123,9 @@ class EarthEngine(StandIn):
         self._algorithms = _shipped("algorithms.json").encode()
         super().__init__(port)
 
+    def environment(self) -> dict[str, str]:
+        return {"MMVSF_EARTHENGINE_URL": self.url, "EARTHENGINE_PROJECT": "trial"}
+
     def asked(self, pattern: str) -> list[Request]:
         """The requests whose target holds a pattern, in order."""
         return [request for request in self.requests if re.search(pattern, request.target)]
@@ -135,7 +138,9 @@ class EarthEngine(StandIn):
         try:
             if request.path.endswith("/image:computePixels"):
                 return self._pixels(request.json())
-            if found := re.fullmatch(r"/v1/projects/earthengine-public/assets/(.+):listAssets", request.path):
+            if found := re.fullmatch(
+                r"/v1/projects/earthengine-(?:public|legacy)/assets/(.+):listAssets", request.path
+            ):
                 return self._listing(found.group(1), request.query)
         except ValueError as error:
             return refusal(400, str(error), "INVALID_ARGUMENT")

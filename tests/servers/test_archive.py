@@ -95,7 +95,7 @@ def test_from_the_command_line(folder: Path) -> None:
         assert process.stdout is not None
         told = process.stdout.readline() + process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+", told)
-        assert url is not None and f"MMVSF_STAC_URL={url.group()}/stac" in told
+        assert url is not None and f"export MMVSF_STAC_URL='{url.group()}/stac'" in told
         asked = "import urllib.request as u, sys; print(u.urlopen(sys.argv[1] + '/stac').status)"
         environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
         answer = subprocess.run(

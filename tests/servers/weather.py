@@ -11,7 +11,6 @@ import argparse
 import csv
 import gzip
 import io
-import json
 import re
 import sqlite3
 import tempfile
@@ -126,14 +125,8 @@ class WeatherServer(StandIn):
     def gridmet_url(self) -> str:
         return f"{self.url}{NCSS}"
 
-    @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that lead clients here. meteostat reads its own when it is imported."""
-        return {
-            "GRIDMET_URL": self.gridmet_url,
-            "MS_STATIONS_DB_ENDPOINTS": json.dumps([f"{self.url}/stations.db"]),
-            "MS_DAILY_ENDPOINT": f"{self.url}/daily/{{year}}/{{station}}.csv.gz",
-        }
+        return {"MMVSF_GRIDMET_URL": self.gridmet_url, "MMVSF_METEOSTAT_URL": self.url}
 
     def answer(self, request: Request) -> Response:
         if request.path in self.weather.extra:
@@ -260,7 +253,4 @@ if __name__ == "__main__":
     main(
         argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter),
         lambda arguments: WeatherServer(arguments.port),
-        "export GRIDMET_URL={url}" + NCSS + "\n"
-        "export MS_STATIONS_DB_ENDPOINTS='[\"{url}/stations.db\"]'\n"
-        "export MS_DAILY_ENDPOINT='{url}/daily/{{year}}/{{station}}.csv.gz'",
     )

@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 from shapely.geometry import shape
 
-from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate
+from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate, truth
 from mmvsf.pipeline.sandbox.scenes import ASSETS, NODATA
 
 
@@ -191,3 +191,21 @@ def test_weather_file_says_what_it_holds(archive):
             "vpd": ("float32", "kPa"),
             "wind": ("float32", "m s-1"),
         }
+
+
+def test_the_ground_is_that_of_the_fields(archive, spec, sites):
+    """Soil water is one number a field, the one that its crops draw from; hills are gentle; off the sites all is
+    unknown."""
+    layers = {}
+    for name in ("elevation", "soil_water"):
+        with (
+            rasterio.open(archive / f"ground/{name}.tif") as file,
+            rasterio.open(archive / "labels/crop_2021.tif") as crop,
+        ):
+            assert (file.crs, file.transform, file.shape) == (crop.crs, crop.transform, crop.shape)
+            layers[name], known = file.read(1, masked=True), crop.read(1) > 0
+            np.testing.assert_array_equal(~layers[name].mask, known)
+    capacities = np.concatenate([world.ground.water_capacity for world in truth(spec, sites).values()])
+    assert np.isin(layers["soil_water"].compressed(), capacities.astype(np.float32)).all()
+    heights = layers["elevation"].compressed()
+    assert 250 < heights.min() < heights.max() < 500 and np.ptp(heights) > 10

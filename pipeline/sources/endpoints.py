@@ -1,0 +1,56 @@
+"""The addresses of public services, and the variables that put a mirror, or a stand-in of `tests/servers`, there."""
+
+import os
+from typing import NamedTuple
+
+
+class Endpoint(NamedTuple):
+    """Where a service stands."""
+
+    variable: str
+    """variable of the environment that replaces the address"""
+    url: str
+    what: str
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    "planetary-computer": Endpoint(
+        "MMVSF_STAC_URL", "https://planetarycomputer.microsoft.com/api/stac/v1", "STAC API of the Planetary Computer"
+    ),
+    "lpcloud": Endpoint(
+        "MMVSF_STAC_URL", "https://cmr.earthdata.nasa.gov/cloudstac/LPCLOUD", "STAC API of NASA's LP DAAC"
+    ),
+    "earth-search": Endpoint(
+        "MMVSF_STAC_URL", "https://earth-search.aws.element84.com/v1", "STAC API of Element 84's Earth Search"
+    ),
+    "sas": Endpoint(
+        "MMVSF_SAS_URL",
+        "https://planetarycomputer.microsoft.com/api/sas/v1/token",
+        "signatures for the files of the Planetary Computer",
+    ),
+    "urs": Endpoint("MMVSF_URS_URL", "https://urs.earthdata.nasa.gov", "Earthdata login, for the files of LP DAAC"),
+    "earthengine": Endpoint(
+        "MMVSF_EARTHENGINE_URL",
+        "https://earthengine-highvolume.googleapis.com",
+        "Earth Engine; an address without TLS gets no credentials",
+    ),
+    "gridmet": Endpoint(
+        "MMVSF_GRIDMET_URL", "https://thredds.northwestknowledge.net/thredds/ncss/grid/MET", "gridMET's THREDDS server"
+    ),
+    "meteostat": Endpoint("MMVSF_METEOSTAT_URL", "https://data.meteostat.net", "meteostat's files"),
+    "cropscape": Endpoint(
+        "MMVSF_CROPSCAPE_URL", "https://nassgeodata.gmu.edu/axis2/services/CDLService", "CropScape's web service"
+    ),
+    "nass": Endpoint(
+        "MMVSF_NASS_URL",
+        "https://www.nass.usda.gov/Research_and_Science/Cropland/Release/datasets",
+        "NASS's files of the Cropland Data Layer",
+    ),
+}
+"""service -> endpoint. The catalogues share a variable: what stands in for one must have all that a recipe takes."""
+
+
+def address(service: str) -> str:
+    """The address of a service: the environment's, else its own; without a slash at the end."""
+    endpoint = ENDPOINTS[service]
+    return (os.environ.get(endpoint.variable) or endpoint.url).rstrip("/")

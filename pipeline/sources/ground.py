@@ -1,0 +1,182 @@
+"""Layers of the ground from public archives: STAC tiles of the Planetary Computer, which need no account, Earth
+Engine, and GeoTIFFs on disk.
+
+elevation    Copernicus DEM GLO-30: one arc second (30 m) of the world's land, wider pixels towards the poles; a
+             surface model, so trees and roofs count. Heights above the geoid EGM2008. There are no tiles of the sea.
+soil_water   gNATSGO `aws0_100`: water that plants can draw from the upper metre of soil, in mm, of the US; mean of a
+             map unit's components (USDA NRCS, gSSURGO user guide, table Valu1).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.grid import Grid
+
+from ..raster import raster_grid, read_measured
+from ..scene import Asset, RasterGrid
+from .catalogs import Catalog
+from .earthengine_client import requirements
+from .earthengine_pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
+from .http import Patience, guard_logs
+from .protocols import ReadError, Requirement
+from .remote import RemoteReader
+from .stac_items import FOOTPRINT_MARGIN_DEGREES, asset_of, blocks_lonlat, outline_of
+from .stac_search import find_items
+
+PUBLIC_CATALOG = "planetary-computer"
+"""Where a recipe's `public` ground comes from."""
+
+MASKED = -9999.0
+"""Asked of Earth Engine in place of a masked pixel; no elevation and no amount of water."""
+
+
+@dataclass(frozen=True)
+class GroundData:
+    """Where a layer is found, and under which terms."""
+
+    collection: str
+    """of the Planetary Computer"""
+    asset: str
+    earthengine: str
+    """image collection of Earth Engine; its images have the layer as their first band"""
+    covers: str
+    source: str
+    licence: str
+
+
+GROUND: dict[str, GroundData] = {
+    "elevation": GroundData(
+        "cop-dem-glo-30",
+        "data",
+        "COPERNICUS/DEM/GLO30",
+        "the world's land but for a few countries",
+        "Copernicus DEM GLO-30, release of 2021; © DLR e.V. 2010-2014 and © Airbus Defence and Space GmbH 2014-2018,"
+        " provided under COPERNICUS by the European Union and ESA; all rights reserved",
+        "free for any use with that notice (Copernicus DEM licence)",
+    ),
+    "soil_water": GroundData(
+        "gnatsgo-rasters",
+        "aws0_100",
+        # A public asset of the community catalogue (gee-community-catalog.org), copied from the Planetary Computer.
+        "projects/sat-io/open-datasets/gNATSGO/raster/aws0_100",
+        "the United States",
+        "Soil Survey Staff, Gridded National Soil Survey Geographic (gNATSGO) Database, aws0_100; USDA Natural"
+        " Resources Conservation Service",
+        "public domain",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class StacGround:
+    """Layers from a STAC catalogue that has the Planetary Computer's collections."""
+
+    catalog: Catalog
+    patience: Patience
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What a person needs to read the files; see `protocols`."""
+        return self.catalog.access.requirements()
+
+    def tiles(self, layer: str, grid: Grid) -> list[Asset]:
+        """See `StaticSource`."""
+        guard_logs()
+        data, blocks = GROUND[layer], blocks_lonlat(grid)
+        found: dict[str, Asset] = {}
+        for item in find_items(self.catalog, self.patience, [data.collection], blocks.bounds, [None]):
+            if outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
+                found[item["id"]] = asset_of(item, None, (data.asset,), self._grid_of_file)
+        return _found(list(found.values()), layer, f"{self.catalog.name}, {data.collection}")
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """See `StaticSource`."""
+        return RemoteReader(self.catalog.access, self.patience).measured(asset, window)
+
+    def origin(self, layer: str) -> dict[str, str]:
+        """See `StaticSource`."""
+        return {"source": f"{GROUND[layer].source}; through {self.catalog.name}", "licence": GROUND[layer].licence}
+
+    def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
+        return RemoteReader(self.catalog.access, self.patience).grid(href)
+
+
+@dataclass(frozen=True)
+class EarthEngineGround:
+    """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What it needs of the person who uses it."""
+        return requirements()
+
+    def tiles(self, layer: str, grid: Grid) -> list[Asset]:
+        """See `StaticSource`."""
+        collection = GROUND[layer].earthengine
+        around = blocks_lonlat(grid).envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")
+        found = []
+        for image in list_images(collection, None, None, json.loads(shapely.to_geojson(around))):
+            band = str(image["bands"][0]["id"])
+            found.append(Asset(f"{SCHEME}{asset_id(image)}#{band}", grid_of_band(image, band)))
+        return _found(found, layer, f"Earth Engine, {collection}")
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """See `StaticSource`."""
+        image, _, band = asset.href.removeprefix(SCHEME).partition("#")
+
+        def build(ee: Any) -> Any:
+            return ee.Image(image).select([band]).unmask(MASKED, False)
+
+        values = fetch_pixels(image, build, 1, asset.grid, window)[band].astype(np.float64)
+        return np.where(values == MASKED, np.nan, values)
+
+    def origin(self, layer: str) -> dict[str, str]:
+        """See `StaticSource`."""
+        return {
+            "source": f"{GROUND[layer].source}; through Google Earth Engine ({GROUND[layer].earthengine})",
+            "licence": GROUND[layer].licence,
+        }
+
+
+@dataclass(frozen=True)
+class ArchiveGround:
+    """Layers from a folder: `elevation.tif` and `soil_water.tif`, or folders `elevation/`, `soil_water/` of tiles, in
+    any projection, metres and millimetres, with their no-data value declared."""
+
+    root: Path
+
+    def tiles(self, layer: str, grid: Grid) -> list[Asset]:
+        """See `StaticSource`."""
+        single = self.root / f"{layer}.tif"
+        paths = [single] if single.is_file() else sorted((self.root / layer).glob("*.tif"))
+        if not paths:
+            raise InputError(
+                f"there is no {layer} at {single}, and no folder {self.root / layer} with tiles of it; check"
+                " static.path and static.layers"
+            )
+        try:
+            return [Asset(str(path), raster_grid(path)) for path in paths]
+        except ReadError as error:
+            raise InputError(f"static layer {layer}: {error}") from error
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """See `StaticSource`."""
+        return read_measured(asset, window)
+
+    def origin(self, layer: str) -> dict[str, str]:
+        """See `StaticSource`."""
+        return {"source": f"{layer} of an archive on disk", "licence": "see `attribution`"}
+
+
+def _found(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
+    if not tiles:
+        raise InputError(
+            f"{where} has no {layer} over this region; it covers {GROUND[layer].covers}. Leave {layer} out of"
+            " static.layers, or take it from files on disk (static.source: archive)"
+        )
+    return tiles

@@ -1,0 +1,121 @@
+"""What a build will take: the model against geometry, a plan against what a server is really asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pyproj import Transformer
+
+from mmvsf.datasets.boundaries import name_of
+from mmvsf.datasets.grid import grid_of
+from mmvsf.datasets.region import load_region
+from mmvsf.pipeline.cost import LANDSAT, SENTINEL_2, region_cost
+from mmvsf.pipeline.places import CONUS, regions_of
+from mmvsf.pipeline.sources import registry
+
+from ..servers.archive import ArchiveServer
+from ..servers.granules import write_granules
+from ..servers.weather import WeatherServer
+from .conftest import Command
+from .test_stac import QUICK
+
+SIDE = 256 * 30
+
+
+def recipe_of(folder: Path, side: int) -> Path:
+    """Iowa's recipe on side x side blocks, in June 2021, without labels."""
+    content, _ = load_region("iowa")
+    recipe: dict[str, Any] = content.model_dump(mode="json", exclude_unset=True)
+    x, y = 58 * SIDE, 604 * SIDE
+    to_degrees = Transformer.from_crs(32615, 4326, always_xy=True)
+    lon, lat = to_degrees.transform([x + 500, x + side * SIDE - 500], [y + 500, y + side * SIDE - 500])
+    recipe |= {"area": {"bbox": [lon[0], lat[0], lon[1], lat[1]]}, "split": {}, "labels": None}
+    recipe |= {"period": {"start": "2021-06-01", "end": "2021-06-30"}}
+    recipe["weather"] |= {"start": "2021-06-01"}
+    path = folder / "place.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, ArchiveServer]]:
+    """A recipe of one block, and the archive that has its scenes."""
+    path = recipe_of(tmp_path, 1)
+    region, recipe = load_region(str(path))
+    write_granules(tmp_path / "archive", region, grid_of(region, recipe, tmp_path))
+    monkeypatch.setattr(registry, "PATIENCE", QUICK)
+    with ArchiveServer(tmp_path / "archive", access="sas") as archive, WeatherServer() as weather:
+        for name, value in {**archive.environment(), **weather.environment()}.items():
+            monkeypatch.setenv(name, value)
+        yield path, archive
+
+
+def test_a_plan_is_not_exceeded_by_the_build(
+    served: tuple[Path, ArchiveServer], mmvsf: Command, tmp_path: Path
+) -> None:
+    """Requests and bytes, as the server counts them; a plan knows of no cloud, so it says more. Clouds, and tiles
+    around the block that the made-up files leave empty, save the rest."""
+    path, server = served
+    plan = json.loads(mmvsf("plan", path, "--data-dir", tmp_path, "--json").out)
+    server.requests.clear()
+    outcome = mmvsf("dataset", path, "--data-dir", tmp_path, "--workers", 1, "--json")
+    assert outcome.code == 0, outcome.err
+    asked = [request for request in server.requests if request.path.endswith(".tif")]
+    fetched = sum(size(request.headers["range"], server, request.path) for request in asked if request.method == "GET")
+    assert 0.3 * plan["requests"] < len(asked) <= plan["requests"]
+    assert 0.2 * plan["read_megabytes"] < fetched / 1e6 <= plan["read_megabytes"]
+
+
+def size(span: str, server: ArchiveServer, path: str) -> int:
+    """Bytes of a file in a range of a request."""
+    first, last = (int(number) for number in span.removeprefix("bytes=").split("-"))
+    end = (server.root / path.split("/", 3)[3]).stat().st_size
+    return max(0, min(last + 1, end) - first)
+
+
+def test_the_model_and_a_plan_agree(served: tuple[Path, ArchiveServer], mmvsf: Command, tmp_path: Path) -> None:
+    """The stand-in has no neighbouring swaths, and one tile; the model counts both."""
+    path, _ = served
+    plan = json.loads(mmvsf("plan", path, "--data-dir", tmp_path, "--workers", 2, "--json").out)
+    (cost,) = json.loads(mmvsf("cost", path, "--workers", 2, "--json").out).values()
+    assert cost["blocks"] == plan["blocks"] == 1
+    assert 1 <= cost["units"] / plan["block_days"] < 2
+    assert 0.5 < cost["requests"] / plan["requests"] < 2.5
+    assert 0.5 < cost["download_bytes"] / 1e6 / plan["read_megabytes"] < 2.5
+    assert 0.5 < cost["disk_bytes"] / 1e6 / plan["disk_megabytes"] < 2
+
+
+def test_revisits() -> None:
+    """Every 2 to 3 days together, as LP DAAC says of HLS; the closer, the further north."""
+    assert 1 / LANDSAT.passes_a_day(0) == pytest.approx(7.4, abs=0.1)
+    together = [1 / (LANDSAT.passes_a_day(lat) + SENTINEL_2.passes_a_day(lat)) for lat in (0, 25, 42, 49)]
+    assert 2 < together[2] < together[1] < 3 and together == sorted(together, reverse=True)
+
+
+def test_cost_grows_with_ground_and_time(tmp_path: Path) -> None:
+    costs = []
+    for side in (3, 6):
+        region, path = load_region(str(recipe_of(tmp_path, side)))
+        costs.append(region_cost(region, grid_of(region, path, tmp_path), 2))
+    assert costs[1].units == pytest.approx(4 * costs[0].units, rel=0.01)
+    assert costs[1].download_bytes == pytest.approx(4 * costs[0].download_bytes, rel=0.1)
+    assert (costs[0] + costs[1]).blocks == 45
+
+
+def test_the_contiguous_states() -> None:
+    assert len(CONUS) == 49
+    names = {name_of(code) for code in CONUS}
+    assert {"Iowa", "District of Columbia", "Maine", "California"} <= names and not {"Alaska", "Hawaii"} & names
+
+
+def test_a_state_by_its_code(mmvsf: Command) -> None:
+    outcome = mmvsf("cost", "44", "--mbit", "1000")
+    assert outcome.code == 0 and "Rhode Island" in outcome.out and "1000 Mbit/s" in outcome.out
+    ((region, _),) = regions_of("44", "iowa").values()
+    assert region.grid.crs == "EPSG:32619" and region.area.sample is None
+    assert "A place is a recipe, a FIPS code" in mmvsf("cost", "nowhere").error
