@@ -46,9 +46,7 @@ def write_dataset_card(cube: Cube) -> Path:
         "failed": int((status == Status.FAILED).sum()),
         "weather": cube.weather,
         "weather_source": weather.get("source", "source unknown"),
-        "weather_licence": weather.get("licence", ""),
         "label_years": cube.label_years,
-        "label_source": attributes.get("label_source", ""),
         "classes": _classes(cube),
         "parts": [
             {"name": code.name.lower(), "places": int((fold.places == code).sum()), "years": fold.years_of(cube, code)}
@@ -56,7 +54,7 @@ def write_dataset_card(cube: Cube) -> Path:
         ],
         "sites": region.area.sites,
         "attribution": attributes["attribution"],
-        "sources": attributes["sources"],
+        "sources": [_words(record) for record in attributes["sources"]],
         "digest": cube.identity,
         "created": attributes["created"],
         "software": attributes["software"],
@@ -70,6 +68,14 @@ def write_dataset_card(cube: Cube) -> Path:
         "tags": ["earth-observation", "satellite-image-time-series", "weather", "zarr"],
     }
     return write_card(card_path(cube.path), TEMPLATE, front, values)
+
+
+def _words(record: dict[str, str]) -> tuple[str, str]:
+    """Name and description of a record of `provenance.sources_of`."""
+    name = record.get("product") or record.get("layer") or record["role"]
+    where = " ".join(record[key] for key in ("from", "url", "path", "collection") if key in record)
+    rest = [record[key] for key in ("processing", "source", "licence") if key in record]
+    return name.replace("_", " "), "; ".join([where, *rest])
 
 
 def _classes(cube: Cube) -> list[dict[str, Any]]:
