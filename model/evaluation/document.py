@@ -39,8 +39,10 @@ def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
     settings = plans[0].settings
     machines = sorted({str(result["machine"]) for result in (*found.results, *found.control)})
     trained = next((result for result in found.results if "parameters" in result), None)
+    planned = sum(len(chain) for plan in plans for stage in plan.stages() for chain in stage)
     facts = [
         *([f"cube of {plan.cube.region.name}", plan.cube.identity[:16]] for plan in plans),
+        ["pieces done", f"{len(found.results) + len(found.control)} of {planned}"],
         ["years held out in turn", ", ".join(map(str, sorted(plans[0].years)))],
         ["years with all objectives and seeds", ", ".join(map(str, plans[0].few))],
         ["seeds in those years", ", ".join(map(str, range(settings.seeds)))],

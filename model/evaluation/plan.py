@@ -13,13 +13,13 @@ from mmvsf.datasets.variables import Split
 
 from ..checkpoint import WEIGHTS
 from ..objectives import OBJECTIVES
-from .crops import CropTrial, baselines, finetuned, frozen, scratch
+from .crop_plan import CropPieces
 from .forecasts import baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
-from .training import load, network_config, pretrain, random_encoder, train_convlstm, try_rate
+from .training import load, pretrain, train_convlstm, try_rate
 from .weather import weather_rows
 
 Work = Callable[[EvaluationSet, Path], Result]
@@ -78,7 +78,7 @@ class Plan:
         forecasts = [chain for year in self.years for chain in self._of_year(year)]
         if self.control or self.cube.legend is None:
             return [trials, forecasts]
-        return [trials, forecasts, [[piece] for year in self.years for piece in self._crops(year)]]
+        return [trials, forecasts, [[piece] for piece in self._crops()]]
 
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.few else list(OBJECTIVES)
@@ -152,49 +152,16 @@ class Plan:
             raise ValueError("this region has no oracle")
         return {"rows": oracle_rows(data, self.oracle)}
 
-    def _crops(self, year: int) -> list[Piece]:
-        """Crop maps: frozen encoders wherever there are some; finetuned ones and networks from scratch in the first
-        year; what learns without a network in every year."""
-
-        def trial(data: EvaluationSet) -> CropTrial:
-            return CropTrial.of(data.cube, data.fold, data.reader.normalisation, self.settings.crops)
-
-        def home(objective: str, seed: int) -> Path:
-            return self.folder / f"pretrain/{year}/{objective}/{seed}"
-
-        def head(objective: str, seed: int) -> Work:
-            return lambda data, _: {"rows": frozen(trial(data), load(home(objective, seed)), objective, (seed,))}
-
-        def untrained(seed: int) -> Work:
-            def work(data: EvaluationSet, _: Path) -> Result:
-                reference = random_encoder(data, seed, self.settings)
-                return {"rows": frozen(trial(data), reference, "untrained", (seed,))}
-
-            return work
-
-        def whole(objective: str, seed: int) -> Work:
-            return lambda data, _: {
-                "rows": finetuned(trial(data), load(home(objective, seed)), objective, head_weather=True, seed=seed)
-            }
-
-        def alone(weather: bool, seed: int) -> Work:
-            config = network_config(self.cube, self.settings)
-            return lambda data, _: {"rows": scratch(trial(data), config, weather=weather, seed=seed)}
-
-        works: dict[str, Work] = {}
-        for seed in range(self.settings.seeds):
-            if year == self.few[0]:
-                works |= {f"finetuned/{name}/{seed}": whole(name, seed) for name in self._objectives(year)}
-                works |= {f"frozen/untrained/{seed}": untrained(seed)}
-                works |= {f"scratch/weather/{seed}": alone(True, seed), f"scratch/none/{seed}": alone(False, seed)}
-            trained = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
-            works |= {f"frozen/{name}/{seed}": head(name, seed) for name in trained}
-        works["without/0"] = lambda data, _: {"rows": baselines(trial(data))}
+    def _crops(self) -> list[Piece]:
+        """Seed 0 of all years before other seeds, so that a plan cut short has something of everything."""
         rates = {name: self.rate(name) for name in OBJECTIVES}
-        return [
-            self._piece(f"crops/{year}/{name}", year, work, rate=rates.get(name.split("/")[1]))
-            for name, work in works.items()
-        ]
+        made = CropPieces(self.cube, self.folder, self.settings, rates)
+        pieces = []
+        for seed in range(self.settings.seeds):
+            for year in self.years:
+                trained = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
+                pieces += made.of(year, trained, seed, whole=year == self.few[0])
+        return pieces
 
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
         network, found = train_convlstm(data, self.rate("mm-vsf"), 0, self.settings, folder)
@@ -205,7 +172,7 @@ class Plan:
     ) -> Piece:
         """`rate` is that of the network's training, where there is one."""
         own = self.settings
-        kinds = {"rate": own.of_training, "pretrain": own.of_training, "crops": own.of_crops}
+        kinds = {"rate": own.of_training, "pretrain": own.of_training}
         settings = {"cube": self.cube.identity, "rate": rate, **kinds.get(name.split("/")[0], own.of_judging)}
         return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
 from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.reader import Normalisation
 
 from ..checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from ..convlstm import ConvLSTM
@@ -33,7 +34,7 @@ def pretrain(
     objectives of one seed start from the same weights and see the same images in the same order."""
     options = _options(settings, seed, objective, rate)
     normalisation, cube = data.reader.normalisation, data.cube
-    network = _new(data, seed, settings)
+    network = _new(cube, normalisation, seed, settings)
     chosen = options.chosen_objective()
     found = _train(network, chosen, data, options, settings, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
@@ -45,20 +46,27 @@ def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Setting
     """A third of a training at a learning rate; the result's `validation` is the loss at the validation place in the
     training years, the mean of the last three times it was taken."""
     options = replace(_options(settings, 0, objective, rate), steps=max(1, settings.steps // 3))
-    found = _train(_new(data, 0, settings), options.chosen_objective(), data, options, settings, folder)
+    found = _train(
+        _new(data.cube, data.reader.normalisation, 0, settings),
+        options.chosen_objective(),
+        data,
+        options,
+        settings,
+        folder,
+    )
     losses = [row[2] for row in found["losses"] if row[2] is not None] or [row[1] for row in found["losses"]]
     return {**found, "rate": rate, "validation": float(np.mean(losses[-3:]))}
 
 
-def _new(data: EvaluationSet, seed: int, settings: Settings) -> MMVSF:
+def _new(cube: Cube, normalisation: Normalisation, seed: int, settings: Settings) -> MMVSF:
     lightning.seed_everything(seed, verbose=False)
-    return new_network(network_config(data.cube, settings), data.reader.normalisation)
+    return new_network(network_config(cube, settings), normalisation)
 
 
-def random_encoder(data: EvaluationSet, seed: int, settings: Settings) -> Checkpoint:
+def random_encoder(cube: Cube, normalisation: Normalisation, seed: int, settings: Settings) -> Checkpoint:
     """An encoder as it is before pretraining: what a head makes of random features."""
-    network = _new(data, seed, settings).to(choose_device()).eval()
-    return Checkpoint(network, data.reader.normalisation, weather=True, config={})
+    network = _new(cube, normalisation, seed, settings).to(choose_device()).eval()
+    return Checkpoint(network, normalisation, weather=True, config={})
 
 
 def network_config(cube: Cube, settings: Settings) -> NetworkConfig:

@@ -1,0 +1,81 @@
+"""The pieces of an evaluation that map crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.folds import Fold
+from mmvsf.datasets.reader import Normalisation
+
+from .crops import CropTrial, baselines, finetuned, frozen, scratch
+from .runner import Piece
+from .settings import Settings
+from .tally import Row
+from .training import load, network_config, random_encoder
+
+
+@dataclass
+class CropPieces:
+    """Makes the pieces of any year. They need the encoders that were pretrained with that year held out."""
+
+    cube: Cube
+    folder: Path
+    """Where the encoders stand."""
+    settings: Settings
+    rates: Mapping[str, float]
+    """Learning rates of the objectives, which the encoders depend on."""
+    _trials: dict[int, CropTrial] = field(default_factory=dict)
+
+    def of(self, year: int, trained: Sequence[str], seed: int, *, whole: bool) -> list[Piece]:
+        """Heads on frozen encoders of the objectives `trained` with a seed; with seed 0 what learns without a network;
+        with `whole` also an untrained encoder, finetuned ones and networks from scratch."""
+        pieces = [self._piece(f"{year}/frozen/{name}/{seed}", self._frozen(year, name, seed)) for name in trained]
+        if seed == 0:
+            pieces.append(self._piece(f"{year}/without/0", lambda: baselines(self._trial(year))))
+        if whole:
+            pieces.append(self._piece(f"{year}/frozen/untrained/{seed}", lambda: self._untrained(year, seed)))
+            pieces += [
+                self._piece(f"{year}/finetuned/{name}/{seed}", self._whole(year, name, seed)) for name in trained
+            ]
+            pieces += [
+                self._piece(f"{year}/scratch/{name}/{seed}", self._scratch(year, name == "weather", seed))
+                for name in ("weather", "none")
+            ]
+        return pieces
+
+    def _frozen(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
+        return lambda: frozen(self._trial(year), load(self._home(year, objective, seed)), objective, (seed,))
+
+    def _untrained(self, year: int, seed: int) -> list[Row]:
+        trial = self._trial(year)
+        encoder = random_encoder(self.cube, trial.reader.normalisation, seed, self.settings)
+        return frozen(trial, encoder, "untrained", (seed,))
+
+    def _whole(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
+        def work() -> list[Row]:
+            encoder = load(self._home(year, objective, seed))
+            return finetuned(self._trial(year), encoder, objective, head_weather=True, seed=seed)
+
+        return work
+
+    def _scratch(self, year: int, weather: bool, seed: int) -> Callable[[], list[Row]]:
+        config = network_config(self.cube, self.settings)
+        return lambda: scratch(self._trial(year), config, weather=weather, seed=seed)
+
+    def _home(self, year: int, objective: str, seed: int) -> Path:
+        return self.folder / f"pretrain/{year}/{objective}/{seed}"
+
+    def _trial(self, year: int) -> CropTrial:
+        if year not in self._trials:
+            fold = Fold.holding_out(self.cube, year)
+            normalisation = Normalisation.of([self.cube], [fold])
+            self._trials = {year: CropTrial.of(self.cube, fold, normalisation, self.settings.crops)}
+        return self._trials[year]
+
+    def _piece(self, name: str, work: Callable[[], list[Row]]) -> Piece:
+        rate = self.rates.get(name.split("/")[2])
+        settings = {"cube": self.cube.identity, "rate": rate, **self.settings.of_crops}
+        return Piece(f"crops/{name}", settings, lambda _: {"rows": work()})
