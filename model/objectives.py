@@ -33,35 +33,40 @@ def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tenso
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What pretraining asks of the network. All objectives see the same images with the same patches hidden and are
-    told the same number of pixels; they differ in which day is to be drawn, and in what is known of the weather."""
+    """What pretraining asks of the network. All objectives see the same images in the same order; they differ in which
+    day is to be drawn, in how much of the images is hidden, and in what is known of the weather."""
 
     weather: bool = True
     """False makes it single-modal: the same network, to which every day is the mean day."""
     reconstruct: float = 0.0
-    """Share of the training, from its start, that draws each image itself from its visible patches and earlier images
-    (masked reconstruction); the rest draws an image a variable step ahead."""
+    """Share of the training, from its start, that draws the hidden patches of each image from its visible ones and from
+    earlier images (masked reconstruction); the rest draws images a variable step ahead."""
     reconstruct_weather: bool = False
-    """Hide as large a share of the days of weather, and ask for them too."""
+    """Hide `mask_ratio` of the days of weather while reconstructing, and ask for them too."""
     mask_ratio: float = 0.5
-    """Share of the patches of each context image that are hidden."""
+    """Share of the patches of each context image that are hidden while forecasting."""
+    reconstruct_ratio: float = 0.75
+    """The same while reconstructing, where little hidden is soon copied from a neighbour (He et al., 2022, "Masked
+    autoencoders are scalable vision learners", take as much)."""
 
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
         """The loss, a scalar. The generator decides on the masks; `progress` runs from 0 to 1 over a training."""
+        reconstructs = progress < self.reconstruct
         keep = None
-        if self.mask_ratio > 0:
+        if ratio := self.reconstruct_ratio if reconstructs else self.mask_ratio:
             b, t, _, h, w = batch.images.shape
             patches = (h // network.config.patch) * (w // network.config.patch)
-            keep = uniform_keep(b, t, patches, self.mask_ratio, generator).to(batch.images.device)
-        if progress < self.reconstruct:
-            batch = own_images(batch)
+            keep = uniform_keep(b, t, patches, ratio, generator).to(batch.images.device)
         if not self.weather:
             batch = batch.without_weather()
-        if self.reconstruct_weather and progress < self.reconstruct:
+        if not reconstructs or keep is None:
+            return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
+        batch = hidden_patches(batch, keep, network.config.patch)
+        if self.reconstruct_weather:
             return self._with_weather(network, batch, keep, generator)
         return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
 
-    def _with_weather(self, network: MMVSF, batch: Batch, keep: Tensor | None, generator: torch.Generator) -> Tensor:
+    def _with_weather(self, network: MMVSF, batch: Batch, keep: Tensor, generator: torch.Generator) -> Tensor:
         """The loss of images and of hidden weather, which count alike."""
         hidden = torch.rand(batch.weather.shape[:2], generator=generator).to(batch.weather.device) < self.mask_ratio
         seen = replace(batch, weather=batch.weather.masked_fill(hidden[..., None], 0.0))
@@ -73,11 +78,18 @@ class Objective:
         return loss
 
 
-def own_images(batch: Batch) -> Batch:
-    """The same batch, in which every image is its own target."""
-    b, t = batch.image_days.shape
-    origin = torch.arange(t, device=batch.images.device).expand(b, t)
-    return replace(batch, origin=origin, target=batch.images, target_valid=batch.valid, target_day=batch.image_days)
+def hidden_patches(batch: Batch, keep: Tensor, patch: int) -> Batch:
+    """The same batch, in which every image is its own target, and only patches that `keep` (B, T, K) lacks count."""
+    b, t, h, w = batch.valid.shape
+    hidden = torch.ones(b, t, (h // patch) * (w // patch), dtype=torch.bool, device=keep.device).scatter(2, keep, False)
+    pixels = hidden.view(b, t, h // patch, w // patch).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return replace(
+        batch,
+        origin=torch.arange(t, device=keep.device).expand(b, t),
+        target=batch.images,
+        target_valid=batch.valid & pixels,
+        target_day=batch.image_days,
+    )
 
 
 OBJECTIVES: dict[str, Objective] = {

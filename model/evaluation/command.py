@@ -45,5 +45,6 @@ def evaluate(
         run_plan(make, workers=count, deadline=deadline)
     plans = [make() for make in makers]
     results = [results_of(plan) for plan in plans]
-    found = Findings(results[0], results[1] if control is not None else (), plans[0].few)
+    classes = [entry.name for entry in cube.legend.classes] if cube.legend else []
+    found = Findings(results[0], results[1] if control is not None else (), plans[0].few, classes)
     return write_results(found, plans, folder, document)

@@ -1,7 +1,8 @@
 """From the rows of all pieces to means, deviations and intervals.
 
 The unit is a site-year: one block in one held-out year. Years differ more than blocks within a year do, so intervals
-draw years first, and then blocks in each (a two-level bootstrap).
+draw years first, and then blocks in each (a two-level bootstrap). They hold no chance of the training: seeds are
+averaged before, and their deviation is given apart.
 """
 
 from __future__ import annotations
@@ -31,26 +32,40 @@ def pick(rows: Iterable[Row], **wanted: object) -> list[Row]:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over the seeds."""
+    """A figure over held-out years and seeds: years count alike, however many seeds they have."""
 
     mean: float
     deviation: float | None
-    """Of single seeds; None for one."""
-    seeds: int
+    """Of single trainings within a year; None where no year has two."""
+    years: tuple[int, ...]
 
     def text(self, digits: int = 3) -> str:
-        more = "" if self.deviation is None else f" ± {self.deviation:.{digits}f}"
+        more = "" if not self.deviation else f" ± {self.deviation:.{digits}f}"
         return f"{self.mean:.{digits}f}{more}"
 
 
-def over_seeds(rows: Sequence[Row], score: str) -> Spread | None:
-    """A score of `Tally.scores` of each seed's rows, over the seeds; None without rows."""
-    seeds = sorted({int(row["seed"]) for row in rows})
-    values = [Tally.of(row for row in rows if row["seed"] == seed).scores()[score] for seed in seeds]
-    known = np.array([value for value in values if value is not None], float)
-    if len(known) == 0:
+def spread(rows: Sequence[Row], score: Callable[[Sequence[Row]], float | None]) -> Spread | None:
+    """A score of the rows of each held-out year and seed: the mean over the seeds of a year, then over years; None
+    without rows."""
+    means, variances, years = [], [], []
+    for year in sorted({int(row["held_out"]) for row in rows}):
+        own = [row for row in rows if row["held_out"] == year]
+        values = [score([row for row in own if row["seed"] == seed]) for seed in sorted({row["seed"] for row in own})]
+        known = np.array([value for value in values if value is not None], float)
+        if len(known):
+            means.append(known.mean())
+            years.append(year)
+        if len(known) > 1:
+            variances.append(known.var(ddof=1))
+    if not means:
         return None
-    return Spread(float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else None, len(known))
+    deviation = float(np.sqrt(np.mean(variances))) if variances else None
+    return Spread(float(np.mean(means)), deviation, tuple(years))
+
+
+def over_seeds(rows: Sequence[Row], score: str) -> Spread | None:
+    """`spread` of a score of `Tally.scores`."""
+    return spread(rows, lambda own: Tally.of(own).scores()[score])
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,7 @@ class Interval:
     high: float
     units: int
     """Site-years."""
+    years: int = 0
 
     @property
     def excludes_zero(self) -> bool:
@@ -104,7 +120,7 @@ def interval(
     drawn = statistic((errors @ weights.T) / (counts @ weights.T))
     value = statistic((errors.sum(1) / counts.sum(1))[:, None])[0]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(value), float(low), float(high), len(common))
+    return Interval(float(value), float(low), float(high), len(common), len({year for year, _ in common}))
 
 
 def two_level_weights(years: Sequence[int], draws: int, seed: int = 0) -> NDArray[np.float64]:
@@ -119,14 +135,38 @@ def two_level_weights(years: Sequence[int], draws: int, seed: int = 0) -> NDArra
     return weights
 
 
+def common_trainings(a: Sequence[Row], b: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows of the held-out years that both have, and of the seeds that both have in them; what has one seed only
+    (a baseline) is paired with all seeds of the other."""
+
+    def seeds(rows: Sequence[Row]) -> dict[int, set[int]]:
+        found: dict[int, set[int]] = {}
+        for row in rows:
+            found.setdefault(int(row["held_out"]), set()).add(int(row["seed"]))
+        return found
+
+    first, second = seeds(a), seeds(b)
+    untrained = [all(own == {0} for own in found.values()) for found in (first, second)]
+
+    def kept(rows: Sequence[Row], own: dict[int, set[int]], other: dict[int, set[int]]) -> list[Row]:
+        return [
+            row
+            for row in rows
+            if row["held_out"] in other
+            and (any(untrained) or row["seed"] in own[row["held_out"]] & other[row["held_out"]])
+        ]
+
+    return kept(a, first, second), kept(b, second, first)
+
+
 def difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
-    """Mean squared error of `a` less that of `b`: above zero where `b` is better."""
-    return interval([units_of(a), units_of(b)], lambda mse: mse[0] - mse[1])
+    """Mean squared error of `a` less that of `b`, above zero where `b` is better, pixels counting alike."""
+    return interval([units_of(rows) for rows in common_trainings(a, b)], lambda mse: mse[0] - mse[1])
 
 
 def relative_gain(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
     """The share of the error of `a` that `b` takes away."""
-    return interval([units_of(a), units_of(b)], lambda mse: 1 - mse[1] / mse[0])
+    return interval([units_of(rows) for rows in common_trainings(a, b)], lambda mse: 1 - mse[1] / mse[0])
 
 
 def captured(

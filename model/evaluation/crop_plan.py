@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.folds import Fold
 from mmvsf.datasets.reader import Normalisation
 
+from ..objectives import OBJECTIVES
 from .crops import CropTrial, baselines, finetuned, frozen, scratch
 from .runner import Piece
 from .settings import Settings
@@ -78,4 +79,6 @@ class CropPieces:
     def _piece(self, name: str, work: Callable[[], list[Row]]) -> Piece:
         rate = self.rates.get(name.split("/")[2])
         settings = {"cube": self.cube.identity, "rate": rate, **self.settings.of_crops}
+        if name.split("/")[2] in OBJECTIVES:
+            settings["objective"] = asdict(OBJECTIVES[name.split("/")[2]])
         return Piece(f"crops/{name}", settings, lambda _: {"rows": work()})

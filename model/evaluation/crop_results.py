@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .compare import DRAWS, Interval, Spread, pick, two_level_weights
+from .compare import DRAWS, Interval, Spread, common_trainings, pick, spread, two_level_weights
+from .confusions import crop_scores
 from .crops import RANDOM, SEASON
 from .sections import NAMES, SETS, Section, Table
 from .tally import Row
@@ -30,27 +31,30 @@ TITLES = {
     "gdd_trees": "boosted trees on degree-days",
     "scratch": "from scratch",
 }
-WEATHER = {"none": "no weather", "head": "weather to the head", "encoder": "weather to the encoder"}
+WEATHER = {"none": "no weather", "head": "weather to the head", "encoder": "weather to encoder and head"}
 
 Method = tuple[str, str, str]
 
 
-def crop_section(rows: Sequence[Row], years: Sequence[int]) -> Section | None:
-    """All tables of crop mapping; `years` are those with all methods."""
+def crop_section(rows: Sequence[Row], years: Sequence[int], classes: Sequence[str]) -> Section | None:
+    """All tables of crop mapping; `years` are those with all methods, `classes` the names of the classes."""
     rows = pick(rows, piece="crops")
     if not rows:
         return None
-    few = pick(rows, year=tuple(years))
+    few = pick(rows, held_out=tuple(years))
     tables = [
         _by_set(few),
         _by_fraction(few),
         _by_date(few),
         _by_kind(few),
+        _accuracy(few),
+        _by_class(few, classes),
         _by_year(rows),
         _pairs(few),
     ]
     text = (
-        "Mean F1 over the classes, of pixels whose label was never seen, from a season's images and weather. ± is the"
+        "Mean F1 over the classes, of pixels whose label was never seen, from a season's images and weather (the"
+        " rotation reads last year's label instead). Held-out years count alike, and ± is the"
         " standard deviation over seeds (of encoder, head and drawn fields). Frozen: a head on the pretrained encoder,"
         " which is left as it is (the untrained one is the reference: what a head makes of random features);"
         " finetuned: both trained. Who sees the weather is said, since input and pretraining"
@@ -112,13 +116,45 @@ def _by_kind(rows: Sequence[Row]) -> Table | None:
     return _table(whole, "Mean F1 in held-out years inside fields and along their edges", "kind", columns)
 
 
+def _accuracy(rows: Sequence[Row]) -> Table | None:
+    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set=("new_year", "both"))
+    body = []
+    for method in METHODS:
+        own = _of(whole, method)
+        if own:
+            scores = (spread(own, _score("accuracy")), spread(own, _score("miou")))
+            body.append([name(method), *("–" if score is None else score.text() for score in scores)])
+    return (
+        Table("Overall accuracy and mean IoU, held-out years", ["method", "accuracy", "mIoU"], body) if body else None
+    )
+
+
+def _score(which: str) -> Callable[[Sequence[Row]], float | None]:
+    def score(rows: Sequence[Row]) -> float | None:
+        found: float | None = crop_scores(rows, [str(i) for i in range(len(rows[0]["confusion"]))])[which]
+        return found
+
+    return score
+
+
+def _by_class(rows: Sequence[Row], classes: Sequence[str]) -> Table | None:
+    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set=("new_year", "both"))
+    body = []
+    for method in METHODS:
+        own = _of(whole, method)
+        if own and method[0] in ("random_forest", "gdd_trees", "finetuned", "frozen"):
+            found = crop_scores(own, classes)["per_class"]
+            body.append([name(method), *(f"{found[one]['f1']:.3f}" if one in found else "–" for one in classes)])
+    return Table("F1 of each class, held-out years, all seeds together", ["method", *classes], body) if body else None
+
+
 def _by_year(rows: Sequence[Row]) -> Table | None:
     whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set="new_year", seed=0)
-    years = sorted({row["year"] for row in whole})
+    years = sorted({row["held_out"] for row in whole})
     if len(years) < 2:
         return None
     columns = [(year, str(year)) for year in years]
-    return _table(whole, "Mean F1 by held-out year, known places, seed 0", "year", columns)
+    return _table(whole, "Mean F1 by held-out year, known places, seed 0", "held_out", columns)
 
 
 def _pairs(rows: Sequence[Row]) -> Table | None:
@@ -133,18 +169,14 @@ def _pairs(rows: Sequence[Row]) -> Table | None:
             if ours and theirs and (same or other[0] in ("random_forest", "gdd_trees", "scratch")):
                 gain = f1_difference(ours, theirs)
                 if gain is not None:
-                    body.append([f"MM-VSF {kind}", name(other), gain.text(), str(gain.units)])
-    head = ["method", "other method", "difference in mean F1", "site-years"]
+                    body.append([f"MM-VSF {kind}", name(other), gain.text(), str(gain.years), str(gain.units)])
+    head = ["method", "other method", "difference in mean F1", "years", "site-years"]
     return Table("Mean F1 of MM-VSF less that of others, held-out years", head, body) if body else None
 
 
 def mean_f1(rows: Sequence[Row]) -> Spread | None:
-    """Over seeds; None without rows."""
-    seeds = sorted({int(row["seed"]) for row in rows})
-    values = np.array([f1_of(_total(row for row in rows if row["seed"] == seed)[None])[0] for seed in seeds])
-    if len(values) == 0:
-        return None
-    return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None, len(values))
+    """Mean over held-out years and seeds; None without rows."""
+    return spread(rows, lambda own: float(f1_of(_total(own)[None])[0]))
 
 
 def _total(rows: Iterable[Row]) -> NDArray[np.float64]:
@@ -162,13 +194,16 @@ def f1_of(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def f1_difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
-    """Mean F1 of `a` less that of `b`, each summed over its seeds, over the site-years that both have."""
+    """Mean F1 of `a` less that of `b`, over the trainings and site-years that both have."""
     units: list[dict[tuple[int, str], NDArray[np.float64]]] = []
-    for rows in (a, b):
+    for rows in common_trainings(a, b):
         own: dict[tuple[int, str], NDArray[np.float64]] = {}
+        seeds = {
+            year: len({row["seed"] for row in rows if row["year"] == year}) for year in {row["year"] for row in rows}
+        }
         for row in rows:
             key = int(row["year"]), str(row["block"])
-            own[key] = own.get(key, 0) + np.array(row["confusion"], float)
+            own[key] = own.get(key, 0) + np.array(row["confusion"], float) / seeds[key[0]]
         units.append(own)
     common = sorted(set(units[0]) & set(units[1]))
     if not common:
@@ -177,4 +212,4 @@ def f1_difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
     first, second = (f1_of(np.einsum("du,uij->dij", weights, np.stack([own[key] for key in common]))) for own in units)
     drawn = first - second
     low, high = np.quantile(drawn[1:], [0.025, 0.975])
-    return Interval(float(drawn[0]), float(low), float(high), len(common))
+    return Interval(float(drawn[0]), float(low), float(high), len(common), len({year for year, _ in common}))

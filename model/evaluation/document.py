@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
 
 from ..figures import save
@@ -18,12 +15,22 @@ from .results import Findings
 from .runner import Result
 from .sections import NAMES, Section, Table, as_json
 
+COSTS = (
+    "Seconds of each piece added up. Pieces run side by side, so the whole takes less time than the sum; windows a"
+    " second are those of one piece, with its validation."
+)
 RESULTS, CURVES = "results.json", "curves.png"
 
 
 def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document: Path | None) -> list[Section]:
     """Write `results.json` and `curves.png` to `folder`, and all sections to `document`; returns the sections."""
-    sections = [*found.sections(), how_made(found, plans), costs(found)]
+    sections = [*found.sections(), how_made(found, plans), rates(found), costs(found)]
+    planned = sum(len(chain) for plan in plans for stage in plan.stages() for chain in stage)
+    done = len(found.results) + len(found.control)
+    if done < planned:
+        sections.insert(
+            0, Section("Not complete", f"{done} of {planned} pieces are done; run the command again to go on.")
+        )
     save(learning_curves(found.results), folder / CURVES)
     cube = plans[0].cube
     content = {"region": cube.region.name, "cube": cube.identity, "sections": as_json(sections), "pictures": [CURVES]}
@@ -37,18 +44,18 @@ def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document
 def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
     """Settings, data, program and machine."""
     settings = plans[0].settings
-    machines = sorted({str(result["machine"]) for result in (*found.results, *found.control)})
+    machines, programs = (
+        sorted({str(result[key]) for result in (*found.results, *found.control)}) for key in ("machine", "program")
+    )
     trained = next((result for result in found.results if "parameters" in result), None)
-    planned = sum(len(chain) for plan in plans for stage in plan.stages() for chain in stage)
     facts = [
         *([f"cube of {plan.cube.region.name}", plan.cube.identity[:16]] for plan in plans),
-        ["pieces done", f"{len(found.results) + len(found.control)} of {planned}"],
         ["years held out in turn", ", ".join(map(str, sorted(plans[0].years)))],
         ["years with all objectives and seeds", ", ".join(map(str, plans[0].few))],
         ["seeds in those years", ", ".join(map(str, range(settings.seeds)))],
         *([key.replace("_", " "), str(value)] for key, value in settings.of_judging.items()),
         ["parameters of the network", "–" if trained is None else f"{trained['parameters']:,}"],
-        ["program", f"mmvsf {version('mmvsf')}, commit {_commit()}, torch {torch.__version__}"],
+        ["program", "; ".join(programs)],
         ["machine", "; ".join(machines)],
         ["written", datetime.now(UTC).date().isoformat()],
     ]
@@ -57,6 +64,24 @@ def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
         " see the same images in the same order."
     )
     return Section("How this was made", text, [Table("Settings", ["what", "value"], facts)])
+
+
+def rates(found: Findings) -> Section:
+    """The trials of learning rates."""
+    rows = []
+    for where, results in (("", found.results), ("control: ", found.control)):
+        trials = [result for result in results if str(result["piece"]).startswith("rate/")]
+        for objective in dict.fromkeys(str(result["piece"]).split("/")[1] for result in trials):
+            own = {result["rate"]: result["validation"] for result in trials if f"/{objective}/" in result["piece"]}
+            tried = ", ".join(f"{loss:.4f} at {rate:g}" for rate, loss in own.items())
+            rows.append([where + NAMES.get(objective, objective), tried, f"{min(own, key=lambda rate: own[rate]):g}"])
+    sizes = sorted({f"{NAMES.get(str(result['piece']).split('/')[2], '')}: {result['parameters']:,}"
+                    for result in found.results if "parameters" in result})  # fmt: skip
+    text = (
+        "Validation loss, at the validation place in the training years of the first fold, after a third of the"
+        f" steps; the ConvLSTM takes MM-VSF's rate. Parameters: {'; '.join(sizes)}."
+    )
+    return Section("Learning rates", text, [Table("Trials", ["objective", "validation loss", "taken"], rows)])
 
 
 def costs(found: Findings) -> Section:
@@ -81,7 +106,7 @@ def costs(found: Findings) -> Section:
     ]
     rows.append(["all", str(len(found.results) + len(found.control)), "–", *(f"{value:.1f}" for value in total), "–"])
     head = ["pieces", "number", "seconds each", "minutes in all", "processor minutes", "training windows a second"]
-    return Section("What it cost", "", [Table("Time on the machine named above", head, rows)])
+    return Section("What it cost", COSTS, [Table("Time of the pieces", head, rows)])
 
 
 def learning_curves(results: Sequence[Result]) -> Figure:
@@ -122,16 +147,3 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _commit() -> str:
-    """The commit of the program, or of the wheel none; marked where files were changed since."""
-    here = Path(__file__).resolve().parent
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty=, with changes", "--abbrev=10", "--exclude=*"],
-            capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()

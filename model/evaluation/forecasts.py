@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.loader import collate
 from mmvsf.datasets.oracle import Oracle
 from mmvsf.datasets.reader import Floats
@@ -53,27 +54,28 @@ def baseline_rows(data: EvaluationSet) -> list[Row]:
 
 
 def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
-    """Errors of someone who knows the simulated world: with the weather of the gap, and without.
+    """Errors of someone who knows the simulated world, in the held-out year: with the weather of the gap, and without.
 
-    Windows that the oracle does not hold are left out.
+    Raises InputError where the oracle lacks a pair.
     """
     tallies = Tallies(data.reader.normalisation)
     for item in data.items:
-        known = _oracle_of(item, oracle)
-        if known is not None:
-            normalised = data.reader.normalisation.normalise(known)
+        if item.window.year == data.year:
+            normalised = data.reader.normalisation.normalise(_oracle_of(item, oracle))
             for method, forecasts in zip(ORACLES, normalised, strict=True):
                 tallies.add(item, method, forecasts)
     return tallies.rows(year=data.year)
 
 
-def _oracle_of(item: Item, oracle: Oracle) -> Floats | None:
-    """Reflectance (2, P, C, H, W), with and without the gap's weather; None where a pair is missing."""
+def _oracle_of(item: Item, oracle: Oracle) -> Floats:
+    """Reflectance (2, P, C, H, W), with and without the gap's weather."""
     sample, window = item.sample, item.window
     found = []
     for origin, target in zip(sample.days[sample.origin], sample.days[sample.target], strict=True):
         pair = oracle.pair(window.row, window.column, window.year, int(origin), int(target))
         if pair is None:
-            return None
+            raise InputError(
+                f"{oracle.path} lacks forecasts of {window.year}; make them with `mmvsf oracle --years {window.year}`"
+            )
         found.append(np.stack(pair))
     return np.stack(found, 1)

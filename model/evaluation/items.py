@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,11 +117,3 @@ def _previous_year(reader: WindowReader, tile: Window, clear: NDArray[np.bool_],
         return np.full((len(days), len(cube.bands), tile.size, tile.size), np.nan, np.float32)
     images, valid = reader.images(tile, own.days)
     return interpolate(images, days_since_new_year(own.days), valid, days_since_new_year(days))
-
-
-def by_unit(items: Sequence[Item]) -> Iterator[tuple[tuple[Part, str], list[Item]]]:
-    """The items of each (set, block), which are the units that are compared."""
-    units: dict[tuple[Part, str], list[Item]] = {}
-    for item in items:
-        units.setdefault((item.part, item.block), []).append(item)
-    yield from units.items()

@@ -23,7 +23,7 @@ LINE = "line to the next image"
 
 def missing_items(data: EvaluationSet, most: int) -> list[Item]:
     """Items whose pairs are (image before, missing image), at most `most` in each window, judged where the missing
-    image, one before it and one after it are clear."""
+    image and one before it are clear."""
     found = (_missing_item(item, most) for item in data.items)
     return [item for item in found if item is not None]
 

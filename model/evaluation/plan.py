@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.folds import Fold
@@ -96,12 +98,16 @@ class Plan:
         rates = self.settings.rates
         if len(rates) < 2:
             return []
-        return [self._piece(f"rate/{objective}/{rate:g}", self.few[0], trial(rate), rate=rate) for rate in rates]
+        return [
+            self._piece(f"rate/{objective}/{rate:g}", self.few[0], trial(rate), objective=objective, rate=rate)
+            for rate in rates
+        ]
 
     def rate(self, objective: str) -> float:
         """The learning rate with the least validation loss; the trials must be done."""
         trials = [result for piece in self._trials(objective) if (result := read_result(self.folder, piece))]
-        best = min(trials, key=lambda result: float(result["validation"]), default=None)
+        # A trial that diverged has no loss, and is never the best.
+        best = min(trials, key=lambda result: float(np.nan_to_num(result["validation"], nan=np.inf)), default=None)
         return self.settings.rates[0] if best is None else float(best["rate"])
 
     def _of_year(self, year: int) -> list[Chain]:
@@ -116,7 +122,7 @@ class Plan:
         if few and not self.control:
             chains.append([self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm, rate=self.rate("mm-vsf"))])
         chains.append([self._piece(f"forecast/{year}/baselines", year, lambda data, _: {"rows": baseline_rows(data)})])
-        if self.oracle is not None:
+        if self.oracle is not None and few:
             chains.append([self._piece(f"forecast/{year}/oracle", year, self._oracle)])
         return chains
 
@@ -126,7 +132,12 @@ class Plan:
         home, masked, rate = self.folder / "pretrain" / own, config.reconstruct == 1, self.rate(objective)
 
         def train(data: EvaluationSet, folder: Path) -> Result:
-            return pretrain(data, objective, rate, seed, self.settings, folder)
+            found = pretrain(data, objective, rate, seed, self.settings, folder)
+            # What was judged from older weights is void.
+            for kind in ("forecast", "missing", "weather", "crops"):
+                for stale in (self.folder / kind / str(year)).rglob(f"{objective}/{seed}.json"):
+                    stale.unlink()
+            return found
 
         def forecast(data: EvaluationSet, _: Path) -> Result:
             return {"rows": network_rows(load(home).network, data, objective, weather=config.weather)}
@@ -138,13 +149,13 @@ class Plan:
         def tampered(data: EvaluationSet, _: Path) -> Result:
             return {"rows": weather_rows(load(home).network, data)}
 
-        pieces = [self._piece(f"pretrain/{own}", year, train, rate=rate, keeps=(WEIGHTS,))]
+        pieces = [self._piece(f"pretrain/{own}", year, train, objective=objective, rate=rate, keeps=(WEIGHTS,))]
         if not masked:
-            pieces.append(self._piece(f"forecast/{own}", year, forecast, rate=rate))
+            pieces.append(self._piece(f"forecast/{own}", year, forecast, objective=objective, rate=rate))
         if more:
-            pieces.append(self._piece(f"missing/{own}", year, missing, rate=rate))
+            pieces.append(self._piece(f"missing/{own}", year, missing, objective=objective, rate=rate))
         if more and objective == "mm-vsf":
-            pieces.append(self._piece(f"weather/{own}", year, tampered, rate=rate))
+            pieces.append(self._piece(f"weather/{own}", year, tampered, objective=objective, rate=rate))
         return pieces
 
     def _oracle(self, data: EvaluationSet, _: Path) -> Result:
@@ -168,12 +179,21 @@ class Plan:
         return {**found, "rows": network_rows(network, data, "convlstm", weather=True)}
 
     def _piece(
-        self, name: str, year: int, work: Work, *, rate: float | None = None, keeps: tuple[str, ...] = ()
+        self,
+        name: str,
+        year: int,
+        work: Work,
+        *,
+        objective: str | None = None,
+        rate: float | None = None,
+        keeps: tuple[str, ...] = (),
     ) -> Piece:
-        """`rate` is that of the network's training, where there is one."""
+        """`objective` and `rate` are those of the network's training, where there is one."""
         own = self.settings
         kinds = {"rate": own.of_training, "pretrain": own.of_training}
         settings = {"cube": self.cube.identity, "rate": rate, **kinds.get(name.split("/")[0], own.of_judging)}
+        if objective is not None:
+            settings["objective"] = asdict(OBJECTIVES[objective])
         return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
 
     def _data(self, year: int) -> EvaluationSet:

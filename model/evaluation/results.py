@@ -17,7 +17,7 @@ from .runner import Result
 from .sections import NAMES, SETS, Section, Table
 from .settings import CLAIM
 from .tally import ALL, COVERS, Row
-from .weather import VARIANTS
+from .weather import AS_IT_IS, OTHER_GAPS, VARIANTS
 
 LEAD_NAMES = tuple(map(lead_name, LEADS))
 FORECASTERS = (*BASELINES, "convlstm", "sm-vsf", "kg-vsf", "mm-vsf", *ORACLES)
@@ -32,12 +32,20 @@ class Findings:
     results: Sequence[Result]
     control: Sequence[Result] = ()
     few: Sequence[int] = ()
+    classes: Sequence[str] = ()
+    """Names of the crop classes."""
     rows: list[Row] = field(init=False)
     control_rows: list[Row] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", flatten(self.results))
         object.__setattr__(self, "control_rows", flatten(self.control))
+
+    @property
+    def few_done(self) -> str:
+        """Those of the `few` years that there are results of."""
+        done = {row["held_out"] for row in self.rows if row["piece"] == "forecast"}
+        return " and ".join(str(year) for year in self.few if year in done) or "none yet"
 
     def sections(self) -> list[Section]:
         """All sections that there are rows for."""
@@ -50,18 +58,20 @@ class Findings:
             of_weather(self),
             of_control(self),
             of_missing(self),
-            crop_section(self.rows, self.few),
+            crop_section(self.rows, self.few, self.classes),
         ]
         return [section for section in made if section is not None]
 
 
 def flatten(results: Iterable[Result]) -> list[Row]:
-    """The rows of all pieces, each with the kind of its piece and its seed (0 for what has none)."""
+    """The rows of all pieces, each with the kind of its piece, the year that was held out, and the seed (0 for what has
+    none)."""
     rows = []
     for result in results:
-        kind, *_, last = str(result["piece"]).split("/")
-        seed = int(last) if last.isdigit() else 0
-        rows += [{"piece": kind, "seed": seed, **row} for row in result.get("rows", ())]
+        kind, year, *_, last = str(result["piece"]).split("/")
+        if result.get("rows"):
+            own = {"piece": kind, "held_out": int(year), "seed": int(last) if last.isdigit() else 0}
+            rows += [{**own, **row} for row in result["rows"]]
     return rows
 
 
@@ -75,50 +85,81 @@ def name_of(method: str) -> str:
 
 def claims(found: Findings) -> Section | None:
     """Is MM-VSF better than each of the others, over all held-out years?"""
-    ours = pick(found.rows, piece="forecast", method="mm-vsf", variable="mean", cover=ALL)
-    if not ours:
+    base = pick(found.rows, piece="forecast", set=YEARS)
+    if not pick(base, method="mm-vsf"):
         return None
-    rows = []
-    for method in ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf"):
-        theirs = pick(found.rows, piece="forecast", method=method, variable="mean", cover=ALL)
-        for part in YEARS:
-            a, b = pick(theirs, set=part), pick(ours, set=part)
-            a, b = _common_seeds(a, b)
-            gain, share = difference(a, b), relative_gain(a, b)
-            if gain is not None and share is not None:
-                rows.append(
-                    [name_of(method), SETS[part], gain.text(), share_text(share), str(gain.units), _verdict(gain)]
-                )
+    others = ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf")
+    head = [
+        "other method",
+        "held-out set",
+        "difference",
+        "share of its error",
+        "years",
+        "site-years",
+        "MM-VSF is better",
+    ]
+    every = [
+        row for other in others for part in YEARS for row in _comparison(base, other, part, "mean", ALL, [SETS[part]])
+    ]
+    head_2 = ["other method", "of", "pixels", *head[2:]]
+    apart = [
+        row
+        for other in ("sm-vsf", "convlstm")
+        for variable in ("mean", "ndvi")
+        for cover in COVERS
+        for row in _comparison(
+            base, other, YEARS, variable, cover, ["all bands" if variable == "mean" else "NDVI", cover]
+        )
+    ]
+    apart += [
+        row
+        for other in ("sm-vsf", "convlstm")
+        for row in _comparison(base, other, YEARS, "ndvi", ALL, ["NDVI", "all pixels"])
+    ]
     control = _control_gain(found)
-    text = "Mean squared error of the forecast, in units of each band's training variance, all leads together."
+    text = (
+        "Mean squared error, in units of each band's training variance (of NDVI: in NDVI), all leads together, pixels"
+        " counting alike. Intervals are 95 %, drawn over years and then over places in them; seeds are averaged before."
+        f" With fewer than {LEAST_YEARS} held-out years no verdict is given: years differ more than places do. The"
+        " second table takes both held-out sets together, vegetated (an observed NDVI of 0.4 and more) and bare"
+        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and most of the weather's worth is wet"
+        " soil."
+    )
     if control is not None:
         text += f" In the control, where weather moves nothing, SM-VSF's error less MM-VSF's is {control.text()}."
     return Section(
         "Does MM-VSF forecast better?",
-        text + " Intervals are 95 %, drawn over years and then over places in them.",
+        text,
         [
-            Table(
-                "Error of the other method less that of MM-VSF",
-                ["other method", "held-out set", "difference", "share of its error", "site-years", "MM-VSF is better"],
-                rows,
-            )
+            Table("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
+            Table("The same by what is forecast and on which pixels", head_2, apart),
         ],
     )
 
 
+LEAST_YEARS = 4
+
+
+def _comparison(
+    base: Sequence[Row], other: str, part: str | tuple[str, ...], variable: str, cover: str, words: list[str]
+) -> list[list[str]]:
+    """A row of a table of comparisons; none where there is nothing to compare."""
+    own = pick(base, set=part, variable=variable, cover=cover)
+    pair = pick(own, method=other), pick(own, method="mm-vsf")
+    gain, share = difference(*pair), relative_gain(*pair)
+    if gain is None or share is None:
+        return []
+    digits = 4 if variable == "ndvi" else 3
+    cells = [gain.text(digits), share_text(share), str(gain.years), str(gain.units), _verdict(gain)]
+    return [[name_of(other), *words, *cells]]
+
+
 def _verdict(gain: Interval) -> str:
+    if gain.years < LEAST_YEARS:
+        return "–"
     if not gain.excludes_zero:
         return "not decided"
     return "yes" if gain.value > 0 else "no: worse"
-
-
-def _common_seeds(a: Sequence[Row], b: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows of years and seeds that both have; what has no seed (a baseline) is paired with all."""
-    if all(row["seed"] == 0 for row in a):
-        return list(a), list(b)
-    keys = {(row["year"], row["seed"]) for row in a} & {(row["year"], row["seed"]) for row in b}
-    first, second = ([row for row in rows if (row["year"], row["seed"]) in keys] for rows in (a, b))
-    return first, second
 
 
 def share_text(share: Interval) -> str:
@@ -140,7 +181,13 @@ def by_lead(found: Findings) -> Section | None:
         rows = []
         for method in FORECASTERS:
             own = pick(
-                found.rows, piece="forecast", method=method, set=part, variable="mean", cover=ALL, year=tuple(found.few)
+                found.rows,
+                piece="forecast",
+                method=method,
+                set=part,
+                variable="mean",
+                cover=ALL,
+                held_out=tuple(found.few),
             )
             if own:
                 cells = [_cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES] + [_cell(own, "mse")]
@@ -150,10 +197,25 @@ def by_lead(found: Findings) -> Section | None:
     if not tables:
         return None
     text = (
-        f"Held-out years {_listed(found.few)}; mean over bands in units of each band's training variance; ± is the"
-        " standard deviation of single trainings. Every method is judged on the same pixels."
+        f"Held-out years {found.few_done}, which count alike; mean over bands in units of each band's training"
+        " variance; ± is the standard deviation of single trainings within a year. Every method is judged on the same"
+        " pixels of a year. Climatology and previous year know the place itself, in training years (of a new place: its"
+        " other years); the year before the first is the year after it. The oracle knows the simulated fields;"
+        " without the gap's weather it gives the mean of what each of the other years' weather would make of them."
     )
+    tables.append(_ndvi_by_lead(found))
     return Section("Forecast error by days ahead", text, tables)
+
+
+def _ndvi_by_lead(found: Findings) -> Table:
+    rows = []
+    for method in FORECASTERS:
+        own = pick(found.rows, piece="forecast", method=method, set=YEARS, variable="ndvi", cover=ALL)
+        own = pick(own, held_out=tuple(found.few))
+        if own:
+            cells = [_cell(pick(own, lead=lead), "rmse") for lead in LEAD_NAMES] + [_cell(own, "rmse")]
+            rows.append([name_of(method), *cells])
+    return Table("RMSE of NDVI by days ahead, held-out years", ["method", *LEAD_NAMES, ALL_LEADS], rows)
 
 
 def of_ndvi(found: Findings) -> Section | None:
@@ -164,7 +226,13 @@ def of_ndvi(found: Findings) -> Section | None:
         rows = []
         for method in FORECASTERS:
             own = pick(
-                found.rows, piece="forecast", method=method, set=part, variable="ndvi", cover=ALL, year=tuple(found.few)
+                found.rows,
+                piece="forecast",
+                method=method,
+                set=part,
+                variable="ndvi",
+                cover=ALL,
+                held_out=tuple(found.few),
             )
             if own:
                 rows.append([name_of(method), *(_cell(own, score) for score in scores)])
@@ -180,7 +248,7 @@ def of_ndvi(found: Findings) -> Section | None:
 
 
 def by_band(found: Findings) -> Section | None:
-    own = pick(found.rows, piece="forecast", set="new_year", cover=ALL, year=tuple(found.few))
+    own = pick(found.rows, piece="forecast", set="new_year", cover=ALL, held_out=tuple(found.few))
     bands = [name for name in dict.fromkeys(row["variable"] for row in own) if name != "mean"]
     rows = []
     for method in FORECASTERS:
@@ -198,11 +266,10 @@ def by_year(found: Findings) -> Section | None:
     base = pick(found.rows, piece="forecast", set="new_year", variable="mean", cover=ALL)
     methods = ("persistence", "previous year", "climatology", *CLAIM)
     rows = []
-    for year in sorted({row["year"] for row in base}):
-        own = pick(base, year=year)
+    for year in sorted({row["held_out"] for row in base}):
+        own = pick(base, held_out=year)
         cells = [_cell(pick(own, method=method), "mse") for method in methods]
-        pair = _common_seeds(pick(own, method=CLAIM[0]), pick(own, method=CLAIM[1]))
-        gain = relative_gain(*pair) if all(pair) else None
+        gain = relative_gain(pick(own, method=CLAIM[0]), pick(own, method=CLAIM[1]))
         rows.append([str(year), *cells, "–" if gain is None else f"{100 * gain.value:.0f} %"])
     if not rows:
         return None
@@ -231,28 +298,31 @@ def of_weather(found: Findings) -> Section | None:
     tables += _oracle_tables(found)
     text = (
         "One trained network, asked again with other weather, or without its past. Held-out years, known and new places"
-        " together. Vegetated is an observed NDVI of 0.4 and more on the target day, bare one below 0.25. Weather after"
-        " the target cannot reach a forecast: the recurrence runs forward and is read on the morning of the target day."
+        " together. With other years' weather in the gap the forecast is the mean over those years, as the oracle"
+        " without the gap's weather is; usual weather is their mean day by day, which drizzles every day and is like"
+        " no year; with the origin's image only, pixels that were cloudy in it are guessed from their neighbours."
+        " Weather after the target cannot reach a forecast: the recurrence runs forward and is read on the morning of"
+        " the target day."
     )
     return Section("Is the weather used?", text, tables)
 
 
 def _oracle_tables(found: Findings) -> list[Table]:
     """How much of what the gap's weather can tell the model captures."""
-    base = pick(found.rows, variable="mean", set=YEARS, year=tuple(found.few))
+    base = pick(found.rows, variable="mean", set=YEARS, held_out=tuple(found.few))
     rows = []
     for cover in (ALL, *COVERS):
         picked = {
             name: pick(base, piece=piece, method=name, cover=cover)
-            for piece, name in (("forecast", "sm-vsf"), ("forecast", "mm-vsf"), ("weather", "usual weather in the gap"),
-                               ("weather", "as it is"), *(("forecast", name) for name in ORACLES))
+            for piece, name in (("forecast", "sm-vsf"), ("forecast", "mm-vsf"), ("weather", OTHER_GAPS),
+                               ("weather", AS_IT_IS), *(("forecast", name) for name in ORACLES))
         }  # fmt: skip
         if not all(picked.values()):
             continue
         oracle = picked[ORACLES[1]], picked[ORACLES[0]]
         shares = [
             captured(picked["sm-vsf"], picked["mm-vsf"], *oracle),
-            captured(picked["usual weather in the gap"], picked["as it is"], *oracle),
+            captured(picked[OTHER_GAPS], picked[AS_IT_IS], *oracle),
         ]
         gain = difference(*oracle)
         cells = ["–" if share is None else share_text(share) for share in shares]
@@ -263,7 +333,7 @@ def _oracle_tables(found: Findings) -> list[Table]:
         "pixels",
         "oracle's gain from the gap's weather",
         "MM-VSF over SM-VSF",
-        "MM-VSF over itself with usual weather",
+        "MM-VSF over itself with other years' weather",
     ]
     return [Table("Gain in mean squared error, and the model's as a share of the oracle's", head, rows)]
 
@@ -285,8 +355,10 @@ def of_control(found: Findings) -> Section | None:
         " make no difference here."
     )
     if gain is not None:
-        outcome = "cannot be told from zero" if not gain.excludes_zero else "can be told from zero"
-        text += f" SM-VSF's error less MM-VSF's is {gain.text()}: it {outcome}."
+        text += f" SM-VSF's error less MM-VSF's is {gain.text()} ({gain.years} years, {gain.units} site-years)"
+        real = pick(found.rows, piece="forecast", variable="mean", cover=ALL, set=YEARS, held_out=tuple(found.few))
+        there = difference(pick(real, method=CLAIM[0]), pick(real, method=CLAIM[1]))
+        text += "." if there is None else f"; in the sandbox it is {there.text()} in the same years."
     return Section(
         "The control", text, [Table("Mean squared error by days ahead", ["method", *LEAD_NAMES, ALL_LEADS], table)]
     )
@@ -314,7 +386,3 @@ def of_missing(found: Findings) -> Section | None:
 def _cell(rows: Sequence[Row], score: str, digits: int = 3) -> str:
     found = over_seeds(rows, score)
     return "–" if found is None else found.text(digits)
-
-
-def _listed(values: Sequence[int]) -> str:
-    return " and ".join(map(str, values))

@@ -6,12 +6,14 @@ import json
 import multiprocessing
 import os
 import platform
+import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,38 +65,42 @@ def run_plan(make: Callable[[], Planned], *, workers: int = 1, deadline: float |
     two, so two trainings side by side take half the time. Raises what a piece raises; what was done is kept.
     """
     plan = make()
-    stages = [[_left(plan.folder, chain) for chain in stage] for stage in plan.stages()]
-    todo = sum(len(chain) for stage in stages for chain in stage)
-    if not todo:
-        return
-    with (
-        Progress(TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[last]}"),
-                 TimeElapsedColumn(), console=console) as bar,
-    ):  # fmt: skip
-        task = bar.add_task("", total=todo, last="")
-
-        def done(names: Sequence[str]) -> None:
-            bar.update(task, advance=len(names), last=names[-1] if names else "")
-
-        for number, stage in enumerate(stages):
-            if workers == 1:
-                for place, chain in enumerate(stage):
-                    if chain:
-                        done(_do_chain(make, number, place, deadline))
-                continue
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, context, _share_processors, (workers,)) as pool:
-                running = [
-                    pool.submit(_do_chain, make, number, place, deadline) for place, chain in enumerate(stage) if chain
-                ]
-                try:
-                    for future in as_completed(running):
-                        done(future.result())
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+    bar = Progress(TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[last]}"),
+                   TimeElapsedColumn(), console=console)  # fmt: skip
+    task = bar.add_task("", total=None, last="")
+    started = 0
+    for number in range(len(plan.stages())):
+        # Only now: what a stage needs to know of itself may come from the stages before.
+        stage = [chain for chain in plan.stages()[number] if _left(plan.folder, chain)]
+        if not stage:
+            continue
+        started += sum(len(_left(plan.folder, chain)) for chain in stage)
+        bar.update(task, total=started)
+        bar.start()
+        try:
+            for names in _do_stage(make, [chain[0].name for chain in stage], workers, deadline):
+                bar.update(task, advance=len(names), last=names[-1] if names else "")
+        finally:
+            bar.stop()
     if deadline is not None and any(_left(plan.folder, chain) for stage in plan.stages() for chain in stage):
         console.print("the time is up and pieces are left; run again to go on")
+
+
+def _do_stage(
+    make: Callable[[], Planned], names: Sequence[str], workers: int, deadline: float | None
+) -> Iterator[list[str]]:
+    """The names of the pieces that were done, chain by chain; `names` are those of the chains' first pieces."""
+    if workers == 1:
+        yield from (_do_chain(make, name, deadline) for name in names)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _share_processors, (workers,)) as pool:
+        running = [pool.submit(_do_chain, make, name, deadline) for name in names]
+        try:
+            yield from (future.result() for future in as_completed(running))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _left(folder: Path, chain: Chain) -> list[Piece]:
@@ -111,10 +117,11 @@ def _planned(make: Callable[[], Planned]) -> Planned:
     return make()
 
 
-def _do_chain(make: Callable[[], Planned], stage: int, place: int, deadline: float | None) -> list[str]:
-    """Names of the pieces that were done."""
+def _do_chain(make: Callable[[], Planned], first: str, deadline: float | None) -> list[str]:
+    """Names of the pieces that were done of the chain whose first piece has that name."""
     plan, names = _planned(make), []
-    for piece in _left(plan.folder, plan.stages()[stage][place]):
+    chain = next(chain for stage in plan.stages() for chain in stage if chain[0].name == first)
+    for piece in _left(plan.folder, chain):
         if deadline is not None and time.time() > deadline:
             break
         _do(piece, plan.folder)
@@ -150,6 +157,7 @@ def _do(piece: Piece, folder: Path) -> None:
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
+        "program": program(),
         **found,
     }
     path = _file(folder, piece)
@@ -161,6 +169,20 @@ def _do(piece: Piece, folder: Path) -> None:
 
 def _file(folder: Path, piece: Piece) -> Path:
     return folder / f"{piece.name}.json"
+
+
+def program() -> str:
+    """Version and commit of the program, marked where files were changed since, and of torch."""
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty=, with changes", "--abbrev=10", "--exclude=*"],
+            capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+        commit = f", commit {found.stdout.strip()}"
+    except (OSError, subprocess.SubprocessError):
+        commit = ""
+    return f"mmvsf {version('mmvsf')}{commit}, torch {torch.__version__}"
 
 
 def machine() -> str:

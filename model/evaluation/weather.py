@@ -31,9 +31,13 @@ class UsualWeather:
     def __init__(self, reader: WindowReader, years: tuple[int, ...]) -> None:
         self.reader, self.years = reader, years
 
+    def others(self, item: Item) -> list[Floats]:
+        """(D, V) each: the weather of the training years but the item's own."""
+        return [self.other_year(item, year) for year in self.years if year != item.window.year]
+
     def of(self, item: Item) -> Floats:
-        """(D, V) beside the item's own series."""
-        mean: Floats = np.mean([self.other_year(item, year) for year in self.years], 0, dtype=np.float32)
+        """(D, V): their mean."""
+        mean: Floats = np.mean(self.others(item), 0, dtype=np.float32)
         return mean
 
     def smooth(self, item: Item) -> Floats:
@@ -69,24 +73,29 @@ def usual_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
 
 def other_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
     """The weather of one of the training years."""
-    year = usual.years[item.window.year % len(usual.years)]
-    return run_one(network, collate([replace(item.sample, weather=usual.other_year(item, year))]))
+    others = usual.others(item)
+    other = others[item.window.year % len(others)]
+    return run_one(network, collate([replace(item.sample, weather=other)]))
 
 
-def usual_gap(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
-    """The real weather up to the day before the origin, and the usual weather from then on."""
-    sample, instead = item.sample, usual.smooth(item)
+def other_gaps(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """The real weather up to the day before the origin, and from then on that of each training year: the mean of the
+    forecasts, as the oracle without the gap's weather makes it."""
+    likely: Floats = np.mean([_other_gap(network, item, series) for series in usual.others(item)], 0, dtype=np.float32)
+    return likely
+
+
+def _other_gap(network: MMVSF, item: Item, instead: Floats) -> Floats:
+    sample = item.sample
     known = sample.days[sample.origin] - sample.weather_start
     real = np.arange(len(instead)) < known[:, None]
     series = torch.from_numpy(np.where(real[..., None], sample.weather, instead).astype(np.float32))
 
     def forecast(batch: Batch) -> Tensor:
         encoded = network.encode(batch)
-        pairs = len(series)
+        pairs, device = len(series), batch.weather.device
         memory = network.weather(
-            series.to(batch.weather),
-            batch.weather_start.expand(pairs),
-            torch.arange(pairs, device=batch.weather.device),
+            series.to(batch.weather), batch.weather_start.expand(pairs), torch.arange(pairs, device=device)
         )
         # One sample a pair, since each has weather of its own; they share the images.
         each = replace(
@@ -119,21 +128,24 @@ def last_image_only(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
 
 Variant = Callable[[MMVSF, Item, UsualWeather], Floats]
 
+AS_IT_IS, OTHER_GAPS = "as it is", "other years' weather in the gap"
 VARIANTS: dict[str, Variant] = {
-    "as it is": as_it_is,
+    AS_IT_IS: as_it_is,
     "mean weather": mean_weather,
     "usual weather": usual_weather,
     "another year's weather": other_weather,
-    "usual weather in the gap": usual_gap,
-    "last image only": last_image_only,
+    OTHER_GAPS: other_gaps,
+    "origin's image only": last_image_only,
 }
 
 
 def weather_rows(network: MMVSF, data: EvaluationSet) -> list[Row]:
-    """Errors of every variant; the `method` of a row is the variant's name."""
+    """Errors of every variant in the held-out year; the `method` of a row is the variant's name."""
     usual = UsualWeather(data.reader, data.fold.years_of(data.cube, Split.TRAIN))
     tallies = Tallies(data.reader.normalisation)
     for item in data.items:
+        if item.window.year != data.year:
+            continue
         for name, variant in VARIANTS.items():
             tallies.add(item, name, variant(network, item, usual))
     return tallies.rows(year=data.year)

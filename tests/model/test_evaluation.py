@@ -31,7 +31,7 @@ from mmvsf.model.evaluation.runner import Piece, results_of, run_plan
 from mmvsf.model.evaluation.seasons import HeadOptions
 from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import Row, Tallies, Tally
-from mmvsf.model.evaluation.weather import VARIANTS, UsualWeather
+from mmvsf.model.evaluation.weather import OTHER_GAPS, VARIANTS, UsualWeather, _other_gap
 from mmvsf.model.mapper import MappingOptions
 from mmvsf.model.network import MMVSF, NetworkConfig
 
@@ -156,7 +156,7 @@ def test_with_the_usual_weather_everywhere_only_the_gap_could_differ(judged: Eva
     usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
     item = judged.items[0]
     changed = replace(item, sample=replace(item.sample, weather=usual.smooth(item)))
-    in_gap = VARIANTS["usual weather in the gap"](network, changed, usual)
+    in_gap = _other_gap(network, changed, usual.smooth(item))
     np.testing.assert_allclose(in_gap, VARIANTS["usual weather"](network, item, usual), atol=2e-2)
 
 
@@ -166,7 +166,7 @@ def test_the_gap_begins_on_the_day_of_the_origin(judged: EvaluationSet, network:
     item = judged.items[0]
     one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
     origin = int(one.days[one.origin[0]]) - one.weather_start
-    variant = VARIANTS["usual weather in the gap"]
+    variant = VARIANTS[OTHER_GAPS]
     base = variant(network, replace(item, sample=one), usual)
     for day, seen in ((origin, False), (origin - 1, True)):
         weather = one.weather.copy()
@@ -229,7 +229,7 @@ def test_the_convlstm_looks_forward_only(judged: EvaluationSet) -> None:
 def rows_of(year: int, block: str, seed: int, error: float, n: int = 100) -> Row:
     tally = Tally()
     tally.sums.add(np.full(n, error), np.zeros(n))
-    return {"year": year, "block": block, "seed": seed, **tally.row()}
+    return {"year": year, "held_out": year, "block": block, "seed": seed, **tally.row()}
 
 
 def test_intervals_are_over_site_years() -> None:
@@ -245,7 +245,14 @@ def test_intervals_are_over_site_years() -> None:
     assert half is not None and half.value == pytest.approx(0.75)
     assert interval([units_of(worse), {}], lambda mse: mse[0]) is None
     seeds = over_seeds(better, "mse")
-    assert seeds is not None and (seeds.mean, seeds.deviation, seeds.seeds) == pytest.approx((1, 0, 2))
+    assert seeds is not None and (seeds.mean, seeds.deviation, seeds.years) == (pytest.approx(1), 0, (1, 2, 3))
+    # A year with more seeds counts no more than another.
+    uneven = [rows_of(1, "a", 0, 1.0), rows_of(1, "a", 1, 2.0), rows_of(2, "a", 0, 0.0)]
+    found = over_seeds(uneven, "mse")
+    assert found is not None and found.mean == pytest.approx(1.25) and found.deviation == pytest.approx(4.5**0.5)
+    # Only trainings that both have are compared: year 2 with seed 0, year 1 with seeds 0 and 1.
+    paired = difference([*uneven, rows_of(1, "a", 2, 9.0)], [rows_of(y, "a", s, 0.0) for y in (1, 2) for s in (0, 1)])
+    assert paired is not None and paired.value == pytest.approx(1.25) and paired.years == 2
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
 from mmvsf.model.network import MMVSF, SIZES, NetworkConfig, from_patches, to_patches
-from mmvsf.model.objectives import OBJECTIVES, Objective, uniform_keep
+from mmvsf.model.objectives import OBJECTIVES, Objective, hidden_patches, uniform_keep
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")
@@ -329,6 +329,22 @@ def test_loss_counts_valid_pixels_only(network: MMVSF, batch: Batch) -> None:
         torch.testing.assert_close(loss, expected)
         nothing = replace(batch, target_valid=torch.zeros_like(batch.target_valid))
         assert objective(network, nothing, generator, 0.0) == 0
+
+
+def test_reconstruction_is_judged_on_hidden_patches_alone() -> None:
+    batch = make_batch()
+    b, t, _, h, w = batch.images.shape
+    keep = torch.tensor([0, 3]).expand(b, t, 2)
+    asked = hidden_patches(batch, keep, 4)
+    assert torch.equal(asked.target, batch.images) and torch.equal(asked.target_day, batch.image_days)
+    side = w // 4
+    for patch in range((h // 4) * side):
+        rows, columns = (
+            slice(4 * (patch // side), 4 * (patch // side) + 4),
+            slice(4 * (patch % side), 4 * (patch % side) + 4),
+        )
+        own, valid = asked.target_valid[:, :, rows, columns], batch.valid[:, :, rows, columns]
+        assert not own.any() if patch in (0, 3) else torch.equal(own, valid)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=list(OBJECTIVES))
