@@ -12,13 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
+from mmvsf.datasets.location import Location, ensure_reachable, local_folder, location
+
 app = typer.Typer()
 console = Console()
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
-DataDir = Annotated[Path, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of archives and cubes.")]
+DataDir = Annotated[
+    str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
-CubeArgument = Annotated[Path, typer.Argument(help="Path of a cube.")]
+CubeArgument = Annotated[str, typer.Argument(help="Path of a cube, or s3://BUCKET/PREFIX/REGION.zarr.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
@@ -26,7 +30,7 @@ SourceOption = Annotated[
 BlocksOption = Annotated[int | None, typer.Option("--blocks", min=1, help="Only the first so many blocks, as a trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-DATA_DIR, RUNS_DIR = Path("data"), Path("runs")
+DATA_DIR, RUNS_DIR = "data", Path("runs")
 
 
 @app.command()
@@ -63,16 +67,17 @@ def plan(
     from .simulate import ensure_archive
 
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, _talk(as_json))
-    prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
+    prepared = prepare(region, place, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
         from .report.plan import write_page, write_picture
 
         if html is not None:
-            write_page(prepared, shown, data_dir, html)
+            write_page(prepared, shown, local_folder(place), html)
         if png is not None:
-            write_picture(prepared, shown, data_dir, png)
+            write_picture(prepared, shown, local_folder(place), png)
     if as_json:
         typer.echo(json.dumps(shown.facts))
         return
@@ -100,12 +105,13 @@ def dataset(
     from .execute import executor
     from .preview import preview, tables
     from .simulate import ensure_archive
-    from .space import folder_bytes
+    from .space import stored_bytes
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, _talk(as_json))
-    prepared = prepare(region, data_dir, source=source, blocks=blocks)
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
+    prepared = prepare(region, place, source=source, blocks=blocks)
     if not as_json:
         console.print(tables(prepared, preview(prepared, count), count))
     with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
@@ -127,7 +133,7 @@ def dataset(
         "failed": summary.failed,
         "completeness": summary.completeness,
         "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(folder_bytes(prepared.cube) / 1e6, 1),
+        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
     }
     if as_json:
         typer.echo(json.dumps(facts))
@@ -148,7 +154,7 @@ def check(cube: CubeArgument, as_json: AsJson = False) -> None:
     """Verify a cube's structure, ranges, coverage and metadata."""
     from .check import check_cube
 
-    report = check_cube(cube)
+    report = check_cube(location(cube))
     if as_json:
         typer.echo(json.dumps({"checks": [[c.name, c.ok, c.detail] for c in report.checks]}))
     else:
@@ -171,7 +177,7 @@ def explain(
     """Name the scene that a pixel came from, or the reason there is none."""
     from .explain import explain_pixel
 
-    found = explain_pixel(cube, day, x, y, lonlat=lonlat)
+    found = explain_pixel(location(cube), day, x, y, lonlat=lonlat)
     typer.echo(json.dumps(found.facts) if as_json else found.sentence)
 
 
@@ -181,8 +187,9 @@ def digest(cube: CubeArgument) -> None:
     from mmvsf.datasets.cube import Cube
     from mmvsf.datasets.cube import digest as cube_digest
 
-    Cube.open(cube)
-    typer.echo(cube_digest(cube))
+    place = location(cube)
+    Cube.open(place)
+    typer.echo(cube_digest(place))
 
 
 @app.command()
@@ -196,7 +203,7 @@ def export(
     """Write a day, or a year's labels, as a Cloud-Optimized GeoTIFF that any GIS opens."""
     from .export import export_geotiff
 
-    export_geotiff(cube, out, what, day, year)
+    export_geotiff(location(cube), out, what, day, year)
     typer.echo(f"{out}")
 
 
@@ -213,7 +220,7 @@ def report(
     from .report import write_report
 
     name = load_region(region)[0].name
-    page = write_report(cube_path(name, data_dir), runs_dir / name)
+    page = write_report(cube_path(name, location(data_dir)), runs_dir / name)
     typer.echo(f"{page}")
 
 
@@ -230,7 +237,14 @@ def summary(
     from .summary import summary_tables
 
     name = load_region(region)[0].name
-    console.print(summary_tables(cube_path(name, data_dir), runs_dir / name))
+    console.print(summary_tables(cube_path(name, location(data_dir)), runs_dir / name))
+
+
+def _place(data_dir: str) -> Location:
+    """The place of `--data-dir`, a bucket only if it answers."""
+    place = location(data_dir)
+    ensure_reachable(place)
+    return place
 
 
 def _talk(as_json: bool) -> Console:

@@ -61,7 +61,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables)
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
-    if free < disk:
+    if free is not None and free < disk:
         warnings.append(f"the cube will need about {megabytes(disk)}, and {megabytes(free)} are free")
     warnings += [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     facts = {
@@ -81,7 +81,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "remote": is_remote(imagery),
         "read_megabytes": round(fetched / 1e6, 1),
         "disk_megabytes": round(disk / 1e6, 1),
-        "free_megabytes": round(free / 1e6),
+        "free_megabytes": None if free is None else round(free / 1e6),
         "minutes": round(seconds / 60, 1),
         "label_years": list(label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
@@ -151,8 +151,11 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
         table.add_row(f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n))
     table.add_row("(day, block) units", str(facts["block_days"]))
     table.add_row("to download" if facts["remote"] else "to read", f"about {megabytes(facts['read_megabytes'] * 1e6)}")
-    disk, free = (megabytes(facts[f"{key}_megabytes"] * 1e6) for key in ("disk", "free"))
-    table.add_row("on disk", f"about {disk}; {free} are free")
+    disk, free = megabytes(facts["disk_megabytes"] * 1e6), facts["free_megabytes"]
+    if free is None:
+        table.add_row("in the bucket", f"about {disk}")
+    else:
+        table.add_row("on disk", f"about {disk}; {megabytes(free * 1e6)} are free")
     pace = " at 100 Mbit/s" if facts["remote"] else ""
     table.add_row("time", f"about {facts['minutes']} minutes with {workers} worker{'s' * (workers > 1)}{pace}")
     table.add_row("weather", f"{facts['weather_days']} days of {', '.join(plan.region.weather.variables)}")

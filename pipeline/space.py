@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.location import Location, objects
 
 BYTES_PER_UNIT_PIXEL = 7.2
 """Of a (day, block) unit: six int16 bands and the mask, compressed. An upper bound: the simulated cube takes 5.1, since
@@ -22,23 +23,25 @@ def cube_bytes(grid: Grid, units: int, label_years: int, weather_days: int, vari
     return round(units * block * BYTES_PER_UNIT_PIXEL + labels + weather_days * rows * columns * variables * 4)
 
 
-def free_bytes(path: Path) -> int:
-    """Free bytes of the disk that a path is or will be on."""
-    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+def free_bytes(place: Location) -> int | None:
+    """Free bytes of the disk that a path is or will be on; None for a bucket, which has no end."""
+    if not isinstance(place, Path):
+        return None
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     return shutil.disk_usage(existing).free
 
 
-def folder_bytes(path: Path) -> int:
-    """Bytes of all files in a folder; 0 where there is none."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def stored_bytes(place: Location) -> int:
+    """Bytes of all files or objects of a place; 0 where there is none."""
+    return sum(size for _, size in objects(place))
 
 
-def ensure_space(path: Path, needed: int) -> None:
+def ensure_space(place: Location, needed: int) -> None:
     """Raise InputError unless the disk of a path has `needed` bytes left."""
-    free = free_bytes(path)
-    if free < needed:
+    free = free_bytes(place)
+    if free is not None and free < needed:
         raise InputError(
-            f"{path} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
+            f"{place} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
             " another --data-dir, or build less of it (--blocks, area.sample, period)"
         )
 

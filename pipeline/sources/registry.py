@@ -49,9 +49,9 @@ def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> 
         return EarthEngineWeather(options.collection, weather_bounds(grid))
     if options.source == "gridmet":
         url = os.environ.get("GRIDMET_URL", GRIDMET)
-        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", url)
+        return GridMet(weather_bounds(grid), _cache(data_dir, "gridmet"), url)
     if options.source == "meteostat":
-        return MeteostatStations(weather_bounds(grid), data_dir.absolute() / "cache/meteostat")
+        return MeteostatStations(weather_bounds(grid), _cache(data_dir, "meteostat"))
     raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
 
 
@@ -64,10 +64,15 @@ def label_source(region: Region, recipe: Path, data_dir: Path) -> LabelSource | 
         legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
         return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
     if options.source == "cdl":
-        return CropScapeLabels(data_dir.absolute() / "cache/cdl", os.environ.get("CROPSCAPE_URL", CROPSCAPE))
+        return CropScapeLabels(_cache(data_dir, "cdl"), os.environ.get("CROPSCAPE_URL", CROPSCAPE))
     if options.source == "earthengine":
         return EarthEngineLabels(options.years)
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")
+
+
+def _cache(data_dir: Path, name: str) -> Path:
+    """The folder for the downloads of a source. A home (`~`) is left to each machine that runs."""
+    return (data_dir if data_dir.parts[:1] == ("~",) else data_dir.absolute()) / "cache" / name
 
 
 def requirements_of(*sources: object) -> tuple[Requirement, ...]:
