@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .s3 import S3Path, reaching
+from .s3 import S3Path
+from .s3_client import reaching
 
 Location = Path | S3Path
 """Both have `/`, `name`, `with_name`, `is_file`, `is_dir`, `exists`, `read_bytes`, `read_text` and `unlink`."""
@@ -59,7 +60,7 @@ def kvstore(where: Location) -> dict[str, Any]:
 
 def store_errors(where: Location) -> AbstractContextManager[object]:
     """Errors of zarr-python's reads and writes in one line; those of a disk are so already."""
-    return nullcontext() if isinstance(where, Path) else reaching(where)
+    return nullcontext() if isinstance(where, Path) else reaching(where.bucket)
 
 
 def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
