@@ -47,9 +47,12 @@ class S3Path:
     def name(self) -> str:
         return self.key.rpartition("/")[2]
 
+    @property
+    def parent(self) -> S3Path:
+        return S3Path(self.bucket, self.key.rpartition("/")[0])
+
     def with_name(self, name: str) -> S3Path:
-        folder, slash, _ = self.key.rpartition("/")
-        return S3Path(self.bucket, f"{folder}{slash}{name}")
+        return self.parent / name
 
     def is_file(self) -> bool:
         """Whether there is an object of this key."""

@@ -74,18 +74,24 @@ def client(bucket: str, prefix: str = "", *, patient: bool = True) -> S3Store:
 @lru_cache(maxsize=128)
 def _client(bucket: str, prefix: str, settings: Settings, retries: int) -> S3Store:
     region, provider = _identity(settings)
+    from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
-    return S3Store(
-        bucket,
-        prefix=prefix or None,
-        endpoint=settings.endpoint,
-        region=region,
-        skip_signature=settings.unsigned,
-        credential_provider=provider,
-        client_options={"allow_http": (settings.endpoint or "").startswith("http://")},
-        retry_config={"max_retries": retries, "retry_timeout": timedelta(minutes=5)},
-    )
+    try:
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
+            endpoint=settings.endpoint,
+            region=region,
+            skip_signature=settings.unsigned,
+            credential_provider=provider,
+            client_options={"allow_http": (settings.endpoint or "").startswith("http://")},
+            retry_config={"max_retries": retries, "retry_timeout": timedelta(minutes=5)},
+        )
+    except BaseError as error:
+        raise InputError(
+            f"s3://{bucket}: {_short(error)}; check AWS_ENDPOINT_URL and the other AWS_ variables"
+        ) from error
 
 
 @lru_cache(maxsize=4)
@@ -165,5 +171,9 @@ def _explained(error: Exception, bucket: str) -> Exception:
         return IncompleteError(
             f"s3://{bucket}: no S3 service answers at {host}; check AWS_ENDPOINT_URL and the network"
         )
-    reason = code[1] if code else one_line(Exception(text.partition("Debug source")[0]))
-    return OSError(errno.EIO, f"{host}: {reason}", f"s3://{bucket}")
+    return OSError(errno.EIO, f"{host}: {code[1] if code else _short(error)}", f"s3://{bucket}")
+
+
+def _short(error: Exception) -> str:
+    """The first of the many lines of an error of obstore."""
+    return one_line(Exception(str(error).partition("Debug source")[0]))

@@ -102,11 +102,15 @@ def open_pixels(root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, w
 
 
 def read_pixels(array: Any, index: Any) -> NDArray[Any]:
-    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard."""
+    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard, OSError where the
+    disk or bucket refuses."""
     try:
         return np.asarray(array[index].read().result())
     except (ValueError, RuntimeError) as error:
-        where = array.spec().kvstore.path
+        place = array.spec().kvstore.to_json()
+        where = f"s3://{place['bucket']}/{place['path']}" if "bucket" in place else place["path"]
+        if str(error).startswith(REFUSALS):
+            raise _refusal(error, where) from error
         raise InputError(
             f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`"
         ) from error
@@ -119,10 +123,18 @@ def finish_writes(writes: Iterable[Any], where: Location) -> None:
         try:
             write.result()
         except (ValueError, RuntimeError) as error:
-            found = re.search(r"os_error_code='(\d+)'", str(error))
-            number = int(found.group(1)) if found else errno.EIO
-            reason = os.strerror(number) if found else one_line(error)
-            raise OSError(number, reason, str(where)) from error
+            raise _refusal(error, str(where)) from error
+
+
+REFUSALS = ("PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
+"""How tensorstore's errors begin that say nothing of what is stored."""
+
+
+def _refusal(error: Exception, where: str) -> OSError:
+    """What tensorstore says of a disk or a bucket that refuses, without the details that follow in brackets."""
+    found = re.search(r"os_error_code='(\d+)'", str(error))
+    number = int(found.group(1)) if found else errno.EIO
+    return OSError(number, os.strerror(number) if found else one_line(error).partition(" [")[0], where)
 
 
 LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")

@@ -286,7 +286,7 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
 def _looks_like_a_cube(path: Location) -> bool:
     """Whether a folder is empty, or holds a cube or the beginning of one."""
     begun = (path / "zarr.json").is_file() or (path / "imagery").is_dir()
-    return path.is_dir() and (begun or not (isinstance(path, Path) and any(path.iterdir())))
+    return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
 
 
 def _provenance(plan: BuildPlan) -> dict[str, Any]:

@@ -10,6 +10,8 @@ same buckets.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from urllib.parse import quote, urlencode
 
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -27,14 +29,24 @@ class S3(StandIn):
         for bucket in buckets:
             self._moto.put(f"/{bucket}", base_url=self.url)
 
+    def publish(self, bucket: str) -> None:
+        """Let everybody read a bucket."""
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self._moto.put(f"/{bucket}?policy", base_url=self.url, data=json.dumps(policy))
+        self._moto.put(f"/{bucket}?acl", base_url=self.url, headers={"x-amz-acl": "public-read"})
+
     @property
     def environment(self) -> dict[str, str]:
-        """The environment that leads the AWS clients here."""
+        """The environment that leads the AWS clients here, and to no account."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "any",
             "AWS_SECRET_ACCESS_KEY": "any",
             "AWS_REGION": "us-east-1",
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
         }
 
     def answer(self, request: Request) -> Response:
