@@ -32,7 +32,9 @@ WAIT_FOR_WORKERS = 60
 class Executor(Protocol):
     """Runs `function(task, context)` for every task and yields results as they come, in any order."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """Tasks that run at once."""
 
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
@@ -60,7 +62,7 @@ class DaskExecutor:
     @property
     def workers(self) -> int:
         """Tasks that run at once: threads of all workers."""
-        return max(1, sum(self._client.nthreads().values()))
+        return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
 
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
