@@ -2,15 +2,13 @@
 
 import errno
 import json
-import os
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import zarr
 from zarr.errors import ZarrUserWarning
@@ -21,8 +19,9 @@ from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.location import Location, local_folder, remove_tree, store_errors, zarr_store
 from mmvsf.datasets.region import Region, load_region
-from mmvsf.datasets.store import sweep_leftovers
+from mmvsf.datasets.store import set_root_attributes, sweep_leftovers
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
@@ -33,7 +32,7 @@ from .provenance import sources_of
 from .sources.meteostat_stations import MeteostatStations
 from .sources.protocols import ReadError, Requirement
 from .sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
-from .space import cube_bytes, ensure_space, folder_bytes
+from .space import cube_bytes, ensure_space, stored_bytes
 from .static import StaticTask, static_tasks, weather_cells
 from .tasks import (
     BuildContext,
@@ -47,6 +46,8 @@ from .tasks import (
 )
 from .weather import CubeWeather, cube_weather
 
+BlockTask = TypeVar("BlockTask", LabelTask, StaticTask)
+
 SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
 
 
@@ -56,7 +57,7 @@ class BuildPlan:
 
     region: Region
     recipe: Path
-    cube: Path
+    cube: Location
     grid: Grid
     calendar: Calendar
     imagery: Plan
@@ -78,7 +79,12 @@ class Progress:
 
 
 def prepare(
-    region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None, only_shown: bool = False
+    region_name: str,
+    data_dir: Location,
+    *,
+    source: str | None = None,
+    blocks: int | None = None,
+    only_shown: bool = False,
 ) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
@@ -86,12 +92,13 @@ def prepare(
     weather from a service, and is made as far as it can be without credentials; another one asks for them first.
     """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
-    grid = grid_of(region, recipe, data_dir)
+    folder = local_folder(data_dir)
+    grid = grid_of(region, recipe, folder)
     calendar = calendar_of(region)
-    imagery = imagery_source(region, recipe, data_dir)
-    labels = label_source(region, recipe, data_dir, grid)
-    ground = static_source(region, recipe, data_dir)
-    weather_from = weather_source(region, recipe, data_dir, grid)
+    imagery = imagery_source(region, recipe, folder)
+    labels = label_source(region, recipe, folder, grid)
+    ground = static_source(region, recipe, folder)
+    weather_from = weather_source(region, recipe, folder, grid)
     needs = requirements_of(imagery, weather_from, ground, labels)
     if not only_shown:
         _refuse_missing(needs)
@@ -161,19 +168,17 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise ValueError("this plan was made to be shown, without its weather")
     _refuse_missing(plan.requirements)
     if overwrite:
-        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - folder_bytes(plan.cube))
+        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
-    todo = {
-        key
-        for key, found in plan.imagery.digests.items()
-        if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
-    }
-    labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
-    static = [task for task in plan.static if not ledger.is_done(static_entry_name(task.block), task.digest)]
+    named = {imagery_entry_name(*key): key for key in plan.imagery.units}
+    wanted = {name: plan.imagery.digests[key] for name, key in named.items()}
+    todo = {named[name] for name in ledger.undone(wanted, accept_failed=accept_failed)}
+    labels = _undone(ledger, {label_entry_name(task.year, task.block): task for task in plan.labels})
+    static = _undone(ledger, {static_entry_name(task.block): task for task in plan.static})
     ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
-    _set_root(plan.cube, {"complete": False})
+    set_root_attributes(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     # Labels first: a code that the legend lacks should show before hours of imagery. Labels or layers of the ground
     # that cannot be had are no reason to leave the imagery undone.
@@ -204,11 +209,12 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
             f" {plan.region.imagery.complete_above:.0%}; mend the scenes, or lower imagery.complete_above"
         )
-    _set_root(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
+    set_root_attributes(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
     with warnings.catch_warnings():
         # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
         warnings.simplefilter("ignore", ZarrUserWarning)
-        zarr.consolidate_metadata(str(plan.cube))
+        with store_errors(plan.cube):
+            zarr.consolidate_metadata(zarr_store(plan.cube))
     return summary
 
 
@@ -226,6 +232,12 @@ def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
     return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables, layers)
 
 
+def _undone(ledger: Ledger, tasks: dict[str, BlockTask]) -> list[BlockTask]:
+    """Of the label or static tasks by their entries' names, those that are not done."""
+    undone = ledger.undone({name: task.digest for name, task in tasks.items()})
+    return [task for name, task in tasks.items() if name in undone]
+
+
 def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
     done = pixels = 0
     progress.update("imagery", 0, units, 0)
@@ -237,7 +249,7 @@ def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[
 def _run_blocks(
     kind: str,
     function: Callable[[Any, BuildContext], TaskReport],
-    tasks: Sequence[Any],
+    tasks: Sequence[LabelTask | StaticTask],
     run: Executor,
     progress: Progress,
     context: BuildContext,
@@ -253,7 +265,7 @@ def _run_blocks(
 def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
     """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""
     planned = {imagery_entry_name(*key) for key in plan.imagery.units}
-    for name in list(ledger.names("imagery")):
+    for name in ledger.names("imagery"):
         if name not in planned:
             _, shard, block = name.split("/")
             index: BlockIndex = (int(block.split("-")[0]), int(block.split("-")[1]))
@@ -268,12 +280,16 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
     """
     if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
         raise InputError(f"{plan.cube} is something else than a cube; move it away, or choose another --data-dir")
+    root, ledger = plan.cube / "zarr.json", Ledger.of_cube(plan.cube)
     if overwrite:
-        shutil.rmtree(plan.cube, ignore_errors=True)
-        shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
-    if not (plan.cube / "zarr.json").is_file():
-        shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
-        plan.cube.mkdir(parents=True, exist_ok=True)
+        # The root first: without it nothing that is left after a kill is taken for done.
+        root.unlink(missing_ok=True)
+        remove_tree(ledger.root)
+        remove_tree(plan.cube)
+    if not root.is_file():
+        remove_tree(ledger.root)
+        if isinstance(plan.cube, Path):
+            plan.cube.mkdir(parents=True, exist_ok=True)
         create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
         return
     attributes = root_attributes(plan.cube)
@@ -300,12 +316,13 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         )
     recipe = plan.region.model_dump(mode="json")
     if attributes.get("region") != recipe:
-        _set_root(plan.cube, {"region": recipe, **_provenance(plan)})
+        set_root_attributes(plan.cube, {"region": recipe, **_provenance(plan)})
 
 
-def _looks_like_a_cube(path: Path) -> bool:
+def _looks_like_a_cube(path: Location) -> bool:
     """Whether a folder is empty, or holds a cube or the beginning of one."""
-    return path.is_dir() and ((path / "zarr.json").is_file() or (path / "imagery").is_dir() or not any(path.iterdir()))
+    begun = (path / "zarr.json").is_file() or (path / "imagery").is_dir()
+    return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
 
 
 def _provenance(plan: BuildPlan) -> dict[str, Any]:
@@ -318,17 +335,6 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
         "label_source": attribution,
         "sources": sources_of(plan.region, plan.weather, attribution, plan.context.static),
     }
-
-
-def _set_root(cube: Path, attributes: dict[str, Any]) -> None:
-    """Change root attributes in one replacement of zarr.json, so that a kill leaves the old or the new."""
-    path = cube / "zarr.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["attributes"] = {**content["attributes"], **attributes}
-    content.pop("consolidated_metadata", None)
-    temporary = path.with_name(f"zarr.json.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    temporary.replace(path)
 
 
 def _now() -> str:

@@ -14,13 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
+from mmvsf.datasets.location import Location, ensure_reachable, local_folder, location
+
 app = typer.Typer()
 console = Console()
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
-DataDir = Annotated[Path, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of archives and cubes.")]
+DataDir = Annotated[
+    str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
-CubeArgument = Annotated[str, typer.Argument(help="Path of a cube, or name of its region.")]
+CubeArgument = Annotated[
+    str, typer.Argument(help="Path of a cube, name of its region, or s3://BUCKET/PREFIX/REGION.zarr.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
@@ -28,7 +34,7 @@ SourceOption = Annotated[
 BlocksOption = Annotated[int | None, typer.Option("--blocks", min=1, help="Only the first so many blocks, as a trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-DATA_DIR, RUNS_DIR = Path("data"), Path("runs")
+DATA_DIR, RUNS_DIR = "data", Path("runs")
 
 
 @app.command()
@@ -65,17 +71,18 @@ def plan(
     from .simulate import ensure_archive
 
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, _talk(as_json))
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
     with _waiting(_talk(as_json)):
-        prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
+        prepared = prepare(region, place, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
         from .report.plan import write_page, write_picture
 
         if html is not None:
-            write_page(prepared, shown, data_dir, html)
+            write_page(prepared, shown, local_folder(place), html)
         if png is not None:
-            write_picture(prepared, shown, data_dir, png)
+            write_picture(prepared, shown, local_folder(place), png)
     if as_json:
         typer.echo(json.dumps(shown.facts))
         return
@@ -105,8 +112,9 @@ def cost(
     from .places import regions_of
 
     count = workers or os.cpu_count() or 1
+    folder = local_folder(location(data_dir))
     costs = {
-        name: region_cost(region, grid_of(region, recipe, data_dir), count, mbit)
+        name: region_cost(region, grid_of(region, recipe, folder), count, mbit)
         for place in places
         for name, (region, recipe) in regions_of(place, like, source).items()
     }
@@ -136,13 +144,14 @@ def dataset(
     from .execute import executor
     from .preview import preview, tables
     from .simulate import ensure_archive
-    from .space import folder_bytes
+    from .space import stored_bytes
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, _talk(as_json))
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
     with _waiting(_talk(as_json)):
-        prepared = prepare(region, data_dir, source=source, blocks=blocks)
+        prepared = prepare(region, place, source=source, blocks=blocks)
     if not as_json:
         console.print(tables(prepared, preview(prepared, count), count))
     with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
@@ -164,7 +173,7 @@ def dataset(
         "failed": summary.failed,
         "completeness": summary.completeness,
         "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(folder_bytes(prepared.cube) / 1e6, 1),
+        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
     }
     if as_json:
         typer.echo(json.dumps(facts))
@@ -254,7 +263,7 @@ def report(
     from .report import write_report
 
     name = load_region(region)[0].name
-    page = write_report(cube_path(name, data_dir), runs_dir / name)
+    page = write_report(cube_path(name, location(data_dir)), runs_dir / name)
     typer.echo(f"{page}")
 
 
@@ -271,16 +280,23 @@ def summary(
     from .summary import summary_tables
 
     name = load_region(region)[0].name
-    console.print(summary_tables(cube_path(name, data_dir), runs_dir / name))
+    console.print(summary_tables(cube_path(name, location(data_dir)), runs_dir / name))
 
 
-def _cube(text: str, data_dir: Path) -> Path:
-    """The cube at a path, or of a region by its name."""
+def _place(data_dir: str) -> Location:
+    """The place of `--data-dir`, a bucket only if it answers."""
+    place = location(data_dir)
+    ensure_reachable(place)
+    return place
+
+
+def _cube(text: str, data_dir: str) -> Location:
+    """The cube at a path or an address, or of a region by its name."""
     from mmvsf.datasets.cube import cube_path
 
-    path = Path(text)
-    is_name = path.name == text and not path.suffix and not path.exists()
-    return cube_path(text, data_dir) if is_name else path
+    place = location(text)
+    is_name = isinstance(place, Path) and place.name == text and not place.suffix and not place.exists()
+    return cube_path(text, location(data_dir)) if is_name else place
 
 
 @contextmanager
