@@ -1,7 +1,7 @@
 """A cube in a folder or a bucket: create its template, open it, and know what it holds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Self
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from .calendar import SHARD_DAYS, Calendar
 from .errors import IncompleteError, InputError, one_line
+from .extension import Extent
 from .grid import Grid
-from .layout import FORMAT, FORMAT_VERSION, cube_layout
+from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .location import Location, ensure_reachable, location, objects, read_each, store_errors, zarr_store
 from .region import Region, parse_region
@@ -42,6 +43,10 @@ class Cube:
     """True once the build was finished"""
     attributes: dict[str, Any]
     """all root attributes"""
+
+    @property
+    def extent(self) -> Extent:
+        return Extent(self.region, self.grid, self.calendar, self.legend)
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -73,8 +78,7 @@ class Cube:
         if not complete and not allow_incomplete:
             raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
         try:
-            raw = dict(attributes["grid"])
-            grid = Grid(**{**raw, "blocks": tuple((int(y), int(x)) for y, x in raw["blocks"])})
+            grid = Grid.from_attributes(attributes["grid"])
             calendar = Calendar(**attributes["calendar"])
             weather = tuple(attributes["weather_variables"])
             label_years = tuple(attributes["label_years"])
@@ -122,21 +126,14 @@ def create_template(
 
     `provenance` goes to the root attributes beside the recipe. Raises OSError if the disk refuses.
     """
-    weather = region.weather.variables
-    label_years = tuple(sorted(region.labels.years)) if region.labels and legend else ()
-    for group in cube_layout(grid, calendar, weather, region.period.years, label_years, legend):
+    extent = Extent(region, grid, calendar, legend)
+    for group in extent.groups():
         create_group(path, group)
     attributes = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "title": region.title,
         "complete": False,
-        "region": region.model_dump(mode="json"),
-        "grid": asdict(grid),
-        "calendar": asdict(calendar),
-        "weather_variables": list(weather),
-        "label_years": list(label_years),
-        "legend": legend.attributes() if legend else None,
+        **extent.attributes(),
         **provenance,
     }
     with store_errors(path):

@@ -34,7 +34,27 @@ def create_group(root: Location, spec: GroupSpec) -> None:
             _create_array(group, array)
 
 
-def _create_array(group: zarr.Group, spec: ArraySpec) -> None:
+def update_group(root: Path, spec: GroupSpec) -> None:
+    """Give a group its attributes and leave its arrays; create it where there is none."""
+    group = zarr.open_group(str(root / spec.name), mode="a", zarr_format=3)
+    group.update_attributes(_json(spec.attributes))
+
+
+def write_array(root: Path, group: str, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
+    """Create one array of a group that exists, in place of one that stands there, with `values` if there are any."""
+    _create_array(zarr.open_group(str(root / group), mode="r+"), spec, overwrite=True)
+    if values is not None:
+        zarr.open_array(str(root / group / spec.name), mode="r+")[...] = values
+
+
+def resize_array(path: Path, shape: tuple[int, ...]) -> None:
+    """Make an array larger at its ends. Only its metadata change."""
+    array = zarr.open_array(str(path), mode="r+")
+    if array.shape != shape:
+        array.resize(shape)
+
+
+def _create_array(group: zarr.Group, spec: ArraySpec, *, overwrite: bool = False) -> None:
     created = group.create_array(
         spec.name,
         shape=spec.shape,
@@ -44,6 +64,7 @@ def _create_array(group: zarr.Group, spec: ArraySpec) -> None:
         fill_value=spec.fill,
         dimension_names=spec.dims,
         attributes=_json(spec.attributes),
+        overwrite=overwrite,
         compressors=None if spec.dtype == "string" else BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
     )
     if spec.data is not None:

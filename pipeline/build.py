@@ -2,9 +2,13 @@
 
 import errno
 import json
+<<<<<<< HEAD
+=======
+import shutil
+>>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +18,9 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.calendar import Calendar, calendar_of
-from mmvsf.datasets.cube import create_template, cube_path, digest, root_attributes
+from mmvsf.datasets.cube import Cube, create_template, cube_path, digest, root_attributes
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.extension import Extent, differences
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend
@@ -25,11 +30,12 @@ from mmvsf.datasets.store import set_root_attributes, sweep_leftovers
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
+from .growth import is_growing
 from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .products import PRODUCTS
-from .sources.protocols import ReadError, Requirement
+from .sources.protocols import ReadError, Requirement, WeatherSource
 from .sources.registry import imagery_source, label_source, requirements_of, weather_source
 from .space import cube_bytes, ensure_space, stored_bytes
 from .tasks import (
@@ -42,7 +48,14 @@ from .tasks import (
 )
 from .weather import CubeWeather, cube_weather
 
+SHAPE = ("grid", "calendar", "weather_variables", "label_years", "legend")
+"""Root attributes that the shapes of arrays follow from."""
+
 SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
+
+
+WeatherOf = Callable[[WeatherSource, Region, Grid, Calendar], CubeWeather]
+"""Makes a cube's weather from its source; the first of them is `cube_weather`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,10 @@ class BuildPlan:
     requirements: tuple[Requirement, ...]
     """what the sources need of the person who builds"""
 
+    @property
+    def extent(self) -> Extent:
+        return Extent(self.region, self.grid, self.calendar, self.legend)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -73,16 +90,25 @@ class Progress:
 
 def prepare(
     region_name: str,
+<<<<<<< HEAD
     data_dir: Location,
+=======
+    data_dir: Path,
+>>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
     *,
     source: str | None = None,
     blocks: int | None = None,
     only_shown: bool = False,
+<<<<<<< HEAD
+=======
+    weather_of: WeatherOf = cube_weather,
+>>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 ) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
     `source` and `blocks` change the recipe, see `mmvsf.datasets.override`. A plan that is `only_shown` fetches no
     weather from a service, and is made as far as it can be without credentials; another one asks for them first.
+    `weather_of` makes the cube's weather; a cube that is extended keeps what it has.
     """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
     folder = local_folder(data_dir)
@@ -107,7 +133,7 @@ def prepare(
         tasks = label_tasks(labels, grid, years, method, json.dumps(legend.attributes()))
     weather = None
     if not only_shown or region.weather.source == "archive":
-        weather = cube_weather(weather_from, region, grid, calendar)
+        weather = weather_of(weather_from, region, grid, calendar)
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
         cube,
@@ -150,7 +176,8 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise ValueError("this plan was made to be shown, without its weather")
     _refuse_missing(plan.requirements)
     if overwrite:
-        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
+<<<<<<< HEAD
+        ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
@@ -160,7 +187,20 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     label_names = {label_entry_name(task.year, task.block): task for task in plan.labels}
     missing = ledger.undone({name: task.digest for name, task in label_names.items()})
     labels = [task for name, task in label_names.items() if name in missing]
-    ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
+    ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
+=======
+        ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - folder_bytes(plan.cube))
+    _ensure_template(plan, overwrite)
+    sweep_leftovers(plan.cube)
+    ledger = Ledger.of_cube(plan.cube)
+    todo = {
+        key
+        for key, found in plan.imagery.digests.items()
+        if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
+    }
+    labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
+    ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
+>>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
     set_root_attributes(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     # Labels first: a code that the legend lacks should show before hours of imagery. Labels that cannot be had are
@@ -201,7 +241,7 @@ def _refuse_missing(needs: tuple[Requirement, ...]) -> None:
         raise InputError("; ".join(missing))
 
 
-def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
+def bytes_to_write(plan: BuildPlan, shards: int) -> int:
     """Bytes that so many of the plan's shards will take, with the labels and the weather."""
     units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
     days, variables = len(plan.calendar), len(plan.region.weather.variables)
@@ -258,20 +298,35 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
             plan.cube.mkdir(parents=True, exist_ok=True)
         create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
         return
-    attributes = root_attributes(plan.cube)
-    wanted = json.loads(
-        json.dumps(
-            {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "grid": asdict(plan.grid),
-                "calendar": asdict(plan.calendar),
-                "weather_variables": list(plan.region.weather.variables),
-                "label_years": list(plan.context.label_years),
-                "legend": plan.legend.attributes() if plan.legend else None,
-            }
-        )
+    if is_growing(plan.cube):
+        raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
+    attributes, wanted = root_attributes(plan.cube), plan.extent.attributes()
+    _refuse_other_shape(plan, attributes, wanted)
+    if attributes.get("region") != wanted["region"]:
+        set_root_attributes(plan.cube, {"region": wanted["region"], **_provenance(plan)})
+
+
+def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise InputError unless the cube that stands has the shape of the plan."""
+    anew = "build it anew with --overwrite, or give the recipe another name"
+    other = [
+        key for key, value in (("format", FORMAT), ("format_version", FORMAT_VERSION)) if attributes.get(key) != value
+    ]
+    if other:
+        raise InputError(f"{plan.cube} was made by another version ({', '.join(other)} differ); {anew}")
+    standing = Cube.open(plan.cube, allow_incomplete=True)
+    changed = [key for key in SHAPE if attributes.get(key) != wanted[key]]
+    if standing.years != plan.region.period.years:
+        changed.append("years")
+    if not changed:
+        return
+    if reasons := differences(standing.extent, plan.extent):
+        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
+    raise InputError(
+        f"{plan.cube} holds less than the recipe says ({', '.join(changed)} differ); `mmvsf extend` with the same"
+        f" arguments adds what it lacks and leaves what stands; or {anew}"
     )
+<<<<<<< HEAD
     changed = [key for key, value in wanted.items() if attributes.get(key) != value]
     if changed:
         raise InputError(
@@ -281,6 +336,8 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
     recipe = plan.region.model_dump(mode="json")
     if attributes.get("region") != recipe:
         set_root_attributes(plan.cube, {"region": recipe, **_provenance(plan)})
+=======
+>>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 
 
 def _looks_like_a_cube(path: Location) -> bool:
