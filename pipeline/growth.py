@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.extension import Extent, Positions, block_shift, positions
 from mmvsf.datasets.layout import ArraySpec, GroupSpec
-from mmvsf.datasets.store import resize_array, set_root_attributes, update_group, write_array
+from mmvsf.datasets.store import resize_array, set_root_attributes, sweep_leftovers, update_group, write_array
 from mmvsf.datasets.variables import WeatherFlag
 
 from .ledger import Ledger
@@ -53,6 +53,7 @@ def finish_growth(cube: Path) -> None:
     if entry is None:
         return
     old, new = (Extent.from_attributes(entry[key], f"{ledger.root}, {ENTRY}") for key in ("old", "new"))
+    sweep_leftovers(cube)
     set_root_attributes(cube, {"complete": False})
     moves = list(_moves(cube, old, new))
     if entry["moving"]:
@@ -144,8 +145,9 @@ def _moves(cube: Path, old: Extent, new: Extent) -> Iterator[_Move]:
     if down or right:
 
         def entry(path: Path) -> Path:
-            by, bx = (int(part) for part in path.stem.split("-"))
-            return path.with_name(f"{by + down}-{bx + right}{path.suffix}")
+            block, dot, rest = path.name.partition(".")
+            by, bx = (int(part) for part in block.split("-"))
+            return path.with_name(f"{by + down}-{bx + right}{dot}{rest}")
 
         root = Ledger.of_cube(cube).root
         for name in sorted({path.name.removesuffix(MOVED) for path in root.iterdir() if path.is_dir()}):
