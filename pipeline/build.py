@@ -2,10 +2,6 @@
 
 import errno
 import json
-<<<<<<< HEAD
-=======
-import shutil
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,19 +86,12 @@ class Progress:
 
 def prepare(
     region_name: str,
-<<<<<<< HEAD
     data_dir: Location,
-=======
-    data_dir: Path,
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
     *,
     source: str | None = None,
     blocks: int | None = None,
     only_shown: bool = False,
-<<<<<<< HEAD
-=======
     weather_of: WeatherOf = cube_weather,
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 ) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
@@ -176,7 +165,6 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise ValueError("this plan was made to be shown, without its weather")
     _refuse_missing(plan.requirements)
     if overwrite:
-<<<<<<< HEAD
         ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
@@ -188,19 +176,6 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     missing = ledger.undone({name: task.digest for name, task in label_names.items()})
     labels = [task for name, task in label_names.items() if name in missing]
     ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
-=======
-        ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - folder_bytes(plan.cube))
-    _ensure_template(plan, overwrite)
-    sweep_leftovers(plan.cube)
-    ledger = Ledger.of_cube(plan.cube)
-    todo = {
-        key
-        for key, found in plan.imagery.digests.items()
-        if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
-    }
-    labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
-    ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
     set_root_attributes(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     # Labels first: a code that the legend lacks should show before hours of imagery. Labels that cannot be had are
@@ -326,18 +301,6 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
         f"{plan.cube} holds less than the recipe says ({', '.join(changed)} differ); `mmvsf extend` with the same"
         f" arguments adds what it lacks and leaves what stands; or {anew}"
     )
-<<<<<<< HEAD
-    changed = [key for key, value in wanted.items() if attributes.get(key) != value]
-    if changed:
-        raise InputError(
-            f"{plan.cube} was made by another recipe or version ({', '.join(changed)} differ);"
-            " build it anew with --overwrite, or give the recipe another name"
-        )
-    recipe = plan.region.model_dump(mode="json")
-    if attributes.get("region") != recipe:
-        set_root_attributes(plan.cube, {"region": recipe, **_provenance(plan)})
-=======
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 
 
 def _looks_like_a_cube(path: Location) -> bool:

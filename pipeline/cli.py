@@ -14,13 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-<<<<<<< HEAD
 from mmvsf.datasets.location import Location, ensure_reachable, local_folder, location
-=======
+
 if TYPE_CHECKING:
     from .build import BuildPlan, Progress
     from .finish import Summary
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 
 app = typer.Typer()
 console = Console()
@@ -114,10 +112,6 @@ def dataset(
     from .execute import executor
     from .preview import preview, tables
     from .simulate import ensure_archive
-<<<<<<< HEAD
-    from .space import stored_bytes
-=======
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
@@ -131,31 +125,6 @@ def dataset(
     _show_cube(prepared, summary, started, as_json)
 
 
-<<<<<<< HEAD
-        summary = build(prepared, run, Progress(update), accept_failed=accept_failed, overwrite=overwrite)
-    report = check_cube(prepared.cube, sample_only=True)
-    facts = {
-        "cube": str(prepared.cube),
-        "stored": summary.stored,
-        "skipped_cloudy": summary.skipped_cloudy,
-        "failed": summary.failed,
-        "completeness": summary.completeness,
-        "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
-    }
-    if as_json:
-        typer.echo(json.dumps(facts))
-    else:
-        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
-        table.add_row("(day, block) units stored", str(summary.stored))
-        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
-        table.add_row("not acquired", str(summary.not_acquired))
-        table.add_row("failed", str(summary.failed))
-        table.add_row("size", f"{facts['megabytes']} MB")
-        table.add_row("time", f"{facts['seconds']} s")
-        console.print(table)
-    report.raise_for_problems()
-=======
 @app.command()
 def extend(
     region: RegionArgument,
@@ -188,7 +157,6 @@ def extend(
     with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
         extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
     _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
->>>>>>> 9f1626e (mmvsf extend: a cube grows in place; what stands keeps its files and values)
 
 
 @app.command()

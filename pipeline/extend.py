@@ -9,20 +9,21 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import zarr
 
 from mmvsf.datasets.calendar import Calendar, calendar_of
 from mmvsf.datasets.cube import Cube, cube_path
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.extension import Extent, differences
 from mmvsf.datasets.grid import Grid, grid_of
+from mmvsf.datasets.location import Location, ensure_reachable, local_folder
 from mmvsf.datasets.region import Region, load_region
+from mmvsf.datasets.store import group_attributes
 from mmvsf.datasets.variables import Split
 
 from .build import BuildPlan, Progress, build, bytes_to_write, prepare
 from .execute import Executor
 from .finish import Summary
-from .growth import finish_growth, grow, kept_arrays
+from .growth import finish_growth, grow, kept_arrays, renames_shards
 from .ledger import Ledger
 from .sources.protocols import WeatherSource
 from .space import ensure_space
@@ -39,25 +40,28 @@ class Extended:
     """chunks that stood before and now belong to another part (training, validation, test)"""
 
 
-def standing_cube(region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None) -> Cube:
+def standing_cube(
+    region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | None = None
+) -> Cube:
     """The cube that a recipe would extend, once an extension that was cut off has taken its shape.
 
     Raises InputError if there is no cube, or if the recipe (read as `prepare` reads it) does not extend it.
     """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
     path = cube_path(region.name, data_dir)
+    ensure_reachable(path)
     if not (path / "zarr.json").is_file():
         raise InputError(f"there is no cube at {path} to extend; make it with `mmvsf dataset`")
     finish_growth(path)
     cube = Cube.open(path, allow_incomplete=True)
-    grid = grid_of(region, recipe, data_dir)
+    grid = grid_of(region, recipe, local_folder(data_dir))
     # The legend is known once the source of the labels was asked.
     _refuse_other(cube, Extent(region, grid, calendar_of(region), cube.legend))
     return cube
 
 
 def prepare_extension(
-    cube: Cube, region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None
+    cube: Cube, region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | None = None
 ) -> BuildPlan:
     """What is to be done to extend `cube`. Raises InputError as `prepare` does, and for another legend."""
     plan = prepare(region_name, data_dir, source=source, blocks=blocks, weather_of=partial(_weather, cube))
@@ -67,7 +71,7 @@ def prepare_extension(
 
 def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, accept_failed: bool = False) -> Extended:
     """Extend a cube. Raises what `build` raises; run again, it goes on where it was."""
-    made = sum(1 for _ in Ledger.of_cube(cube.path).names("imagery"))
+    made = len(Ledger.of_cube(cube.path).names("imagery"))
     ensure_space(plan.cube, bytes_to_write(plan, max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.extent, "splits")["splits/split"]
     grow(cube, plan.extent)
@@ -77,10 +81,17 @@ def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, ac
 
 
 def _refuse_other(cube: Cube, wanted: Extent) -> None:
-    if reasons := differences(cube.extent, wanted):
+    reasons = differences(cube.extent, wanted)
+    if reasons:
         raise InputError(
             f"the recipe does not extend {cube.path}: {'; '.join(reasons)}. Extending only adds: put that back, or"
             " build the cube anew with `mmvsf dataset --overwrite`, or give the recipe another name"
+        )
+    if not isinstance(cube.path, Path) and renames_shards(cube.extent, wanted):
+        raise InputError(
+            f"earlier days or label years, and ground to the north or west, give the shards of {cube.path} other names,"
+            " which a bucket cannot do; copy the cube and its .ledger to a folder, extend it there and copy them back,"
+            " or build it anew with `mmvsf dataset --overwrite`"
         )
 
 
@@ -89,7 +100,7 @@ def _weather(cube: Cube, source: WeatherSource, region: Region, grid: Grid, cale
     kept = kept_arrays(cube, Extent(region, grid, calendar, cube.legend), "weather")
     nothing = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
     values = {name: kept.get(f"weather/{name}", nothing) for name in region.weather.variables}
-    origin = zarr.open_group(str(cube.path / "weather"), mode="r").attrs
+    origin = group_attributes(cube.path, "weather")
     standing = CubeWeather(
         values,
         kept["weather/flag"],

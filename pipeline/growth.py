@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.extension import Extent, Positions, block_shift, positions
 from mmvsf.datasets.layout import ArraySpec, GroupSpec
+from mmvsf.datasets.location import Location, write_whole
 from mmvsf.datasets.store import resize_array, set_root_attributes, sweep_leftovers, update_group, write_array
 from mmvsf.datasets.variables import WeatherFlag
 
@@ -30,23 +31,32 @@ MOVED = ".moved"
 """What the folder that renamed files wait in is called beside their own."""
 
 
+def renames_shards(old: Extent, new: Extent) -> bool:
+    """Whether shards or entries of the ledger get other names, which cannot be done in a bucket."""
+    places = positions(old, new)
+    shards = (_renaming(array, places[group.name]) for group in old.groups() for array in group.arrays if array.shards)
+    return any(shards) or block_shift(old, new) != (0, 0)
+
+
 def grow(cube: Cube, new: Extent) -> None:
-    """Bring a cube into the shape of `new`, an extension of its own. Raises OSError if the disk refuses."""
+    """Bring a cube into the shape of `new`, an extension of its own.
+
+    A cube in a bucket is one whose shards keep their names, see `renames_shards`. Raises OSError if the disk refuses.
+    """
     old, ledger = cube.extent, Ledger.of_cube(cube.path)
     if old.attributes() == new.attributes():
         return
-    ledger.root.mkdir(parents=True, exist_ok=True)
     _save(ledger, kept_arrays(cube, new))
     ledger.write(ENTRY, {"old": old.attributes(), "new": new.attributes(), "moving": True})
     finish_growth(cube.path)
 
 
-def is_growing(cube: Path) -> bool:
+def is_growing(cube: Location) -> bool:
     """Whether a growth was begun and not finished."""
     return Ledger.of_cube(cube).read(ENTRY) is not None
 
 
-def finish_growth(cube: Path) -> None:
+def finish_growth(cube: Location) -> None:
     """Complete a growth that was begun, if there is one. Raises OSError if the disk refuses."""
     ledger = Ledger.of_cube(cube)
     entry = ledger.read(ENTRY)
@@ -55,7 +65,7 @@ def finish_growth(cube: Path) -> None:
     old, new = (Extent.from_attributes(entry[key], f"{ledger.root}, {ENTRY}") for key in ("old", "new"))
     sweep_leftovers(cube)
     set_root_attributes(cube, {"complete": False})
-    moves = list(_moves(cube, old, new))
+    moves = list(_moves(cube, old, new)) if isinstance(cube, Path) else []
     if entry["moving"]:
         for move in moves:
             move.out()
@@ -96,13 +106,13 @@ def _placed(values: NDArray[Any], old: ArraySpec, new: ArraySpec, place: Positio
     return result
 
 
-def _reshape(cube: Path, group: GroupSpec, standing: set[str], kept: dict[str, NDArray[Any]]) -> None:
+def _reshape(cube: Location, group: GroupSpec, standing: set[str], kept: dict[str, NDArray[Any]]) -> None:
     """Give the arrays of a group their new shapes; sharded ones keep their shards, others are written anew."""
     update_group(cube, group)
     for array in group.arrays:
         name = f"{group.name}/{array.name}"
         if array.shards is not None and array.name in standing:
-            resize_array(cube / name, array.shape)
+            resize_array(cube, name, array.shape)
         else:
             write_array(cube, group.name, array, kept.get(name))
 
@@ -149,7 +159,7 @@ def _moves(cube: Path, old: Extent, new: Extent) -> Iterator[_Move]:
             by, bx = (int(part) for part in block.split("-"))
             return path.with_name(f"{by + down}-{bx + right}{dot}{rest}")
 
-        root = Ledger.of_cube(cube).root
+        root = cube.with_name(Ledger.of_cube(cube).root.name)
         for name in sorted({path.name.removesuffix(MOVED) for path in root.iterdir() if path.is_dir()}):
             yield _Move(root / name, entry)
 
@@ -166,16 +176,16 @@ def _renaming(array: ArraySpec, place: Positions) -> Callable[[Path], Path] | No
     return lambda path: Path(*(str(new[int(part)]) for new, part in zip(numbers, path.parts, strict=True)))
 
 
-def _kept_path(ledger: Ledger) -> Path:
+def _kept_path(ledger: Ledger) -> Location:
     return ledger.root / f"{ENTRY}.npz"
 
 
 def _save(ledger: Ledger, arrays: dict[str, NDArray[Any]]) -> None:
     body = io.BytesIO()
     np.savez(body, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
-    _kept_path(ledger).write_bytes(body.getvalue())
+    write_whole(_kept_path(ledger), body.getvalue())
 
 
 def _load(ledger: Ledger) -> dict[str, NDArray[Any]]:
-    with np.load(_kept_path(ledger), allow_pickle=False) as stored:
+    with np.load(io.BytesIO(_kept_path(ledger).read_bytes()), allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
