@@ -271,14 +271,14 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)
-        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
+        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, provenance(plan))
         return
     if is_growing(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
     attributes, wanted = root_attributes(plan.cube), plan.extent.attributes()
     _refuse_other_shape(plan, attributes, wanted)
     if attributes.get("region") != wanted["region"]:
-        set_root_attributes(plan.cube, {"region": wanted["region"], **_provenance(plan)})
+        set_root_attributes(plan.cube, {"region": wanted["region"], **provenance(plan)})
 
 
 def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -309,7 +309,8 @@ def _looks_like_a_cube(path: Location) -> bool:
     return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
 
 
-def _provenance(plan: BuildPlan) -> dict[str, Any]:
+def provenance(plan: BuildPlan) -> dict[str, Any]:
+    """The root attributes that say what a cube was made from, with what, and when."""
     products = [PRODUCTS[name] for name in plan.region.imagery.products]
     return {
         "created": _now(),

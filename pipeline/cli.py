@@ -259,11 +259,12 @@ def _place(data_dir: str) -> Location:
 
 @contextmanager
 def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
-    """Bars of a build's phases; the rate counts from `started`, a reading of `time.monotonic`."""
+    """Bars of a build's phases, or a line that there was none; the rate counts from `started`, a reading of
+    `time.monotonic`."""
     from .build import Progress
 
+    tasks: dict[str, TaskID] = {}
     with _bar(_talk(as_json)) as bar:
-        tasks: dict[str, TaskID] = {}
 
         def update(phase: str, done: int, total: int, pixels: int) -> None:
             if total and phase not in tasks:
@@ -273,6 +274,8 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
                 bar.update(tasks[phase], completed=done, rate=rate)
 
         yield Progress(update)
+    if not tasks:
+        _talk(as_json).print("every shard stands: nothing was left to do")
 
 
 def _show_cube(

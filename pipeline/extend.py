@@ -17,10 +17,10 @@ from mmvsf.datasets.extension import Extent, differences
 from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.location import Location, ensure_reachable, local_folder
 from mmvsf.datasets.region import Region, load_region
-from mmvsf.datasets.store import group_attributes
+from mmvsf.datasets.store import group_attributes, set_root_attributes
 from mmvsf.datasets.variables import Split
 
-from .build import BuildPlan, Progress, build, bytes_to_write, prepare
+from .build import BuildPlan, Progress, build, bytes_to_write, prepare, provenance
 from .execute import Executor
 from .finish import Summary
 from .growth import finish_growth, grow, kept_arrays, renames_shards
@@ -75,6 +75,7 @@ def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, ac
     ensure_space(plan.cube, bytes_to_write(plan, max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.extent, "splits")["splits/split"]
     grow(cube, plan.extent)
+    set_root_attributes(plan.cube, {**provenance(plan), "created": cube.attributes["created"]})
     summary = build(plan, run, progress, accept_failed=accept_failed)
     after = Cube.open(plan.cube).array("splits/split")
     return Extended(summary, int(((before != Split.NONE) & (before != after)).sum()))

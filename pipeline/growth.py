@@ -78,8 +78,8 @@ def finish_growth(cube: Location) -> None:
     for group in new.groups():
         _reshape(cube, group, standing.get(group.name, set()), kept)
     set_root_attributes(cube, new.attributes())
+    ledger.remove(ENTRY)  # first: an entry without its values could not be finished
     _kept_path(ledger).unlink(missing_ok=True)
-    ledger.remove(ENTRY)
 
 
 def kept_arrays(cube: Cube, new: Extent, *groups: str) -> dict[str, NDArray[Any]]:
