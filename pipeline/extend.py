@@ -75,7 +75,8 @@ def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, ac
     ensure_space(plan.cube, bytes_to_write(plan, max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.extent, "splits")["splits/split"]
     grow(cube, plan.extent)
-    set_root_attributes(plan.cube, {**provenance(plan), "created": cube.attributes["created"]})
+    told = provenance(plan)
+    set_root_attributes(plan.cube, {**told, "created": cube.attributes.get("created", told["created"])})
     summary = build(plan, run, progress, accept_failed=accept_failed)
     after = Cube.open(plan.cube).array("splits/split")
     return Extended(summary, int(((before != Split.NONE) & (before != after)).sum()))

@@ -6,6 +6,7 @@ moment leaves a growth that `finish_growth` completes.
 """
 
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -155,9 +156,8 @@ def _moves(cube: Path, old: Extent, new: Extent) -> Iterator[_Move]:
     if down or right:
 
         def entry(path: Path) -> Path:
-            block, dot, rest = path.name.partition(".")
-            by, bx = (int(part) for part in block.split("-"))
-            return path.with_name(f"{by + down}-{bx + right}{dot}{rest}")
+            found = re.fullmatch(r"(\d+)-(\d+)\.json", path.name)
+            return path.with_name(f"{int(found[1]) + down}-{int(found[2]) + right}.json") if found else path
 
         root = cube.with_name(Ledger.of_cube(cube).root.name)
         for name in sorted({path.name.removesuffix(MOVED) for path in root.iterdir() if path.is_dir()}):
@@ -173,7 +173,13 @@ def _renaming(array: ArraySpec, place: Positions) -> Callable[[Path], Path] | No
     ]
     if all(np.array_equal(new, np.arange(new.size)) for new in numbers):
         return None
-    return lambda path: Path(*(str(new[int(part)]) for new, part in zip(numbers, path.parts, strict=True)))
+
+    def shard(path: Path) -> Path:
+        if len(path.parts) != len(numbers) or not all(part.isdigit() for part in path.parts):
+            return path  # of some other program
+        return Path(*(str(new[int(part)]) for new, part in zip(numbers, path.parts, strict=True)))
+
+    return shard
 
 
 def _kept_path(ledger: Ledger) -> Location:

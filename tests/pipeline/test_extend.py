@@ -270,7 +270,7 @@ KILLED = [
     ("mmvsf.pipeline.growth:_Move.out", 2),
     ("mmvsf.pipeline.growth:write_array", 9),
     ("mmvsf.pipeline.ledger:Ledger.write", 6),  # among the new shards
-    ("mmvsf.pipeline.finish:_write", 4),  # among the weather
+    ("mmvsf.pipeline.finish:write_values", 4),  # among the weather
     ("mmvsf.pipeline.build:set_root_attributes", 2),  # all is there, but for the mark
 ]
 
