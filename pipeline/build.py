@@ -298,7 +298,7 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
     if reasons := differences(standing.extent, plan.extent):
         raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
     raise InputError(
-        f"{plan.cube} holds less than the recipe says ({', '.join(changed)} differ); `mmvsf extend` with the same"
+        f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"
         f" arguments adds what it lacks and leaves what stands; or {anew}"
     )
 
