@@ -166,7 +166,7 @@ def _content(old: Region, new: Region) -> list[str]:
     kept = (
         ("imagery", ("skip_below_clear", "cloud_score")),
         ("weather", ("source", "collection")),
-        ("labels", ("source", "method")),
+        ("labels", ("method",)),  # of another source they are read again, as the ledger says
     )
     for section, options in kept:
         was, now = getattr(old, section), getattr(new, section)

@@ -233,7 +233,7 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArra
 
 
 def needed_cells(grid: Grid) -> NDArray[np.bool_]:
-    """(weather_y, weather_x), True for the cells that hold a block of the recipe."""
+    """(weather_y, weather_x), True for the cells that hold a part of a block."""
     needed = np.zeros(grid.weather_shape, bool)
     cell = grid.weather_cell
     for block in grid.blocks:
