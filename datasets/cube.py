@@ -1,7 +1,7 @@
 """A cube in a folder or a bucket: create its template, open it, and know what it holds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Self
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from .calendar import SHARD_DAYS, Calendar
 from .errors import IncompleteError, InputError, one_line
+from .extension import Extent
 from .grid import BlockIndex, Grid
-from .layout import FORMAT, FORMAT_VERSION, cube_layout
+from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .location import Location, ensure_reachable, location, objects, read_each, store_errors, zarr_store
 from .region import Region, parse_region
@@ -49,6 +50,10 @@ class Cube:
     """True where `labels/confidence` is stored"""
 
     @property
+    def extent(self) -> Extent:
+        return Extent(self.region, self.grid, self.calendar, self.legend)
+
+    @property
     def bands(self) -> tuple[str, ...]:
         return BAND_NAMES
 
@@ -78,8 +83,7 @@ class Cube:
         if not complete and not allow_incomplete:
             raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
         try:
-            raw = dict(attributes["grid"])
-            grid = Grid(**{**raw, "blocks": tuple((int(y), int(x)) for y, x in raw["blocks"])})
+            grid = Grid.from_attributes(attributes["grid"])
             calendar = Calendar(**attributes["calendar"])
             weather = tuple(attributes["weather_variables"])
             label_years = tuple(attributes["label_years"])
@@ -137,36 +141,18 @@ def create_template(
 
     `provenance` goes to the root attributes beside the recipe. Raises OSError if the disk refuses.
     """
-    weather = region.weather.variables
-    label_years = tuple(sorted(region.labels.years)) if region.labels and legend else ()
-    static = region.static.layers if region.static else ()
-    confidence = bool(label_years and region.labels and region.labels.confidence)
-    for group in cube_layout(grid, calendar, weather, region.period.years, label_years, legend, static, confidence):
+    extent = Extent(region, grid, calendar, legend)
+    for group in extent.groups():
         create_group(path, group)
     attributes = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "title": region.title,
         "complete": False,
-        "region": region.model_dump(mode="json"),
-        "grid": asdict(grid),
-        "calendar": asdict(calendar),
-        "weather_variables": list(weather),
-        "label_years": list(label_years),
-        "legend": legend.attributes() if legend else None,
-        **optional_attributes(static, confidence),
+        **extent.attributes(),
         **provenance,
     }
     with store_errors(path):
         zarr.create_group(zarr_store(path), zarr_format=3, attributes=attributes)
-
-
-def optional_attributes(static_layers: tuple[str, ...], confidence: bool) -> dict[str, Any]:
-    """Root attributes of what a cube may hold beyond every cube's parts; a cube without has none of them."""
-    return {
-        **({"static_layers": list(static_layers)} if static_layers else {}),
-        **({"label_confidence": True} if confidence else {}),
-    }
 
 
 def open_cube(path: Location | str) -> xr.DataTree:

@@ -34,7 +34,31 @@ def create_group(root: Location, spec: GroupSpec) -> None:
             _create_array(group, array)
 
 
-def _create_array(group: zarr.Group, spec: ArraySpec) -> None:
+def update_group(root: Location, spec: GroupSpec) -> None:
+    """Give a group its attributes and leave its arrays; create it where there is none. Raises OSError."""
+    with store_errors(root):
+        group = zarr.open_group(zarr_store(root / spec.name), mode="a", zarr_format=3)
+        group.update_attributes(_json(spec.attributes))
+
+
+def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
+    """Create one array of a group that exists, in place of one that stands there, with `values` if there are any.
+    Raises OSError."""
+    with store_errors(root):
+        _create_array(zarr.open_group(zarr_store(root / group), mode="r+"), spec, overwrite=True)
+    if values is not None:
+        write_values(root, f"{group}/{spec.name}", values)
+
+
+def resize_array(root: Location, array: str, shape: tuple[int, ...]) -> None:
+    """Make an array larger at its ends. Only its metadata change. Raises OSError."""
+    with store_errors(root):
+        opened = zarr.open_array(zarr_store(root / array), mode="r+")
+        if opened.shape != shape:
+            opened.resize(shape)
+
+
+def _create_array(group: zarr.Group, spec: ArraySpec, *, overwrite: bool = False) -> None:
     created = group.create_array(
         spec.name,
         shape=spec.shape,
@@ -44,6 +68,7 @@ def _create_array(group: zarr.Group, spec: ArraySpec) -> None:
         fill_value=spec.fill,
         dimension_names=spec.dims,
         attributes=_json(spec.attributes),
+        overwrite=overwrite,
         compressors=None if spec.dtype == "string" else BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
     )
     if spec.data is not None:
@@ -63,6 +88,12 @@ def read_values(root: Location, array: str) -> NDArray[Any]:
     """A small array read whole with zarr-python, as stored. Raises FileNotFoundError where there is none."""
     with store_errors(root):
         return np.asarray(zarr.open_array(zarr_store(root / array), mode="r")[...])
+
+
+def group_attributes(root: Location, group: str) -> dict[str, Any]:
+    """The attributes of a group. Raises FileNotFoundError where there is none."""
+    with store_errors(root):
+        return dict(zarr.open_group(zarr_store(root / group), mode="r").attrs)
 
 
 def array_attributes(root: Location, array: str) -> dict[str, Any]:

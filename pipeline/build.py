@@ -4,7 +4,7 @@ import errno
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +14,9 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.calendar import Calendar, calendar_of
-from mmvsf.datasets.cube import create_template, cube_path, digest, optional_attributes, root_attributes
+from mmvsf.datasets.cube import Cube, create_template, cube_path, digest, root_attributes
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.extension import Extent, differences
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend
@@ -25,12 +26,13 @@ from mmvsf.datasets.store import set_root_attributes, sweep_leftovers
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
+from .growth import is_growing
 from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .provenance import sources_of
 from .sources.meteostat_stations import MeteostatStations
-from .sources.protocols import ReadError, Requirement
+from .sources.protocols import ReadError, Requirement, WeatherSource
 from .sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
 from .space import cube_bytes, ensure_space, stored_bytes
 from .static import StaticTask, static_tasks, weather_cells
@@ -48,7 +50,22 @@ from .weather import CubeWeather, cube_weather
 
 BlockTask = TypeVar("BlockTask", LabelTask, StaticTask)
 
+SHAPE = (
+    "grid",
+    "calendar",
+    "weather_variables",
+    "label_years",
+    "legend",
+    "static_layers",
+    "label_confidence",
+)
+"""Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
+
 SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
+
+
+WeatherOf = Callable[[WeatherSource, Region, Grid, Calendar], CubeWeather]
+"""Makes a cube's weather from its source; the first of them is `cube_weather`."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,10 @@ class BuildPlan:
     requirements: tuple[Requirement, ...]
     """what the sources need of the person who builds"""
 
+    @property
+    def extent(self) -> Extent:
+        return Extent(self.region, self.grid, self.calendar, self.legend)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -85,11 +106,13 @@ def prepare(
     source: str | None = None,
     blocks: int | None = None,
     only_shown: bool = False,
+    weather_of: WeatherOf = cube_weather,
 ) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
     `source` and `blocks` change the recipe, see `mmvsf.datasets.override`. A plan that is `only_shown` fetches no
     weather from a service, and is made as far as it can be without credentials; another one asks for them first.
+    `weather_of` makes the cube's weather; a cube that is extended keeps what it has.
     """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
     folder = local_folder(data_dir)
@@ -120,7 +143,7 @@ def prepare(
     if not only_shown or region.weather.source == "archive":
         if isinstance(weather_from, MeteostatStations) and ground is not None and "elevation" in layers:
             weather_from = replace(weather_from, cells=weather_cells(ground, grid))
-        weather = cube_weather(weather_from, region, grid, calendar)
+        weather = weather_of(weather_from, region, grid, calendar)
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
         cube,
@@ -168,7 +191,7 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise ValueError("this plan was made to be shown, without its weather")
     _refuse_missing(plan.requirements)
     if overwrite:
-        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
+        ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
@@ -177,7 +200,7 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     todo = {named[name] for name in ledger.undone(wanted, accept_failed=accept_failed)}
     labels = _undone(ledger, {label_entry_name(task.year, task.block): task for task in plan.labels})
     static = _undone(ledger, {static_entry_name(task.block): task for task in plan.static})
-    ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
+    ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
     set_root_attributes(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     # Labels first: a code that the legend lacks should show before hours of imagery. Labels or layers of the ground
@@ -224,7 +247,7 @@ def _refuse_missing(needs: tuple[Requirement, ...]) -> None:
         raise InputError("; ".join(missing))
 
 
-def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
+def bytes_to_write(plan: BuildPlan, shards: int) -> int:
     """Bytes that so many of the plan's shards will take, with the labels and the weather."""
     units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
     days, variables = len(plan.calendar), len(plan.region.weather.variables)
@@ -290,33 +313,36 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)
-        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
+        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, provenance(plan))
         return
-    attributes = root_attributes(plan.cube)
-    wanted = json.loads(
-        json.dumps(
-            {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "grid": asdict(plan.grid),
-                "calendar": asdict(plan.calendar),
-                "weather_variables": list(plan.region.weather.variables),
-                "label_years": list(plan.context.label_years),
-                "legend": plan.legend.attributes() if plan.legend else None,
-                **optional_attributes(plan.context.static_layers, plan.context.label_confidence),
-            }
-        )
+    if is_growing(plan.cube):
+        raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
+    attributes, wanted = root_attributes(plan.cube), plan.extent.attributes()
+    _refuse_other_shape(plan, attributes, wanted)
+    if attributes.get("region") != wanted["region"]:
+        set_root_attributes(plan.cube, {"region": wanted["region"], **provenance(plan)})
+
+
+def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise InputError unless the cube that stands has the shape of the plan."""
+    anew = "build it anew with --overwrite, or give the recipe another name"
+    other = [
+        key for key, value in (("format", FORMAT), ("format_version", FORMAT_VERSION)) if attributes.get(key) != value
+    ]
+    if other:
+        raise InputError(f"{plan.cube} was made by another version ({', '.join(other)} differ); {anew}")
+    standing = Cube.open(plan.cube, allow_incomplete=True)
+    changed = [key for key in SHAPE if attributes.get(key) != wanted.get(key)]
+    if standing.years != plan.region.period.years:
+        changed.append("years")
+    if not changed:
+        return
+    if reasons := differences(standing.extent, plan.extent):
+        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
+    raise InputError(
+        f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"
+        f" arguments adds what it lacks and leaves what stands; or {anew}"
     )
-    optional = {key for key in optional_attributes(("elevation",), True) if key in attributes}
-    changed = [key for key in (*wanted, *sorted(optional - wanted.keys())) if attributes.get(key) != wanted.get(key)]
-    if changed:
-        raise InputError(
-            f"{plan.cube} was made by another recipe or version ({', '.join(changed)} differ);"
-            " build it anew with --overwrite, or give the recipe another name"
-        )
-    recipe = plan.region.model_dump(mode="json")
-    if attributes.get("region") != recipe:
-        set_root_attributes(plan.cube, {"region": recipe, **_provenance(plan)})
 
 
 def _looks_like_a_cube(path: Location) -> bool:
@@ -325,7 +351,8 @@ def _looks_like_a_cube(path: Location) -> bool:
     return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
 
 
-def _provenance(plan: BuildPlan) -> dict[str, Any]:
+def provenance(plan: BuildPlan) -> dict[str, Any]:
+    """The root attributes that say what a cube was made from, with what, and when."""
     attribution = getattr(plan.context.labels, "attribution", "")
     return {
         "created": _now(),

@@ -1,4 +1,4 @@
-"""The commands of the pipeline: recipes, plan, build, check, explain, digest, export, report."""
+"""The commands of the pipeline: recipes, plan, build, extend, check, explain, digest, export, report."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,10 @@ from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
 from mmvsf.datasets.location import Location, ensure_reachable, local_folder, location
+
+if TYPE_CHECKING:
+    from .build import BuildPlan, Progress
+    from .finish import Summary
 
 app = typer.Typer()
 console = Console()
@@ -32,6 +36,10 @@ SourceOption = Annotated[
     str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
 ]
 BlocksOption = Annotated[int | None, typer.Option("--blocks", min=1, help="Only the first so many blocks, as a trial.")]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
+AcceptFailed = Annotated[
+    bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 DATA_DIR, RUNS_DIR = "data", Path("runs")
@@ -129,22 +137,18 @@ def dataset(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
     workers: Workers = None,
-    scheduler: Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")] = None,
-    accept_failed: Annotated[
-        bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
-    ] = False,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the cube that stands there.")] = False,
     source: SourceOption = None,
     blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the cube of a region, or finish one that was interrupted."""
-    from .build import Progress, build, prepare
-    from .check import check_cube
+    from .build import build, prepare
     from .execute import executor
     from .preview import preview, tables
     from .simulate import ensure_archive
-    from .space import stored_bytes
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
@@ -154,39 +158,44 @@ def dataset(
         prepared = prepare(region, place, source=source, blocks=blocks)
     if not as_json:
         console.print(tables(prepared, preview(prepared, count), count))
-    with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
-        tasks: dict[str, TaskID] = {}
+    with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
+        summary = build(prepared, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+    _show_cube(prepared, summary, started, as_json)
 
-        def update(phase: str, done: int, total: int, pixels: int) -> None:
-            if total and phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total, rate="")
-            if phase in tasks:
-                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
-                bar.update(tasks[phase], completed=done, rate=rate)
 
-        summary = build(prepared, run, Progress(update), accept_failed=accept_failed, overwrite=overwrite)
-    report = check_cube(prepared.cube, sample_only=True)
-    facts = {
-        "cube": str(prepared.cube),
-        "stored": summary.stored,
-        "skipped_cloudy": summary.skipped_cloudy,
-        "failed": summary.failed,
-        "completeness": summary.completeness,
-        "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
-    }
-    if as_json:
-        typer.echo(json.dumps(facts))
-    else:
-        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
-        table.add_row("(day, block) units stored", str(summary.stored))
-        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
-        table.add_row("not acquired", str(summary.not_acquired))
-        table.add_row("failed", str(summary.failed))
-        table.add_row("size", f"{facts['megabytes']} MB")
-        table.add_row("time", f"{facts['seconds']} s")
-        console.print(table)
-    report.raise_for_problems()
+@app.command()
+def extend(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add to a cube what its recipe now says beyond it, in place; what stands is left untouched.
+
+    More days, blocks, label years, weather variables and products are added, provisional weather is replaced.
+    """
+    from .execute import executor
+    from .extend import extend as extend_cube
+    from .extend import prepare_extension, standing_cube
+    from .preview import preview, tables
+    from .simulate import ensure_archive
+
+    started = time.monotonic()
+    count = workers or os.cpu_count() or 1
+    place = _place(data_dir)
+    cube = standing_cube(region, place, source=source, blocks=blocks)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
+    with _waiting(_talk(as_json)):
+        prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
+    if not as_json:
+        console.print(tables(prepared, preview(prepared, count), count))
+    with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
+        extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
+    _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
 @app.command()
@@ -306,6 +315,61 @@ def _waiting(where: Console) -> Iterator[None]:
 
     with where.status("reading the recipe and its sources") as status, listening(status.update):
         yield
+
+
+@contextmanager
+def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
+    """Bars of a build's phases, or a line that there was none; the rate counts from `started`, a reading of
+    `time.monotonic`."""
+    from .build import Progress
+
+    tasks: dict[str, TaskID] = {}
+    with _bar(_talk(as_json)) as bar:
+
+        def update(phase: str, done: int, total: int, pixels: int) -> None:
+            if total and phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total, rate="")
+            if phase in tasks:
+                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
+                bar.update(tasks[phase], completed=done, rate=rate)
+
+        yield Progress(update)
+    if not tasks:
+        _talk(as_json).print("every shard stands: nothing was left to do")
+
+
+def _show_cube(
+    prepared: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
+) -> None:
+    """Print what was built, and check it. Raises IncompleteError if it is not sound."""
+    from .check import check_cube
+    from .space import stored_bytes
+
+    report = check_cube(prepared.cube, sample_only=True)
+    facts = {
+        "cube": str(prepared.cube),
+        "stored": summary.stored,
+        "skipped_cloudy": summary.skipped_cloudy,
+        "failed": summary.failed,
+        "completeness": summary.completeness,
+        "seconds": round(time.monotonic() - started, 1),
+        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
+        **(more or {}),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
+        table.add_row("(day, block) units stored", str(summary.stored))
+        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
+        table.add_row("not acquired", str(summary.not_acquired))
+        table.add_row("failed", str(summary.failed))
+        for name, count in (more or {}).items():
+            table.add_row(name.replace("_", " "), str(count))
+        table.add_row("size", f"{facts['megabytes']} MB")
+        table.add_row("time", f"{facts['seconds']} s")
+        console.print(table)
+    report.raise_for_problems()
 
 
 def _talk(as_json: bool) -> Console:
