@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 import yaml
 
+from .location import Location, write_whole
 
-def write_card(path: Path, template: Path, front: Mapping[str, Any], values: Mapping[str, Any]) -> Path:
+Place = TypeVar("Place", bound=Location)
+
+
+def write_card(path: Place, template: Path, front: Mapping[str, Any], values: Mapping[str, Any]) -> Place:
     """Fill a template of the Jinja language with `values` and write it to `path` under the front matter.
 
     Raises jinja2.UndefinedError where the template names a value that is not given, OSError where the disk refuses.
@@ -25,5 +29,5 @@ def write_card(path: Path, template: Path, front: Mapping[str, Any], values: Map
     )
     text = environment.get_template(template.name).render(dict(values))
     matter = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
-    path.write_text(f"---\n{matter}---\n\n{text}", encoding="utf-8")
+    write_whole(path, f"---\n{matter}---\n\n{text}".encode())
     return path

@@ -1,10 +1,9 @@
-"""A cube on disk: create its template, open it, and know what it holds."""
+"""A cube in a folder or a bucket: create its template, open it, and know what it holds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,24 +13,26 @@ from numpy.typing import NDArray
 
 from .calendar import SHARD_DAYS, Calendar
 from .errors import IncompleteError, InputError, one_line
+from .extension import Extent
 from .grid import BlockIndex, Grid
-from .layout import FORMAT, FORMAT_VERSION, cube_layout
+from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
+from .location import Location, ensure_reachable, location, objects, read_each, store_errors, zarr_store
 from .region import Region, parse_region
-from .store import create_group, open_pixels, read_pixels
+from .store import array_attributes, create_group, open_pixels, read_pixels, read_values
 from .variables import BAND_NAMES
 
 
-def cube_path(region: str, data_dir: Path) -> Path:
+def cube_path(region: str, data_dir: Location) -> Location:
     """Where the cube of a region stands."""
     return data_dir / f"{region}.zarr"
 
 
 @dataclass(frozen=True)
 class Cube:
-    """What a cube is and holds, read from its metadata; pixels stay on disk."""
+    """What a cube is and holds, read from its metadata; pixels stay where they are."""
 
-    path: Path
+    path: Location
     region: Region
     grid: Grid
     calendar: Calendar
@@ -49,6 +50,10 @@ class Cube:
     """True where `labels/confidence` is stored"""
 
     @property
+    def extent(self) -> Extent:
+        return Extent(self.region, self.grid, self.calendar, self.legend)
+
+    @property
     def bands(self) -> tuple[str, ...]:
         return BAND_NAMES
 
@@ -57,11 +62,12 @@ class Cube:
         return self.region.period.years
 
     @classmethod
-    def open(cls, path: Path, *, allow_incomplete: bool = False) -> Self:
+    def open(cls, path: Location, *, allow_incomplete: bool = False) -> Self:
         """Open a cube. Raises InputError where there is none, or one of another format version, and
-        IncompleteError where its build was not finished (unless `allow_incomplete`)."""
+        IncompleteError where its build was not finished (unless `allow_incomplete`), or its bucket does not answer."""
+        ensure_reachable(path)
         if not (path / "zarr.json").is_file():
-            if (path / "imagery").exists():
+            if (path / "imagery").is_dir():
                 raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
             raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
         attributes = root_attributes(path)
@@ -77,8 +83,7 @@ class Cube:
         if not complete and not allow_incomplete:
             raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
         try:
-            raw = dict(attributes["grid"])
-            grid = Grid(**{**raw, "blocks": tuple((int(y), int(x)) for y, x in raw["blocks"])})
+            grid = Grid.from_attributes(attributes["grid"])
             calendar = Calendar(**attributes["calendar"])
             weather = tuple(attributes["weather_variables"])
             label_years = tuple(attributes["label_years"])
@@ -88,7 +93,7 @@ class Cube:
         region = parse_region(attributes["region"], f"{path} (root attribute 'region')")
         legend = None
         if label_years:
-            legend = Legend.from_attributes(dict(zarr.open_array(str(path / "labels/crop"), mode="r").attrs))
+            legend = Legend.from_attributes(array_attributes(path, "labels/crop"))
         confidence = bool(attributes.get("label_confidence", False))
         return cls(
             path, region, grid, calendar, weather, label_years, legend, complete, attributes, static_layers, confidence
@@ -96,7 +101,7 @@ class Cube:
 
     def array(self, name: str) -> NDArray[Any]:
         """A small array read whole, such as `imagery/status` or `splits/split`, as stored."""
-        return np.asarray(zarr.open_array(str(self.path / name), mode="r")[...])
+        return read_values(self.path, name)
 
     def static(self, block: BlockIndex) -> dict[str, NDArray[np.float32]]:
         """The static layers of a block: name -> (block, block) float32 in the units of `variables.STATIC`, NaN where
@@ -110,7 +115,7 @@ class Cube:
         return str(self.attributes.get("digest", ""))
 
 
-def root_attributes(path: Path) -> dict[str, Any]:
+def root_attributes(path: Location) -> dict[str, Any]:
     """The attributes of a Zarr 3 root group. Raises InputError if its zarr.json is none."""
     try:
         content = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
@@ -125,7 +130,7 @@ def root_attributes(path: Path) -> dict[str, Any]:
 
 
 def create_template(
-    path: Path,
+    path: Location,
     region: Region,
     grid: Grid,
     calendar: Calendar,
@@ -136,63 +141,45 @@ def create_template(
 
     `provenance` goes to the root attributes beside the recipe. Raises OSError if the disk refuses.
     """
-    weather = region.weather.variables
-    label_years = tuple(sorted(region.labels.years)) if region.labels and legend else ()
-    static = region.static.layers if region.static else ()
-    confidence = bool(label_years and region.labels and region.labels.confidence)
-    for group in cube_layout(grid, calendar, weather, region.period.years, label_years, legend, static, confidence):
+    extent = Extent(region, grid, calendar, legend)
+    for group in extent.groups():
         create_group(path, group)
     attributes = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "title": region.title,
         "complete": False,
-        "region": region.model_dump(mode="json"),
-        "grid": asdict(grid),
-        "calendar": asdict(calendar),
-        "weather_variables": list(weather),
-        "label_years": list(label_years),
-        "legend": legend.attributes() if legend else None,
-        **optional_attributes(static, confidence),
+        **extent.attributes(),
         **provenance,
     }
-    zarr.create_group(str(path), zarr_format=3, attributes=attributes)
+    with store_errors(path):
+        zarr.create_group(zarr_store(path), zarr_format=3, attributes=attributes)
 
 
-def optional_attributes(static_layers: tuple[str, ...], confidence: bool) -> dict[str, Any]:
-    """Root attributes of what a cube may hold beyond every cube's parts; a cube without has none of them."""
-    return {
-        **({"static_layers": list(static_layers)} if static_layers else {}),
-        **({"label_confidence": True} if confidence else {}),
-    }
-
-
-def open_cube(path: Path | str) -> xr.DataTree:
-    """The cube as an xarray DataTree with Dask chunks as large as its shards; reflectance is decoded.
+def open_cube(path: Location | str) -> xr.DataTree:
+    """The cube at a path or at `s3://bucket/...`, as an xarray DataTree with Dask chunks as large as its shards;
+    reflectance is decoded.
 
     Raises InputError or IncompleteError as `Cube.open` does.
     """
-    cube = Cube.open(Path(path))
+    cube = Cube.open(location(path))
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
-    for folder in sorted(cube.path.iterdir()):
-        if (folder / "zarr.json").is_file():
+    with store_errors(cube.path):
+        for name in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).group_keys()):
             # Other groups are not sharded; their own chunks are as good as any.
-            chunks = shards if folder.name in ("imagery", "labels", "static") else {}
-            groups[folder.name] = xr.open_zarr(folder, chunks=chunks, consolidated=False)
+            chunks = shards if name in ("imagery", "labels", "static") else {}
+            groups[name] = xr.open_zarr(zarr_store(cube.path / name), chunks=chunks, consolidated=False)
     return xr.DataTree.from_dict(groups)
 
 
-def digest(path: Path) -> str:
+def digest(path: Location) -> str:
     """The identity of a cube: SHA-256 over every array's metadata and chunk objects, and the child groups'
     metadata, by path. Provenance (the root's attributes and consolidated metadata) is left out, so two builds
-    of the same data agree."""
+    of the same data agree, wherever they stand."""
+    names = (name for name, _ in objects(path) if name != "zarr.json" and not name.endswith(".__lock"))
     total = sha256()
-    for file in sorted(path.rglob("*"), key=lambda entry: entry.relative_to(path).as_posix()):
-        name = file.relative_to(path).as_posix()
-        if not file.is_file() or name == "zarr.json" or name.endswith(".__lock"):
-            continue
-        total.update(name.encode())
-        with file.open("rb") as stream:
-            total.update(sha256(stream.read()).digest())
+    for name, content in read_each(path, names):
+        if content is not None:
+            total.update(name.encode())
+            total.update(sha256(content).digest())
     return total.hexdigest()

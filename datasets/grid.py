@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import shapely
@@ -41,6 +41,11 @@ class Grid:
     """image pixels a side of a weather cell"""
     blocks: tuple[BlockIndex, ...]
     """the blocks that the recipe covers, sorted"""
+
+    @classmethod
+    def from_attributes(cls, attributes: dict[str, Any]) -> Self:
+        """The grid that a cube's root attribute `grid` holds. Raises KeyError or TypeError if it is none."""
+        return cls(**{**attributes, "blocks": tuple((int(y), int(x)) for y, x in attributes["blocks"])})
 
     @property
     def shape(self) -> tuple[int, int]:

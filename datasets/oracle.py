@@ -14,7 +14,6 @@ without_gap          the same, the weather up to the day before the origin, that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from .cube import Cube, root_attributes
 from .errors import InputError
 from .layout import ArraySpec, GroupSpec
+from .location import Location
 from .pairs import window_pairs
 from .store import open_pixels, read_pixels
 from .variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
@@ -35,9 +35,9 @@ FORECASTS = ("with_gap", "without_gap")
 Image = NDArray[np.float32]
 
 
-def oracle_path(cube: Cube) -> Path:
+def oracle_path(cube: Cube) -> Location:
     """Where the oracle of a cube stands: beside it."""
-    return cube.path.with_name(f"{cube.path.stem}.oracle.zarr")
+    return cube.path.with_name(f"{cube.path.name.removesuffix('.zarr')}.oracle.zarr")
 
 
 def oracle_layout(
@@ -93,7 +93,7 @@ def oracle_layout(
 class Oracle:
     """The forecasts of an oracle, read as they are asked for."""
 
-    path: Path
+    path: Location
     attributes: dict[str, Any]
     """What it was made from: `cube` (digest), `spec`, `size`, `limit`, `seed`."""
     _pairs: dict[tuple[int, int, int, int, int], tuple[int, int]]
@@ -101,7 +101,7 @@ class Oracle:
     _stores: tuple[Any, Any]
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Location) -> Self:
         """Raises InputError where there is none, or one of another format version."""
         if not (path / "zarr.json").is_file():
             raise InputError(f"there is no oracle at {path}; make it with `mmvsf oracle`")

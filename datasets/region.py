@@ -424,7 +424,7 @@ def parse_region(content: dict[str, Any], where: str) -> Region:
 def resolve_path(text: str, recipe: Path, data_dir: Path) -> Path:
     """Absolute path of a recipe's path: {data_dir} and ${VARIABLES} are filled in, and what is relative
     starts at the recipe's own folder. Raises InputError if an environment variable is not set."""
-    expanded = os.path.expandvars(text.replace("{data_dir}", str(data_dir.absolute())))
+    expanded = os.path.expandvars(text.replace("{data_dir}", str(data_dir.expanduser().absolute())))
     if missing := re.search(r"\$\{?(\w+)", expanded):
         raise InputError(f"{recipe}: the path '{text}' needs the environment variable {missing.group(1)}; set it")
     path = Path(expanded).expanduser()

@@ -14,6 +14,7 @@ from rich.table import Table
 from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube, cube_path
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.location import location
 from mmvsf.datasets.region import load_region
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a region, or path of a recipe.")]
-DataDir = Annotated[Path, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes.")]
+DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://BUCKET/PREFIX.")]
 RunsDir = Annotated[Path, typer.Option(envvar="RUNS_DIR", help="Folder that results are written to.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights and samples.")]
 ModelDir = Annotated[
@@ -33,7 +34,7 @@ ModelDir = Annotated[
 @app.command()
 def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several regions; results go to the first one's run.")],
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 900,
@@ -65,7 +66,7 @@ def pretrain(
 @app.command()
 def cropmap(
     region: RegionArgument,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     model: ModelDir = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 250,
@@ -97,7 +98,7 @@ def forecast(
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
     block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN [default: the first].")] = None,
     lead: Annotated[int, typer.Option(min=1, help="Use images at least this many days older.")] = 1,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     model: ModelDir = None,
 ) -> None:
@@ -152,7 +153,7 @@ def embed(
     every: Annotated[
         int | None, typer.Option(min=1, help="Days between embeddings [default: one a year, the mean of its season].")
     ] = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     model: ModelDir = None,
 ) -> None:
@@ -171,7 +172,7 @@ def embed(
 @app.command()
 def evaluate(
     region: RegionArgument,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     control: Annotated[str | None, typer.Option(help="Region in which weather moves nothing.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small settings: does it all run?")] = False,
@@ -222,9 +223,9 @@ def _need_torch() -> None:
         ) from error
 
 
-def _open(region: str, data_dir: Path) -> Cube:
+def _open(region: str, data_dir: str) -> Cube:
     recipe, _ = load_region(region)
-    return Cube.open(cube_path(recipe.name, data_dir))
+    return Cube.open(cube_path(recipe.name, location(data_dir)))
 
 
 def _model(model: Path | None, runs_dir: Path, cube: Cube) -> tuple[Checkpoint, Path]:

@@ -2,38 +2,39 @@
 
 import errno
 import json
-import os
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import zarr
 from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.calendar import Calendar, calendar_of
-from mmvsf.datasets.cube import create_template, cube_path, digest, optional_attributes, root_attributes
+from mmvsf.datasets.cube import Cube, create_template, cube_path, digest, root_attributes
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.extension import Extent, differences
 from mmvsf.datasets.grid import BlockIndex, Grid, grid_of
 from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.location import Location, local_folder, remove_tree, store_errors, zarr_store
 from mmvsf.datasets.region import Region, load_region
-from mmvsf.datasets.store import sweep_leftovers
+from mmvsf.datasets.store import set_root_attributes, sweep_leftovers
 
 from .execute import Executor
 from .finish import Summary, finish_imagery, finish_splits, finish_weather
+from .growth import is_growing
 from .labels import LabelTask, label_tasks, stored_legend
 from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .provenance import sources_of
 from .sources.meteostat_stations import MeteostatStations
-from .sources.protocols import ReadError, Requirement
+from .sources.protocols import ReadError, Requirement, WeatherSource
 from .sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
-from .space import cube_bytes, ensure_space, folder_bytes
+from .space import cube_bytes, ensure_space, stored_bytes
 from .static import StaticTask, static_tasks, weather_cells
 from .tasks import (
     BuildContext,
@@ -47,7 +48,24 @@ from .tasks import (
 )
 from .weather import CubeWeather, cube_weather
 
+BlockTask = TypeVar("BlockTask", LabelTask, StaticTask)
+
+SHAPE = (
+    "grid",
+    "calendar",
+    "weather_variables",
+    "label_years",
+    "legend",
+    "static_layers",
+    "label_confidence",
+)
+"""Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
+
 SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
+
+
+WeatherOf = Callable[[WeatherSource, Region, Grid, Calendar], CubeWeather]
+"""Makes a cube's weather from its source; the first of them is `cube_weather`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +74,7 @@ class BuildPlan:
 
     region: Region
     recipe: Path
-    cube: Path
+    cube: Location
     grid: Grid
     calendar: Calendar
     imagery: Plan
@@ -69,6 +87,10 @@ class BuildPlan:
     requirements: tuple[Requirement, ...]
     """what the sources need of the person who builds"""
 
+    @property
+    def extent(self) -> Extent:
+        return Extent(self.region, self.grid, self.calendar, self.legend)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -78,20 +100,28 @@ class Progress:
 
 
 def prepare(
-    region_name: str, data_dir: Path, *, source: str | None = None, blocks: int | None = None, only_shown: bool = False
+    region_name: str,
+    data_dir: Location,
+    *,
+    source: str | None = None,
+    blocks: int | None = None,
+    only_shown: bool = False,
+    weather_of: WeatherOf = cube_weather,
 ) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
     `source` and `blocks` change the recipe, see `mmvsf.datasets.override`. A plan that is `only_shown` fetches no
     weather from a service, and is made as far as it can be without credentials; another one asks for them first.
+    `weather_of` makes the cube's weather; a cube that is extended keeps what it has.
     """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
-    grid = grid_of(region, recipe, data_dir)
+    folder = local_folder(data_dir)
+    grid = grid_of(region, recipe, folder)
     calendar = calendar_of(region)
-    imagery = imagery_source(region, recipe, data_dir)
-    labels = label_source(region, recipe, data_dir, grid)
-    ground = static_source(region, recipe, data_dir)
-    weather_from = weather_source(region, recipe, data_dir, grid)
+    imagery = imagery_source(region, recipe, folder)
+    labels = label_source(region, recipe, folder, grid)
+    ground = static_source(region, recipe, folder)
+    weather_from = weather_source(region, recipe, folder, grid)
     needs = requirements_of(imagery, weather_from, ground, labels)
     if not only_shown:
         _refuse_missing(needs)
@@ -113,7 +143,7 @@ def prepare(
     if not only_shown or region.weather.source == "archive":
         if isinstance(weather_from, MeteostatStations) and ground is not None and "elevation" in layers:
             weather_from = replace(weather_from, cells=weather_cells(ground, grid))
-        weather = cube_weather(weather_from, region, grid, calendar)
+        weather = weather_of(weather_from, region, grid, calendar)
     cube = cube_path(region.name, data_dir)
     context = BuildContext(
         cube,
@@ -161,19 +191,17 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise ValueError("this plan was made to be shown, without its weather")
     _refuse_missing(plan.requirements)
     if overwrite:
-        ensure_space(plan.cube, _bytes_to_write(plan, len(plan.imagery.units)) - folder_bytes(plan.cube))
+        ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
     _ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
-    todo = {
-        key
-        for key, found in plan.imagery.digests.items()
-        if not ledger.is_done(imagery_entry_name(*key), found, accept_failed=accept_failed)
-    }
-    labels = [task for task in plan.labels if not ledger.is_done(label_entry_name(task.year, task.block), task.digest)]
-    static = [task for task in plan.static if not ledger.is_done(static_entry_name(task.block), task.digest)]
-    ensure_space(plan.cube, _bytes_to_write(plan, len(todo)))
-    _set_root(plan.cube, {"complete": False})
+    named = {imagery_entry_name(*key): key for key in plan.imagery.units}
+    wanted = {name: plan.imagery.digests[key] for name, key in named.items()}
+    todo = {named[name] for name in ledger.undone(wanted, accept_failed=accept_failed)}
+    labels = _undone(ledger, {label_entry_name(task.year, task.block): task for task in plan.labels})
+    static = _undone(ledger, {static_entry_name(task.block): task for task in plan.static})
+    ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
+    set_root_attributes(plan.cube, {"complete": False})
     _clear_stale(plan, ledger)
     # Labels first: a code that the legend lacks should show before hours of imagery. Labels or layers of the ground
     # that cannot be had are no reason to leave the imagery undone.
@@ -204,11 +232,12 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
             f" {plan.region.imagery.complete_above:.0%}; mend the scenes, or lower imagery.complete_above"
         )
-    _set_root(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
+    set_root_attributes(plan.cube, {"complete": True, "finished": _now(), "digest": digest(plan.cube)})
     with warnings.catch_warnings():
         # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
         warnings.simplefilter("ignore", ZarrUserWarning)
-        zarr.consolidate_metadata(str(plan.cube))
+        with store_errors(plan.cube):
+            zarr.consolidate_metadata(zarr_store(plan.cube))
     return summary
 
 
@@ -218,12 +247,18 @@ def _refuse_missing(needs: tuple[Requirement, ...]) -> None:
         raise InputError("; ".join(missing))
 
 
-def _bytes_to_write(plan: BuildPlan, shards: int) -> int:
+def bytes_to_write(plan: BuildPlan, shards: int) -> int:
     """Bytes that so many of the plan's shards will take, with the labels and the weather."""
     units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
     days, variables = len(plan.calendar), len(plan.region.weather.variables)
     layers = len(plan.context.static_layers)
     return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables, layers)
+
+
+def _undone(ledger: Ledger, tasks: dict[str, BlockTask]) -> list[BlockTask]:
+    """Of the label or static tasks by their entries' names, those that are not done."""
+    undone = ledger.undone({name: task.digest for name, task in tasks.items()})
+    return [task for name, task in tasks.items() if name in undone]
 
 
 def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
@@ -237,7 +272,7 @@ def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[
 def _run_blocks(
     kind: str,
     function: Callable[[Any, BuildContext], TaskReport],
-    tasks: Sequence[Any],
+    tasks: Sequence[LabelTask | StaticTask],
     run: Executor,
     progress: Progress,
     context: BuildContext,
@@ -253,7 +288,7 @@ def _run_blocks(
 def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
     """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""
     planned = {imagery_entry_name(*key) for key in plan.imagery.units}
-    for name in list(ledger.names("imagery")):
+    for name in ledger.names("imagery"):
         if name not in planned:
             _, shard, block = name.split("/")
             index: BlockIndex = (int(block.split("-")[0]), int(block.split("-")[1]))
@@ -268,47 +303,56 @@ def _ensure_template(plan: BuildPlan, overwrite: bool) -> None:
     """
     if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
         raise InputError(f"{plan.cube} is something else than a cube; move it away, or choose another --data-dir")
+    root, ledger = plan.cube / "zarr.json", Ledger.of_cube(plan.cube)
     if overwrite:
-        shutil.rmtree(plan.cube, ignore_errors=True)
-        shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
-    if not (plan.cube / "zarr.json").is_file():
-        shutil.rmtree(Ledger.of_cube(plan.cube).root, ignore_errors=True)
-        plan.cube.mkdir(parents=True, exist_ok=True)
-        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, _provenance(plan))
+        # The root first: without it nothing that is left after a kill is taken for done.
+        root.unlink(missing_ok=True)
+        remove_tree(ledger.root)
+        remove_tree(plan.cube)
+    if not root.is_file():
+        remove_tree(ledger.root)
+        if isinstance(plan.cube, Path):
+            plan.cube.mkdir(parents=True, exist_ok=True)
+        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, provenance(plan))
         return
-    attributes = root_attributes(plan.cube)
-    wanted = json.loads(
-        json.dumps(
-            {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "grid": asdict(plan.grid),
-                "calendar": asdict(plan.calendar),
-                "weather_variables": list(plan.region.weather.variables),
-                "label_years": list(plan.context.label_years),
-                "legend": plan.legend.attributes() if plan.legend else None,
-                **optional_attributes(plan.context.static_layers, plan.context.label_confidence),
-            }
-        )
+    if is_growing(plan.cube):
+        raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
+    attributes, wanted = root_attributes(plan.cube), plan.extent.attributes()
+    _refuse_other_shape(plan, attributes, wanted)
+    if attributes.get("region") != wanted["region"]:
+        set_root_attributes(plan.cube, {"region": wanted["region"], **provenance(plan)})
+
+
+def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise InputError unless the cube that stands has the shape of the plan."""
+    anew = "build it anew with --overwrite, or give the recipe another name"
+    other = [
+        key for key, value in (("format", FORMAT), ("format_version", FORMAT_VERSION)) if attributes.get(key) != value
+    ]
+    if other:
+        raise InputError(f"{plan.cube} was made by another version ({', '.join(other)} differ); {anew}")
+    standing = Cube.open(plan.cube, allow_incomplete=True)
+    changed = [key for key in SHAPE if attributes.get(key) != wanted.get(key)]
+    if standing.years != plan.region.period.years:
+        changed.append("years")
+    if not changed:
+        return
+    if reasons := differences(standing.extent, plan.extent):
+        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
+    raise InputError(
+        f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"
+        f" arguments adds what it lacks and leaves what stands; or {anew}"
     )
-    optional = {key for key in optional_attributes(("elevation",), True) if key in attributes}
-    changed = [key for key in (*wanted, *sorted(optional - wanted.keys())) if attributes.get(key) != wanted.get(key)]
-    if changed:
-        raise InputError(
-            f"{plan.cube} was made by another recipe or version ({', '.join(changed)} differ);"
-            " build it anew with --overwrite, or give the recipe another name"
-        )
-    recipe = plan.region.model_dump(mode="json")
-    if attributes.get("region") != recipe:
-        _set_root(plan.cube, {"region": recipe, **_provenance(plan)})
 
 
-def _looks_like_a_cube(path: Path) -> bool:
+def _looks_like_a_cube(path: Location) -> bool:
     """Whether a folder is empty, or holds a cube or the beginning of one."""
-    return path.is_dir() and ((path / "zarr.json").is_file() or (path / "imagery").is_dir() or not any(path.iterdir()))
+    begun = (path / "zarr.json").is_file() or (path / "imagery").is_dir()
+    return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
 
 
-def _provenance(plan: BuildPlan) -> dict[str, Any]:
+def provenance(plan: BuildPlan) -> dict[str, Any]:
+    """The root attributes that say what a cube was made from, with what, and when."""
     attribution = getattr(plan.context.labels, "attribution", "")
     return {
         "created": _now(),
@@ -318,17 +362,6 @@ def _provenance(plan: BuildPlan) -> dict[str, Any]:
         "label_source": attribution,
         "sources": sources_of(plan.region, plan.weather, attribution, plan.context.static),
     }
-
-
-def _set_root(cube: Path, attributes: dict[str, Any]) -> None:
-    """Change root attributes in one replacement of zarr.json, so that a kill leaves the old or the new."""
-    path = cube / "zarr.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["attributes"] = {**content["attributes"], **attributes}
-    content.pop("consolidated_metadata", None)
-    temporary = path.with_name(f"zarr.json.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    temporary.replace(path)
 
 
 def _now() -> str:

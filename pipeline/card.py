@@ -11,22 +11,23 @@ import zarr
 from mmvsf.datasets.card import write_card
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.folds import Fold
+from mmvsf.datasets.location import Location, zarr_store
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import Split, Status
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
 
 
-def card_path(cube: Path) -> Path:
+def card_path(cube: Location) -> Location:
     """Beside the cube; in it, it would change what the cube's digest covers."""
-    return cube.with_name(f"{cube.stem}.DATASET_CARD.md")
+    return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
-def write_dataset_card(cube: Cube) -> Path:
+def write_dataset_card(cube: Cube) -> Location:
     """Write the card of a finished cube; every figure is read from it. Raises OSError where the disk refuses."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
     status, fold = cube.array("imagery/status"), Fold.of(cube)
-    weather = dict(zarr.open_group(str(cube.path / "weather"), mode="r").attrs)
+    weather = dict(zarr.open_group(zarr_store(cube.path / "weather"), mode="r").attrs)
     simulated = region.simulate
     values = {
         "title": region.title,

@@ -1,7 +1,6 @@
 """Is a cube sound? Structure, metadata, ranges, coverage, and agreement of its parts with each other."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -12,6 +11,7 @@ from mmvsf.datasets.calendar import day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.layout import cube_layout
+from mmvsf.datasets.location import Location, store_errors, zarr_store
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import (
     CLEAR_FRACTION_FILL,
@@ -42,7 +42,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckReport:
-    cube: Path
+    cube: Location
     checks: tuple[Check, ...]
 
     def raise_for_problems(self) -> None:
@@ -52,7 +52,7 @@ class CheckReport:
             raise IncompleteError(f"{self.cube} is not sound: {'; '.join(wrong)}")
 
 
-def check_cube(path: Path, *, sample_only: bool = False) -> CheckReport:
+def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
     """Check a finished cube. `sample_only` looks at few pixels, for use at the end of a build.
 
     Raises InputError or IncompleteError if there is no finished cube of this format to check.
@@ -83,7 +83,8 @@ def _structure(cube: Cube) -> Check:
         for spec in group.arrays:
             name = f"{group.name}/{spec.name}"
             try:
-                array = zarr.open_array(str(cube.path / name), mode="r")
+                with store_errors(cube.path):
+                    array = zarr.open_array(zarr_store(cube.path / name), mode="r")
             except FileNotFoundError:
                 wrong.append(f"{name} is missing")
                 continue
@@ -94,7 +95,8 @@ def _structure(cube: Cube) -> Check:
 
 def _metadata(cube: Cube) -> Check:
     """xarray opens the cube by itself and finds coordinates, units and the CRS."""
-    tree = xr.open_datatree(cube.path, engine="zarr")
+    with store_errors(cube.path):
+        tree = xr.open_datatree(zarr_store(cube.path), engine="zarr")
     wrong = [key for key in ("software", "created", "sources", "attribution") if key not in cube.attributes]
     for name in ("imagery", "weather"):
         group = tree[name]

@@ -1,4 +1,4 @@
-"""The commands of the pipeline: recipes, plan, build, check, explain, digest, export, report."""
+"""The commands of the pipeline: recipes, plan, build, extend, check, explain, digest, export, report."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,22 +15,35 @@ from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.location import Location, ensure_reachable, local_folder, location
+
+if TYPE_CHECKING:
+    from .build import BuildPlan, Progress
+    from .finish import Summary
 
 app = typer.Typer()
 console = Console()
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
-DataDir = Annotated[Path, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of archives and cubes.")]
+DataDir = Annotated[
+    str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
-CubeArgument = Annotated[str, typer.Argument(help="Path of a cube, or name of its region.")]
+CubeArgument = Annotated[
+    str, typer.Argument(help="Path of a cube, name of its region, or s3://BUCKET/PREFIX/REGION.zarr.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
 ]
 BlocksOption = Annotated[int | None, typer.Option("--blocks", min=1, help="Only the first so many blocks, as a trial.")]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
+AcceptFailed = Annotated[
+    bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-DATA_DIR, RUNS_DIR = Path("data"), Path("runs")
+DATA_DIR, RUNS_DIR = "data", Path("runs")
 
 
 @app.command()
@@ -67,17 +80,18 @@ def plan(
     from .simulate import ensure_archive
 
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, _talk(as_json))
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
     with _waiting(_talk(as_json)):
-        prepared = prepare(region, data_dir, source=source, blocks=blocks, only_shown=True)
+        prepared = prepare(region, place, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
         from .report.plan import write_page, write_picture
 
         if html is not None:
-            write_page(prepared, shown, data_dir, html)
+            write_page(prepared, shown, local_folder(place), html)
         if png is not None:
-            write_picture(prepared, shown, data_dir, png)
+            write_picture(prepared, shown, local_folder(place), png)
     if as_json:
         typer.echo(json.dumps(shown.facts))
         return
@@ -107,8 +121,9 @@ def cost(
     from .places import regions_of
 
     count = workers or os.cpu_count() or 1
+    folder = local_folder(location(data_dir))
     costs = {
-        name: region_cost(region, grid_of(region, recipe, data_dir), count, mbit)
+        name: region_cost(region, grid_of(region, recipe, folder), count, mbit)
         for place in places
         for name, (region, recipe) in regions_of(place, like, source).items()
     }
@@ -123,69 +138,65 @@ def dataset(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
     workers: Workers = None,
-    scheduler: Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")] = None,
-    accept_failed: Annotated[
-        bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
-    ] = False,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the cube that stands there.")] = False,
     source: SourceOption = None,
     blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the cube of a region, or finish one that was interrupted."""
-    from mmvsf.datasets.cube import Cube
-
-    from .build import Progress, build, prepare
-    from .card import write_dataset_card
-    from .check import check_cube
+    from .build import build, prepare
     from .execute import executor
     from .preview import preview, tables
     from .simulate import ensure_archive
-    from .space import folder_bytes
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    ensure_archive(region, data_dir, count, _talk(as_json))
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
     with _waiting(_talk(as_json)):
-        prepared = prepare(region, data_dir, source=source, blocks=blocks)
+        prepared = prepare(region, place, source=source, blocks=blocks)
     if not as_json:
         console.print(tables(prepared, preview(prepared, count), count))
-    with executor(workers, scheduler) as run, _bar(_talk(as_json)) as bar:
-        tasks: dict[str, TaskID] = {}
+    with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
+        summary = build(prepared, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+    _show_cube(prepared, summary, started, as_json)
 
-        def update(phase: str, done: int, total: int, pixels: int) -> None:
-            if total and phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total, rate="")
-            if phase in tasks:
-                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
-                bar.update(tasks[phase], completed=done, rate=rate)
 
-        summary = build(prepared, run, Progress(update), accept_failed=accept_failed, overwrite=overwrite)
-    card = write_dataset_card(Cube.open(prepared.cube))
-    report = check_cube(prepared.cube, sample_only=True)
-    facts = {
-        "cube": str(prepared.cube),
-        "card": str(card),
-        "stored": summary.stored,
-        "skipped_cloudy": summary.skipped_cloudy,
-        "failed": summary.failed,
-        "completeness": summary.completeness,
-        "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(folder_bytes(prepared.cube) / 1e6, 1),
-    }
-    if as_json:
-        typer.echo(json.dumps(facts))
-    else:
-        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
-        table.add_row("(day, block) units stored", str(summary.stored))
-        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
-        table.add_row("not acquired", str(summary.not_acquired))
-        table.add_row("failed", str(summary.failed))
-        table.add_row("size", f"{facts['megabytes']} MB")
-        table.add_row("card", str(card))
-        table.add_row("time", f"{facts['seconds']} s")
-        console.print(table)
-    report.raise_for_problems()
+@app.command()
+def extend(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add to a cube what its recipe now says beyond it, in place; what stands is left untouched.
+
+    More days, blocks, label years, weather variables and products are added, provisional weather is replaced.
+    """
+    from .execute import executor
+    from .extend import extend as extend_cube
+    from .extend import prepare_extension, standing_cube
+    from .preview import preview, tables
+    from .simulate import ensure_archive
+
+    started = time.monotonic()
+    count = workers or os.cpu_count() or 1
+    place = _place(data_dir)
+    cube = standing_cube(region, place, source=source, blocks=blocks)
+    ensure_archive(region, local_folder(place), count, _talk(as_json))
+    with _waiting(_talk(as_json)):
+        prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
+    if not as_json:
+        console.print(tables(prepared, preview(prepared, count), count))
+    with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
+        extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
+    _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
 @app.command()
@@ -262,7 +273,7 @@ def oracle(
 
     from .oracle import make_oracle
 
-    cube = Cube.open(cube_path(load_region(region)[0].name, data_dir))
+    cube = Cube.open(cube_path(load_region(region)[0].name, location(data_dir)))
     with _bar(console) as bar:
         task = bar.add_task("growing the fields again", total=None, rate="")
 
@@ -291,7 +302,7 @@ def report(
     from .report import write_report
 
     name = load_region(region)[0].name
-    page = write_report(cube_path(name, data_dir), runs_dir / name)
+    page = write_report(cube_path(name, location(data_dir)), runs_dir / name)
     typer.echo(f"{page}")
 
 
@@ -308,7 +319,7 @@ def summary(
     from .summary import summary_tables
 
     name = load_region(region)[0].name
-    console.print(summary_tables(cube_path(name, data_dir), runs_dir / name))
+    console.print(summary_tables(cube_path(name, location(data_dir)), runs_dir / name))
 
 
 def _years(text: str) -> list[int]:
@@ -318,13 +329,20 @@ def _years(text: str) -> list[int]:
         raise InputError(f"--years {text}: not years; write them as 2021,2022") from error
 
 
-def _cube(text: str, data_dir: Path) -> Path:
-    """The cube at a path, or of a region by its name."""
+def _place(data_dir: str) -> Location:
+    """The place of `--data-dir`, a bucket only if it answers."""
+    place = location(data_dir)
+    ensure_reachable(place)
+    return place
+
+
+def _cube(text: str, data_dir: str) -> Location:
+    """The cube at a path or an address, or of a region by its name."""
     from mmvsf.datasets.cube import cube_path
 
-    path = Path(text)
-    is_name = path.name == text and not path.suffix and not path.exists()
-    return cube_path(text, data_dir) if is_name else path
+    place = location(text)
+    is_name = isinstance(place, Path) and place.name == text and not place.suffix and not place.exists()
+    return cube_path(text, location(data_dir)) if is_name else place
 
 
 @contextmanager
@@ -334,6 +352,67 @@ def _waiting(where: Console) -> Iterator[None]:
 
     with where.status("reading the recipe and its sources") as status, listening(status.update):
         yield
+
+
+@contextmanager
+def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
+    """Bars of a build's phases, or a line that there was none; the rate counts from `started`, a reading of
+    `time.monotonic`."""
+    from .build import Progress
+
+    tasks: dict[str, TaskID] = {}
+    with _bar(_talk(as_json)) as bar:
+
+        def update(phase: str, done: int, total: int, pixels: int) -> None:
+            if total and phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total, rate="")
+            if phase in tasks:
+                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
+                bar.update(tasks[phase], completed=done, rate=rate)
+
+        yield Progress(update)
+    if not tasks:
+        _talk(as_json).print("every shard stands: nothing was left to do")
+
+
+def _show_cube(
+    prepared: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
+) -> None:
+    """Write its card, print what was built, and check it. Raises IncompleteError if it is not sound."""
+    from mmvsf.datasets.cube import Cube
+
+    from .card import write_dataset_card
+    from .check import check_cube
+    from .space import stored_bytes
+
+    card = write_dataset_card(Cube.open(prepared.cube))
+    report = check_cube(prepared.cube, sample_only=True)
+    facts = {
+        "cube": str(prepared.cube),
+        "card": str(card),
+        "stored": summary.stored,
+        "skipped_cloudy": summary.skipped_cloudy,
+        "failed": summary.failed,
+        "completeness": summary.completeness,
+        "seconds": round(time.monotonic() - started, 1),
+        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
+        **(more or {}),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
+        table.add_row("(day, block) units stored", str(summary.stored))
+        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
+        table.add_row("not acquired", str(summary.not_acquired))
+        table.add_row("failed", str(summary.failed))
+        for name, count in (more or {}).items():
+            table.add_row(name.replace("_", " "), str(count))
+        table.add_row("size", f"{facts['megabytes']} MB")
+        table.add_row("card", str(card))
+        table.add_row("time", f"{facts['seconds']} s")
+        console.print(table)
+    report.raise_for_problems()
 
 
 def _talk(as_json: bool) -> Console:

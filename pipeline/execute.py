@@ -8,10 +8,14 @@ import logging
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from itertools import chain, islice
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, one_line
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Task = TypeVar("Task")
 Context = TypeVar("Context")
@@ -19,11 +23,18 @@ Result = TypeVar("Result")
 
 IN_FLIGHT_PER_WORKER = 4
 
+VERSION = version("mmvsf")
+
+WAIT_FOR_WORKERS = 60
+"""Seconds that a cluster has to start its first worker."""
+
 
 class Executor(Protocol):
     """Runs `function(task, context)` for every task and yields results as they come, in any order."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """Tasks that run at once."""
 
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
@@ -43,11 +54,15 @@ class SerialExecutor:
 
 
 class DaskExecutor:
-    """Runs tasks on the workers of a Dask client."""
+    """Runs tasks on the workers of a Dask client, also on those that join later."""
 
-    def __init__(self, client: "object") -> None:
+    def __init__(self, client: "Client") -> None:
         self._client = client
-        self.workers = max(1, len(client.scheduler_info()["workers"]))  # type: ignore[attr-defined]
+
+    @property
+    def workers(self) -> int:
+        """Tasks that run at once: threads of all workers."""
+        return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
 
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
@@ -58,21 +73,19 @@ class DaskExecutor:
 
         client = self._client
         # hash=False: equal contexts of two runs must not share a key that the first run releases.
-        shared = client.scatter(context, broadcast=True, hash=False)  # type: ignore[attr-defined]
+        shared = client.scatter(context, broadcast=True, hash=False)
         waiting = iter(tasks)
 
-        def submit(count: int) -> list[object]:
-            return [
-                client.submit(function, task, shared, pure=False)  # type: ignore[attr-defined]
-                for task in islice(waiting, count)
-            ]
+        def submit(running: int) -> list[object]:
+            wanted = self.workers * IN_FLIGHT_PER_WORKER - running
+            return [client.submit(function, task, shared, pure=False) for task in islice(waiting, max(wanted, 0))]
 
-        running = as_completed(submit(self.workers * IN_FLIGHT_PER_WORKER))
+        running = as_completed(submit(0))
         try:
             for future in running:
                 result: Result = future.result()
                 future.release()
-                for more in submit(1):
+                for more in submit(running.count()):
                     running.add(more)
                 yield result
         except (KilledWorker, FutureCancelledError) as error:
@@ -109,7 +122,8 @@ class LocalExecutor:
 def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
     """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
 
-    `workers` None means one a processor. Raises IncompleteError if the scheduler does not answer.
+    `workers` None means one a processor. Raises IncompleteError if the scheduler does not answer, has no workers, or
+    has workers with another version of this package.
     """
     count = workers or os.cpu_count() or 1
     if scheduler is None and count == 1:
@@ -136,6 +150,7 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
             except (OSError, TimeoutError, ValueError) as error:
                 raise IncompleteError(f"no Dask scheduler answers at {scheduler}: {one_line(error)}") from error
             with client:
+                _ensure_workers(client, scheduler)
                 yield DaskExecutor(client)
             return
         with ExitStack() as stack:
@@ -151,3 +166,20 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
                 return DaskExecutor(stack.enter_context(Client(stack.enter_context(cluster))))
 
             yield LocalExecutor(count, start)
+
+
+def _ensure_workers(client: "Client", scheduler: str) -> None:
+    """Raise IncompleteError unless a cluster has a worker, and its workers have this version of the package."""
+    try:
+        client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
+    except TimeoutError as error:
+        raise IncompleteError(
+            f"the Dask scheduler at {scheduler} has no workers; start some (`dask worker {scheduler}`)"
+        ) from error
+    found = client.run(version, "mmvsf", on_error="return").values()
+    others = {theirs if isinstance(theirs, str) else "none" for theirs in found} - {VERSION}
+    if others:
+        raise IncompleteError(
+            f"workers of {scheduler} have another version of mmvsf ({', '.join(sorted(others))}; here it is {VERSION});"
+            " install the same on all"
+        )

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from pyproj import Transformer
 
 from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.location import Location
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, STATIC_BY_NAME, Status
 
@@ -24,7 +23,7 @@ class Explanation:
     facts: dict[str, Any]
 
 
-def explain_pixel(path: Path, day: str, x: float, y: float, *, lonlat: bool = False) -> Explanation:
+def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool = False) -> Explanation:
     """Explain the pixel at x, y (metres in the cube's CRS, or degrees) on a day (YYYY-MM-DD).
 
     Raises InputError for a day or place outside the cube.
@@ -97,7 +96,7 @@ def _scene_row(cube: Cube, day: int, block: tuple[int, int], index: int) -> dict
     if not (cube.path / "scenes/id/zarr.json").is_file():
         raise InputError(f"{cube.path} is half built and has no table of scenes yet; run `mmvsf dataset` again")
     table = {
-        name: np.asarray(zarr.open_array(str(cube.path / f"scenes/{name}"), mode="r")[...])
+        name: cube.array(f"scenes/{name}")
         for name in ("day", "block_y", "block_x", "index", "id", "product", "version", "offset")
     }
     match = np.flatnonzero(

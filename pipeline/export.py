@@ -17,6 +17,7 @@ from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.location import Location
 from mmvsf.datasets.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL, Status
 
@@ -26,7 +27,7 @@ IMAGERY_FILL: dict[str, int] = {"reflectance": REFLECTANCE_FILL, "quality": QUAL
 LABEL_ARRAYS = ("crop", "purity")
 
 
-def export_geotiff(path: Path, out: Path, what: str, day: str | None, year: int | None) -> None:
+def export_geotiff(path: Location, out: Path, what: str, day: str | None, year: int | None) -> None:
     """Write imagery of a day or labels of a year as a COG, block by block.
 
     Raises InputError if `what` is unknown, or its day or year is missing or not in the cube.

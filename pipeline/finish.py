@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from mmvsf.datasets.calendar import Calendar, date_of
 from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.layout import ArraySpec, GroupSpec
+from mmvsf.datasets.location import Location, store_errors, zarr_store
 from mmvsf.datasets.region import Region
 from mmvsf.datasets.splits import place_split, year_split
-from mmvsf.datasets.store import create_group
+from mmvsf.datasets.store import create_group, write_values
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Status
 
 from .ledger import Ledger
@@ -41,7 +41,7 @@ class Summary:
         return (acquired - self.failed) / acquired if acquired else 0.0
 
 
-def finish_imagery(cube: Path, region: Region, grid: Grid, calendar: Calendar, plan: Plan) -> Summary:
+def finish_imagery(cube: Location, region: Region, grid: Grid, calendar: Calendar, plan: Plan) -> Summary:
     """Write status, clear fraction, the sums of the imagery and the table of scenes from the ledger."""
     ledger = Ledger.of_cube(cube)
     status = np.zeros((len(calendar), grid.blocks_y, grid.blocks_x), np.uint8)
@@ -53,8 +53,9 @@ def finish_imagery(cube: Path, region: Region, grid: Grid, calendar: Calendar, p
     sums = {what: np.zeros(shape, np.int64) for what in ("count", "sum", "sum_of_squares")}
     rows: list[tuple[Any, ...]] = []
     failures: list[str] = []
-    for shard, block in plan.units:
-        entry = ledger.read(imagery_entry_name(shard, block))
+    named = {imagery_entry_name(*unit): unit for unit in plan.units}
+    for name, entry in ledger.entries(named):
+        shard, block = named[name]
         if entry is None:
             raise FileNotFoundError(f"the ledger entry of shard {shard}, block {block} is missing; run again")
         time = calendar.shard_slice(shard)
@@ -65,10 +66,10 @@ def finish_imagery(cube: Path, region: Region, grid: Grid, calendar: Calendar, p
         _place_sums(sums, entry, years, block, grid)
         rows += [(*block, *scene) for scene in entry["scenes"]]
         failures += [f"{date_of(day)}: {reason}" for day, _, reason in entry["failures"]]
-    _write(cube, "imagery/status", status)
-    _write(cube, "imagery/clear_fraction", clear)
+    write_values(cube, "imagery/status", status)
+    write_values(cube, "imagery/clear_fraction", clear)
     for what, values in sums.items():
-        _write(cube, f"statistics/imagery_{what}", values)
+        write_values(cube, f"statistics/imagery_{what}", values)
     create_group(cube, _scenes_group(rows))
     counts = {code: int((status == code).sum()) for code in Status}
     return Summary(
@@ -80,22 +81,23 @@ def finish_imagery(cube: Path, region: Region, grid: Grid, calendar: Calendar, p
     )
 
 
-def finish_splits(cube: Path, region: Region, grid: Grid) -> None:
+def finish_splits(cube: Location, region: Region, grid: Grid) -> None:
     """Write which part each place and year belongs to."""
-    _write(cube, "splits/split", place_split(region, grid))
-    _write(cube, "splits/year_split", year_split(region))
+    write_values(cube, "splits/split", place_split(region, grid))
+    write_values(cube, "splits/year_split", year_split(region))
 
 
-def finish_weather(cube: Path, region: Region, grid: Grid, calendar: Calendar, weather: CubeWeather) -> None:
+def finish_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar, weather: CubeWeather) -> None:
     """Write the weather and its sums by year and chunk."""
     for name, values in weather.values.items():
-        _write(cube, f"weather/{name}", values)
-    _write(cube, "weather/flag", weather.flag)
-    _write(cube, "weather/time_bnds", weather.bounds)
-    group = zarr.open_group(str(cube / "weather"), mode="r+")
-    group.attrs["source"] = weather.source
-    if weather.licence:
-        group.attrs["licence"] = weather.licence
+        write_values(cube, f"weather/{name}", values)
+    write_values(cube, "weather/flag", weather.flag)
+    write_values(cube, "weather/time_bnds", weather.bounds)
+    with store_errors(cube):
+        group = zarr.open_group(zarr_store(cube / "weather"), mode="r+")
+        group.attrs["source"] = weather.source
+        if weather.licence:
+            group.attrs["licence"] = weather.licence
     names = region.weather.variables
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))
@@ -117,7 +119,7 @@ def finish_weather(cube: Path, region: Region, grid: Grid, calendar: Calendar, w
                     sums["sum"][position, row, column] = part.sum(axis=0)
                     sums["sum_of_squares"][position, row, column] = (part**2).sum(axis=0)
     for what, total in sums.items():
-        _write(cube, f"statistics/weather_{what}", total)
+        write_values(cube, f"statistics/weather_{what}", total)
 
 
 def _place_clear(clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid) -> None:
@@ -174,7 +176,3 @@ def _scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
 
 def _seconds(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp())
-
-
-def _write(cube: Path, name: str, values: NDArray[Any]) -> None:
-    zarr.open_array(str(cube / name), mode="r+")[...] = values

@@ -5,54 +5,68 @@ entry, so that one process can write them into the cube at the end.
 """
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from mmvsf.datasets.location import Location, objects, read_each, write_whole
+
+Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Entries under `<cube>.ledger/`, each with a name such as `imagery/612/3-14`."""
 
-    root: Path
+    root: Location
 
     @classmethod
-    def of_cube(cls, cube: Path) -> "Ledger":
+    def of_cube(cls, cube: Location) -> "Ledger":
         return cls(cube.with_name(cube.name + ".ledger"))
 
-    def read(self, name: str) -> dict[str, Any] | None:
-        """An entry, or None if there is none or it was cut off while being written."""
-        try:
-            content = json.loads(self._path(name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-            return None
-        return content if isinstance(content, dict) else None
+    def entries(self, names: Iterable[str]) -> Iterator[tuple[str, Entry | None]]:
+        """(name, entry) in order; None if there is none or it was cut off while being written."""
+        files = (f"{name}.json" for name in names)
+        for file, content in read_each(self.root, files):
+            yield file.removesuffix(".json"), None if content is None else _parsed(content)
 
-    def write(self, name: str, content: dict[str, Any]) -> None:
+    def read(self, name: str) -> Entry | None:
+        """An entry, or None as in `entries`."""
+        return next(self.entries([name]))[1]
+
+    def write(self, name: str, content: Entry) -> None:
         """Write an entry whole or not at all. Raises OSError."""
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(self._path(name), json.dumps(content, separators=(",", ":")).encode())
 
-    def is_done(self, name: str, digest: str, *, accept_failed: bool = False) -> bool:
-        """Whether a unit stands as it would be made today. One with failures is not done unless accepted."""
-        entry = self.read(name)
-        if entry is None or entry.get("digest") != digest:
-            return False
-        return accept_failed or not entry.get("failures")
+    def undone(self, digests: dict[str, str], *, accept_failed: bool = False) -> set[str]:
+        """Of units with the digests of today, those that do not stand so. One with failures is not done unless
+        accepted."""
+        begun = {name for kind in {name.partition("/")[0] for name in digests} for name in self.names(kind)}
+        done = {
+            name
+            for name, entry in self.entries(name for name in digests if name in begun)
+            if entry is not None
+            and entry.get("digest") == digests[name]
+            and (accept_failed or not entry.get("failures"))
+        }
+        return digests.keys() - done
 
-    def names(self, kind: str) -> Iterator[str]:
+    def names(self, kind: str) -> list[str]:
         """Names of all entries of a kind, sorted."""
-        folder = self.root / kind
-        for path in sorted(folder.rglob("*.json")):
-            yield path.relative_to(self.root).with_suffix("").as_posix()
+        return [
+            f"{kind}/{name.removesuffix('.json')}" for name, _ in objects(self.root / kind) if name.endswith(".json")
+        ]
 
     def remove(self, name: str) -> None:
         self._path(name).unlink(missing_ok=True)
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str) -> Location:
         return self.root / f"{name}.json"
+
+
+def _parsed(content: bytes) -> Entry | None:
+    try:
+        entry = json.loads(content)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None

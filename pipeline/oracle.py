@@ -9,20 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
 from mmvsf.datasets.cube import Cube, root_attributes
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.location import Location
 from mmvsf.datasets.oracle import FORECASTS, oracle_layout, oracle_path
 from mmvsf.datasets.pairs import PAIRS
-from mmvsf.datasets.store import create_group, finish_writes, open_pixels, read_pixels
+from mmvsf.datasets.store import create_group, finish_writes, open_pixels, read_pixels, read_values, write_values
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
 from mmvsf.datasets.windows import Window, chunk_window, clear_days
 
@@ -60,7 +59,7 @@ def make_oracle(
     limit: int = PAIRS,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
-) -> Path:
+) -> Location:
     """Write the forecasts of the given years and sites (all by default) beside the cube. What is there already is
     kept, as long as it belongs to this cube.
 
@@ -68,7 +67,9 @@ def make_oracle(
     simulated differently; OSError where the disk refuses.
     """
     spec = world_spec(cube.region)
-    places = [site for site in world_sites(cube.region, cube.grid, cube.path) if _block(cube, site) in cube.grid.blocks]
+    places = [
+        site for site in world_sites(cube.region, cube.grid, str(cube.path)) if _block(cube, site) in cube.grid.blocks
+    ]
     _refuse_unknown("years", years, cube.years)
     _refuse_unknown("sites", sites, [site.name for site in places])
     windows, units = _plan(cube, places)
@@ -85,7 +86,7 @@ def make_oracle(
         create_group(path.parent, oracle_layout(path.name, windows, cube.bands, limit, seed, identity))
 
     stores = {name: open_pixels(path, name, write=True) for name in FORECASTS}
-    origin, target, done = (np.asarray(zarr.open_array(str(path / n))[...]) for n in ("origin", "target", "done"))
+    origin, target, done = (read_values(path, name) for name in ("origin", "target", "done"))
     wanted = [
         unit
         for unit in units
@@ -109,7 +110,7 @@ def make_oracle(
             [stores[name][unit.windows].write(images) for name, images in zip(FORECASTS, made, strict=True)], path
         )
         done[unit.windows] = 1
-        zarr.open_array(str(path / "done"), mode="r+")[...] = done
+        write_values(path, "done", done)
     progress(len(wanted), len(wanted))
     return path
 
@@ -148,7 +149,7 @@ def _plan(cube: Cube, places: Sequence[Site]) -> tuple[list[Window], list[SiteYe
     return windows, units
 
 
-def _is_of(path: Path, identity: dict[str, Any]) -> bool:
+def _is_of(path: Location, identity: dict[str, Any]) -> bool:
     """Whether an oracle of that identity stands there."""
     if not (path / "zarr.json").is_file():
         return False

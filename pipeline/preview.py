@@ -57,7 +57,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables, len(layers))
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
-    if free < disk:
+    if free is not None and free < disk:
         warnings.append(f"the cube will need about {megabytes(disk)}, and {megabytes(free)} are free")
     warnings += [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     facts = {
@@ -81,7 +81,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "read_megabytes": round(fetched / 1e6, 1),
         "requests": requests,
         "disk_megabytes": round(disk / 1e6, 1),
-        "free_megabytes": round(free / 1e6),
+        "free_megabytes": None if free is None else round(free / 1e6),
         "minutes": round(seconds / 60, 1),
         "seconds": round(seconds),
         "label_years": list(label_years),
@@ -101,8 +101,10 @@ def what_stands(plan: BuildPlan) -> tuple[int, int]:
     """How many shards of the plan stand in the cube as they would be made today, and how many as they would not: those
     are made anew."""
     ledger = Ledger.of_cube(plan.cube)
-    entries = ((ledger.read(imagery_entry_name(*key)), digest) for key, digest in plan.imagery.digests.items())
-    current = [entry.get("digest") == digest for entry, digest in entries if entry is not None]
+    digests = {imagery_entry_name(*key): digest for key, digest in plan.imagery.digests.items()}
+    begun = ledger.names("imagery")
+    entries = ledger.entries(name for name in begun if name in digests)
+    current = [entry.get("digest") == digests[name] for name, entry in entries if entry is not None]
     return sum(current), len(current) - sum(current)
 
 
@@ -189,8 +191,11 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
     asked = f" in {facts['requests']:,} requests" if facts["remote"] else ""
     size = f"about {megabytes(facts['read_megabytes'] * 1e6)}{asked}"
     table.add_row("to download" if facts["remote"] else "to read", size)
-    disk, free = (megabytes(facts[f"{key}_megabytes"] * 1e6) for key in ("disk", "free"))
-    table.add_row("on disk", f"about {disk}; {free} are free")
+    disk, free = megabytes(facts["disk_megabytes"] * 1e6), facts["free_megabytes"]
+    if free is None:
+        table.add_row("in the bucket", f"about {disk}")
+    else:
+        table.add_row("on disk", f"about {disk}; {megabytes(free * 1e6)} are free")
     pace = " at 100 Mbit/s" if facts["remote"] else ""
     table.add_row("time", f"about {duration(facts['seconds'])} with {plural(workers, 'worker')}{pace}")
     if facts["shards_done"] or facts["shards_stale"]:

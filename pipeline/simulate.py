@@ -69,7 +69,7 @@ def world_spec(region: Region) -> WorldSpec:
     )
 
 
-def world_sites(region: Region, grid: Grid, where: Path) -> list[Site]:
+def world_sites(region: Region, grid: Grid, where: object) -> list[Site]:
     """The simulated places: the block of the grid that each site lies in. Raises InputError where the region, read
     from the recipe or cube `where`, names none."""
     if region.area.sites is None:

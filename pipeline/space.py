@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.location import Location, objects
 
 BYTES_PER_UNIT_PIXEL = 7.2
 """Of a (day, block) unit: six int16 bands and the mask, compressed. An upper bound: the simulated cube takes 5.1, since
@@ -31,28 +32,30 @@ def cube_bytes(
     return round(units * block * BYTES_PER_UNIT_PIXEL + labels + static + weather_days * cells * variables * 4)
 
 
-def free_bytes(path: Path) -> int:
-    """Free bytes of the disk that a path is or will be on."""
-    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+def free_bytes(place: Location) -> int | None:
+    """Free bytes of the disk that a path is or will be on; None for a bucket, which has no end."""
+    if not isinstance(place, Path):
+        return None
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     return shutil.disk_usage(existing).free
 
 
-def folder_bytes(path: Path) -> int:
-    """Bytes of all files in a folder; 0 where there is none."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def stored_bytes(place: Location) -> int:
+    """Bytes of all files or objects of a place; 0 where there is none."""
+    return sum(size for _, size in objects(place))
 
 
 LEAST_SHARE = 0.5
 """A cube takes at least this much of what is reckoned for it: cloudy units keep their mask only."""
 
 
-def ensure_space(path: Path, needed: int) -> None:
+def ensure_space(place: Location, needed: int) -> None:
     """Raise InputError if the disk of a path cannot hold even the least that `needed` bytes, an upper bound, may come
     to. What lies between is tried: a full disk ends a build with all that is finished kept."""
-    free = free_bytes(path)
-    if free < LEAST_SHARE * needed:
+    free = free_bytes(place)
+    if free is not None and free < LEAST_SHARE * needed:
         raise InputError(
-            f"{path} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
+            f"{place} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
             " another --data-dir, or build less of it (--blocks, area.sample, period)"
         )
 

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Column, Table
 
 from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.location import Location
 
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
 MADE = {
@@ -18,7 +19,7 @@ MADE = {
 }
 
 
-def summary_tables(cube: Path, runs: Path) -> Group:
+def summary_tables(cube: Location, runs: Path) -> Group:
     """Tables of a cube and of the runs on it. Raises InputError if there is no cube."""
     opened = Cube.open(cube)
     scores = Table("score", "held out", "MM-VSF", "compared with", title=opened.region.title)

@@ -1,7 +1,6 @@
 """The unit of work on a worker: read one shard task, write its shards, then its ledger entries."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.calendar import SHARD_DAYS, Calendar
 from mmvsf.datasets.grid import BlockIndex, Grid
+from mmvsf.datasets.location import Location
 from mmvsf.datasets.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
 
@@ -25,7 +25,7 @@ from .static import StaticTask, read_static
 class BuildContext:
     """What every task of a build needs; sent to each worker once a task, so it stays small."""
 
-    cube: Path
+    cube: Location
     grid: Grid
     calendar: Calendar
     imagery: ImagerySource

@@ -1,6 +1,7 @@
 """Weather from a source's grid and days to the cube's: complete, in range, on the weather cells."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -42,27 +43,41 @@ class CubeWeather:
 
 
 def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
-    """Fetch, complete and regrid. Raises InputError where days, variables or ground are missing, and what the
-    source raises."""
-    first, last = region.weather_start, region.period.end
-    dataset = source.fetch(first, last, region.weather.variables)
+    """All the weather of a region. Raises what `fetch_weather` raises."""
+    span = region.weather_start, region.period.end
+    return fetch_weather(source, region, grid, calendar, span, region.weather.variables)
+
+
+def fetch_weather(
+    source: WeatherSource,
+    region: Region,
+    grid: Grid,
+    calendar: Calendar,
+    span: tuple[date, date],
+    variables: tuple[str, ...],
+) -> CubeWeather:
+    """Fetch, complete and regrid some variables from the first to the last day of `span`; NaN on other days.
+
+    Raises InputError where days, variables or ground are missing, and what the source raises."""
+    first, last = span
+    dataset = source.fetch(first, last, variables)
     days = np.arange(day_number(first), day_number(last) + 1)
     dataset = dataset.reindex(time=days.astype("datetime64[D]").astype("datetime64[ns]"), copy=False)
     weights = _cell_weights(dataset, grid)
-    span = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
+    place = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
     dropped = _leap_year_ends(days) & bool(dataset.attrs.get("drops_leap_year_end", False))
     flags = _source_flags(dataset)
     values = {}
-    for name in region.weather.variables:
+    for name in variables:
         series = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
         complete, filled = _complete_days(dataset[name].values, days, region.weather.fill_gaps, dropped, name)
         flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
         regridded = _regrid(complete, weights, name)
         check_range(name, regridded, f"weather of region '{region.name}'")
-        series[span] = regridded
+        series[place] = regridded
         values[name] = series
     flag = np.full(len(calendar), WeatherFlag.NONE, np.uint8)
-    flag[span] = flags
+    flag[place] = flags
     attributes = dataset.attrs
     bounds = day_bounds(calendar.days, float(attributes["day_ends_utc_hour"]))
     return CubeWeather(values, flag, bounds, str(attributes["source"]), str(attributes.get("licence", "")))

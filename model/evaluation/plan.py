@@ -10,6 +10,7 @@ import numpy as np
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.folds import Fold
+from mmvsf.datasets.location import Location
 from mmvsf.datasets.oracle import Oracle, oracle_path
 from mmvsf.datasets.variables import Split
 
@@ -31,7 +32,7 @@ Work = Callable[[EvaluationSet, Path], Result]
 class PlanFiles:
     """Where the parts of a plan stand, to open it from in any process."""
 
-    cube: Path
+    cube: Location
     folder: Path
     settings: Settings
     control: bool = False

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 
 from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.location import Location
 from mmvsf.datasets.variables import Status
 
 from .clear import clear_section
@@ -27,7 +28,7 @@ from .weather import read_years, weather_section
 PAGE = "report.html"
 
 
-def write_report(cube: Path, runs: Path) -> Path:
+def write_report(cube: Location, runs: Path) -> Path:
     """Write `report.html` into `runs` (runs/<region>/), which holds what `pretrain`, `cropmap` and `forecast`
     left there; what is absent is said to be absent.
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import Formatter, MaxNLocator
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
+from mmvsf.datasets.location import objects
 from mmvsf.datasets.variables import Status
 
 from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
@@ -197,5 +198,5 @@ def _years(sample: Sample) -> list[str]:
 
 
 def _size(sample: Sample) -> str:
-    total = sum(file.stat().st_size for file in sample.cube.path.rglob("*") if file.is_file())
+    total = sum(size for _, size in objects(sample.cube.path))
     return f"{total / 1e6:,.0f} MB" if total < 1e10 else f"{total / 1e9:,.0f} GB"

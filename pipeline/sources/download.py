@@ -96,8 +96,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def server_folder(cache: Path, url: str) -> Path:
-    """The folder in a cache for the files of a server, so that two servers' files never mix."""
-    return cache / urlsplit(url).netloc.replace(":", "-")
+    """The folder in a cache for the files of a server, so that two servers' files never mix. `~` is the home of
+    whoever runs: a worker on another machine keeps a cache of its own."""
+    return cache.expanduser() / urlsplit(url).netloc.replace(":", "-")
 
 
 def seconds_asked(header: str | None) -> float:

@@ -51,9 +51,9 @@ def weather_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> 
     if options.source == "earthengine" and options.collection is not None:
         return EarthEngineWeather(options.collection, weather_bounds(grid))
     if options.source == "gridmet":
-        return GridMet(weather_bounds(grid), data_dir.absolute() / "cache/gridmet", address("gridmet"))
+        return GridMet(weather_bounds(grid), _cache(data_dir, "gridmet"), address("gridmet"))
     if options.source == "meteostat":
-        return MeteostatStations(weather_bounds(grid), data_dir.absolute() / "cache/meteostat")
+        return MeteostatStations(weather_bounds(grid), _cache(data_dir, "meteostat"))
     raise InputError(f"{recipe}: weather.source '{options.source}' is not available")
 
 
@@ -80,14 +80,19 @@ def label_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> La
         legend = None if options.legend == "cdl" else resolve_path(options.legend, recipe, data_dir)
         return ArchiveLabels(str(resolve_path(options.path, recipe, data_dir)), legend)
     if options.source == "cropscape":
-        return CropScapeLabels(data_dir.absolute() / "cache/cdl", address("cropscape"))
+        return CropScapeLabels(_cache(data_dir, "cdl"), address("cropscape"))
     if options.source == "planetary-computer":
         return StacLabels(catalog("planetary-computer", PATIENCE), PATIENCE, grid)
     if options.source == "nass":
-        return NassLabels(data_dir.absolute() / "cache/nass", address("nass"))
+        return NassLabels(_cache(data_dir, "nass"), address("nass"))
     if options.source == "earthengine":
         return EarthEngineLabels(options.years)
     raise InputError(f"{recipe}: labels.source '{options.source}' is not available")
+
+
+def _cache(data_dir: Path, name: str) -> Path:
+    """The folder for the downloads of a source. A home (`~`) is left to each machine that runs."""
+    return (data_dir if data_dir.parts[:1] == ("~",) else data_dir.absolute()) / "cache" / name
 
 
 def requirements_of(*sources: object) -> tuple[Requirement, ...]:

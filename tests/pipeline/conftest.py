@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mmvsf.datasets import command
+from mmvsf.datasets.s3 import S3Path
 from mmvsf.pipeline.build import Progress, build, prepare
 from mmvsf.pipeline.execute import executor
 from mmvsf.pipeline.finish import Summary
+from tests.servers.s3 import S3
 
 from .tiny_archive import TinyArchive
 
@@ -46,6 +49,29 @@ def finished(tiny: TinyArchive, built: TinyArchive) -> TinyArchive:
     """A copy of the archive with its finished cube."""
     shutil.copytree(built.data, tiny.data)
     return tiny
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    with S3() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The stand-in of S3, and an environment that leads there and to no account of the person who tests."""
+    s3_server.mend()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> S3Path:
+    """A place in a bucket for one test."""
+    return S3Path("cubes", f"tests/{tmp_path.name}")
 
 
 @dataclass(frozen=True)

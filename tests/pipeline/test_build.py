@@ -159,8 +159,8 @@ KILLED = [
     ("mmvsf.pipeline.ledger:Ledger.write", 1),  # the first shard is written, its entry is not
     ("mmvsf.pipeline.ledger:Ledger.write", 9),  # between two blocks of one group
     ("mmvsf.pipeline.ledger:Ledger.write", 33),  # among the labels
-    ("mmvsf.pipeline.finish:_write", 10),  # among the summaries
-    ("mmvsf.pipeline.build:_set_root", 2),  # all is there, but for the mark
+    ("mmvsf.pipeline.finish:write_values", 10),  # among the summaries
+    ("mmvsf.pipeline.build:set_root_attributes", 2),  # all is there, but for the mark
 ]
 
 

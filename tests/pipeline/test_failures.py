@@ -158,7 +158,7 @@ def test_a_full_disk(tiny: TinyArchive, built: TinyArchive, dataset: Build, limi
 def test_a_disk_that_fills_up_keeps_what_is_done(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Path.write_text
+    write = Path.write_bytes
 
     def full(path: Path, *arguments: Any, **options: Any) -> int:
         if name in str(path):
@@ -166,7 +166,7 @@ def test_a_disk_that_fills_up_keeps_what_is_done(
         return write(path, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr(Path, "write_bytes", full)
         outcome = dataset(tiny)
     assert outcome.code == 1 and "No space left" in outcome.error and "run again" in outcome.error
     done = list((tiny.data / "tiny.zarr.ledger").rglob("*.json"))

@@ -291,7 +291,7 @@ def test_another_choice_of_layers_asks_for_another_cube(public: TinyArchive, dat
     for changed in ({"source": "public", "layers": ["elevation"]}, None):
         public.write_recipe(**({"static": changed} if changed else {}))
         outcome = dataset(public)
-        assert outcome.code == 2 and "static_layers" in outcome.error and "--overwrite" in outcome.error
+        assert outcome.code == 2 and "static.layers leaves out" in outcome.error and "--overwrite" in outcome.error
 
 
 # ---------------------------------------------------------------------- public archives

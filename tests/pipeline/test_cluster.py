@@ -1,0 +1,135 @@
+"""A Dask cluster of separate processes builds the cube that one process builds, byte by byte, in a bucket.
+
+The scheduler and its workers are started as a person starts them. They share nothing with the build but the archive's
+folder (a public archive needs none), the package, and the environment that leads to the bucket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.location import objects
+from mmvsf.datasets.s3 import S3Path
+from mmvsf.pipeline import execute
+from tests.servers.s3 import S3
+
+from .conftest import Command
+from .tiny_archive import TinyArchive
+
+STARTED_WITHIN = 60
+"""Seconds."""
+
+
+@contextmanager
+def process(module: str, *arguments: object, folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A command line in a folder and environment of its own."""
+    clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1", **environment}
+    with (folder / f"{module}.log").open("ab") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", module, *map(str, arguments)], cwd=folder, env=clean, stdout=log, stderr=log
+        )
+        try:
+            yield
+        finally:
+            running.terminate()
+            try:
+                running.wait(15)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[str]:
+    """`dask scheduler` on a free port; gives its address."""
+    told = folder / "scheduler.json"
+    options = ("--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", told)
+    with process("distributed.cli.dask_scheduler", *options, folder=folder, environment={}):
+        deadline = time.monotonic() + STARTED_WITHIN
+        while not told.is_file() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield json.loads(told.read_text())["address"]
+
+
+@contextmanager
+def worker(address: str, folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """`dask worker` of one thread."""
+    options = ("--host", "127.0.0.1", "--nthreads", 1, "--no-dashboard", "--no-nanny", "--local-directory", folder)
+    with process("distributed.cli.dask_worker", address, *options, folder=folder, environment=environment):
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A scheduler and two workers."""
+    folder, environment = tmp_path_factory.mktemp("cluster"), s3_server.environment
+    with scheduler(folder) as address, worker(address, folder, environment), worker(address, folder, environment):
+        yield address
+
+
+def test_a_cluster_gives_the_same_bytes(
+    tiny: TinyArchive, built: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command
+) -> None:
+    outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", cluster)
+    assert outcome.code == 0, outcome.err
+    cube = data / "tiny.zarr"
+    assert Cube.open(cube).identity == digest(cube) == digest(built.cube)
+    shards = [name for name, _ in objects(built.cube) if "/c/" in name]
+    assert all((cube / name).read_bytes() == (built.cube / name).read_bytes() for name in shards) and len(shards) > 50
+
+
+def test_a_build_that_is_killed_goes_on(
+    tiny: TinyArchive, built: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command
+) -> None:
+    arguments = ["dataset", str(tiny.recipe), "--data-dir", str(data), "--scheduler", cluster]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mmvsf.datasets.command", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + STARTED_WITHIN
+        while running.poll() is None and time.monotonic() < deadline and not dict(objects(data / "tiny.zarr.ledger")):
+            time.sleep(0.01)
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    assert dict(objects(data / "tiny.zarr.ledger")) and mmvsf("check", data / "tiny.zarr").code == 1
+    assert mmvsf(*arguments).code == 0
+    assert digest(data / "tiny.zarr") == digest(built.cube)
+
+
+def test_a_worker_without_credentials(tiny: TinyArchive, s3: S3, data: S3Path, mmvsf: Command, tmp_path: Path) -> None:
+    environment = {name: value for name, value in s3.environment.items() if "KEY" not in name}
+    with scheduler(tmp_path) as address, worker(address, tmp_path, environment):
+        outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", address)
+    assert outcome.code == 2 and "no AWS credentials were found" in outcome.error and "worker" in outcome.error
+
+
+def test_a_cluster_without_workers(
+    tiny: TinyArchive, s3: S3, data: S3Path, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "WAIT_FOR_WORKERS", 0.5)
+    with scheduler(tmp_path) as address:
+        outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", address)
+    assert outcome.code == 1 and f"dask worker {address}" in outcome.error
+
+
+def test_workers_of_another_version(
+    tiny: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = execute.VERSION
+    monkeypatch.setattr(execute, "VERSION", "99.0")
+    outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", cluster)
+    assert outcome.code == 1 and installed in outcome.error and "install the same" in outcome.error

@@ -1,0 +1,235 @@
+"""A cube in a bucket is the cube of a folder, object by object, and is built, killed, read and refused like one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mmvsf.datasets.cube import Cube, digest, open_cube
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.location import LOCAL_FOLDER, local_folder, location, objects
+from mmvsf.datasets.reader import Normalisation, WindowReader
+from mmvsf.datasets.region import resolve_path
+from mmvsf.datasets.s3 import S3Path
+from mmvsf.datasets.windows import Window
+from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.execute import SerialExecutor
+from tests.servers.base import reset, status
+from tests.servers.s3 import S3
+
+from .conftest import Command
+from .tiny_archive import TinyArchive
+
+pytestmark = pytest.mark.usefixtures("s3")
+
+
+def build_in(archive: TinyArchive, data: S3Path, **options: bool) -> S3Path:
+    plan = prepare(str(archive.recipe), data)
+    build(plan, SerialExecutor(), Progress(lambda *_: None), **options)
+    assert isinstance(plan.cube, S3Path)
+    return plan.cube
+
+
+@pytest.fixture
+def stored(built: TinyArchive) -> S3Path:
+    """The finished cube in a bucket. Not to be changed."""
+    place = S3Path("cubes", "stored")
+    return place / "tiny.zarr" if (place / "tiny.zarr/zarr.json").is_file() else build_in(built, place)
+
+
+def assert_same(cube: S3Path, built: TinyArchive) -> None:
+    """Object by object; the root holds times."""
+    assert dict(objects(cube)).keys() == dict(objects(built.cube)).keys()
+    for name, _ in objects(cube):
+        assert name == "zarr.json" or (cube / name).read_bytes() == (built.cube / name).read_bytes(), name
+    assert Cube.open(cube).identity == digest(cube) == digest(built.cube)
+
+
+def test_the_same_objects_as_in_a_folder(stored: S3Path, built: TinyArchive) -> None:
+    assert_same(stored, built)
+    assert {name.split("/")[0] for name, _ in objects(stored.parent)} == {"tiny.zarr", "tiny.zarr.ledger"}
+    assert not any(name.endswith("zarr.json") and "tiny" not in name for name, _ in objects(S3Path("cubes", "")))
+
+
+def test_a_second_run_writes_no_shard(stored: S3Path, built: TinyArchive, s3: S3) -> None:
+    first = len(s3.requests)
+    build_in(built, S3Path("cubes", "stored"))
+    written = [request.path for request in s3.requests[first:] if request.method == "PUT"]
+    assert written and not [path for path in written if "/imagery/reflectance/c/" in path or "/labels/crop/c/" in path]
+
+
+def test_every_reading_command(stored: S3Path, built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    assert mmvsf("check", stored).code == 0
+    assert mmvsf("digest", stored).out == mmvsf("digest", built.cube).out
+    x, y = Cube.open(stored).grid.geobox.extent.centroid.coords[0]
+    place = ("--day", "2021-05-13", "--x", x, "--y", y)
+    assert mmvsf("explain", stored, *place).out == mmvsf("explain", built.cube, *place).out
+    for cube, name in ((stored, "bucket.tif"), (built.cube, "folder.tif")):
+        assert mmvsf("export", cube, "--what", "crop", "--year", 2020, "--out", tmp_path / name).code == 0
+    assert (tmp_path / "bucket.tif").read_bytes() == (tmp_path / "folder.tif").read_bytes()
+    options = (built.recipe, "--data-dir", stored.parent, "--runs-dir", tmp_path)
+    assert str(stored) in "".join(mmvsf("summary", *options).out.split())
+    assert mmvsf("report", *options).code == 0 and (tmp_path / "tiny/report.html").is_file()
+
+
+def test_xarray_and_the_reader_see_the_same(stored: S3Path, built: TinyArchive) -> None:
+    xr.testing.assert_identical(
+        open_cube(str(stored))["weather"].to_dataset().load(), open_cube(built.cube)["weather"].to_dataset().load()
+    )
+    images = []
+    for cube in (Cube.open(stored), Cube.open(built.cube)):
+        reader = WindowReader(cube, Normalisation.of([cube]))
+        status = cube.array("imagery/status")
+        time, row, column = np.argwhere(status == 2)[0]
+        block = cube.grid.block
+        days = cube.calendar.days[time : time + 1]
+        window = Window(int(row) * block, int(column) * block, block, 2020, (0, 0), days)
+        images.append(reader.images(window, days)[0])
+    assert np.array_equal(*images) and images[0].any()
+
+
+@pytest.mark.parametrize(
+    ("where", "count"),
+    [
+        ("mmvsf.datasets.cube:create_group", 3),
+        ("mmvsf.pipeline.ledger:Ledger.write", 9),
+    ],
+    ids=["template", "ledger"],
+)
+def test_killed_and_run_again(
+    tiny: TinyArchive, built: TinyArchive, data: S3Path, mmvsf: Command, where: str, count: int
+) -> None:
+    script = Path(__file__).with_name("kill_at.py")
+    command = [sys.executable, str(script), where, str(count), "dataset", str(tiny.recipe), "--data-dir", str(data)]
+    ended = subprocess.run([*command, "--workers", "1"], capture_output=True, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    cube = data / "tiny.zarr"
+    assert "run `mmvsf dataset` again" in mmvsf("check", cube).error
+    done = dict(objects(data / "tiny.zarr.ledger"))
+    assert len(done) == (count - 1 if "Ledger" in where else 0)
+    assert_same(build_in(tiny, data), built)
+
+
+def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data: S3Path) -> None:
+    """`--overwrite` takes the root away first: what is left is taken neither for a cube nor for done."""
+    cube = build_in(tiny, data)
+    script = Path(__file__).with_name("kill_at.py")
+    command = [sys.executable, str(script), "mmvsf.pipeline.build:remove_tree", "1", "dataset", str(tiny.recipe)]
+    options = ["--data-dir", str(data), "--workers", "1", "--overwrite"]
+    ended = subprocess.run([*command, *options], capture_output=True, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert not (cube / "zarr.json").is_file()
+    (cube / "imagery/reflectance/c/21/0/0/0").unlink()
+    (cube / "imagery/reflectance/c/21/7/7/7").write_bytes(b"of another grid")
+    assert_same(build_in(tiny, data), built)
+
+
+def test_what_is_no_cube_is_left_alone(tiny: TinyArchive, data: S3Path) -> None:
+    (data / "tiny.zarr/letters/1.txt").write_bytes(b"dear")
+    with pytest.raises(InputError, match="something else than a cube"):
+        build_in(tiny, data, overwrite=True)
+    assert (data / "tiny.zarr/letters/1.txt").read_bytes() == b"dear"
+
+
+def test_a_busy_service(tiny: TinyArchive, built: TinyArchive, data: S3Path, s3: S3) -> None:
+    s3.fail("PUT .*ledger", status(503), times=2, after=3)
+    s3.fail("PUT .*imagery/quality/c/", status(500), times=1)
+    s3.fail("PUT .*imagery/scene/c/", reset(), times=1)
+    assert_same(build_in(tiny, data), built)
+
+
+def test_a_bucket_that_refuses_while_reading_is_not_called_damaged(stored: S3Path, s3: S3, mmvsf: Command) -> None:
+    s3.fail("GET .*imagery/quality/c/", status(403))
+    outcome = mmvsf("check", stored)
+    assert outcome.code == 1 and "PERMISSION_DENIED" in outcome.error and "damaged" not in outcome.error
+
+
+WRONG = {
+    "endpoint": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 1, "no S3 service answers at 127.0.0.1:9", "AWS_ENDPOINT"),
+    "name": ({"AWS_ENDPOINT_URL": "http://me:hush@no.invalid"}, 1, "no S3 service answers at no.invalid", "network"),
+    "credentials": ({"AWS_ACCESS_KEY_ID": ""}, 2, "no AWS credentials were found", "set AWS_ACCESS_KEY_ID"),
+    "profile": ({"AWS_PROFILE": "nobody"}, 2, "nobody", "mend AWS_PROFILE"),
+    "bucket": ({}, 2, "there is no bucket 'nowhere'", "make it"),
+}
+
+
+@pytest.mark.parametrize("command", ["dataset", "check"])
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_settings_are_said_at_once(
+    built: TinyArchive, mmvsf: Command, case: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, code, what, remedy = WRONG[case]
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+    place = "s3://nowhere/x" if case == "bucket" else "s3://cubes/stored"
+    began = time.monotonic()
+    arguments = (built.recipe, "--data-dir", place) if command == "dataset" else (f"{place}/tiny.zarr",)
+    outcome = mmvsf(command, *arguments)
+    assert outcome.code == code and what in outcome.error and remedy in outcome.error
+    assert time.monotonic() - began < 10
+    assert "hush" not in outcome.err + outcome.out
+
+
+def test_refused_access(s3: S3, stored: S3Path, mmvsf: Command) -> None:
+    s3.fail(".*", status(403))
+    outcome = mmvsf("check", stored)
+    assert outcome.code == 2 and "refused access" in outcome.error and "AWS_PROFILE" in outcome.error
+
+
+def test_a_public_bucket_needs_no_credentials(
+    stored: S3Path, s3: S3, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3.publish("cubes")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
+    first = len(s3.requests)
+    assert mmvsf("check", stored).code == 0
+    assert not [request for request in s3.requests[first:] if "authorization" in request.headers]
+
+
+def test_a_profile(stored: S3Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("[field]\naws_access_key_id = any\naws_secret_access_key = hush\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "field")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert mmvsf("check", stored).code == 0
+
+
+@pytest.mark.parametrize("text", ["gs://b/x", "s3://B/x", "s3://bucket/../x", "s3://key:hush@bucket/x", "s3://"])
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(InputError) as raised:
+        location(text)
+    assert "s3://BUCKET" in str(raised.value) and "hush" not in str(raised.value)
+
+
+def test_a_cube_that_is_not_there(mmvsf: Command) -> None:
+    assert "there is no cube at s3://cubes/none.zarr" in mmvsf("check", "s3://cubes/none.zarr").error
+    with pytest.raises(FileNotFoundError, match="s3://cubes/none"):
+        S3Path.parse("s3://cubes/none/").read_bytes()
+
+
+def test_what_has_to_be_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_folder(Path("data")) == Path("data")
+    assert local_folder(S3Path("cubes", "")) == LOCAL_FOLDER
+    archive = resolve_path("{data_dir}/archive", tmp_path / "x.yaml", LOCAL_FOLDER)
+    assert archive == tmp_path / ".cache/mmvsf/archive"
+
+
+def test_incomplete(tiny: TinyArchive, data: S3Path, s3: S3) -> None:
+    """A bucket that stops answering in the middle leaves what is done."""
+    s3.fail("PUT .*ledger/imagery", status(403), after=4)
+    with pytest.raises(InputError, match="refused access"):
+        build_in(tiny, data)
+    with pytest.raises(IncompleteError):
+        Cube.open(data / "tiny.zarr")
+    assert len(dict(objects(data / "tiny.zarr.ledger/imagery"))) == 5  # the stand-in stores first, then refuses
