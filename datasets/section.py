@@ -4,6 +4,28 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+WORDING: dict[tuple[str, ...], str] = {
+    ("missing",): "missing; add it",
+    ("literal_error",): "takes {expected}; found {found}",
+    ("int_parsing", "int_type", "int_from_float"): "takes a whole number; found {found}",
+    ("float_parsing", "float_type", "finite_number"): "takes a number; found {found}",
+    ("bool_parsing", "bool_type"): "takes true or false; found {found}",
+    ("string_type",): "takes text; found {found} (quotes make text of a number)",
+    ("string_pattern_mismatch",): "does not match {pattern}; found {found}",
+    ("greater_than_equal",): "must be at least {ge:g}; found {found}",
+    ("greater_than",): "must be greater than {gt:g}; found {found}",
+    ("less_than_equal",): "must be at most {le:g}; found {found}",
+    ("less_than",): "must be less than {lt:g}; found {found}",
+    ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"): (
+        "takes a date that exists, YYYY-MM-DD; found {found}"
+    ),
+    ("tuple_type", "list_type"): "takes a list, [one, two]; found {found}",
+    ("too_short",): "needs at least {min_length}; found {actual_length}",
+    ("too_long",): "takes at most {max_length}; found {actual_length}",
+    ("model_type", "dict_type"): "takes lines of its own, `key: value`; found {found}",
+}
+"""Kinds of errors (docs.pydantic.dev, validation errors) -> what is said of them."""
+
 
 class Section(BaseModel):
     """A part of a recipe. The docstring under a key is its meaning, which errors quote."""
@@ -26,7 +48,8 @@ def explained(error: ValidationError, recipe: type[BaseModel]) -> str:
 
 
 def _explain(item: Any, recipe: type[BaseModel]) -> str:
-    location = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    # pydantic adds parts of its own for validators and for the members of a union: function-wrap[...], dict[...].
+    location = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
     where = ".".join(str(part) for part in location) or "recipe"
     model: Any = recipe
     meaning = ""
@@ -41,9 +64,18 @@ def _explain(item: Any, recipe: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
         known = ", ".join(getattr(model, "model_fields", {}))
         return f"{where}: unknown key; remove it or use one of {known}"
-    message = item["msg"].removeprefix("Value error, ")
-    hint = f" ({meaning.split(chr(10))[0]})" if meaning else ""
-    return f"{where}: {message[:1].lower()}{message[1:]}{hint}"
+    hint = f" ({' '.join(meaning.split())})" if meaning else ""
+    return f"{where}: {_said(item)}{hint}"
+
+
+def _said(item: Any) -> str:
+    """What is wrong, in the words of recipes."""
+    known = next((text for kinds, text in WORDING.items() if item["type"] in kinds), None)
+    if known is not None:
+        value = item["input"]
+        return known.format(**item.get("ctx", {}), found=f"'{value}'" if isinstance(value, str) else value)
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
 
 
 def _model_of(annotation: Any) -> Any:

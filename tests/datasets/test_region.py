@@ -66,8 +66,10 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("grid.blocks", 3, ("grid.blocks", "unknown key", "use one of", "block")),
     ("colour", "red", ("colour", "unknown key", "period")),
     ("labels.legends", "x", ("labels.legends", "unknown key", "legend")),
-    ("title", ..., ("title", "required")),
-    ("grid.crs", ..., ("grid.crs", "required", "Projected CRS")),
+    ("title", ..., ("title: missing; add it", "One line for a person")),
+    ("title", 5, ("title: takes text; found 5", "quotes")),
+    ("grid.crs", ..., ("grid.crs: missing; add it", "Projected CRS")),
+    ("grid", 3, ("grid: takes lines of its own",)),
     ("name", "My Region", ("name", "Lower-case letters")),
     ("name", "../x", ("name",)),
     ("area", {"bbox": [-93, 42, -94, 43]}, ("area", "west < east", "-93")),
@@ -85,15 +87,16 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("grid.crs", "EPSG:2229", ("grid.crs", "metres")),  # US survey feet
     ("grid.crs", "somewhere", ("grid.crs", "no CRS")),
     ("grid.chunk", 60, ("grid", "chunk (60)", "divide block (256)")),
-    ("grid.block", 4, ("grid.block", "8")),
+    ("grid.block", 4, ("grid.block: must be at least 8; found 4",)),
+    ("grid.block", "wide", ("grid.block: takes a whole number; found 'wide'",)),
     ("grid.resolution", 0, ("grid.resolution", "greater than 0")),
     ("grid.weather_cell", 0, ("grid.weather_cell",)),
     ("period.end", "2018-10-31", ("period", "2018-10-31", "before start", "swap")),
-    ("period.start", "2019-02-30", ("period.start", "First day")),
+    ("period.start", "2019-02-30", ("period.start: takes a date that exists", "'2019-02-30'", "First day")),
     ("period.start", "1975-01-01", ("period", "1982")),
     ("period.months", [13], ("months", "12")),
     ("period.months", [], ("months", "whole year")),
-    ("imagery.source", "ftp", ("imagery.source", "archive")),
+    ("imagery.source", "ftp", ("imagery.source: takes 'archive', 'stac' or 'earthengine'; found 'ftp'",)),
     ("imagery.products", ["modis"], ("imagery.products", "hls-l30")),
     ("imagery.products", [], ("imagery.products",)),
     ("imagery.products", ["hls-s30", "sentinel-2-l2a"], ("imagery", "one cube of each")),
@@ -106,6 +109,8 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("weather.fill_gaps", 90, ("weather.fill_gaps", "31")),
     ("labels.years", [2019, 2030], ("labels.years", "2030", "outside the period")),
     ("labels.years", [2019, 2019], ("labels", "twice")),
+    ("labels.years", "2019", ("labels.years: takes a list",)),
+    ("labels.groups", 3, ("labels.groups: takes 'default'", "labels.groups: takes lines of its own")),
     ("labels.path", "crop.tif", ("labels", "{year}")),
     ("labels.source", "cdl", ("labels.source", "cropscape", "nass")),
     ("labels.confidence", True, ("labels", "'archive' has no confidence", "remove the line")),
@@ -132,6 +137,7 @@ def test_a_wrong_line(key: str, value: Any, parts: tuple[str, ...]) -> None:
         parse_region(changed(key, value), "my.yaml")
     text = str(refused.value)
     assert text.startswith("my.yaml: ") and "\n" not in text
+    assert "nput should" not in text and "alid " not in text  # the words of the library
     for part in parts:
         assert part in text
 
