@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.windows import Window
-from mmvsf.model.metrics import class_scores, confusion
 
+from ..metrics import class_scores, confusion
 from .fields import LabelMaps
 
 Row = dict[str, Any]

@@ -27,12 +27,12 @@ from mmvsf.datasets.loader import LabelLookup, StoredClasses, WindowClasses
 from mmvsf.datasets.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.datasets.windows import HELD_OUT, Part, Window, index_windows, spread
-from mmvsf.model.checkpoint import Checkpoint, new_network
-from mmvsf.model.device import choose_device
-from mmvsf.model.forest import STEPS, draw_pixels, features, most_frequent, train_forest
-from mmvsf.model.mapper import CropHead, CropMapper, MappingOptions, Season, train_mapper
-from mmvsf.model.network import NetworkConfig
 
+from ..checkpoint import Checkpoint, new_network
+from ..device import choose_device
+from ..forest import STEPS, draw_pixels, features, most_frequent, train_forest
+from ..mapper import CropHead, CropMapper, MappingOptions, Season, train_mapper
+from ..network import NetworkConfig
 from .confusions import Confusions, Row
 from .fields import LabelMaps, draw_fields, split_pixels
 from .rotation import learn_rotation, previous_year

@@ -15,10 +15,11 @@ from torch import Tensor
 from mmvsf.datasets.loader import collate, season_sample
 from mmvsf.datasets.reader import WindowReader
 from mmvsf.datasets.windows import Window
-from mmvsf.model.device import autocast_precision, choose_device
-from mmvsf.model.mapper import CropHead, CropMapper, Season, mapping_loss
-from mmvsf.model.network import to_patches
-from mmvsf.model.training import scheduled_optimizer
+
+from ..device import autocast_precision, choose_device
+from ..mapper import CropHead, CropMapper, Season, mapping_loss
+from ..network import to_patches
+from ..training import scheduled_optimizer
 
 WINDOWS = 8
 """Windows that are encoded, or mapped, at once."""
