@@ -40,7 +40,8 @@ class Spread:
     years: tuple[int, ...]
 
     def text(self, digits: int = 3) -> str:
-        more = "" if not self.deviation else f" ± {self.deviation:.{digits}f}"
+        # What is computed once and repeated with every seed differs by rounding alone.
+        more = f" ± {self.deviation:.{digits}f}" if self.deviation and self.deviation > 1e-9 else ""
         return f"{self.mean:.{digits}f}{more}"
 
 
