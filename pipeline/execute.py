@@ -160,7 +160,7 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
                     n_workers=count,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any free port: builds that run side by side have one each
                     silence_logs=logging.CRITICAL,
                 )
                 return DaskExecutor(stack.enter_context(Client(stack.enter_context(cluster))))

@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import zarr
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from mmvsf.datasets.calendar import calendar_of, day_number
@@ -23,6 +24,10 @@ from mmvsf.datasets.region import parse_region
 from mmvsf.datasets.splits import place_split, year_split
 from mmvsf.datasets.store import open_pixels
 from mmvsf.datasets.variables import BAND_NAMES, Quality, Status
+
+# An example that takes long on a busy machine is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SOIL = np.array([0.07, 0.10, 0.14, 0.22, 0.30, 0.27])
 LEAF = np.array([0.03, 0.08, 0.035, 0.48, 0.20, 0.09])

@@ -28,13 +28,14 @@ SIDE = 256 * 30
 
 
 def recipe_of(folder: Path, side: int) -> Path:
-    """Iowa's recipe on side x side blocks, in June 2021, without labels."""
+    """Iowa's recipe on side x side blocks, in June 2021, without labels and ground: a plan counts what scenes take."""
     content, _ = load_region("iowa")
     recipe: dict[str, Any] = content.model_dump(mode="json", exclude_unset=True)
     x, y = 58 * SIDE, 604 * SIDE
     to_degrees = Transformer.from_crs(32615, 4326, always_xy=True)
     lon, lat = to_degrees.transform([x + 500, x + side * SIDE - 500], [y + 500, y + side * SIDE - 500])
-    recipe |= {"area": {"bbox": [lon[0], lat[0], lon[1], lat[1]]}, "split": {}, "labels": None}
+    recipe |= {"area": {"bbox": [lon[0], lat[0], lon[1], lat[1]]}, "split": {}}
+    recipe |= {"labels": None, "static": None}
     recipe |= {"period": {"start": "2021-06-01", "end": "2021-06-30"}}
     recipe["weather"] |= {"start": "2021-06-01"}
     path = folder / "place.yaml"
