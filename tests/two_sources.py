@@ -21,8 +21,8 @@ from mmvsf.datasets.cube import Cube, digest
 
 from .servers.public import arguments, public_services
 
-EXACT = ("imagery", "labels", "scenes", "splits", "static")
-"""Groups that must be the same to the byte; the weather of Earth Engine has another precision."""
+EXACT = ("imagery", "labels", "scenes", "splits")
+"""Groups that must be the same to the byte; weather and ground of Earth Engine are rounded differently."""
 
 
 def compare(one: Path, other: Path) -> dict[str, float | None]:
