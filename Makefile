@@ -28,7 +28,7 @@ help:
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"
 	@echo "make cropmap REGION=...       map the crops of that region"
-	@echo "make evaluate REGION=...      put the claims of the paper to the test (ARGS=--quick: 10 minutes)"
+	@echo "make evaluate REGION=...      put the claims of the paper to the test (ARGS=--quick: a small trial)"
 	@echo "make report REGION=...        write the page $(RUNS_DIR)/<region>/report.html"
 	@echo "make setup | lint | types | bench | clean"
 

@@ -174,21 +174,19 @@ def _control_gain(found: Findings) -> Interval | None:
     return difference(*parts) if all(parts) else None
 
 
+def _of_few(found: Findings, method: str, part: str | tuple[str, ...], variable: str) -> list[Row]:
+    """Rows of a method's forecasts in the years in which all were trained, on all pixels."""
+    years = tuple(found.few)
+    return pick(found.rows, piece="forecast", method=method, set=part, variable=variable, cover=ALL, held_out=years)
+
+
 def by_lead(found: Findings) -> Section | None:
     """All forecasters in the years in which all were trained."""
     tables = []
     for part, title in SETS.items():
         rows = []
         for method in FORECASTERS:
-            own = pick(
-                found.rows,
-                piece="forecast",
-                method=method,
-                set=part,
-                variable="mean",
-                cover=ALL,
-                held_out=tuple(found.few),
-            )
+            own = _of_few(found, method, part, "mean")
             if own:
                 cells = [_cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES] + [_cell(own, "mse")]
                 rows.append([name_of(method), *cells])
@@ -210,8 +208,7 @@ def by_lead(found: Findings) -> Section | None:
 def _ndvi_by_lead(found: Findings) -> Table:
     rows = []
     for method in FORECASTERS:
-        own = pick(found.rows, piece="forecast", method=method, set=YEARS, variable="ndvi", cover=ALL)
-        own = pick(own, held_out=tuple(found.few))
+        own = _of_few(found, method, YEARS, "ndvi")
         if own:
             cells = [_cell(pick(own, lead=lead), "rmse") for lead in LEAD_NAMES] + [_cell(own, "rmse")]
             rows.append([name_of(method), *cells])
@@ -225,15 +222,7 @@ def of_ndvi(found: Findings) -> Section | None:
     for part in YEARS:
         rows = []
         for method in FORECASTERS:
-            own = pick(
-                found.rows,
-                piece="forecast",
-                method=method,
-                set=part,
-                variable="ndvi",
-                cover=ALL,
-                held_out=tuple(found.few),
-            )
+            own = _of_few(found, method, part, "ndvi")
             if own:
                 rows.append([name_of(method), *(_cell(own, score) for score in scores)])
         if rows:
