@@ -6,13 +6,16 @@ images, and weather only up to the day before the image or the target. Read it f
 turns a series of images into embeddings, `MMVSF.forecast` turns embeddings into images of later days.
 
 Letters in shapes: B samples, T images, C bands, H x W pixels, N patches of p x p pixels, P targets, E width,
-U weather series, D days, V weather variables.
+U weather series, D days, V weather variables,
+R time constants of antecedent indices.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,9 +51,16 @@ class NetworkConfig:
     fine: int = 32
     """Channels of the full-resolution path; 0 leaves it out."""
     pixel_width: int = 64
+    recent: tuple[float, ...] = RECENT
+    """Time constants of the antecedent indices, in days; none leaves them out."""
+
+    @property
+    def indices(self) -> int:
+        """How many antecedent indices there are."""
+        return len(self.recent) * len(self.weather)
 
 
-SIZES: dict[str, dict[str, int]] = {
+SIZES: dict[str, dict[str, Any]] = {
     "compact": {},
     "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "spatial_layers": 4, "temporal_layers": 1,
               "decoder_layers": 1, "weather_width": 512, "fine": 0},
@@ -128,7 +138,7 @@ class Memory:
     total: Tensor
     """(U, D + 1, V + 2): sums since the first day, scaled to order one a season."""
     recent: Tensor
-    """(U, D + 1, len(RECENT) * V): antecedent indices, means of the days before that weigh recent days most."""
+    """(U, D + 1, R * V): antecedent indices, means of the days before that weigh recent days most."""
     start: Tensor
     """(U,): day of the first row."""
     index: Tensor
@@ -142,13 +152,13 @@ class Memory:
         return self.state[series, known], self.total[series, known], self.recent[series, known]
 
 
-def antecedent(weather: Tensor) -> Tensor:
-    """Antecedent indices (U, D, len(RECENT) * V) of daily weather (U, D, V) at the end of each day: exponentially
-    weighted means over the days up to it, for each time constant of RECENT; before the first day lie mean days."""
+def antecedent(weather: Tensor, constants: Sequence[float]) -> Tensor:
+    """Antecedent indices (U, D, R * V) of daily weather (U, D, V) at the end of each day: exponentially weighted means
+    over the days up to it, for each of R time constants; before the first day lie mean days."""
     days = torch.arange(weather.shape[1], device=weather.device)
     age = (days[:, None] - days).float()
-    weights = [torch.where(age >= 0, (-age / tau).exp() * (1 - math.exp(-1 / tau)), 0.0) for tau in RECENT]
-    return torch.cat([weight @ weather for weight in weights], -1)
+    weights = [torch.where(age >= 0, (-age / tau).exp() * (1 - math.exp(-1 / tau)), 0.0) for tau in constants]
+    return torch.cat([weather[..., :0], *(weight @ weather for weight in weights)], -1)
 
 
 def growing_degrees(celsius: Tensor) -> Tensor:
@@ -163,12 +173,13 @@ class WeatherEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, variables: tuple[str, ...], width: int) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self.recent, variables = config.recent, config.weather
         self.extremes = [variables.index(name) for name in ("tmin", "tmax") if name in variables]
         self.register_buffer("mean", torch.zeros(len(variables)))
         self.register_buffer("std", torch.ones(len(variables)))
-        self.lstm = nn.LSTM(len(variables) + 2 + 2 * HARMONICS, width, batch_first=True)
+        self.lstm = nn.LSTM(len(variables) + 2 + 2 * HARMONICS, config.weather_width, batch_first=True)
 
     def heat(self, weather: Tensor) -> Tensor:
         """Growing degrees (U, D, 2) of each day over 0 C and, as `growing_degrees`, over 10 C. Zero where the weather
@@ -186,7 +197,7 @@ class WeatherEncoder(nn.Module):
         with torch.autocast(weather.device.type, enabled=False):
             daily = torch.cat([weather.float(), heat / 15, year_phase(days)], -1)
             state, _ = self.lstm(daily)
-            recent = antecedent(weather.float())
+            recent = antecedent(weather.float(), self.recent)
         state, recent = (F.pad(x, (0, 0, 1, 0)) for x in (state, recent))
         return Memory(state, self.totals(weather), recent, start, index)
 
@@ -286,9 +297,9 @@ class Forecaster(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        width, totals, recent = config.width, len(config.weather) + 2, len(RECENT) * len(config.weather)
+        width, totals = config.width, len(config.weather) + 2
         self.condition = nn.Sequential(
-            nn.Linear(2 * (config.weather_width + totals + recent) + 4 * HARMONICS + 2, 2 * width),
+            nn.Linear(2 * (config.weather_width + totals + config.indices) + 4 * HARMONICS + 2, 2 * width),
             nn.GELU(),
             nn.Linear(2 * width, 4 * width),
         )
@@ -318,12 +329,12 @@ class MMVSF(nn.Module):
         super().__init__()
         self.config = config
         width, bands, pp = config.width, len(config.bands), config.patch**2
-        self.weather = WeatherEncoder(config.weather, config.weather_width)
+        self.weather = WeatherEncoder(config)
         self.embed = nn.Linear(pp * (bands + 1), width)
         self.unseen = nn.Parameter(torch.randn(width) * 0.02)
         self.spatial = nn.ModuleList(self._block() for _ in range(config.spatial_layers))
         self.when = nn.Sequential(
-            nn.Linear(config.weather_width + (1 + len(RECENT)) * len(config.weather) + 2 + 2 * HARMONICS, width),
+            nn.Linear(config.weather_width + len(config.weather) + config.indices + 2 + 2 * HARMONICS, width),
             nn.GELU(),
             nn.Linear(width, width),
         )

@@ -48,23 +48,35 @@ class CropPieces:
         return pieces
 
     def _frozen(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
-        return lambda: frozen(self._trial(year), load(self._home(year, objective, seed)), objective, (seed,))
+        return lambda: frozen(self._trial(year), load(self._home(year, objective, seed)), objective, seed)
 
     def _untrained(self, year: int, seed: int) -> list[Row]:
         trial = self._trial(year)
         encoder = random_encoder(self.cube, trial.reader.normalisation, seed, self.settings)
-        return frozen(trial, encoder, "untrained", (seed,))
+        return frozen(trial, encoder, "untrained", seed)
 
     def _whole(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
         def work() -> list[Row]:
-            encoder = load(self._home(year, objective, seed))
-            return finetuned(self._trial(year), encoder, objective, head_weather=True, seed=seed)
+            trial, encoder, rows = self._trial(year), load(self._home(year, objective, seed)), []
+            for fraction in self._fractions(seed):
+                rows += finetuned(trial, encoder, objective, head_weather=True, seed=seed, fraction=fraction)
+            return rows
 
         return work
 
     def _scratch(self, year: int, weather: bool, seed: int) -> Callable[[], list[Row]]:
-        config = network_config(self.cube, self.settings)
-        return lambda: scratch(self._trial(year), config, weather=weather, seed=seed)
+        def work() -> list[Row]:
+            trial, config, rows = self._trial(year), network_config(self.cube, self.settings), []
+            for fraction in self._fractions(seed):
+                rows += scratch(trial, config, weather=weather, seed=seed, fraction=fraction)
+            return rows
+
+        return work
+
+    def _fractions(self, seed: int) -> tuple[float, ...]:
+        """Shares of the labelled fields that whole networks learn from: with seed 0 all, else the first alone, since
+        each takes a training of the whole network."""
+        return self.settings.crops.fractions if seed == 0 else self.settings.crops.fractions[:1]
 
     def _home(self, year: int, objective: str, seed: int) -> Path:
         return self.folder / f"pretrain/{year}/{objective}/{seed}"

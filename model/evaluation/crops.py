@@ -166,7 +166,7 @@ def last_day(year: int, when: str) -> int:
     return day_number(date.fromisoformat(f"{year}-{'12-31' if when == SEASON else when}"))
 
 
-def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seeds: Sequence[int] = (0, 1, 2)) -> list[Row]:
+def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seed: int = 0) -> list[Row]:
     """Heads on the frozen encoder of a checkpoint that `objective` pretrained, for every share of the labelled fields.
 
     An encoder that never saw weather gets heads of both kinds: told the weather's sums, and not. They tell apart what
@@ -182,15 +182,13 @@ def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seeds: Sequ
     for weather in _weather_settings(checkpoint):
         if weather == "none":
             train, scored = without_totals(train), without_totals(scored)
-        for seed in seeds:
-            columns: Row = {"method": "frozen", "objective": objective, "weather": weather, "seed": seed}
-            for fraction in trial.options.fractions:
-                classes = trial.classes(fraction, seed)
-                head, seconds = _new_head(trial, mapper, train, classes, seed)
-                confusions = _score(trial, head, scored, trial.dates(fraction), trial.majority(classes))
-                rows += confusions.rows({**columns, "fraction": fraction, "seconds": seconds})
-            if seed == seeds[0]:
-                rows += _random_rows(trial, mapper, train, columns)
+        columns: Row = {"method": "frozen", "objective": objective, "weather": weather, "seed": seed}
+        for fraction in trial.options.fractions:
+            classes = trial.classes(fraction, seed)
+            head, seconds = _new_head(trial, mapper, train, classes, seed)
+            confusions = _score(trial, head, scored, trial.dates(fraction), trial.majority(classes))
+            rows += confusions.rows({**columns, "fraction": fraction, "seconds": seconds})
+        rows += _random_rows(trial, mapper, train, columns)
     return rows
 
 

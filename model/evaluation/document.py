@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ..figures import save
+from ..objectives import OBJECTIVES
 from .plan import Plan
 from .results import Findings
 from .runner import Result
@@ -79,7 +80,7 @@ def rates(found: Findings) -> Section:
                     for result in found.results if "parameters" in result})  # fmt: skip
     text = (
         "Validation loss, at the validation place in the training years of the first fold, after a third of the"
-        f" steps; the ConvLSTM takes MM-VSF's rate. Parameters: {'; '.join(sizes)}."
+        f" steps. Parameters: {'; '.join(sizes)}."
     )
     return Section("Learning rates", text, [Table("Trials", ["objective", "validation loss", "taken"], rows)])
 
@@ -90,7 +91,8 @@ def costs(found: Findings) -> Section:
     for prefix, results in (("", found.results), ("control: ", found.control)):
         for result in results:
             parts = str(result["piece"]).split("/")
-            label = parts[2] if parts[0] == "forecast" and parts[2] in ("baselines", "oracle", "convlstm") else ""
+            # Encoders are judged where they were trained before; what has a row of its own does all in one piece.
+            label = parts[2] if parts[0] == "forecast" and parts[2] not in OBJECTIVES else ""
             kinds.setdefault(f"{prefix}{parts[0]} {label}".strip(), []).append(result)
     rows = []
     for kind, results in kinds.items():

@@ -17,12 +17,12 @@ from mmvsf.datasets.variables import Split
 from ..checkpoint import WEIGHTS
 from ..objectives import OBJECTIVES
 from .crop_plan import CropPieces
-from .forecasts import baseline_rows, network_rows, oracle_rows
+from .forecasts import NO_INDICES, baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
-from .training import load, pretrain, train_convlstm, try_rate
+from .training import CONVLSTM, load, pretrain, train_convlstm, train_without_indices, try_rate
 from .weather import weather_rows
 
 Work = Callable[[EvaluationSet, Path], Result]
@@ -76,7 +76,9 @@ class Plan:
     def stages(self) -> list[list[Chain]]:
         """First the trials of learning rates, then forecasts, then crop maps, which need the pretrained encoders."""
         trials: list[Chain] = [
-            [piece] for objective in self._objectives(self.few[0]) for piece in self._trials(objective)
+            [piece]
+            for method in (*self._objectives(self.few[0]), *(() if self.control else (CONVLSTM,)))
+            for piece in self._trials(method)
         ]
         forecasts = [chain for year in self.years for chain in self._of_year(year)]
         if self.control or self.cube.legend is None:
@@ -87,26 +89,26 @@ class Plan:
         return CLAIM if self.control or year not in self.few else list(OBJECTIVES)
 
     def _seeds(self, year: int, objective: str) -> range:
-        first = year == self.few[0] or (year in self.few and objective in CLAIM and not self.control)
+        first = year == self.few[0] or (year in self.few and objective in CLAIM)
         return range(self.settings.seeds if first else 1)
 
-    def _trials(self, objective: str) -> list[Piece]:
+    def _trials(self, method: str) -> list[Piece]:
         """One piece a learning rate, on the first fold; none where there is nothing to choose."""
 
         def trial(rate: float) -> Work:
-            return lambda data, folder: try_rate(data, objective, rate, self.settings, folder)
+            return lambda data, folder: try_rate(data, method, rate, self.settings, folder)
 
         rates = self.settings.rates
         if len(rates) < 2:
             return []
         return [
-            self._piece(f"rate/{objective}/{rate:g}", self.few[0], trial(rate), objective=objective, rate=rate)
+            self._piece(f"rate/{method}/{rate:g}", self.few[0], trial(rate), objective=method, rate=rate)
             for rate in rates
         ]
 
-    def rate(self, objective: str) -> float:
+    def rate(self, method: str) -> float:
         """The learning rate with the least validation loss; the trials must be done."""
-        trials = [result for piece in self._trials(objective) if (result := read_result(self.folder, piece))]
+        trials = [result for piece in self._trials(method) if (result := read_result(self.folder, piece))]
         # A trial that diverged has no loss, and is never the best.
         best = min(trials, key=lambda result: float(np.nan_to_num(result["validation"], nan=np.inf)), default=None)
         return self.settings.rates[0] if best is None else float(best["rate"])
@@ -121,11 +123,16 @@ class Plan:
             if seed in self._seeds(year, objective)
         ]
         if few and not self.control:
-            chains.append([self._piece(f"forecast/{year}/convlstm/0", year, self._convlstm, rate=self.rate("mm-vsf"))])
-        chains.append([self._piece(f"forecast/{year}/baselines", year, lambda data, _: {"rows": baseline_rows(data)})])
+            chains.append([self._forecast(year, f"{CONVLSTM}/0", self._convlstm, self.rate(CONVLSTM))])
+            chains.append([self._forecast(year, "no-indices/0", self._no_indices, self.rate("mm-vsf"))])
+        chains.append([self._forecast(year, "baselines", lambda data, _: {"rows": baseline_rows(data)})])
         if self.oracle is not None and few:
-            chains.append([self._piece(f"forecast/{year}/oracle", year, self._oracle)])
+            chains.append([self._forecast(year, "oracle", self._oracle)])
         return chains
+
+    def _forecast(self, year: int, name: str, work: Work, rate: float | None = None) -> Piece:
+        """One of all but the encoders."""
+        return self._piece(f"forecast/{year}/{name}", year, work, rate=rate)
 
     def _of_network(self, year: int, objective: str, seed: int, more: bool) -> list[Piece]:
         """Training and judging one encoder; `more` than its forecasts where asked for."""
@@ -176,8 +183,12 @@ class Plan:
         return pieces
 
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
-        network, found = train_convlstm(data, self.rate("mm-vsf"), 0, self.settings, folder)
-        return {**found, "rows": network_rows(network, data, "convlstm", weather=True)}
+        network, found = train_convlstm(data, self.rate(CONVLSTM), 0, self.settings, folder)
+        return {**found, "rows": network_rows(network, data, CONVLSTM, weather=True)}
+
+    def _no_indices(self, data: EvaluationSet, folder: Path) -> Result:
+        network, found = train_without_indices(data, self.rate("mm-vsf"), self.settings, folder)
+        return {**found, "rows": network_rows(network, data, NO_INDICES, weather=True)}
 
     def _piece(
         self,
@@ -193,7 +204,7 @@ class Plan:
         own = self.settings
         kinds = {"rate": own.of_training, "pretrain": own.of_training}
         settings = {"cube": self.cube.identity, "rate": rate, **kinds.get(name.split("/")[0], own.of_judging)}
-        if objective is not None:
+        if objective in OBJECTIVES:
             settings["objective"] = asdict(OBJECTIVES[objective])
         return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
 

@@ -11,7 +11,7 @@ from mmvsf.datasets.pairs import LEADS
 from ..metrics import ALL_LEADS, lead_name
 from .compare import Interval, captured, difference, over_seeds, pick, relative_gain
 from .crop_results import crop_section
-from .forecasts import ORACLES
+from .forecasts import NO_INDICES, ORACLES
 from .items import BASELINES
 from .runner import Result
 from .sections import NAMES, SETS, Section, Table
@@ -20,7 +20,7 @@ from .tally import ALL, COVERS, Row
 from .weather import AS_IT_IS, OTHER_GAPS, VARIANTS
 
 LEAD_NAMES = tuple(map(lead_name, LEADS))
-FORECASTERS = (*BASELINES, "convlstm", "sm-vsf", "kg-vsf", "mm-vsf", *ORACLES)
+FORECASTERS = (*BASELINES, "convlstm", "sm-vsf", "kg-vsf", "mm-vsf", NO_INDICES, *ORACLES)
 YEARS = ("new_year", "both")
 """The sets of a held-out year, by which the claim is judged."""
 
@@ -290,8 +290,8 @@ def of_weather(found: Findings) -> Section | None:
         " together. With other years' weather in the gap the forecast is the mean over those years, as the oracle"
         " without the gap's weather is; usual weather is their mean day by day, which drizzles every day and is like"
         " no year; with the origin's image only, pixels that were cloudy in it are guessed from their neighbours."
-        " Weather after the target cannot reach a forecast: the recurrence runs forward and is read on the morning of"
-        " the target day."
+        " Weather from the target on cannot reach a forecast, since the recurrence runs forward and is read on the"
+        " morning of the target day; its row shows that it does not."
     )
     return Section("Is the weather used?", text, tables)
 

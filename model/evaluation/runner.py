@@ -9,11 +9,12 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,14 +94,14 @@ def _do_stage(
     if workers == 1:
         yield from (_do_chain(make, name, deadline) for name in names)
         return
-    context = multiprocessing.get_context("spawn")
+    context, waiting = multiprocessing.get_context("spawn"), iter(names)
     with ProcessPoolExecutor(workers, context, _share_processors, (workers,)) as pool:
-        running = [pool.submit(_do_chain, make, name, deadline) for name in names]
-        try:
-            yield from (future.result() for future in as_completed(running))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        # No more than are worked at, so that after a failure what runs is finished and nothing else is begun.
+        running = {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, workers)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+            running |= {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, len(done))}
 
 
 def _left(folder: Path, chain: Chain) -> list[Piece]:

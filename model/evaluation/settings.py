@@ -39,7 +39,8 @@ class Settings:
     few: int = 2
     """How many years are held out for all else."""
     seeds: int = 3
-    """Trainings of each objective in the first of the `few` years, and of CLAIM in all of them; elsewhere one."""
+    """Trainings of each objective in the first of the `few` years, and of CLAIM in all of them, in the control as well;
+    elsewhere one."""
 
     @property
     def of_training(self) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from ..training import Network
 from .items import EvaluationSet
 from .settings import Settings
 
+CONVLSTM = "convlstm"
+
 
 def pretrain(
     data: EvaluationSet, objective: str, rate: float, seed: int, settings: Settings, folder: Path
@@ -43,17 +45,15 @@ def pretrain(
 
 
 def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Settings, folder: Path) -> dict[str, Any]:
-    """A third of a training at a learning rate; the result's `validation` is the loss at the validation place in the
-    training years, the mean of the last three times it was taken."""
-    options = replace(_options(settings, 0, objective, rate), steps=max(1, settings.steps // 3))
-    found = _train(
-        _new(data.cube, data.reader.normalisation, 0, settings),
-        options.chosen_objective(),
-        data,
-        options,
-        settings,
-        folder,
-    )
+    """A third of a training at a learning rate, under an objective or of the ConvLSTM; the result's `validation` is the
+    loss at the validation place in the training years, the mean of the last three times it was taken."""
+    short = replace(settings, steps=max(1, settings.steps // 3))
+    if objective == CONVLSTM:
+        found = train_convlstm(data, rate, 0, short, folder)[1]
+    else:
+        options = _options(short, 0, objective, rate)
+        network = _new(data.cube, data.reader.normalisation, 0, short)
+        found = _train(network, options.chosen_objective(), data, options, short, folder)
     losses = [row[2] for row in found["losses"] if row[2] is not None] or [row[1] for row in found["losses"]]
     return {**found, "rate": rate, "validation": float(np.mean(losses[-3:]))}
 
@@ -72,6 +72,19 @@ def random_encoder(cube: Cube, normalisation: Normalisation, seed: int, settings
 def network_config(cube: Cube, settings: Settings) -> NetworkConfig:
     """The size that the settings ask for, for the bands and the weather of a cube."""
     return NetworkConfig(cube.bands, cube.weather, **SIZES[settings.network])
+
+
+def train_without_indices(
+    data: EvaluationSet, rate: float, settings: Settings, folder: Path
+) -> tuple[MMVSF, dict[str, Any]]:
+    """MM-VSF that is told no antecedent indices, only states and sums of its own recurrence, and what is to be said of
+    its training."""
+    config = replace(network_config(data.cube, settings), recent=())
+    options = _options(settings, 0, "mm-vsf", rate)
+    lightning.seed_everything(0, verbose=False)
+    network = new_network(config, data.reader.normalisation)
+    found = _train(network, options.chosen_objective(), data, options, settings, folder)
+    return network, {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
 
 def train_convlstm(

@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
@@ -35,8 +36,13 @@ class UsualWeather:
         """(D, V) each: the weather of the training years but the item's own."""
         return [self.other_year(item, year) for year in self.years if year != item.window.year]
 
+    def another(self, item: Item) -> Floats:
+        """(D, V): one of them."""
+        others = self.others(item)
+        return others[item.window.year % len(others)]
+
     def of(self, item: Item) -> Floats:
-        """(D, V): their mean."""
+        """(D, V): the mean of the others."""
         mean: Floats = np.mean(self.others(item), 0, dtype=np.float32)
         return mean
 
@@ -73,21 +79,27 @@ def usual_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
 
 def other_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
     """The weather of one of the training years."""
-    others = usual.others(item)
-    other = others[item.window.year % len(others)]
-    return run_one(network, collate([replace(item.sample, weather=other)]))
+    return run_one(network, collate([replace(item.sample, weather=usual.another(item))]))
 
 
 def other_gaps(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
     """The real weather up to the day before the origin, and from then on that of each training year: the mean of the
     forecasts, as the oracle without the gap's weather makes it."""
-    likely: Floats = np.mean([_other_gap(network, item, series) for series in usual.others(item)], 0, dtype=np.float32)
+    since = item.sample.days[item.sample.origin]
+    each = [_other_since(network, item, series, since) for series in usual.others(item)]
+    likely: Floats = np.mean(each, 0, dtype=np.float32)
     return likely
 
 
-def _other_gap(network: MMVSF, item: Item, instead: Floats) -> Floats:
+def other_future(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+    """The real weather up to the day before the target, and from then on that of one of the training years."""
+    return _other_since(network, item, usual.another(item), item.sample.days[item.sample.target])
+
+
+def _other_since(network: MMVSF, item: Item, instead: Floats, since: NDArray[np.int64]) -> Floats:
+    """Other weather (D, V) from the day `since` (P,) of each pair on."""
     sample = item.sample
-    known = sample.days[sample.origin] - sample.weather_start
+    known = since - sample.weather_start
     real = np.arange(len(instead)) < known[:, None]
     series = torch.from_numpy(np.where(real[..., None], sample.weather, instead).astype(np.float32))
 
@@ -129,12 +141,14 @@ def last_image_only(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
 Variant = Callable[[MMVSF, Item, UsualWeather], Floats]
 
 AS_IT_IS, OTHER_GAPS = "as it is", "other years' weather in the gap"
+OTHER_FUTURE = "another year's weather from the target on"
 VARIANTS: dict[str, Variant] = {
     AS_IT_IS: as_it_is,
     "mean weather": mean_weather,
     "usual weather": usual_weather,
     "another year's weather": other_weather,
     OTHER_GAPS: other_gaps,
+    OTHER_FUTURE: other_future,
     "origin's image only": last_image_only,
 }
 

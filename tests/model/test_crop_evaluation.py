@@ -311,8 +311,9 @@ def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: 
     checkpoint, blind = checkpoint_of(grown_cube), checkpoint_of(grown_cube, weather=False)
     before = {name: tensor.clone() for name, tensor in checkpoint.network.state_dict().items()}
     rows = [
-        *frozen(trial, checkpoint, "mm-vsf", seeds=(0, 1)),
-        *frozen(trial, blind, "sm-vsf", seeds=(0,)),
+        *frozen(trial, checkpoint, "mm-vsf", seed=0),
+        *frozen(trial, checkpoint, "mm-vsf", seed=1),
+        *frozen(trial, blind, "sm-vsf", seed=0),
         *finetuned(trial, checkpoint, "mm-vsf"),
         *finetuned(trial, blind, "sm-vsf", head_weather=True, fraction=0.1),
         *scratch(trial, checkpoint.network.config, weather=False),

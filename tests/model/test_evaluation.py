@@ -31,7 +31,7 @@ from mmvsf.model.evaluation.runner import Piece, results_of, run_plan
 from mmvsf.model.evaluation.seasons import HeadOptions
 from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import Row, Tallies, Tally
-from mmvsf.model.evaluation.weather import OTHER_GAPS, VARIANTS, UsualWeather, _other_gap
+from mmvsf.model.evaluation.weather import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, VARIANTS, UsualWeather, _other_since
 from mmvsf.model.mapper import MappingOptions
 from mmvsf.model.network import MMVSF, NetworkConfig
 
@@ -142,11 +142,11 @@ def test_covers_are_by_what_was_observed(judged: EvaluationSet) -> None:
     assert vegetated.o / vegetated.n > 0.4 and bare.o / bare.n < 0.25
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "as it is"])
+@pytest.mark.parametrize("name", sorted(set(VARIANTS) - {AS_IT_IS, OTHER_FUTURE}))
 def test_every_variant_changes_the_forecast(name: str, judged: EvaluationSet, network: MMVSF) -> None:
     usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
     item = judged.items[0]
-    real = VARIANTS["as it is"](network, item, usual)
+    real = VARIANTS[AS_IT_IS](network, item, usual)
     assert VARIANTS[name](network, item, usual).shape == real.shape
     assert not np.allclose(VARIANTS[name](network, item, usual), real, atol=1e-4)
 
@@ -156,7 +156,7 @@ def test_with_the_usual_weather_everywhere_only_the_gap_could_differ(judged: Eva
     usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
     item = judged.items[0]
     changed = replace(item, sample=replace(item.sample, weather=usual.smooth(item)))
-    in_gap = _other_gap(network, changed, usual.smooth(item))
+    in_gap = _other_since(network, changed, usual.smooth(item), item.sample.days[item.sample.origin])
     np.testing.assert_allclose(in_gap, VARIANTS["usual weather"](network, item, usual), atol=2e-2)
 
 
@@ -174,6 +174,17 @@ def test_the_gap_begins_on_the_day_of_the_origin(judged: EvaluationSet, network:
         # Only the gap's own series may matter: images up to the origin are encoded with the weather before them.
         found = variant(network, replace(item, sample=replace(one, weather=weather)), usual)
         assert (not np.allclose(found, base, atol=1e-6)) == seen, day
+
+
+def test_weather_from_the_target_on_changes_no_forecast(judged: EvaluationSet, network: MMVSF) -> None:
+    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
+    item = judged.items[0]
+    later = VARIANTS[OTHER_FUTURE](network, item, usual)
+    np.testing.assert_allclose(later, VARIANTS[AS_IT_IS](network, item, usual), atol=2e-2)
+    # A day earlier is the last day that counts.
+    day_before = item.sample.days[item.sample.target] - 1
+    earlier = _other_since(network, item, usual.another(item), day_before)
+    assert np.abs(earlier - later).max() > 10 * np.abs(later - VARIANTS[AS_IT_IS](network, item, usual)).max()
 
 
 def test_usual_weather_is_of_the_training_years(judged: EvaluationSet) -> None:
