@@ -11,8 +11,8 @@ from mmvsf.datasets.errors import InputError
 
 from ..device import choose_device
 from .document import write_results
+from .findings import Findings
 from .plan import PlanFiles
-from .results import Findings
 from .runner import results_of, run_plan
 from .sections import Section
 from .settings import Settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,9 @@ from matplotlib.figure import Figure
 
 from ..figures import save
 from ..objectives import OBJECTIVES
-from .plan import Plan
-from .results import Findings
+from .findings import Findings
+from .plan import PICTURE, Plan
+from .results import sections_of
 from .runner import Result
 from .sections import NAMES, Section, Table, as_json
 
@@ -24,8 +26,8 @@ RESULTS, CURVES = "results.json", "curves.png"
 
 
 def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document: Path | None) -> list[Section]:
-    """Write `results.json` and `curves.png` to `folder`, and all sections to `document`; returns the sections."""
-    sections = [*found.sections(), how_made(found, plans), rates(found), costs(found)]
+    """Write `results.json` and the pictures to `folder`, and all sections to `document`; returns the sections."""
+    sections = [*sections_of(found), how_made(found, plans), rates(found), costs(found)]
     planned = sum(len(chain) for plan in plans for stage in plan.stages() for chain in stage)
     done = len(found.results) + len(found.control)
     if done < planned:
@@ -33,8 +35,13 @@ def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document
             0, Section("Not complete", f"{done} of {planned} pieces are done; run the command again to go on.")
         )
     save(learning_curves(found.results), folder / CURVES)
+    pictures = [CURVES]
+    for result in found.results:
+        if str(result["piece"]).startswith("picture/"):
+            shutil.copyfile(folder / result["piece"] / PICTURE, folder / PICTURE)
+            pictures.append(PICTURE)
     cube = plans[0].cube
-    content = {"region": cube.region.name, "cube": cube.identity, "sections": as_json(sections), "pictures": [CURVES]}
+    content = {"region": cube.region.name, "cube": cube.identity, "sections": as_json(sections), "pictures": pictures}
     (folder / RESULTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if document is not None:
         document.parent.mkdir(parents=True, exist_ok=True)

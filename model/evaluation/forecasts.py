@@ -62,14 +62,17 @@ def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
     tallies = Tallies(data.reader.normalisation)
     for item in data.items:
         if item.window.year == data.year:
-            normalised = data.reader.normalisation.normalise(_oracle_of(item, oracle))
+            normalised = data.reader.normalisation.normalise(oracle_forecasts(item, oracle))
             for method, forecasts in zip(ORACLES, normalised, strict=True):
                 tallies.add(item, method, forecasts)
     return tallies.rows(year=data.year)
 
 
-def _oracle_of(item: Item, oracle: Oracle) -> Floats:
-    """Reflectance (2, P, C, H, W), with and without the gap's weather."""
+def oracle_forecasts(item: Item, oracle: Oracle) -> Floats:
+    """Reflectance (2, P, C, H, W) of an item's pairs, with and without the gap's weather.
+
+    Raises InputError where the oracle lacks a pair.
+    """
     sample, window = item.sample, item.window
     found = []
     for origin, target in zip(sample.days[sample.origin], sample.days[sample.target], strict=True):

@@ -15,15 +15,19 @@ from mmvsf.datasets.oracle import Oracle, oracle_path
 from mmvsf.datasets.variables import Split
 
 from ..checkpoint import WEIGHTS
+from ..figures import save
 from ..objectives import OBJECTIVES
 from .crop_plan import CropPieces
 from .forecasts import NO_INDICES, baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
+from .picture import forecast_picture
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
 from .training import CONVLSTM, load, pretrain, train_convlstm, train_without_indices, try_rate
 from .weather import weather_rows
+
+PICTURE = "forecasts.png"
 
 Work = Callable[[EvaluationSet, Path], Result]
 
@@ -74,16 +78,18 @@ class Plan:
         return (*self.few, *rest)[: self.settings.years or None]
 
     def stages(self) -> list[list[Chain]]:
-        """First the trials of learning rates, then forecasts, then crop maps, which need the pretrained encoders."""
+        """First the trials of learning rates, then forecasts, then what needs the pretrained encoders: the picture of
+        forecasts and crop maps."""
         trials: list[Chain] = [
             [piece]
             for method in (*self._objectives(self.few[0]), *(() if self.control else (CONVLSTM,)))
             for piece in self._trials(method)
         ]
         forecasts = [chain for year in self.years for chain in self._of_year(year)]
-        if self.control or self.cube.legend is None:
+        if self.control:
             return [trials, forecasts]
-        return [trials, forecasts, [[piece] for piece in self._crops()]]
+        crops = [] if self.cube.legend is None else self._crops()
+        return [trials, forecasts, [[self._picture()], *([piece] for piece in crops)]]
 
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.few else list(OBJECTIVES)
@@ -145,6 +151,7 @@ class Plan:
             for kind in ("forecast", "missing", "weather", "crops"):
                 for stale in (self.folder / kind / str(year)).rglob(f"{objective}/{seed}.json"):
                     stale.unlink()
+            (self.folder / f"picture/{year}/forecasts.json").unlink(missing_ok=True)
             return found
 
         def forecast(data: EvaluationSet, _: Path) -> Result:
@@ -170,6 +177,16 @@ class Plan:
         if self.oracle is None:
             raise ValueError("this region has no oracle")
         return {"rows": oracle_rows(data, self.oracle)}
+
+    def _picture(self) -> Piece:
+        year = self.few[0]
+
+        def draw(data: EvaluationSet, folder: Path) -> Result:
+            networks = {name: load(self.folder / f"pretrain/{year}/{name}/0") for name in CLAIM}
+            save(forecast_picture(data, networks, self.oracle), folder / PICTURE)
+            return {}
+
+        return self._piece(f"picture/{year}/forecasts", year, draw, rate=self.rate("mm-vsf"), keeps=(PICTURE,))
 
     def _crops(self) -> list[Piece]:
         """Seed 0 of all years before other seeds, so that a plan cut short has something of everything."""

@@ -8,12 +8,21 @@ from .runs import DAMAGED, damaged, other_cube, read_metrics
 from .sample import Sample
 
 NONE = "No evaluation was made of this cube yet. To make one:"
+PICTURES = (
+    ("curves.png", "Losses of each objective by step", "Learning curves of the objectives."),
+    (
+        "forecasts.png",
+        "Forecasts of four lead times beside what came",
+        "Forecasts for a place and a year that were never trained on, one row for each lead time: the origin's image,"
+        " what came, and what was forecast.",
+    ),
+)
 OPEN_TABLES = 4
 """The first tables are shown, the others when they are opened."""
 
 
 def evaluation_section(sample: Sample, runs: Path) -> Section:
-    """Every table of `evaluate/results.json`, with its learning curves."""
+    """Every table of `evaluate/results.json`, with its pictures."""
     path, command = runs / "evaluate/results.json", sample.command("evaluate")
     parts: list[Part]
     try:
@@ -21,10 +30,9 @@ def evaluation_section(sample: Sample, runs: Path) -> Section:
         parts = [Absent(NONE, command)] if results is None else _parts(sample, results, command)
     except DAMAGED as error:
         parts = [damaged(path, error, command)]
-    if picture := png_file(
-        runs / "evaluate/curves.png", "Losses of each objective by step", "Learning curves of the objectives."
-    ):
-        parts.append(picture)
+    for name, title, text in PICTURES:
+        if picture := png_file(runs / "evaluate" / name, title, text):
+            parts.append(picture)
     return Section("evaluation", "Evaluation of the claims", parts)
 
 

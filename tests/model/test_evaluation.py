@@ -23,10 +23,11 @@ from mmvsf.model.convlstm import ConvLSTM
 from mmvsf.model.evaluation.command import evaluate
 from mmvsf.model.evaluation.compare import captured, difference, interval, over_seeds, units_of
 from mmvsf.model.evaluation.crops import CropOptions
+from mmvsf.model.evaluation.findings import Findings
 from mmvsf.model.evaluation.forecasts import run_one
 from mmvsf.model.evaluation.items import BASELINES, EvaluationSet, evaluation_set
 from mmvsf.model.evaluation.missing import missing_items, missing_rows
-from mmvsf.model.evaluation.results import Findings
+from mmvsf.model.evaluation.results import sections_of
 from mmvsf.model.evaluation.runner import Piece, results_of, run_plan
 from mmvsf.model.evaluation.seasons import HeadOptions
 from mmvsf.model.evaluation.settings import Settings
@@ -334,6 +335,8 @@ def test_the_whole_evaluation_on_a_small_cube(
     assert "nan" not in text.lower()
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert [section["title"] for section in results["sections"]] == titles
+    assert results["pictures"] == ["curves.png", "forecasts.png"]
+    assert all((tmp_path / "run" / name).stat().st_size > 10_000 for name in results["pictures"])
 
     def nothing_is_left(*_: object, **__: object) -> None:
         raise AssertionError("done twice")
@@ -345,4 +348,4 @@ def test_the_whole_evaluation_on_a_small_cube(
 
 
 def test_nothing_done_gives_nothing_to_say() -> None:
-    assert Findings([]).sections() == []
+    assert sections_of(Findings([])) == []
