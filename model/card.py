@@ -66,7 +66,7 @@ def write_model_card(
 
 def _terms(cube: Cube) -> list[str]:
     """What the cube says of the licences of its sources, each once."""
-    given = [cube.attributes.get("attribution", ""), *(s["licence"] for s in cube.attributes.get("sources", ()))]
+    given = [cube.attributes.get("attribution", ""), *(s.get("licence") for s in cube.attributes.get("sources", ()))]
     return list(dict.fromkeys(text for text in given if text)) or ["not said"]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
@@ -61,7 +62,9 @@ def draw_pixels(
 
 def train_forest(x: Floats, y: NDArray[np.int64], seed: int = 0) -> RandomForestClassifier:
     """A forest of 100 trees on features (n, F) and classes (n,)."""
-    forest = RandomForestClassifier(100, min_samples_leaf=2, max_features="sqrt", n_jobs=-1, random_state=seed)
+    forest = RandomForestClassifier(
+        100, min_samples_leaf=2, max_features="sqrt", n_jobs=torch.get_num_threads(), random_state=seed
+    )
     return forest.fit(x, y)
 
 

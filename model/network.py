@@ -45,8 +45,9 @@ class NetworkConfig:
     mlp: int = 256
     spatial_layers: int = 2
     temporal_layers: int = 2
-    decoder_layers: int = 0
-    """Spatial layers over the forecast embeddings (the paper has one)."""
+    decoder_layers: int = 1
+    """Spatial layers over the forecast embeddings, as many as the paper has. Without one, nothing of an image's
+    visible patches would reach its hidden ones, and masked reconstruction would be forecasting from earlier images."""
     weather_width: int = 128
     fine: int = 32
     """Channels of the full-resolution path; 0 leaves it out."""
@@ -418,14 +419,22 @@ class MMVSF(nn.Module):
         origin_day = encoded.days.gather(1, place)
         tokens = encoded.tokens.gather(2, place[:, None, :, None].expand(b, n, -1, e))
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
-        for block in self.decoding:
-            tokens = block(tokens.transpose(1, 2), tokens.new_zeros(1)).transpose(1, 2)
+        if self.decoding:
+            tokens = self._decode_across_space(tokens, encoded.size)
         value, gate = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float().chunk(2, -1)
         bands, when, there = last_clear(encoded, origin_day)
         age = (target_day[:, None, :, None] - when).float()[..., None]
         # How much of the last clear pixel stays: nearly all after no time, little after a month, as a start.
         gate = torch.sigmoid(gate + 4 - age / 8) * there[..., None]
         return from_patches(gate * bands + (1 - gate) * value, *encoded.size)
+
+    def _decode_across_space(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
+        """Patches (B, N, P, E) of a forecast see each other: a patch that was hidden learns of its neighbours here."""
+        rows, columns = (side // self.config.patch for side in size)
+        x = tokens.transpose(1, 2) + grid_position(rows, columns, self.config.width, tokens.device)
+        for block in self.decoding:
+            x = block(x, x.new_zeros(1))
+        return x.transpose(1, 2)
 
     def forward(self, batch: Batch, keep: Tensor | None = None) -> Tensor:
         """The forecasts (B, P, C, H, W) that a batch asks for."""

@@ -1,16 +1,13 @@
-"""Is MM-VSF better than the others, and is it not where weather moves nothing?"""
+"""Is MM-VSF better than the others?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..metrics import ALL_LEADS
 from .compare import Interval, difference, pick, relative_gain
-from .findings import LEAD_NAMES, YEARS, Findings, cell, name_of, share_text
-from .forecasts import ORACLES
-from .items import BASELINES
+from .findings import YEARS, Findings, name_of, share_text
+from .forecasts import NO_INDICES
 from .sections import SETS, Section, Table
-from .settings import CLAIM
 from .tally import ALL, COVERS, Row
 
 LEAST_YEARS = 4
@@ -22,7 +19,7 @@ def claims(found: Findings) -> Section | None:
     base = pick(found.rows, piece="forecast", set=YEARS)
     if not pick(base, method="mm-vsf"):
         return None
-    others = ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf")
+    others = ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf", NO_INDICES)
     head = [
         "other method",
         "held-out set",
@@ -50,17 +47,14 @@ def claims(found: Findings) -> Section | None:
         for other in ("sm-vsf", "convlstm")
         for row in _comparison(base, other, YEARS, "ndvi", ALL, ["NDVI", "all pixels"])
     ]
-    control = control_gain(found)
     text = (
         "Mean squared error, in units of each band's training variance (of NDVI: in NDVI), all leads together, pixels"
-        " counting alike. Intervals are 95 %, drawn over years and then over places in them; seeds are averaged before."
+        " counting alike. Intervals are 95 %, drawn over years and over places; seeds are averaged before."
         f" With fewer than {LEAST_YEARS} held-out years no verdict is given: years differ more than places do. The"
         " second table takes both held-out sets together, vegetated (an observed NDVI of 0.4 and more) and bare"
         " (below 0.25) pixels apart: most pixels of a summer are vegetated, and most of the weather's worth is wet"
         " soil."
     )
-    if control is not None:
-        text += f" In the control, where weather moves nothing, SM-VSF's error less MM-VSF's is {control.text()}."
     return Section(
         "Does MM-VSF forecast better?",
         text,
@@ -91,37 +85,3 @@ def _verdict(gain: Interval) -> str:
     if not gain.excludes_zero:
         return "not decided"
     return "yes" if gain.value > 0 else "no: worse"
-
-
-def of_control(found: Findings) -> Section | None:
-    """SM-VSF and MM-VSF where the weather moves nothing."""
-    rows = pick(found.control_rows, piece="forecast", variable="mean", cover=ALL, set=YEARS)
-    if not rows:
-        return None
-    table = []
-    for method in (*BASELINES, *CLAIM, *ORACLES):
-        own = pick(rows, method=method)
-        if own:
-            cells = [cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES] + [cell(own, "mse")]
-            table.append([name_of(method), *cells])
-    gain = control_gain(found)
-    text = (
-        "The same places and weather, but crops and soil follow the mean weather of each day of the year: weather must"
-        " make no difference here."
-    )
-    if gain is not None:
-        text += f" SM-VSF's error less MM-VSF's is {gain.text()} ({gain.years} years, {gain.units} site-years)"
-        real = pick(found.rows, piece="forecast", variable="mean", cover=ALL, set=YEARS, held_out=tuple(found.few))
-        there = difference(pick(real, method=CLAIM[0]), pick(real, method=CLAIM[1]))
-        text += "." if there is None else f"; in the sandbox it is {there.text()} in the same years."
-    return Section(
-        "The control", text, [Table("Mean squared error by days ahead", ["method", *LEAD_NAMES, ALL_LEADS], table)]
-    )
-
-
-def control_gain(found: Findings) -> Interval | None:
-    parts = [
-        pick(found.control_rows, piece="forecast", method=method, variable="mean", cover=ALL, set=YEARS)
-        for method in CLAIM
-    ]
-    return difference(*parts) if all(parts) else None

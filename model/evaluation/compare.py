@@ -1,8 +1,9 @@
 """From the rows of all pieces to means, deviations and intervals.
 
-The unit is a site-year: one block in one held-out year. Years differ more than blocks within a year do, so intervals
-draw years first, and then blocks in each (a two-level bootstrap). They hold no chance of the training: seeds are
-averaged before, and their deviation is given apart.
+The unit is a site-year: one block in one held-out year. The same places come again in every year and the same weather
+at every place, so intervals draw years and places, each with replacement, and every site-year counts as often as its
+year times its place (the pigeonhole bootstrap of Owen, 2007, Annals of Applied Statistics 1, 386-411). They hold no
+chance of the training: seeds are averaged before, and their deviation is given apart.
 """
 
 from __future__ import annotations
@@ -117,22 +118,24 @@ def interval(
         return None
     errors = np.array([[units[key][0] for key in common] for units in parts])  # (methods, units)
     counts = np.array([[units[key][1] for key in common] for units in parts], float)
-    weights = two_level_weights([year for year, _ in common], DRAWS, seed)
+    weights = crossed_weights(common, DRAWS, seed)
     drawn = statistic((errors @ weights.T) / (counts @ weights.T))
     value = statistic((errors.sum(1) / counts.sum(1))[:, None])[0]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(float(value), float(low), float(high), len(common), len({year for year, _ in common}))
 
 
-def two_level_weights(years: Sequence[int], draws: int, seed: int = 0) -> NDArray[np.float64]:
-    """(draws, units): how often each unit is drawn, when years are drawn first and then units in each of them; `years`
-    are those of the units."""
-    of_year = [np.flatnonzero(np.asarray(years) == year) for year in sorted(set(years))]
-    weights = np.zeros((draws, len(years)))
+def crossed_weights(units: Sequence[tuple[int, str]], draws: int, seed: int = 0) -> NDArray[np.float64]:
+    """(draws, units): how often each (year, block) is drawn, when years and blocks are drawn each for themselves.
+    Draws that hold no unit at all, which there are where years have other blocks, are drawn again."""
     rng = np.random.default_rng(seed)
-    for draw in range(draws):
-        for year in rng.integers(len(of_year), size=len(of_year)):
-            np.add.at(weights[draw], rng.choice(of_year[year], len(of_year[year])), 1)
+    weights = np.zeros((draws, len(units)))
+    places = [np.unique(np.array([str(unit[i]) for unit in units]), return_inverse=True)[1] for i in (0, 1)]
+    while (empty := np.flatnonzero(weights.sum(1) == 0)).size:
+        weights[empty] = 1.0
+        for place in places:
+            count = int(place.max()) + 1
+            weights[empty] *= rng.multinomial(count, np.full(count, 1 / count), len(empty))[:, place]
     return weights
 
 
@@ -147,14 +150,14 @@ def common_trainings(a: Sequence[Row], b: Sequence[Row]) -> tuple[list[Row], lis
         return found
 
     first, second = seeds(a), seeds(b)
-    untrained = [all(own == {0} for own in found.values()) for found in (first, second)]
+    single = [all(own == {0} for own in found.values()) for found in (first, second)]
 
     def kept(rows: Sequence[Row], own: dict[int, set[int]], other: dict[int, set[int]]) -> list[Row]:
         return [
             row
             for row in rows
             if row["held_out"] in other
-            and (any(untrained) or row["seed"] in own[row["held_out"]] & other[row["held_out"]])
+            and (any(single) or row["seed"] in own[row["held_out"]] & other[row["held_out"]])
         ]
 
     return kept(a, first, second), kept(b, second, first)
@@ -163,6 +166,19 @@ def common_trainings(a: Sequence[Row], b: Sequence[Row]) -> tuple[list[Row], lis
 def difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
     """Mean squared error of `a` less that of `b`, above zero where `b` is better, pixels counting alike."""
     return interval([units_of(rows) for rows in common_trainings(a, b)], lambda mse: mse[0] - mse[1])
+
+
+def single_differences(a: Sequence[Row], b: Sequence[Row]) -> list[float]:
+    """Mean squared error of `a` less that of `b`, for each held-out year and seed that both have."""
+
+    def errors(rows: Sequence[Row]) -> dict[tuple[int, int], float]:
+        found: dict[tuple[int, int], list[Row]] = {}
+        for row in rows:
+            found.setdefault((int(row["held_out"]), int(row["seed"])), []).append(row)
+        return {key: float(Tally.of(own).scores()["mse"] or 0.0) for key, own in found.items()}
+
+    first, second = errors(a), errors(b)
+    return [first[key] - second[key] for key in sorted(set(first) & set(second))]
 
 
 def relative_gain(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:

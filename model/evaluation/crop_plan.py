@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmvsf.datasets.cube import Cube
@@ -28,21 +28,25 @@ class CropPieces:
     settings: Settings
     rates: Mapping[str, float]
     """Learning rates of the objectives, which the encoders depend on."""
-    _trials: dict[int, CropTrial] = field(default_factory=dict)
+    trials: dict[int, CropTrial]
+    """Holds the trial of the year that is worked at."""
 
-    def of(self, year: int, trained: Sequence[str], seed: int, *, whole: bool) -> list[Piece]:
+    def of(self, year: int, trained: Sequence[str], seed: int, *, whole: bool, shares: bool) -> list[Piece]:
         """Heads on frozen encoders of the objectives `trained` with a seed; with seed 0 what learns without a network;
-        with `whole` also an untrained encoder, finetuned ones and networks from scratch."""
+        with `whole` also an untrained encoder, finetuned ones and networks from scratch, with `shares` from every share
+        of the labelled fields, each of which takes a training of the whole network, else from all of them alone."""
+        fractions = self.settings.crops.fractions if shares else self.settings.crops.fractions[:1]
         pieces = [self._piece(f"{year}/frozen/{name}/{seed}", self._frozen(year, name, seed)) for name in trained]
         if seed == 0:
             pieces.append(self._piece(f"{year}/without/0", lambda: baselines(self._trial(year))))
         if whole:
             pieces.append(self._piece(f"{year}/frozen/untrained/{seed}", lambda: self._untrained(year, seed)))
             pieces += [
-                self._piece(f"{year}/finetuned/{name}/{seed}", self._whole(year, name, seed)) for name in trained
+                self._piece(f"{year}/finetuned/{name}/{seed}", self._whole(year, name, seed, fractions))
+                for name in trained
             ]
             pieces += [
-                self._piece(f"{year}/scratch/{name}/{seed}", self._scratch(year, name == "weather", seed))
+                self._piece(f"{year}/scratch/{name}/{seed}", self._scratch(year, name == "weather", seed, fractions))
                 for name in ("weather", "none")
             ]
         return pieces
@@ -55,38 +59,34 @@ class CropPieces:
         encoder = random_encoder(self.cube, trial.reader.normalisation, seed, self.settings)
         return frozen(trial, encoder, "untrained", seed)
 
-    def _whole(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
+    def _whole(self, year: int, objective: str, seed: int, fractions: Sequence[float]) -> Callable[[], list[Row]]:
         def work() -> list[Row]:
             trial, encoder, rows = self._trial(year), load(self._home(year, objective, seed)), []
-            for fraction in self._fractions(seed):
+            for fraction in fractions:
                 rows += finetuned(trial, encoder, objective, head_weather=True, seed=seed, fraction=fraction)
             return rows
 
         return work
 
-    def _scratch(self, year: int, weather: bool, seed: int) -> Callable[[], list[Row]]:
+    def _scratch(self, year: int, weather: bool, seed: int, fractions: Sequence[float]) -> Callable[[], list[Row]]:
         def work() -> list[Row]:
             trial, config, rows = self._trial(year), network_config(self.cube, self.settings), []
-            for fraction in self._fractions(seed):
+            for fraction in fractions:
                 rows += scratch(trial, config, weather=weather, seed=seed, fraction=fraction)
             return rows
 
         return work
 
-    def _fractions(self, seed: int) -> tuple[float, ...]:
-        """Shares of the labelled fields that whole networks learn from: with seed 0 all, else the first alone, since
-        each takes a training of the whole network."""
-        return self.settings.crops.fractions if seed == 0 else self.settings.crops.fractions[:1]
-
     def _home(self, year: int, objective: str, seed: int) -> Path:
         return self.folder / f"pretrain/{year}/{objective}/{seed}"
 
     def _trial(self, year: int) -> CropTrial:
-        if year not in self._trials:
+        if year not in self.trials:
             fold = Fold.holding_out(self.cube, year)
             normalisation = Normalisation.of([self.cube], [fold])
-            self._trials = {year: CropTrial.of(self.cube, fold, normalisation, self.settings.crops)}
-        return self._trials[year]
+            self.trials.clear()
+            self.trials[year] = CropTrial.of(self.cube, fold, normalisation, self.settings.crops)
+        return self.trials[year]
 
     def _piece(self, name: str, work: Callable[[], list[Row]]) -> Piece:
         rate = self.rates.get(name.split("/")[2])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .compare import DRAWS, Interval, Spread, common_trainings, pick, spread, two_level_weights
+from .compare import DRAWS, Interval, Spread, common_trainings, crossed_weights, pick, spread
 from .confusions import crop_scores
 from .crops import RANDOM, SEASON
 from .sections import NAMES, SETS, Section, Table
@@ -41,16 +41,17 @@ def crop_section(rows: Sequence[Row], years: Sequence[int], classes: Sequence[st
     rows = pick(rows, piece="crops")
     if not rows:
         return None
-    few = pick(rows, held_out=tuple(years))
+    few, first = pick(rows, held_out=tuple(years)), pick(rows, held_out=tuple(years[:1]))
     tables = [
         _by_set(few),
-        _by_fraction(few),
+        _by_fraction(first),
         _by_date(few),
         _by_kind(few),
         _accuracy(few),
         _by_class(few, classes),
         _by_year(rows),
-        _pairs(few),
+        _pairs(rows),
+        _pairs_of_few_labels(rows),
     ]
     text = (
         "Mean F1 over the classes, of pixels whose label was never seen, from a season's images and weather (the"
@@ -58,7 +59,9 @@ def crop_section(rows: Sequence[Row], years: Sequence[int], classes: Sequence[st
         " standard deviation over seeds (of encoder, head and drawn fields). Frozen: a head on the pretrained encoder,"
         " which is left as it is (the untrained one is the reference: what a head makes of random features);"
         " finetuned: both trained. Who sees the weather is said, since input and pretraining"
-        " are two things. The random split holds out pixels of the very fields and seasons that are learned from."
+        " are two things. By date, a forest is trained anew for each date, a network once for all dates, on seasons of"
+        " which half are cut short. Whole networks learn from few labels with one seed. The random split holds out"
+        " pixels of the very fields and seasons that are learned from."
     )
     return Section("Crop maps", text, [table for table in tables if table is not None])
 
@@ -98,7 +101,8 @@ def _by_fraction(rows: Sequence[Row]) -> Table | None:
     if len(shares) < 2:
         return None
     columns = [(share, f"{100 * share:g} %") for share in shares]
-    return _table(whole, "Mean F1 in held-out years by share of the labelled fields", "fraction", columns)
+    year = whole[0]["held_out"]
+    return _table(whole, f"Mean F1 by share of the labelled fields, held-out year {year}", "fraction", columns)
 
 
 def _by_date(rows: Sequence[Row]) -> Table | None:
@@ -159,7 +163,25 @@ def _by_year(rows: Sequence[Row]) -> Table | None:
 
 def _pairs(rows: Sequence[Row]) -> Table | None:
     """Frozen and finetuned MM-VSF beside the other encoders and methods, on the same site-years."""
-    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set=("new_year", "both"))
+    body = _comparisons(rows, 1.0)
+    head = ["method", "other method", "difference in mean F1", "years", "site-years"]
+    return (
+        Table("Mean F1 of MM-VSF less that of others, all held-out years that both have", head, body) if body else None
+    )
+
+
+def _pairs_of_few_labels(rows: Sequence[Row]) -> Table | None:
+    body = [
+        [f"{100 * share:g} %", *cells]
+        for share in sorted({row["fraction"] for row in rows} - {1.0}, reverse=True)
+        for cells in _comparisons(rows, share)
+    ]
+    head = ["labelled fields", "method", "other method", "difference in mean F1", "years", "site-years"]
+    return Table("The same with few labels", head, body) if body else None
+
+
+def _comparisons(rows: Sequence[Row], fraction: float) -> list[list[str]]:
+    whole = pick(rows, fraction=fraction, date=SEASON, kind="all", set=("new_year", "both"))
     body = []
     for kind in ("frozen", "finetuned"):
         ours = _of(whole, (kind, "mm-vsf", "encoder"))
@@ -170,8 +192,7 @@ def _pairs(rows: Sequence[Row]) -> Table | None:
                 gain = f1_difference(ours, theirs)
                 if gain is not None:
                     body.append([f"MM-VSF {kind}", name(other), gain.text(), str(gain.years), str(gain.units)])
-    head = ["method", "other method", "difference in mean F1", "years", "site-years"]
-    return Table("Mean F1 of MM-VSF less that of others, held-out years", head, body) if body else None
+    return body
 
 
 def mean_f1(rows: Sequence[Row]) -> Spread | None:
@@ -208,7 +229,7 @@ def f1_difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
     common = sorted(set(units[0]) & set(units[1]))
     if not common:
         return None
-    weights = np.concatenate([np.ones((1, len(common))), two_level_weights([year for year, _ in common], DRAWS)])
+    weights = np.concatenate([np.ones((1, len(common))), crossed_weights(common, DRAWS)])
     first, second = (f1_of(np.einsum("du,uij->dij", weights, np.stack([own[key] for key in common]))) for own in units)
     drawn = first - second
     low, high = np.quantile(drawn[1:], [0.025, 0.975])

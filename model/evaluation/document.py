@@ -17,6 +17,7 @@ from .plan import PICTURE, Plan
 from .results import sections_of
 from .runner import Result
 from .sections import NAMES, Section, Table, as_json
+from .training import best_rate
 
 COSTS = (
     "Seconds of each piece added up. Pieces run side by side, so the whole takes less time than the sum; windows a"
@@ -55,12 +56,13 @@ def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
     machines, programs = (
         sorted({str(result[key]) for result in (*found.results, *found.control)}) for key in ("machine", "program")
     )
-    trained = next((result for result in found.results if "parameters" in result), None)
+    trained = next((result for result in found.results if str(result["piece"]).startswith("pretrain/")), None)
     facts = [
         *([f"cube of {plan.cube.region.name}", plan.cube.identity[:16]] for plan in plans),
         ["years held out in turn", ", ".join(map(str, sorted(plans[0].years)))],
-        ["years with all objectives and seeds", ", ".join(map(str, plans[0].few))],
-        ["seeds in those years", ", ".join(map(str, range(settings.seeds)))],
+        ["years with all objectives", ", ".join(map(str, plans[0].few))],
+        [f"seeds of all objectives in {plans[0].few[0]}, and of SM-VSF and MM-VSF in these years", str(settings.seeds)],
+        ["seeds elsewhere", "1"],
         *([key.replace("_", " "), str(value)] for key, value in settings.of_judging.items()),
         ["parameters of the network", "–" if trained is None else f"{trained['parameters']:,}"],
         ["program", "; ".join(programs)],
@@ -82,12 +84,17 @@ def rates(found: Findings) -> Section:
         for objective in dict.fromkeys(str(result["piece"]).split("/")[1] for result in trials):
             own = {result["rate"]: result["validation"] for result in trials if f"/{objective}/" in result["piece"]}
             tried = ", ".join(f"{loss:.4f} at {rate:g}" for rate, loss in own.items())
-            rows.append([where + NAMES.get(objective, objective), tried, f"{min(own, key=lambda rate: own[rate]):g}"])
-    sizes = sorted({f"{NAMES.get(str(result['piece']).split('/')[2], '')}: {result['parameters']:,}"
-                    for result in found.results if "parameters" in result})  # fmt: skip
+            taken = best_rate([{"rate": rate, "validation": loss} for rate, loss in own.items()])
+            rows.append([where + NAMES.get(objective, objective), tried, f"{taken:g}"])
+    sizes = {
+        str(result["piece"]).split("/")[2]: result["parameters"]
+        for result in found.results
+        if "parameters" in result and not str(result["piece"]).startswith("rate/")
+    }
+    counts = "; ".join(f"{NAMES.get(name, name)}: {size:,}" for name, size in sizes.items())
     text = (
         "Validation loss, at the validation place in the training years of the first fold, after a third of the"
-        f" steps. Parameters: {'; '.join(sizes)}."
+        f" steps. Parameters: {counts}."
     )
     return Section("Learning rates", text, [Table("Trials", ["objective", "validation loss", "taken"], rows)])
 

@@ -31,8 +31,8 @@ def by_lead(found: Findings) -> Section | None:
     text = (
         f"Held-out years {found.few_done}, which count alike; mean over bands in units of each band's training"
         " variance; ± is the standard deviation of single trainings within a year. Every method is judged on the same"
-        " pixels of a year. Climatology and previous year know the place itself, in training years (of a new place: its"
-        " other years); the year before the first is the year after it. The oracle knows the simulated fields;"
+        " pixels of a year. Climatology and previous year know the place itself, in other years than the held-out one;"
+        " the year before the first is the year after it. The oracle knows the simulated fields;"
         " without the gap's weather it gives the mean of what each of the other years' weather would make of them."
     )
     tables.append(_ndvi_by_lead(found))
@@ -65,7 +65,8 @@ def of_ndvi(found: Findings) -> Section | None:
         return None
     text = (
         "R2 is the squared correlation and NSE that of Nash and Sutcliffe, over all pixels and days; sharpness is the"
-        " contrast between neighbouring pixels as a share of the observation's, noise included: below 1 is blurred."
+        " contrast between neighbouring pixels as a share of the observation's, whose noise counts: without noise, as"
+        " the oracle is, a perfect forecast is below 1, and what copies an image with its noise is not sharp for that."
     )
     return Section("Forecast of NDVI", text, tables)
 

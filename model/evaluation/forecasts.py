@@ -18,7 +18,7 @@ from ..device import autocast_precision, choose_device
 from .items import BASELINES, EvaluationSet, Item
 from .tally import Row, Tallies
 
-NO_INDICES = "mm-vsf, no antecedent indices"
+NO_INDICES = "no-indices"
 ORACLES = ("oracle", "oracle without the gap's weather")
 
 

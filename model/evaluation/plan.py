@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.folds import Fold
@@ -18,13 +16,14 @@ from ..checkpoint import WEIGHTS
 from ..figures import save
 from ..objectives import OBJECTIVES
 from .crop_plan import CropPieces
+from .crops import CropTrial
 from .forecasts import NO_INDICES, baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows
 from .picture import forecast_picture
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
-from .training import CONVLSTM, load, pretrain, train_convlstm, train_without_indices, try_rate
+from .training import CONVLSTM, best_rate, load, pretrain, train_convlstm, train_without_indices, try_rate
 from .weather import weather_rows
 
 PICTURE = "forecasts.png"
@@ -62,6 +61,8 @@ class Plan:
     control: bool = False
     """Only what decides the claim, in the `few` years."""
     _judged: dict[int, EvaluationSet] = field(default_factory=dict)
+    _mapped: dict[int, CropTrial] = field(default_factory=dict)
+    """What is judged in the year that is worked at, kept from piece to piece."""
 
     @property
     def few(self) -> tuple[int, ...]:
@@ -115,33 +116,32 @@ class Plan:
     def rate(self, method: str) -> float:
         """The learning rate with the least validation loss; the trials must be done."""
         trials = [result for piece in self._trials(method) if (result := read_result(self.folder, piece))]
-        # A trial that diverged has no loss, and is never the best.
-        best = min(trials, key=lambda result: float(np.nan_to_num(result["validation"], nan=np.inf)), default=None)
-        return self.settings.rates[0] if best is None else float(best["rate"])
+        return best_rate(trials) if trials else self.settings.rates[0]
 
     def _of_year(self, year: int) -> list[Chain]:
         """The longest chains first, so that workers end together."""
         few = year in self.few
         chains: list[Chain] = [
-            self._of_network(year, objective, seed, few and not self.control)
+            self._of_network(year, objective, seed)
             for seed in range(self.settings.seeds)
             for objective in self._objectives(year)
             if seed in self._seeds(year, objective)
         ]
         if few and not self.control:
             chains.append([self._forecast(year, f"{CONVLSTM}/0", self._convlstm, self.rate(CONVLSTM))])
-            chains.append([self._forecast(year, "no-indices/0", self._no_indices, self.rate("mm-vsf"))])
+            chains.append([self._forecast(year, f"{NO_INDICES}/0", self._no_indices, self.rate("mm-vsf"))])
         chains.append([self._forecast(year, "baselines", lambda data, _: {"rows": baseline_rows(data)})])
         if self.oracle is not None and few:
-            chains.append([self._forecast(year, "oracle", self._oracle)])
+            piece = self._forecast(year, "oracle", self._oracle)
+            chains.append([replace(piece, settings={**piece.settings, "oracle": self.oracle.attributes})])
         return chains
 
     def _forecast(self, year: int, name: str, work: Work, rate: float | None = None) -> Piece:
         """One of all but the encoders."""
         return self._piece(f"forecast/{year}/{name}", year, work, rate=rate)
 
-    def _of_network(self, year: int, objective: str, seed: int, more: bool) -> list[Piece]:
-        """Training and judging one encoder; `more` than its forecasts where asked for."""
+    def _of_network(self, year: int, objective: str, seed: int) -> list[Piece]:
+        """Training and judging one encoder; in the `few` years more than its forecasts."""
         config, own = OBJECTIVES[objective], f"{year}/{objective}/{seed}"
         home, masked, rate = self.folder / "pretrain" / own, config.reconstruct == 1, self.rate(objective)
 
@@ -167,9 +167,9 @@ class Plan:
         pieces = [self._piece(f"pretrain/{own}", year, train, objective=objective, rate=rate, keeps=(WEIGHTS,))]
         if not masked:
             pieces.append(self._piece(f"forecast/{own}", year, forecast, objective=objective, rate=rate))
-        if more:
+        if year in self.few and not self.control:
             pieces.append(self._piece(f"missing/{own}", year, missing, objective=objective, rate=rate))
-        if more and objective == "mm-vsf":
+        if year in self.few and objective == "mm-vsf":
             pieces.append(self._piece(f"weather/{own}", year, tampered, objective=objective, rate=rate))
         return pieces
 
@@ -191,12 +191,14 @@ class Plan:
     def _crops(self) -> list[Piece]:
         """Seed 0 of all years before other seeds, so that a plan cut short has something of everything."""
         rates = {name: self.rate(name) for name in OBJECTIVES}
-        made = CropPieces(self.cube, self.folder, self.settings, rates)
+        made = CropPieces(self.cube, self.folder, self.settings, rates, self._mapped)
         pieces = []
         for seed in range(self.settings.seeds):
             for year in self.years:
                 trained = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
-                pieces += made.of(year, trained, seed, whole=year == self.few[0])
+                first = year == self.few[0]
+                whole = first or (seed == 0 and year in self.few)
+                pieces += made.of(year, trained, seed, whole=whole, shares=first and seed == 0)
         return pieces
 
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:

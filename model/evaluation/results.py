@@ -3,7 +3,8 @@ report. No number stands here that was not computed from the rows of the pieces.
 
 from __future__ import annotations
 
-from .claim_results import claims, of_control
+from .claim_results import claims
+from .control_results import of_control
 from .crop_results import crop_section
 from .findings import Findings
 from .forecast_results import by_band, by_lead, by_year, of_missing, of_ndvi

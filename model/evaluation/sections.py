@@ -15,6 +15,7 @@ NAMES = {
     "mm-vsf": "MM-VSF",
     "kg-vsf": "KG-VSF",
     "convlstm": "ConvLSTM, from scratch",
+    "no-indices": "MM-VSF without antecedent indices",
 }
 
 

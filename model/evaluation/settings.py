@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..network import SIZES, NetworkConfig
 from .crops import CropOptions
 
 CLAIM = ("sm-vsf", "mm-vsf")
@@ -45,7 +46,8 @@ class Settings:
     @property
     def of_training(self) -> dict[str, Any]:
         """All that a pretrained encoder depends on, beside objective, learning rate, year and seed."""
-        return self._some("steps", "batch_size", "size", "images", "mask_ratio", "network")
+        shape = asdict(NetworkConfig((), (), **SIZES[self.network]))
+        return {**self._some("steps", "batch_size", "size", "images", "mask_ratio", "network"), "shape": shape}
 
     @property
     def of_judging(self) -> dict[str, Any]:

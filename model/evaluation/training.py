@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,12 @@ def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Setting
         found = _train(network, options.chosen_objective(), data, options, short, folder)
     losses = [row[2] for row in found["losses"] if row[2] is not None] or [row[1] for row in found["losses"]]
     return {**found, "rate": rate, "validation": float(np.mean(losses[-3:]))}
+
+
+def best_rate(trials: Sequence[Mapping[str, Any]]) -> float:
+    """The learning rate of the trial with the least validation loss. One that diverged has none and is never taken."""
+    best = min(trials, key=lambda trial: float(np.nan_to_num(trial["validation"], nan=np.inf)))
+    return float(best["rate"])
 
 
 def _new(cube: Cube, normalisation: Normalisation, seed: int, settings: Settings) -> MMVSF:

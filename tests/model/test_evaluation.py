@@ -21,7 +21,9 @@ from mmvsf.model.baselines import interpolate, linear_trend
 from mmvsf.model.checkpoint import new_network
 from mmvsf.model.convlstm import ConvLSTM
 from mmvsf.model.evaluation.command import evaluate
-from mmvsf.model.evaluation.compare import captured, difference, interval, over_seeds, units_of
+from mmvsf.model.evaluation.compare import (
+    captured, crossed_weights, difference, interval, over_seeds, single_differences, units_of,
+)
 from mmvsf.model.evaluation.crops import CropOptions
 from mmvsf.model.evaluation.findings import Findings
 from mmvsf.model.evaluation.forecasts import run_one
@@ -244,6 +246,16 @@ def rows_of(year: int, block: str, seed: int, error: float, n: int = 100) -> Row
     return {"year": year, "held_out": year, "block": block, "seed": seed, **tally.row()}
 
 
+def test_a_place_that_differs_is_not_averaged_away_by_years() -> None:
+    """The same place comes again every year: two places and many years make two places."""
+    none = [rows_of(year, block, 0, 0.0) for year in range(20) for block in "ab"]
+    one_of_two = [rows_of(year, block, 0, float(block == "a")) for year in range(20) for block in "ab"]
+    gain = difference(one_of_two, none)
+    assert gain is not None and (gain.low, gain.value, gain.high) == pytest.approx((0, 0.5, 1))
+    weights = crossed_weights([(1, "a"), (1, "b"), (2, "c")], 500)
+    assert (weights.sum(1) > 0).all() and weights.sum() / weights.size == pytest.approx(1, abs=0.35)
+
+
 def test_intervals_are_over_site_years() -> None:
     worse = [rows_of(year, block, 0, 2.0) for year in (1, 2, 3) for block in "ab"]
     better = [rows_of(year, block, seed, 1.0) for year in (1, 2, 3) for block in "ab" for seed in (0, 1)]
@@ -253,6 +265,8 @@ def test_intervals_are_over_site_years() -> None:
     mixed = [rows_of(year, block, 0, 0.0 if year == 1 else 2.0) for year in (1, 2, 3) for block in "ab"]
     spread = difference(mixed, better)
     assert spread is not None and spread.low < 0 < spread.high
+    assert single_differences(worse, better) == pytest.approx([3, 3, 3])
+    assert single_differences(mixed, better) == pytest.approx([-1, 3, 3])
     half = captured(worse, better, worse, [rows_of(y, b, 0, 0.0) for y in (1, 2, 3) for b in "ab"])
     assert half is not None and half.value == pytest.approx(0.75)
     assert interval([units_of(worse), {}], lambda mse: mse[0]) is None

@@ -347,6 +347,21 @@ def test_reconstruction_is_judged_on_hidden_patches_alone() -> None:
         assert not own.any() if patch in (0, 3) else torch.equal(own, valid)
 
 
+def test_a_hidden_patch_is_drawn_from_visible_ones_of_its_image() -> None:
+    """And not only from what was seen there before, which would make reconstruction a kind of forecasting."""
+    network, batch = make_network(), make_batch(b=1, t=1, p=1)
+    batch = replace(batch, valid=torch.ones_like(batch.valid))
+    keep = torch.tensor([[[0, 3]]])
+    asked, hidden = hidden_patches(batch, keep, 4), hidden_patches(batch, keep, 4).target_valid
+    brighter = replace(asked, images=asked.images + 3)
+    with torch.no_grad():
+        change = (network(brighter, keep) - network(asked, keep)).abs().amax(2)
+    assert change[hidden].min() > 0
+    elsewhere = torch.where(hidden[:, :, None], asked.images + 3, asked.images)
+    with torch.no_grad():
+        torch.testing.assert_close(network(replace(asked, images=elsewhere), keep), network(asked, keep))
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=list(OBJECTIVES))
 def test_gradients_are_finite_where_nothing_is_valid(objective: Objective) -> None:
     network = make_network().train()
