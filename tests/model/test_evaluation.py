@@ -22,7 +22,13 @@ from mmvsf.model.checkpoint import new_network
 from mmvsf.model.convlstm import ConvLSTM
 from mmvsf.model.evaluation.command import evaluate
 from mmvsf.model.evaluation.compare import (
-    captured, crossed_weights, difference, interval, over_seeds, single_differences, units_of,
+    captured,
+    crossed_weights,
+    difference,
+    interval,
+    over_seeds,
+    single_differences,
+    units_of,
 )
 from mmvsf.model.evaluation.crops import CropOptions
 from mmvsf.model.evaluation.findings import Findings
