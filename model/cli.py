@@ -40,7 +40,8 @@ def pretrain(
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 900,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
-    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.5,
+    window: Annotated[int, typer.Option(min=1, help="Pixels a side of the training windows.")] = 16,
+    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
@@ -55,8 +56,8 @@ def pretrain(
     cubes = [_open(region, data_dir) for region in regions]
     folder = runs_dir / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
-        size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, mask_ratio=mask_ratio,
-        objective=objective, seed=seed, devices=devices, workers=workers,
+        size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
+        mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     metrics = run(cubes, folder, options, restart=restart)
     if metrics:

@@ -21,7 +21,7 @@ from mmvsf.datasets.reader import WindowReader
 
 from .device import autocast_precision, choose_device
 from .objectives import OBJECTIVES, Objective
-from .training import Bar, Network, Training, console, quiet_lightning
+from .training import CLIP, Bar, Network, Training, console, quiet_lightning
 
 LAST = "last.ckpt"
 
@@ -36,7 +36,10 @@ class PretrainOptions:
     images: int = 12
     """Context images of a training sample, at most."""
     learning_rate: float = 2e-3
-    mask_ratio: float = 0.5
+    window: int = 16
+    """Pixels a side of the windows that are trained on. Small ones teach more in the same time: on two cores the
+    forecast error was .18 with 16 pixels where it was .23 with 32, judged on windows of 32."""
+    mask_ratio: float = 0.25
     objective: str = "mm-vsf"
     """One of OBJECTIVES."""
     seed: int = 0
@@ -70,18 +73,17 @@ def fit(
     options: PretrainOptions,
     folder: Path,
     *,
-    size: int,
     folds: Sequence[Fold] | None = None,
     first_step: int = 0,
     title: str | None = "pretraining",
 ) -> Fitted | None:
-    """Train a network in place on windows of `size` pixels, and keep `last.ckpt` in `folder`, from which a training
+    """Train a network in place on its windows, and keep `last.ckpt` in `folder`, from which a training
     goes on where `first_step` is above 0. None on all but the first of several devices. `title` is that of the
     progress bar, None for none. Raises KeyboardInterrupt."""
     module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
     data = Windows(
         readers,
-        SamplePlan(size=size, images=options.images, seed=options.seed),
+        SamplePlan(size=options.window, images=options.images, seed=options.seed),
         batch_size=options.batch_size,
         steps=options.steps,
         first_step=first_step,
@@ -102,7 +104,7 @@ def fit(
             devices=options.devices,
             strategy="ddp" if options.devices > 1 else "auto",
             precision="bf16-mixed" if precision else "32-true",
-            gradient_clip_val=1.0,
+            gradient_clip_val=CLIP,
             callbacks=[
                 *([Bar(title, options.steps, first_step)] if title else []),
                 ModelCheckpoint(

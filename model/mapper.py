@@ -22,7 +22,7 @@ from mmvsf.datasets.windows import Window
 
 from .device import autocast_precision, choose_device
 from .network import HARMONICS, MMVSF, NEVER, PixelDecoder, Series, from_patches, year_phase
-from .training import Bar, Training, quiet_lightning
+from .training import CLIP, Bar, Training, quiet_lightning
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def train_mapper(
             accelerator="auto",
             devices=1,
             precision="bf16-mixed" if precision else "32-true",
-            gradient_clip_val=1.0,
+            gradient_clip_val=CLIP,
             callbacks=[Bar(title, options.steps, 0)],
             enable_checkpointing=False,
             logger=False,

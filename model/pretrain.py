@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,14 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     readers = [WindowReader(cube, normalisation) for cube in cubes]
     config = NetworkConfig(cubes[0].bands, cubes[0].weather, **SIZES[options.size])
     size = window_size(cubes, config.patch)
+    options = replace(options, window=window_size(cubes, config.patch, options.window))
     folder.mkdir(parents=True, exist_ok=True)
     resumed = _find_unfinished(folder, options, cubes, restart)
     first_step = _step_of(folder / LAST) if resumed else 0
 
     lightning.seed_everything(options.seed, verbose=False)
     network = new_network(config, normalisation)
-    fitted = fit(network, objective, readers, options, folder, size=size, first_step=first_step)
+    fitted = fit(network, objective, readers, options, folder, first_step=first_step)
     if fitted is None:
         return {}
     device = choose_device()
@@ -90,14 +91,15 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     return metrics
 
 
-def window_size(cubes: Sequence[Cube], patch: int) -> int:
-    """Pixels a side of the windows: 32, or a smaller chunk. Raises InputError where patches don't fit."""
-    size = min(32 if patch < 8 else 128, *(cube.grid.chunk for cube in cubes))
+def window_size(cubes: Sequence[Cube], patch: int, most: int | None = None) -> int:
+    """Pixels a side of windows: `most`, or as many as a forecast is made for at once (32, with large patches 128); or a
+    smaller chunk. Raises InputError where patches don't fit."""
+    size = min(most or (32 if patch < 8 else 128), *(cube.grid.chunk for cube in cubes))
     for cube in cubes:
         if size % patch or cube.grid.chunk % size:
             raise InputError(
                 f"{cube.path}: its chunks of {cube.grid.chunk} pixels cannot be cut into windows of {size} pixels "
-                f"of whole patches of {patch}; choose a chunk that is a power of two in its recipe"
+                f"of whole patches of {patch}; choose a chunk that is a power of two in its recipe, or another --window"
             )
     return size
 

@@ -38,6 +38,10 @@ def quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+CLIP = 1.0
+"""Greatest norm of a step's gradient."""
+
+
 def rate(step: int, steps: int, warmup: int) -> float:
     """Learning rate as a share of its peak: a linear rise, then half a cosine down to nearly nothing."""
     if step < warmup:

@@ -144,14 +144,14 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     from mmvsf.datasets.reader import Normalisation, WindowReader
     from mmvsf.model.checkpoint import new_network
     from mmvsf.model.device import autocast_precision, choose_device
+    from mmvsf.model.fit import PretrainOptions
     from mmvsf.model.network import SIZES, NetworkConfig
-    from mmvsf.model.objectives import Objective
+    from mmvsf.model.training import CLIP, scheduled_optimizer
 
-    cube = Cube.open(_ensure_cube(data_dir))
+    cube, options = Cube.open(_ensure_cube(data_dir)), PretrainOptions()
     normalisation = Normalisation.of([cube])
-    data = Windows(
-        [WindowReader(cube, normalisation)], SamplePlan(size=min(32, cube.grid.chunk)), batch_size=8, steps=60
-    )
+    plan = SamplePlan(size=options.window, images=options.images)
+    data = Windows([WindowReader(cube, normalisation)], plan, batch_size=options.batch_size, steps=60)
     batches = []
 
     def load() -> None:
@@ -160,21 +160,26 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     device = choose_device()
     precision = autocast_precision(device)
     network = new_network(NetworkConfig(cube.bands, cube.weather, **SIZES["compact"]), normalisation).to(device)
-    objective, generator = Objective(mask_ratio=0.5), torch.Generator().manual_seed(0)
+    objective, generator = options.chosen_objective(), torch.Generator().manual_seed(0)
+    optimiser, schedule = scheduled_optimizer(network, options.learning_rate, options.steps)
 
     def step(batch: Any) -> None:
         with torch.autocast(device.type, precision, enabled=precision is not None):
             loss = objective(network, batch.to(device), generator, 0.0)
-        network.zero_grad()
+        optimiser.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimiser.step()
+        schedule.step()
 
     def steps() -> None:
         for batch in batches[:20]:
             step(batch)
 
-    _compare("train, 8 windows a batch, loader alone", 60 * 8, "windows/s", repeats, {"loader": load})
-    name = f"train, compact, {precision or 'float32'} on {device}"
-    rate = _compare(name, 20 * 8, "windows/s", repeats, {"training step": steps})["training step"] / 8
+    n = options.batch_size
+    _compare(f"train, {n} windows a batch, loader alone", 60 * n, "windows/s", repeats, {"loader": load})
+    name = f"train, compact, windows of {options.window} pixels, {precision or 'float32'} on {device}"
+    rate = _compare(name, 20 * n, "windows/s", repeats, {"training step": steps})["training step"] / n
     flops = statistics.mean(_flops(network, batch, lambda batch=batch: step(batch)) for batch in batches[:3])
     peaks = {str(kind): _multiply_rate(kind, device) for kind in (torch.float32, torch.bfloat16)}
     print(

@@ -38,7 +38,7 @@ def pretrain(
     normalisation, cube = data.reader.normalisation, data.cube
     network = _new(cube, normalisation, seed, settings)
     chosen = options.chosen_objective()
-    found = _train(network, chosen, data, options, settings, folder)
+    found = _train(network, chosen, data, options, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
     save_checkpoint(folder, network, normalisation, {cube.region.name: cube.identity}, training, weather=chosen.weather)
     return {**found, "parameters": sum(p.numel() for p in network.parameters())}
@@ -53,7 +53,7 @@ def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Setting
     else:
         options = _options(short, 0, objective, rate)
         network = _new(data.cube, data.reader.normalisation, 0, short)
-        found = _train(network, options.chosen_objective(), data, options, short, folder)
+        found = _train(network, options.chosen_objective(), data, options, folder)
     losses = [row[2] for row in found["losses"] if row[2] is not None] or [row[1] for row in found["losses"]]
     return {**found, "rate": rate, "validation": float(np.mean(losses[-3:]))}
 
@@ -89,7 +89,7 @@ def train_without_indices(
     options = _options(settings, 0, "mm-vsf", rate)
     lightning.seed_everything(0, verbose=False)
     network = new_network(config, data.reader.normalisation)
-    found = _train(network, options.chosen_objective(), data, options, settings, folder)
+    found = _train(network, options.chosen_objective(), data, options, folder)
     return network, {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
 
@@ -99,7 +99,7 @@ def train_convlstm(
     """The trained network, and what is to be said of its training."""
     lightning.seed_everything(seed, verbose=False)
     network = ConvLSTM(len(data.cube.bands), len(data.cube.weather))
-    found = _train(network, _forecast_loss, data, _options(settings, seed, "mm-vsf", rate), settings, folder)
+    found = _train(network, _forecast_loss, data, _options(settings, seed, "mm-vsf", rate), folder)
     return network, {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
 
@@ -122,6 +122,7 @@ def _options(settings: Settings, seed: int, objective: str, rate: float) -> Pret
         batch_size=settings.batch_size,
         images=settings.images,
         learning_rate=rate,
+        window=settings.size,
         mask_ratio=settings.mask_ratio,
         objective=objective,
         seed=seed,
@@ -133,10 +134,9 @@ def _train(
     objective: Callable[[Network, Batch, torch.Generator, float], Tensor],
     data: EvaluationSet,
     options: PretrainOptions,
-    settings: Settings,
     folder: Path,
 ) -> dict[str, Any]:
-    fitted = fit(network, objective, [data.reader], options, folder, size=settings.size, folds=[data.fold], title=None)
+    fitted = fit(network, objective, [data.reader], options, folder, folds=[data.fold], title=None)
     (folder / LAST).unlink(missing_ok=True)
     if fitted is None:
         raise RuntimeError("an evaluation trains on one device")
