@@ -49,7 +49,7 @@ def write_model_card(
                 "title": cube.region.title,
                 "digest": cube.identity,
                 "windows": windows["train"],
-                "terms": _terms(cube),
+                "terms": licences_of(cube),
             }
             for cube, windows in zip(cubes, training["windows"], strict=True)
         ],
@@ -64,7 +64,7 @@ def write_model_card(
     return write_card(folder / CARD, TEMPLATE, front, values)
 
 
-def _terms(cube: Cube) -> list[str]:
+def licences_of(cube: Cube) -> list[str]:
     """What the cube says of the licences of its sources, each once."""
     given = [cube.attributes.get("attribution", ""), *(s.get("licence") for s in cube.attributes.get("sources", ()))]
     return list(dict.fromkeys(text for text in given if text)) or ["not said"]
