@@ -18,6 +18,11 @@ from .tally import Row
 from .training import load, network_config, random_encoder
 
 
+def encoder_home(folder: Path, year: int, objective: str, seed: int) -> Path:
+    """Where an encoder stands that was pretrained with a year held out, in an evaluation's folder."""
+    return folder / f"pretrain/{year}/{objective}/{seed}"
+
+
 @dataclass
 class CropPieces:
     """Makes the pieces of any year. They need the encoders that were pretrained with that year held out."""
@@ -36,23 +41,19 @@ class CropPieces:
         with `whole` also an untrained encoder, finetuned ones and networks from scratch, with `shares` from every share
         of the labelled fields, each of which takes a training of the whole network, else from all of them alone."""
         fractions = self.settings.crops.fractions if shares else self.settings.crops.fractions[:1]
-        pieces = [self._piece(f"{year}/frozen/{name}/{seed}", self._frozen(year, name, seed)) for name in trained]
+        works = {("frozen", name): self._frozen(year, name, seed) for name in trained}
         if seed == 0:
-            pieces.append(self._piece(f"{year}/without/0", lambda: baselines(self._trial(year))))
+            works["without", ""] = lambda: baselines(self._trial(year))
         if whole:
-            pieces.append(self._piece(f"{year}/frozen/untrained/{seed}", lambda: self._untrained(year, seed)))
-            pieces += [
-                self._piece(f"{year}/finetuned/{name}/{seed}", self._whole(year, name, seed, fractions))
-                for name in trained
-            ]
-            pieces += [
-                self._piece(f"{year}/scratch/{name}/{seed}", self._scratch(year, name == "weather", seed, fractions))
-                for name in ("weather", "none")
-            ]
-        return pieces
+            works["frozen", "untrained"] = lambda: self._untrained(year, seed)
+            works |= {("finetuned", name): self._whole(year, name, seed, fractions) for name in trained}
+            works["scratch", "weather"] = self._scratch(year, True, seed, fractions)
+            works["scratch", "none"] = self._scratch(year, False, seed, fractions)
+        return [self._piece(year, how, name, seed, work) for (how, name), work in works.items()]
 
     def _frozen(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
-        return lambda: frozen(self._trial(year), load(self._home(year, objective, seed)), objective, seed)
+        home = encoder_home(self.folder, year, objective, seed)
+        return lambda: frozen(self._trial(year), load(home), objective, seed)
 
     def _untrained(self, year: int, seed: int) -> list[Row]:
         trial = self._trial(year)
@@ -61,7 +62,7 @@ class CropPieces:
 
     def _whole(self, year: int, objective: str, seed: int, fractions: Sequence[float]) -> Callable[[], list[Row]]:
         def work() -> list[Row]:
-            trial, encoder, rows = self._trial(year), load(self._home(year, objective, seed)), []
+            trial, encoder, rows = self._trial(year), load(encoder_home(self.folder, year, objective, seed)), []
             for fraction in fractions:
                 rows += finetuned(trial, encoder, objective, head_weather=True, seed=seed, fraction=fraction)
             return rows
@@ -77,9 +78,6 @@ class CropPieces:
 
         return work
 
-    def _home(self, year: int, objective: str, seed: int) -> Path:
-        return self.folder / f"pretrain/{year}/{objective}/{seed}"
-
     def _trial(self, year: int) -> CropTrial:
         if year not in self.trials:
             fold = Fold.holding_out(self.cube, year)
@@ -88,9 +86,10 @@ class CropPieces:
             self.trials[year] = CropTrial.of(self.cube, fold, normalisation, self.settings.crops)
         return self.trials[year]
 
-    def _piece(self, name: str, work: Callable[[], list[Row]]) -> Piece:
-        rate = self.rates.get(name.split("/")[2])
-        settings = {"cube": self.cube.identity, "rate": rate, **self.settings.of_crops}
-        if name.split("/")[2] in OBJECTIVES:
-            settings["objective"] = asdict(OBJECTIVES[name.split("/")[2]])
-        return Piece(f"crops/{name}", settings, lambda _: {"rows": work()})
+    def _piece(self, year: int, how: str, encoder: str, seed: int, work: Callable[[], list[Row]]) -> Piece:
+        settings = {"cube": self.cube.identity, "rate": self.rates.get(encoder), **self.settings.of_crops}
+        if encoder in OBJECTIVES:
+            settings["objective"] = asdict(OBJECTIVES[encoder])
+        name = "/".join(part for part in ("crops", str(year), how, encoder, str(seed)) if part)
+        about = {"kind": "crops", "year": year, "method": how, "seed": seed}
+        return Piece(name, settings, lambda _: {"rows": work()}, about=about)

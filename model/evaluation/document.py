@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ..figures import save
 from ..objectives import OBJECTIVES
+from .compare import pick
 from .findings import Findings
 from .plan import PICTURE, Plan
 from .results import sections_of
@@ -37,10 +38,9 @@ def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document
         )
     save(learning_curves(found.results), folder / CURVES)
     pictures = [CURVES]
-    for result in found.results:
-        if str(result["piece"]).startswith("picture/"):
-            shutil.copyfile(folder / result["piece"] / PICTURE, folder / PICTURE)
-            pictures.append(PICTURE)
+    for result in pick(found.results, kind="picture"):
+        shutil.copyfile(folder / result["piece"] / PICTURE, folder / PICTURE)
+        pictures.append(PICTURE)
     cube = plans[0].cube
     content = {"region": cube.region.name, "cube": cube.identity, "sections": as_json(sections), "pictures": pictures}
     (folder / RESULTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -56,14 +56,14 @@ def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
     machines, programs = (
         sorted({str(result[key]) for result in (*found.results, *found.control)}) for key in ("machine", "program")
     )
-    trained = next((result for result in found.results if str(result["piece"]).startswith("pretrain/")), None)
+    trained = next(iter(pick(found.results, kind="pretrain")), None)
     facts = [
         *([f"cube of {plan.cube.region.name}", plan.cube.identity[:16]] for plan in plans),
         ["years held out in turn", ", ".join(map(str, sorted(plans[0].years)))],
         ["years with all objectives", ", ".join(map(str, plans[0].few))],
         [f"seeds of all objectives in {plans[0].few[0]}, and of SM-VSF and MM-VSF in these years", str(settings.seeds)],
         ["seeds elsewhere", "1"],
-        *([key.replace("_", " "), str(value)] for key, value in settings.of_judging.items()),
+        *([key.replace("_", " "), str(value)] for key, value in settings.of_judging.items() if key != "shape"),
         ["parameters of the network", "–" if trained is None else f"{trained['parameters']:,}"],
         ["program", "; ".join(programs)],
         ["machine", "; ".join(machines)],
@@ -80,17 +80,13 @@ def rates(found: Findings) -> Section:
     """The trials of learning rates."""
     rows = []
     for where, results in (("", found.results), ("control: ", found.control)):
-        trials = [result for result in results if str(result["piece"]).startswith("rate/")]
-        for objective in dict.fromkeys(str(result["piece"]).split("/")[1] for result in trials):
-            own = {result["rate"]: result["validation"] for result in trials if f"/{objective}/" in result["piece"]}
-            tried = ", ".join(f"{loss:.4f} at {rate:g}" for rate, loss in own.items())
-            taken = best_rate([{"rate": rate, "validation": loss} for rate, loss in own.items()])
-            rows.append([where + NAMES.get(objective, objective), tried, f"{taken:g}"])
-    sizes = {
-        str(result["piece"]).split("/")[2]: result["parameters"]
-        for result in found.results
-        if "parameters" in result and not str(result["piece"]).startswith("rate/")
-    }
+        trials = pick(results, kind="rate")
+        for method in dict.fromkeys(result["method"] for result in trials):
+            own = pick(trials, method=method)
+            tried = ", ".join(f"{result['validation']:.4f} at {result['rate']:g}" for result in own)
+            rows.append([where + NAMES.get(method, method), tried, f"{best_rate(own):g}"])
+    trained = pick(found.results, kind=("pretrain", "forecast"))
+    sizes = {result["method"]: result["parameters"] for result in trained if "parameters" in result}
     counts = "; ".join(f"{NAMES.get(name, name)}: {size:,}" for name, size in sizes.items())
     text = (
         "Validation loss, at the validation place in the training years of the first fold, after a third of the"
@@ -104,10 +100,10 @@ def costs(found: Findings) -> Section:
     kinds: dict[str, list[Result]] = {}
     for prefix, results in (("", found.results), ("control: ", found.control)):
         for result in results:
-            parts = str(result["piece"]).split("/")
-            # Encoders are judged where they were trained before; what has a row of its own does all in one piece.
-            label = parts[2] if parts[0] == "forecast" and parts[2] not in OBJECTIVES else ""
-            kinds.setdefault(f"{prefix}{parts[0]} {label}".strip(), []).append(result)
+            kind, method = result["kind"], result["method"]
+            # Encoders are judged after a piece that trains them; the others do all in one piece, and have their row.
+            label = method if kind == "crops" or (kind == "forecast" and method not in OBJECTIVES) else ""
+            kinds.setdefault(f"{prefix}{kind} {label}".strip(), []).append(result)
     rows = []
     for kind, results in kinds.items():
         wall, cpu = (sum(float(result[key]) for result in results) for key in ("seconds", "cpu_seconds"))
@@ -129,16 +125,13 @@ def learning_curves(results: Sequence[Result]) -> Figure:
     """Training and validation loss of each objective, seed 0 of the first year."""
     figure = Figure(figsize=(8.5, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    shown: set[str] = set()
-    for result in results:
-        kind, *_, objective, _seed = str(result["piece"]).split("/")
-        if kind != "pretrain" or objective in shown:
-            continue
-        shown.add(objective)
+    encoders = pick(results, kind="pretrain", seed=0)
+    for result in pick(encoders, year=encoders[0]["year"]) if encoders else ():
+        name = NAMES.get(result["method"], result["method"])
         for axes, place in ((left, 1), (right, 2)):
             points = [(row[0], row[place]) for row in result["losses"] if row[place] is not None]
             if points:
-                axes.plot(*zip(*points, strict=True), "-", label=NAMES.get(objective, objective), linewidth=1.2)
+                axes.plot(*zip(*points, strict=True), "-", label=name, linewidth=1.2)
     for axes, title in ((left, "training loss"), (right, "validation loss")):
         axes.set(title=title, xlabel="step", ylim=(0, None))
         axes.grid(alpha=0.3)

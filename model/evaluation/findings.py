@@ -46,10 +46,8 @@ def flatten(results: Iterable[Result]) -> list[Row]:
     none)."""
     rows = []
     for result in results:
-        kind, year, *_, last = str(result["piece"]).split("/")
-        if result.get("rows"):
-            own = {"piece": kind, "held_out": int(year), "seed": int(last) if last.isdigit() else 0}
-            rows += [{**own, **row} for row in result["rows"]]
+        own = {"piece": result["kind"], "held_out": result["year"], "seed": result["seed"]}
+        rows += [{**own, **row} for row in result.get("rows", ())]
     return rows
 
 

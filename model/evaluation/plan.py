@@ -15,7 +15,7 @@ from mmvsf.datasets.variables import Split
 from ..checkpoint import WEIGHTS
 from ..figures import save
 from ..objectives import OBJECTIVES
-from .crop_plan import CropPieces
+from .crop_plan import CropPieces, encoder_home
 from .crops import CropTrial
 from .forecasts import NO_INDICES, baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
@@ -108,10 +108,7 @@ class Plan:
         rates = self.settings.rates
         if len(rates) < 2:
             return []
-        return [
-            self._piece(f"rate/{method}/{rate:g}", self.few[0], trial(rate), objective=method, rate=rate)
-            for rate in rates
-        ]
+        return [self._piece("rate", self.few[0], method, 0, trial(rate), rate, name=f"{rate:g}") for rate in rates]
 
     def rate(self, method: str) -> float:
         """The learning rate with the least validation loss; the trials must be done."""
@@ -128,22 +125,18 @@ class Plan:
             if seed in self._seeds(year, objective)
         ]
         if few and not self.control:
-            chains.append([self._forecast(year, f"{CONVLSTM}/0", self._convlstm, self.rate(CONVLSTM))])
-            chains.append([self._forecast(year, f"{NO_INDICES}/0", self._no_indices, self.rate("mm-vsf"))])
-        chains.append([self._forecast(year, "baselines", lambda data, _: {"rows": baseline_rows(data)})])
+            chains.append([self._piece("forecast", year, CONVLSTM, 0, self._convlstm, self.rate(CONVLSTM))])
+            chains.append([self._piece("forecast", year, NO_INDICES, 0, self._no_indices, self.rate("mm-vsf"))])
+        chains.append([self._piece("forecast", year, "baselines", None, lambda data, _: {"rows": baseline_rows(data)})])
         if self.oracle is not None and few:
-            piece = self._forecast(year, "oracle", self._oracle)
+            piece = self._piece("forecast", year, "oracle", None, self._oracle)
             chains.append([replace(piece, settings={**piece.settings, "oracle": self.oracle.attributes})])
         return chains
 
-    def _forecast(self, year: int, name: str, work: Work, rate: float | None = None) -> Piece:
-        """One of all but the encoders."""
-        return self._piece(f"forecast/{year}/{name}", year, work, rate=rate)
-
     def _of_network(self, year: int, objective: str, seed: int) -> list[Piece]:
         """Training and judging one encoder; in the `few` years more than its forecasts."""
-        config, own = OBJECTIVES[objective], f"{year}/{objective}/{seed}"
-        home, masked, rate = self.folder / "pretrain" / own, config.reconstruct == 1, self.rate(objective)
+        config, home = OBJECTIVES[objective], encoder_home(self.folder, year, objective, seed)
+        masked, rate = config.reconstruct == 1, self.rate(objective)
 
         def train(data: EvaluationSet, folder: Path) -> Result:
             found = pretrain(data, objective, rate, seed, self.settings, folder)
@@ -164,14 +157,16 @@ class Plan:
         def tampered(data: EvaluationSet, _: Path) -> Result:
             return {"rows": weather_rows(load(home).network, data)}
 
-        pieces = [self._piece(f"pretrain/{own}", year, train, objective=objective, rate=rate, keeps=(WEIGHTS,))]
-        if not masked:
-            pieces.append(self._piece(f"forecast/{own}", year, forecast, objective=objective, rate=rate))
-        if year in self.few and not self.control:
-            pieces.append(self._piece(f"missing/{own}", year, missing, objective=objective, rate=rate))
-        if year in self.few and objective == "mm-vsf":
-            pieces.append(self._piece(f"weather/{own}", year, tampered, objective=objective, rate=rate))
-        return pieces
+        few = year in self.few
+        works = {
+            "forecast": None if masked else forecast,
+            "missing": missing if few and not self.control else None,
+            "weather": tampered if few and objective == "mm-vsf" else None,
+        }
+        return [
+            self._piece("pretrain", year, objective, seed, train, rate, keeps=(WEIGHTS,)),
+            *(self._piece(kind, year, objective, seed, work, rate) for kind, work in works.items() if work),
+        ]
 
     def _oracle(self, data: EvaluationSet, _: Path) -> Result:
         if self.oracle is None:
@@ -182,11 +177,11 @@ class Plan:
         year = self.few[0]
 
         def draw(data: EvaluationSet, folder: Path) -> Result:
-            networks = {name: load(self.folder / f"pretrain/{year}/{name}/0") for name in CLAIM}
+            networks = {name: load(encoder_home(self.folder, year, name, 0)) for name in CLAIM}
             save(forecast_picture(data, networks, self.oracle), folder / PICTURE)
             return {}
 
-        return self._piece(f"picture/{year}/forecasts", year, draw, rate=self.rate("mm-vsf"), keeps=(PICTURE,))
+        return self._piece("picture", year, "forecasts", None, draw, self.rate("mm-vsf"), keeps=(PICTURE,))
 
     def _crops(self) -> list[Piece]:
         """Seed 0 of all years before other seeds, so that a plan cut short has something of everything."""
@@ -211,21 +206,26 @@ class Plan:
 
     def _piece(
         self,
-        name: str,
+        kind: str,
         year: int,
+        method: str,
+        seed: int | None,
         work: Work,
-        *,
-        objective: str | None = None,
         rate: float | None = None,
+        *,
+        name: str | None = None,
         keeps: tuple[str, ...] = (),
     ) -> Piece:
-        """`objective` and `rate` are those of the network's training, where there is one."""
+        """`rate` is that of the network's training, where there is one; `seed` None is for what has none. Its place is
+        `kind/year/method/seed`, or `kind/method/name`."""
         own = self.settings
-        kinds = {"rate": own.of_training, "pretrain": own.of_training}
-        settings = {"cube": self.cube.identity, "rate": rate, **kinds.get(name.split("/")[0], own.of_judging)}
-        if objective in OBJECTIVES:
-            settings["objective"] = asdict(OBJECTIVES[objective])
-        return Piece(name, settings, lambda folder: work(self._data(year), folder), keeps)
+        of_kind = own.of_training if kind in ("rate", "pretrain") else own.of_judging
+        settings = {"cube": self.cube.identity, "rate": rate, **of_kind}
+        if method in OBJECTIVES:
+            settings["objective"] = asdict(OBJECTIVES[method])
+        parts = (kind, method, name) if name else (kind, year, method) if seed is None else (kind, year, method, seed)
+        about = {"kind": kind, "year": year, "method": method, "seed": seed or 0}
+        return Piece("/".join(map(str, parts)), settings, lambda folder: work(self._data(year), folder), keeps, about)
 
     def _data(self, year: int) -> EvaluationSet:
         if year not in self._judged:

@@ -8,9 +8,9 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -39,6 +39,8 @@ class Piece:
     """Given the folder of its own for what is large (weights), it returns what is small (rows)."""
     keeps: tuple[str, ...] = ()
     """Files in that folder without which it is not done."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What its results are of, and are read with: `kind`, the held-out `year`, `method` and `seed`."""
 
 
 Chain = Sequence[Piece]
@@ -140,7 +142,7 @@ def results_of(plan: Planned) -> list[Result]:
 
 
 def read_result(folder: Path, piece: Piece) -> Result | None:
-    """A piece's result, or None where it is not done, or was done with other settings."""
+    """A piece's result with what it is of, or None where it is not done, or was done with other settings."""
     try:
         result = json.loads(_file(folder, piece).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
@@ -148,7 +150,7 @@ def read_result(folder: Path, piece: Piece) -> Result | None:
     if not all((folder / piece.name / name).is_file() for name in piece.keeps):
         return None
     same = isinstance(result, dict) and result.get("settings") == json.loads(json.dumps(piece.settings))
-    return result if same else None
+    return {**result, **piece.about} if same else None
 
 
 def _do(piece: Piece, folder: Path) -> None:
