@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .location import Location, ensure_reachable, location, objects, read_each, store_errors, zarr_store
-from .region import Region, parse_region
+from .region import Region, load_region, parse_region
 from .store import array_attributes, create_group, open_pixels, read_pixels, read_values
 from .variables import BAND_NAMES
 
@@ -26,6 +27,25 @@ from .variables import BAND_NAMES
 def cube_path(region: str, data_dir: Location) -> Location:
     """Where the cube of a region stands."""
     return data_dir / f"{region}.zarr"
+
+
+def find_cube(text: str, data_dir: Location) -> Location:
+    """The cube at a path or an address, of a region by its name, or of a recipe by its path.
+
+    Raises InputError for a name that is neither a cube's in `data_dir` nor a shipped recipe's, and for a path of a
+    recipe as `load_region` does.
+    """
+    place = location(text)
+    if not isinstance(place, Path):
+        return place
+    if place.suffix in (".yaml", ".yml"):
+        return cube_path(load_region(text)[0].name, data_dir)
+    if place.name != text or place.suffix or (place / "zarr.json").is_file():
+        return place
+    named = cube_path(text, data_dir)
+    if isinstance(named, Path) and not named.exists():
+        load_region(text)
+    return named
 
 
 @dataclass(frozen=True)

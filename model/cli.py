@@ -12,17 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from mmvsf.datasets.calendar import date_of, day_number
-from mmvsf.datasets.cube import Cube, cube_path
+from mmvsf.datasets.cube import Cube, find_cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.location import location
-from mmvsf.datasets.region import load_region
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
 
 app = typer.Typer(no_args_is_help=True)
 
-RegionArgument = Annotated[str, typer.Argument(help="Name of a region, or path of a recipe.")]
+CubeArgument = Annotated[
+    str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
+]
 DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://BUCKET/PREFIX.")]
 RunsDir = Annotated[Path, typer.Option(envvar="RUNS_DIR", help="Folder that results are written to.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights and samples.")]
@@ -66,7 +67,7 @@ def pretrain(
 
 @app.command()
 def cropmap(
-    region: RegionArgument,
+    region: CubeArgument,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     model: ModelDir = None,
@@ -95,7 +96,7 @@ def cropmap(
 
 @app.command()
 def forecast(
-    region: RegionArgument,
+    region: CubeArgument,
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
     block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN [default: the first].")] = None,
     lead: Annotated[int, typer.Option(min=1, help="Use images at least this many days older.")] = 1,
@@ -150,7 +151,7 @@ def forecast(
 
 @app.command()
 def embed(
-    region: RegionArgument,
+    region: CubeArgument,
     every: Annotated[
         int | None, typer.Option(min=1, help="Days between embeddings [default: one a year, the mean of its season].")
     ] = None,
@@ -172,7 +173,7 @@ def embed(
 
 @app.command()
 def evaluate(
-    region: RegionArgument,
+    region: CubeArgument,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     control: Annotated[str | None, typer.Option(help="Region in which weather moves nothing.")] = None,
@@ -225,8 +226,7 @@ def _need_torch() -> None:
 
 
 def _open(region: str, data_dir: str) -> Cube:
-    recipe, _ = load_region(region)
-    return Cube.open(cube_path(recipe.name, location(data_dir)))
+    return Cube.open(find_cube(region, location(data_dir)))
 
 
 def _model(model: Path | None, runs_dir: Path, cube: Cube) -> tuple[Checkpoint, Path]:

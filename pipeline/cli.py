@@ -30,7 +30,7 @@ DataDir = Annotated[
 ]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
 CubeArgument = Annotated[
-    str, typer.Argument(help="Path of a cube, name of its region, or s3://BUCKET/PREFIX/REGION.zarr.")
+    str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
 SourceOption = Annotated[
@@ -262,18 +262,17 @@ def export(
 
 @app.command()
 def oracle(
-    region: RegionArgument,
+    region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
     years: Annotated[str | None, typer.Option("--years", help="Only these, as 2021,2022.")] = None,
     sites: Annotated[str | None, typer.Option("--sites", help="Only these, as norfolk,mapleton.")] = None,
 ) -> None:
     """Of a simulated region, write what someone who knows the true model would forecast, beside its cube."""
-    from mmvsf.datasets.cube import Cube, cube_path
-    from mmvsf.datasets.region import load_region
+    from mmvsf.datasets.cube import Cube
 
     from .oracle import make_oracle
 
-    cube = Cube.open(cube_path(load_region(region)[0].name, location(data_dir)))
+    cube = Cube.open(_cube(region, data_dir))
     with _bar(console) as bar:
         task = bar.add_task("growing the fields again", total=None, rate="")
 
@@ -291,35 +290,33 @@ def oracle(
 
 @app.command()
 def report(
-    region: RegionArgument,
+    region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
     """Write the page that shows a cube and what was learned from it: runs/<region>/report.html."""
-    from mmvsf.datasets.cube import cube_path
-    from mmvsf.datasets.region import load_region
+    from mmvsf.datasets.cube import Cube
 
     from .report import write_report
 
-    name = load_region(region)[0].name
-    page = write_report(cube_path(name, location(data_dir)), runs_dir / name)
+    cube = _cube(region, data_dir)
+    page = write_report(cube, runs_dir / Cube.open(cube).region.name)
     typer.echo(f"{page}")
 
 
 @app.command()
 def summary(
-    region: RegionArgument,
+    region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
     """Print what was made of a region, where it is, and the main scores."""
-    from mmvsf.datasets.cube import cube_path
-    from mmvsf.datasets.region import load_region
+    from mmvsf.datasets.cube import Cube
 
     from .summary import summary_tables
 
-    name = load_region(region)[0].name
-    console.print(summary_tables(cube_path(name, location(data_dir)), runs_dir / name))
+    cube = _cube(region, data_dir)
+    console.print(summary_tables(cube, runs_dir / Cube.open(cube).region.name))
 
 
 def _years(text: str) -> list[int]:
@@ -337,12 +334,9 @@ def _place(data_dir: str) -> Location:
 
 
 def _cube(text: str, data_dir: str) -> Location:
-    """The cube at a path or an address, or of a region by its name."""
-    from mmvsf.datasets.cube import cube_path
+    from mmvsf.datasets.cube import find_cube
 
-    place = location(text)
-    is_name = isinstance(place, Path) and place.name == text and not place.suffix and not place.exists()
-    return cube_path(text, location(data_dir)) if is_name else place
+    return find_cube(text, location(data_dir))
 
 
 @contextmanager

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube import Cube, create_template, digest
+from mmvsf.datasets.cube import Cube, create_template, digest, find_cube
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.layout import cube_layout
+from mmvsf.datasets.region import load_region
 from mmvsf.datasets.store import finish_writes, open_pixels, read_pixels, sweep_leftovers
 
 
@@ -104,3 +105,23 @@ def test_leftovers_are_swept(copy: Path, grown_cube: Cube) -> None:
         (copy / name).write_bytes(b"")
     assert sweep_leftovers(copy) == 3
     assert digest(copy) == digest(grown_cube.path)
+
+
+def test_a_cube_is_found_by_path_region_or_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    monkeypatch.chdir(tmp_path)
+    (data / "mine.zarr").mkdir(parents=True)
+    # A folder that happens to have a region's name is no cube; one that is a cube is.
+    (tmp_path / "sandbox").mkdir()
+    assert find_cube("mine", data) == data / "mine.zarr"
+    assert find_cube("sandbox", data) == data / "sandbox.zarr"
+    (tmp_path / "sandbox/zarr.json").touch()
+    assert find_cube("sandbox", data) == Path("sandbox")
+    assert find_cube("data/mine.zarr", data) == Path("data/mine.zarr")
+    recipe = tmp_path / "of-mine.yaml"
+    recipe.write_text(load_region("sandbox")[1].read_text().replace("name: sandbox", "name: mine"))
+    assert find_cube(str(recipe), data) == data / "mine.zarr"
+    with pytest.raises(InputError, match="no recipe named 'sandbix'"):
+        find_cube("sandbix", data)
+    with pytest.raises(InputError, match="no recipe file"):
+        find_cube("nowhere.yaml", data)
