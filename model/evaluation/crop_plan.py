@@ -11,7 +11,9 @@ from mmvsf.datasets.folds import Fold
 from mmvsf.datasets.reader import Normalisation
 
 from ..objectives import OBJECTIVES
-from .crops import CropTrial, baselines, finetuned, frozen, scratch
+from .crop_baselines import baselines
+from .crop_trial import CropTrial
+from .crops import finetuned, frozen, scratch
 from .runner import Piece
 from .settings import Settings
 from .tally import Row

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .compare import DRAWS, Interval, Spread, common_trainings, crossed_weights, pick, spread
 from .confusions import crop_scores
-from .crops import RANDOM, SEASON
+from .crop_trial import RANDOM, SEASON
 from .sections import NAMES, SETS, Section, Table
 from .tally import Row
 

@@ -16,7 +16,7 @@ from ..checkpoint import WEIGHTS
 from ..figures import save
 from ..objectives import OBJECTIVES
 from .crop_plan import CropPieces, encoder_home
-from .crops import CropTrial
+from .crop_trial import CropTrial
 from .forecasts import NO_INDICES, baseline_rows, network_rows, oracle_rows
 from .items import EvaluationSet, evaluation_set
 from .missing import missing_rows

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..network import SIZES, NetworkConfig
-from .crops import CropOptions
+from .crop_trial import CropOptions
 
 CLAIM = ("sm-vsf", "mm-vsf")
 """The objectives by which the claim about weather is decided."""

@@ -22,18 +22,9 @@ from mmvsf.datasets.windows import HELD_OUT, Window
 from mmvsf.model.checkpoint import Checkpoint, new_network
 from mmvsf.model.evaluation import seasons as frozen_seasons
 from mmvsf.model.evaluation.confusions import Confusions, crop_scores
-from mmvsf.model.evaluation.crops import (
-    RANDOM,
-    SEASON,
-    CropOptions,
-    CropTrial,
-    baselines,
-    features_until,
-    finetuned,
-    frozen,
-    last_day,
-    scratch,
-)
+from mmvsf.model.evaluation.crop_baselines import baselines, features_until
+from mmvsf.model.evaluation.crop_trial import RANDOM, SEASON, CropOptions, CropTrial, last_day
+from mmvsf.model.evaluation.crops import finetuned, frozen, scratch
 from mmvsf.model.evaluation.fields import LabelMaps, draw_fields, split_pixels
 from mmvsf.model.evaluation.rotation import learn_rotation, previous_year
 from mmvsf.model.evaluation.seasons import (

@@ -30,7 +30,7 @@ from mmvsf.model.evaluation.compare import (
     single_differences,
     units_of,
 )
-from mmvsf.model.evaluation.crops import CropOptions
+from mmvsf.model.evaluation.crop_trial import CropOptions
 from mmvsf.model.evaluation.findings import Findings
 from mmvsf.model.evaluation.forecasts import run_one
 from mmvsf.model.evaluation.items import BASELINES, EvaluationSet, evaluation_set
