@@ -13,7 +13,7 @@ from mmvsf.datasets.loader import LONGEST_LEAD
 from mmvsf.datasets.windows import HELD_OUT
 
 from .checkpoint import WEIGHTS, weights_digest
-from .network import NetworkConfig
+from .sizes import NetworkConfig
 
 CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")

@@ -18,7 +18,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.reader import Normalisation
 from mmvsf.datasets.statistics import Moments
 
-from .network import MMVSF, NetworkConfig
+from .network import MMVSF
+from .sizes import NetworkConfig
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"

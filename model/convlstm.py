@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmvsf.datasets.batch import Batch
 
-from .network import HARMONICS, year_phase
+from .layers import HARMONICS, year_phase
 
 
 class ConvLSTM(nn.Module):

@@ -21,7 +21,9 @@ from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.windows import Window
 
 from .device import autocast_precision, choose_device
-from .network import HARMONICS, MMVSF, NEVER, PixelDecoder, Series, from_patches, year_phase
+from .layers import HARMONICS, NEVER, from_patches, year_phase
+from .network import MMVSF
+from .pixel_decoder import PixelDecoder, Series
 from .training import CLIP, Bar, Training, quiet_lightning
 
 

@@ -25,8 +25,9 @@ from .figures import forecast_figure, loss_figure, save
 from .fit import LAST, PretrainOptions, fit
 from .forecast import draw_examples
 from .metrics import ForecastScores
-from .network import MMVSF, SIZES, NetworkConfig
+from .network import MMVSF
 from .scoring import score_forecasts
+from .sizes import SIZES, NetworkConfig
 from .training import console
 
 OPTIONS = "last.json"

@@ -145,7 +145,7 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     from mmvsf.model.checkpoint import new_network
     from mmvsf.model.device import autocast_precision, choose_device
     from mmvsf.model.fit import PretrainOptions
-    from mmvsf.model.network import SIZES, NetworkConfig
+    from mmvsf.model.sizes import SIZES, NetworkConfig
     from mmvsf.model.training import CLIP, scheduled_optimizer
 
     cube, options = Cube.open(_ensure_cube(data_dir)), PretrainOptions()

@@ -13,7 +13,7 @@ from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.reader import Normalisation
 from mmvsf.model.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.embed import embed
-from mmvsf.model.network import NetworkConfig
+from mmvsf.model.sizes import NetworkConfig
 from mmvsf.pipeline.sources.endpoints import ENDPOINTS
 
 README = Path(__file__).parent.parent / "README.md"

@@ -19,7 +19,7 @@ from mmvsf.datasets.loader import WindowClasses
 from ..checkpoint import Checkpoint, new_network
 from ..device import choose_device
 from ..mapper import CropHead, CropMapper, Season, train_mapper
-from ..network import NetworkConfig
+from ..sizes import NetworkConfig
 from .confusions import Confusions, Row
 from .crop_trial import RANDOM, SEASON, CropTrial, last_day
 from .fields import split_pixels

@@ -17,8 +17,8 @@ from mmvsf.datasets.reader import WindowReader
 from mmvsf.datasets.windows import Window
 
 from ..device import autocast_precision, choose_device
+from ..layers import to_patches
 from ..mapper import CropHead, CropMapper, Season, mapping_loss
-from ..network import to_patches
 from ..training import scheduled_optimizer
 
 WINDOWS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..network import SIZES, NetworkConfig
+from ..sizes import SIZES, NetworkConfig
 from .crop_trial import CropOptions
 
 CLAIM = ("sm-vsf", "mm-vsf")

@@ -20,8 +20,9 @@ from ..checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoi
 from ..convlstm import ConvLSTM
 from ..device import choose_device
 from ..fit import LAST, PretrainOptions, fit
-from ..network import MMVSF, SIZES, NetworkConfig
+from ..network import MMVSF
 from ..objectives import masked_mean_square
+from ..sizes import SIZES, NetworkConfig
 from ..training import Network
 from .items import EvaluationSet
 from .settings import Settings

@@ -15,7 +15,7 @@ from mmvsf.datasets.reader import Floats, WindowReader
 from mmvsf.datasets.windows import Window
 
 from ..forest import interpolated
-from ..network import growing_degrees
+from ..weather_encoder import growing_degrees
 
 GDD_STEPS = np.arange(50, 1800, 100)
 """Growing-degree days over 10 C since 1 January that each pixel's series is interpolated to: to the end of a season of

@@ -39,7 +39,7 @@ from mmvsf.model.evaluation.seasons import (
 from mmvsf.model.evaluation.trees import degree_days
 from mmvsf.model.forest import draw_pixels, features, interpolated
 from mmvsf.model.mapper import CropHead, CropMapper, MappingOptions
-from mmvsf.model.network import NetworkConfig
+from mmvsf.model.sizes import NetworkConfig
 
 TINY = CropOptions(
     train_windows=16,

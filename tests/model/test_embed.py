@@ -20,7 +20,7 @@ from mmvsf.datasets.windows import chunk_window, clear_days
 from mmvsf.model import embed as module
 from mmvsf.model.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.embed import Encoder, embed, embedding_sample, plan_seasons
-from mmvsf.model.network import NetworkConfig
+from mmvsf.model.sizes import NetworkConfig
 
 
 @pytest.fixture(scope="module")

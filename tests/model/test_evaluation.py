@@ -42,7 +42,8 @@ from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import Row, Tallies, Tally
 from mmvsf.model.evaluation.weather import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, VARIANTS, UsualWeather, _other_since
 from mmvsf.model.mapper import MappingOptions
-from mmvsf.model.network import MMVSF, NetworkConfig
+from mmvsf.model.network import MMVSF
+from mmvsf.model.sizes import NetworkConfig
 
 CROPS = CropOptions(
     train_windows=4, score_windows=2, images=4, fractions=(1.0, 0.5), dates=("07-01", "season"),

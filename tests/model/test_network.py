@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from mmvsf.datasets.batch import Batch
-from mmvsf.model.network import MMVSF, SIZES, NetworkConfig, from_patches, to_patches
+from mmvsf.model.layers import from_patches, to_patches
+from mmvsf.model.network import MMVSF
 from mmvsf.model.objectives import OBJECTIVES, Objective, hidden_patches, uniform_keep
+from mmvsf.model.sizes import SIZES, NetworkConfig
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")

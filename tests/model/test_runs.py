@@ -24,9 +24,9 @@ from mmvsf.model.cropmap import CropmapOptions, cropmap
 from mmvsf.model.fit import LAST, PretrainOptions
 from mmvsf.model.forecast import forecast_block, write_image
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.network import NetworkConfig
 from mmvsf.model.pretrain import pretrain
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
+from mmvsf.model.sizes import NetworkConfig
 from mmvsf.model.training import Training
 
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)

@@ -1,0 +1,100 @@
+"""From embeddings of patches to features of every pixel.
+
+Letters in shapes are those of `network`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .layers import NEVER, attention
+from .sizes import NetworkConfig
+from .weather_encoder import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series of images as the network sees it, sorted by day."""
+
+    tokens: Tensor
+    """(B, N, T, E): the embeddings; they are what downstream tasks use."""
+    days: Tensor
+    """(B, T)."""
+    pixels: Tensor
+    """(B, N, T, p * p, C): the images, 0 where not valid."""
+    valid: Tensor
+    """(B, N, T, p * p) bool."""
+    fine: Tensor | None
+    """(B, N, T, p * p, fine): full-resolution features."""
+    size: tuple[int, int]
+    """H and W."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded(Series):
+    """A series, and what a forecast from it needs besides."""
+
+    rank: Tensor
+    """(B, T): place of each image of the batch in the order of days."""
+    memory: Memory
+
+
+def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The latest valid pixel on or before each day (B, P).
+
+    Returns its bands (B, N, P, p * p, C), its day (B, N, P, p * p) and whether there is one (same, bool).
+    """
+    b, n, t, pp, c = encoded.pixels.shape
+    place = torch.arange(t, device=day.device)[:, None]
+    latest = torch.where(encoded.valid, place, -1).cummax(2).values
+    seen = (encoded.days[:, None] <= day[:, :, None]).sum(-1)  # images up to each day, which come first
+    seen = seen[:, None, :, None].expand(b, n, -1, pp)
+    latest = F.pad(latest, (0, 0, 1, 0), value=-1).gather(2, seen)
+    source = latest.clamp(min=0)
+    bands = encoded.pixels.gather(2, source[..., None].expand(-1, -1, -1, -1, c))
+    when = encoded.days[:, None, :, None].expand(b, n, t, pp).gather(2, source)
+    return bands, when, latest >= 0
+
+
+class PixelDecoder(nn.Module):
+    """From coarse embeddings to features of every pixel, sharpened by what was seen at full resolution."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.pp, self.fine, self.coarse = config.patch**2, config.fine, config.pixel_width // 2
+        self.heads = config.heads
+        self.norm = nn.LayerNorm(config.width)
+        self.to_pixels = nn.Linear(config.width, self.pp * self.coarse)
+        if config.fine:
+            self.query = nn.Linear(config.width, config.width)
+            self.key = nn.Linear(config.width, config.width)
+        inputs = self.coarse + config.fine + len(config.bands) + 2
+        self.mlp = nn.Sequential(nn.Linear(inputs, config.pixel_width), nn.GELU())
+
+    def forward(self, tokens: Tensor, encoded: Series, seen_until: Tensor, day: Tensor) -> Tensor:
+        """Features (B, N, P, p * p, pixel width) from embeddings (B, N, P, E) for a day (B, P), using images
+        on or before the days `seen_until` (B, P)."""
+        x = self.norm(tokens)
+        bands, when, there = last_clear(encoded, seen_until)
+        age = (day[:, None, :, None] - when).float() / 30 * there
+        parts = [self.to_pixels(x).unflatten(-1, (self.pp, self.coarse)), bands, age[..., None], there[..., None]]
+        if encoded.fine is not None:
+            parts.append(self._pool(x, encoded, encoded.fine, seen_until))
+        out: Tensor = self.mlp(torch.cat([part.to(parts[0].dtype) for part in parts], -1))
+        return out
+
+    def _pool(self, x: Tensor, encoded: Series, fine: Tensor, seen_until: Tensor) -> Tensor:
+        """Full-resolution features pooled over time by coarse attention: (B, N, P, p * p, fine)."""
+        q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(2, 3)
+        k = self.key(encoded.tokens).unflatten(-1, (self.heads, -1)).transpose(2, 3)
+        v = fine.view(*fine.shape[:-1], self.heads, -1).movedim(4, 2).flatten(4)  # (B, N, heads, T, p p f)
+        seen = (encoded.days[:, None, None] <= seen_until[:, None, :, None]) & encoded.valid.any(-1)[:, :, None]
+        bias = torch.where(seen, 0.0, NEVER)[:, :, None]
+        # Where a patch was never seen the weights mean nothing; zero keeps images of later days out.
+        pooled = attention(q, k, v, bias) * seen.any(-1)[:, :, None, :, None]
+        out: Tensor = pooled.view(*pooled.shape[:-1], self.pp, -1).movedim(2, 4).flatten(4)
+        return out

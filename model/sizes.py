@@ -1,0 +1,47 @@
+"""What fixes the shapes of a network, and the sizes that have names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+RECENT = (2.0, 6.0, 20.0)
+"""Days after which what a day's weather did is down to 1 / e, for the antecedent indices: topsoil dries within days
+of rain, the root zone within weeks. After Kohler and Linsley (1951), "Predicting the runoff from storm rainfall"."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """What fixes the shapes of the network; it travels with the weights."""
+
+    bands: tuple[str, ...]
+    weather: tuple[str, ...]
+    patch: int = 4
+    width: int = 128
+    heads: int = 4
+    mlp: int = 256
+    spatial_layers: int = 2
+    temporal_layers: int = 2
+    decoder_layers: int = 1
+    """Spatial layers over the forecast embeddings, as many as the paper has. Without one, nothing of an image's
+    visible patches would reach its hidden ones, and masked reconstruction would be forecasting from earlier images."""
+    weather_width: int = 128
+    fine: int = 32
+    """Channels of the full-resolution path; 0 leaves it out."""
+    pixel_width: int = 64
+    recent: tuple[float, ...] = RECENT
+    """Time constants of the antecedent indices, in days; none leaves them out."""
+
+    @property
+    def indices(self) -> int:
+        """How many antecedent indices there are."""
+        return len(self.recent) * len(self.weather)
+
+
+SIZES: dict[str, dict[str, Any]] = {
+    "compact": {},
+    "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "spatial_layers": 4, "temporal_layers": 1,
+              "decoder_layers": 1, "weather_width": 512, "fine": 0},
+    "large": {"width": 384, "heads": 6, "mlp": 1536, "spatial_layers": 6, "temporal_layers": 6,
+              "weather_width": 384, "fine": 64},
+}  # fmt: skip
