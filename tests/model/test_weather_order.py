@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 
 from mmvsf.datasets.cube import Cube
-from mmvsf.model.evaluation.items import EvaluationSet, evaluation_set
+from mmvsf.model.evaluation.items import evaluation_set
 from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import ALL, Tally
 from mmvsf.model.evaluation.training import load, pretrain
@@ -53,13 +53,13 @@ def simulated(folder: Path, name: str, dose: float) -> Cube:
     return Cube.open(data / f"{name}.zarr")
 
 
-def errors_of(cube: Cube, folder: Path, objective: str = "mm-vsf", seed: int = 0) -> dict[str, float]:
-    """Mean squared error of every variant of the weather in a year that the network never saw, in units of the bands'
-    variance."""
-    data: EvaluationSet = evaluation_set(cube, HELD_OUT, windows=SETTINGS.windows, pairs=SETTINGS.pairs)
+def errors_of(cube: Cube, folder: Path, seed: int = 0) -> dict[str, float]:
+    """Mean squared error of MM-VSF under every variant of the weather in a year that it never saw, in units of the
+    bands' variance."""
+    data = evaluation_set(cube, HELD_OUT, windows=SETTINGS.windows, pairs=SETTINGS.pairs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, SETTINGS.network, NARROW)
-        pretrain(data, objective, RATE, seed, SETTINGS, folder)
+        pretrain(data, "mm-vsf", RATE, seed, SETTINGS, folder)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in weather_rows(load(folder).network, data):
         if row["variable"] == "mean" and row["cover"] == ALL:
@@ -80,12 +80,13 @@ def unfelt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     return errors_of(simulated(folder, "unfelt", 0.0), folder / "network")
 
 
-def test_errors_grow_the_further_the_weather_is_from_what_it_was(felt: dict[str, float]) -> None:
+def test_errors_grow_as_the_weather_departs_from_what_it_was(felt: dict[str, float]) -> None:
+    """With other seeds of the training usual weather and other years' in the gap made errors 1.5 to 1.75 times as
+    large, mean weather 1.7 to 2.8 times, and another year's 1.17 to 1.25 times as large again as the larger of both."""
     real = felt[AS_IT_IS]
-    assert min(felt[USUAL], felt[OTHER_GAPS]) > 1.15 * real
+    assert min(felt[USUAL], felt[OTHER_GAPS], felt[MEAN]) > 1.2 * real
     # What is likely misleads less than a single year that was not.
     assert felt[ANOTHER] > 1.05 * max(felt[USUAL], felt[OTHER_GAPS])
-    assert felt[MEAN] > 1.15 * real
     assert felt[OTHER_FUTURE] == pytest.approx(real, rel=0.01)
 
 
