@@ -16,7 +16,7 @@ from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import ALL, Tally
 from mmvsf.model.evaluation.training import load, pretrain
 from mmvsf.model.evaluation.weather import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, weather_rows
-from mmvsf.model.network import SIZES
+from mmvsf.model.sizes import SIZES
 from mmvsf.pipeline.build import Progress, build, prepare
 from mmvsf.pipeline.execute import executor
 from mmvsf.pipeline.simulate import ensure_archive
