@@ -23,6 +23,7 @@ from mmvsf.model.checkpoint import Checkpoint, new_network
 from mmvsf.model.evaluation import seasons as frozen_seasons
 from mmvsf.model.evaluation.confusions import Confusions, crop_scores
 from mmvsf.model.evaluation.crop_baselines import baselines, features_until
+from mmvsf.model.evaluation.crop_results import crop_section
 from mmvsf.model.evaluation.crop_trial import RANDOM, SEASON, CropOptions, CropTrial, last_day
 from mmvsf.model.evaluation.crops import finetuned, frozen, scratch
 from mmvsf.model.evaluation.fields import LabelMaps, draw_fields, split_pixels
@@ -339,6 +340,42 @@ def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: 
         for method in ("random_forest", "gdd_trees", "majority")
     }
     assert min(accuracy["random_forest"], accuracy["gdd_trees"]) > accuracy["majority"] + 0.2, accuracy
+
+
+def rows_of(method: str, year: int, right: int, objective: str = "", weather: str = "none") -> list[dict[str, Any]]:
+    """As the evaluation stores them: of 100 labelled pixels of each of two classes `right` are mapped right, in every
+    set, by every date, from every share of the fields."""
+    counts = [[right, 100 - right], [100 - right, right]]
+    return [
+        {"piece": "crops", "method": method, "objective": objective, "weather": weather, "held_out": year, "seed": 0,
+         "year": year, "block": "0,0", "set": part, "date": date, "kind": kind, "fraction": fraction, "n": 200,
+         "confusion": counts}
+        for part in HELD_OUT for date in ("07-01", SEASON) for kind in ("all", "interior", "edge")
+        for fraction in (1.0, 0.1)
+    ]  # fmt: skip
+
+
+def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
+    """A year that only some methods mapped, better than any other, moves none of their figures but its own."""
+    both = [("frozen", "sm-vsf", "none"), ("frozen", "mm-vsf", "encoder")]
+    few = rows_of("random_forest", 2020, 80)
+    for place, (method, objective, weather) in enumerate(both):
+        few += rows_of(method, 2020, 60 + 10 * place, objective, weather)
+    more = [row for method, *how in both for row in rows_of(method, 2021, 95, *how)]
+    section, alone = crop_section([*few, *more], (2020,), ("a", "b")), crop_section(few, (2020,), ("a", "b"))
+    assert section is not None and alone is not None
+    tables, expected = ({table.caption: table for table in found.tables} for found in (section, alone))
+    by_year = tables.pop("Mean F1 by held-out year, known places, seed 0")
+    assert by_year.head == ["method", "2020", "2021"]
+    assert [row[1:] for row in by_year.rows] == [["0.800", "–"], ["0.600", "0.950"], ["0.700", "0.950"]]
+    assert tables.keys() == expected.keys() and len(tables) == 8
+    paired = [caption for caption in tables if "MM-VSF" in caption or "few labels" in caption]
+    for caption, table in tables.items():
+        if caption not in paired:
+            assert table == expected[caption], caption
+    # Differences take every year that both methods have.
+    years = {tuple(row[-5:-3]): row[-2] for caption in paired for row in tables[caption].rows}
+    assert {other: n for (_, other), n in years.items()} == {"random forest": "1", "SM-VSF frozen, no weather": "2"}
 
 
 def test_a_cube_without_labels_is_refused(make_cube: Callable[..., Cube], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +15,15 @@ from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.folds import Fold
 from mmvsf.datasets.loader import collate
-from mmvsf.datasets.variables import Split
+from mmvsf.datasets.oracle import FORECASTS, Oracle, oracle_layout
+from mmvsf.datasets.pairs import PAIRS, window_pairs
+from mmvsf.datasets.store import create_group, open_pixels, write_values
+from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
 from mmvsf.datasets.windows import index_windows
 from mmvsf.model.baselines import interpolate, linear_trend
-from mmvsf.model.checkpoint import new_network
+from mmvsf.model.checkpoint import WEIGHTS, new_network
 from mmvsf.model.convlstm import ConvLSTM
+from mmvsf.model.evaluation import runner
 from mmvsf.model.evaluation.command import evaluate
 from mmvsf.model.evaluation.compare import (
     captured,
@@ -32,11 +36,12 @@ from mmvsf.model.evaluation.compare import (
 )
 from mmvsf.model.evaluation.crop_trial import CropOptions
 from mmvsf.model.evaluation.findings import Findings
-from mmvsf.model.evaluation.forecasts import run_one
+from mmvsf.model.evaluation.forecasts import ORACLES, oracle_rows, run_one
 from mmvsf.model.evaluation.items import BASELINES, EvaluationSet, evaluation_set
 from mmvsf.model.evaluation.missing import missing_items, missing_rows
+from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.evaluation.results import sections_of
-from mmvsf.model.evaluation.runner import Piece, results_of, run_plan
+from mmvsf.model.evaluation.runner import Chain, Piece, results_of, run_plan
 from mmvsf.model.evaluation.seasons import HeadOptions
 from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.tally import Row, Tallies, Tally
@@ -208,6 +213,35 @@ def test_usual_weather_is_of_the_training_years(judged: EvaluationSet) -> None:
     np.testing.assert_array_equal(usual.of(item)[own], series[other])
 
 
+def oracle_of(path: Path, judged: EvaluationSet, years: Collection[int]) -> Oracle:
+    """The forecasts of these years: what was observed, and without the weather of the gap 0.01 more."""
+    windows = [item.window for item in judged.items]
+    create_group(
+        path.parent, oracle_layout(path.name, windows, judged.cube.bands, PAIRS, 0, {"cube": judged.cube.identity})
+    )
+    stores = [open_pixels(path, name, write=True) for name in FORECASTS]
+    for number, window in enumerate(windows):
+        targets = [target for _, target in window_pairs(window)]
+        images, _ = judged.reader.images(window, window.days[targets])
+        stored = np.rint(judged.reader.normalisation.reflectance(images) / REFLECTANCE_SCALE).astype(np.int16)
+        for store, more in zip(stores, (0, 100), strict=True):
+            store[number, : len(targets)].write(stored + np.int16(more)).result()
+    write_values(path, "done", np.array([window.year in years for window in windows], np.uint8))
+    return Oracle.open(path)
+
+
+def test_the_oracle_is_judged_in_the_held_out_year_or_refused(judged: EvaluationSet, tmp_path: Path) -> None:
+    rows = oracle_rows(judged, oracle_of(tmp_path / "all.oracle.zarr", judged, judged.cube.years))
+    assert {row["set"] for row in rows} == {"new_year", "both"} and {row["year"] for row in rows} == {2020}
+    for method, bias in zip(ORACLES, (0, 0.01), strict=True):
+        own = Tally.of(row for row in rows if (row["method"], row["variable"]) == (method, "nir")).scores()
+        assert own["bias"] == pytest.approx(bias, abs=1e-6) and own["rmse"] == pytest.approx(bias, abs=1e-4)
+    other = oracle_of(tmp_path / "other.oracle.zarr", judged, (2019, 2021))
+    assert len(other) > 0
+    with pytest.raises(InputError, match=r"other\.oracle\.zarr lacks forecasts of 2020; make them with .*--years 2020"):
+        oracle_rows(judged, other)
+
+
 def test_a_missing_image_is_never_seen(judged: EvaluationSet, network: MMVSF) -> None:
     """Other pixels in the missing image change the errors, but no forecast."""
     drawn: list[list[Row]] = []
@@ -341,6 +375,50 @@ def test_a_result_of_other_settings_or_without_its_files_is_none(tmp_path: Path)
     assert results_of(plan) == []
     (tmp_path / "a/0.json").write_text("{")
     assert results_of(replace(plan, keeps=())) == []
+
+
+class OneEncoder(Plan):
+    """Of a whole plan, all that is judged from MM-VSF, and the encoder that is drawn beside it."""
+
+    def stages(self) -> list[list[Chain]]:
+        def wanted(name: str) -> bool:
+            return name.startswith("picture") or name.endswith(("/mm-vsf/0", "pretrain/2021/sm-vsf/0"))
+
+        return [[chain for chain in stage if wanted(chain[0].name)] for stage in super().stages()]
+
+
+def test_what_was_judged_from_older_weights_is_void(
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = replace(CROPS, fractions=(1.0,), dates=("season",))
+    plan = OneEncoder(grown_cube, tmp_path, replace(TINY, rates=(1e-3,), years=1, crops=crops))
+    done: list[str] = []
+    do = runner._do
+
+    def noted(piece: Piece, folder: Path) -> None:
+        done.append(piece.name)
+        do(piece, folder)
+
+    def done_now() -> set[str]:
+        done.clear()
+        run_plan(lambda: plan)
+        return set(done)
+
+    monkeypatch.setattr(runner, "_do", noted)
+    trained = "pretrain/2021/mm-vsf/0"
+    kinds = ("forecast/2021", "missing/2021", "weather/2021", "crops/2021/frozen", "crops/2021/finetuned")
+    own = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
+    assert done_now() == own | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
+    assert done_now() == set()
+
+    (tmp_path / trained / WEIGHTS).unlink()
+    assert done_now() == own
+
+    # Trained with other settings and stopped then: nothing of before is taken for what these weights give.
+    longer = replace(plan, settings=replace(plan.settings, steps=plan.settings.steps + 1))
+    training = next(chain[0] for stage in longer.stages() for chain in stage if chain[0].name == trained)
+    do(training, tmp_path)
+    assert not own & {result["piece"] for result in results_of(plan)}
 
 
 def test_the_whole_evaluation_on_a_small_cube(
