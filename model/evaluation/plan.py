@@ -139,13 +139,12 @@ class Plan:
         masked, rate = config.reconstruct == 1, self.rate(objective)
 
         def train(data: EvaluationSet, folder: Path) -> Result:
-            found = pretrain(data, objective, rate, seed, self.settings, folder)
-            # What was judged from older weights is void.
-            for kind in ("forecast", "missing", "weather", "crops"):
+            # What was judged from older weights is void, and they are too as soon as others are written.
+            for kind in ("pretrain", "forecast", "missing", "weather", "crops"):
                 for stale in (self.folder / kind / str(year)).rglob(f"{objective}/{seed}.json"):
                     stale.unlink()
             (self.folder / f"picture/{year}/forecasts.json").unlink(missing_ok=True)
-            return found
+            return pretrain(data, objective, rate, seed, self.settings, folder)
 
         def forecast(data: EvaluationSet, _: Path) -> Result:
             return {"rows": network_rows(load(home).network, data, objective, weather=config.weather)}
