@@ -79,7 +79,8 @@ def oracle_forecasts(item: Item, oracle: Oracle) -> Floats:
         pair = oracle.pair(window.row, window.column, window.year, int(origin), int(target))
         if pair is None:
             raise InputError(
-                f"{oracle.path} lacks forecasts of {window.year}; make them with `mmvsf oracle REGION --years {window.year}`"
+                f"{oracle.path} lacks forecasts of {window.year}; make them with"
+                f" `mmvsf oracle REGION --years {window.year}`"
             )
         found.append(np.stack(pair))
     return np.stack(found, 1)
