@@ -38,7 +38,7 @@ def pretrain(
     data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
     size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 900,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
     window: Annotated[int, typer.Option(min=1, help="Pixels a side of the training windows.")] = 16,

@@ -31,7 +31,7 @@ class PretrainOptions:
     """What a run is; two runs of equal options on equal cubes are the same run."""
 
     size: str = "compact"
-    steps: int = 900
+    steps: int = 1500
     batch_size: int = 8
     images: int = 12
     """Context images of a training sample, at most."""
