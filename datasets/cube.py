@@ -19,7 +19,7 @@ from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .location import Location, ensure_reachable, location, objects, read_each, store_errors, zarr_store
-from .region import Region, load_region, parse_region
+from .region import Region, load_region, parse_region, shipped_regions
 from .store import array_attributes, create_group, open_pixels, read_pixels, read_values
 from .variables import BAND_NAMES
 
@@ -43,8 +43,11 @@ def find_cube(text: str, data_dir: Location) -> Location:
     if place.name != text or place.suffix or (place / "zarr.json").is_file():
         return place
     named = cube_path(text, data_dir)
-    if isinstance(named, Path) and not named.exists():
-        load_region(text)
+    if isinstance(named, Path) and not named.exists() and text not in shipped_regions():
+        raise InputError(
+            f"there is no cube {named} and no recipe named '{text}'; choose one of {', '.join(shipped_regions())}, or"
+            " give the path of a cube or of a recipe"
+        )
     return named
 
 

@@ -102,7 +102,10 @@ def _metadata(cube: Cube) -> Check:
         group = tree[name]
         if "spatial_ref" not in group.coords or "GeoTransform" not in group["spatial_ref"].attrs:
             wrong.append(f"{name}/spatial_ref")
-    wrong += [f"weather/{name} units" for name in cube.weather if "units" not in tree["weather"][name].attrs]
+    weather = tree["weather"].data_vars
+    wrong += [
+        f"weather/{name} units" for name in cube.weather if name not in weather or "units" not in weather[name].attrs
+    ]
     return Check("metadata", not wrong, f"missing: {', '.join(wrong)}" if wrong else "recipe, sources, units, CRS")
 
 
