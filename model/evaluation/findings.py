@@ -66,9 +66,11 @@ def name_of(method: str) -> str:
 
 
 def share_text(share: Interval) -> str:
+    """A share with its interval, in percent."""
     return f"{100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
 
 
 def cell(rows: Sequence[Row], score: str, digits: int = 3) -> str:
+    """A score of `Tally.scores` over years and seeds, with its deviation; a dash without rows."""
     found = over_seeds(rows, score)
     return "–" if found is None else found.text(digits)

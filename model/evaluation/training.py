@@ -37,7 +37,7 @@ def pretrain(
     objectives of one seed start from the same weights and see the same images in the same order."""
     options = _options(settings, seed, objective, rate)
     normalisation, cube = data.reader.normalisation, data.cube
-    network = _new(cube, normalisation, seed, settings)
+    network = _new(network_config(cube, settings), normalisation, seed)
     chosen = options.chosen_objective()
     found = _train(network, chosen, data, options, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
@@ -53,7 +53,7 @@ def try_rate(data: EvaluationSet, objective: str, rate: float, settings: Setting
         found = train_convlstm(data, rate, 0, short, folder)[1]
     else:
         options = _options(short, 0, objective, rate)
-        network = _new(data.cube, data.reader.normalisation, 0, short)
+        network = _new(network_config(data.cube, short), data.reader.normalisation, 0)
         found = _train(network, options.chosen_objective(), data, options, folder)
     losses = [row[2] for row in found["losses"] if row[2] is not None] or [row[1] for row in found["losses"]]
     return {**found, "rate": rate, "validation": float(np.mean(losses[-3:]))}
@@ -65,14 +65,14 @@ def best_rate(trials: Sequence[Mapping[str, Any]]) -> float:
     return float(best["rate"])
 
 
-def _new(cube: Cube, normalisation: Normalisation, seed: int, settings: Settings) -> MMVSF:
+def _new(config: NetworkConfig, normalisation: Normalisation, seed: int) -> MMVSF:
     lightning.seed_everything(seed, verbose=False)
-    return new_network(network_config(cube, settings), normalisation)
+    return new_network(config, normalisation)
 
 
 def random_encoder(cube: Cube, normalisation: Normalisation, seed: int, settings: Settings) -> Checkpoint:
     """An encoder as it is before pretraining: what a head makes of random features."""
-    network = _new(cube, normalisation, seed, settings).to(choose_device()).eval()
+    network = _new(network_config(cube, settings), normalisation, seed).to(choose_device()).eval()
     return Checkpoint(network, normalisation, weather=True, config={})
 
 
@@ -88,8 +88,7 @@ def train_without_indices(
     its training."""
     config = replace(network_config(data.cube, settings), recent=())
     options = _options(settings, 0, "mm-vsf", rate)
-    lightning.seed_everything(0, verbose=False)
-    network = new_network(config, data.reader.normalisation)
+    network = _new(config, data.reader.normalisation, 0)
     found = _train(network, options.chosen_objective(), data, options, folder)
     return network, {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
