@@ -128,11 +128,17 @@ def _do_chain(make: Callable[[], Planned], first: str, deadline: float | None) -
         # Looked at only now: a piece may have voided what follows from it.
         if read_result(plan.folder, piece) is not None:
             continue
-        if deadline is not None and time.time() > deadline:
+        if (deadline is not None and time.time() > deadline) or _is_orphan():
             break
         _do(piece, plan.folder)
         names.append(piece.name)
     return names
+
+
+def _is_orphan() -> bool:
+    """Whether this is a worker whose parent was killed: nobody waits for it any longer."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
 
 
 def results_of(plan: Planned) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -363,6 +364,18 @@ def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
     assert plan.done == ["a/0"]
     run_plan(plan, workers=workers)
     assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in results_of(plan)] == plan.done
+
+
+def test_a_worker_stops_after_its_piece_when_its_parent_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Errands(tmp_path, ("a/0",))
+    gone = multiprocessing.get_context("spawn").Process(target=int)
+    gone.start()
+    gone.join()
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: gone)
+    run_plan(plan)
+    assert results_of(plan) == []
 
 
 def test_a_result_of_other_settings_or_without_its_files_is_none(tmp_path: Path) -> None:
