@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import zarr
 
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.folds import Fold
 from mmvsf.datasets.loader import collate, season_sample
 from mmvsf.datasets.reader import Normalisation, WindowReader
+from mmvsf.datasets.store import open_pixels
 from mmvsf.datasets.windows import HELD_OUT, Window
 from mmvsf.model.checkpoint import Checkpoint, new_network
 from mmvsf.model.evaluation import seasons as frozen_seasons
@@ -87,10 +87,9 @@ def altered(grown_cube: Cube, tmp_path: Path) -> Callable[[dict[str, Any]], Cube
         path = tmp_path / grown_cube.path.name
         shutil.copytree(grown_cube.path, path)
         for name, change in changes.items():
-            array = zarr.open_array(str(path / name), mode="r+")
-            values = array[...]
+            values = open_pixels(path, name)[...].read().result()
             change(values)
-            array[...] = values
+            open_pixels(path, name, write=True)[...].write(values).result()
         return Cube.open(path)
 
     return copy
