@@ -39,14 +39,13 @@ TOLERANCE = 0.25
 MARGIN = 0.1
 """Degrees fetched beyond the region, so that its outermost cells have neighbours on every side."""
 
-LAST_SLICE = 366
-"""A file that does not tell how far it is permanent is taken to be so to its end."""
 PATIENCE = Patience(request=180.0)
 """The server reads the whole year's file before it answers."""
 AT_ONCE = 3
 """Requests at a time; the server is a university's."""
 SETTLED_DAYS = 90
-"""A file fetched this long after its last day is final; a younger one is fetched again after a day."""
+"""Days this old are final: a file fetched so long after its last day is kept, a younger one is fetched again after a
+day. gridMET replaces provisional days after some two months, and mostly tells how far it is with that."""
 
 FILES: dict[str, tuple[str, str]] = {
     "tmin": ("tmmn", "air_temperature"),
@@ -170,7 +169,7 @@ def _decode(body: bytes, name: str, first: date, last: date) -> _Part:
     try:
         with xr.open_dataset(io.BytesIO(body), engine="scipy" if body.startswith(b"CDF") else "h5netcdf") as opened:
             array = opened[variable].load()
-            permanent = int(opened.attrs.get("last_permanent_slice", LAST_SLICE))
+            last_permanent = opened.attrs.get("last_permanent_slice")
         time_name = "day" if "day" in array.dims else "time"
         array = array.transpose(time_name, "lat", "lon").sortby(["lat", "lon"])
         stored, units = array.values.astype(np.float64), str(array.attrs["units"])
@@ -184,8 +183,11 @@ def _decode(body: bytes, name: str, first: date, last: date) -> _Part:
     values = convert(stored, units, WEATHER_BY_NAME[name].units, f"gridMET, {variable}")
     if name == "wind":
         values = values * WIND_10M_TO_2M
-    slices = (dates - dates.astype("datetime64[Y]")).astype(int) + 1
-    return _Part(dates.astype(np.int64), y, x, values.astype(np.float32), slices > permanent)
+    if last_permanent is None:
+        provisional = dates > np.datetime64(date.today() - timedelta(days=SETTLED_DAYS))
+    else:  # slices of the year's file are counted from 1
+        provisional = (dates - dates.astype("datetime64[Y]")).astype(int) + 1 > int(last_permanent)
+    return _Part(dates.astype(np.int64), y, x, values.astype(np.float32), provisional)
 
 
 def _by_year(first: date, last: date) -> list[tuple[date, date]]:

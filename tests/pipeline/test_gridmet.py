@@ -146,6 +146,13 @@ def test_days_after_the_last_permanent_slice_are_provisional(fetch: Fetch) -> No
     assert set(np.unique(flag)) == {WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL}
 
 
+def test_where_the_file_does_not_tell_young_days_are_provisional(fetch: Fetch) -> None:
+    today = date.today()
+    fetch.server.weather.until = today
+    flag = fetch(first=today - timedelta(100), last=today - timedelta(80))["flag"]
+    assert flag.values.tolist() == [WeatherFlag.OBSERVED] * 11 + [WeatherFlag.PROVISIONAL] * 10
+
+
 def test_young_files_are_fetched_again_after_a_day(fetch: Fetch) -> None:
     today = date.today()
     if today.timetuple().tm_yday < 5:
