@@ -44,6 +44,8 @@ def meteostat_client(cache: Path, patience: Patience) -> Iterator[ModuleType]:
         "stations_db_file": str(database),
         "cache_autoclean": False,
         "block_large_requests": False,
+        # Where a station did not report, its file may hold a forecast.
+        "include_model_data": False,
     }
     before, timeout = {key: getattr(config, key) for key in ours}, socket.getdefaulttimeout()
     endpoint = daily.ENDPOINT

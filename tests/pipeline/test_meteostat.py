@@ -198,6 +198,19 @@ def test_gaps_of_a_station_are_bridged_by_the_others(fetch: Fetch) -> None:
     assert (holed["tmin"] <= holed["tmax"]).all()
 
 
+def test_a_forecast_is_no_measurement(few: Fetch) -> None:
+    """meteostat fills the days that a station did not report from weather models."""
+    measured, first = few(), few.server.weather.stations[0]
+    days = frozenset({FIRST, FIRST + timedelta(1)})
+    others = [replace(station, forecast=frozenset({FIRST})) for station in few.server.weather.stations[1:]]
+    found = Fetch(few.server, few.cache / "other").of(replace(first, forecast=days), *others)()
+    assert np.isnan(found["tmin"][0]).all()
+    assert float(abs(found["tmin"][1:] - measured["tmin"][1:]).max()) < 0.5
+    with pytest.raises(InputError, match="too few|stations"):
+        whole = frozenset(FIRST + timedelta(number) for number in range(len(DAYS)))
+        Fetch(few.server, few.cache / "third").of(*(replace(one, forecast=whole) for one in others))()
+
+
 def test_a_day_that_nobody_knows_is_left_to_the_recipe(few: Fetch) -> None:
     day = date(2020, 12, 24)
     found = few.of(*(replace(station, missing=frozenset({day})) for station in few.server.weather.stations))()
