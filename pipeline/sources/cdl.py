@@ -85,6 +85,11 @@ class CropScapeLabels:
                 f"labels of {year}: {error}; try again later, or use NASS's national GeoTIFFs from disk"
                 " (labels.source: nass, or archive with legend: cdl)"
             ) from error
+        if TILE % probe.resolution:
+            raise InputError(
+                f"labels of {year}: CropScape has pixels of {probe.resolution:g} m, not of 30 or 10; take labels.source:"
+                " nass (30 m), or leave the year out of labels.years"
+            )
         return Asset(f"cropscape:{year}", national_grid(probe))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:

@@ -165,6 +165,14 @@ def test_a_file_on_another_grid_is_refused(
         source.read(asset, window_at(asset, WEST, NORTH, 5, 5))
 
 
+def test_a_year_of_pixels_that_tiles_do_not_hold_whole(source: CropScapeLabels, server: CropScape) -> None:
+    """2008 and 2009 were first published with pixels of 56 m."""
+    coarse = geotiff(np.ones((80, 80), np.uint8), -1_000, 1_804_000, 56)
+    server.fail("nass_data_cache", lambda request, right: replace(right, body=coarse))
+    with pytest.raises(InputError, match="2009: CropScape has pixels of 56 m.*nass"):
+        source.asset(2009)
+
+
 def test_a_tile_is_fetched_once_for_all_who_ask(source: CropScapeLabels, server: CropScape) -> None:
     asset = source.asset(2021)
     window = window_at(asset, WEST, NORTH, 9, 9)
