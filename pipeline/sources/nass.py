@@ -68,7 +68,8 @@ class NassLabels:
         return Asset(f"nass:{year}", national_grid(corner))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `LabelSource`. The first to read a year fetches it; 0 beyond the borders of the CDL."""
+        """See `LabelSource`. The first to read a year fetches it; 0 beyond the borders of the CDL. Raises ReadError,
+        InputError for a zip of another form or where the disk lacks room."""
         path = self._ensure(int(asset.href.rpartition(":")[2]))
         tile = Asset(str(path), raster_grid(path))
         if not same_crs(tile.grid.crs, CRS) or len(mosaics([tile, Asset(asset.href, asset.grid)])) > 1:
@@ -107,8 +108,7 @@ class NassLabels:
                     raise IncompleteError(f"labels of {year}: {self._url(year)}: {reason}; try again later")
 
     def _ensure(self, year: int) -> Path:
-        """Path of a year's raster, fetched and unpacked if it is not there. Raises ReadError, InputError if the disk
-        lacks room."""
+        """Path of a year's raster, fetched and unpacked if it is not there. Raises as `read`."""
         path = self._path(year)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,13 +165,18 @@ class _BusyError(ReadError):
 
 def _unpack(archive: Path, path: Path) -> None:
     """Unpack the one GeoTIFF of a zip; it takes its name when it is whole and its checksum right. Raises ReadError for
-    a damaged zip, which is removed so that it is fetched anew."""
+    a damaged zip, which is removed so that it is fetched anew, and InputError for a sound one that holds anything else:
+    fetching its 2 GB again would not help."""
     draft = path.with_suffix(".tif.part")
     try:
         with zipfile.ZipFile(archive) as found:
             rasters = [entry for entry in found.infolist() if entry.filename.lower().endswith(".tif")]
             if len(rasters) != 1:
-                raise ReadError(f"{archive} holds {len(rasters)} GeoTIFFs, expected one")
+                raise InputError(
+                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(found.namelist())[:200]}), expected one; NASS"
+                    " packs it in another way now: take labels.source: cropscape, or unpack it yourself and take"
+                    " labels.source: archive with legend: cdl"
+                )
             ensure_space(path, rasters[0].file_size)
             with found.open(rasters[0]) as packed, draft.open("wb") as file:
                 while piece := packed.read(CHUNK):

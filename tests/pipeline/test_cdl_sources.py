@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from mmvsf.pipeline.sources.nass import NassLabels
 from mmvsf.pipeline.sources.protocols import ReadError
 
 from ..servers.archive import ArchiveServer
-from ..servers.base import Fault, corrupt, empty, reset, status, truncated
+from ..servers.base import Fault, Response, corrupt, empty, reset, status, truncated
 from ..servers.cropscape import LEFT as WEST_EDGE
 from ..servers.cropscape import TOP as NORTH_EDGE
 from ..servers.cropscape import CropScape, codes_of
@@ -290,6 +292,17 @@ def test_a_download_that_fails_for_good(nass: NassServer, national: NassLabels) 
     nass.fail("GET", status(503))
     with pytest.raises(ReadError, match="503"):
         national.read(asset, in_national_grid(asset, around(5)))
+
+
+def test_a_zip_of_another_form_is_not_fetched_again(nass: NassServer, national: NassLabels) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("2021_30m_cdls.img", b"imagine")
+    nass.fail("GET", lambda request, right: Response(200, content.getvalue(), "application/zip"))
+    asset = national.asset(2021)
+    with pytest.raises(InputError, match=r"0 GeoTIFFs \(2021_30m_cdls.img\).*cropscape"):
+        national.read(asset, in_national_grid(asset, around(5)))
+    assert [request.method for request in nass.requests].count("GET") == 1
 
 
 @pytest.mark.parametrize("year", [1999, 2030])
