@@ -182,13 +182,20 @@ class Weather(Section):
     path: str | None = None
     """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
     collection: Literal["gridmet", "daymet", "era5-land"] | None = None
-    """Of `earthengine`: the collection."""
+    """Of `earthengine`: the collection, by default era5-land, which covers the world."""
     variables: tuple[str, ...] = WEATHER_NAMES
     """Which variables the cube carries."""
     start: date | None = None
     """First day of weather; by default 1 October before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
     """Gaps of up to this many days are filled from their neighbours and flagged; longer ones are refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_collection(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("source") == "earthengine":
+            return {"collection": "era5-land", **given}
+        return given
 
     @model_validator(mode="after")
     def _options(self) -> Self:

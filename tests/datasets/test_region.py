@@ -142,6 +142,13 @@ def test_a_wrong_line(key: str, value: Any, parts: tuple[str, ...]) -> None:
         assert part in text
 
 
+def test_weather_of_earth_engine_is_that_of_the_world_by_default() -> None:
+    region = parse_region(changed("weather", {"source": "earthengine"}), "my.yaml")
+    assert region.weather.collection == "era5-land"
+    region = parse_region(changed("weather", {"source": "earthengine", "collection": "daymet"}), "my.yaml")
+    assert region.weather.collection == "daymet"
+
+
 def test_every_wrong_line_is_named_at_once() -> None:
     recipe = changed("title", ...)
     recipe["grid"] = {"crs": "EPSG:4326"}
