@@ -36,6 +36,10 @@ PUBLIC_CATALOG = "planetary-computer"
 MASKED = -9999.0
 """Asked of Earth Engine in place of a masked pixel; no elevation and no amount of water."""
 
+NO_SOIL = 2147483648.0
+"""What stands for unknown in gNATSGO's files. They declare it, but as the integer one less, which has no float32 of its
+own; so a copy of them may hold it as if it were a value."""
+
 
 @dataclass(frozen=True)
 class GroundData:
@@ -133,7 +137,7 @@ class EarthEngineGround:
             return ee.Image(image).select([band]).unmask(MASKED, False)
 
         values = fetch_pixels(image, build, 1, asset.grid, window)[band].astype(np.float64)
-        return np.where(values == MASKED, np.nan, values)
+        return np.where((values == MASKED) | (values == NO_SOIL), np.nan, values)
 
     def origin(self, layer: str) -> dict[str, str]:
         """See `StaticSource`."""

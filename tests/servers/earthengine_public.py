@@ -16,6 +16,7 @@ from .earthengine import Band, EarthEngine, Grid, Image, Values, archive_images
 from .ground import (
     CDL_PIXEL,
     NO_CONFIDENCE,
+    NO_SOIL,
     SOIL_CORNER,
     SOIL_PIXEL,
     confidence_of,
@@ -102,7 +103,9 @@ def _soil(grid: Grid, rows: slice, columns: slice) -> Values:
     a, _, c, _, e, f = grid.transform
     x, y = c + a * (np.arange(columns.start, columns.stop) + 0.5), f + e * (np.arange(rows.start, rows.stop) + 0.5)
     values = soil_water_at(x[None], y[:, None]).astype(np.float32)
-    return np.nan_to_num(values), ~np.isnan(values)
+    known = ~np.isnan(values)
+    # Half of the unknown is masked, the other half holds the number that stands for it in the files.
+    return np.where(known, values, np.float32(NO_SOIL)), known | (y[:, None] // 500 % 2 == 0)
 
 
 def _confidence(year: int, rows: slice, columns: slice) -> Values:

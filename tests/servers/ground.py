@@ -23,13 +23,24 @@ DEM, SOIL, CDL = "cop-dem-glo-30", "gnatsgo-rasters", "usda-cdl"
 COLLECTIONS = (DEM, SOIL, CDL)
 LAST_CDL_YEAR = 2021
 NO_SOIL = 2147483648.0
-NO_CONFIDENCE = 255
+NO_CONFIDENCE = 0
+"""As the real items declare."""
 
 DEM_PIXELS = 360
 """A side of a tile of the DEM; the real ones have 3600."""
 DEM_STEP = 1 / 3600
 SOIL_PIXEL, SOIL_PIXELS, SOIL_CORNER = 10, 1024, 5
 """Metres, pixels a side of a tile, and the phase of the lattice in metres."""
+SOIL_CRS = (
+    'PROJCS["USA_Contiguous_Albers_Equal_Area_Conic_USGS_version",GEOGCS["NAD83",DATUM["North_American_Datum_1983",'
+    'SPHEROID["GRS 1980",6378137,298.257222101004,AUTHORITY["EPSG","7019"]],AUTHORITY["EPSG","6269"]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433,AUTHORITY["EPSG","9122"]],AUTHORITY["EPSG","4269"]],'
+    'PROJECTION["Albers_Conic_Equal_Area"],PARAMETER["latitude_of_center",23],PARAMETER["longitude_of_center",-96],'
+    'PARAMETER["standard_parallel_1",29.5],PARAMETER["standard_parallel_2",45.5],PARAMETER["false_easting",0],'
+    'PARAMETER["false_northing",0],UNIT["metre",1,AUTHORITY["EPSG","9001"]],AXIS["Easting",EAST],'
+    'AXIS["Northing",NORTH]]'
+)
+"""The real items have this text and no EPSG code."""
 CDL_PIXEL, CDL_PIXELS = 30, 500
 
 Box = tuple[float, float, float, float]
@@ -50,7 +61,7 @@ def soil_water_at(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[n
 def confidence_of(year: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Percent on whole rows and columns of the country's pixels of 30 m; some of it unknown."""
     row, column = rows[:, None], columns[None]
-    percent = (row * 7 + column * 13 + year) % 101
+    percent = 1 + (row * 7 + column * 13 + year) % 100
     return np.where((row // 4 + column // 5) % 9 == 0, NO_CONFIDENCE, percent).astype(np.uint8)
 
 
@@ -90,9 +101,10 @@ class Ground:
                 )  # fmt: skip
 
     def _soil(self, box: Box, base: str) -> Iterator[dict[str, Any]]:
+        soil = {"datetime": "2020-07-01T00:00:00Z", "proj:epsg": None, "proj:wkt2": SOIL_CRS}
         for row, column, ring in _albers_tiles(box, SOIL_PIXEL * SOIL_PIXELS, SOIL_CORNER, SOIL_CORNER):
             yield _item(
-                f"conus_{column}_{row}", SOIL, ring, {"datetime": "2020-07-01T00:00:00Z", "proj:epsg": 5070},
+                f"conus_{column}_{row}", SOIL, ring, soil,
                 {"aws0_100": f"{base}aws0-100_{row}_{column}.tif"}, _soil_grid(row, column),
             )  # fmt: skip
 
@@ -149,7 +161,7 @@ def _soil_file(row: int, column: int) -> bytes:
     ys = transform[5] - SOIL_PIXEL * (np.arange(SOIL_PIXELS) + 0.5)
     values = soil_water_at(xs[None], ys[:, None])
     filled = np.where(np.isnan(values), NO_SOIL, values).astype(np.float32)
-    return geotiff(filled, transform, "EPSG:5070", NO_SOIL)
+    return geotiff(filled, transform, SOIL_CRS, NO_SOIL)
 
 
 @lru_cache(maxsize=256)
