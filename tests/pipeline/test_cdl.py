@@ -200,6 +200,24 @@ def test_the_labels_of_a_block(source: CropScapeLabels) -> None:
     assert len(np.unique(crop)) > 2 and len(np.unique(purity)) > 5
 
 
+@pytest.mark.parametrize("year", [2021, 2024])
+def test_purity_is_a_share_of_area(source: CropScapeLabels, year: int) -> None:
+    """Pixels of 30 and of 10 m, rotated against the imagery's: the area of each group by 900 points a pixel."""
+    x, y = Transformer.from_crs(5070, 32615, always_xy=True).transform(WEST, NORTH)
+    grid = Grid("EPSG:32615", 30.0, x // 30 * 30, y // 30 * 30, 1, 1, 32, 32, 32, ((0, 0),))
+    groups = grouped(CDL, CDL_GROUPS, {}).stored_codes()
+    (task,) = label_tasks(source, grid, (year,), "majority", "")
+    crop, purity, _ = read_labels(task, grid, source, "majority", source.legend().codes, groups)
+    xs, ys = np.meshgrid(grid.left + np.arange(32 * 30) + 0.5, grid.top - np.arange(32 * 30) - 0.5)
+    table = np.array([groups.get(code, 0) for code in range(256)])
+    fine = table[codes_at(year, *Transformer.from_crs(32615, 5070, always_xy=True).transform(xs, ys))]
+    area = np.stack([(fine == code).reshape(32, 30, 32, 30).mean((1, 3)) for code in range(1, table.max() + 1)])
+    mixed = area.max(0) < 1
+    assert (crop == area.argmax(0) + 1)[~mixed].all() and (crop == area.argmax(0) + 1).mean() > 0.98
+    off = purity[mixed] - 100 * np.take_along_axis(area, crop[None].astype(int) - 1, 0)[0][mixed]
+    assert np.abs(off).mean() < 5.5 and abs(off.mean()) < 1 and np.abs(off).max() < 20
+
+
 def test_tiles_are_whole_files(source: CropScapeLabels) -> None:
     asset = source.asset(2021)
     source.read(asset, window_at(asset, WEST, NORTH, 5, 5))
