@@ -101,6 +101,6 @@ class ConfidentLabelSource(LabelSource, Protocol):
     """Labels whose source says how sure it is of each."""
 
     def confidence(self, year: int) -> Asset | None:
-        """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with
-        anything above 100 where it is not known. None for a year without."""
+        """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with 0
+        or anything above 100 where it is not known. None for a year without."""
         ...

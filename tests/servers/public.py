@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mmvsf.datasets.grid import grid_of
 from mmvsf.datasets.region import load_region
+from mmvsf.pipeline.sources.registry import weather_bounds
 
 from .archive import ArchiveServer
 from .base import wait
@@ -29,7 +30,7 @@ from .cropscape import CropScape
 from .earthengine import EarthEngine, archive_images
 from .earthengine_public import cdl_images, gridmet_images, ground_images
 from .granules import write_granules
-from .weather import WeatherServer
+from .weather import WeatherServer, stations_over
 
 
 @contextmanager
@@ -38,7 +39,8 @@ def public_services(recipe: str, blocks: int, every: int) -> Iterator[dict[str, 
     region, path = load_region(recipe, blocks=blocks)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         root = Path(folder)
-        number = write_granules(root, region, grid_of(region, path, root), every)
+        grid = grid_of(region, path, root)
+        number = write_granules(root, region, grid, every)
         print(f"{number} granules over {blocks} blocks of {region.name}", flush=True)
         years = region.labels.years if region.labels else region.period.years
         images = [
@@ -47,7 +49,9 @@ def public_services(recipe: str, blocks: int, every: int) -> Iterator[dict[str, 
             *cdl_images(range(min(years), max(years) + 1)),
             *ground_images(),
         ]
-        servers = (ArchiveServer(root, access="sas"), WeatherServer(), CropScape(), EarthEngine(images))
+        weather = WeatherServer()
+        weather.weather.stations = stations_over(*weather_bounds(grid))
+        servers = (ArchiveServer(root, access="sas"), weather, CropScape(), EarthEngine(images))
         environment: dict[str, str] = {"NO_GCE_CHECK": "true"}
         for server in servers:
             environment |= stack.enter_context(server).environment()

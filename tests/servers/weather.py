@@ -94,11 +94,21 @@ def station_truth(parameter: str, days: ArrayLike, lat: ArrayLike, elevation: Ar
     }[parameter]()
 
 
-STATIONS = tuple(
-    Station(f"S{row}{column}", 41.4 + 0.4 * row, -94.5 + 0.5 * column, 250.0 + 40 * row + 15 * column)
-    for row in range(4)
-    for column in range(4)
-)
+def stations_over(west: float, south: float, east: float, north: float) -> tuple[Station, ...]:
+    """Four rows of four stations over a rectangle of degrees, from its corners on."""
+    return tuple(
+        Station(
+            f"S{row}{column}",
+            round(south + (north - south) * row / 3, 6),
+            round(west + (east - west) * column / 3, 6),
+            250.0 + 40 * row + 15 * column,
+        )
+        for row in range(4)
+        for column in range(4)
+    )
+
+
+STATIONS = stations_over(-94.5, 41.4, -93.0, 42.6)
 
 
 @dataclass
