@@ -34,8 +34,9 @@ TILE = 61_440
 EXTENT = (-2_600_000, 100_000, 2_500_000, 3_400_000)
 """xmin, ymin, xmax, ymax in metres that the tiles are counted in; a little more than the CDL of any year covers."""
 
-COVERED = (-2_356_095, 276_915, 2_258_235, 3_172_605)
-"""The rectangle that every year covers."""
+COVERED = (-2_356_085, 276_925, 2_258_225, 3_172_595)
+"""The rectangle that every year covers: that of the 10 m of 2024. The years of 30 m begin and end 10 m beyond it, and
+2025 far beyond."""
 
 PROBE = (0, 1_800_000, 3_000, 1_803_000)
 """A piece of Kansas: asking for it tells whether a year is published, and its pixels."""

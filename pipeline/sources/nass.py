@@ -25,11 +25,14 @@ from ..mosaic import Mosaic, mosaics
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
 from ..space import ensure_space
-from .cdl import COVERED, CRS, national_grid
+from .cdl import CRS, national_grid
 from .download import Attempts, locked, seconds_asked, server_folder
 from .endpoints import ENDPOINTS
 from .http import Patience, reason_of, session
 from .protocols import ReadError
+
+CORNER = (-2_356_095.0, 3_172_605.0)
+"""West and north edge of the rasters of 2008 to 2024, in metres; that of 2025 is larger, on the same lattice."""
 
 PIXEL = 30.0
 """Metres. The 10 m rasters that exist from 2024 on are five times as large; CropScape cuts pieces out of those."""
@@ -64,7 +67,7 @@ class NassLabels:
             )
         if not self._path(year).is_file():
             self._ask(year)
-        corner = RasterGrid(CRS, (PIXEL, 0.0, COVERED[0], 0.0, -PIXEL, COVERED[3]), (1, 1))
+        corner = RasterGrid(CRS, (PIXEL, 0.0, CORNER[0], 0.0, -PIXEL, CORNER[1]), (1, 1))
         return Asset(f"nass:{year}", national_grid(corner))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:

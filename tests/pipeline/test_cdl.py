@@ -78,12 +78,15 @@ def test_a_window_over_four_tiles(source: CropScapeLabels, server: CropScape) ->
     assert sum(request.path.endswith("GetCDLFile") for request in server.requests) == 1 + 4
 
 
-def test_beyond_the_borders_nothing_is_known(source: CropScapeLabels) -> None:
-    asset = source.asset(2021)
-    window = window_at(asset, 2_258_235 - 600, 2_000_000, 10, 40)
+@pytest.mark.parametrize(("year", "inside"), [(2021, 20), (2024, 59)])
+def test_beyond_the_borders_nothing_is_known(source: CropScapeLabels, year: int, inside: int) -> None:
+    asset = source.asset(year)
+    window = window_at(asset, 2_258_235 - 600, 2_000_000, 10, 80)
     codes = source.read(asset, window)
     np.testing.assert_array_equal(codes, expected(asset, window))
-    assert codes[:, :20].any() and not codes[:, 20:].any()
+    assert codes[:, :inside].all() and not codes[:, inside:].any()
+    for x, y in ((-2_356_095 + 90, 2_000_000), (0, 3_172_605 - 90), (0, 276_915 + 90)):
+        assert source.read(asset, window_at(asset, x, y, 3, 3)).all()
 
 
 def test_what_is_in_the_cache_is_not_asked_for_again(source: CropScapeLabels, server: CropScape) -> None:

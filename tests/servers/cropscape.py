@@ -32,6 +32,12 @@ def pixel_size(year: int) -> int:
     return 10 if year >= FIRST_FINE_YEAR else 30
 
 
+def edges(year: int) -> tuple[int, int, int, int]:
+    """West, north, east and south edge of a year: the real raster of 10 m lacks a pixel all around."""
+    inset = 10 if pixel_size(year) == 10 else 0
+    return LEFT + inset, TOP - inset, RIGHT - inset, BOTTOM + inset
+
+
 def codes_at(year: int, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.uint8]:
     """The class of every point (metres of EPSG:5070, broadcast against each other): fields of 390 x 270 m, with a
     road along two sides, crops that change by year; 0 outside the country's rectangle."""
@@ -41,7 +47,8 @@ def codes_at(year: int, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDA
     codes = np.where(
         (row % down < 1) | (column % across < 1), np.uint8(121), _crop(year, row // down, column // across)
     )
-    inside = (column >= 0) & (row >= 0) & (xs < RIGHT) & (ys > BOTTOM)
+    left, top, right, bottom = edges(year)
+    inside = (xs > left) & (ys < top) & (xs < right) & (ys > bottom)
     return np.where(inside, codes, np.uint8(0)).astype(np.uint8)
 
 
@@ -87,9 +94,9 @@ class CropScape(StandIn):
             return Response(500, FAULT.format(f"Error: The CDL of {year} is not available.").encode(), "text/xml")
         if (east - west) * (north - south) > MOST_AREA:
             return Response(500, FAULT.format("Error: The area of interest is too large.").encode(), "text/xml")
-        size = pixel_size(year)
-        first, last = (math.floor((x - LEFT) / size) for x in (max(west, LEFT), min(east, RIGHT) - 1e-6))
-        upper, lower = (math.floor((TOP - y) / size) for y in (min(north, TOP) - 1e-6, max(south, BOTTOM) + 1e-6))
+        size, (left, top, right, bottom) = pixel_size(year), edges(year)
+        first, last = (math.floor((x - LEFT) / size) for x in (max(west, left), min(east, right) - 1e-6))
+        upper, lower = (math.floor((TOP - y) / size) for y in (min(north, top) - 1e-6, max(south, bottom) + 1e-6))
         if last < first or lower < upper:
             return Response(500, FAULT.format("Error: The area lies outside the CDL.").encode(), "text/xml")
         codes = codes_of(year, np.arange(upper, lower + 1), np.arange(first, last + 1))
