@@ -88,8 +88,8 @@ class CropScapeLabels:
             ) from error
         if TILE % probe.resolution:
             raise InputError(
-                f"labels of {year}: CropScape has pixels of {probe.resolution:g} m, not of 30 or 10; take labels.source:"
-                " nass (30 m), or leave the year out of labels.years"
+                f"labels of {year}: CropScape has pixels of {probe.resolution:g} m, not of 30 or 10; take"
+                " labels.source: nass (30 m), or leave the year out of labels.years"
             )
         return Asset(f"cropscape:{year}", national_grid(probe))
 

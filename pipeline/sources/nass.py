@@ -168,8 +168,8 @@ class _BusyError(ReadError):
 
 def _unpack(archive: Path, path: Path) -> None:
     """Unpack the one GeoTIFF of a zip; it takes its name when it is whole and its checksum right. Raises ReadError for
-    a damaged zip, which is removed so that it is fetched anew, and InputError for a sound one that holds anything else:
-    fetching its 2 GB again would not help."""
+    a damaged zip, which is removed so that it is fetched anew, and InputError for a sound one of another form: fetching
+    its 2 GB again would not help."""
     draft = path.with_suffix(".tif.part")
     try:
         with zipfile.ZipFile(archive) as found:
@@ -185,7 +185,13 @@ def _unpack(archive: Path, path: Path) -> None:
                 while piece := packed.read(CHUNK):
                     file.write(piece)
         draft.replace(path)
-    except (zipfile.BadZipFile, EOFError, ReadError, ValueError, NotImplementedError, zlib.error) as error:
+    except NotImplementedError as error:  # such as Deflate64, which Windows takes for large files
+        draft.unlink(missing_ok=True)
+        raise InputError(
+            f"{archive} is packed in a way that Python cannot unpack ({one_line(error)}); run"
+            f" `unzip -p {archive} '*.tif' > {path}`, and build again"
+        ) from error
+    except (zipfile.BadZipFile, EOFError, ReadError, ValueError, zlib.error) as error:
         archive.unlink(missing_ok=True)
         draft.unlink(missing_ok=True)
         raise ReadError(f"{archive}: {one_line(error)}") from error

@@ -172,7 +172,7 @@ def test_a_year_of_pixels_that_tiles_do_not_hold_whole(source: CropScapeLabels, 
     """2008 and 2009 were first published with pixels of 56 m."""
     coarse = geotiff(np.ones((80, 80), np.uint8), -1_000, 1_804_000, 56)
     server.fail("nass_data_cache", lambda request, right: replace(right, body=coarse))
-    with pytest.raises(InputError, match="2009: CropScape has pixels of 56 m.*nass"):
+    with pytest.raises(InputError, match=r"2009: CropScape has pixels of 56 m.*nass"):
         source.asset(2009)
 
 

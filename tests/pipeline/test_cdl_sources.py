@@ -294,15 +294,36 @@ def test_a_download_that_fails_for_good(nass: NassServer, national: NassLabels) 
         national.read(asset, in_national_grid(asset, around(5)))
 
 
-def test_a_zip_of_another_form_is_not_fetched_again(nass: NassServer, national: NassLabels) -> None:
+def packed(name: str, method: int = 0) -> bytes:
+    """A zip that says that its one file is packed by a method, whether it is or not."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("2021_30m_cdls.img", b"imagine")
-    nass.fail("GET", lambda request, right: Response(200, content.getvalue(), "application/zip"))
+        archive.writestr(name, b"imagine")
+    local, central = (content.getvalue().index(sign) for sign in (b"PK\3\4", b"PK\1\2"))
+    changed = bytearray(content.getvalue())
+    changed[local + 8], changed[central + 10] = method, method
+    return bytes(changed)
+
+
+DEFLATE64 = 9
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (packed("2021_30m_cdls.img"), r"0 GeoTIFFs \(2021_30m_cdls.img\).*cropscape"),
+        (packed("2021_30m_cdls.tif", DEFLATE64), r"`unzip -p .*2021_30m_cdls.zip.part '\*.tif' > .*2021_30m_cdls.tif`"),
+    ],
+)
+def test_a_zip_of_another_form_is_not_fetched_again(
+    nass: NassServer, national: NassLabels, body: bytes, says: str
+) -> None:
+    nass.fail("GET", lambda request, right: Response(200, body, "application/zip"))
     asset = national.asset(2021)
-    with pytest.raises(InputError, match=r"0 GeoTIFFs \(2021_30m_cdls.img\).*cropscape"):
+    with pytest.raises(InputError, match=says):
         national.read(asset, in_national_grid(asset, around(5)))
     assert [request.method for request in nass.requests].count("GET") == 1
+    assert list(national.cache.rglob("*.zip.part")) and not list(national.cache.rglob("*.tif*"))
 
 
 @pytest.mark.parametrize("year", [1999, 2030])

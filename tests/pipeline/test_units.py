@@ -70,9 +70,13 @@ def test_saturation_pressure_of_fao_56(celsius: float, kilopascal: float) -> Non
 
 
 def test_deficit_of_fao_56() -> None:
-    """Example 3: 15 and 24.5 degrees make a mean of 2.39 kPa; example 5: the actual pressure 1.70 leaves 0.69."""
-    deficit = vapour_pressure_deficit(np.array([15.0]), np.array([24.5]), np.array([1.70]))
-    assert deficit[0] == pytest.approx(0.69, abs=5e-3)
+    """Example 3: 15 and 24.5 degrees make a mean of 2.39 kPa. Example 6: 18 and 25 degrees at 1.70 kPa leave 0.91."""
+    assert vapour_pressure_deficit(np.array([15.0]), np.array([24.5]), np.array([0.0]))[0] == pytest.approx(
+        2.39, abs=5e-3
+    )
+    assert vapour_pressure_deficit(np.array([18.0]), np.array([25.0]), np.array([1.70]))[0] == pytest.approx(
+        0.91, abs=8e-3
+    )
 
 
 def test_deficit_is_never_negative() -> None:
