@@ -32,7 +32,7 @@ from .ledger import Ledger
 from .plan import Plan, ShardTask, make_plan, shard_tasks
 from .provenance import sources_of
 from .sources.meteostat_stations import MeteostatStations
-from .sources.protocols import ReadError, Requirement, WeatherSource
+from .sources.protocols import Requirement, WeatherSource
 from .sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
 from .space import cube_bytes, ensure_space, stored_bytes
 from .static import StaticTask, static_tasks, weather_cells
@@ -60,6 +60,10 @@ SHAPE = (
     "label_confidence",
 )
 """Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
+
+MOST_FAILURES = 10
+"""Blocks in a row whose labels, or layers of the ground, cannot be read: then their source is taken to be out of reach,
+and the others are left to the next run. A spoilt tile of the CDL meets eight blocks of 7.7 km in a row."""
 
 SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
 
@@ -207,13 +211,10 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     # that cannot be had are no reason to leave the imagery undone.
     missing: list[str] = []
     for kind, function, tasks in (("labels", run_label_task, labels), ("static", run_static_task, static)):
-        try:
-            _run_blocks(kind, function, tasks, run, progress, plan.context)
-        except ReadError as error:
-            missing.append(f"{kind}: {error}")
+        missing += _run_blocks(kind, function, tasks, run, progress, plan.context)
     _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
     if missing:
-        raise IncompleteError(f"{'; '.join(missing)}; mend or replace the file and run again")
+        raise IncompleteError(f"{'; '.join(missing)}; mend or replace the file, or run again to retry")
     finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
     finish_splits(plan.cube, plan.region, plan.grid)
     summary = finish_imagery(plan.cube, plan.region, plan.grid, plan.calendar, plan.imagery)
@@ -276,13 +277,22 @@ def _run_blocks(
     run: Executor,
     progress: Progress,
     context: BuildContext,
-) -> None:
-    """Run the label or static tasks of a build. Raises ReadError."""
-    done = 0
+) -> list[str]:
+    """Run the label or static tasks of a build. What could not be read, in words: nothing, or one item."""
+    done = in_a_row = 0
+    failures: list[str] = []
     progress.update(kind, 0, len(tasks), 0)
     for report in run.run(function, tasks, context):
         done += report.units
         progress.update(kind, done, len(tasks), 0)
+        failures += report.failures
+        in_a_row = in_a_row + 1 if report.failures else 0
+        if in_a_row == MOST_FAILURES:
+            break
+    if not failures:
+        return []
+    untried = f"; {len(tasks) - done} were not tried after {in_a_row} failures in a row" if done < len(tasks) else ""
+    return [f"{kind}: {len(failures)} of {len(tasks)} could not be read, for example {failures[0]}{untried}"]
 
 
 def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ from .ledger import Ledger
 from .plan import ShardTask
 from .raster import gdal_environment
 from .read import BlockShard, clear_pixels, read_shard
-from .sources.protocols import ImagerySource, LabelSource, StaticSource
+from .sources.protocols import ImagerySource, LabelSource, ReadError, StaticSource
 from .static import StaticTask, read_static
 
 
@@ -92,14 +92,18 @@ def run_shard_task(task: ShardTask, context: BuildContext) -> TaskReport:
 
 
 def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
-    """Read and write the labels of one block and year. Raises ReadError or InputError."""
+    """Read and write the labels of one block and year; what cannot be read is recorded as failed. Raises InputError."""
     if context.labels is None:
         raise ValueError("a label task needs a label source")
+    name = label_entry_name(task.year, task.block)
     rows, columns = context.grid.block_slices(task.block)
-    with gdal_environment():
-        labels = read_labels(
-            task, context.grid, context.labels, context.label_method, context.label_codes, context.label_groups
-        )
+    try:
+        with gdal_environment():
+            labels = read_labels(
+                task, context.grid, context.labels, context.label_method, context.label_codes, context.label_groups
+            )
+    except ReadError as error:
+        return _failed(context, name, task.digest, f"{error} ({task.year}, block {task.block[0]},{task.block[1]})")
     year = context.label_years.index(task.year)
     names = BlockLabels._fields if context.label_confidence else ("crop", "purity")
     writes = [
@@ -108,26 +112,34 @@ def run_label_task(task: LabelTask, context: BuildContext) -> TaskReport:
     ]
     finish_writes(writes, context.cube)
     known = {str(code): int(count) for code, count in zip(*np.unique(labels.crop, return_counts=True), strict=True)}
-    Ledger.of_cube(context.cube).write(
-        label_entry_name(task.year, task.block), {"digest": task.digest, "counts": known}
-    )
+    Ledger.of_cube(context.cube).write(name, {"digest": task.digest, "counts": known})
     return TaskReport(1, 0, ())
 
 
 def run_static_task(task: StaticTask, context: BuildContext) -> TaskReport:
-    """Read and write the static layers of one block. Raises ReadError."""
+    """Read and write the static layers of one block; what cannot be read is recorded as failed."""
     if context.static is None:
         raise ValueError("a static task needs a source of static layers")
-    with gdal_environment():
-        layers = read_static(task, context.grid, context.static, context.static_layers)
+    name = static_entry_name(task.block)
+    try:
+        with gdal_environment():
+            layers = read_static(task, context.grid, context.static, context.static_layers)
+    except ReadError as error:
+        return _failed(context, name, task.digest, f"{error} (block {task.block[0]},{task.block[1]})")
     place = context.grid.block_slices(task.block)
     writes = [
         open_pixels(context.cube, f"static/{name}", write=True)[place].write(values) for name, values in layers.items()
     ]
     finish_writes(writes, context.cube)
     known = {name: int(np.isfinite(values).sum()) for name, values in layers.items()}
-    Ledger.of_cube(context.cube).write(static_entry_name(task.block), {"digest": task.digest, "known": known})
+    Ledger.of_cube(context.cube).write(name, {"digest": task.digest, "known": known})
     return TaskReport(1, 0, ())
+
+
+def _failed(context: BuildContext, name: str, digest: str, reason: str) -> TaskReport:
+    """Record that a block's labels or layers could not be read; the next run tries again."""
+    Ledger.of_cube(context.cube).write(name, {"digest": digest, "failures": [reason]})
+    return TaskReport(1, 0, (reason,))
 
 
 def summarise(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:

@@ -40,8 +40,8 @@ PIXEL = 30.0
 CHUNK = 2**20
 """Bytes written at a time."""
 
-PATIENCE = Patience(attempts=20, deadline=4 * 3600.0)
-"""What was fetched before a failure stays, so many attempts cost little."""
+PATIENCE = Patience(attempts=8, deadline=4 * 3600.0)
+"""Attempts without a byte of progress: what was fetched before a failure stays."""
 
 
 @dataclass(frozen=True)
@@ -124,18 +124,21 @@ class NassLabels:
         part = path.with_suffix(".zip.part")
         attempts = Attempts(self.patience)
         while True:
+            have = _size(part)
             try:
                 self._continue(self._url(year), part)
                 _unpack(part, path)
                 part.unlink()
                 return
             except ReadError as error:
+                if _size(part) > have:
+                    attempts = Attempts(self.patience)
                 if not attempts.again(getattr(error, "asked", 0.0)):
                     raise
 
     def _continue(self, url: str, part: Path) -> None:
         """Fetch what is missing of a file. Raises ReadError; what came until then stays."""
-        have = part.stat().st_size if part.is_file() else 0
+        have = _size(part)
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         timeout = (self.patience.connect, self.patience.request)
         try:
@@ -155,6 +158,10 @@ class NassLabels:
             raise ReadError(f"{url}: {reason_of(error)}") from error
         if got < wanted:
             raise ReadError(f"{url}: the connection broke off")
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
 
 
 class _BusyError(ReadError):

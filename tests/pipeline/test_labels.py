@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from pyproj import Transformer
 from rasterio import warp
 
 from mmvsf.datasets.crops import CDL, CDL_GROUPS
+from mmvsf.datasets.cube import digest
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.legend import grouped, read_legend
-from mmvsf.pipeline.labels import label_tasks, read_labels
+from mmvsf.pipeline.labels import BlockLabels, LabelTask, label_tasks, read_labels
 from mmvsf.pipeline.sources.archive import ArchiveLabels
+from mmvsf.pipeline.sources.protocols import ReadError
 
 from .conftest import Outcome, build_tiny
 from .tiny_archive import COLUMNS, LEFT, PIXEL, ROWS, TOP, TinyArchive, label_rasters, write_raster
@@ -141,6 +144,38 @@ def test_labels_that_cannot_be_read(tiny: TinyArchive, dataset: Build) -> None:
     assert outcome.code == 1 and str(path) in outcome.error
     path.write_bytes(whole)
     assert dataset(tiny).code == 0
+
+
+def test_a_block_that_cannot_be_read_leaves_the_others(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def read(task: LabelTask, *rest: Any) -> BlockLabels:
+        asked.append((task.year, task.block))
+        if asked[-1] == (2020, (0, 1)) and len(asked) < 13:
+            raise ReadError("a tile is spoilt")
+        return read_labels(task, *rest)
+
+    monkeypatch.setattr("mmvsf.pipeline.tasks.read_labels", read)
+    outcome = dataset(tiny)
+    assert outcome.code == 1 and len(asked) == 12
+    assert "labels: 1 of 12 could not be read, for example a tile is spoilt (2020, block 0,1)" in outcome.error
+    assert dataset(tiny).code == 0 and asked[12:] == [(2020, (0, 1))]
+    assert digest(tiny.cube) == digest(built.cube)
+
+
+def test_a_source_out_of_reach_is_not_asked_for_every_block(
+    tiny: TinyArchive, dataset: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(task: LabelTask, *rest: Any) -> BlockLabels:
+        raise ReadError("no answer in time")
+
+    monkeypatch.setattr("mmvsf.pipeline.tasks.read_labels", read)
+    monkeypatch.setattr("mmvsf.pipeline.build.MOST_FAILURES", 3)
+    outcome = dataset(tiny)
+    assert outcome.code == 1 and "3 of 12 could not be read, for example no answer in time" in outcome.error
+    assert "; 9 were not tried after 3 failures in a row" in outcome.error
 
 
 def test_a_year_without_a_raster(tiny: TinyArchive, dataset: Build) -> None:
