@@ -264,11 +264,13 @@ def test_beyond_the_raster_nothing_is_known(national: NassLabels) -> None:
     assert not codes[:50].any() and not codes[:, -50:].any()
 
 
+@pytest.mark.parametrize("times", [1, 6])
 def test_a_download_goes_on_where_it_broke_off(
-    nass: NassServer, national: NassLabels, monkeypatch: pytest.MonkeyPatch
+    nass: NassServer, national: NassLabels, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    monkeypatch.setattr("mmvsf.pipeline.sources.nass.CHUNK", 1024)
-    nass.fail("GET", truncated(), times=1)
+    """However often, as long as it comes on: only four attempts without a byte are too many."""
+    monkeypatch.setattr("mmvsf.pipeline.sources.nass.CHUNK", 64)
+    nass.fail("GET", truncated(), times=times)
     asset, window = national.asset(2021), around(20)
     np.testing.assert_array_equal(
         national.read(asset, in_national_grid(asset, window)), codes_of(2021, *pixels(window))
