@@ -23,6 +23,7 @@ from mmvsf.datasets.cube import digest
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.legend import grouped, read_legend
 from mmvsf.pipeline.labels import BlockLabels, LabelTask, label_tasks, read_labels
+from mmvsf.pipeline.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.archive import ArchiveLabels
 from mmvsf.pipeline.sources.protocols import ReadError
 
@@ -90,6 +91,23 @@ def test_nearest_to_the_centre(tiny: TinyArchive) -> None:
     share = (points == crop[..., None]).sum(-1) * 4
     np.testing.assert_array_equal(stored(tiny, "purity", 2020), np.where(crop > 0, share, 0))
     assert share[crop > 0].min() < 50
+
+
+@pytest.mark.parametrize(("codes", "crop", "purity"), [((9, 3, 7), 3, 48), ((9, 0, 7), 0, 0)])
+def test_of_equals_the_smaller_code_counts(codes: tuple[int, int, int], crop: int, purity: int) -> None:
+    """12, 12 and 1 of a pixel's 25 points, each in a pixel of 6 m of its own, in any order."""
+    cells = np.stack([np.random.default_rng(n).permutation(np.repeat(codes, (12, 12, 1))) for n in range(256)])
+    raster = cells.reshape(16, 16, 5, 5).swapaxes(1, 2).reshape(80, 80)
+
+    class Source:
+        def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+            return raster[window]
+
+    grid = Grid("EPSG:32615", 30.0, LEFT, TOP, 1, 1, 16, 16, 16, ((0, 0),))
+    asset = Asset("here", RasterGrid("EPSG:32615", (6.0, 0.0, LEFT, 0.0, -6.0, TOP), (80, 80)))
+    task = LabelTask(2020, (0, 0), asset, "")
+    found = read_labels(task, grid, Source(), "majority", (3, 7, 9), {3: 3, 7: 7, 9: 9})
+    assert (found.crop == crop).all() and (found.purity == purity).all()
 
 
 def test_labels_on_the_own_grid_are_copied(built: TinyArchive) -> None:
