@@ -7,7 +7,7 @@ build to come. Described in Han et al. (2012), doi:10.1016/j.compag.2012.03.005;
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,6 +40,9 @@ COVERED = (-2_356_085, 276_925, 2_258_225, 3_172_595)
 
 PROBE = (0, 1_800_000, 3_000, 1_803_000)
 """A piece of Kansas: asking for it tells whether a year is published, and its pixels."""
+
+PROBE_ATTEMPTS = 3
+"""It comes before all work, so a service that is out of reach is said soon."""
 
 MOST_REFUSALS = 2
 """A refusal is believed the second time: an overloaded service refuses too."""
@@ -83,8 +86,8 @@ class CropScapeLabels:
             ) from error
         except ReadError as error:
             raise IncompleteError(
-                f"labels of {year}: {error}; try again later, or use NASS's national GeoTIFFs from disk"
-                " (labels.source: nass, or archive with legend: cdl)"
+                f"labels of {year}: {error}; try again later, or take NASS's national GeoTIFFs (labels.source: nass),"
+                " or files on disk (labels.source: archive with legend: cdl)"
             ) from error
         if TILE % probe.resolution:
             raise InputError(
@@ -125,11 +128,13 @@ class CropScapeLabels:
         return path
 
     def _fetch(self, year: int, bounds: Bounds, path: Path, grid: RasterGrid | None) -> None:
-        """Fetch a tile; it takes its name only once it was read to its end. What fails is tried again."""
+        """Fetch a tile, or the probe (without grid); it takes its name only once it was read to its end. What fails is
+        tried again."""
         part = path.with_suffix(".part")
         west, south, east, north = bounds
         wide = f"{west - MARGIN:.0f},{south - MARGIN:.0f},{east + MARGIN:.0f},{north + MARGIN:.0f}"
-        attempts = Attempts(self.patience)
+        most = self.patience.attempts if grid is not None else min(PROBE_ATTEMPTS, self.patience.attempts)
+        attempts = Attempts(replace(self.patience, attempts=most))
         with session(self.patience, retry=False) as client:
             while True:
                 try:

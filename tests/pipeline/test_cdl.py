@@ -149,8 +149,9 @@ def test_a_year_that_is_not_there(source: CropScapeLabels, year: int) -> None:
 
 def test_a_service_that_does_not_answer(source: CropScapeLabels, server: CropScape) -> None:
     server.fail(".", status(503))
-    with pytest.raises(IncompleteError, match="from disk"):
-        source.asset(2021)
+    with pytest.raises(IncompleteError, match=r"503; try again later, or take .*nass.*archive"):
+        replace(source, patience=replace(QUICK, attempts=20)).asset(2021)
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize(
