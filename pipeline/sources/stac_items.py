@@ -100,8 +100,7 @@ def asset_of(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], f
         raise InputError(f"{where}: has no href")
     href = _href(str(asset["href"]), folder)
     merged = {**properties, **asset}
-    code = merged.get("proj:code") or (f"EPSG:{merged['proj:epsg']}" if merged.get("proj:epsg") else None)
-    code = code or merged.get("proj:wkt2")
+    code = _crs(str(item["id"]), merged)
     transform, shape = merged.get("proj:transform"), merged.get("proj:shape")
     if not (code and transform and shape):
         if find_grid is not None:
@@ -112,7 +111,7 @@ def asset_of(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], f
         )
     try:
         a, b, c, d, e, f = (float(value) for value in transform[:6])
-        grid = RasterGrid(str(code), (a, b, c, d, e, f), (int(shape[0]), int(shape[1])))
+        grid = RasterGrid(code, (a, b, c, d, e, f), (int(shape[0]), int(shape[1])))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{where}: proj:transform takes six numbers and proj:shape two, found {transform} and {shape}"
@@ -122,6 +121,18 @@ def asset_of(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], f
     if not is_crs(grid.crs):
         raise InputError(f"{where}: proj:code {code} is no known CRS")
     return Asset(href, grid)
+
+
+def _crs(identity: str, described: dict[str, Any]) -> str:
+    """The CRS that an item or its asset says: a code, of a number or a text, or WKT; empty if it says none.
+
+    Every HLS granule is in the northern form of its UTM zone, with negative northings south of the equator. Many items
+    written before 23 May 2022 say the southern form, also for tiles of the north (github.com/NASA-IMPACT/hls-cmr_stac,
+    pull request 10; github.com/microsoft/PlanetaryComputer, issue 486); no pixel would be found there.
+    """
+    code = str(described.get("proj:code") or described.get("proj:epsg") or described.get("proj:wkt2") or "")
+    code = f"EPSG:{code}" if code.isdigit() else code
+    return re.sub(r"^EPSG:327(?=\d\d$)", "EPSG:326", code) if granule_time(identity) else code
 
 
 def _href(href: str, folder: Path | None) -> str:
