@@ -11,7 +11,7 @@ import requests
 
 from mmvsf.datasets.errors import IncompleteError, InputError
 
-from .http import Patience, json_of, keep_secret, reason_of, session
+from .http import BUSY, Patience, fetch_json, keep_secret, reason_of
 from .protocols import Requirement
 
 KEPT = timedelta(hours=12)
@@ -98,18 +98,15 @@ class Earthdata:
             raise InputError(f"LP DAAC's files need an Earthdata token: {self._how()}")
         keep_secret(entry[1])
         try:
-            with session(self.patience) as ask:
-                answer = ask.post(
-                    f"{self.login.rstrip('/')}/api/users/find_or_create_token",
-                    auth=entry,
-                    timeout=(self.patience.connect, self.patience.request),
-                )
-            if answer.status_code != 200:
+            status, content = fetch_json("POST", f"{self.login}/api/users/find_or_create_token", entry, self.patience)
+            if status in BUSY:
+                raise IncompleteError(f"{host} gives no token (HTTP {status}); run again later, or set EARTHDATA_TOKEN")
+            if status != 200:
                 raise InputError(
-                    f"{host} refuses the name and password in ~/.netrc (HTTP {answer.status_code}); mend the entry"
+                    f"{host} refuses the name and password in ~/.netrc (HTTP {status}); mend the entry"
                     " or set EARTHDATA_TOKEN"
                 )
-            return keep_secret(str(json_of(answer)["access_token"]))
+            return keep_secret(str(content["access_token"]))
         except requests.RequestException as error:
             raise IncompleteError(f"{host} gives no token: {reason_of(error)}") from None
         except (ValueError, KeyError) as error:

@@ -4,19 +4,29 @@ Every source that asks a server takes its waits, retries and timeouts from a `Pa
 and passes whatever it prints through `redact`.
 """
 
+import itertools
 import logging
 import random
 import re
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3 import Retry
 
 BUSY = (429, 500, 502, 503, 504)
 """Statuses that waiting may cure."""
+
+CUT_OFF = (ChunkedEncodingError, ContentDecodingError)
+"""What requests raises for an answer that breaks off in its body, which urllib3 does not ask for again."""
+
+REST_SECONDS = 60.0
+"""How long something that failed all attempts is asked for only once, or not at all: a day is read again for each of
+its blocks, and a dead host must not cost hours."""
 
 USER_AGENT = "mmvsf"
 
@@ -110,9 +120,10 @@ def guard_logs() -> None:
 
 
 def redact(text: str) -> str:
-    """The text without known secrets, bearer tokens and the queries of URLs."""
+    """The text without known secrets, bearer tokens, and the users, passwords and queries of URLs."""
     for secret in list(_secrets):
         text = text.replace(secret, "…")
+    text = re.sub(r"://[^\s/?#@'\"<>]*@", "://…@", text)
     text = re.sub(r"\?[^\s'\"<>]*[^\s'\"<>.,:;)]", "?…", text)
     return re.sub(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", r"\1 …", text)
 
@@ -142,8 +153,27 @@ def reason_of(error: BaseException) -> str:
     return " ".join(redact(text).split())[:200] or type(error).__name__
 
 
-def json_of(response: requests.Response) -> dict[str, Any]:
-    """The JSON object of an answer. Raises ValueError if it holds anything else."""
+def fetch_json(
+    method: str, url: str, auth: requests.auth.AuthBase | tuple[str, str], patience: Patience
+) -> tuple[int, dict[str, Any]]:
+    """(status, JSON object) of an answer; the object is empty for any status but 200.
+
+    A refusal for a time is waited out, and what breaks off or is no JSON object is asked for again. Raises
+    RequestException or ValueError after all attempts.
+    """
+    with session(patience) as asking:
+        for failures in itertools.count(1):
+            try:
+                answer = asking.request(method, url, auth=auth, timeout=(patience.connect, patience.request))
+                return answer.status_code, _json_of(answer) if answer.status_code == 200 else {}
+            except (*CUT_OFF, ValueError):
+                if failures >= patience.attempts:
+                    raise
+            time.sleep(patience.wait(failures))
+    raise AssertionError("unreachable")
+
+
+def _json_of(response: requests.Response) -> dict[str, Any]:
     content = response.json()
     if not isinstance(content, dict):
         raise ValueError("it is no JSON object")

@@ -25,7 +25,8 @@ from mmvsf.datasets.errors import MmvsfError, one_line
 
 from ..raster import raster_grid, read_measured, read_raster
 from ..scene import Asset, RasterGrid
-from .http import BUSY, USER_AGENT, Bearer, Patience, guard_logs, keep_secret, reason_of, redact, session
+from .download import seconds_asked
+from .http import BUSY, REST_SECONDS, USER_AGENT, Bearer, Patience, guard_logs, keep_secret, reason_of, redact, session
 from .protocols import ReadError
 from .signing import Access
 
@@ -38,12 +39,10 @@ READS_AT_ONCE = 8
 """Files that one process reads at the same time, whatever the number of its threads."""
 
 MAX_RENEWALS = 2
-REST_SECONDS = 60.0
-"""How long a file that failed all attempts, and a host that did not answer, are asked only once a read: a day is read
-again for each of its blocks, and a dead host must not cost hours."""
 
 _slots = threading.BoundedSemaphore(READS_AT_ONCE)
 _resting: dict[str, float] = {}
+"""file or host -> when it failed all attempts; it then gets one a read for REST_SECONDS"""
 _serial = itertools.count()
 
 
@@ -137,11 +136,10 @@ class RemoteReader:
                     return Answer(401, "the server shows a page to log in")
                 if answer.status_code < 300 and not next(answer.iter_content(1), b""):
                     return Answer(answer.status_code, "the file is empty")
-                asked = answer.headers.get("Retry-After", "")
                 return Answer(
                     answer.status_code,
                     f"HTTP {answer.status_code} {answer.reason}",
-                    float(asked or 0) if asked.isdigit() else 0.0,
+                    seconds_asked(answer.headers.get("Retry-After")),
                 )
         except requests.RequestException as error:
             return Answer(None, reason_of(error))

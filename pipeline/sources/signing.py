@@ -5,8 +5,10 @@ cubes hold plain addresses. A token goes to the hosts it was made for and to no 
 """
 
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -14,7 +16,7 @@ import requests
 
 from mmvsf.datasets.errors import IncompleteError
 
-from .http import Bearer, Patience, json_of, keep_secret, reason_of, session
+from .http import REST_SECONDS, Bearer, Patience, fetch_json, keep_secret, reason_of
 from .protocols import Requirement
 
 NEAR_EXPIRY = timedelta(minutes=2)
@@ -24,6 +26,8 @@ BLOB_HOSTS = ".blob.core.windows.net"
 
 _tokens: dict[tuple[str, str, str], tuple[str, datetime]] = {}
 """(endpoint, account, container) -> (token, when it expires), of this process"""
+_refusals: dict[tuple[str, str, str], tuple[str, float]] = {}
+"""the same -> (why there was no token, when that was)"""
 _lock = threading.Lock()
 
 
@@ -103,7 +107,7 @@ class SasSigned:
             return href
         with _lock:
             kept = _tokens.get((self.endpoint, *container))
-            token = kept[0] if kept and kept[1] - datetime.now(UTC) > NEAR_EXPIRY else self._fetch(container)
+            token = kept[0] if kept and kept[1] - datetime.now(UTC) > NEAR_EXPIRY else self._new(container)
         return f"{href}{'&' if '?' in href else '?'}{token}"
 
     def token(self, href: str) -> str | None:
@@ -132,15 +136,25 @@ class SasSigned:
             return path[0], path[1]
         return None
 
+    def _new(self, container: tuple[str, str]) -> str:
+        """A fresh token. What was refused after all attempts is not asked for again at once."""
+        key = (self.endpoint, *container)
+        reason, when = _refusals.get(key, ("", -inf))
+        if time.monotonic() - when < REST_SECONDS:
+            raise IncompleteError(reason)
+        try:
+            return self._fetch(container)
+        except IncompleteError as error:
+            _refusals[key] = str(error), time.monotonic()
+            raise
+
     def _fetch(self, container: tuple[str, str]) -> str:
         account, name = container
         where = f"{self.endpoint.rstrip('/')}/{account}/{name}"
         try:
-            with session(self.patience) as ask:
-                answer = ask.get(where, timeout=(self.patience.connect, self.patience.request), auth=Bearer(None))
-            if answer.status_code != 200:
-                raise IncompleteError(f"{where} gives no signature (HTTP {answer.status_code}); try again later")
-            content = json_of(answer)
+            status, content = fetch_json("GET", where, Bearer(None), self.patience)
+            if status != 200:
+                raise IncompleteError(f"{where} gives no signature (HTTP {status}); try again later")
             token, expiry = str(content["token"]), datetime.fromisoformat(str(content["msft:expiry"]))
         except requests.RequestException as error:
             raise IncompleteError(f"{where} gives no signature: {reason_of(error)}") from None

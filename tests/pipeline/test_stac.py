@@ -63,6 +63,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(registry, "PATIENCE", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
+    monkeypatch.setattr(signing, "_refusals", {})
     monkeypatch.setattr(earthdata, "_tokens", {})
     monkeypatch.delenv("EARTHDATA_TOKEN", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -127,11 +128,25 @@ def test_the_same_cube_as_from_the_folder(
 def test_worker_processes_sign_for_themselves(
     tiny: TinyArchive, built: TinyArchive, mmvsf: Command, serve: Serve
 ) -> None:
+    """And keep going each for itself: with faults, and a signature that ends in the middle."""
     server = serve("sas")
+    for number, fault in enumerate((status(429), status(503), reset(), truncated(), corrupt(2000), empty())):
+        server.fail("GET .*tif", fault, times=2, after=5 * number)
+    server.fail("B04", ended(server), times=1, after=3)
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 2)
     assert outcome.code == 0, outcome.err
     assert_same_images(tiny, built)
     assert sum(request.path.startswith("/sas/") for request in server.requests) >= 2
+
+
+def ended(server: ArchiveServer) -> Fault:
+    """A refusal, and the end of all signatures that were handed out."""
+
+    def fault(request: Request, right: Response) -> Response:
+        server.doors.expire()
+        return status(403)(request, right)
+
+    return fault
 
 
 TRANSIENT: dict[str, Fault] = {
@@ -205,12 +220,7 @@ def test_a_signature_that_ends_in_the_middle(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
     server = serve("sas")
-
-    def end(request: Request, right: Response) -> Response:
-        server.doors.expire()
-        return status(403)(request, right)
-
-    server.fail("B04", end, times=3, after=2)
+    server.fail("B04", ended(server), times=3, after=2)
     assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
     assert len(server.doors.issued) >= 2
@@ -239,36 +249,123 @@ def test_the_wait_that_a_server_asks_for_is_kept(serve: Serve, tiny: TinyArchive
     assert max(np.diff(times)) >= 1
 
 
-@pytest.mark.parametrize("kind", ["429 with Retry-After", "503", "reset"])
-def test_a_search_that_fails_at_first(
-    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str
+@pytest.mark.parametrize("kind", [kind for kind in TRANSIENT if "403" not in kind])
+def test_a_search_or_a_signature_that_fails_at_first(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve("open")
-    server.fail("/search", TRANSIENT[kind], times=1)
-    server.fail("GET /stac$", TRANSIENT[kind], times=1)
+    if kind == "hang":
+        monkeypatch.setattr(registry, "PATIENCE", replace(QUICK, request=0.4))
+    server = serve("sas")
+    for pattern in ("/search", "GET /stac$", "/collections/hls2-l30", "GET /sas/"):
+        server.fail(pattern, TRANSIENT[kind], times=1)
+    outcome = dataset(tiny)
+    assert outcome.code == 0, outcome.err
+    assert_same_images(tiny, built)
+
+
+@pytest.mark.parametrize("fault", [status(503), truncated(), empty()], ids=["503", "truncated", "empty"])
+def test_signatures_that_are_not_to_be_had_any_more(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service that signs fails in the middle of a build: what it would have signed is failed, and not waited for
+    again and again; the next run has all."""
+    server = serve("sas")
+    server.doors.lifetime = timedelta(minutes=1)  # so near its end that each read asks for another
+    server.fail("GET /sas/", fault, after=30)
+    outcome = dataset(tiny)
+    assert outcome.code == 1 and "gives no signature" in outcome.error and "rest is done" in outcome.error
+    assert sum(request.path.startswith("/sas/") for request in server.requests) <= 30 + QUICK.attempts
+    server.mend()
+    monkeypatch.setattr(signing, "_refusals", {})  # as in a new process
     assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
 
 
-def test_every_page_is_read(tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve) -> None:
-    server = serve("open")
+@pytest.mark.parametrize("access", ["open", "sas", "earthdata"])
+def test_every_page_is_read(tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, access: str) -> None:
+    server = serve(access)
+    if access == "earthdata":
+        log_in(server)
     server.page = 3
     assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
     assert sum(request.path == "/stac/search" for request in server.requests) >= 4
 
 
-def test_a_page_that_is_short_is_not_taken_for_all(tiny: TinyArchive, dataset: Build, serve: Serve) -> None:
-    server = serve("open")
+def spoilt(change: Callable[[dict[str, Any]], object]) -> Fault:
+    """The answer with its content changed."""
 
-    def lose_one(request: Request, right: Response) -> Response:
+    def fault(request: Request, right: Response) -> Response:
         content = json.loads(right.body)
-        content["features"] = content["features"][:-1]
+        change(content)
         return Response.of_json(content)
 
-    server.fail("/search", lose_one, times=1)
+    return fault
+
+
+def lose_one(content: dict[str, Any]) -> None:
+    content["features"].pop()
+
+
+def lose_all(content: dict[str, Any]) -> None:
+    """CMR's answer where what stands behind it failed."""
+    content |= {"features": [], "links": []}
+    if "context" in content:
+        content["context"]["matched"] = 0
+
+
+@pytest.mark.parametrize("access", ["open", "earthdata"])
+@pytest.mark.parametrize("change", [lose_one, lose_all])
+def test_a_page_that_is_short_is_not_taken_for_all(
+    tiny: TinyArchive, dataset: Build, serve: Serve, access: str, change: Callable[[dict[str, Any]], None]
+) -> None:
+    server = serve(access)
+    if access == "earthdata":
+        log_in(server)
+    server.page = 3
+    server.fail("/search", spoilt(change), times=1, after=2)
     outcome = dataset(tiny)
     assert outcome.code == 1 and "announced" in outcome.error and not tiny.cube.exists()
+
+
+def test_a_search_that_finds_nothing_is_made_twice(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
+) -> None:
+    server = serve("earthdata")
+    log_in(server)
+    server.fail("/search", spoilt(lose_all), times=1)
+    assert dataset(tiny).code == 0
+    assert_same_images(tiny, built)
+
+
+def test_a_page_that_comes_again_and_again(tiny: TinyArchive, dataset: Build, serve: Serve) -> None:
+    server = serve("sas")
+    server.page = 3
+    first = json.dumps({"collections": ["hls2-l30", "hls2-s30"], "limit": 200}).encode()
+    server.fail("/search", lambda request, right: server.answer(replace(request, method="POST", body=first)))
+    outcome = dataset(tiny)
+    assert outcome.code == 1 and "one page of its items again and again" in outcome.error
+
+
+def test_items_as_the_planetary_computer_has_them(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
+) -> None:
+    """Made by NASA's hls-cmr_stac, early in 2022 with the southern form of the UTM zone for tiles of the north, too;
+    their time is that of the first observation, not that of the name."""
+    server = serve("sas")
+    for number, item in enumerate(server.items):
+        properties = item["properties"]
+        item["geometry"] = {"type": "MultiPolygon", "coordinates": [item["geometry"]["coordinates"]]}
+        code = properties.pop("proj:epsg", None) or properties.pop("proj:code")
+        south = int(str(code).removeprefix("EPSG:")) + 100
+        properties |= [{"proj:code": south}, {"proj:code": f"EPSG:{south}"}, {"proj:epsg": south}][number % 3]
+        properties["datetime"] = properties["datetime"].replace(":00Z", ":13.456000Z")
+        for holder in (properties, *item["assets"].values()):
+            if "proj:transform" in holder:
+                holder["proj:transform"] = [*holder["proj:transform"][:6], 0, 0, 1]
+    outcome = dataset(tiny)
+    assert outcome.code == 0, outcome.err
+    assert_same_images(tiny, built)
 
 
 @pytest.mark.parametrize("access", ["sas", "earthdata"])

@@ -3,8 +3,12 @@
     python -m tests.servers.archive --root data/archive/sandbox --port 8000 --access sas
 
 serves a folder that holds items.json (a STAC ItemCollection with relative hrefs), as one of the three kinds of
-public archive does: `open` to anyone, with signatures (`sas`, as the Planetary Computer), or to whoever has an
-account (`earthdata`, as LP DAAC). The standard library is enough.
+public archive does: `open` to anyone (as Earth Search), with signatures (`sas`, as the Planetary Computer), or to
+whoever has an account (`earthdata`, as LP DAAC). The standard library is enough.
+
+Each kind pages as the service that it stands for: the Planetary Computer and Earth Search by a body to POST; CMR by an
+address to GET, whatever the method was, with at most 100 items. Earth Search announces the number of items as
+`numberMatched`, CMR as `context.matched`, the Planetary Computer not at all.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ CONFORMS_TO = [
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
 ]
-LARGEST_PAGE = 250
+LARGEST_PAGE = {"open": 250, "sas": 1000, "earthdata": 100}
 ACCOUNT, CONTAINER = "account", "container"
 FILES = f"/{ACCOUNT}/{CONTAINER}/"
 GROUND_FILES = f"{FILES}ground/"
@@ -88,7 +92,7 @@ class ArchiveServer(StandIn):
         super().__init__(port)
         self.ground = Ground() if ground else None
         self.root, self.doors = root, Doors(access)
-        self.page = LARGEST_PAGE
+        self.page = LARGEST_PAGE[access]
         content = json.loads((root / "items.json").read_text(encoding="utf-8"))
         self.items = [self._public(item, collections or {}, bare) for item in content["features"]]
 
@@ -207,17 +211,19 @@ class ArchiveServer(StandIn):
         page = found[start : start + size]
         links: list[dict[str, Any]] = [{"rel": "root", "href": self.stac_url, "type": "application/json"}]
         if start + size < len(found):
-            token, here = str(start + size), f"{self.url}{request.path}"
-            following: dict[str, Any] = {"rel": "next", "href": here, "type": GEOJSON, "method": request.method}
-            if request.method == "POST":
-                following["body"] = {**asked, "token": token}
-            else:
-                following["href"] = f"{here}?{urlencode({**request.query, 'token': token})}"
-            links.append(following)
-        content = {
-            "type": "FeatureCollection", "features": page, "links": links, "numberMatched": len(found),
-            "numberReturned": len(page),
-        }  # fmt: skip
+            following = {**asked, "token": str(start + size)}
+            here = f"{self.url}{request.path}"
+            link: dict[str, Any] = {"rel": "next", "type": GEOJSON, "href": f"{here}?{_query(following)}"}
+            if self.doors.access != "earthdata":
+                link |= {"method": request.method}
+                if request.method == "POST":
+                    link |= {"href": here, "body": following}
+            links.append(link)
+        content = {"type": "FeatureCollection", "features": page, "links": links}
+        if self.doors.access == "earthdata":
+            content["context"] = {"returned": len(page), "limit": size, "matched": len(found)}
+        elif self.doors.access == "open":
+            content |= {"numberMatched": len(found), "numberReturned": len(page)}
         return Response.of_json(content, content_type=GEOJSON)
 
     def _ground_items(self, asked: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -235,14 +241,28 @@ def _missing(path: str) -> Response:
     return Response.of_json({"code": "NotFound", "description": f"there is no {path}"}, 404)
 
 
+def _query(asked: dict[str, Any]) -> str:
+    """A search as the query of an address: lists as `name[0]=...`, as CMR writes them."""
+    pairs = []
+    for name, value in asked.items():
+        if isinstance(value, list):
+            pairs += [(f"{name}[{number}]", entry) for number, entry in enumerate(value)]
+        else:
+            pairs.append((name, json.dumps(value) if isinstance(value, dict) else value))
+    return urlencode(pairs)
+
+
 def _of_query(query: dict[str, str]) -> dict[str, Any]:
     """A search by GET in the form of one by POST."""
-    asked: dict[str, Any] = dict(query)
-    for key in ("collections", "ids"):
-        if key in asked:
-            asked[key] = asked[key].split(",")
+    asked: dict[str, Any] = {}
+    for name, value in query.items():
+        key, bracket, _ = name.partition("[")
+        if bracket:
+            asked.setdefault(key, []).append(value)
+        else:
+            asked[key] = value.split(",") if key in ("collections", "ids", "bbox") else value
     if "bbox" in asked:
-        asked["bbox"] = [float(number) for number in asked["bbox"].split(",")]
+        asked["bbox"] = [float(number) for number in asked["bbox"]]
     if "intersects" in asked:
         asked["intersects"] = json.loads(asked["intersects"])
     return asked
