@@ -20,7 +20,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
@@ -115,14 +115,18 @@ class EarthEngineImagery:
         return sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8."""
+        """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8. Credentials that were good for the
+        search and are refused now are a ReadError too: the day is recorded, and the rest is tried."""
         image, _, band = asset.href.removeprefix(SCHEME).partition("#")
         collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/"))
         bands = collection.group(band)
         key = (image, bands, self.cloud_score, *((part.start, part.stop) for part in window))
         found = kept.get(key)
         if found is None:
-            found = _fetch(image, collection, bands, asset.grid, window, self.cloud_score)
+            try:
+                found = _fetch(image, collection, bands, asset.grid, window, self.cloud_score)
+            except InputError as error:
+                raise ReadError(f"{image}: {one_line(error)}") from error
             kept.put(key, found)
         return found[band]
 

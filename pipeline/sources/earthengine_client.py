@@ -17,12 +17,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmvsf.datasets.errors import InputError, one_line
 
+from .download import seconds_asked
 from .endpoints import address
+from .http import REST_SECONDS, reason_of
 from .protocols import ReadError, Requirement
 
 PROJECT, KEY_FILE = "EARTHENGINE_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS"
@@ -36,6 +39,8 @@ TRIES_TO_OPEN = 3
 TRIES = 7
 FIRST_WAIT_SECONDS = 1.0
 """Doubled at each further try, up to a minute; each wait is drawn between half of it and all of it."""
+LONGEST_WAIT_SECONDS = 300.0
+"""Where Earth Engine asks for a longer wait, the request has failed; a later run tries it again."""
 AT_ONCE = 8
 """Requests of one process at a time; Earth Engine allows a project 40."""
 WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
@@ -60,6 +65,8 @@ class Pace:
     """Paces the requests of all threads of a process. After a refusal for quota nobody asks until the wait is over."""
 
     at_once: int = AT_ONCE
+    gave_up: float = -inf
+    """when a request failed in all its tries, with none that was answered since"""
     _resume: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _slots: threading.Semaphore = field(init=False)
@@ -112,7 +119,9 @@ def call(what: str, request: Callable[[Any], Result]) -> Result:
     accept, ReadError for everything else that keeps failing.
     """
     _persist(f"Earth Engine at {_url()}", _session, TRIES_TO_OPEN)
-    return _persist(what, lambda: request(_session()), TRIES)
+    result = _persist(what, lambda: request(_session()), TRIES)
+    _pace.gave_up = -inf
+    return result
 
 
 def _session() -> Any:
@@ -189,6 +198,8 @@ def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
     from googleapiclient.errors import HttpError
 
     reason = ""
+    if time.monotonic() - _pace.gave_up < REST_SECONDS:
+        tries = 1
     for tried in range(tries):
         wait = min(60.0, FIRST_WAIT_SECONDS * 2**tried) * random.uniform(0.5, 1.0)
         try:
@@ -200,6 +211,8 @@ def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
             _refuse(status, reason)
             if status not in WORTH_RETRYING:
                 raise ReadError(f"{what}: Earth Engine answers {reason}") from error
+            if asked > LONGEST_WAIT_SECONDS:
+                raise ReadError(f"{what}: Earth Engine answers {reason}, and asks to wait {asked:.0f} s") from error
             wait = max(wait, asked)
             if status == 429:
                 _pace.hold(wait)
@@ -210,12 +223,15 @@ def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
             raise InputError(
                 f"Earth Engine: the credentials are refused ({type(error).__name__}); {_SIGN_IN}"
             ) from None
-        except (OSError, ValueError, EOFError) as error:
-            # A connection that failed or timed out, or an answer that is no whole array.
-            reason = f"{type(error).__name__}: {one_line(error)}"
+        except OSError as error:
+            reason = reason_of(error)
+        except (ValueError, EOFError) as error:
+            reason = f"no whole answer ({one_line(error)})"
         if tried + 1 < tries:
             time.sleep(wait)
-    raise ReadError(f"{what}: no answer in {tries} tries; the last was {reason}. Check the network and run again")
+    _pace.gave_up = time.monotonic()
+    times = "1 try" if tries == 1 else f"{tries} tries"
+    raise ReadError(f"{what}: no answer in {times}; the last was {reason}. Check the network and run again")
 
 
 def _status(error: BaseException) -> tuple[int | None, float]:
@@ -223,8 +239,7 @@ def _status(error: BaseException) -> tuple[int | None, float]:
     answer = getattr(error, "resp", None) or getattr(error.__context__, "resp", None)
     if answer is None:
         return None, 0.0
-    asked = str(answer.get("retry-after", ""))
-    return int(answer.status), float(asked) if asked.isdigit() else 0.0
+    return int(answer.status), seconds_asked(answer.get("retry-after"))
 
 
 def _refuse(status: int | None, reason: str) -> None:

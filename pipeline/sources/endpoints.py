@@ -2,6 +2,9 @@
 
 import os
 from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from mmvsf.datasets.errors import InputError
 
 
 class Endpoint(NamedTuple):
@@ -51,6 +54,12 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 
 def address(service: str) -> str:
-    """The address of a service: the environment's, else its own; without a slash at the end."""
+    """The address of a service: the environment's, else its own; without a slash at the end.
+
+    Raises InputError for one with a name or password in it: addresses are shown in messages and stored in cubes.
+    """
     endpoint = ENDPOINTS[service]
-    return (os.environ.get(endpoint.variable) or endpoint.url).rstrip("/")
+    url = (os.environ.get(endpoint.variable) or endpoint.url).rstrip("/")
+    if "@" in urlsplit(url).netloc:
+        raise InputError(f"{endpoint.variable} holds a name or password; give the address without it")
+    return url

@@ -103,13 +103,35 @@ def test_what_keeps_failing_is_said_in_the_end(server: EarthEngine, monkeypatch:
     monkeypatch.setattr(client, "DEADLINE_SECONDS", 0.2)
     monkeypatch.setattr(client, "TRIES", 3)
     server.fail("computePixels", hang(30))
-    with pytest.raises(ReadError, match=r"CDL/2021: no answer in 3 tries; the last was TimeoutError"):
+    with pytest.raises(ReadError, match=r"CDL/2021: no answer in 3 tries; the last was no answer in time"):
         read_labels()
     server.mend()
+    read_labels()
     server.fail("computePixels", lambda request, right: refusal(503, "The service is unavailable."))
-    with pytest.raises(ReadError, match="the last was 503 The service is unavailable"):
+    with pytest.raises(ReadError, match="in 3 tries; the last was 503 The service is unavailable"):
         read_labels()
-    assert len(server.asked("computePixels")) == 6
+    assert len(server.asked("computePixels")) == 7
+
+
+def test_a_service_that_is_down_is_not_waited_for_each_time(
+    server: EarthEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each day of each block asks again, and a dead service must not cost hours."""
+    asset = EarthEngineLabels((2021,)).asset(2021)
+    server.fail("computePixels", status(503))
+    for tries in (client.TRIES, 1):
+        before = len(server.asked("computePixels"))
+        with pytest.raises(ReadError, match="the last was 503"):
+            EarthEngineLabels((2021,)).read(asset, (slice(0, 64), slice(0, 64)))
+        assert len(server.asked("computePixels")) - before == tries
+
+
+def test_a_wait_too_long_is_a_failure(server: EarthEngine) -> None:
+    asset = EarthEngineLabels((2021,)).asset(2021)
+    server.fail("computePixels", status(429, retry_after=4000))
+    with pytest.raises(ReadError, match=r"429 .* asks to wait 4000 s"):
+        EarthEngineLabels((2021,)).read(asset, (slice(0, 64), slice(0, 64)))
+    assert len(server.asked("computePixels")) == 1
 
 
 class Timed(EarthEngine):
@@ -174,7 +196,7 @@ def test_a_session_of_the_user_is_left_as_it_is(server: EarthEngine, monkeypatch
 def test_half_a_session_is_not_taken_for_a_whole_one(server: EarthEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "TRIES_TO_OPEN", 1)
     server.fail("algorithms", status(503), times=1)
-    with pytest.raises(ReadError, match=r"Earth Engine at http://127.0.0.1:.* no answer in 1 tries"):
+    with pytest.raises(ReadError, match=r"Earth Engine at http://127.0.0.1:.* no answer in 1 try;"):
         read_labels()
     assert read_labels() > 0
 
