@@ -115,8 +115,10 @@ class EarthEngineImagery:
         return sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8. Credentials that were good for the
-        search and are refused now are a ReadError too: the day is recorded, and the rest is tried."""
+        """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8.
+
+        Raises ReadError also for credentials that were good for the search and are refused now: the day is recorded
+        as failed, and the rest is tried."""
         image, _, band = asset.href.removeprefix(SCHEME).partition("#")
         collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/"))
         bands = collection.group(band)

@@ -23,16 +23,19 @@ from mmvsf.pipeline.execute import executor
 from mmvsf.pipeline.preview import preview
 from mmvsf.pipeline.scene import Scene, granule_time
 from mmvsf.pipeline.sources import earthengine, earthengine_pixels
+from mmvsf.pipeline.sources import earthengine_client as client
 from mmvsf.pipeline.sources.archive import ArchiveImagery
 from mmvsf.pipeline.sources.earthengine import EarthEngineImagery
 from mmvsf.pipeline.sources.earthengine_labels import EarthEngineLabels
 from mmvsf.pipeline.sources.protocols import ReadError
 
+from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.earthengine import Band, EarthEngine, Image, archive_images, array_band
 from ..servers.earthengine import Grid as ImageGrid
 from .conftest import Outcome, build_tiny
 from .earthengine_session import serving
-from .tiny_archive import EAST, TinyArchive, write_scene
+from .test_failures import day_of
+from .tiny_archive import EAST, SCENES, TinyArchive, write_scene
 from .tiny_archive import Scene as TinyScene
 
 HLS = ("hls-l30", "hls-s30")
@@ -101,6 +104,9 @@ def test_the_whole_cube_is_the_same_to_the_byte(known: TinyArchive, through: Tin
 def test_worker_processes_open_sessions_of_their_own(
     known: TinyArchive, through: TinyArchive, server: EarthEngine
 ) -> None:
+    """And keep going each for itself, with faults."""
+    for number, fault in enumerate((status(429, 1), reset(), truncated())):
+        server.fail("computePixels", fault, times=1, after=4 * number)
     with executor(2) as run:
         build(prepare(str(through.recipe), through.data), run, Progress(lambda *_: None))
     assert digest(through.cube) == digest(known.cube)
@@ -196,6 +202,59 @@ def test_an_image_that_cannot_be_read_fails_its_day_and_nothing_else(
 
 def refuse(rows: slice, columns: slice) -> Any:
     raise ValueError("User memory limit exceeded.")
+
+
+BROKEN = "T15TTG_20210615T165000"
+
+
+def for_the_broken_image(fault: Fault) -> Fault:
+    return lambda request, right: fault(request, right) if BROKEN in request.body.decode() else right
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (status(429), "429"),
+        (status(429, 0), "429"),
+        (status(500), "500"),
+        (status(503), "503"),
+        (status(401), "the credentials are refused"),
+        (status(403), "refuses the project"),
+        (reset(), "connection"),
+        (truncated(), "broke off"),
+        (hang(1), "no answer in time"),
+        (corrupt(), "no whole answer"),
+        (corrupt(2000), "where reflectance was expected"),
+        (empty(), "no whole answer"),
+    ],
+)
+def test_a_fault_that_stays_fails_its_day_only(
+    known: TinyArchive,
+    through: TinyArchive,
+    server: EarthEngine,
+    dataset: Callable[..., Outcome],
+    fault: Fault,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "TRIES", 2)
+    monkeypatch.setattr(client, "DEADLINE_SECONDS", 0.3)
+    server.fail("computePixels", for_the_broken_image(fault))
+    outcome = dataset(through)
+    assert outcome.code == 1
+    for part in ("could not be read", "2021-06-15", reason, "--accept-failed"):
+        assert part in outcome.error
+    day = datetime(2021, 6, 15).date()
+    assert (day_of(through, "imagery/status", day) == 4).all()
+    assert (day_of(through, "imagery/quality", day) == 255).all()
+    assert (day_of(through, "imagery/reflectance", day) == -9999).all()
+    others = {scene.day for scene in SCENES} - {day}
+    for name in ("imagery/reflectance", "imagery/quality", "imagery/scene", "imagery/status"):
+        for other in others:
+            np.testing.assert_array_equal(day_of(through, name, other), day_of(known, name, other))
+    server.mend()
+    assert dataset(through).code == 0
+    assert digest(through.cube) == digest(known.cube)
 
 
 def hls_image(bands: dict[str, Band]) -> Image:

@@ -27,6 +27,7 @@ from mmvsf.pipeline.mapping import same_crs
 from mmvsf.pipeline.raster import gdal_environment
 from mmvsf.pipeline.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources import earthdata, registry, remote, signing
+from mmvsf.pipeline.sources.endpoints import ENDPOINTS, address
 from mmvsf.pipeline.sources.http import Patience, redact
 from mmvsf.pipeline.sources.protocols import ReadError
 from mmvsf.pipeline.sources.remote import RemoteReader
@@ -394,6 +395,18 @@ def test_no_secret_is_told(
 def test_what_is_redacted() -> None:
     told = redact("GET https://h/a.tif?sig=abc%2F&se=1 'https://h/b?x' Authorization: Bearer abcdefghijk.lm_n")
     assert told == "GET https://h/a.tif?… 'https://h/b?…' Authorization: Bearer …"
+    assert redact("no answer from https://user:pass@mirror.example/stac: a@b") == (
+        "no answer from https://…@mirror.example/stac: a@b"
+    )
+
+
+@pytest.mark.parametrize("service", ENDPOINTS)
+def test_an_address_with_a_password_in_it(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = ENDPOINTS[service].variable
+    monkeypatch.setenv(variable, "https://user:pass-of-the-tests@mirror.example/stac")
+    with pytest.raises(InputError, match=f"{variable} holds a name or password") as raised:
+        address(service)
+    assert "pass-of-the-tests" not in str(raised.value)
 
 
 def test_a_catalogue_that_is_not_there(
@@ -514,6 +527,19 @@ def test_a_zone_with_its_datum_left_open_is_that_zone_and_no_other() -> None:
     assert not any(same_crs(OPEN_DATUM, code) for code in ("EPSG:32614", "EPSG:32715", "EPSG:26915", "EPSG:5070"))
 
 
+class Gate(StandIn):
+    """LP DAAC's gate: who brings the token is sent on, with a signed address, to another host."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token, self.behind = token, ""
+
+    def answer(self, request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return Response.of_json({"error": "invalid_token"}, 401)
+        return Response(303, headers={"Location": f"{self.behind}{request.path}?A-userid=someone&Signature=secret"})
+
+
 class Files(StandIn):
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -521,6 +547,15 @@ class Files(StandIn):
 
     def answer(self, request: Request) -> Response:
         return Response.of_file(self.root, request.path, request)
+
+
+class Store(Files):
+    """The store behind the gate, which refuses a second way of signing in, as S3 and CloudFront do."""
+
+    def answer(self, request: Request) -> Response:
+        if "authorization" in request.headers or "Signature" not in request.query:
+            return Response.of_json({"code": "InvalidArgument"}, 400)
+        return super().answer(request)
 
 
 SIDE = 1400
@@ -605,6 +640,23 @@ def test_a_file_of_another_place_than_its_item_says(large: tuple[Path, Any]) -> 
     elsewhere = GRID._replace(transform=(30.0, 0.0, 300030.0, 0.0, -30.0, 4600020.0))
     with Files(path.parent) as server, gdal_environment(), pytest.raises(ReadError, match="its item says"):
         RemoteReader(Anyone(), QUICK).window(Asset(f"{server.url}/B06.tif", elsewhere), WINDOW)
+
+
+def test_a_token_does_not_follow_to_the_store(large: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, values = large
+    monkeypatch.setenv("EARTHDATA_TOKEN", "token-of-the-tests")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with Gate("token-of-the-tests") as gate, Store(path.parent) as store, gdal_environment():
+        gate.behind = store.url.replace("127.0.0.1", "localhost")
+        reader = RemoteReader(earthdata.Earthdata(gate.url, QUICK), QUICK)
+        href = f"{gate.url}/B06.tif"
+        assert reader.ask(href).status == 206
+        np.testing.assert_array_equal(reader.window(Asset(href, GRID), WINDOW), values[WINDOW])
+        assert store.requests and not any("authorization" in request.headers for request in store.requests)
+        store.fail("B06", status(403))
+        with pytest.raises(ReadError, match="renew EARTHDATA_TOKEN") as raised:
+            reader.window(Asset(href, GRID), WINDOW)
+    assert "token-of-the-tests" not in str(raised.value) and "secret" not in str(raised.value)
 
 
 def test_a_host_that_is_down_is_not_waited_for_each_time(large: tuple[Path, Any]) -> None:
