@@ -18,9 +18,11 @@ from mmvsf.datasets.calendar import SHARD_DAYS
 from mmvsf.datasets.errors import one_line
 from mmvsf.datasets.grid import BlockIndex, Grid
 from mmvsf.datasets.variables import (
+    BAND_NAMES,
     BANDS,
     QUALITY_FILL,
     REFLECTANCE_FILL,
+    REFLECTANCE_SCALE,
     SCENE_FILL,
     Quality,
     Status,
@@ -35,6 +37,11 @@ from .scene import RasterGrid, Scene
 from .sources.protocols import ImagerySource, ReadError
 
 NO_DATA_RANK = 255
+
+BLUE = BAND_NAMES.index("blue")
+DARKEST = -0.03
+"""Blue reflectance that no ground has for half of the clear pixels of a block; haze that was corrected too far comes
+to -0.02."""
 
 _books = threading.Lock()
 """Held while the lists of a shard are changed, since several days may be read at once."""
@@ -179,6 +186,22 @@ def _fill_day(
                 area = _area(block, corner, grid.block)
                 chosen = pixels[area]
                 result[block].reflectance[position, band][chosen] = values[area][chosen]
+        if scene.offset:
+            for block in blocks:
+                area = _area(block, corner, grid.block)
+                clear = pixels[area] & is_clear(quality[area])
+                _refuse_second_offset(scene, result[block].reflectance[position, BLUE][clear])
+
+
+def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
+    """Raise ReadError where clear pixels are darker than any ground: for some scenes the catalogue says that the offset
+    of baseline 04.00 is still in the numbers, and it is not (github.com/Element84/earth-search, issues 66 and 71)."""
+    known = blue[blue != REFLECTANCE_FILL] * REFLECTANCE_SCALE
+    if known.size and np.median(known) < DARKEST:
+        raise ReadError(
+            f"{scene.id}: the clear pixels have a blue reflectance of {np.median(known):.2f} with the offset of"
+            f" {scene.offset} that its item asks for; the item is wrong. Take the scenes from another imagery.catalog"
+        )
 
 
 def _by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:

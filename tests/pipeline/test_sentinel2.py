@@ -133,6 +133,23 @@ def test_an_item_that_does_not_say_is_refused(s2: TinyArchive, dataset: Build) -
     assert outcome.code == 2 and s2.items[1]["id"] in outcome.error and "s2:processing_baseline" in outcome.error
 
 
+def test_an_item_that_says_wrongly_is_refused_where_it_shows(s2: TinyArchive, dataset: Build) -> None:
+    """Earth Search says of some scenes that the offset is still in the numbers, and it is not: clear ground would be
+    darker than any. That day fails, in the blocks where it can be seen; the others are as they should be."""
+    path = s2.root / s2.items[1]["id"] / "B02.tif"
+    right, removed = rasters(NEW)["B02"], rasters(NEW)["B02"] % 500 + 1
+    write_raster(path, np.concatenate([removed[:32], right[32:]]), FINE, 0)
+    outcome = dataset(s2)
+    assert outcome.code == 1 and "with the offset of -1000 that its item asks for" in outcome.error
+    assert s2.items[1]["id"] in outcome.error and "imagery.catalog" in outcome.error
+    assert day_of(s2, "imagery/status", NEW.day).ravel().tolist() == [4, 2]
+    assert (day_of(s2, "imagery/reflectance", NEW.day)[:, :32] == FILL).all()
+    quality = day_of(s2, "imagery/quality", NEW.day)[32:]
+    wanted = np.where((right[32:] == 0) | (quality == 255), FILL, np.minimum(right[32:].astype(int) - 1000, 32767))
+    np.testing.assert_array_equal(day_of(s2, "imagery/reflectance", NEW.day)[0, 32:], wanted)
+    assert (day_of(s2, "imagery/status", OLD.day) == 2).all()
+
+
 EARTH_SEARCH = {"B02": "blue", "B03": "green", "B04": "red", "B8A": "nir08", "B11": "swir16", "B12": "swir22"}
 
 
