@@ -138,6 +138,8 @@ def _session() -> Any:
         credentials, project = _credentials(ee, url)
         try:
             ee.data.setMaxRetries(0)
+            # Initialize asks several times itself, and setDeadline can be called after it only.
+            ee.data._get_state().deadline_ms = DEADLINE_SECONDS * 1000
             ee.Initialize(credentials, url=url, project=project)
             ee.data.setDeadline(DEADLINE_SECONDS * 1000)
             _deadline_set.set()

@@ -90,10 +90,14 @@ def test_faults_change_no_byte(through: TinyArchive, server: EarthEngine) -> Non
     assert len(server.asked("computePixels")) == 2 * asked + of_pixels, "each fault cost one request more"
 
 
-def test_a_request_that_hangs_is_given_up_and_repeated(server: EarthEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("request_", ["discovery", "algorithms", "listAssets", "computePixels"])
+def test_a_request_that_hangs_is_given_up_and_repeated(
+    server: EarthEngine, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
     monkeypatch.setattr(client, "DEADLINE_SECONDS", 0.5)
     wanted = read_labels()
-    server.fail("computePixels", hang(30), times=1)
+    ee.Reset()
+    server.fail(request_, hang(30), times=1)
     began = time.monotonic()
     assert read_labels() == wanted
     assert 0.5 <= time.monotonic() - began < 5
