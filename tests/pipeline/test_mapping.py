@@ -51,6 +51,18 @@ def test_one_lattice_is_a_plain_copy(down: int, right: int) -> None:
     np.testing.assert_array_equal(place.codes(values[place.window], FILL), wide[80:104, 80:104])
 
 
+def test_hls_south_of_the_equator_is_copied_where_the_origin_is_its_own() -> None:
+    """HLS has the northern form of a zone there, with negative northings (T19LBJ); a recipe has the southern form,
+    whose northings are 10,000 km more: no whole number of pixels, so blocks are counted from [0, 10]."""
+    tile = grid(3660, 3660, left=199980.0, top=-1099980.0, epsg=32619)
+    target = grid(64, 64, left=10 * 7680.0 * 3, top=1150 * 7680.0 + 10, epsg=32719)
+    place = mapping(tile, target)
+    values = numbers(tuple(part.stop - part.start for part in place.window))
+    row = round((-1099980.0 - (target.transform[5] - 1e7)) / 30) - place.window[0].start
+    column = round((target.transform[2] - 199980.0) / 30) - place.window[1].start
+    np.testing.assert_array_equal(place.reflectance(values), values[row : row + 64, column : column + 64])
+
+
 @pytest.mark.parametrize(("times", "offset"), [(2, 0), (2, 1), (3, 2), (6, 5)])
 def test_coarse_pixels_are_replicated(times: int, offset: int) -> None:
     source = grid(20, 20, left=LEFT - 10 * offset, top=TOP + 10 * offset, pixel=10.0 * times)
