@@ -97,6 +97,7 @@ _LOGGERS = (
     "rasterio._io",
     "rasterio.env",
     "urllib3.connectionpool",
+    "urllib3.util.retry",
     "pystac_client.stac_api_io",
 )
 """Loggers that show whole URLs or options."""

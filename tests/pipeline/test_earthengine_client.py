@@ -276,6 +276,7 @@ def test_a_service_account_brings_its_project(nowhere: Path, monkeypatch: pytest
     assert all(need.present for need in EarthEngineImagery().requirements())
     monkeypatch.setenv("EARTHENGINE_PROJECT", "another")
     assert client._credentials(ee, ENDPOINTS["earthengine"].url)[1] == "another"
+    assert client._url() == "https://earthengine-highvolume.googleapis.com"
     # Credentials never go over a connection without TLS.
     assert isinstance(client._credentials(ee, "http://127.0.0.1:9")[0], AnonymousCredentials)
 
