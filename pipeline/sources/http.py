@@ -21,8 +21,13 @@ from urllib3 import Retry
 BUSY = (429, 500, 502, 503, 504)
 """Statuses that waiting may cure."""
 
-CUT_OFF = (ChunkedEncodingError, ContentDecodingError)
-"""What requests raises for an answer that breaks off in its body, which urllib3 does not ask for again."""
+CUT_OFF = (ChunkedEncodingError, ContentDecodingError, UnicodeDecodeError)
+"""What requests, or who reads its answer as text, raises where a body breaks off or is damaged; urllib3 does not ask
+for such again."""
+
+ATTEMPTS_AT_JSON = 3
+"""How often an answer with status 200 that is no JSON is asked for: more likely the address is that of something else,
+which should be said soon."""
 
 REST_SECONDS = 60.0
 """How long something that failed all attempts is asked for only once, or not at all: a day is read again for each of
@@ -167,8 +172,11 @@ def fetch_json(
             try:
                 answer = asking.request(method, url, auth=auth, timeout=(patience.connect, patience.request))
                 return answer.status_code, _json_of(answer) if answer.status_code == 200 else {}
-            except (*CUT_OFF, ValueError):
+            except CUT_OFF:
                 if failures >= patience.attempts:
+                    raise
+            except ValueError:
+                if failures >= ATTEMPTS_AT_JSON:
                     raise
             time.sleep(patience.wait(failures))
     raise AssertionError("unreachable")

@@ -13,7 +13,7 @@ from pystac_client.stac_api_io import StacApiIO
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 
 from .catalogs import Catalog
-from .http import CUT_OFF, Patience, reason_of
+from .http import ATTEMPTS_AT_JSON, CUT_OFF, Patience, reason_of
 from .progress import tell
 
 MOST_NAMED = 40
@@ -40,9 +40,12 @@ class _Requests(StacApiIO):
             try:
                 content: dict[str, Any] = super().read_json(source, *args, **kwargs)
                 return content
-            except (APIError, ValueError) as error:
-                cut_off = isinstance(error, ValueError) or isinstance(error.__context__, (*CUT_OFF, UnicodeDecodeError))
-                if not cut_off or failures >= self._patience.attempts:
+            except APIError as error:
+                # The client hides what it met in the context.
+                if not isinstance(error.__context__, CUT_OFF) or failures >= self._patience.attempts:
+                    raise
+            except ValueError:
+                if failures >= ATTEMPTS_AT_JSON:
                     raise
             time.sleep(self._patience.wait(failures))
         raise AssertionError("unreachable")
@@ -68,7 +71,7 @@ def find_items(
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
             what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
             query = {"collections": list(collections), "bbox": bbox, "datetime": interval, "limit": PAGE}
-            # CMR's answer is an empty list, too, where what stands behind it failed: nothing is asked for twice.
+            # CMR gives an empty list, too, where what stands behind it failed; an empty one is asked for once more.
             for _ in range(2):
                 found = 0
                 for page in _pages(client, query, what, where):
