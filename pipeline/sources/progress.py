@@ -10,9 +10,9 @@ from contextlib import contextmanager
 _LOGGER = logging.getLogger("mmvsf.progress")
 
 
-def tell(what: str, done: int, total: int) -> None:
-    """Say that `done` of `total` parts are there."""
-    _LOGGER.debug("%s: %d of %d", what, done, total)
+def tell(what: str, done: int, total: int | None) -> None:
+    """Say that `done` of `total` parts are there; None where nobody knows how many there will be."""
+    _LOGGER.debug("%s: %s", what, done if total is None else f"{done} of {total}")
 
 
 @contextmanager

@@ -100,8 +100,7 @@ def _pages(
             raise IncompleteError(f"{where} gives one page of its items again and again; run again later")
         seen |= new
         count += len(items)
-        if matched:
-            tell(what, count, matched)
+        tell(what, count, matched or None)
         yield items
     if count < matched:
         raise IncompleteError(f"{where} announced {matched} items and gave {count}; run again, it may have been busy")

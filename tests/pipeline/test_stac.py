@@ -29,6 +29,7 @@ from mmvsf.pipeline.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources import earthdata, registry, remote, signing
 from mmvsf.pipeline.sources.endpoints import ENDPOINTS, address
 from mmvsf.pipeline.sources.http import Patience, redact
+from mmvsf.pipeline.sources.progress import listening
 from mmvsf.pipeline.sources.protocols import ReadError
 from mmvsf.pipeline.sources.remote import RemoteReader
 from mmvsf.pipeline.sources.signing import Anyone
@@ -282,15 +283,20 @@ def test_signatures_that_are_not_to_be_had_any_more(
     assert_same_images(tiny, built)
 
 
-@pytest.mark.parametrize("access", ["open", "sas", "earthdata"])
-def test_every_page_is_read(tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, access: str) -> None:
+@pytest.mark.parametrize(("access", "told"), [("open", "3 of 10"), ("sas", "3"), ("earthdata", "3 of 10")])
+def test_every_page_is_read(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, access: str, told: str
+) -> None:
+    lines: list[str] = []
     server = serve(access)
     if access == "earthdata":
         log_in(server)
     server.page = 3
-    assert dataset(tiny).code == 0
+    with listening(lines.append):
+        assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
     assert sum(request.path == "/stac/search" for request in server.requests) >= 4
+    assert any(line.endswith(f"2021-06-30: {told}") for line in lines), lines
 
 
 def spoilt(change: Callable[[dict[str, Any]], object]) -> Fault:
