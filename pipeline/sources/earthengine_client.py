@@ -139,7 +139,7 @@ def _session() -> Any:
         try:
             ee.data.setMaxRetries(0)
             # Initialize asks several times itself, and setDeadline can be called after it only.
-            ee.data._get_state().deadline_ms = DEADLINE_SECONDS * 1000
+            ee.data._get_state().deadline_ms = int(DEADLINE_SECONDS * 1000)
             ee.Initialize(credentials, url=url, project=project)
             ee.data.setDeadline(DEADLINE_SECONDS * 1000)
             _deadline_set.set()
