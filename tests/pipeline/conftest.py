@@ -63,7 +63,7 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     s3_server.mend()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in s3_server.environment.items():
+    for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
     return s3_server
 

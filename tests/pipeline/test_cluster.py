@@ -73,7 +73,7 @@ def worker(address: str, folder: Path, environment: dict[str, str]) -> Iterator[
 @pytest.fixture(scope="module")
 def cluster(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A scheduler and two workers."""
-    folder, environment = tmp_path_factory.mktemp("cluster"), s3_server.environment
+    folder, environment = tmp_path_factory.mktemp("cluster"), s3_server.environment()
     with scheduler(folder) as address, worker(address, folder, environment), worker(address, folder, environment):
         yield address
 
@@ -111,7 +111,7 @@ def test_a_build_that_is_killed_goes_on(
 
 
 def test_a_worker_without_credentials(tiny: TinyArchive, s3: S3, data: S3Path, mmvsf: Command, tmp_path: Path) -> None:
-    environment = {name: value for name, value in s3.environment.items() if "KEY" not in name}
+    environment = {name: value for name, value in s3.environment().items() if "KEY" not in name}
     with scheduler(tmp_path) as address, worker(address, tmp_path, environment):
         outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", address)
     assert outcome.code == 2 and "no AWS credentials were found" in outcome.error and "worker" in outcome.error

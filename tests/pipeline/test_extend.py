@@ -372,7 +372,7 @@ def test_killed_and_run_again(
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
     with S3() as server:
-        for name, value in server.environment.items():
+        for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         yield location("s3://cubes/extended")
 

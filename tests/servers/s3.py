@@ -1,7 +1,8 @@
 """S3 on loopback: moto's own server behind the faults of `StandIn`.
 
-python -m tests.servers.s3 --bucket cubes --port 8004
-    # then AWS_ENDPOINT_URL=http://127.0.0.1:8004 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any
+    python -m tests.servers.s3 --bucket cubes
+    # then, in another shell, with the variables that it prints:
+    mmvsf dataset sandbox --data-dir s3://cubes
 
 Everything is kept in memory and any key is let in. moto's backends are global: two servers of one process hold the
 same buckets.
@@ -36,7 +37,6 @@ class S3(StandIn):
         self._moto.put(f"/{bucket}?policy", base_url=self.url, data=json.dumps(policy))
         self._moto.put(f"/{bucket}?acl", base_url=self.url, headers={"x-amz-acl": "public-read"})
 
-    @property
     def environment(self) -> dict[str, str]:
         """The environment that leads the AWS clients here, and to no account."""
         return {
@@ -70,9 +70,4 @@ _OWN = {"content-type", "content-length", "connection", "transfer-encoding", "da
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="S3 on loopback, in memory.")
     parser.add_argument("--bucket", action="append", default=[], help="a bucket to make [default: cubes]")
-    main(
-        parser,
-        lambda arguments: S3(arguments.port, tuple(arguments.bucket) or ("cubes",)),
-        "AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any mmvsf dataset sandbox"
-        " --data-dir s3://cubes",
-    )
+    main(parser, lambda given: S3(given.port, tuple(given.bucket) or ("cubes",)))
