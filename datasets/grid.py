@@ -138,9 +138,9 @@ def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
         blocks = sorted({block for block, box in boxes if ground.intersects(box) and _holds_site(box, ground)})
     else:
         blocks = [block for block, box in boxes if ground.intersects(box) and not ground.touches(box)]
-        if area.sample is not None:
-            blocks = _draw_clusters(set(blocks), area.sample, recipe)
-    if area.blocks is not None:
+        if area.sample is not None and area.blocks != "all":
+            blocks = draw_clusters(set(blocks), area.sample, recipe)
+    if isinstance(area.blocks, int):
         blocks = blocks[: area.blocks]
     if not blocks:
         raise InputError(f"{recipe}: the area holds no block of {spec.block} pixels; make it larger")
@@ -164,8 +164,8 @@ def _holds_site(box: Any, points: Any) -> bool:
     return any(west <= p.x < east and south < p.y <= north for p in points.geoms)
 
 
-def _draw_clusters(candidates: set[BlockIndex], sample: Sample, recipe: Path) -> list[BlockIndex]:
-    """Clusters of size x size blocks that lie in the area whole, at least one block apart."""
+def draw_clusters(candidates: set[BlockIndex], sample: Sample, recipe: object) -> list[BlockIndex]:
+    """Clusters of size x size of the candidates, at least one block apart. Raises InputError if there is no room."""
     size = sample.size
     corners = sorted(
         (by, bx)

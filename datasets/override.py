@@ -8,8 +8,8 @@ SOURCES = ("public", "earthengine")
 """`public`: catalogues and services that need no account. `earthengine`: all of it from Google Earth Engine."""
 
 
-def overridden(content: dict[str, Any], where: str, source: str | None, blocks: int | None) -> dict[str, Any]:
-    """The recipe with all its data from `source`, and cut down to its first `blocks` blocks.
+def overridden(content: dict[str, Any], where: str, source: str | None, blocks: int | str | None) -> dict[str, Any]:
+    """The recipe with all its data from `source`, and of its blocks the first `blocks`, or `all`.
 
     Options that belong to the former sources are dropped; products, years, groups and the like stay. Raises InputError
     for an unknown source, and for a recipe that reads an archive: what is on disk is nowhere else.

@@ -50,13 +50,22 @@ class Area(Section):
     file: str | None = None
     """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
     fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
-    """US states (two digits) and counties (five digits) by FIPS code, in quotes: ["19"] is Iowa."""
+    """US states (two digits) and counties (five digits) by FIPS code, ["19"] is Iowa; in quotes, since YAML takes 06 for
+    the number 6."""
     sites: tuple[SitePoint, ...] | None = None
     """Single places: the block of the grid that each point lies in."""
     sample: Sample | None = None
     """Take clusters of blocks from the area instead of all of it."""
-    blocks: Annotated[int, Field(ge=1)] | None = None
-    """Build only the first so many blocks, for a trial (`--blocks` sets it)."""
+    blocks: int | Literal["all"] | None = None
+    """A number builds the first so many blocks only, for a trial; `all` builds wall to wall where `sample` is given
+    (`--blocks` sets it)."""
+
+    @field_validator("blocks", mode="before")
+    @classmethod
+    def _number_or_all(cls, value: Any) -> Any:
+        if value in (None, "all") or (str(value).isdecimal() and int(value) > 0):
+            return value
+        raise ValueError(f"takes a whole number from 1 on, or all; found {value}")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -290,11 +299,13 @@ class Places(Section):
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the units held out for watching the training."""
     unit: Literal["cluster", "block", "chunk"] = "cluster"
-    """What is held out as a whole: connected blocks, single blocks, or (in one small block) single chunks."""
+    """What a draw holds out as a whole: connected blocks, single blocks, or (in one small block) single chunks. Where
+    `area.blocks` is `all`, the clusters of `area.sample` are drawn from, and all else is for training."""
     layout: Literal["scattered", "strips"] = "scattered"
     """Units drawn at random, or cut from west to east (for a region too small for a random draw)."""
     buffer: Annotated[int, Field(ge=0)] = 0
-    """Training units this close to a held-out one (in units; in blocks around named sites) are left out."""
+    """Training units this close to a held-out one are left out (in units; in blocks around named sites, and around
+    the clusters of `area.blocks: all`, there one at least)."""
     seed: int = 0
     """Seed of the draw."""
 
@@ -302,6 +313,8 @@ class Places(Section):
     def _one_way(self) -> Self:
         if (self.test or self.validation) and (self.test_share or self.validation_share):
             raise ValueError("name the held-out sites, or give shares, not both")
+        if (self.test or self.validation) and (self.unit == "chunk" or self.layout == "strips"):
+            raise ValueError("a named site holds out its block; unit and layout are of shares, remove those lines")
         if self.test_share + self.validation_share >= 1:
             raise ValueError("test_share and validation_share leave nothing to train on")
         if set(self.test) & set(self.validation):
@@ -391,7 +404,7 @@ def shipped_regions() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
 
 
-def load_region(name_or_path: str, *, source: str | None = None, blocks: int | None = None) -> tuple[Region, Path]:
+def load_region(name_or_path: str, *, source: str | None = None, blocks: int | str | None = None) -> tuple[Region, Path]:
     """Read a recipe by its shipped name or by the path of a YAML file; returns it and the file's path.
 
     `source` and `blocks` change it, see `overridden`. Raises InputError if there is no such recipe or if it does not

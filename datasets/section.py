@@ -44,7 +44,10 @@ def needs(section: str, source: str, given: dict[str, Any], needed: dict[str, se
 
 def explained(error: ValidationError, recipe: type[BaseModel]) -> str:
     """All that is wrong with a recipe in one line: each key, what is wrong with it, and what it means."""
-    return "; ".join(_explain(item, recipe) for item in error.errors())
+    found = error.errors()
+    # Of a list with a wrong member pydantic also says that it is too short.
+    inner = {item["loc"][:size] for item in found for size in range(len(item["loc"]))}
+    return "; ".join(_explain(item, recipe) for item in found if item["loc"] not in inner)
 
 
 def _explain(item: Any, recipe: type[BaseModel]) -> str:

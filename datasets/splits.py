@@ -4,6 +4,7 @@ Places are held out as whole units (connected blocks by default), so that a held
 fields, and seldom its weather, with a training pixel. Years are held out whole.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .errors import InputError
-from .grid import Grid
-from .region import Places, Region
+from .grid import Grid, draw_clusters
+from .region import Places, Region, Sample
 from .variables import Split
 
 
@@ -22,16 +23,19 @@ def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
     A trial of a few blocks (`area.blocks`) that cannot be split is all for training. Raises InputError if the recipe
     leaves no place to train on.
     """
-    places = region.split.places
+    places, sample = region.split.places, region.area.sample
+    trial = isinstance(region.area.blocks, int)
     if places.test or places.validation:
         split = _named_sites(region, grid)
+    elif region.area.blocks == "all" and sample is not None and places.unit == "cluster":
+        split = _beside_the_sample(places, grid, sample, region.name)
     else:
         units = _units(places.unit, grid)
         side = 1 if places.unit == "chunk" else grid.chunks_per_block
-        if region.area.blocks is not None and int(units.max()) < 3:
+        if trial and int(units.max()) < 3:
             places = Places()
         split = _strips(places, units, side) if places.layout == "strips" else _scattered(places, units)
-    if not np.any(split == Split.TRAIN) and region.area.blocks is None:
+    if not np.any(split == Split.TRAIN) and not trial:
         raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
     return split
 
@@ -51,6 +55,15 @@ def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
             if site.name in names and block in grid.blocks:
                 blocks[block] = code
     return _with_buffer(_to_chunks(blocks, grid), _units("block", grid), region.split.places.buffer)
+
+
+def _beside_the_sample(places: Places, grid: Grid, sample: Sample, region: str) -> NDArray[np.uint8]:
+    """A whole area that its recipe samples elsewhere: the clusters of the sample keep their parts, so that what was
+    held out stays so, and all else is for training but for the blocks beside a held-out cluster."""
+    drawn = replace(grid, blocks=tuple(draw_clusters(set(grid.blocks), sample, region)))
+    split = _scattered(places.model_copy(update={"buffer": 0}), _units("cluster", drawn))
+    split[(split == Split.NONE) & _to_chunks(grid.block_mask(), grid)] = Split.TRAIN
+    return _with_buffer(split, _units("block", grid), max(1, places.buffer))
 
 
 def _to_chunks(blocks: NDArray[Any], grid: Grid) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from mmvsf.datasets.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.legend import Legend
 from mmvsf.datasets.location import Location, local_folder, remove_tree, store_errors, zarr_store
 from mmvsf.datasets.region import Region, load_region
+from mmvsf.datasets.splits import place_split
 from mmvsf.datasets.store import set_root_attributes, sweep_leftovers
 
 from .execute import Executor
@@ -108,7 +109,7 @@ def prepare(
     data_dir: Location,
     *,
     source: str | None = None,
-    blocks: int | None = None,
+    blocks: int | str | None = None,
     only_shown: bool = False,
     weather_of: WeatherOf = cube_weather,
 ) -> BuildPlan:
@@ -121,6 +122,7 @@ def prepare(
     region, recipe = load_region(region_name, source=source, blocks=blocks)
     folder = local_folder(data_dir)
     grid = grid_of(region, recipe, folder)
+    place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
     calendar = calendar_of(region)
     imagery = imagery_source(region, recipe, folder)
     labels = label_source(region, recipe, folder, grid)

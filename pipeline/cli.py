@@ -36,7 +36,10 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker pr
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
 ]
-BlocksOption = Annotated[int | None, typer.Option("--blocks", min=1, help="Only the first so many blocks, as a trial.")]
+BlocksOption = Annotated[
+    str | None,
+    typer.Option("--blocks", help="Only the first so many blocks, as a trial; or all, not a sample of the area."),
+]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 AcceptFailed = Annotated[
     bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
@@ -154,13 +157,14 @@ def dataset(
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
-    ensure_archive(region, local_folder(place), count, _talk(as_json))
-    with _waiting(_talk(as_json)):
-        prepared = prepare(region, place, source=source, blocks=blocks)
-    if not as_json:
-        console.print(tables(prepared, preview(prepared, count), count))
-    with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
-        summary = build(prepared, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+    with executor(workers, scheduler) as run:
+        ensure_archive(region, local_folder(place), count, _talk(as_json))
+        with _waiting(_talk(as_json)):
+            prepared = prepare(region, place, source=source, blocks=blocks)
+        if not as_json:
+            console.print(tables(prepared, preview(prepared, count), count))
+        with _progress(started, as_json) as progress:
+            summary = build(prepared, run, progress, accept_failed=accept_failed, overwrite=overwrite)
     _show_cube(prepared, summary, started, as_json)
 
 
@@ -189,13 +193,14 @@ def extend(
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
     cube = standing_cube(region, place, source=source, blocks=blocks)
-    ensure_archive(region, local_folder(place), count, _talk(as_json))
-    with _waiting(_talk(as_json)):
-        prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
-    if not as_json:
-        console.print(tables(prepared, preview(prepared, count), count))
-    with executor(workers, scheduler) as run, _progress(started, as_json) as progress:
-        extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
+    with executor(workers, scheduler) as run:
+        ensure_archive(region, local_folder(place), count, _talk(as_json))
+        with _waiting(_talk(as_json)):
+            prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
+        if not as_json:
+            console.print(tables(prepared, preview(prepared, count), count))
+        with _progress(started, as_json) as progress:
+            extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
     _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 

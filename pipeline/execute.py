@@ -25,6 +25,9 @@ IN_FLIGHT_PER_WORKER = 4
 
 VERSION = version("mmvsf")
 
+WAIT_FOR_SCHEDULER = 10
+"""Seconds that a scheduler has to answer."""
+
 WAIT_FOR_WORKERS = 60
 """Seconds that a cluster has to start its first worker."""
 
@@ -146,7 +149,7 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
     with dask.config.set(settings):
         if scheduler is not None:
             try:
-                client = Client(scheduler, timeout="30s")
+                client = Client(scheduler, timeout=f"{WAIT_FOR_SCHEDULER}s")
             except (OSError, TimeoutError, ValueError) as error:
                 raise IncompleteError(f"no Dask scheduler answers at {scheduler}: {one_line(error)}") from error
             with client:

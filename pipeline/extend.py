@@ -41,7 +41,7 @@ class Extended:
 
 
 def standing_cube(
-    region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | None = None
+    region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | str | None = None
 ) -> Cube:
     """The cube that a recipe would extend, once an extension that was cut off has taken its shape.
 
@@ -61,7 +61,7 @@ def standing_cube(
 
 
 def prepare_extension(
-    cube: Cube, region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | None = None
+    cube: Cube, region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | str | None = None
 ) -> BuildPlan:
     """What is to be done to extend `cube`. Raises InputError as `prepare` does, and for another legend."""
     plan = prepare(region_name, data_dir, source=source, blocks=blocks, weather_of=partial(_weather, cube))

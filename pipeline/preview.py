@@ -14,7 +14,7 @@ from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
 from mmvsf.datasets.variables import BANDS
 
-from .build import BuildPlan
+from .build import BuildPlan, bytes_to_write
 from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
 from .ledger import Ledger
 from .plan import BYTES_PER_PIXEL, Plan, shard_tasks
@@ -57,8 +57,10 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables, len(layers))
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
-    if free is not None and free < disk:
-        warnings.append(f"the cube will need about {megabytes(disk)}, and {megabytes(free)} are free")
+    left = bytes_to_write(plan, len(imagery.units) - standing)
+    if free is not None and free < left:
+        more = " more" if standing else ""
+        warnings.append(f"the cube will need about {megabytes(left)}{more}, and {megabytes(free)} are free")
     warnings += [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     facts = {
         "region": region.name,

@@ -62,16 +62,18 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
 
 
 def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    disk, free = (facts[f"{key}_megabytes"] * 1e6 for key in ("disk", "free"))
+    disk, free = megabytes(facts["disk_megabytes"] * 1e6), facts["free_megabytes"]
     needs = [f"{need.name} ({'present' if need.present else 'missing'})" for need in plan.requirements]
     return [
         ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels a side"),
         ("(day, block) units", str(facts["block_days"])),
         ("to download" if facts["remote"] else "to read", megabytes(facts["read_megabytes"] * 1e6)),
         ("requests", f"{facts['requests']:,}" if facts["remote"] else "none, the files are on disk"),
-        ("on disk", f"{megabytes(disk)}; {megabytes(free)} are free"),
+        ("in the bucket", disk) if free is None else ("on disk", f"{disk}; {megabytes(free * 1e6)} are free"),
         ("time", f"about {duration(facts['seconds'])}"),
+        ("weather", f"{facts['weather_days']:,} days of {', '.join(plan.region.weather.variables)}"),
         ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
+        ("ground", ", ".join(facts["static_layers"]) or "none"),
         ("needs", ", ".join(needs) or "no account, no key"),
     ]
 

@@ -22,7 +22,7 @@ from mmvsf.datasets.legend import Legend
 from ..mapping import same_crs
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
-from .download import Attempts, locked, seconds_asked, server_folder
+from .download import Attempts, is_unreached, locked, seconds_asked, server_folder
 from .endpoints import ENDPOINTS
 from .http import Patience, reason_of, session
 from .protocols import ReadError
@@ -144,8 +144,9 @@ class CropScapeLabels:
                     return
                 except (_RefusedError, ReadError) as error:
                     part.unlink(missing_ok=True)
-                    final = isinstance(error, _RefusedError) and attempts.count >= MOST_REFUSALS - 1
-                    if final or not attempts.again(getattr(error, "asked", 0.0)):
+                    # The first piece of a year is asked for before the work: a missing network is said at once.
+                    twice = isinstance(error, _RefusedError) or (grid is None and isinstance(error, _UnreachedError))
+                    if (twice and attempts.count >= MOST_REFUSALS - 1) or not attempts.again(getattr(error, "asked", 0.0)):
                         raise
 
     def _file_url(self, client: requests.Session, year: int, bbox: str) -> str:
@@ -163,7 +164,8 @@ class CropScapeLabels:
         try:
             answer = client.get(url, timeout=(self.patience.connect, self.patience.request))
         except requests.RequestException as error:
-            raise ReadError(f"{where}: {reason_of(error)}") from error
+            kind = _UnreachedError if is_unreached(error) else ReadError
+            raise kind(f"{where}: {reason_of(error)}") from error
         body = bytes(answer.content)
         if answer.status_code == 200 or (answer.status_code == 500 and b"<faultstring" in body):
             return body
@@ -181,6 +183,10 @@ def national_grid(piece: RasterGrid) -> RasterGrid:
 
 class _RefusedError(Exception):
     """The service answered that it will not, with its reason."""
+
+
+class _UnreachedError(ReadError):
+    """Not even a connection came about."""
 
 
 class _BusyError(ReadError):

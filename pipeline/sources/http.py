@@ -56,10 +56,13 @@ class Patience:
         """Seconds to wait after so many failures (1, 2, ...). Random, so that workers do not come back together."""
         return min(self.longest_wait, self.first_wait * 2.0 ** (failures - 1)) * random.uniform(0.5, 1)
 
-    def retry(self) -> Retry:
-        """The same as a policy of urllib3. Retry-After is obeyed; POST is repeated, since a search changes nothing."""
+    def retry(self, connect: int | None = None) -> Retry:
+        """The same as a policy of urllib3. Retry-After is obeyed; POST is repeated, since a search changes nothing.
+
+        A host that takes no connection is tried again `connect` times, by default as often as anything else."""
         return Retry(
             total=self.attempts - 1,
+            connect=connect,
             status_forcelist=BUSY,
             allowed_methods=None,
             backoff_factor=self.first_wait / 2,

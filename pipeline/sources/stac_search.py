@@ -31,7 +31,7 @@ class _Requests(StacApiIO):
     is asked for again here."""
 
     def __init__(self, patience: Patience) -> None:
-        super().__init__(timeout=(patience.connect, patience.request), max_retries=patience.retry())
+        super().__init__(timeout=(patience.connect, patience.request), max_retries=patience.retry(connect=1))
         self._patience = patience
 
     def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
