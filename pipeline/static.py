@@ -1,5 +1,6 @@
 """Layers of the ground, from their own tiles to the cube's pixels, and the slope that follows from the elevation."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -36,6 +37,10 @@ NEIGHBOURS = 2
 """Pixels of a raster beyond a block's outline that may count for its pixels."""
 
 
+Reach = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+"""CRS -> numbers (n,) of the tiles in it, and (n, 4) left, bottom, right, top"""
+
+
 @dataclass(frozen=True)
 class StaticTask:
     """The static layers of one block."""
@@ -54,11 +59,12 @@ def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> l
     if not layers:
         return []
     found = {name: source.tiles(name, grid) for name in dict.fromkeys(MEASURED[layer] for layer in layers)}
+    reaches = {name: _reach(tiles) for name, tiles in found.items()}
     identities = {tile.href: content_identity(tile.href) for tiles in found.values() for tile in tiles}
     tasks = []
     for block in grid.blocks:
         place = _padded(grid, block)
-        own = tuple((name, _meeting(tiles, place)) for name, tiles in found.items())
+        own = tuple((name, _meeting(tiles, reaches[name], place)) for name, tiles in found.items())
         text = repr([(name, [(identities[tile.href], tile.grid) for tile in tiles]) for name, tiles in own])
         tasks.append(StaticTask(block, own, sha256(f"{STATIC_VERSION} {layers} {place} {text}".encode()).hexdigest()))
     return tasks
@@ -163,23 +169,36 @@ def _metres(grid: RasterGrid) -> float:
     return abs(grid.transform[4]) * unit
 
 
-def _meeting(tiles: list[Asset], target: RasterGrid) -> tuple[Asset, ...]:
-    """The tiles that may hold a contributor to a pixel of the target."""
-    kept = []
-    for tile in tiles:
-        west, south, east, north = _bounds_in(target, tile.grid.crs)
-        left, bottom, right, top = tile.grid.geobox.boundingbox
-        x, y = NEIGHBOURS * tile.grid.transform[0], NEIGHBOURS * abs(tile.grid.transform[4])
-        if left - x <= east and west <= right + x and bottom - y <= north and south <= top + y:
-            kept.append(tile)
-    return tuple(kept)
+def _reach(tiles: list[Asset]) -> Reach:
+    """How far the tiles reach, with the neighbours that count beyond a block's outline."""
+    boxes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, tile in enumerate(tiles):
+        (a, _, left, _, e, top), (rows, columns) = tile.grid[1:]
+        x, y = NEIGHBOURS * a, NEIGHBOURS * -e
+        boxes[tile.grid.crs].append((left - x, top + e * rows - y, left + a * columns + x, top + y))
+        places[tile.grid.crs].append(number)
+    return {crs: (np.array(places[crs]), np.array(found)) for crs, found in boxes.items()}
 
 
-@lru_cache(maxsize=8)
+def _meeting(tiles: list[Asset], reach: Reach, target: RasterGrid) -> tuple[Asset, ...]:
+    """The tiles that may hold a contributor to a pixel of the target, in their order."""
+    kept: list[int] = []
+    for crs, (places, boxes) in reach.items():
+        west, south, east, north = _bounds_in(target, crs)
+        left, bottom, right, top = boxes.T
+        kept += places[(left <= east) & (west <= right) & (bottom <= north) & (south <= top)].tolist()
+    return tuple(tiles[number] for number in sorted(kept))
+
+
 def _bounds_in(target: RasterGrid, crs: str) -> tuple[float, float, float, float]:
     left, bottom, right, top = target.geobox.boundingbox
     if same_crs(target.crs, crs):
         return left, bottom, right, top
-    to_tile = Transformer.from_crs(target.crs, crs, always_xy=True)
-    west, south, east, north = to_tile.transform_bounds(left, bottom, right, top)
+    west, south, east, north = _between(target.crs, crs).transform_bounds(left, bottom, right, top)
     return west, south, east, north
+
+
+@lru_cache(maxsize=16)
+def _between(crs: str, other: str) -> Transformer:
+    return Transformer.from_crs(crs, other, always_xy=True)
