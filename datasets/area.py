@@ -80,8 +80,8 @@ def _refuse_foreign_ground(bounds: tuple[float, float, float, float], crs: str, 
     west, south, east, north = bounds
     if not (-90 <= south <= north <= 90 and -360 <= west <= east <= 360):
         raise InputError(
-            f"{recipe}: the area ({west:.4g} to {east:.4g}, {south:.4g} to {north:.4g}) is not in degrees, though its CRS"
-            " says so; write the file with the CRS that its coordinates are in"
+            f"{recipe}: the area ({west:.4g} to {east:.4g}, {south:.4g} to {north:.4g}) is not in degrees, though its"
+            " CRS says so; write the file with the CRS that its coordinates are in"
         )
     if east - west > 180:
         raise InputError(

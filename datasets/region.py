@@ -50,8 +50,8 @@ class Area(Section):
     file: str | None = None
     """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
     fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
-    """US states (two digits) and counties (five digits) by FIPS code, ["19"] is Iowa; in quotes, since YAML takes 06 for
-    the number 6."""
+    """US states (two digits) and counties (five digits) by FIPS code, ["19"] is Iowa; in quotes, since YAML takes 06
+    for the number 6."""
     sites: tuple[SitePoint, ...] | None = None
     """Single places: the block of the grid that each point lies in."""
     sample: Sample | None = None
@@ -404,7 +404,9 @@ def shipped_regions() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
 
 
-def load_region(name_or_path: str, *, source: str | None = None, blocks: int | str | None = None) -> tuple[Region, Path]:
+def load_region(
+    name_or_path: str, *, source: str | None = None, blocks: int | str | None = None
+) -> tuple[Region, Path]:
     """Read a recipe by its shipped name or by the path of a YAML file; returns it and the file's path.
 
     `source` and `blocks` change it, see `overridden`. Raises InputError if there is no such recipe or if it does not

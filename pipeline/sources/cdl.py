@@ -146,7 +146,8 @@ class CropScapeLabels:
                     part.unlink(missing_ok=True)
                     # The first piece of a year is asked for before the work: a missing network is said at once.
                     twice = isinstance(error, _RefusedError) or (grid is None and isinstance(error, _UnreachedError))
-                    if (twice and attempts.count >= MOST_REFUSALS - 1) or not attempts.again(getattr(error, "asked", 0.0)):
+                    final = twice and attempts.count >= MOST_REFUSALS - 1
+                    if final or not attempts.again(getattr(error, "asked", 0.0)):
                         raise
 
     def _file_url(self, client: requests.Session, year: int, bbox: str) -> str:

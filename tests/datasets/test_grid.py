@@ -113,14 +113,96 @@ def test_a_polygon_takes_the_blocks_that_it_meets(tmp_path: Path) -> None:
     assert set(found.blocks) == {(by, bx) for by in range(4) for bx in range(4) if bx <= by}
 
 
+def geometries(*found: dict[str, Any] | None) -> str:
+    """A GeoJSON file of these."""
+    features = [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in found]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+POINT = {"type": "Point", "coordinates": [-93.6, 42.0]}
+
+
 @pytest.mark.parametrize(
     ("content", "part"),
-    [("{", "cannot be read"), ('{"type": "FeatureCollection", "features": []}', "holds no polygon")],
+    [
+        ("{", "cannot be read"),
+        (geometries(), "holds no polygon"),
+        (geometries(None), "holds no polygon"),
+        (geometries({"type": "Polygon", "coordinates": []}), "holds no polygon"),
+        (geometries(POINT), "holds no polygon .found: Point.; single places are named as area.sites"),
+    ],
 )
 def test_a_vector_file_that_is_none(tmp_path: Path, content: str, part: str) -> None:
     (tmp_path / "area.geojson").write_text(content)
     with pytest.raises(InputError, match=rf"area\.file .*area\.geojson.*{part}"):
         grid({"file": "area.geojson"}, tmp_path)
+
+
+def ring(*corners: tuple[float, float]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [[*corners, corners[0]]]}
+
+
+BOX = -93.8, 41.9, -93.7, 42.0
+WEST, SOUTH, EAST, NORTH = BOX
+SQUARE = ring((WEST, SOUTH), (EAST, SOUTH), (EAST, NORTH), (WEST, NORTH))
+
+
+def test_a_ring_that_crosses_itself(tmp_path: Path) -> None:
+    """It covers the two triangles of a bow tie, also beside another polygon."""
+    tie = ring((WEST, SOUTH), (EAST, NORTH), (EAST, SOUTH), (WEST, NORTH))
+    (tmp_path / "area.geojson").write_text(geometries(tie))
+    alone = set(grid({"file": "area.geojson"}, tmp_path).blocks)
+    (tmp_path / "area.geojson").write_text(geometries(tie, SQUARE))
+    assert alone < set(grid({"file": "area.geojson"}, tmp_path).blocks)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:26915", "EPSG:5070"])
+def test_a_file_in_any_crs_covers_what_a_box_covers(tmp_path: Path, crs: str) -> None:
+    """Its long edges are curves in another projection, as those of a box are."""
+    import geopandas
+    import shapely
+
+    wide = (-95.9, 41.9, -91.1, 42.0)
+    geopandas.GeoSeries([shapely.segmentize(shapely.box(*wide), 0.01)], crs="EPSG:4326").to_crs(crs).to_file(
+        tmp_path / "fine.gpkg"
+    )
+    geopandas.GeoSeries([shapely.box(*wide)], crs="EPSG:4326").to_file(tmp_path / "coarse.gpkg")
+    wanted = grid({"bbox": list(wide)}).blocks
+    assert grid({"file": "fine.gpkg"}, tmp_path).blocks == wanted
+    assert grid({"file": "coarse.gpkg"}, tmp_path).blocks == wanted
+
+
+def test_a_hole_is_left_out(tmp_path: Path) -> None:
+    inner = [(WEST + 0.03, SOUTH + 0.03), (EAST - 0.03, SOUTH + 0.03), (EAST - 0.03, NORTH - 0.03)]
+    hole = {**SQUARE, "coordinates": [*SQUARE["coordinates"], [*inner, inner[0]]]}
+    (tmp_path / "area.geojson").write_text(geometries(hole))
+    assert set(grid({"file": "area.geojson"}, tmp_path).blocks) < set(grid({"bbox": list(BOX)}).blocks)
+
+
+@pytest.mark.parametrize(
+    ("polygons", "part"),
+    [
+        ([ring((450000, 4640000), (480000, 4640000), (480000, 4660000))], "not in degrees, though its CRS says so"),
+        ([ring((179, -17), (180, -17), (180, -16)), ring((-180, -17), (-179, -17), (-180, -16))], "antimeridian"),
+    ],
+)
+def test_a_file_of_impossible_ground(tmp_path: Path, polygons: list[dict[str, Any]], part: str) -> None:
+    (tmp_path / "area.geojson").write_text(geometries(*polygons))
+    with pytest.raises(InputError, match=part):
+        grid({"file": "area.geojson"}, tmp_path)
+
+
+def test_a_file_of_several_layers_and_a_table(tmp_path: Path) -> None:
+    import geopandas
+    import shapely
+
+    for layer in ("fields", "farms"):
+        geopandas.GeoSeries([shapely.box(*BOX)], crs="EPSG:4326").to_file(tmp_path / "area.gpkg", layer=layer)
+    with pytest.raises(InputError, match="has the layers fields, farms"):
+        grid({"file": "area.gpkg"}, tmp_path)
+    (tmp_path / "area.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="only a table"):
+        grid({"file": "area.csv"}, tmp_path)
 
 
 def test_no_vector_file(tmp_path: Path) -> None:
@@ -155,6 +237,12 @@ def test_drawn_clusters_are_whole_and_apart(clusters: int, size: int, seed: int)
 def test_a_draw_is_repeatable_and_depends_on_its_seed() -> None:
     draws = [grid(AREA | {"sample": {"clusters": 3, "size": 2, "seed": seed}}).blocks for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_all_blocks_of_an_area_that_is_sampled() -> None:
+    sample = {"sample": {"clusters": 2, "size": 2}}
+    assert grid(AREA | sample | {"blocks": "all"}).blocks == grid(AREA).blocks
+    assert grid(AREA | sample | {"blocks": 3}).blocks == grid(AREA | sample).blocks[:3]
 
 
 def test_more_clusters_than_there_is_room_for() -> None:

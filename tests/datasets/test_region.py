@@ -83,6 +83,9 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("area.sites", [{"name": "a", "lon": 200, "lat": 1}], ("lon", "180")),
     ("area.sites", [{"name": "a", "lon": 0, "lat": 88}], ("lat", "84")),
     ("area.sample", {"clusters": 2}, ("sample",)),
+    ("area.blocks", 0, ("area.blocks: takes a whole number from 1 on, or all; found 0",)),
+    ("area.blocks", "most", ("area.blocks", "or all; found most")),
+    ("area", {"fips": [6]}, ("area.fips.0: takes text; found 6", "YAML takes 06 for the number 6")),
     ("grid.crs", "EPSG:4326", ("grid.crs", "not a projected CRS in metres", "EPSG:32615")),
     ("grid.crs", "EPSG:2229", ("grid.crs", "metres")),  # US survey feet
     ("grid.crs", "somewhere", ("grid.crs", "no CRS")),
@@ -124,6 +127,8 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("split.places.test", ["z"], ("split.places", "z", "area.sites")),
     ("split.places.validation", ["a"], ("split.places", "both test and validation")),
     ("split.places.test_share", 0.2, ("split.places", "not both")),
+    ("split.places.unit", "chunk", ("split.places", "a named site holds out its block")),
+    ("split.places.layout", "strips", ("split.places", "remove those lines")),
     ("split.places", {"test_share": 0.7, "validation_share": 0.4}, ("split.places", "nothing to train on")),
     ("split.years.test", [2030], ("split.years", "2030", "period does not touch")),
     ("split.years.test", [2019, 2020, 2021], ("split.years", "no year to train on")),
@@ -147,6 +152,12 @@ def test_weather_of_earth_engine_is_that_of_the_world_by_default() -> None:
     assert region.weather.collection == "era5-land"
     region = parse_region(changed("weather", {"source": "earthengine", "collection": "daymet"}), "my.yaml")
     assert region.weather.collection == "daymet"
+
+
+def test_a_list_with_a_wrong_member_is_not_called_too_short() -> None:
+    with pytest.raises(InputError) as error:
+        parse_region(changed("area", {"fips": [19]}), "recipe.yaml")
+    assert "needs at least" not in str(error.value)
 
 
 def test_every_wrong_line_is_named_at_once() -> None:

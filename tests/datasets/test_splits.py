@@ -154,6 +154,25 @@ def test_a_site_in_the_block_of_a_test_site_is_tested_too() -> None:
     assert part_of(found, split, SITES[0]["lon"]) == {TEST}
 
 
+def test_the_sample_of_a_whole_area_keeps_its_parts() -> None:
+    """`area.blocks: all`: what was held out stays so, with a ring of blocks around it that nobody trains on."""
+    area: dict[str, Any] = {"bbox": [-94, 42, -93.8, 42.1], "sample": {"clusters": 6, "size": 2, "seed": 1}}
+    places = {"test_share": 0.3, "validation_share": 0.2}
+    splits = []
+    for blocks in (None, "all"):
+        recipe = region(places, area={**area, "blocks": blocks})
+        found = grid_of(recipe, Path("x"), Path("x"))
+        splits.append((found, place_split(recipe, found)))
+    (sampled, part), (whole, all_parts) = splits
+    inside = chunks(sampled.block_mask())
+    np.testing.assert_array_equal(all_parts[inside], part[inside])
+    assert set(all_parts[~inside & chunks(whole.block_mask())]) == {NONE, TRAIN}
+    held_out = np.isin(all_parts, (TEST, VALIDATION))
+    assert (held_out & ~inside).sum() == 0
+    around = ndimage.maximum_filter(held_out, size=5) & ~held_out  # a block has two chunks a side
+    assert (all_parts[around] == NONE).all() and (all_parts == TRAIN).sum() > (part == TRAIN).sum()
+
+
 def test_all_sites_held_out() -> None:
     with pytest.raises(InputError, match="no place to train on"):
         named({"test": ["a", "b"], "validation": ["c", "d"]})

@@ -251,6 +251,7 @@ def test_no_legend(tiny: TinyArchive, dataset: Build) -> None:
 def test_a_split_that_leaves_nothing_to_train_on(tiny: TinyArchive, dataset: Build) -> None:
     tiny.write_recipe(split__places={"test_share": 0.5})  # the six blocks are one cluster
     refused(dataset(tiny), "split.places", "nothing to train")
+    assert not tiny.cube.exists()  # said before the work
 
 
 # ---------------------------------------------------------------------- cubes

@@ -126,6 +126,15 @@ def test_a_cluster_without_workers(
     assert outcome.code == 1 and f"dask worker {address}" in outcome.error
 
 
+def test_no_scheduler_is_said_before_the_sources_are_asked(
+    tiny: TinyArchive, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "WAIT_FOR_SCHEDULER", 0.5)
+    (tiny.root / "items.json").unlink()
+    outcome = mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--scheduler", "127.0.0.1:9")
+    assert outcome.code == 1 and "no Dask scheduler answers at 127.0.0.1:9" in outcome.error
+
+
 def test_workers_of_another_version(
     tiny: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,11 +13,13 @@ import pytest
 import zarr
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid
+from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import load_region
+from mmvsf.datasets.s3 import S3Path
+from mmvsf.datasets.splits import place_split
 from mmvsf.pipeline.build import Progress, build, prepare
 from mmvsf.pipeline.execute import DaskExecutor, executor
-from mmvsf.pipeline.preview import block_map
+from mmvsf.pipeline.preview import block_map, preview
 from mmvsf.pipeline.sources.archive import ArchiveImagery
 from mmvsf.pipeline.sources.protocols import Requirement
 
@@ -67,6 +69,14 @@ def test_the_plan_as_a_page_and_a_picture(tiny: TinyArchive, mmvsf: Command, tmp
     assert 'src="http' not in text
 
 
+@pytest.mark.usefixtures("s3")
+def test_the_page_of_a_cube_in_a_bucket(tiny: TinyArchive, mmvsf: Command, data: S3Path, tmp_path: Path) -> None:
+    tiny.write_recipe(imagery__path=str(tiny.root), weather__path=str(tiny.root / "weather/daily.nc"), labels=None)
+    outcome = mmvsf("plan", tiny.recipe, "--data-dir", data, "--html", tmp_path / "plan.html")
+    assert outcome.code == 0, outcome.err
+    assert "in the bucket" in (tmp_path / "plan.html").read_text()
+
+
 def test_a_collection_that_ends_early(tiny: TinyArchive, mmvsf: Command) -> None:
     tiny.items = [item for item in tiny.items if item["properties"]["datetime"] < "2021-06"]
     tiny.write_items()
@@ -109,6 +119,7 @@ def test_what_is_done_needs_no_room(finished: TinyArchive, monkeypatch: pytest.M
     plan = prepare(str(finished.recipe), finished.data)
     with executor(1) as run:
         build(plan, run, Progress(lambda *_: None))
+    assert preview(plan, 1).warnings == ()
 
 
 # ---------------------------------------------------------------------- trials
@@ -132,10 +143,17 @@ def test_a_trial_does_not_stand_for_the_whole(tiny: TinyArchive, dataset: Build)
     assert dataset(tiny, "--overwrite").code == 0
 
 
-def test_every_shipped_recipe_can_be_tried(tmp_path: Path) -> None:
-    from mmvsf.datasets.grid import grid_of
-    from mmvsf.datasets.splits import place_split
+def test_wall_to_wall(mmvsf: Command, tmp_path: Path) -> None:
+    """`--blocks all` takes the whole ground of a recipe that samples it, and can be split."""
+    outcome = mmvsf("plan", "iowa", "--blocks", "most", "--data-dir", tmp_path)
+    assert outcome.code == 2 and "or all; found most" in outcome.error
+    region, path = load_region("iowa", blocks="all")
+    grid = grid_of(region, path, tmp_path)
+    assert len(grid.blocks) > 10 * 216 and region.area.sample is not None
+    assert set(np.unique(place_split(region, grid))) == {0, 1, 2, 3}
 
+
+def test_every_shipped_recipe_can_be_tried(tmp_path: Path) -> None:
     for name in ("iowa", "central-valley", "sandbox"):
         region, path = load_region(name, blocks=2)
         grid = grid_of(region, path, tmp_path)

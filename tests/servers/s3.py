@@ -1,8 +1,8 @@
 """S3 on loopback: moto's own server behind the faults of `StandIn`.
 
-    python -m tests.servers.s3 --bucket cubes
+    python -m tests.servers.s3 --bucket my-bucket
     # then, in another shell, with the variables that it prints:
-    mmvsf dataset sandbox --data-dir s3://cubes
+    mmvsf dataset sandbox --data-dir s3://my-bucket
 
 Everything is kept in memory and any key is let in. moto's backends are global: two servers of one process hold the
 same buckets.
