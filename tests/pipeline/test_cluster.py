@@ -57,7 +57,8 @@ def scheduler(folder: Path) -> Iterator[str]:
     options = ("--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", told)
     with process("distributed.cli.dask_scheduler", *options, folder=folder, environment={}):
         deadline = time.monotonic() + STARTED_WITHIN
-        while not told.is_file() and time.monotonic() < deadline:
+        # The file is there before its content is.
+        while not (told.is_file() and told.read_text().rstrip().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.05)
         yield json.loads(told.read_text())["address"]
 
