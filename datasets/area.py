@@ -9,7 +9,8 @@ from pyproj import CRS, Transformer
 
 from .boundaries import ground_of
 from .errors import InputError, one_line
-from .region import Area, resolve_path
+from .region import resolve_path
+from .region_place import Area
 
 FOREIGN_DEGREES = 6.0
 """An area may reach this far beyond a CRS's area of use: a UTM zone's width, for regions across a border."""

@@ -14,7 +14,8 @@ from odc.geo.geobox import GeoBox
 
 from .area import area_shape, from_lonlat
 from .errors import InputError
-from .region import Region, Sample
+from .region import Region
+from .region_place import Sample
 
 BlockIndex = tuple[int, int]
 """(block_y, block_x), counted from the upper left corner of the grid."""

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from .errors import InputError
 from .grid import Grid, draw_clusters
-from .region import Places, Region, Sample
+from .region import Region
+from .region_place import Places, Sample
 from .variables import Split
 
 
