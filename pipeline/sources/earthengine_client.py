@@ -9,6 +9,7 @@ The session is opened on first use, from the environment:
 A session that the caller has opened already is used as it is, but for a deadline.
 """
 
+import logging
 import os
 import random
 import sys
@@ -168,6 +169,8 @@ def _credentials(ee: Any, url: str) -> tuple[Any, str]:
     from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import GoogleAuthError
 
+    # That there is no account of the machine is no more than what the error below says in full.
+    logging.getLogger("google.auth._default").setLevel(logging.ERROR)
     project = os.environ.get(PROJECT)
     key_file = os.environ.get(KEY_FILE)
     of_key: str | None = None

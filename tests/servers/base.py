@@ -292,7 +292,7 @@ def main(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], S
     with make(arguments) as server:
         for text in arguments.fault:
             server.fail(*parse_fault(text))
-        print(f"serving on {server.url}; stop with Ctrl-C")
+        print(f"# serving on {server.url}; stop with Ctrl-C")
         wait(server.environment())
 
 

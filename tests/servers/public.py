@@ -41,7 +41,7 @@ def public_services(recipe: str, blocks: int, every: int) -> Iterator[dict[str, 
         root = Path(folder)
         grid = grid_of(region, path, root)
         number = write_granules(root, region, grid, every)
-        print(f"{number} granules over {blocks} blocks of {region.name}", flush=True)
+        print(f"# {number} granules over {blocks} blocks of {region.name}", flush=True)
         years = region.labels.years if region.labels else region.period.years
         images = [
             *archive_images(root),
@@ -70,4 +70,5 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 if __name__ == "__main__":
     given = arguments(__doc__).parse_args()
     with public_services(given.recipe, given.blocks, given.every) as environment:
+        print(f"# in another shell, with these set: mmvsf dataset {given.recipe} --blocks {given.blocks}")
         wait(environment)
