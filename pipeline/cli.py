@@ -1,4 +1,4 @@
-"""The commands of the pipeline: recipes, plan, build, extend, check, explain, digest, export, report."""
+"""The commands that make a cube: regions, plan, cost, dataset, extend; `cli_cube` has those on a cube that stands."""
 
 import json
 import os
@@ -10,43 +10,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import TaskID
 from rich.table import Column, Table
 
-from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.location import Location, ensure_reachable, local_folder, location
+
+from . import cli_cube
+from .cli_options import (
+    DATA_DIR,
+    AcceptFailed,
+    AsJson,
+    BlocksOption,
+    DataDir,
+    RegionArgument,
+    Scheduler,
+    SourceOption,
+    Workers,
+    console,
+    progress_bar,
+    talk,
+)
 
 if TYPE_CHECKING:
     from .build import BuildPlan, Progress
     from .finish import Summary
 
 app = typer.Typer()
-console = Console()
-
-RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
-DataDir = Annotated[
-    str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
-]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
-CubeArgument = Annotated[
-    str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
-]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
-SourceOption = Annotated[
-    str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
-]
-BlocksOption = Annotated[
-    str | None,
-    typer.Option("--blocks", help="Only the first so many blocks, as a trial; or all, not a sample of the area."),
-]
-Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
-AcceptFailed = Annotated[
-    bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-DATA_DIR, RUNS_DIR = "data", Path("runs")
 
 
 @app.command()
@@ -84,8 +73,8 @@ def plan(
 
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
-    ensure_archive(region, local_folder(place), count, _talk(as_json))
-    with _waiting(_talk(as_json)):
+    ensure_archive(region, local_folder(place), count, talk(as_json))
+    with _waiting(talk(as_json)):
         prepared = prepare(region, place, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
@@ -158,8 +147,8 @@ def dataset(
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
     with executor(workers, scheduler) as run:
-        ensure_archive(region, local_folder(place), count, _talk(as_json))
-        with _waiting(_talk(as_json)):
+        ensure_archive(region, local_folder(place), count, talk(as_json))
+        with _waiting(talk(as_json)):
             prepared = prepare(region, place, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(prepared, preview(prepared, count), count))
@@ -194,8 +183,8 @@ def extend(
     place = _place(data_dir)
     cube = standing_cube(region, place, source=source, blocks=blocks)
     with executor(workers, scheduler) as run:
-        ensure_archive(region, local_folder(place), count, _talk(as_json))
-        with _waiting(_talk(as_json)):
+        ensure_archive(region, local_folder(place), count, talk(as_json))
+        with _waiting(talk(as_json)):
             prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(prepared, preview(prepared, count), count))
@@ -204,144 +193,11 @@ def extend(
     _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
-@app.command()
-def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Verify a cube's structure, ranges, coverage and metadata."""
-    from .check import check_cube
-
-    path = _cube(cube, data_dir)
-    report = check_cube(path)
-    if as_json:
-        typer.echo(json.dumps({"checks": [[c.name, c.ok, c.detail] for c in report.checks]}))
-    else:
-        table = Table("check", "", "detail", title=str(path))
-        for entry in report.checks:
-            table.add_row(entry.name, "[green]ok[/]" if entry.ok else "[red]wrong[/]", entry.detail)
-        console.print(table)
-    report.raise_for_problems()
-
-
-@app.command()
-def explain(
-    cube: CubeArgument,
-    day: Annotated[str, typer.Option("--day", help="YYYY-MM-DD")],
-    x: Annotated[float, typer.Option("--x", help="x in the cube's CRS, or longitude with --lonlat")],
-    y: Annotated[float, typer.Option("--y", help="y in the cube's CRS, or latitude with --lonlat")],
-    lonlat: Annotated[bool, typer.Option("--lonlat", help="x and y are degrees.")] = False,
-    data_dir: DataDir = DATA_DIR,
-    as_json: AsJson = False,
-) -> None:
-    """Name the scene that a pixel came from, or the reason there is none."""
-    from .explain import explain_pixel
-
-    found = explain_pixel(_cube(cube, data_dir), day, x, y, lonlat=lonlat)
-    typer.echo(json.dumps(found.facts) if as_json else found.sentence)
-
-
-@app.command()
-def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
-    """Print the identity of a cube: equal for equal data, however it was built."""
-    from mmvsf.datasets.cube import Cube
-    from mmvsf.datasets.cube import digest as cube_digest
-
-    path = _cube(cube, data_dir)
-    Cube.open(path)
-    typer.echo(cube_digest(path))
-
-
-@app.command()
-def export(
-    cube: CubeArgument,
-    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
-    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity")] = "reflectance",
-    day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
-    year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Write a day, or a year's labels, as a Cloud-Optimized GeoTIFF that any GIS opens."""
-    from .export import export_geotiff
-
-    export_geotiff(_cube(cube, data_dir), out, what, day, year)
-    typer.echo(f"{out}")
-
-
-@app.command()
-def oracle(
-    region: CubeArgument,
-    data_dir: DataDir = DATA_DIR,
-    years: Annotated[str | None, typer.Option("--years", help="Only these, as 2021,2022.")] = None,
-    sites: Annotated[str | None, typer.Option("--sites", help="Only these, as norfolk,mapleton.")] = None,
-) -> None:
-    """Of a simulated region, write what someone who knows the true model would forecast, beside its cube."""
-    from mmvsf.datasets.cube import Cube
-
-    from .oracle import make_oracle
-
-    cube = Cube.open(_cube(region, data_dir))
-    with _bar(console) as bar:
-        task = bar.add_task("growing the fields again", total=None, rate="")
-
-        def update(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        path = make_oracle(
-            cube,
-            years=None if years is None else _years(years),
-            sites=None if sites is None else sites.split(","),
-            progress=update,
-        )
-    typer.echo(f"{path}")
-
-
-@app.command()
-def report(
-    region: CubeArgument,
-    data_dir: DataDir = DATA_DIR,
-    runs_dir: RunsDir = RUNS_DIR,
-) -> None:
-    """Write the page that shows a cube and what was learned from it: runs/<region>/report.html."""
-    from mmvsf.datasets.cube import Cube
-
-    from .report import write_report
-
-    cube = _cube(region, data_dir)
-    page = write_report(cube, runs_dir / Cube.open(cube).region.name)
-    typer.echo(f"{page}")
-
-
-@app.command()
-def summary(
-    region: CubeArgument,
-    data_dir: DataDir = DATA_DIR,
-    runs_dir: RunsDir = RUNS_DIR,
-) -> None:
-    """Print what was made of a region, where it is, and the main scores."""
-    from mmvsf.datasets.cube import Cube
-
-    from .summary import summary_tables
-
-    cube = _cube(region, data_dir)
-    console.print(summary_tables(cube, runs_dir / Cube.open(cube).region.name))
-
-
-def _years(text: str) -> list[int]:
-    try:
-        return [int(year) for year in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"--years {text}: not years; write them as 2021,2022") from error
-
-
 def _place(data_dir: str) -> Location:
     """The place of `--data-dir`, a bucket only if it answers."""
     place = location(data_dir)
     ensure_reachable(place)
     return place
-
-
-def _cube(text: str, data_dir: str) -> Location:
-    from mmvsf.datasets.cube import find_cube
-
-    return find_cube(text, location(data_dir))
 
 
 @contextmanager
@@ -360,7 +216,7 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
     from .build import Progress
 
     tasks: dict[str, TaskID] = {}
-    with _bar(_talk(as_json)) as bar:
+    with progress_bar(talk(as_json)) as bar:
 
         def update(phase: str, done: int, total: int, pixels: int) -> None:
             if total and phase not in tasks:
@@ -371,7 +227,7 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
 
         yield Progress(update)
     if not tasks:
-        _talk(as_json).print("every shard stands: nothing was left to do")
+        talk(as_json).print("every shard stands: nothing was left to do")
 
 
 def _show_cube(
@@ -414,18 +270,4 @@ def _show_cube(
     report.raise_for_problems()
 
 
-def _talk(as_json: bool) -> Console:
-    """Where progress is shown: nowhere if the output is for a program."""
-    return Console(quiet=True) if as_json else console
-
-
-def _bar(where: Console) -> Bar:
-    return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=where,
-    )
+app.add_typer(cli_cube.app)

@@ -67,7 +67,9 @@ def test_commands_exist() -> None:
 
 def _commands() -> list[Any]:
     app = build_app()
-    return [command for group in app.registered_groups for command in group.typer_instance.registered_commands]
+    groups = [group.typer_instance for group in app.registered_groups]
+    groups += [inner.typer_instance for group in groups for inner in group.registered_groups]
+    return [command for group in groups for command in group.registered_commands]
 
 
 def test_variables_that_replace_an_address_are_told() -> None:

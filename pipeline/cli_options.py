@@ -1,0 +1,52 @@
+"""What the commands of the pipeline share: their arguments and options, and where they print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+console = Console()
+
+RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
+DataDir = Annotated[
+    str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
+CubeArgument = Annotated[
+    str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
+]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
+]
+BlocksOption = Annotated[
+    str | None,
+    typer.Option("--blocks", help="Only the first so many blocks, as a trial; or all, not a sample of the area."),
+]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
+AcceptFailed = Annotated[
+    bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+DATA_DIR, RUNS_DIR = "data", Path("runs")
+
+
+def talk(as_json: bool) -> Console:
+    """Where progress is shown: nowhere if the output is for a program."""
+    return Console(quiet=True) if as_json else console
+
+
+def progress_bar(where: Console) -> Bar:
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=where,
+    )
