@@ -22,7 +22,7 @@ from mmvsf.datasets.legend import Legend
 from ..mapping import same_crs
 from ..raster import raster_grid, read_raster
 from ..scene import Asset, RasterGrid
-from .download import Attempts, is_unreached, locked, seconds_asked, server_folder
+from .download import Attempts, locked, seconds_asked, server_folder
 from .endpoints import ENDPOINTS
 from .http import Patience, reason_of, session
 from .protocols import ReadError
@@ -144,9 +144,7 @@ class CropScapeLabels:
                     return
                 except (_RefusedError, ReadError) as error:
                     part.unlink(missing_ok=True)
-                    # The first piece of a year is asked for before the work: a missing network is said at once.
-                    twice = isinstance(error, _RefusedError) or (grid is None and isinstance(error, _UnreachedError))
-                    final = twice and attempts.count >= MOST_REFUSALS - 1
+                    final = isinstance(error, _RefusedError) and attempts.count >= MOST_REFUSALS - 1
                     if final or not attempts.again(getattr(error, "asked", 0.0)):
                         raise
 
@@ -165,8 +163,7 @@ class CropScapeLabels:
         try:
             answer = client.get(url, timeout=(self.patience.connect, self.patience.request))
         except requests.RequestException as error:
-            kind = _UnreachedError if is_unreached(error) else ReadError
-            raise kind(f"{where}: {reason_of(error)}") from error
+            raise ReadError(f"{where}: {reason_of(error)}") from error
         body = bytes(answer.content)
         if answer.status_code == 200 or (answer.status_code == 500 and b"<faultstring" in body):
             return body
@@ -184,10 +181,6 @@ def national_grid(piece: RasterGrid) -> RasterGrid:
 
 class _RefusedError(Exception):
     """The service answered that it will not, with its reason."""
-
-
-class _UnreachedError(ReadError):
-    """Not even a connection came about."""
 
 
 class _BusyError(ReadError):

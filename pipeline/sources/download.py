@@ -78,7 +78,7 @@ def download(
                 if asked > patience.longest_wait:
                     reason += f", it asks to come back in {asked:.0f} seconds"
             except requests.RequestException as error:
-                reason, reached = reason_of(error), not is_unreached(error)
+                reason, reached = reason_of(error), not _is_unreached(error)
             except ValueError as error:
                 reason = one_line(error)
             # A server that takes no connection is asked twice only, so that a missing network is said at once.
@@ -109,7 +109,7 @@ def seconds_asked(header: str | None) -> float:
         return 0.0
 
 
-def is_unreached(error: requests.RequestException) -> bool:
+def _is_unreached(error: requests.RequestException) -> bool:
     """Whether not even a connection came about."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
