@@ -32,8 +32,9 @@ from .cli_options import (
 )
 
 if TYPE_CHECKING:
-    from .build import BuildPlan, Progress
+    from .build import Progress
     from .finish import Summary
+    from .prepare import BuildPlan
 
 app = typer.Typer()
 
@@ -67,7 +68,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a build would read, before it reads it: blocks on a map, scenes, bytes, minutes, what is missing."""
-    from .build import prepare
+    from .prepare import prepare
     from .preview import block_map, month_table, preview, tables
     from .simulate import ensure_archive
 
@@ -138,8 +139,9 @@ def dataset(
     as_json: AsJson = False,
 ) -> None:
     """Build the cube of a region, or finish one that was interrupted."""
-    from .build import build, prepare
+    from .build import build
     from .execute import executor
+    from .prepare import prepare
     from .preview import preview, tables
     from .simulate import ensure_archive
 

@@ -20,13 +20,15 @@ from mmvsf.datasets.region import Region, load_region
 from mmvsf.datasets.store import group_attributes, set_root_attributes
 from mmvsf.datasets.variables import Split
 
-from .build import BuildPlan, Progress, build, bytes_to_write, prepare, provenance
+from .build import Progress, build
 from .execute import Executor
 from .finish import Summary
 from .growth import finish_growth, grow, kept_arrays, renames_shards
 from .ledger import Ledger
+from .prepare import BuildPlan, bytes_to_write, prepare
 from .sources.protocols import WeatherSource
 from .space import ensure_space
+from .standing import provenance
 from .weather import CubeWeather
 from .weather_growth import grown_weather
 

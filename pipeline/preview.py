@@ -14,10 +14,10 @@ from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
 from mmvsf.datasets.variables import BANDS
 
-from .build import BuildPlan, bytes_to_write
 from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
 from .ledger import Ledger
 from .plan import BYTES_PER_PIXEL, Plan, shard_tasks
+from .prepare import BuildPlan, bytes_to_write
 from .space import cube_bytes, free_bytes, megabytes
 from .tasks import imagery_entry_name
 

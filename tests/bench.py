@@ -49,8 +49,8 @@ def bench_build(data_dir: Path, repeats: int) -> None:
     import odc.stac
     import pystac
 
-    from mmvsf.pipeline.build import prepare
     from mmvsf.pipeline.plan import shard_tasks
+    from mmvsf.pipeline.prepare import prepare
     from mmvsf.pipeline.read import read_shard
 
     _ensure_cube(data_dir)

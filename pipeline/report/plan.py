@@ -13,7 +13,7 @@ from mmvsf.datasets.area import area_shape
 from mmvsf.datasets.splits import place_split
 from mmvsf.datasets.variables import Split
 
-from ..build import BuildPlan
+from ..prepare import BuildPlan
 from ..preview import MONTHS, Preview, duration
 from ..space import megabytes
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles

@@ -17,8 +17,9 @@ from mmvsf.model.evaluation.tally import ALL, Tally
 from mmvsf.model.evaluation.training import load, pretrain
 from mmvsf.model.evaluation.weather import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, weather_rows
 from mmvsf.model.sizes import SIZES
-from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.build import Progress, build
 from mmvsf.pipeline.execute import executor
+from mmvsf.pipeline.prepare import prepare
 from mmvsf.pipeline.simulate import ensure_archive
 
 SITES = ((-96.30, 42.25), (-96.10, 41.70), (-95.90, 42.00), (-95.60, 42.30), (-95.55, 41.70))

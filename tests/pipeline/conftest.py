@@ -13,9 +13,10 @@ import pytest
 
 from mmvsf.datasets import command
 from mmvsf.datasets.s3 import S3Path
-from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.build import Progress, build
 from mmvsf.pipeline.execute import executor
 from mmvsf.pipeline.finish import Summary
+from mmvsf.pipeline.prepare import prepare
 from tests.servers.s3 import S3
 
 from .tiny_archive import TinyArchive

@@ -20,8 +20,9 @@ import zarr
 from mmvsf.datasets.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline import plan as planning
-from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.build import Progress, build
 from mmvsf.pipeline.execute import SerialExecutor
+from mmvsf.pipeline.prepare import prepare
 
 from .conftest import Command, build_tiny
 from .tiny_archive import SCENES, Scene, TinyArchive

@@ -18,8 +18,9 @@ from mmvsf.datasets.cube import digest
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import Period, load_region
-from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.build import Progress, build
 from mmvsf.pipeline.execute import executor
+from mmvsf.pipeline.prepare import prepare
 from mmvsf.pipeline.preview import preview
 from mmvsf.pipeline.scene import Scene, granule_time
 from mmvsf.pipeline.sources import earthengine, earthengine_pixels

@@ -22,8 +22,8 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.grid import grid_of
 from mmvsf.datasets.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.build import prepare
 from mmvsf.pipeline.interpolation import Cells, distance_weights, distances_km, interpolate, interpolate_temperature
+from mmvsf.pipeline.prepare import prepare
 from mmvsf.pipeline.sources.http import Patience
 from mmvsf.pipeline.sources.meteostat_stations import MeteostatStations
 from mmvsf.pipeline.sources.registry import weather_source

@@ -19,8 +19,9 @@ from mmvsf.datasets.reader import Normalisation, WindowReader
 from mmvsf.datasets.region import resolve_path
 from mmvsf.datasets.s3 import S3Path
 from mmvsf.datasets.windows import Window
-from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.build import Progress, build
 from mmvsf.pipeline.execute import SerialExecutor
+from mmvsf.pipeline.prepare import prepare
 from tests.servers.base import reset, status
 from tests.servers.s3 import S3
 
@@ -121,7 +122,7 @@ def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data:
     """`--overwrite` takes the root away first: what is left is taken neither for a cube nor for done."""
     cube = build_in(tiny, data)
     script = Path(__file__).with_name("kill_at.py")
-    command = [sys.executable, str(script), "mmvsf.pipeline.build:remove_tree", "1", "dataset", str(tiny.recipe)]
+    command = [sys.executable, str(script), "mmvsf.pipeline.standing:remove_tree", "1", "dataset", str(tiny.recipe)]
     options = ["--data-dir", str(data), "--workers", "1", "--overwrite"]
     ended = subprocess.run([*command, *options], capture_output=True, timeout=120)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()

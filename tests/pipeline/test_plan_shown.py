@@ -17,9 +17,11 @@ from mmvsf.datasets.grid import Grid, grid_of
 from mmvsf.datasets.region import load_region
 from mmvsf.datasets.s3 import S3Path
 from mmvsf.datasets.splits import place_split
-from mmvsf.pipeline.build import Progress, build, prepare
+from mmvsf.pipeline.build import Progress, build
 from mmvsf.pipeline.execute import DaskExecutor, executor
+from mmvsf.pipeline.prepare import prepare
 from mmvsf.pipeline.preview import block_map, preview
+from mmvsf.pipeline.scene import Scene
 from mmvsf.pipeline.sources.archive import ArchiveImagery
 from mmvsf.pipeline.sources.protocols import Requirement
 
@@ -99,6 +101,13 @@ def test_missing_credentials_are_told_and_stop_a_build(
     outcome = dataset(tiny)
     assert outcome.code == 2 and "token is missing: get one at example.org" in outcome.error
     assert not tiny.cube.exists()
+
+    def no_search(*_: object) -> list[Scene]:
+        raise InputError("the catalogue wants a token")
+
+    monkeypatch.setattr(ArchiveImagery, "search", no_search)
+    outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
+    assert outcome.code == 2 and "token is missing: get one at example.org" in outcome.error
 
 
 def test_a_full_disk_is_noticed_before_the_work(
