@@ -70,7 +70,7 @@ class Plan:
 
 
 def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> Plan:
-    """Match scenes to blocks by their outlines (with a margin) and raster extents."""
+    """Match scenes to blocks by their outlines, with a margin."""
     units: dict[tuple[int, BlockIndex], list[Scene]] = defaultdict(list)
     boxes = np.array([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
     tree = shapely.STRtree(boxes)

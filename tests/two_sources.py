@@ -2,7 +2,7 @@
 
     python -m tests.two_sources iowa --blocks 2
 
-runs the command line as a person would, with the recipe and its period as they are shipped (takes minutes).
+runs the command line as a person would, with the recipe and its period as they are shipped.
 """
 
 from __future__ import annotations
