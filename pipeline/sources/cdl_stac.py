@@ -81,10 +81,11 @@ class StacLabels:
             own = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
             if properties.get("usda_cdl:type") != "cropland" or not own:
                 continue
-            if outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
+            outline = outline_of(item)
+            if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
                 for key in tiles:
                     if key == CODES or key in item.get("assets", {}):
-                        tiles[key].append(asset_of(item, None, (key,), self._grid_of_file))
+                        tiles[key].append(asset_of(item, outline, None, (key,), self._grid_of_file))
         if not tiles[CODES]:
             raise InputError(
                 f"{self.catalog.name} has no Cropland Data Layer of {year} over this region; it has the contiguous US"

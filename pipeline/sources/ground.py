@@ -95,8 +95,9 @@ class StacGround:
         data, blocks = GROUND[layer], blocks_lonlat(grid)
         found: dict[str, Asset] = {}
         for item in find_items(self.catalog, self.patience, [data.collection], blocks.bounds, [None]):
-            if outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
-                found[item["id"]] = asset_of(item, None, (data.asset,), self._grid_of_file)
+            outline = outline_of(item)
+            if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
+                found[item["id"]] = asset_of(item, outline, None, (data.asset,), self._grid_of_file)
         return _found(list(found.values()), layer, f"{self.catalog.name}, {data.collection}")
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -21,6 +22,9 @@ from ..scene import Asset, RasterGrid, Scene, granule_time
 
 FOOTPRINT_MARGIN_DEGREES = 0.01
 """Outlines in catalogues are simplified; a kilometre more costs a mask read and loses no pixel."""
+
+OUTLINE_SLACK = 0.1
+"""Part of a raster's side by which the middle of its outline may miss it."""
 
 FindGrid = Callable[[str, str, str], RasterGrid]
 """(item id, asset key, href) -> the grid of a file whose item does not say it"""
@@ -69,7 +73,8 @@ def outline_of(item: dict[str, Any]) -> Any:
 def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_grid: FindGrid | None = None) -> Scene:
     """The scene that an item describes. Relative hrefs start from `folder`.
 
-    Where an asset does not say its grid, `find_grid` is asked. Raises InputError for an item that lacks something.
+    Where an asset does not say its grid, or one that lies elsewhere than the outline, `find_grid` is asked. Raises
+    InputError for an item that lacks something.
     """
     outline = outline_of(item)
     hull = shapely.get_coordinates(outline.convex_hull if outline.geom_type != "Polygon" else outline.exterior)
@@ -78,15 +83,17 @@ def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_g
         product=product.name,
         acquired=acquired_at(item),
         version=_version(item),
-        bands=tuple(asset_of(item, folder, keys, find_grid) for keys in product.bands),
-        quality=asset_of(item, folder, product.quality, find_grid),
+        bands=tuple(asset_of(item, outline, folder, keys, find_grid) for keys in product.bands),
+        quality=asset_of(item, outline, folder, product.quality, find_grid),
         offset=_offset(item, product),
         footprint=tuple((float(x), float(y)) for x, y in hull),
     )
 
 
-def asset_of(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None) -> Asset:
-    """The first of the named assets that the item has, with its grid."""
+def asset_of(
+    item: dict[str, Any], outline: Any, folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None
+) -> Asset:
+    """The first of the named assets that the item has, with its grid; `outline` is that of the item."""
     assets, properties = item.get("assets", {}), item.get("properties", {})
     key = next((key for key in keys if key in assets), None)
     if key is None:
@@ -120,7 +127,29 @@ def asset_of(item: dict[str, Any], folder: Path | None, keys: tuple[str, ...], f
         raise InputError(f"{where}: is rotated (proj:transform {transform}); make it north-up, e.g. with `gdalwarp`")
     if not is_crs(grid.crs):
         raise InputError(f"{where}: proj:code {code} is no known CRS")
+    if not _is_under(outline, grid):
+        # Read where the item says, such a scene would give no pixel, as if it had not been acquired.
+        if find_grid is not None:
+            return Asset(href, find_grid(str(item["id"]), key, href))
+        raise InputError(f"{where}: its grid ({code}, {transform[:6]}) lies elsewhere than the item's outline")
     return Asset(href, grid)
+
+
+def _is_under(outline: Any, grid: RasterGrid) -> bool:
+    """Whether the middle of an outline in degrees is on a grid. One across the antimeridian has no middle: True."""
+    west, south, east, north = outline.bounds
+    if east - west > 180:
+        return True
+    x, y = _from_lonlat(grid.crs).transform((west + east) / 2, (south + north) / 2)
+    a, _, left, _, e, top = grid.transform
+    rows, columns = grid.shape
+    across, down = (x - left) / (a * columns), (y - top) / (e * rows)
+    return all(-OUTLINE_SLACK <= share <= 1 + OUTLINE_SLACK for share in (across, down))
+
+
+@lru_cache(maxsize=200)
+def _from_lonlat(crs: str) -> Transformer:
+    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
 
 
 def _crs(identity: str, described: dict[str, Any]) -> str:

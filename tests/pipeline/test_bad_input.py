@@ -152,6 +152,10 @@ ITEMS: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
         lambda item: item["assets"]["B03"].update({"proj:transform": [30, 1, 0, 1, -30, 0]}),
         ("rotated",),
     ),
+    "another zone": (
+        lambda item: item["properties"].update({"proj:code": "EPSG:32616"}),
+        ("EPSG:32616", "elsewhere than the item's outline"),
+    ),
     "no datetime": (lambda item: item["properties"].pop("datetime"), ("datetime",)),
     "odd datetime": (lambda item: item["properties"].update({"datetime": "yesterday"}), ("yesterday", "datetime")),
     "no geometry": (lambda item: item.pop("geometry"), ("geometry",)),

@@ -375,6 +375,23 @@ def test_items_as_the_planetary_computer_has_them(
     assert_same_images(tiny, built)
 
 
+def test_a_grid_elsewhere_than_the_outline_is_looked_up(
+    tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
+) -> None:
+    """Read where such items say, the scenes would give no pixel and pass for days that were not acquired."""
+    server = serve("sas")
+    for number, item in enumerate(server.items):
+        if number % 2:
+            item["properties"].pop("proj:epsg", None)
+            item["properties"]["proj:code"] = "EPSG:32616"
+        else:
+            asset = item["assets"]["Fmask"]
+            asset["proj:transform"] = [*asset["proj:transform"][:5], asset["proj:transform"][5] - 1e5]
+    outcome = dataset(tiny)
+    assert outcome.code == 0, outcome.err
+    assert_same_images(tiny, built)
+
+
 @pytest.mark.parametrize("access", ["sas", "earthdata"])
 @pytest.mark.parametrize("fault", [status(403), corrupt(2000)], ids=["403", "corrupt"])
 def test_no_secret_is_told(
