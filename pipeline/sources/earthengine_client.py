@@ -139,7 +139,7 @@ def _session() -> Any:
         credentials, project = _credentials(ee, url)
         try:
             ee.data.setMaxRetries(0)
-            # Initialize asks several times itself, and setDeadline can be called after it only.
+            # Initialize asks several times itself, and setDeadline can be called after it only (1.7.0 to 1.7.50).
             ee.data._get_state().deadline_ms = int(DEADLINE_SECONDS * 1000)
             ee.Initialize(credentials, url=url, project=project)
             ee.data.setDeadline(DEADLINE_SECONDS * 1000)
