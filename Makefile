@@ -24,7 +24,7 @@ MMVSF  := $(VENV)/bin/mmvsf
 
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
-	@echo "make test                     run the tests"
+	@echo "make test                     run the tests (ARGS=\"-n auto\": side by side)"
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"
 	@echo "make cropmap REGION=...       map the crops of that region"
