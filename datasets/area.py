@@ -1,5 +1,6 @@
 """The ground that a recipe names: points, a box, polygons of a file, or US states and counties."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,7 +69,9 @@ def _polygons(path: Path, what: str) -> Any:
     return polygons.segmentize(EDGE_DEGREES if frame.crs.is_geographic else EDGE_METRES)
 
 
+@lru_cache(maxsize=200)
 def from_lonlat(crs: str) -> Transformer:
+    """From (longitude, latitude) in degrees to (x, y) of a CRS."""
     return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
 
 

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from pyproj import Transformer
 
+from mmvsf.datasets.area import from_lonlat
 from mmvsf.datasets.calendar import date_of, day_number
 from mmvsf.datasets.cube import Cube
 from mmvsf.datasets.errors import InputError
@@ -33,7 +33,7 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
     if lonlat:
         if not (-180 <= x <= 180 and -90 < y < 90):
             raise InputError(f"--x {x:g} --y {y:g} is no place in degrees; --x is the longitude, --y the latitude")
-        x, y = Transformer.from_crs("EPSG:4326", cube.grid.crs, always_xy=True).transform(x, y)
+        x, y = from_lonlat(cube.grid.crs).transform(x, y)
     if not (np.isfinite(x) and np.isfinite(y)):
         raise InputError(f"that place cannot be projected to {cube.grid.crs}, the CRS of {path}")
     row = int(np.floor((cube.grid.top - y) / cube.grid.resolution))

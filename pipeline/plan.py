@@ -8,8 +8,8 @@ from itertools import groupby
 
 import numpy as np
 import shapely
-from pyproj import Transformer
 
+from mmvsf.datasets.area import from_lonlat
 from mmvsf.datasets.calendar import Calendar, date_of
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import BlockIndex, Grid
@@ -75,7 +75,7 @@ def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_cl
     boxes = np.array([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
     tree = shapely.STRtree(boxes)
     block_days = set()
-    project = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True).transform
+    project = from_lonlat(grid.crs).transform
     used = []
     for scene in scenes:
         outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import Transformer
 
+from mmvsf.datasets.area import from_lonlat
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WeatherFlag
 
@@ -169,7 +169,7 @@ class EarthEngineWeather:
 
     def _window(self, grid: RasterGrid) -> tuple[slice, slice]:
         """The cells of the collection that hold the ground, with a margin. Raises InputError if there are none."""
-        to_grid = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
+        to_grid = from_lonlat(grid.crs)
         left, bottom, right, top = to_grid.transform_bounds(*self.bounds, densify_pts=21)
         a, _, c, _, e, f = grid.transform
         height, width = grid.shape

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urlparse
 import shapely
 from pyproj import Transformer
 
+from mmvsf.datasets.area import from_lonlat
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.grid import Grid
 from mmvsf.datasets.region import Period
@@ -93,7 +93,9 @@ def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_g
 def asset_of(
     item: dict[str, Any], outline: Any, folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None
 ) -> Asset:
-    """The first of the named assets that the item has, with its grid; `outline` is that of the item."""
+    """The first of the named assets that the item has, with its grid; `outline` is that of the item in degrees.
+
+    Raises InputError for an item that lacks something, or whose grid lies elsewhere and cannot be looked up."""
     assets, properties = item.get("assets", {}), item.get("properties", {})
     key = next((key for key in keys if key in assets), None)
     if key is None:
@@ -140,16 +142,11 @@ def _is_under(outline: Any, grid: RasterGrid) -> bool:
     west, south, east, north = outline.bounds
     if east - west > 180:
         return True
-    x, y = _from_lonlat(grid.crs).transform((west + east) / 2, (south + north) / 2)
+    x, y = from_lonlat(grid.crs).transform((west + east) / 2, (south + north) / 2)
     a, _, left, _, e, top = grid.transform
     rows, columns = grid.shape
     across, down = (x - left) / (a * columns), (y - top) / (e * rows)
     return all(-OUTLINE_SLACK <= share <= 1 + OUTLINE_SLACK for share in (across, down))
-
-
-@lru_cache(maxsize=200)
-def _from_lonlat(crs: str) -> Transformer:
-    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
 
 
 def _crs(identity: str, described: dict[str, Any]) -> str:
