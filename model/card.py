@@ -7,13 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.card import write_card
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.loader import LONGEST_LEAD
-from mmvsf.datasets.windows import HELD_OUT
-
-from .checkpoint import WEIGHTS, weights_digest
-from .sizes import NetworkConfig
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.loader import LONGEST_LEAD
+from mmvsf.datasets.samples.windows import HELD_OUT
+from mmvsf.datasets.sidecars.card import write_card
+from mmvsf.model.mmvsf.checkpoint import WEIGHTS, weights_digest
+from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_name("model_card.md")

@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mmvsf.datasets.calendar import date_of, day_number
-from mmvsf.datasets.cube import Cube, find_cube
+from mmvsf.datasets.cube.calendar import date_of, day_number
+from mmvsf.datasets.cube.cube import Cube, find_cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.location import location
+from mmvsf.datasets.storage.location import location
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
+    from mmvsf.model.mmvsf.checkpoint import Checkpoint
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -51,8 +51,8 @@ def pretrain(
 ) -> None:
     """Pretrain the network; by default as MM-VSF: forecast images from earlier ones and the weather in between."""
     _need_torch()
-    from .fit import PretrainOptions
-    from .pretrain import pretrain as run
+    from mmvsf.model.pretraining.fit import PretrainOptions
+    from mmvsf.model.pretraining.run import pretrain as run
 
     cubes = [_open(region, data_dir) for region in regions]
     folder = runs_dir / cubes[0].region.name / "pretrain"
@@ -81,8 +81,8 @@ def cropmap(
 ) -> None:
     """Map crops with the pretrained encoder, and compare with a random forest."""
     _need_torch()
-    from .cropmap import CropmapOptions
-    from .cropmap import cropmap as run
+    from mmvsf.model.cropmap.run import CropmapOptions
+    from mmvsf.model.cropmap.run import cropmap as run
 
     cube = _open(region, data_dir)
     checkpoint, where = _model(model, runs_dir, cube)
@@ -106,12 +106,12 @@ def forecast(
 ) -> None:
     """Forecast the image of a day over a block, with the weather known up to the day before."""
     _need_torch()
-    from mmvsf.datasets.reader import WindowReader
+    from mmvsf.datasets.samples.reader import WindowReader
+    from mmvsf.model.pretraining.device import autocast_precision, choose_device
+    from mmvsf.model.pretraining.run import window_size
 
-    from .device import autocast_precision, choose_device
     from .figures import forecast_figure, save
     from .forecast import forecast_block, write_image
-    from .pretrain import window_size
 
     target, place = _parse_day(day), _parse_block(block)
     cube = _open(region, data_dir)
@@ -161,7 +161,7 @@ def embed(
 ) -> None:
     """Write the encoder's embeddings of a whole cube as a Zarr cube of its own, or finish writing them."""
     _need_torch()
-    from mmvsf.datasets.embeddings import embeddings_path
+    from mmvsf.datasets.sidecars.embeddings import embeddings_path
 
     from .embed import embed as run
 
@@ -186,8 +186,8 @@ def evaluate(
 ) -> None:
     """Put the paper's claims to the test: five objectives, baselines, ablations, every year held out."""
     _need_torch()
-    from .evaluation.command import evaluate as run
-    from .evaluation.settings import FULL, QUICK
+    from mmvsf.model.evaluation.command import evaluate as run
+    from mmvsf.model.evaluation.settings import FULL, QUICK
 
     cube = _open(region, data_dir)
     folder = runs_dir / cube.region.name / ("evaluate-quick" if quick else "evaluate")
@@ -230,7 +230,7 @@ def _open(region: str, data_dir: str) -> Cube:
 
 
 def _model(model: Path | None, runs_dir: Path, cube: Cube) -> tuple[Checkpoint, Path]:
-    from .checkpoint import check_fits, load_checkpoint
+    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
 
     where = model or runs_dir / cube.region.name / "pretrain"
     checkpoint = load_checkpoint(where)

@@ -17,20 +17,19 @@ from numpy.typing import NDArray
 from rich.progress import track
 from zarr.errors import ZarrUserWarning
 
-from mmvsf.datasets.calendar import date_of, day_number
-from mmvsf.datasets.cube import Cube, root_attributes
-from mmvsf.datasets.embeddings import block_slices, embedding_layout
+from mmvsf.datasets.cube.calendar import date_of, day_number
+from mmvsf.datasets.cube.cube import Cube, root_attributes
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import BlockIndex
-from mmvsf.datasets.loader import Sample, collate
-from mmvsf.datasets.reader import Floats, WindowReader
-from mmvsf.datasets.store import create_group, finish_writes, open_pixels
-from mmvsf.datasets.windows import Window, chunk_window, clear_days
-
-from .checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
-from .device import autocast_precision, choose_device
-from .network import MMVSF
-from .training import console
+from mmvsf.datasets.samples.loader import Sample, collate
+from mmvsf.datasets.samples.reader import Floats, WindowReader
+from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
+from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
+from mmvsf.datasets.storage.store import create_group, finish_writes, open_pixels
+from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
+from mmvsf.model.mmvsf.network import MMVSF
+from mmvsf.model.pretraining.device import autocast_precision, choose_device
+from mmvsf.model.pretraining.training import console
 
 SEASON_STEP = 10
 """Days between the embeddings whose mean is that of a season: even steps, so that neither clouds nor the number of

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import date_of
-from mmvsf.datasets.legend import Legend
-from mmvsf.datasets.reader import Floats
+from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.samples.reader import Floats
 
 from .forecast import BlockForecast
 from .metrics import ndvi

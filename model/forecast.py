@@ -12,17 +12,17 @@ import rasterio.shutil
 import torch
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import date_of
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import BlockIndex
-from mmvsf.datasets.loader import Sample
-from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.samples.loader import Sample
+from mmvsf.datasets.samples.reader import Floats, WindowReader
+from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
 from mmvsf.datasets.variables import Split
-from mmvsf.datasets.windows import Window, chunk_window, clear_days
+from mmvsf.model.baselines.simple import persistence
+from mmvsf.model.mmvsf.network import MMVSF
 
-from .baselines import persistence
-from .network import MMVSF
 from .scoring import model_forecasts
 
 MOST_IMAGES = 24

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.pairs import LEADS
+from mmvsf.datasets.samples.pairs import LEADS
 
 ALL_LEADS = "all"
 

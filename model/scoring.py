@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from mmvsf.datasets.folds import Fold
-from mmvsf.datasets.loader import Sample, collate, season_sample
-from mmvsf.datasets.pairs import window_pairs
-from mmvsf.datasets.reader import Floats, WindowReader
+from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.samples.loader import Sample, collate, season_sample
+from mmvsf.datasets.samples.pairs import window_pairs
+from mmvsf.datasets.samples.reader import Floats, WindowReader
+from mmvsf.datasets.samples.windows import Part, Window, chunk_window, clear_days
 from mmvsf.datasets.variables import Split
-from mmvsf.datasets.windows import Part, Window, chunk_window, clear_days
+from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
+from mmvsf.model.mmvsf.network import MMVSF
 
-from .baselines import Climatology, days_since_new_year, persistence
 from .metrics import ForecastScores
-from .network import MMVSF
 
 
 class ClimatologySource:

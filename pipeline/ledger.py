@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mmvsf.datasets.location import Location, objects, read_each, write_whole
+from mmvsf.datasets.storage.location import Location, objects, read_each, write_whole
 
 Entry = dict[str, Any]
 

@@ -49,9 +49,9 @@ def bench_build(data_dir: Path, repeats: int) -> None:
     import odc.stac
     import pystac
 
-    from mmvsf.pipeline.plan import shard_tasks
-    from mmvsf.pipeline.prepare import prepare
-    from mmvsf.pipeline.read import read_shard
+    from mmvsf.pipeline.build.plan import prepare
+    from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
+    from mmvsf.pipeline.layers.imagery.plan import shard_tasks
 
     _ensure_cube(data_dir)
     plan = prepare("sandbox", data_dir)
@@ -100,8 +100,8 @@ def bench_windows(data_dir: Path, repeats: int) -> None:
     """Series of 20 days x 6 bands x one chunk at random places, raw int16."""
     import zarr
 
-    from mmvsf.datasets.cube import Cube
-    from mmvsf.datasets.store import open_pixels
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.storage.store import open_pixels
     from mmvsf.datasets.variables import Status
 
     cube = Cube.open(_ensure_cube(data_dir))
@@ -139,14 +139,14 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     """Training windows a second: of the loader alone, and of the compact model's whole training step."""
     import torch
 
-    from mmvsf.datasets.cube import Cube
-    from mmvsf.datasets.loader import SamplePlan, Windows
-    from mmvsf.datasets.reader import Normalisation, WindowReader
-    from mmvsf.model.checkpoint import new_network
-    from mmvsf.model.device import autocast_precision, choose_device
-    from mmvsf.model.fit import PretrainOptions
-    from mmvsf.model.sizes import SIZES, NetworkConfig
-    from mmvsf.model.training import CLIP, scheduled_optimizer
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.samples.loader import SamplePlan, Windows
+    from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+    from mmvsf.model.mmvsf.checkpoint import new_network
+    from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
+    from mmvsf.model.pretraining.device import autocast_precision, choose_device
+    from mmvsf.model.pretraining.fit import PretrainOptions
+    from mmvsf.model.pretraining.training import CLIP, scheduled_optimizer
 
     cube, options = Cube.open(_ensure_cube(data_dir)), PretrainOptions()
     normalisation = Normalisation.of([cube])

@@ -16,13 +16,13 @@ import zarr
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import calendar_of, day_number
-from mmvsf.datasets.cube import Cube, create_template
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.legend import Legend, LegendClass
-from mmvsf.datasets.region import parse_region
-from mmvsf.datasets.splits import place_split, year_split
-from mmvsf.datasets.store import open_pixels
+from mmvsf.datasets.cube.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.cube import Cube, create_template
+from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.legend import Legend, LegendClass
+from mmvsf.datasets.cube.splits import place_split, year_split
+from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.datasets.variables import BAND_NAMES, Quality, Status
 
 # An example that takes long on a busy machine is no failure.

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from mmvsf.datasets.command import build_app
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.reader import Normalisation
-from mmvsf.model.checkpoint import load_checkpoint, new_network, save_checkpoint
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.embed import embed
-from mmvsf.model.sizes import NetworkConfig
-from mmvsf.pipeline.sources.endpoints import ENDPOINTS
+from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.sizes import NetworkConfig
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube, digest
 
 from .servers.public import arguments, public_services
 

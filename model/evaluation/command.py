@@ -6,15 +6,15 @@ import os
 import time
 from pathlib import Path
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.model.evaluation.results.document import write_results
+from mmvsf.model.evaluation.results.findings import Findings
+from mmvsf.model.evaluation.results.sections import Section
+from mmvsf.model.pretraining.device import choose_device
 
-from ..device import choose_device
-from .document import write_results
-from .findings import Findings
 from .plan import PlanFiles
 from .runner import results_of, run_plan
-from .sections import Section
 from .settings import Settings
 
 

@@ -6,25 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.folds import Fold
-from mmvsf.datasets.location import Location
-from mmvsf.datasets.oracle import Oracle, oracle_path
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.sidecars.oracle import Oracle, oracle_path
+from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import Split
+from mmvsf.model.evaluation.crops.plan import CropPieces, encoder_home
+from mmvsf.model.evaluation.crops.trial import CropTrial
+from mmvsf.model.evaluation.forecasts.figure import forecast_picture
+from mmvsf.model.evaluation.forecasts.items import EvaluationSet, evaluation_set
+from mmvsf.model.evaluation.forecasts.missing_images import missing_rows
+from mmvsf.model.evaluation.forecasts.run import NO_INDICES, baseline_rows, network_rows, oracle_rows
+from mmvsf.model.evaluation.forecasts.weather_ablations import weather_rows
+from mmvsf.model.figures import save
+from mmvsf.model.mmvsf.checkpoint import WEIGHTS
+from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
-from ..checkpoint import WEIGHTS
-from ..figures import save
-from ..objectives import OBJECTIVES
-from .crop_plan import CropPieces, encoder_home
-from .crop_trial import CropTrial
-from .forecasts import NO_INDICES, baseline_rows, network_rows, oracle_rows
-from .items import EvaluationSet, evaluation_set
-from .missing import missing_rows
-from .picture import forecast_picture
 from .runner import Chain, Piece, Result, read_result
 from .settings import CLAIM, Settings
 from .training import CONVLSTM, best_rate, load, pretrain, train_convlstm, train_without_indices, try_rate
-from .weather import weather_rows
 
 PICTURE = "forecasts.png"
 

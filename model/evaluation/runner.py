@@ -21,8 +21,8 @@ from typing import Any, Protocol
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..device import choose_device
-from ..training import console
+from mmvsf.model.pretraining.device import choose_device
+from mmvsf.model.pretraining.training import console
 
 Result = dict[str, Any]
 

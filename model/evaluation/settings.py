@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..sizes import SIZES, NetworkConfig
-from .crop_trial import CropOptions
+from mmvsf.model.evaluation.crops.trial import CropOptions
+from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 
 CLAIM = ("sm-vsf", "mm-vsf")
 """The objectives by which the claim about weather is decided."""

@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmvsf.datasets.batch import Batch
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.reader import Normalisation
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.batch import Batch
+from mmvsf.datasets.samples.reader import Normalisation
+from mmvsf.model.baselines.convlstm import ConvLSTM
+from mmvsf.model.evaluation.forecasts.items import EvaluationSet
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.network import MMVSF
+from mmvsf.model.mmvsf.objectives import masked_mean_square
+from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
+from mmvsf.model.pretraining.device import choose_device
+from mmvsf.model.pretraining.fit import LAST, PretrainOptions, fit
+from mmvsf.model.pretraining.training import Network
 
-from ..checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
-from ..convlstm import ConvLSTM
-from ..device import choose_device
-from ..fit import LAST, PretrainOptions, fit
-from ..network import MMVSF
-from ..objectives import masked_mean_square
-from ..sizes import SIZES, NetworkConfig
-from ..training import Network
-from .items import EvaluationSet
 from .settings import Settings
 
 CONVLSTM = "convlstm"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from mmvsf.datasets.grid import BlockIndex
-from mmvsf.datasets.legend import LegendClass
+from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.legend import LegendClass
 
 from .drawing import MISSING, WIDTH, class_handles, class_image, colour, map_frame
 from .elements import Absent, Cell, Note, Part, Section, Table, drawn, percent, png_file

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from mmvsf.datasets.legend import LegendClass
+from mmvsf.datasets.cube.legend import LegendClass
 from mmvsf.datasets.variables import is_clear
 
 from .drawing import NORMAL, WIDTH, month_axis, readable

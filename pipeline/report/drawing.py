@@ -10,7 +10,7 @@ from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from mmvsf.datasets.legend import LegendClass
+from mmvsf.datasets.cube.legend import LegendClass
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Split
 
 STYLE: Any = {

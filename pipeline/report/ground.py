@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mmvsf.datasets.grid import BlockIndex
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.variables import STATIC_BY_NAME
 
 from .drawing import MISSING, WIDTH, map_frame

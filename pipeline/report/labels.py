@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmvsf.datasets.grid import BlockIndex
-from mmvsf.datasets.legend import Legend
+from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 
 from .drawing import WIDTH, class_handles, class_image, colour, map_frame

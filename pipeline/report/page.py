@@ -7,8 +7,8 @@ import jinja2
 import numpy as np
 from matplotlib import rc_context
 
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.location import Location
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import Status
 
 from .clear import clear_section

@@ -11,7 +11,7 @@ from matplotlib.ticker import Formatter, MaxNLocator
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from mmvsf.datasets.location import objects
+from mmvsf.datasets.storage.location import objects
 from mmvsf.datasets.variables import Status
 
 from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles

@@ -9,13 +9,13 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mmvsf.datasets.area import area_shape
-from mmvsf.datasets.splits import place_split
+from mmvsf.datasets.cube.splits import place_split
+from mmvsf.datasets.recipe.area import area_shape
 from mmvsf.datasets.variables import Split
+from mmvsf.pipeline.build.plan import BuildPlan
+from mmvsf.pipeline.disk_space import megabytes
+from mmvsf.pipeline.estimate.preview import MONTHS, Preview, duration
 
-from ..prepare import BuildPlan
-from ..preview import MONTHS, Preview, duration
-from ..space import megabytes
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
 from .elements import Cell, Facts, Note, Section, Table, drawn
 from .page import render

@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.grid import BlockIndex
-from mmvsf.datasets.region import shipped_regions
-from mmvsf.datasets.store import open_pixels
-from mmvsf.datasets.variables import (
-    CLEAR_FRACTION_FILL,
-    REFLECTANCE_FILL,
-    REFLECTANCE_SCALE,
-    Split,
-    Status,
-)
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.recipe.region import shipped_regions
+from mmvsf.datasets.storage.store import open_pixels
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, Split, Status
 
 from .drawing import MONTH_STARTS, SPLIT_NAMES
 

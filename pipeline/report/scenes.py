@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import date_of
-from mmvsf.datasets.grid import BlockIndex
+from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.variables import QUALITY_FILL, is_clear
 
 from .drawing import MASK, WIDTH, handles, map_frame, mask_classes, mask_image

@@ -11,14 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 from scipy.special import expit, gammaincinv, logit, ndtr, ndtri
 
-from .climate import (
-    LATITUDE,
-    Climate,
-    by_day,
-    day_of_year,
-    extraterrestrial_radiation,
-    saturation_vapour_pressure,
-)
+from .climate import LATITUDE, Climate, by_day, day_of_year, extraterrestrial_radiation, saturation_vapour_pressure
 from .spec import WorldSpec
 
 Array = NDArray[np.float64]

@@ -16,15 +16,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import day_number
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
-
-from ..units import WIND_10M_TO_2M, convert
-from .download import DownloadError, download, server_folder
-from .endpoints import ENDPOINTS
-from .http import Patience
-from .progress import tell
+from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, convert
+from mmvsf.pipeline.sources.transport.download import DownloadError, download, server_folder
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
+from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.progress import tell
 
 SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
 LICENCE = "public domain"

@@ -16,19 +16,18 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid
-
-from ..raster import raster_grid, read_measured
-from ..scene import Asset, RasterGrid
-from .catalogs import Catalog
-from .earthengine_client import requirements
-from .earthengine_pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
-from .http import Patience, guard_logs
-from .protocols import ReadError, Requirement
-from .remote import RemoteReader
-from .stac_items import FOOTPRINT_MARGIN_DEGREES, asset_of, blocks_lonlat, outline_of
-from .stac_search import find_items
+from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured
+from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
+from mmvsf.pipeline.sources.earthengine.client import requirements
+from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
+from mmvsf.pipeline.sources.stac.catalogs import Catalog
+from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
+from mmvsf.pipeline.sources.stac.search import find_items
+from mmvsf.pipeline.sources.transport.http import Patience, guard_logs
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 PUBLIC_CATALOG = "planetary-computer"
 """Where a recipe's `public` ground comes from."""

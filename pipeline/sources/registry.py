@@ -6,26 +6,26 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid
-from mmvsf.datasets.region import Region, resolve_path
+from mmvsf.datasets.recipe.region import Region, resolve_path
+from mmvsf.pipeline.layers.protocols import ImagerySource, LabelSource, Requirement, StaticSource, WeatherSource
+from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery, ArchiveLabels
+from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
+from mmvsf.pipeline.sources.cdl.cropscape import CropScapeLabels
+from mmvsf.pipeline.sources.cdl.nass import NassLabels
+from mmvsf.pipeline.sources.cdl.stac import StacLabels
+from mmvsf.pipeline.sources.earthengine.imagery import EarthEngineImagery
+from mmvsf.pipeline.sources.earthengine.labels import EarthEngineLabels
+from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
+from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
+from mmvsf.pipeline.sources.stac.catalogs import catalog
+from mmvsf.pipeline.sources.stac.imagery import StacImagery
+from mmvsf.pipeline.sources.transport.endpoints import address
+from mmvsf.pipeline.sources.transport.http import Patience
 
-from .archive import ArchiveImagery, ArchiveLabels
-from .archive_weather import ArchiveWeather
-from .catalogs import catalog
-from .cdl import CropScapeLabels
-from .cdl_stac import StacLabels
-from .earthengine import EarthEngineImagery
-from .earthengine_labels import EarthEngineLabels
-from .earthengine_weather import EarthEngineWeather
-from .endpoints import address
 from .gridmet import GridMet
 from .ground import PUBLIC_CATALOG, ArchiveGround, EarthEngineGround, StacGround
-from .http import Patience
-from .meteostat_stations import MeteostatStations
-from .nass import NassLabels
-from .protocols import ImagerySource, LabelSource, Requirement, StaticSource, WeatherSource
-from .stac import StacImagery
 
 PATIENCE = Patience()
 """How long sources of scenes wait for their servers."""

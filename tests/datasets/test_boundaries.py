@@ -9,10 +9,10 @@ import pytest
 import shapely
 from pyproj import Geod
 
-from mmvsf.datasets.boundaries import ground_of
+from mmvsf.datasets.cube.grid import grid_of
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region, parse_region
+from mmvsf.datasets.recipe.boundaries import ground_of
+from mmvsf.datasets.recipe.region import load_region, parse_region
 
 IOWA_KM2 = 145_746
 """Land and water, US Census Bureau."""

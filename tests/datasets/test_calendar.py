@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmvsf.datasets.calendar import Calendar, calendar_of, date_of, day_number
-from mmvsf.datasets.region import Region, parse_region
+from mmvsf.datasets.cube.calendar import Calendar, calendar_of, date_of, day_number
+from mmvsf.datasets.recipe.region import Region, parse_region
 
 DAYS = st.dates(date(1982, 1, 1), date(2080, 1, 1))
 

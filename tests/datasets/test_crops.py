@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import rasterio
 
-from mmvsf.datasets.crops import CDL, CDL_GROUP_COLORS, CDL_GROUPS
+from mmvsf.datasets.cube.legend import Legend, LegendClass, grouped
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.legend import Legend, LegendClass, grouped
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_GROUP_COLORS, CDL_GROUPS
 
 SMALL = Legend(
     (

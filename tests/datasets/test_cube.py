@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube import Cube, create_template, digest, find_cube
+from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube
+from mmvsf.datasets.cube.layout import cube_layout
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.layout import cube_layout
-from mmvsf.datasets.region import load_region
-from mmvsf.datasets.store import finish_writes, open_pixels, read_pixels, sweep_leftovers
+from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.storage.store import finish_writes, open_pixels, read_pixels, sweep_leftovers
 
 
 @pytest.fixture

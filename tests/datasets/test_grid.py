@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
+from mmvsf.datasets.cube.grid import Grid, grid_of
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid, grid_of
-from mmvsf.datasets.region import parse_region
+from mmvsf.datasets.recipe.region import parse_region
 
 SIDE = 32 * 30.0
 TO_METRES = Transformer.from_crs(4326, 32615, always_xy=True)

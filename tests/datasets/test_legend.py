@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmvsf.datasets.cube.legend import Legend, LegendClass, read_legend
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.legend import Legend, LegendClass, read_legend
 
 
 def legend(tmp_path: Path, text: str) -> Legend:

@@ -9,10 +9,10 @@ import pytest
 import torch
 import zarr
 
-from mmvsf.datasets.calendar import day_number
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.loader import (
+from mmvsf.datasets.samples.loader import (
     LONGEST_LEAD,
     ForecastSamples,
     LabelledSamples,
@@ -24,9 +24,9 @@ from mmvsf.datasets.loader import (
     season_sample,
     turn,
 )
-from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.statistics import Moments
-from mmvsf.datasets.windows import index_windows
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.statistics import Moments
+from mmvsf.datasets.samples.windows import index_windows
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmvsf.datasets.cube import Cube
-from mmvsf.datasets.pairs import LEADS, forecast_pairs, window_pairs
-from mmvsf.datasets.windows import index_windows
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.pairs import LEADS, forecast_pairs, window_pairs
+from mmvsf.datasets.samples.windows import index_windows
 
 
 def test_pairs_lie_in_the_bins_of_leads_and_cover_them() -> None:

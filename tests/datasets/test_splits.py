@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid, grid_of
-from mmvsf.datasets.region import Region, parse_region
-from mmvsf.datasets.splits import place_split, year_split
+from mmvsf.datasets.recipe.region import Region, parse_region
 from mmvsf.datasets.variables import Split
 
 NONE, TRAIN, VALIDATION, TEST = Split.NONE, Split.TRAIN, Split.VALIDATION, Split.TEST

@@ -10,10 +10,10 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.statistics import training_statistics
-from mmvsf.datasets.store import open_pixels, read_pixels
+from mmvsf.datasets.samples.statistics import training_statistics
+from mmvsf.datasets.storage.store import open_pixels, read_pixels
 
 
 def test_reflectance_of_the_training_part(grown_cube: Cube) -> None:

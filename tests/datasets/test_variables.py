@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmvsf.datasets.layout import flag_attributes
+from mmvsf.datasets.cube.layout import flag_attributes
 from mmvsf.datasets.variables import BANDS, QUALITY_FLAGS, WEATHER, Quality, Status, is_clear
 
 CODES = np.arange(256, dtype=np.uint8)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.windows import HELD_OUT, PARTS, chunk_window, clear_days, index_windows, part_of
 from mmvsf.datasets.variables import Split, Status
-from mmvsf.datasets.windows import HELD_OUT, PARTS, chunk_window, clear_days, index_windows, part_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.card import licences_of
 
 

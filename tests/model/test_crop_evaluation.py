@@ -12,23 +12,22 @@ import numpy as np
 import pytest
 import torch
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.folds import Fold
-from mmvsf.datasets.loader import collate, season_sample
-from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.store import open_pixels
-from mmvsf.datasets.windows import HELD_OUT, Window
-from mmvsf.model.checkpoint import Checkpoint, new_network
-from mmvsf.model.evaluation import seasons as frozen_seasons
-from mmvsf.model.evaluation.confusions import Confusions, crop_scores
-from mmvsf.model.evaluation.crop_baselines import baselines, features_until
-from mmvsf.model.evaluation.crop_results import crop_section
-from mmvsf.model.evaluation.crop_trial import RANDOM, SEASON, CropOptions, CropTrial, last_day
-from mmvsf.model.evaluation.crops import finetuned, frozen, scratch
-from mmvsf.model.evaluation.fields import LabelMaps, draw_fields, split_pixels
-from mmvsf.model.evaluation.rotation import learn_rotation, previous_year
-from mmvsf.model.evaluation.seasons import (
+from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.samples.loader import collate, season_sample
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import HELD_OUT, Window
+from mmvsf.datasets.storage.store import open_pixels
+from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
+from mmvsf.model.cropmap.head import CropHead, CropMapper, MappingOptions
+from mmvsf.model.evaluation.crops import seasons as frozen_seasons
+from mmvsf.model.evaluation.crops.baselines import baselines, features_until
+from mmvsf.model.evaluation.crops.confusions import Confusions, crop_scores
+from mmvsf.model.evaluation.crops.fields import LabelMaps, draw_fields, split_pixels
+from mmvsf.model.evaluation.crops.methods import finetuned, frozen, scratch
+from mmvsf.model.evaluation.crops.rotation import learn_rotation, previous_year
+from mmvsf.model.evaluation.crops.seasons import (
     HeadOptions,
     encode_seasons,
     members,
@@ -37,10 +36,11 @@ from mmvsf.model.evaluation.seasons import (
     until,
     without_totals,
 )
-from mmvsf.model.evaluation.trees import degree_days
-from mmvsf.model.forest import draw_pixels, features, interpolated
-from mmvsf.model.mapper import CropHead, CropMapper, MappingOptions
-from mmvsf.model.sizes import NetworkConfig
+from mmvsf.model.evaluation.crops.trees import degree_days
+from mmvsf.model.evaluation.crops.trial import RANDOM, SEASON, CropOptions, CropTrial, last_day
+from mmvsf.model.evaluation.results.crops import crop_section
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
+from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 TINY = CropOptions(
     train_windows=16,

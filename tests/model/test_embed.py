@@ -12,15 +12,15 @@ import pytest
 import xarray as xr
 import zarr
 
-from mmvsf.datasets.calendar import day_number
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.windows import chunk_window, clear_days
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import chunk_window, clear_days
 from mmvsf.model import embed as module
-from mmvsf.model.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.embed import Encoder, embed, embedding_sample, plan_seasons
-from mmvsf.model.sizes import NetworkConfig
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 
 @pytest.fixture(scope="module")

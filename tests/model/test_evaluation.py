@@ -12,21 +12,37 @@ import numpy as np
 import pytest
 import torch
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.folds import Fold
-from mmvsf.datasets.loader import collate
-from mmvsf.datasets.oracle import FORECASTS, Oracle, oracle_layout
-from mmvsf.datasets.pairs import PAIRS, window_pairs
-from mmvsf.datasets.store import create_group, open_pixels, write_values
+from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.samples.loader import collate
+from mmvsf.datasets.samples.pairs import PAIRS, window_pairs
+from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_layout
+from mmvsf.datasets.storage.store import create_group, open_pixels, write_values
 from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
-from mmvsf.datasets.windows import index_windows
-from mmvsf.model.baselines import interpolate, linear_trend
-from mmvsf.model.checkpoint import WEIGHTS, new_network
-from mmvsf.model.convlstm import ConvLSTM
+from mmvsf.model.baselines.convlstm import ConvLSTM
+from mmvsf.model.baselines.simple import interpolate, linear_trend
+from mmvsf.model.cropmap.head import MappingOptions
 from mmvsf.model.evaluation import runner
 from mmvsf.model.evaluation.command import evaluate
-from mmvsf.model.evaluation.compare import (
+from mmvsf.model.evaluation.crops.seasons import HeadOptions
+from mmvsf.model.evaluation.crops.trial import CropOptions
+from mmvsf.model.evaluation.forecasts.error_sums import Row, Tallies, Tally
+from mmvsf.model.evaluation.forecasts.items import BASELINES, EvaluationSet, evaluation_set
+from mmvsf.model.evaluation.forecasts.missing_images import missing_items, missing_rows
+from mmvsf.model.evaluation.forecasts.run import ORACLES, oracle_rows, run_one
+from mmvsf.model.evaluation.forecasts.weather_ablations import (
+    AS_IT_IS,
+    OTHER_FUTURE,
+    OTHER_GAPS,
+    VARIANTS,
+    UsualWeather,
+    _other_since,
+)
+from mmvsf.model.evaluation.plan import Plan
+from mmvsf.model.evaluation.results.all import sections_of
+from mmvsf.model.evaluation.results.compare import (
     captured,
     crossed_weights,
     difference,
@@ -35,21 +51,12 @@ from mmvsf.model.evaluation.compare import (
     single_differences,
     units_of,
 )
-from mmvsf.model.evaluation.crop_trial import CropOptions
-from mmvsf.model.evaluation.findings import Findings
-from mmvsf.model.evaluation.forecasts import ORACLES, oracle_rows, run_one
-from mmvsf.model.evaluation.items import BASELINES, EvaluationSet, evaluation_set
-from mmvsf.model.evaluation.missing import missing_items, missing_rows
-from mmvsf.model.evaluation.plan import Plan
-from mmvsf.model.evaluation.results import sections_of
+from mmvsf.model.evaluation.results.findings import Findings
 from mmvsf.model.evaluation.runner import Chain, Piece, results_of, run_plan
-from mmvsf.model.evaluation.seasons import HeadOptions
 from mmvsf.model.evaluation.settings import Settings
-from mmvsf.model.evaluation.tally import Row, Tallies, Tally
-from mmvsf.model.evaluation.weather import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, VARIANTS, UsualWeather, _other_since
-from mmvsf.model.mapper import MappingOptions
-from mmvsf.model.network import MMVSF
-from mmvsf.model.sizes import NetworkConfig
+from mmvsf.model.mmvsf.checkpoint import WEIGHTS, new_network
+from mmvsf.model.mmvsf.network import MMVSF
+from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 CROPS = CropOptions(
     train_windows=4, score_windows=2, images=4, fractions=(1.0, 0.5), dates=("07-01", "season"),

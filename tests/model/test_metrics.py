@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmvsf.model.baselines import Climatology, days_since_new_year, persistence
+from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
 from mmvsf.model.metrics import ForecastScores, Sums, class_scores, confusion, lead_of, ndvi
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmvsf.datasets.batch import Batch
-from mmvsf.model.layers import from_patches, to_patches
-from mmvsf.model.network import MMVSF
-from mmvsf.model.objectives import OBJECTIVES, Objective, hidden_patches, uniform_keep
-from mmvsf.model.sizes import SIZES, NetworkConfig
+from mmvsf.datasets.samples.batch import Batch
+from mmvsf.model.mmvsf.layers import from_patches, to_patches
+from mmvsf.model.mmvsf.network import MMVSF
+from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective, hidden_patches, uniform_keep
+from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")

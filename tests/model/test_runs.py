@@ -15,19 +15,19 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.windows import index_windows
-from mmvsf.model.checkpoint import load_checkpoint, new_network, save_checkpoint
-from mmvsf.model.cropmap import CropmapOptions, cropmap
-from mmvsf.model.fit import LAST, PretrainOptions
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.model.cropmap.run import CropmapOptions, cropmap
 from mmvsf.model.forecast import forecast_block, write_image
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.pretrain import pretrain
+from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.sizes import NetworkConfig
+from mmvsf.model.pretraining.fit import LAST, PretrainOptions
+from mmvsf.model.pretraining.run import pretrain
+from mmvsf.model.pretraining.training import Training
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
-from mmvsf.model.sizes import NetworkConfig
-from mmvsf.model.training import Training
 
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)
 

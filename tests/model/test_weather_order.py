@@ -10,17 +10,17 @@ import pytest
 import yaml
 from rich.console import Console
 
-from mmvsf.datasets.cube import Cube
-from mmvsf.model.evaluation.items import evaluation_set
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, Tally
+from mmvsf.model.evaluation.forecasts.items import evaluation_set
+from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, weather_rows
 from mmvsf.model.evaluation.settings import Settings
-from mmvsf.model.evaluation.tally import ALL, Tally
 from mmvsf.model.evaluation.training import load, pretrain
-from mmvsf.model.evaluation.weather import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, weather_rows
-from mmvsf.model.sizes import SIZES
-from mmvsf.pipeline.build import Progress, build
-from mmvsf.pipeline.execute import executor
-from mmvsf.pipeline.prepare import prepare
-from mmvsf.pipeline.simulate import ensure_archive
+from mmvsf.model.mmvsf.sizes import SIZES
+from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.run import Progress, build
+from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
 SITES = ((-96.30, 42.25), (-96.10, 41.70), (-95.90, 42.00), (-95.60, 42.30), (-95.55, 41.70))
 """Longitude and latitude: far enough from each other to have weather of their own, all on one tile."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from mmvsf.datasets import command
-from mmvsf.datasets.s3 import S3Path
-from mmvsf.pipeline.build import Progress, build
-from mmvsf.pipeline.execute import executor
-from mmvsf.pipeline.finish import Summary
-from mmvsf.pipeline.prepare import prepare
+from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.run import Progress, build
+from mmvsf.pipeline.layers.imagery.summarise import Summary
 from tests.servers.s3 import S3
 
 from .tiny_archive import TinyArchive

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import ee
 import pytest
 
-from mmvsf.pipeline.sources import earthengine_client as client
-from mmvsf.pipeline.sources.earthengine_pixels import kept
+from mmvsf.pipeline.sources.earthengine import client
+from mmvsf.pipeline.sources.earthengine.pixels import kept
 
 from ..servers.earthengine import EarthEngine, Image
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube import digest
+from mmvsf.datasets.cube.cube import digest
 
 from .conftest import Command, Outcome
 from .tiny_archive import SCENES, TinyArchive, weather_dataset

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import zarr
 
-from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.pipeline import plan as planning
-from mmvsf.pipeline.build import Progress, build
-from mmvsf.pipeline.execute import SerialExecutor
-from mmvsf.pipeline.prepare import prepare
+from mmvsf.pipeline.build.executor import SerialExecutor
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.run import Progress, build
+from mmvsf.pipeline.layers.imagery import plan as planning
 
 from .conftest import Command, build_tiny
 from .tiny_archive import SCENES, Scene, TinyArchive
@@ -156,12 +156,12 @@ def test_a_second_run_does_nothing_again(tiny: TinyArchive) -> None:
 
 
 KILLED = [
-    ("mmvsf.datasets.cube:create_group", 3),  # while the template is made
+    ("mmvsf.datasets.cube.cube:create_group", 3),  # while the template is made
     ("mmvsf.pipeline.ledger:Ledger.write", 1),  # the first shard is written, its entry is not
     ("mmvsf.pipeline.ledger:Ledger.write", 9),  # between two blocks of one group
     ("mmvsf.pipeline.ledger:Ledger.write", 33),  # among the labels
-    ("mmvsf.pipeline.finish:write_values", 10),  # among the summaries
-    ("mmvsf.pipeline.build:set_root_attributes", 2),  # all is there, but for the mark
+    ("mmvsf.pipeline.layers.imagery.summarise:write_values", 2),  # among the summaries
+    ("mmvsf.pipeline.build.run:set_root_attributes", 2),  # all is there, but for the mark
 ]
 
 

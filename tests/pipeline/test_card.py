@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import yaml
 
-from mmvsf.datasets.cube import Cube, digest
-from mmvsf.pipeline.card import card_path, write_dataset_card
+from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.pipeline.build.card import card_path, write_dataset_card
 
 from .tiny_archive import TinyArchive
 

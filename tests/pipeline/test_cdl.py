@@ -14,15 +14,15 @@ import zarr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mmvsf.datasets.crops import CDL, CDL_GROUPS
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.legend import grouped
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
-from mmvsf.datasets.grid import Grid
-from mmvsf.datasets.legend import grouped
-from mmvsf.pipeline.labels import label_tasks, read_labels
-from mmvsf.pipeline.scene import Asset
-from mmvsf.pipeline.sources.cdl import TILE, CropScapeLabels
-from mmvsf.pipeline.sources.http import Patience
-from mmvsf.pipeline.sources.protocols import ReadError
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_GROUPS
+from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.scene import Asset
+from mmvsf.pipeline.sources.cdl.cropscape import TILE, CropScapeLabels
+from mmvsf.pipeline.sources.transport.http import Patience
 from tests.servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from tests.servers.cropscape import CropScape, codes_at, geotiff
 

@@ -12,22 +12,23 @@ import pytest
 import zarr
 from pyproj import Transformer
 
-from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.grid import Grid
-from mmvsf.datasets.region import parse_region
-from mmvsf.pipeline.labels import label_tasks, read_labels
-from mmvsf.pipeline.raster import gdal_environment
+from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+from mmvsf.pipeline.raster.scene import Asset
 from mmvsf.pipeline.report.labels import labels_section
 from mmvsf.pipeline.report.sample import Sample
-from mmvsf.pipeline.scene import Asset
-from mmvsf.pipeline.sources import registry, remote, signing
-from mmvsf.pipeline.sources.catalogs import catalog
-from mmvsf.pipeline.sources.cdl import CropScapeLabels
-from mmvsf.pipeline.sources.cdl_stac import StacLabels
-from mmvsf.pipeline.sources.http import Patience
-from mmvsf.pipeline.sources.nass import NassLabels
-from mmvsf.pipeline.sources.protocols import ReadError
+from mmvsf.pipeline.sources import registry
+from mmvsf.pipeline.sources.cdl.cropscape import CropScapeLabels
+from mmvsf.pipeline.sources.cdl.nass import NassLabels
+from mmvsf.pipeline.sources.cdl.stac import StacLabels
+from mmvsf.pipeline.sources.stac.catalogs import catalog
+from mmvsf.pipeline.sources.transport import remote_raster as remote
+from mmvsf.pipeline.sources.transport import signing
+from mmvsf.pipeline.sources.transport.http import Patience
 
 from ..servers.archive import ArchiveServer
 from ..servers.base import Fault, Response, corrupt, empty, reset, status, truncated
@@ -212,7 +213,7 @@ def test_a_cube_with_confidence_from_two_sources(
 
 def test_a_year_without_confidence(built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     """Earth Engine's 2024 has none: its labels are stored, and their confidence is unknown."""
-    from mmvsf.pipeline.sources.earthengine_labels import EarthEngineLabels
+    from mmvsf.pipeline.sources.earthengine.labels import EarthEngineLabels
 
     with serving(cdl_images(range(2024, 2025)), monkeypatch):
         source = EarthEngineLabels((2024,))
@@ -269,7 +270,7 @@ def test_a_download_goes_on_where_it_broke_off(
     nass: NassServer, national: NassLabels, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     """However often, as long as it comes on: only four attempts without a byte are too many."""
-    monkeypatch.setattr("mmvsf.pipeline.sources.nass.CHUNK", 64)
+    monkeypatch.setattr("mmvsf.pipeline.sources.cdl.nass.CHUNK", 64)
     nass.fail("GET", truncated(), times=times)
     asset, window = national.asset(2021), around(20)
     np.testing.assert_array_equal(

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from mmvsf.datasets.cube import Cube, digest
-from mmvsf.datasets.location import objects
-from mmvsf.datasets.s3 import S3Path
-from mmvsf.pipeline import execute
+from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.storage.location import objects
+from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.pipeline.build import executor as execute
 from tests.servers.s3 import S3
 
 from .conftest import Command

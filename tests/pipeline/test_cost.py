@@ -11,11 +11,11 @@ import pytest
 import yaml
 from pyproj import Transformer
 
-from mmvsf.datasets.boundaries import name_of
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region
-from mmvsf.pipeline.cost import LANDSAT, SENTINEL_2, region_cost
-from mmvsf.pipeline.places import CONUS, regions_of
+from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.recipe.boundaries import name_of
+from mmvsf.datasets.recipe.region import load_region
+from mmvsf.pipeline.estimate.cost import LANDSAT, SENTINEL_2, region_cost
+from mmvsf.pipeline.estimate.places import CONUS, regions_of
 from mmvsf.pipeline.sources import registry
 
 from ..servers.archive import ArchiveServer

@@ -14,21 +14,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube import digest
+from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.cube.grid import Grid, grid_of
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid, grid_of
-from mmvsf.datasets.region import Period, load_region
-from mmvsf.pipeline.build import Progress, build
-from mmvsf.pipeline.execute import executor
-from mmvsf.pipeline.prepare import prepare
-from mmvsf.pipeline.preview import preview
-from mmvsf.pipeline.scene import Scene, granule_time
-from mmvsf.pipeline.sources import earthengine, earthengine_pixels
-from mmvsf.pipeline.sources import earthengine_client as client
-from mmvsf.pipeline.sources.archive import ArchiveImagery
-from mmvsf.pipeline.sources.earthengine import EarthEngineImagery
-from mmvsf.pipeline.sources.earthengine_labels import EarthEngineLabels
-from mmvsf.pipeline.sources.protocols import ReadError
+from mmvsf.datasets.recipe.region import Period, load_region
+from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.run import Progress, build
+from mmvsf.pipeline.estimate.preview import preview
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.scene import Scene, granule_time
+from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
+from mmvsf.pipeline.sources.earthengine import client
+from mmvsf.pipeline.sources.earthengine import imagery as earthengine
+from mmvsf.pipeline.sources.earthengine import pixels as earthengine_pixels
+from mmvsf.pipeline.sources.earthengine.imagery import EarthEngineImagery
+from mmvsf.pipeline.sources.earthengine.labels import EarthEngineLabels
 
 from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.earthengine import Band, EarthEngine, Image, archive_images, array_band

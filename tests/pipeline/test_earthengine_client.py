@@ -13,14 +13,14 @@ import ee
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from mmvsf.datasets.cube import digest
+from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.errors import InputError
-from mmvsf.pipeline.sources import earthengine_client as client
-from mmvsf.pipeline.sources.earthengine import EarthEngineImagery
-from mmvsf.pipeline.sources.earthengine_labels import EarthEngineLabels
-from mmvsf.pipeline.sources.earthengine_pixels import kept
-from mmvsf.pipeline.sources.endpoints import ENDPOINTS
-from mmvsf.pipeline.sources.protocols import ReadError
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.sources.earthengine import client
+from mmvsf.pipeline.sources.earthengine.imagery import EarthEngineImagery
+from mmvsf.pipeline.sources.earthengine.labels import EarthEngineLabels
+from mmvsf.pipeline.sources.earthengine.pixels import kept
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
 
 from ..servers.base import Fault, Request, Response, corrupt, empty, hang, reset, status, truncated
 from ..servers.earthengine import EarthEngine, archive_images, refusal

@@ -15,16 +15,16 @@ import pytest
 import xarray as xr
 from pyproj import CRS
 
-from mmvsf.datasets.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.grid import grid_of
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import parse_region
+from mmvsf.datasets.recipe.region import parse_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
-from mmvsf.pipeline.sources import earthengine_weather
-from mmvsf.pipeline.sources.earthengine_weather import EarthEngineWeather
+from mmvsf.pipeline.layers.weather.regrid import cube_weather
+from mmvsf.pipeline.sources.earthengine import weather as earthengine_weather
+from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
 from mmvsf.pipeline.sources.gridmet import GridMet
 from mmvsf.pipeline.sources.registry import weather_source
-from mmvsf.pipeline.weather import cube_weather
 
 from ..servers.earthengine import EarthEngine, Grid, Image, array_band
 from ..servers.earthengine_public import gridmet_images

@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from mmvsf.datasets.cube import open_cube
+from mmvsf.datasets.cube.cube import open_cube
 
 from .reference import FILL, expected_day
 from .tiny_archive import COLUMNS, LEFT, ROWS, SCENES, TOP, TinyArchive

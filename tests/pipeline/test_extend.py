@@ -17,19 +17,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.calendar import calendar_of
-from mmvsf.datasets.cube import Cube, digest, root_attributes
+from mmvsf.datasets.cube.calendar import calendar_of
+from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
+from mmvsf.datasets.cube.extension import Extent, differences
+from mmvsf.datasets.cube.grid import grid_of
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.datasets.extension import Extent, differences
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.location import Location, location, objects
-from mmvsf.datasets.region import load_region
-from mmvsf.datasets.store import sweep_leftovers
+from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.storage.location import Location, location, objects
+from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline import growth
-from mmvsf.pipeline.build import Progress
-from mmvsf.pipeline.execute import executor
-from mmvsf.pipeline.extend import Extended, extend, prepare_extension, standing_cube
+from mmvsf.pipeline.build import reshape as growth
+from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.extend import Extended, extend, prepare_extension, standing_cube
+from mmvsf.pipeline.build.run import Progress
 
 from ..servers import weather
 from ..servers.archive import ArchiveServer
@@ -231,7 +231,7 @@ def test_several_workers(tiny: TinyArchive, built: TinyArchive) -> None:
 
 def test_a_cube_that_was_never_finished(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.write_recipe(**ONLY_2021)
-    monkeypatch.setattr("mmvsf.pipeline.build.finish_weather", _stop)
+    monkeypatch.setattr("mmvsf.pipeline.build.run.finish_weather", _stop)
     with pytest.raises(_Killed):
         build_tiny(tiny)
     monkeypatch.undo()
@@ -257,7 +257,7 @@ def test_it_can_be_read_while_it_grows(tiny: TinyArchive, built: TinyArchive, mo
     build_tiny(tiny)
     old = xr.open_datatree(tiny.cube, engine="zarr").load()
     tiny.write_recipe()
-    monkeypatch.setattr("mmvsf.pipeline.extend.build", _stop)
+    monkeypatch.setattr("mmvsf.pipeline.build.extend.build", _stop)
     with pytest.raises(_Killed):
         extend_tiny(tiny)
     assert root_attributes(tiny.cube)["complete"] is False
@@ -313,7 +313,7 @@ def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeyp
         shutil.rmtree(tiny.data, ignore_errors=True)
         shutil.copytree(small, tiny.data)
         with monkeypatch.context() as patched:
-            patched.setattr("mmvsf.pipeline.extend.build", _stop)
+            patched.setattr("mmvsf.pipeline.build.extend.build", _stop)
             cube = standing_cube(str(tiny.recipe), tiny.data)
             with pytest.raises(_Killed):
                 seen = calls(patched, stop_at)
@@ -335,11 +335,11 @@ def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeyp
 
 
 KILLED = [
-    ("mmvsf.pipeline.growth:_Move.out", 2),
-    ("mmvsf.pipeline.growth:write_array", 9),
+    ("mmvsf.pipeline.build.reshape:_Move.out", 2),
+    ("mmvsf.pipeline.build.reshape:write_array", 9),
     ("mmvsf.pipeline.ledger:Ledger.write", 6),  # among the new shards
-    ("mmvsf.pipeline.finish:write_values", 4),  # among the weather
-    ("mmvsf.pipeline.build:set_root_attributes", 2),  # all is there, but for the mark
+    ("mmvsf.pipeline.layers.weather.write:write_values", 4),  # among the weather
+    ("mmvsf.pipeline.build.run:set_root_attributes", 2),  # all is there, but for the mark
 ]
 
 

@@ -18,7 +18,7 @@ import rasterio
 import zarr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube, digest
 
 from .conftest import Command, Outcome
 from .tiny_archive import EAST, SCENES, TinyArchive, write_raster

@@ -14,16 +14,16 @@ import pytest
 import xarray as xr
 from pyproj import Transformer
 
-from mmvsf.datasets.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.grid import grid_of
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region
+from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
-from mmvsf.pipeline.sources.http import Patience
-from mmvsf.pipeline.sources.progress import listening
 from mmvsf.pipeline.sources.registry import weather_source
-from mmvsf.pipeline.weather import CubeWeather, cube_weather
+from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.progress import listening
 
 from ..servers.base import Fault, Response, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import WeatherServer, gridmet_truth

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio import warp
 
-from mmvsf.datasets.crops import CDL, CDL_GROUPS
-from mmvsf.datasets.cube import digest
-from mmvsf.datasets.grid import Grid
-from mmvsf.datasets.legend import grouped, read_legend
-from mmvsf.pipeline.labels import BlockLabels, LabelTask, label_tasks, read_labels
-from mmvsf.pipeline.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources.archive import ArchiveLabels
-from mmvsf.pipeline.sources.protocols import ReadError
+from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.legend import grouped, read_legend
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_GROUPS
+from mmvsf.pipeline.layers.labels.resample import BlockLabels, LabelTask, label_tasks, read_labels
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.sources.archive.rasters import ArchiveLabels
 
 from .conftest import Outcome, build_tiny
 from .tiny_archive import COLUMNS, LEFT, PIXEL, ROWS, TOP, TinyArchive, label_rasters, write_raster
@@ -175,7 +175,7 @@ def test_a_block_that_cannot_be_read_leaves_the_others(
             raise ReadError("a tile is spoilt")
         return read_labels(task, *rest)
 
-    monkeypatch.setattr("mmvsf.pipeline.tasks.read_labels", read)
+    monkeypatch.setattr("mmvsf.pipeline.layers.labels.write.read_labels", read)
     outcome = dataset(tiny)
     assert outcome.code == 1 and len(asked) == 12
     assert "labels: 1 of 12 could not be read, for example a tile is spoilt (2020, block 0,1)" in outcome.error
@@ -189,8 +189,8 @@ def test_a_source_out_of_reach_is_not_asked_for_every_block(
     def read(task: LabelTask, *rest: Any) -> BlockLabels:
         raise ReadError("no answer in time")
 
-    monkeypatch.setattr("mmvsf.pipeline.tasks.read_labels", read)
-    monkeypatch.setattr("mmvsf.pipeline.build.MOST_FAILURES", 3)
+    monkeypatch.setattr("mmvsf.pipeline.layers.labels.write.read_labels", read)
+    monkeypatch.setattr("mmvsf.pipeline.build.run.MOST_FAILURES", 3)
     outcome = dataset(tiny)
     assert outcome.code == 1 and "3 of 12 could not be read, for example no answer in time" in outcome.error
     assert "; 9 were not tried after 3 failures in a row" in outcome.error

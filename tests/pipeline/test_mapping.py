@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from mmvsf.pipeline.mapping import mapping
-from mmvsf.pipeline.scene import RasterGrid
+from mmvsf.pipeline.raster.resample import mapping
+from mmvsf.pipeline.raster.scene import RasterGrid
 
 FILL = -9999
 LEFT, TOP = 250560.0, 4650240.0

@@ -17,18 +17,24 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.grid import grid_of
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region
+from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.interpolation import Cells, distance_weights, distances_km, interpolate, interpolate_temperature
-from mmvsf.pipeline.prepare import prepare
-from mmvsf.pipeline.sources.http import Patience
-from mmvsf.pipeline.sources.meteostat_stations import MeteostatStations
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.layers.weather.regrid import cube_weather
+from mmvsf.pipeline.layers.weather.stations import (
+    Cells,
+    distance_weights,
+    distances_km,
+    interpolate,
+    interpolate_temperature,
+)
+from mmvsf.pipeline.layers.weather.units import saturation_pressure
+from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
 from mmvsf.pipeline.sources.registry import weather_source
-from mmvsf.pipeline.units import saturation_pressure
-from mmvsf.pipeline.weather import cube_weather
+from mmvsf.pipeline.sources.transport.http import Patience
 
 from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
@@ -400,7 +406,7 @@ def test_a_recipe_with_elevation_gives_its_cells_their_own(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the recipe to the weather of the cube: the cell whose ground is raised by 500 m is 3.25 degrees colder."""
-    monkeypatch.setattr("mmvsf.pipeline.sources.meteostat_stations.PATIENCE", QUICK)
+    monkeypatch.setattr("mmvsf.pipeline.sources.meteostat.weather.PATIENCE", QUICK)
     server.weather.stations = tuple(replace(station, lon=station.lon - 2.25) for station in STATIONS)
     left, top = 250560.0, 4650240.0
     found = []

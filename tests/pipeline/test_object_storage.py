@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.cube import Cube, digest, open_cube
+from mmvsf.datasets.cube.cube import Cube, digest, open_cube
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.location import LOCAL_FOLDER, local_folder, location, objects
-from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.region import resolve_path
-from mmvsf.datasets.s3 import S3Path
-from mmvsf.datasets.windows import Window
-from mmvsf.pipeline.build import Progress, build
-from mmvsf.pipeline.execute import SerialExecutor
-from mmvsf.pipeline.prepare import prepare
+from mmvsf.datasets.recipe.region import resolve_path
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects
+from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.pipeline.build.executor import SerialExecutor
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.run import Progress, build
 from tests.servers.base import reset, status
 from tests.servers.s3 import S3
 
@@ -99,7 +99,7 @@ def test_xarray_and_the_reader_see_the_same(stored: S3Path, built: TinyArchive) 
 @pytest.mark.parametrize(
     ("where", "count"),
     [
-        ("mmvsf.datasets.cube:create_group", 3),
+        ("mmvsf.datasets.cube.cube:create_group", 3),
         ("mmvsf.pipeline.ledger:Ledger.write", 9),
     ],
     ids=["template", "ledger"],
@@ -122,7 +122,14 @@ def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data:
     """`--overwrite` takes the root away first: what is left is taken neither for a cube nor for done."""
     cube = build_in(tiny, data)
     script = Path(__file__).with_name("kill_at.py")
-    command = [sys.executable, str(script), "mmvsf.pipeline.standing:remove_tree", "1", "dataset", str(tiny.recipe)]
+    command = [
+        sys.executable,
+        str(script),
+        "mmvsf.pipeline.build.target:remove_tree",
+        "1",
+        "dataset",
+        str(tiny.recipe),
+    ]
     options = ["--data-dir", str(data), "--workers", "1", "--overwrite"]
     ended = subprocess.run([*command, *options], capture_output=True, timeout=120)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()

@@ -12,13 +12,13 @@ import xarray as xr
 import yaml
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.oracle import Oracle, oracle_path
-from mmvsf.datasets.pairs import window_pairs
-from mmvsf.datasets.reader import Normalisation, WindowReader
-from mmvsf.datasets.windows import Window, chunk_window, clear_days
-from mmvsf.pipeline.oracle import make_oracle
+from mmvsf.datasets.samples.pairs import window_pairs
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
+from mmvsf.datasets.sidecars.oracle import Oracle, oracle_path
+from mmvsf.pipeline.sandbox.oracle import make_oracle
 from mmvsf.pipeline.sandbox.weather import SiteWeather
 
 from .conftest import Command

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import zarr
 
+from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid, grid_of
-from mmvsf.datasets.region import load_region
-from mmvsf.datasets.s3 import S3Path
-from mmvsf.datasets.splits import place_split
-from mmvsf.pipeline.build import Progress, build
-from mmvsf.pipeline.execute import DaskExecutor, executor
-from mmvsf.pipeline.prepare import prepare
-from mmvsf.pipeline.preview import block_map, preview
-from mmvsf.pipeline.scene import Scene
-from mmvsf.pipeline.sources.archive import ArchiveImagery
-from mmvsf.pipeline.sources.protocols import Requirement
+from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.pipeline.build.executor import DaskExecutor, executor
+from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.run import Progress, build
+from mmvsf.pipeline.estimate.preview import block_map, preview
+from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.raster.scene import Scene
+from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 
 from .conftest import Command, Outcome
 from .tiny_archive import TinyArchive, label_rasters, write_raster
@@ -243,7 +243,7 @@ def test_a_moved_archive_redoes_nothing_and_a_replaced_raster_is_noticed(tiny: T
 
 
 def test_large_files_are_told_apart_without_reading_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmvsf.pipeline import identity
+    from mmvsf.pipeline.raster import fingerprint as identity
 
     monkeypatch.setattr(identity, "WHOLE_BYTES", 10_000)
     monkeypatch.setattr(identity, "SAMPLE_BYTES", 64)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.pipeline.sources.catalogs import catalog
-from mmvsf.pipeline.sources.cdl import CropScapeLabels
-from mmvsf.pipeline.sources.http import Patience
-from mmvsf.pipeline.sources.stac_search import find_items
+from mmvsf.pipeline.sources.cdl.cropscape import CropScapeLabels
+from mmvsf.pipeline.sources.stac.catalogs import catalog
+from mmvsf.pipeline.sources.stac.search import find_items
+from mmvsf.pipeline.sources.transport.http import Patience
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -9,8 +9,8 @@ import pytest
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import is_clear
-from mmvsf.pipeline.products import PRODUCTS, decode_fmask, decode_scl, to_reflectance
-from mmvsf.pipeline.sources.stac_items import _offset, _version
+from mmvsf.pipeline.layers.imagery.products import PRODUCTS, decode_fmask, decode_scl, to_reflectance
+from mmvsf.pipeline.sources.stac.items import _offset, _version
 
 CODES = np.arange(256, dtype=np.uint8)
 CLOUD, ADJACENT, SHADOW, SNOW, WATER = 2, 4, 8, 16, 32

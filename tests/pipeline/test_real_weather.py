@@ -12,12 +12,12 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import calendar_of, day_number
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region
+from mmvsf.datasets.cube.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
-from mmvsf.pipeline.sources.archive_weather import ArchiveWeather
-from mmvsf.pipeline.units import (
+from mmvsf.pipeline.layers.weather.regrid import cube_weather
+from mmvsf.pipeline.layers.weather.units import (
     check_range,
     convert,
     extraterrestrial_radiation,
@@ -26,7 +26,7 @@ from mmvsf.pipeline.units import (
     saturation_pressure,
     vapour_pressure_deficit,
 )
-from mmvsf.pipeline.weather import cube_weather
+from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
 from .tiny_archive import LEFT, TOP, TinyArchive
 

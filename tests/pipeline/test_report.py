@@ -18,8 +18,8 @@ import rasterio
 import zarr
 from matplotlib.figure import Figure
 
-from mmvsf.datasets.calendar import day_number
-from mmvsf.datasets.cube import Cube
+from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Status
 from mmvsf.pipeline.report import write_report

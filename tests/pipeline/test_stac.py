@@ -20,20 +20,21 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from mmvsf.datasets.cube import digest
+from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.region import Period
-from mmvsf.pipeline.mapping import same_crs
-from mmvsf.pipeline.raster import gdal_environment
-from mmvsf.pipeline.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources import earthdata, registry, remote, signing
-from mmvsf.pipeline.sources.endpoints import ENDPOINTS, address
-from mmvsf.pipeline.sources.http import Patience, redact
-from mmvsf.pipeline.sources.progress import listening
-from mmvsf.pipeline.sources.protocols import ReadError
-from mmvsf.pipeline.sources.remote import RemoteReader
-from mmvsf.pipeline.sources.signing import Anyone
-from mmvsf.pipeline.sources.stac import spans
+from mmvsf.datasets.recipe.region import Period
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+from mmvsf.pipeline.raster.resample import same_crs
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.sources import registry
+from mmvsf.pipeline.sources.stac.imagery import spans
+from mmvsf.pipeline.sources.transport import earthdata, signing
+from mmvsf.pipeline.sources.transport import remote_raster as remote
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address
+from mmvsf.pipeline.sources.transport.http import Patience, redact
+from mmvsf.pipeline.sources.transport.progress import listening
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
+from mmvsf.pipeline.sources.transport.signing import Anyone
 
 from ..servers.archive import ArchiveServer
 from ..servers.base import (

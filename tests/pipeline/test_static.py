@@ -15,19 +15,20 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mmvsf.datasets.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import Grid
-from mmvsf.pipeline.mosaic import mosaics
-from mmvsf.pipeline.raster import raster_grid
+from mmvsf.pipeline.layers.static.resample import horn_slope, read_static, static_tasks, weather_cells
+from mmvsf.pipeline.raster.io import ReadError, raster_grid
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.tiles import mosaics
 from mmvsf.pipeline.report.ground import ground_sections
 from mmvsf.pipeline.report.sample import Sample
-from mmvsf.pipeline.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources import registry, remote, signing
+from mmvsf.pipeline.sources import registry
 from mmvsf.pipeline.sources.ground import ArchiveGround
-from mmvsf.pipeline.sources.http import Patience
-from mmvsf.pipeline.sources.protocols import ReadError
-from mmvsf.pipeline.static import horn_slope, read_static, static_tasks, weather_cells
+from mmvsf.pipeline.sources.transport import remote_raster as remote
+from mmvsf.pipeline.sources.transport import signing
+from mmvsf.pipeline.sources.transport.http import Patience
 
 from ..servers.archive import ArchiveServer
 from ..servers.base import Fault, Response, corrupt, empty, reset, status, truncated

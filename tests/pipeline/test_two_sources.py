@@ -10,8 +10,8 @@ import pytest
 import yaml
 import zarr
 
-from mmvsf.datasets.cube import digest
-from mmvsf.pipeline.provenance import plain_url
+from mmvsf.datasets.cube.cube import digest
+from mmvsf.pipeline.build.provenance import plain_url
 
 from ..servers.archive import ArchiveServer
 from ..servers.cropscape import CropScape

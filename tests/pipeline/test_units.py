@@ -7,7 +7,7 @@ import pytest
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WEATHER, WeatherVariable
-from mmvsf.pipeline.units import (
+from mmvsf.pipeline.layers.weather.units import (
     WIND_10M_TO_2M,
     check_range,
     convert,

@@ -13,14 +13,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from mmvsf.datasets.calendar import calendar_of
+from mmvsf.datasets.cube.calendar import calendar_of
+from mmvsf.datasets.cube.grid import grid_of
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region
+from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.sources.archive_weather import ArchiveWeather
-from mmvsf.pipeline.units import saturation_pressure
-from mmvsf.pipeline.weather import CubeWeather, cube_weather, least_certain
+from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather, least_certain
+from mmvsf.pipeline.layers.weather.units import saturation_pressure
+from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
 from .tiny_archive import LATITUDES, LEFT, LONGITUDES, TOP, WEATHER_DAYS, TinyArchive, weather_dataset
 

@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.calendar import Calendar, calendar_of, day_number
-from mmvsf.datasets.grid import Grid, grid_of
-from mmvsf.datasets.region import Region, parse_region
+from mmvsf.datasets.cube.calendar import Calendar, calendar_of, day_number
+from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.recipe.region import Region, parse_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.weather import CubeWeather, cube_weather
-from mmvsf.pipeline.weather_growth import grown_weather
+from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
+from mmvsf.pipeline.layers.weather.update import grown_weather
 
 from .tiny_archive import LATITUDES, LONGITUDES, recipe
 

@@ -18,8 +18,8 @@ from pyproj import Transformer
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from mmvsf.datasets.grid import Grid
-from mmvsf.datasets.region import Region
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.recipe.region import Region
 
 from .cropscape import codes_at
 

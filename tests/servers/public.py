@@ -20,8 +20,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from mmvsf.datasets.grid import grid_of
-from mmvsf.datasets.region import load_region
+from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.recipe.region import load_region
 from mmvsf.pipeline.sources.registry import weather_bounds
 
 from .archive import ArchiveServer

@@ -1,0 +1,121 @@
+"""The classes of a label set: code, name and colour; and their grouping into fewer ones."""
+
+import colorsys
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from mmvsf.datasets.errors import InputError
+
+UNKNOWN = "unknown"
+"""The group of the classes that are stored as unknown."""
+
+
+@dataclass(frozen=True)
+class LegendClass:
+    code: int
+    """1 to 65535"""
+    name: str
+    color: str
+    """#rrggbb"""
+    source_codes: tuple[int, ...] = ()
+    """for a group of classes, the codes that became it; empty for a class stored as it came"""
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Classes in order of their code. Code 0 means unknown and is in no legend."""
+
+    classes: tuple[LegendClass, ...]
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        return tuple(entry.code for entry in self.classes)
+
+    def attributes(self) -> dict[str, Any]:
+        """CF flag attributes (names with underscores), plus the names and colours as they are, and for groups
+        the codes of the source that each is made of."""
+        sources = {"flag_source_codes": [list(entry.source_codes) for entry in self.classes]}
+        return {
+            "flag_values": list(self.codes),
+            "flag_meanings": " ".join(re.sub(r"\W+", "_", entry.name).strip("_").lower() for entry in self.classes),
+            "flag_names": [entry.name for entry in self.classes],
+            "flag_colors": [entry.color for entry in self.classes],
+            **(sources if any(sources["flag_source_codes"]) else {}),
+        }
+
+    @classmethod
+    def from_attributes(cls, attributes: dict[str, Any]) -> Self:
+        """The legend that `attributes` wrote."""
+        codes, names, colors = (attributes[f"flag_{key}"] for key in ("values", "names", "colors"))
+        sources = attributes.get("flag_source_codes", [()] * len(codes))
+        return cls(
+            tuple(
+                LegendClass(int(code), str(name), str(color), tuple(map(int, source)))
+                for code, name, color, source in zip(codes, names, colors, sources, strict=True)
+            )
+        )
+
+    def stored_codes(self) -> dict[int, int]:
+        """Code of the source -> code in the cube, for every class that the cube keeps."""
+        return {source: entry.code for entry in self.classes for source in entry.source_codes or (entry.code,)}
+
+
+def grouped(legend: Legend, groups: dict[str, tuple[int, ...] | str], colors: dict[str, str]) -> Legend:
+    """The legend of groups of a legend's classes: codes 1, 2, ... in the order given.
+
+    The group that is written `rest` takes every class that no other group names. The group `unknown` is stored as
+    0, and so are classes in no group. A group has the colour given, or that of its first class. Raises InputError
+    for a code that the legend does not list or that stands in two groups, and for groups that keep nothing.
+    """
+    colour_of = {entry.code: entry.color for entry in legend.classes}
+    named = [code for codes in groups.values() if not isinstance(codes, str) for code in codes]
+    if foreign := sorted(set(named) - set(legend.codes)):
+        raise InputError(f"labels.groups names the codes {foreign}, which the labels do not have")
+    if twice := sorted({code for code in named if named.count(code) > 1}):
+        raise InputError(f"labels.groups names the codes {twice} twice; a class belongs to one group")
+    rest = tuple(code for code in legend.codes if code not in named)
+    classes: list[LegendClass] = []
+    for name, chosen in groups.items():
+        codes = rest if isinstance(chosen, str) else chosen
+        if name != UNKNOWN and codes:
+            color = colors.get(name, colour_of[codes[0]])
+            classes.append(LegendClass(len(classes) + 1, name, color, tuple(sorted(codes))))
+    if not classes:
+        raise InputError("labels.groups keeps no class; name some codes, or write `rest`")
+    return Legend(tuple(classes))
+
+
+def read_legend(path: Path) -> Legend:
+    """Read a CSV file with the columns code, name and, if wanted, color.
+
+    Classes without a colour get one by turns of the golden angle. Raises InputError if the file is missing or
+    a code, name or colour cannot be one.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the legend {path} cannot be read: {error}") from error
+    classes: dict[int, LegendClass] = {}
+    for number, row in enumerate(rows, start=2):
+        code, name = (row.get("code") or "").strip(), (row.get("name") or "").strip()
+        color = (row.get("color") or "").strip().lower() or _color(len(classes))
+        if not code.isdigit() or not 0 <= int(code) <= 65535 or not name:
+            raise InputError(f"{path}, line {number}: needs a code from 0 to 65535 and a name, found {dict(row)}")
+        if not re.fullmatch(r"#[0-9a-f]{6}", color):
+            raise InputError(f"{path}, line {number}: color is written #rrggbb, found '{color}'")
+        if int(code) in classes:
+            raise InputError(f"{path}, line {number}: code {code} stands there twice")
+        if int(code):
+            classes[int(code)] = LegendClass(int(code), name, color)
+    if not classes:
+        raise InputError(f"the legend {path} names no class; it needs the columns code and name")
+    return Legend(tuple(classes[code] for code in sorted(classes)))
+
+
+def _color(index: int) -> str:
+    red, green, blue = colorsys.hsv_to_rgb((0.11 + index * 0.381966) % 1.0, 0.6, 0.85)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

@@ -1,0 +1,59 @@
+"""Outlines of US states and counties, by FIPS code.
+
+`us.topojson.gz` is derived from the US Census Bureau's cartographic boundary files of 2017 at 1:10,000,000
+(public domain), as packaged by us-atlas (`counties-10m.json`, ISC licence, see NOTICE.txt). It was made with
+
+    python -m mmvsf.datasets.boundaries counties-10m.json us.topojson.gz
+
+which leaves out the outline of the nation and compresses the rest. Coordinates are rounded to 0.0036 degrees of
+longitude and 0.00086 degrees of latitude, about 300 m and 100 m: finer than a block, coarser than a field.
+"""
+
+import gzip
+import io
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from mmvsf.datasets.errors import InputError
+
+FILE = "us.topojson.gz"
+
+
+def ground_of(fips: tuple[str, ...]) -> Any:
+    """The states (two digits) and counties (five digits) as one shapely geometry, in degrees of NAD83.
+
+    Raises InputError for a code that is none."""
+    import shapely
+
+    shapes = []
+    for layer, digits in (("states", 2), ("counties", 5)):
+        wanted = {code for code in fips if len(code) == digits}
+        if not wanted:
+            continue
+        frame = _frame(layer)
+        if missing := wanted - set(frame["id"]):
+            raise InputError(
+                f"area.fips: there is no {'state' if digits == 2 else 'county'} with the FIPS code"
+                f" {', '.join(sorted(missing))} (Iowa is 19, Story County in Iowa 19169)"
+            )
+        shapes += [shapely.make_valid(shape) for shape in frame[frame["id"].isin(wanted)].geometry]
+    return shapely.union_all(shapes)
+
+
+def name_of(code: str) -> str:
+    """Name of a state or county. Raises InputError for a code that is none."""
+    frame = _frame("states" if len(code) == 2 else "counties")
+    found = frame["name"][frame["id"] == code]
+    if found.empty:
+        raise InputError(f"there is no state or county with the FIPS code {code}")
+    return str(found.iloc[0])
+
+
+@lru_cache(maxsize=2)
+def _frame(layer: str) -> Any:
+    """All states or all counties."""
+    import geopandas
+
+    content = gzip.decompress(resources.files(__name__).joinpath(FILE).read_bytes())
+    return geopandas.read_file(io.BytesIO(content), layer=layer)

@@ -1,0 +1,157 @@
+"""The sections of a recipe that say where: the ground, its grid of blocks, and which of them are held out."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from .schema import Section
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+class SitePoint(Section):
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Short name of the place: lower-case letters, digits and hyphens."""
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    """Longitude in degrees east (negative in the Americas)."""
+    lat: Annotated[float, Field(ge=-84, le=84)]
+    """Latitude in degrees north, between 84 S and 84 N, where UTM holds."""
+
+
+class Sample(Section):
+    clusters: Annotated[int, Field(ge=1)]
+    """How many clusters of blocks to draw from the area."""
+    size: Annotated[int, Field(ge=1, le=8)] = 3
+    """A cluster is size x size blocks; neighbours share reads."""
+    seed: int = 0
+    """Seed of the draw; the same seed draws the same blocks."""
+
+
+class Area(Section):
+    """The ground to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
+
+    bbox: tuple[float, float, float, float] | None = None
+    """[west, south, east, north] in degrees."""
+    file: str | None = None
+    """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
+    fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
+    """US states (two digits) and counties (five digits) by FIPS code, ["19"] is Iowa; in quotes, since YAML takes 06
+    for the number 6."""
+    sites: tuple[SitePoint, ...] | None = None
+    """Single places: the block of the grid that each point lies in."""
+    sample: Sample | None = None
+    """Take clusters of blocks from the area instead of all of it."""
+    blocks: int | Literal["all"] | None = None
+    """A number builds the first so many blocks only, for a trial; `all` builds wall to wall where `sample` is given
+    (`--blocks` sets it)."""
+
+    @field_validator("blocks", mode="before")
+    @classmethod
+    def _number_or_all(cls, value: Any) -> Any:
+        if value in (None, "all") or (str(value).isdecimal() and int(value) > 0):
+            return value
+        raise ValueError(f"takes a whole number from 1 on, or all; found {value}")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [key for key in ("bbox", "file", "fips", "sites") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of bbox, file, fips, sites (found: {', '.join(given) or 'none'})")
+        if self.bbox is not None:
+            west, south, east, north = self.bbox
+            if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
+                raise ValueError(
+                    "bbox is [west, south, east, north] in degrees, with west < east and south < north,"
+                    f" found {list(self.bbox)}"
+                )
+        if self.sites is not None:
+            names = [site.name for site in self.sites]
+            if not names or len(set(names)) < len(names):
+                raise ValueError("sites needs at least one place, each with a name of its own")
+            if self.sample is not None:
+                raise ValueError("sample draws from a bbox, a file or fips; sites are taken as they are")
+        return self
+
+
+class GridSpec(Section):
+    crs: str
+    """Projected CRS in metres, e.g. EPSG:32615: the UTM zone that most scenes are in."""
+    resolution: Annotated[float, Field(gt=0)] = 30.0
+    """Pixel size in metres (HLS 30, Sentinel-2 10)."""
+    block: Annotated[int, Field(ge=8, le=2048)] = 256
+    """Pixels a side of a block: the unit of a task, of a Zarr shard, of resuming, of splitting."""
+    chunk: Annotated[int, Field(ge=4, le=1024)] = 64
+    """Pixels a side of a chunk: the unit of reading. Divides `block`."""
+    weather_cell: Annotated[int, Field(ge=1)] = 128
+    """Image pixels a side of one cell of the weather grid."""
+    origin: tuple[float, float] = (0.0, 0.0)
+    """A block corner [x, y] in metres; blocks are counted from it. Regions that share it share a lattice."""
+
+    @field_validator("crs")
+    @classmethod
+    def _projected(cls, value: str) -> str:
+        from pyproj import CRS
+        from pyproj.exceptions import CRSError
+
+        try:
+            crs = CRS.from_user_input(value)
+        except CRSError as error:
+            raise ValueError(f"'{value}' is no CRS; write an EPSG code such as EPSG:32615") from error
+        if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
+            raise ValueError(f"'{value}' is not a projected CRS in metres; write one such as EPSG:32615")
+        return value
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.block % self.chunk:
+            raise ValueError(f"chunk ({self.chunk}) must divide block ({self.block})")
+        return self
+
+
+class Places(Section):
+    """Which places are held out. Name them (`test`, `validation`: sites), or draw a share of them."""
+
+    test: tuple[str, ...] = ()
+    """Names of the sites held out for testing."""
+    validation: tuple[str, ...] = ()
+    """Names of the sites held out for watching the training."""
+    test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the units held out for testing, where sites are not named."""
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the units held out for watching the training."""
+    unit: Literal["cluster", "block", "chunk"] = "cluster"
+    """What a draw holds out as a whole: connected blocks, single blocks, or (in one small block) single chunks. Where
+    `area.blocks` is `all`, the clusters of `area.sample` are drawn from, and all else is for training."""
+    layout: Literal["scattered", "strips"] = "scattered"
+    """Units drawn at random, or cut from west to east (for a region too small for a random draw)."""
+    buffer: Annotated[int, Field(ge=0)] = 0
+    """Training units this close to a held-out one are left out (in units; in blocks around named sites, and around
+    the clusters of `area.blocks: all`, there one at least)."""
+    seed: int = 0
+    """Seed of the draw."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.test or self.validation) and (self.test_share or self.validation_share):
+            raise ValueError("name the held-out sites, or give shares, not both")
+        if (self.test or self.validation) and (self.unit == "chunk" or self.layout == "strips"):
+            raise ValueError("a named site holds out its block; unit and layout are of shares, remove those lines")
+        if self.test_share + self.validation_share >= 1:
+            raise ValueError("test_share and validation_share leave nothing to train on")
+        if set(self.test) & set(self.validation):
+            raise ValueError("a site is both test and validation")
+        return self
+
+
+class YearSplit(Section):
+    test: tuple[int, ...] = ()
+    """Years held out for testing."""
+    validation: tuple[int, ...] = ()
+    """Years held out for watching the training."""
+
+
+class SplitSpec(Section):
+    places: Places = Places()
+    """Held-out places."""
+    years: YearSplit = YearSplit()
+    """Held-out years."""

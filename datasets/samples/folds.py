@@ -1,0 +1,44 @@
+"""Which places and years of a cube train, validate and test: as its recipe says, or another year held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A split of a cube, as `Split` codes."""
+
+    places: NDArray[np.uint8]
+    """(chunk_y, chunk_x)"""
+    years: NDArray[np.uint8]
+    """(year,)"""
+
+    @classmethod
+    def of(cls, cube: Cube) -> Self:
+        """The split that the recipe asks for."""
+        return cls(cube.array("splits/split").astype(np.uint8), cube.array("splits/year_split").astype(np.uint8))
+
+    @classmethod
+    def holding_out(cls, cube: Cube, year: int) -> Self:
+        """The recipe's places, with one year to test on and all others to train on.
+
+        Raises InputError where the cube has no such year, or no other.
+        """
+        if year not in cube.years or len(cube.years) < 2:
+            known = ", ".join(map(str, cube.years))
+            raise InputError(f"{cube.path} has the years {known}: {year} cannot be held out of them")
+        codes = np.array([Split.TEST if other == year else Split.TRAIN for other in cube.years], np.uint8)
+        return replace(cls.of(cube), years=codes)
+
+    def years_of(self, cube: Cube, code: Split) -> tuple[int, ...]:
+        """The years of the cube with that code."""
+        return tuple(year for year, own in zip(cube.years, self.years, strict=True) if own == code)

@@ -1,0 +1,301 @@
+"""From windows to batches: samples that depend on nothing but their number, and what gives them to Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.errors import InputError
+
+from .batch import Batch
+from .folds import Fold
+from .reader import Floats, WindowReader
+from .windows import Window, index_windows
+
+LONGEST_LEAD = 80
+"""Days: the longest step that is trained and scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample before it is stacked; shapes as in `Batch`, without B."""
+
+    images: Floats
+    days: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+    """(T, H, W): what the network may see."""
+    clear: NDArray[np.bool_]
+    """(T, H, W): what may be a target."""
+    origin: NDArray[np.int64]
+    """(P,)"""
+    target: NDArray[np.int64]
+    """(P,): which of the images is to be forecast."""
+    series: tuple[int, int, int, int]
+    """(cube, cell y, cell x, year): which weather."""
+    weather: Floats
+    weather_start: int
+    labels: NDArray[np.int64] | None = None
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples; shorter series are padded with images that are valid nowhere, and fewer targets with
+    targets that count nowhere. Weather that several samples share is kept once."""
+    length = max(len(sample.days) for sample in samples)
+    targets = max(len(sample.origin) for sample in samples)
+
+    def stack(arrays: Sequence[NDArray[Any]], size: int, mode: str = "constant") -> torch.Tensor:
+        """Pad the first axis with zeros, or by repeating the last entry ("edge")."""
+        padded = [
+            np.pad(a, [(0, size - len(a))] + [(0, 0)] * (a.ndim - 1), mode=mode) if len(a) < size else a  # type: ignore[call-overload]
+            for a in arrays
+        ]
+        return torch.from_numpy(np.stack(padded))
+
+    series = {sample.series: sample for sample in samples}
+    places = {key: place for place, key in enumerate(series)}
+    image_days = stack([sample.days for sample in samples], length, "edge")
+    target_day = stack([sample.days[sample.target] for sample in samples], targets, "edge")
+    start = torch.tensor([sample.weather_start for sample in series.values()])
+    index = torch.tensor([places[sample.series] for sample in samples])
+    needed = int((image_days.amax(1) - start[index]).max())  # later weather would only cost time
+    for sample in samples:
+        last = int(sample.days[sample.target].max(initial=0))
+        if sample.weather_start + len(sample.weather) < last:
+            raise InputError(f"the weather ends before {date_of(last)}, which is to be forecast; see `mmvsf check`")
+    labels = [sample.labels for sample in samples if sample.labels is not None]
+    return Batch(
+        images=stack([sample.images for sample in samples], length),
+        image_days=image_days,
+        valid=stack([sample.valid for sample in samples], length),
+        weather=stack([sample.weather[:needed] for sample in series.values()], max(1, needed)),
+        weather_start=start,
+        weather_index=index,
+        origin=stack([sample.origin for sample in samples], targets, "edge"),
+        target=stack([sample.images[sample.target] for sample in samples], targets),
+        target_valid=stack([sample.clear[sample.target] for sample in samples], targets),
+        target_day=target_day,
+        labels=torch.from_numpy(np.stack(labels)) if len(labels) == len(samples) else None,
+    )
+
+
+def turn(array: NDArray[Any], symmetry: int) -> NDArray[Any]:
+    """One of the eight symmetries of the square, over the last two axes."""
+    array = np.rot90(array, symmetry % 4, axes=(-2, -1))
+    return array[..., ::-1] if symmetry >= 4 else array
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePlan:
+    """How training samples are drawn."""
+
+    size: int = 32
+    """Pixels a side; smaller where chunks are."""
+    images: int = 12
+    """Images of one sample, at most."""
+    dropout: float = 0.1
+    """Chance that an image is hidden from the context (it may still be a target)."""
+    lead_zero: float = 0.1
+    """Chance that a target is the origin's own image."""
+    early: float = 0.0
+    """Chance that a season for mapping ends early, after any of its images, so that a map can be asked for then."""
+    seed: int = 0
+
+
+class ForecastSamples(Dataset[Sample]):
+    """Training samples: a run of a season's images, each of which forecasts a later one, or itself.
+
+    Sample n depends on the seed and n alone, so neither the number of workers nor a resumed run changes it.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[WindowReader],
+        windows: Sequence[Sequence[Window]],
+        plan: SamplePlan,
+        length: int,
+        first: int = 0,
+    ) -> None:
+        """`windows`: those of each reader, which may be none but not for all. The samples are number `first`
+        and the `length - 1` that follow it."""
+        self.plan, self.length, self.first = plan, length, first
+        pairs = [(reader, list(own)) for reader, own in zip(readers, windows, strict=True) if own]
+        self.readers, self.windows = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> Sample:
+        plan = self.plan
+        rng = np.random.default_rng([plan.seed, self.first + number])
+        cube = int(rng.integers(len(self.readers)))
+        reader, own = self.readers[cube], self.windows[cube]
+        tiles = list(own[int(rng.integers(len(own)))].tiles(plan.size))
+        window = tiles[int(rng.integers(len(tiles)))]
+        # A stretch of the season, thinned: as often dense and short as sparse and long.
+        count = min(plan.images, len(window.days))
+        stretch = int(rng.integers(count, len(window.days) + 1))
+        first = int(rng.integers(len(window.days) - stretch + 1))
+        days = window.days[first + np.sort(rng.choice(stretch, count, replace=False))]
+        target = np.array([self._target(rng, days, place) for place in range(count)])
+        symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
+        images, clear = (np.ascontiguousarray(turn(array, symmetry)) for array in reader.images(window, days))
+        weather_start, weather = reader.weather(window.cell, window.year)
+        return Sample(
+            images=images,
+            days=days.astype(np.int64),
+            valid=clear & ~hidden[:, None, None],
+            clear=clear,
+            origin=np.arange(count),
+            target=target,
+            series=(cube, *window.cell, window.year),
+            weather=weather,
+            weather_start=weather_start,
+        )
+
+    def _target(self, rng: np.random.Generator, days: NDArray[np.int32], origin: int) -> int:
+        """A later image within the longest lead; the origin itself where there is none, or now and then."""
+        later = int(np.searchsorted(days, days[origin] + LONGEST_LEAD, side="right")) - origin - 1
+        if later == 0 or rng.random() < self.plan.lead_zero:
+            return origin
+        return origin + 1 + int(rng.integers(later))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLookup:
+    """Classes 0, 1, ... of the codes of a legend; everything else is -1, unknown."""
+
+    codes: tuple[int, ...]
+
+    def __call__(self, stored: NDArray[np.uint16]) -> NDArray[np.int64]:
+        table = np.full(65536, -1, np.int64)
+        table[list(self.codes)] = np.arange(len(self.codes))
+        return table[stored]
+
+
+WindowClasses = Callable[[Window], NDArray[np.int64]]
+"""Gives the class of every pixel (H, W) of a window in its year, -1 where it is unknown or not to be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClasses:
+    """The classes that a cube holds; -1 everywhere in a year without labels."""
+
+    reader: WindowReader
+    lookup: LabelLookup
+
+    def __call__(self, window: Window) -> NDArray[np.int64]:
+        stored = self.reader.labels(window)
+        return np.full((window.size, window.size), -1) if stored is None else self.lookup(stored)
+
+
+class LabelledSamples(Dataset[Sample]):
+    """Training samples for mapping: a season's images, thinned, with the classes of their year.
+
+    Sample n depends on the seed and n alone. Nothing is to be forecast.
+    """
+
+    def __init__(
+        self, reader: WindowReader, windows: Sequence[Window], classes: WindowClasses, plan: SamplePlan, length: int
+    ) -> None:
+        """`windows` should hold classes; where one does not, nothing is learned from it."""
+        self.reader, self.windows, self.classes, self.plan, self.length = reader, windows, classes, plan, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> Sample:
+        plan = self.plan
+        rng = np.random.default_rng([plan.seed, number])
+        tiles = list(self.windows[int(rng.integers(len(self.windows)))].tiles(plan.size))
+        window = tiles[int(rng.integers(len(tiles)))]
+        days = window.days
+        if plan.early and rng.random() < plan.early:
+            days = days[: int(rng.integers(1, len(days) + 1))]
+        count = min(plan.images, len(days))
+        days = days[np.sort(rng.choice(len(days), count, replace=False))]
+        sample = season_sample(self.reader, window, days)
+        symmetry = int(rng.integers(8))
+        images, clear, classes = (
+            np.ascontiguousarray(turn(array, symmetry)) for array in (sample.images, sample.clear, self.classes(window))
+        )
+        return replace(sample, images=images, valid=clear, clear=clear, labels=classes)
+
+
+def season_sample(
+    reader: WindowReader,
+    window: Window,
+    days: NDArray[np.int32] | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
+) -> Sample:
+    """Images of a window on some of its days (all by default), with the forecasts that `pairs` of places
+    (origin, target) in those days ask for."""
+    days = window.days if days is None else days
+    images, clear = reader.images(window, days)
+    origin, target = (np.array([pair[i] for pair in pairs], np.int64) for i in (0, 1))
+    start, weather = reader.weather(window.cell, window.year)
+    series = (0, *window.cell, window.year)
+    return Sample(images, days.astype(np.int64), clear, clear, origin, target, series, weather, start)
+
+
+class Windows(lightning.LightningDataModule):
+    """The training and validation samples of one or several cubes."""
+
+    def __init__(
+        self,
+        readers: Sequence[WindowReader],
+        plan: SamplePlan,
+        *,
+        batch_size: int,
+        steps: int,
+        first_step: int = 0,
+        processes: int = 1,
+        workers: int = 0,
+        validation_batches: int = 4,
+        folds: Sequence[Fold] | None = None,
+    ) -> None:
+        """`steps` batches on each of `processes`; `first_step` of them were done before (a resumed run). The parts are
+        those of `folds`, one for each reader, or else of the recipes.
+
+        Raises InputError where the training part of a cube is empty.
+        """
+        super().__init__()
+        self.readers, self.plan = readers, plan
+        self.batch_size, self.workers = batch_size, workers
+        self.length, self.first = steps * batch_size * processes, first_step * batch_size * processes
+        self.validation_length = validation_batches * batch_size
+        splits = folds or [Fold.of(reader.cube) for reader in readers]
+        indexes = [index_windows(reader.cube, fold) for reader, fold in zip(readers, splits, strict=True)]
+        self.training = [index["train"] for index in indexes]
+        self.validation = [index["validation"] for index in indexes]
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether any cube holds windows for watching the training."""
+        return any(self.validation)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        return self._loader(ForecastSamples(self.readers, self.training, self.plan, self.length, self.first))
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """The same samples every time."""
+        return self._loader(ForecastSamples(self.readers, self.validation, self.plan, self.validation_length))
+
+    def _loader(self, samples: ForecastSamples) -> DataLoader[Sample]:
+        return DataLoader(
+            samples,
+            self.batch_size,
+            collate_fn=collate,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+            # tensorstore's threads don't survive a fork.
+            multiprocessing_context="spawn" if self.workers else None,
+            persistent_workers=self.workers > 0,
+        )

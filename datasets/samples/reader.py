@@ -1,0 +1,140 @@
+"""Reads normalised windows of a cube: images, weather and labels. No torch is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.calendar import date_of, day_number
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.storage.store import CACHE_BYTES, open_pixels
+from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
+
+from .folds import Fold
+from .statistics import Moments, training_statistics
+from .windows import Window
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Means and deviations of a training part. They travel with a model, and win over another cube's."""
+
+    bands: Moments
+    weather: Moments
+
+    @classmethod
+    def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None) -> Normalisation:
+        """From the training parts of cubes, as `folds` or else their recipes split them, each of the same weight.
+
+        Raises InputError where the cubes carry different bands or weather variables.
+        """
+        first = cubes[0]
+        for cube in cubes[1:]:
+            if (cube.bands, cube.weather) != (first.bands, first.weather):
+                raise InputError(
+                    f"{first.path} and {cube.path} carry different bands or weather variables; "
+                    "a model is pretrained on cubes that carry the same"
+                )
+        splits = folds or [Fold.of(cube) for cube in cubes]
+        pairs = [training_statistics(cube, fold) for cube, fold in zip(cubes, splits, strict=True)]
+        return cls(_pooled([pair[0] for pair in pairs]), _pooled([pair[1] for pair in pairs]))
+
+    def images(self, stored: NDArray[np.int16], valid: NDArray[np.bool_]) -> Floats:
+        """Normalised images (T, C, H, W) of stored reflectance; 0 where `valid` (T, H, W) is False."""
+        mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
+        images = stored.astype(np.float32)
+        images *= REFLECTANCE_SCALE / std
+        images -= mean / std
+        np.clip(images, -10, 10, out=images)
+        images *= valid[:, None]
+        return images
+
+    def normalise(self, reflectance: Floats) -> Floats:
+        """Normalised images of reflectance, as a fraction, (..., C, H, W)."""
+        mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
+        return (reflectance - mean) / std
+
+    def reflectance(self, images: Floats) -> Floats:
+        """Reflectance, as a fraction, of normalised images (..., C, H, W)."""
+        mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
+        return images * std + mean
+
+
+def _pooled(parts: Sequence[Moments]) -> Moments:
+    mean = np.mean([part.mean for part in parts], axis=0)
+    square = np.mean([np.square(part.mean) + np.square(part.std) for part in parts], axis=0)
+    std = np.sqrt(square - mean**2) if len(parts) > 1 else np.asarray(parts[0].std)
+    return Moments(parts[0].names, tuple(mean.tolist()), tuple(std.tolist()))
+
+
+class WindowReader:
+    """Reads windows of one cube. Pixels come through tensorstore, many chunks at once, past a bounded cache.
+
+    The stores are opened on first use, so that a reader can be sent to a worker process.
+    """
+
+    def __init__(self, cube: Cube, normalisation: Normalisation, cache_bytes: int = CACHE_BYTES) -> None:
+        if normalisation.bands.names != cube.bands or normalisation.weather.names != cube.weather:
+            raise InputError(
+                f"{cube.path} carries the bands {', '.join(cube.bands)} and the weather {', '.join(cube.weather)}, "
+                f"the model expects {', '.join(normalisation.bands.names)} and "
+                f"{', '.join(normalisation.weather.names)}; pretrain on this cube, or use one like it"
+            )
+        self.cube, self.normalisation, self.cache_bytes = cube, normalisation, cache_bytes
+        self._stores: dict[str, Any] = {}
+        self._weather: NDArray[np.float32] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stores": {}, "_weather": None}
+
+    def _store(self, name: str) -> Any:
+        if name not in self._stores:
+            self._stores[name] = open_pixels(self.cube.path, name, cache_bytes=self.cache_bytes)
+        return self._stores[name]
+
+    def images(self, window: Window, days: NDArray[np.int32]) -> tuple[Floats, NDArray[np.bool_]]:
+        """Normalised images (T, C, H, W) of the given days and where they are valid (T, H, W)."""
+        rows, columns = window.slices
+        at = np.asarray(days, np.int64) - self.cube.calendar.first_day
+        pixels = self._store("imagery/reflectance")[at, :, rows, columns].read()
+        quality = self._store("imagery/quality")[at, rows, columns].read()
+        stored: NDArray[np.int16] = np.asarray(pixels.result())
+        valid = is_clear(np.asarray(quality.result())) & (stored != REFLECTANCE_FILL).all(1)
+        return self.normalisation.images(stored, valid), valid
+
+    def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
+        """First day, and normalised daily weather (D, V) from it to the end of the season: from 1 October before
+        the season, since winter crops and soil water remember, or from where the cube's weather begins.
+
+        Raises InputError, naming the day, where the cube has none.
+        """
+        if self._weather is None:
+            arrays = [self.cube.array(f"weather/{name}") for name in self.cube.weather]
+            moments = self.normalisation.weather
+            self._weather = ((np.stack(arrays, -1) - moments.mean) / moments.std).astype(np.float32)
+        region = self.cube.region
+        start = day_number(max(date(year - 1, 10, 1), region.weather_start))
+        end = day_number(min(date(year, 12, 31), region.period.end)) + 1
+        first = self.cube.calendar.first_day
+        series = self._weather[start - first : end - first, cell[0], cell[1]]
+        known = np.isfinite(series).all(1)
+        if not known.all():
+            day = date_of(start + int(np.argmin(known)))
+            raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
+        return start, series
+
+    def labels(self, window: Window) -> NDArray[np.uint16] | None:
+        """Stored label codes (H, W) of the window's year; None where the cube has no labels of it."""
+        if window.year not in self.cube.label_years:
+            return None
+        at = self.cube.label_years.index(window.year)
+        rows, columns = window.slices
+        return np.asarray(self._store("labels/crop")[at, rows, columns].read().result())

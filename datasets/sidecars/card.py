@@ -1,0 +1,33 @@
+"""Cards: what a cube or a model is, for people, in Markdown under the front matter that Hugging Face reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jinja2
+import yaml
+
+from mmvsf.datasets.storage.location import Location, write_whole
+
+Place = TypeVar("Place", bound=Location)
+
+
+def write_card(path: Place, template: Path, front: Mapping[str, Any], values: Mapping[str, Any]) -> Place:
+    """Fill a template of the Jinja language with `values` and write it to `path` under the front matter.
+
+    Raises jinja2.UndefinedError where the template names a value that is not given, OSError where the disk refuses.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # it is Markdown
+    )
+    text = environment.get_template(template.name).render(dict(values))
+    matter = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
+    write_whole(path, f"---\n{matter}---\n\n{text}".encode())
+    return path

@@ -1,0 +1,148 @@
+"""The oracle of a simulated region: the forecasts of someone who knows the true model of its fields.
+
+Each is made twice: with the weather that came, and as the mean of what each of the other years' weather would have made
+of it from its origin on, so that their distance is all that the weather in between can tell.
+`<data>/<region>.oracle.zarr` holds them for the windows and pairs of days that are scored (`pairs.window_pairs`):
+
+row, column, year    (window,)   upper left pixel in the cube, and season
+origin, target       (window, pair)   days since 1970-01-01, 0 where a window has fewer pairs
+done                 (window,)   1 where the forecasts are made
+with_gap             (window, pair, band, y, x)   int16 x 1e-4, the weather up to the day before the target
+without_gap          the same, the weather up to the day before the origin, that of the other years from then on
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.cube import Cube, root_attributes
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.pairs import window_pairs
+from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.storage.location import Location
+from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
+from mmvsf.datasets.storage.store import open_pixels, read_pixels
+from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
+
+FORMAT = "mmvsf-oracle"
+FORMAT_VERSION = 2
+FORECASTS = ("with_gap", "without_gap")
+
+Image = NDArray[np.float32]
+
+
+def oracle_path(cube: Cube) -> Location:
+    """Where the oracle of a cube stands: beside it."""
+    return cube.path.with_name(f"{cube.path.name.removesuffix('.zarr')}.oracle.zarr")
+
+
+def oracle_layout(
+    name: str, windows: list[Window], bands: tuple[str, ...], limit: int, seed: int, attributes: dict[str, Any]
+) -> GroupSpec:
+    """The group of an oracle for these windows, all of one size, with the pairs that are scored in each."""
+    size = windows[0].size
+    days = np.zeros((2, len(windows), limit), np.int32)
+    for number, window in enumerate(windows):
+        pairs = np.array(window_pairs(window, seed, limit), np.int64).reshape(-1, 2)
+        days[:, number, : len(pairs)] = window.days[pairs.T]
+    place = {
+        "row": np.array([window.row for window in windows], np.int32),
+        "column": np.array([window.column for window in windows], np.int32),
+        "year": np.array([window.year for window in windows], np.int32),
+    }
+    day = {"units": "days since 1970-01-01", "calendar": "standard"}
+    count = len(windows)
+    arrays = [ArraySpec(key, ("window",), (count,), "int32", (count,), 0, data=data) for key, data in place.items()]
+    arrays += [
+        ArraySpec(key, ("window", "pair"), (count, limit), "int32", (count, limit), 0, attributes=day, data=data)
+        for key, data in zip(("origin", "target"), days, strict=True)
+    ]
+    arrays.append(ArraySpec("done", ("window",), (count,), "uint8", (count,), 0))
+    arrays.append(
+        ArraySpec("band", ("band",), (len(bands),), "string", (len(bands),), "", data=np.array(bands, object))
+    )
+    meaning = {
+        "with_gap": "forecast that knows the weather up to the day before the target",
+        "without_gap": "forecast that knows the weather up to the day before the origin",
+    }
+    arrays += [
+        ArraySpec(
+            key,
+            ("window", "pair", "band", "y", "x"),
+            (count, limit, len(bands), size, size),
+            "int16",
+            (1, limit, len(bands), size, size),
+            REFLECTANCE_FILL,
+            attributes={
+                "long_name": meaning[key],
+                "units": "1",
+                "scale_factor": REFLECTANCE_SCALE,
+                "_FillValue": REFLECTANCE_FILL,
+            },
+        )
+        for key in FORECASTS
+    ]
+    return GroupSpec(name, tuple(arrays), {"format": FORMAT, "format_version": FORMAT_VERSION, **attributes})
+
+
+@dataclass(frozen=True, eq=False)
+class Oracle:
+    """The forecasts of an oracle, read as they are asked for."""
+
+    path: Location
+    attributes: dict[str, Any]
+    """What it was made from: `cube` (digest), `spec`, `size`, `limit`, `seed`."""
+    _pairs: dict[tuple[int, int, int, int, int], tuple[int, int]]
+    """(row, column, year, origin, target) -> (window, pair), of what is made."""
+    _stores: tuple[Any, Any]
+
+    @classmethod
+    def open(cls, path: Location) -> Self:
+        """Raises InputError where there is none, or one of another format version."""
+        if not (path / "zarr.json").is_file():
+            raise InputError(f"there is no oracle at {path}; make it with `mmvsf oracle`")
+        attributes = root_attributes(path)
+        if (attributes.get("format"), attributes.get("format_version")) != (FORMAT, FORMAT_VERSION):
+            raise InputError(f"{path} is no oracle that this program reads; make it again with `mmvsf oracle`")
+
+        def whole(name: str) -> NDArray[Any]:
+            return read_pixels(open_pixels(path, name), ...)
+
+        place = np.stack([whole(name) for name in ("row", "column", "year")], axis=1)
+        origin, target = whole("origin"), whole("target")
+        made = (whole("done") > 0)[:, None] & (target > 0)
+        pairs = {}
+        for window, pair in np.argwhere(made).tolist():
+            row, column, year = place[window].tolist()
+            pairs[row, column, year, int(origin[window, pair]), int(target[window, pair])] = (window, pair)
+        first, second = (open_pixels(path, name) for name in FORECASTS)
+        return cls(path, attributes, pairs, (first, second))
+
+    @classmethod
+    def of(cls, cube: Cube) -> Self:
+        """The oracle beside a cube. Raises InputError where there is none, or one of another cube."""
+        oracle = cls.open(oracle_path(cube))
+        if oracle.attributes["cube"] != cube.identity:
+            raise InputError(f"{oracle.path} was made for another cube than {cube.path}; run `mmvsf oracle` again")
+        return oracle
+
+    def __len__(self) -> int:
+        """Number of pairs that are forecast."""
+        return len(self._pairs)
+
+    def pair(self, row: int, column: int, year: int, origin: int, target: int) -> tuple[Image, Image] | None:
+        """Reflectance (C, H, W), as a fraction, of the window whose upper left pixel is (row, column), on the day
+        `target` as forecast on the day `origin` (days since 1970-01-01): with the weather of the gap between
+        them, and without. None for what is not in the oracle."""
+        found = self._pairs.get((row, column, year, origin, target))
+        if found is None:
+            return None
+        # A window is one chunk, which tensorstore keeps for its next pair.
+        images = [
+            read_pixels(store, found).astype(np.float32) * np.float32(REFLECTANCE_SCALE) for store in self._stores
+        ]
+        return images[0], images[1]

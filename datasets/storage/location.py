@@ -1,0 +1,115 @@
+"""Where a cube stands: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mmvsf.datasets.errors import InputError
+
+from .s3 import S3Path
+from .s3_client import reaching
+
+Location = Path | S3Path
+"""Both have `/`, `name`, `with_name`, `is_file`, `is_dir`, `exists`, `read_bytes`, `read_text` and `unlink`."""
+
+LOCAL_FOLDER = Path("~/.cache/mmvsf")
+"""What has to be local (downloads, a simulated archive) is kept here for cubes in a bucket: in the home of whoever
+runs, here and on each worker."""
+
+
+READS_AT_ONCE = 16
+"""Objects of a bucket that one process reads at a time."""
+
+
+def location(text: str | Location) -> Location:
+    """From a path or an address such as `s3://bucket/cubes`. Raises InputError for an address of another kind."""
+    if not isinstance(text, str):
+        return text
+    scheme, mark, _ = text.partition("://")
+    if not mark:
+        return Path(text)
+    if scheme != "s3":
+        raise InputError(f"{scheme}:// is not supported; a cube stands in a folder or at s3://BUCKET/PREFIX")
+    return S3Path.parse(text)
+
+
+def local_folder(data_dir: Location) -> Path:
+    """The folder for what has to be local: the data folder itself, else `LOCAL_FOLDER`."""
+    return data_dir if isinstance(data_dir, Path) else LOCAL_FOLDER
+
+
+def ensure_reachable(where: Location) -> None:
+    """Ask a bucket whether it answers. Raises InputError or IncompleteError with the remedy, see `S3Path`."""
+    if isinstance(where, S3Path):
+        where.ensure_reachable()
+
+
+def zarr_store(where: Location) -> Any:
+    """The place as zarr-python and xarray take it."""
+    return str(where) if isinstance(where, Path) else where.zarr_store()
+
+
+def kvstore(where: Location) -> dict[str, Any]:
+    """The place as tensorstore takes it."""
+    return {"driver": "file", "path": f"{where}/"} if isinstance(where, Path) else where.kvstore()
+
+
+def store_errors(where: Location) -> AbstractContextManager[object]:
+    """Errors of zarr-python's reads and writes in one line; those of a disk are so already."""
+    return nullcontext() if isinstance(where, Path) else reaching(where.bucket)
+
+
+def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+    """(name, content) of the named files or objects below a place, in order; None where there is none.
+
+    A bucket is asked for several at a time, since the way there and back takes longer than the reading.
+    """
+    if isinstance(root, Path):
+        for name in names:
+            yield name, _read(root / name)
+        return
+    waiting = iter(names)
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        while window := list(islice(waiting, 4 * READS_AT_ONCE)):
+            yield from zip(window, pool.map(lambda name: _read(root / name), window), strict=True)
+
+
+def _read(where: Location) -> bytes | None:
+    try:
+        return where.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write_whole(where: Location, content: bytes) -> None:
+    """Replace a file or object, so that a kill leaves the old or the new. Raises OSError."""
+    if isinstance(where, S3Path):
+        where.write_bytes(content)
+        return
+    where.parent.mkdir(parents=True, exist_ok=True)
+    temporary = where.with_name(f"{where.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(where)
+
+
+def objects(where: Location) -> Iterator[tuple[str, int]]:
+    """(name below `where`, bytes) of every file or object, in the order of their names; none where nothing stands."""
+    if isinstance(where, S3Path):
+        yield from sorted(where.objects())
+        return
+    for name, path in sorted((path.relative_to(where).as_posix(), path) for path in where.rglob("*")):
+        if path.is_file():
+            yield name, path.stat().st_size
+
+
+def remove_tree(where: Location) -> None:
+    """Remove everything that stands there."""
+    if isinstance(where, S3Path):
+        where.remove_tree()
+    else:
+        shutil.rmtree(where, ignore_errors=True)

@@ -1,0 +1,129 @@
+"""Objects in an S3 bucket, or in any store that speaks S3 (MinIO, Ceph, R2), named as pathlib names files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mmvsf.datasets.errors import InputError
+
+from .s3_client import DEFAULT_REGION, Settings, client, reaching
+
+DELETED_AT_ONCE = 1000
+"""Objects that one request deletes, S3's own limit."""
+
+BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""S3's rule for names of buckets."""
+
+
+@dataclass(frozen=True)
+class S3Path:
+    """An object, or all objects whose keys begin with `key/`. Writing an object is atomic: old or new, never half.
+
+    Every method raises FileNotFoundError where there is no such object, InputError where the bucket or the credentials
+    are wrong, IncompleteError where no service answers, and OSError for anything else.
+    """
+
+    bucket: str
+    key: str
+    """without leading or trailing slash; empty for the whole bucket"""
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """From `s3://bucket/prefix`. Raises InputError."""
+        found = re.fullmatch(rf"s3://({BUCKET})(?:/(.*?))?/*", url)
+        if found is None or set((found[2] or "x").split("/")) & {"", ".", ".."}:
+            raise InputError("this is no address of objects; write s3://BUCKET or s3://BUCKET/PREFIX")
+        return cls(found[1], found[2] or "")
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}".rstrip("/")
+
+    def __truediv__(self, name: str) -> S3Path:
+        return S3Path(self.bucket, f"{self.key}/{name}".lstrip("/"))
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def parent(self) -> S3Path:
+        return S3Path(self.bucket, self.key.rpartition("/")[0])
+
+    def with_name(self, name: str) -> S3Path:
+        return self.parent / name
+
+    def is_file(self) -> bool:
+        """Whether there is an object of this key."""
+        try:
+            with reaching(self.bucket) as store:
+                store.head(self.key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_dir(self) -> bool:
+        """Whether there is any object below this key. Unlike `is_file` it tells a bucket that does not exist."""
+        return next(self.objects(), None) is not None
+
+    def exists(self) -> bool:
+        return self.is_file() or self.is_dir()
+
+    def ensure_reachable(self) -> None:
+        """Ask for one page of the bucket, without patience: wrong settings should show before work begins."""
+        with reaching(self.bucket, patient=False) as store:
+            next(iter(store.list(prefix=self.key or None)), None)
+
+    def read_bytes(self) -> bytes:
+        with reaching(self.bucket) as store:
+            return bytes(store.get(self.key).bytes())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, content: bytes) -> None:
+        with reaching(self.bucket) as store:
+            store.put(self.key, content)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the object; S3 does not say whether there was one."""
+        with reaching(self.bucket) as store:
+            store.delete(self.key)
+
+    def objects(self) -> Iterator[tuple[str, int]]:
+        """(name below this key, bytes) of every object, in no order."""
+        start = len(self.key) + 1 if self.key else 0
+        with reaching(self.bucket) as store:
+            for batch in store.list(prefix=self.key or None):
+                for entry in batch:
+                    yield entry["path"][start:], entry["size"]
+
+    def remove_tree(self) -> None:
+        """Remove every object below this key."""
+        keys = [(self / name).key for name, _ in self.objects()]
+        with reaching(self.bucket) as store:
+            for first in range(0, len(keys), DELETED_AT_ONCE):
+                store.delete(keys[first : first + DELETED_AT_ONCE])
+
+    def zarr_store(self) -> Any:
+        """The place as zarr-python and xarray take it. The store begins here: zarr makes groups of what is above."""
+        from zarr.storage import ObjectStore
+
+        return ObjectStore(client(self.bucket, self.key))
+
+    def kvstore(self) -> dict[str, Any]:
+        """The place as tensorstore takes it."""
+        found = Settings.of_environment()
+        spec: dict[str, Any] = {
+            "driver": "s3",
+            "bucket": self.bucket,
+            "path": f"{self.key}/",
+            "aws_credentials": {"type": found.credentials},
+        }
+        if found.endpoint:
+            spec |= {"endpoint": found.endpoint, "aws_region": found.region or DEFAULT_REGION}
+        elif found.region:
+            spec |= {"aws_region": found.region}
+        return spec

@@ -1,0 +1,185 @@
+"""How the bytes of a cube are reached: zarr-python for metadata, tensorstore for pixels.
+
+One writer library writes all shards: tensorstore's and zarr-python's differ in bytes.
+"""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorstore
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from mmvsf.datasets.errors import InputError, one_line
+
+from .location import Location, kvstore, store_errors, write_whole, zarr_store
+from .spec import ArraySpec, GroupSpec
+
+CACHE_BYTES = 256 * 2**20
+"""Default size of the pool of decoded chunks that readers of one process share."""
+
+
+def create_group(root: Location, spec: GroupSpec) -> None:
+    """Create one group with its arrays and coordinate values; what stands there already is replaced."""
+    where = root / spec.name
+    with store_errors(where):
+        group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=_json(spec.attributes))
+        for array in spec.arrays:
+            _create_array(group, array)
+
+
+def update_group(root: Location, spec: GroupSpec) -> None:
+    """Give a group its attributes and leave its arrays; create it where there is none. Raises OSError."""
+    with store_errors(root):
+        group = zarr.open_group(zarr_store(root / spec.name), mode="a", zarr_format=3)
+        group.update_attributes(_json(spec.attributes))
+
+
+def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
+    """Create one array of a group that exists, in place of one that stands there, with `values` if there are any.
+    Raises OSError."""
+    with store_errors(root):
+        _create_array(zarr.open_group(zarr_store(root / group), mode="r+"), spec, overwrite=True)
+    if values is not None:
+        write_values(root, f"{group}/{spec.name}", values)
+
+
+def resize_array(root: Location, array: str, shape: tuple[int, ...]) -> None:
+    """Make an array larger at its ends. Only its metadata change. Raises OSError."""
+    with store_errors(root):
+        opened = zarr.open_array(zarr_store(root / array), mode="r+")
+        if opened.shape != shape:
+            opened.resize(shape)
+
+
+def _create_array(group: zarr.Group, spec: ArraySpec, *, overwrite: bool = False) -> None:
+    created = group.create_array(
+        spec.name,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        chunks=spec.chunks or "auto",
+        shards=spec.shards,
+        fill_value=spec.fill,
+        dimension_names=spec.dims,
+        attributes=_json(spec.attributes),
+        overwrite=overwrite,
+        compressors=None if spec.dtype == "string" else BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
+    )
+    if spec.data is not None:
+        created[...] = spec.data
+
+
+def _json(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes without empty values, in plain Python types."""
+    return {
+        key: [int(v) if isinstance(v, np.integer) else v for v in value] if isinstance(value, list) else value
+        for key, value in attributes.items()
+        if value is not None
+    }
+
+
+def read_values(root: Location, array: str) -> NDArray[Any]:
+    """A small array read whole with zarr-python, as stored. Raises FileNotFoundError where there is none."""
+    with store_errors(root):
+        return np.asarray(zarr.open_array(zarr_store(root / array), mode="r")[...])
+
+
+def group_attributes(root: Location, group: str) -> dict[str, Any]:
+    """The attributes of a group. Raises FileNotFoundError where there is none."""
+    with store_errors(root):
+        return dict(zarr.open_group(zarr_store(root / group), mode="r").attrs)
+
+
+def array_attributes(root: Location, array: str) -> dict[str, Any]:
+    """The attributes of an array. Raises FileNotFoundError where there is none."""
+    with store_errors(root):
+        return dict(zarr.open_array(zarr_store(root / array), mode="r").attrs)
+
+
+def write_values(root: Location, array: str, values: NDArray[Any]) -> None:
+    """Write a small array whole with zarr-python. Raises OSError."""
+    with store_errors(root):
+        zarr.open_array(zarr_store(root / array), mode="r+")[...] = values
+
+
+def set_root_attributes(root: Location, attributes: dict[str, Any]) -> None:
+    """Change attributes of the root group in one replacement of zarr.json, so that a kill leaves the old or the new.
+
+    Consolidated metadata are dropped: what changes makes them stale."""
+    path = root / "zarr.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["attributes"] = {**content["attributes"], **attributes}
+    content.pop("consolidated_metadata", None)
+    write_whole(path, json.dumps(content, indent=2).encode())
+
+
+def open_pixels(root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, write: bool = False) -> Any:
+    """Open an array such as `imagery/reflectance` with tensorstore.
+
+    Reading returns raw stored values. Raises FileNotFoundError where there is no such array.
+    """
+    path = root / array
+    if not (path / "zarr.json").is_file():
+        raise FileNotFoundError(f"{path} is no Zarr array")
+    context = tensorstore.Context({"cache_pool": {"total_bytes_limit": 0 if write else cache_bytes}})
+    spec = {"driver": "zarr3", "kvstore": kvstore(path)}
+    return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
+
+
+def read_pixels(array: Any, index: Any) -> NDArray[Any]:
+    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard, OSError where the
+    disk or bucket refuses."""
+    try:
+        return np.asarray(array[index].read().result())
+    except (ValueError, RuntimeError) as error:
+        place = array.spec().kvstore.to_json()
+        where = f"s3://{place['bucket']}/{place['path']}" if "bucket" in place else place["path"]
+        if str(error).startswith(REFUSALS):
+            raise _refusal(error, where) from error
+        raise InputError(
+            f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`"
+        ) from error
+
+
+def finish_writes(writes: Iterable[Any], where: Location) -> None:
+    """Wait for tensorstore's writes to `where`. Raises OSError if the disk refuses: tensorstore says so with a
+    ValueError that holds the system's error number."""
+    for write in writes:
+        try:
+            write.result()
+        except (ValueError, RuntimeError) as error:
+            raise _refusal(error, str(where)) from error
+
+
+REFUSALS = ("PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
+"""How tensorstore's errors begin that say nothing of what is stored."""
+
+
+def _refusal(error: Exception, where: str) -> OSError:
+    """What tensorstore says of a disk or a bucket that refuses, without the details that follow in brackets."""
+    found = re.search(r"os_error_code='(\d+)'", str(error))
+    number = int(found.group(1)) if found else errno.EIO
+    return OSError(number, os.strerror(number) if found else one_line(error).partition(" [")[0], where)
+
+
+LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")
+"""What killed writers leave: tensorstore's locks, zarr-python's half files, our own half root."""
+
+
+def sweep_leftovers(root: Location) -> int:
+    """Remove what killed writers left; returns how many files there were. No writer may be at work.
+
+    In a bucket an object appears whole or not at all, so nothing is left."""
+    if not isinstance(root, Path):
+        return 0
+    found = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)

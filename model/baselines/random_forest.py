@@ -1,0 +1,77 @@
+"""A random forest over regular time steps: the usual way to map crops, for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.reader import Floats, WindowReader
+from mmvsf.datasets.samples.windows import Window
+
+from .simple import days_since_new_year, interpolate
+
+STEPS = np.arange(100, 301, 12)
+"""Days of the year (from 1 January) that each pixel's series is interpolated to."""
+
+
+def features(reader: WindowReader, window: Window, steps: NDArray[np.integer[Any]] = STEPS) -> Floats:
+    """(H * W, steps * C): every pixel's bands, interpolated between its clear days to steps of the year."""
+    images, valid = reader.images(window, window.days)
+    return interpolated(images, valid, days_since_new_year(window.days), steps)
+
+
+def interpolated(
+    images: Floats, valid: NDArray[np.bool_], position: NDArray[np.floating[Any]], steps: NDArray[np.number[Any]]
+) -> Floats:
+    """(H * W, steps * C): every pixel's bands (T, C, H, W) where valid (T, H, W), interpolated to steps along an axis
+    on which the images lie at the positions (T,), which never fall; 0, the mean, where there is none."""
+    at_steps = np.nan_to_num(interpolate(images, position, valid, steps))
+    return np.ascontiguousarray(
+        at_steps.reshape(*at_steps.shape[:2], -1).transpose(2, 0, 1).reshape(-1, at_steps[:, :, 0, 0].size)
+    )
+
+
+def draw_pixels(
+    describe: Callable[[Window], Floats],
+    windows: Sequence[Window],
+    classes: WindowClasses,
+    *,
+    pixels: int,
+    seed: int,
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Features (n, F) and classes (n,) of about that many labelled pixels, drawn evenly from the windows. `describe`
+    gives the features (H * W, F) of a window."""
+    rng = np.random.default_rng(seed)
+    xs: list[Floats] = []
+    ys: list[NDArray[np.int64]] = []
+    for window in windows:
+        known_classes = classes(window).ravel()
+        known = np.flatnonzero(known_classes >= 0)
+        chosen = rng.choice(known, min(len(known), -(-pixels // len(windows))), replace=False)
+        if len(chosen):
+            xs.append(describe(window)[chosen])
+            ys.append(known_classes[chosen])
+    return np.concatenate(xs), np.concatenate(ys)
+
+
+def train_forest(x: Floats, y: NDArray[np.int64], seed: int = 0) -> RandomForestClassifier:
+    """A forest of 100 trees on features (n, F) and classes (n,)."""
+    forest = RandomForestClassifier(
+        100, min_samples_leaf=2, max_features="sqrt", n_jobs=torch.get_num_threads(), random_state=seed
+    )
+    return forest.fit(x, y)
+
+
+def most_frequent(windows: Sequence[Window], classes_of: WindowClasses, classes: int) -> int:
+    """The class that most pixels of the windows have."""
+    count = np.zeros(classes, np.int64)
+    for window in windows:
+        labels = classes_of(window)
+        count += np.bincount(labels[labels >= 0], minlength=classes)
+    return int(count.argmax())

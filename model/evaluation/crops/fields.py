@@ -1,0 +1,122 @@
+"""Labels by field: the label maps of whole blocks, the fields in them, and which of these a training learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.windows import Window
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+BlockYear = tuple[int, int, int]
+"""Row and column of a block, and a year."""
+
+
+class LabelMaps:
+    """The classes of whole blocks, each read once, so that what lies beyond a window's edge is known."""
+
+    def __init__(self, classes: WindowClasses, side: int) -> None:
+        """`side`: pixels of a block."""
+        self.classes, self.side = classes, side
+        self._maps: dict[BlockYear, NDArray[np.int64]] = {}
+        self._interiors: dict[BlockYear, NDArray[np.bool_]] = {}
+
+    def place(self, window: Window) -> BlockYear:
+        """The block and year that a window lies in."""
+        return window.row // self.side, window.column // self.side, window.year
+
+    def block(self, place: BlockYear) -> NDArray[np.int64]:
+        """Classes (side, side) of a block in a year, -1 where unknown."""
+        if place not in self._maps:
+            row, column, year = place
+            none = np.empty(0, np.int32)
+            whole = Window(row * self.side, column * self.side, self.side, year, (0, 0), none)
+            self._maps[place] = self.classes(whole)
+        return self._maps[place]
+
+    def __call__(self, window: Window) -> NDArray[np.int64]:
+        """Classes (H, W) of a window in its year."""
+        return self.cut(self.block(self.place(window)), window)
+
+    def interior(self, window: Window) -> NDArray[np.bool_]:
+        """(H, W): whether the 3 x 3 pixels around each one are of one class; beyond the block the edge goes on."""
+        place = self.place(window)
+        if place not in self._interiors:
+            classes = self.block(place)
+            self._interiors[place] = ndimage.maximum_filter(classes, 3) == ndimage.minimum_filter(classes, 3)
+        return self.cut(self._interiors[place], window)
+
+    def cut(self, values: NDArray[Scalar], window: Window) -> NDArray[Scalar]:
+        """What a window shows of an array (side, side) of its block."""
+        return values[window.slices_in(self.place(window)[:2], self.side)]
+
+
+def number_fields(classes: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(H, W): the number of the field that each pixel lies in, from 1; 0 where the class (H, W) is unknown.
+
+    A field is all pixels of one class that touch each other along their sides.
+    """
+    fields, count = np.zeros(classes.shape, np.int32), 0
+    for present in np.unique(classes[classes >= 0]):
+        found, more = ndimage.label(classes == present)
+        fields[found > 0] = found[found > 0] + count
+        count += more
+    return fields
+
+
+@dataclass(frozen=True)
+class ChosenPixels:
+    """The classes of some pixels; all others are unknown."""
+
+    maps: LabelMaps
+    chosen: Mapping[BlockYear, NDArray[np.bool_]]
+    """(side, side) of each block and year in use."""
+
+    def __call__(self, window: Window) -> NDArray[np.int64]:
+        chosen = self.maps.cut(self.chosen[self.maps.place(window)], window)
+        return np.where(chosen, self.maps(window), -1)
+
+
+def draw_fields(maps: LabelMaps, windows: Sequence[Window], share: float, seed: int) -> ChosenPixels:
+    """The classes of a share of the fields that lie, wholly or in part, in the windows; at least of one field.
+
+    Fields are drawn whole, each as likely as any other, and a smaller share of the same seed is part of a larger one.
+    Raises ValueError where no pixel of the windows has a known class.
+    """
+    touched: dict[BlockYear, NDArray[np.bool_]] = {}
+    for window in windows:
+        place = maps.place(window)
+        mask = touched.setdefault(place, np.zeros((maps.side, maps.side), np.bool_))
+        mask[window.slices_in(place[:2], maps.side)] = True
+    numbers = {place: number_fields(maps.block(place)) for place in sorted(touched)}
+    candidates = [
+        (place, number)
+        for place, fields in numbers.items()
+        for number in np.unique(fields[touched[place] & (fields > 0)]).tolist()
+    ]
+    if not candidates:
+        raise ValueError("no pixel of the windows has a known class")
+    order = np.random.default_rng(seed).permutation(len(candidates))
+    drawn: dict[BlockYear, list[int]] = {}
+    for i in order[: max(1, round(share * len(candidates)))]:
+        place, number = candidates[i]
+        drawn.setdefault(place, []).append(number)
+    return ChosenPixels(maps, {place: np.isin(fields, drawn.get(place, [])) for place, fields in numbers.items()})
+
+
+def split_pixels(
+    maps: LabelMaps, windows: Sequence[Window], held_out: float, seed: int
+) -> tuple[ChosenPixels, ChosenPixels]:
+    """(training, test) classes of single pixels drawn at random, a share of which is held out: the split of much of the
+    literature, in which a test pixel's neighbours and its own field were learned from."""
+    test = {
+        place: np.random.default_rng([seed, *place]).random((maps.side, maps.side)) < held_out
+        for place in sorted({maps.place(window) for window in windows})
+    }
+    return ChosenPixels(maps, {place: ~mask for place, mask in test.items()}), ChosenPixels(maps, test)

@@ -1,0 +1,46 @@
+"""What followed last year's crop: a map of this year from last year's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.windows import Window
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The most frequent successor of each class, and the class that takes the place of what is not known."""
+
+    successor: NDArray[np.int64]
+    """(K,)"""
+    otherwise: int
+
+    def __call__(self, previous: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Classes (H, W) of this year from those of last year (H, W), which may be -1."""
+        return np.where(previous >= 0, self.successor[previous], self.otherwise)
+
+
+def previous_year(window: Window) -> Window:
+    """The same pixels a year before."""
+    return replace(window, year=window.year - 1)
+
+
+def learn_rotation(
+    classes_of: WindowClasses, windows: Sequence[Window], years: Sequence[int], classes: int, otherwise: int
+) -> Rotation | None:
+    """The rotation of the windows, from pairs of successive years that both are among `years`; None where there is no
+    such pair. A class that nothing followed is followed by `otherwise`."""
+    pairs = [window for window in windows if window.year in years and window.year - 1 in years]
+    if not pairs:
+        return None
+    counts = np.zeros((classes, classes), np.int64)
+    for window in pairs:
+        before, now = classes_of(previous_year(window)), classes_of(window)
+        known = (before >= 0) & (now >= 0)
+        np.add.at(counts, (before[known], now[known]), 1)
+    return Rotation(np.where(counts.any(1), counts.argmax(1), otherwise), otherwise)

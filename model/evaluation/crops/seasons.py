@@ -1,0 +1,200 @@
+"""Frozen features: what an encoder makes of a season is computed once, and any number of heads learn from it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmvsf.datasets.samples.loader import collate, season_sample
+from mmvsf.datasets.samples.reader import WindowReader
+from mmvsf.datasets.samples.windows import Window
+from mmvsf.model.cropmap.head import CropHead, CropMapper, Season, mapping_loss
+from mmvsf.model.mmvsf.layers import to_patches
+from mmvsf.model.pretraining.device import autocast_precision, choose_device
+from mmvsf.model.pretraining.training import scheduled_optimizer
+
+WINDOWS = 8
+"""Windows that are encoded, or mapped, at once."""
+
+
+def encode_seasons(mapper: CropMapper, reader: WindowReader, windows: Sequence[Window]) -> Season:
+    """The seasons of windows (B), in main memory and in the precision that the machine computes in. Shorter ones are
+    padded with images that are valid nowhere."""
+    device = next(mapper.parameters()).device
+    precision = autocast_precision(device)
+    parts = []
+    for first in range(0, len(windows), WINDOWS):
+        batch = collate([season_sample(reader, window) for window in windows[first : first + WINDOWS]]).to(device)
+        with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision is not None):
+            season = mapper.encode(batch)
+        parts.append(_tensors(season, lambda tensor: tensor.to("cpu", _kept(tensor, precision))))
+    length = max(part.days.shape[1] for part in parts)
+    parts = [_padded(part, length) for part in parts]
+    fine = [part.fine for part in parts if part.fine is not None]
+    return Season(
+        tokens=torch.cat([part.tokens for part in parts]),
+        days=torch.cat([part.days for part in parts]),
+        pixels=torch.cat([part.pixels for part in parts]),
+        valid=torch.cat([part.valid for part in parts]),
+        fine=torch.cat(fine) if fine else None,
+        size=parts[0].size,
+        totals=torch.cat([part.totals for part in parts]),
+    )
+
+
+def members(season: Season, windows: slice | Tensor) -> Season:
+    """The seasons of some of the windows."""
+    return _tensors(season, lambda tensor: tensor[windows])
+
+
+def until(season: Season, days: Tensor) -> Season:
+    """The seasons (B) as they were known at the end of a day each (B,). Where no image was taken by then, one is left
+    that is valid nowhere and tells nothing."""
+    taken = (season.days <= days[:, None]).sum(1)
+    length = int(taken.max().clamp(min=1))
+    b, n, _, e = season.tokens.shape
+    place = torch.arange(length).clamp(
+        max=(taken - 1).clamp(min=0)[:, None]
+    )  # (B, length): the last one again and again
+    there = torch.arange(length) < taken[:, None]
+    known = _images(season, slice(length))
+    tokens = season.tokens.gather(2, place[:, None, :, None].expand(b, n, length, e))
+    totals = season.totals.gather(1, place[..., None].expand(-1, -1, season.totals.shape[-1]))
+    some = (taken > 0)[:, None]
+    return replace(
+        known,
+        tokens=tokens * some[..., None, None],
+        days=torch.where(some, season.days.gather(1, place), days[:, None]),
+        valid=known.valid & there[:, None, :, None],
+        totals=totals * some[..., None],
+    )
+
+
+def without_totals(season: Season) -> Season:
+    """The seasons as a head that is not told the weather sees them."""
+    return replace(season, totals=torch.zeros_like(season.totals))
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOptions:
+    """How a head is trained on frozen features."""
+
+    steps: int = 400
+    patches: int = 128
+    """Patches of one step. A head looks at one patch at a time, so they come from as many windows as there are."""
+    learning_rate: float = 2e-3
+    early: float = 0.5
+    """Chance that the seasons of a step end early, after any of their images."""
+
+
+def train_head(
+    head: CropHead, season: Season, classes: Sequence[NDArray[np.int64]], options: HeadOptions, seed: int
+) -> float:
+    """Train a head in place on the seasons of windows (B) and the classes (H, W) of each, -1 where unknown. Returns the
+    seconds it took.
+
+    Raises ValueError where no class is known.
+    """
+    patches = by_patch(season)
+    side = patches.size[0]
+    labels = to_patches(torch.from_numpy(np.stack(classes))[:, None, None], side).reshape(-1, side, side)
+    known = (labels >= 0).flatten(1).any(1).nonzero()[:, 0]
+    if not len(known):
+        raise ValueError("no pixel of the windows has a known class")
+    started = time.perf_counter()
+    device = choose_device()
+    precision = autocast_precision(device)
+    rng = np.random.default_rng(seed)
+    optimizer, schedule = scheduled_optimizer(head, options.learning_rate, options.steps)
+    head.to(device).train()
+    for _ in range(options.steps):
+        drawn = known[torch.from_numpy(rng.integers(len(known), size=options.patches))]
+        length = patches.days.shape[1]
+        if rng.random() < options.early:
+            length = int(rng.integers(1, length + 1))
+        batch = members(_images(patches, slice(length)), drawn)
+        with torch.autocast(device.type, precision, enabled=precision is not None):
+            scores = head(_tensors(batch, lambda tensor: tensor.to(device)))
+        optimizer.zero_grad()
+        loss = mapping_loss(scores, labels[drawn].to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    head.eval()
+    return time.perf_counter() - started
+
+
+def predict_classes(head: CropHead, season: Season, days: Sequence[int], otherwise: int) -> NDArray[np.int64]:
+    """The class of every pixel (B, H, W) of seasons (B) as they were known at the end of a day each, `otherwise` where
+    there was no image yet."""
+    device = next(head.parameters()).device
+    precision = autocast_precision(device)
+    ends = torch.tensor(days)
+    found = []
+    for first in range(0, len(days), WINDOWS):
+        some = slice(first, first + WINDOWS)
+        batch = _tensors(until(members(season, some), ends[some]), lambda tensor: tensor.to(device))
+        with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
+            found.append(head(batch).argmax(1).cpu().numpy())
+    classes = np.concatenate(found)
+    classes[(season.days[:, 0] > ends).numpy()] = otherwise
+    return classes
+
+
+def by_patch(season: Season) -> Season:
+    """The seasons of windows (B) as those of their patches (B * N), one patch each."""
+    n, side = season.tokens.shape[1], math.isqrt(season.valid.shape[-1])
+    return Season(
+        tokens=season.tokens.flatten(0, 1)[:, None],
+        days=season.days.repeat_interleave(n, 0),
+        pixels=season.pixels.flatten(0, 1)[:, None],
+        valid=season.valid.flatten(0, 1)[:, None],
+        fine=None if season.fine is None else season.fine.flatten(0, 1)[:, None],
+        size=(side, side),
+        totals=season.totals.repeat_interleave(n, 0),
+    )
+
+
+def _kept(tensor: Tensor, precision: torch.dtype | None) -> torch.dtype:
+    return precision if precision is not None and tensor.is_floating_point() else tensor.dtype
+
+
+def _padded(season: Season, length: int) -> Season:
+    place = torch.arange(length)
+    own = season.days.shape[1]
+    longer = _images(season, place.clamp(max=own - 1))
+    return replace(longer, valid=longer.valid & (place < own)[:, None])
+
+
+def _images(season: Season, places: slice | Tensor) -> Season:
+    """The images at some places of the seasons."""
+    return Season(
+        tokens=season.tokens[:, :, places],
+        days=season.days[:, places],
+        pixels=season.pixels[:, :, places],
+        valid=season.valid[:, :, places],
+        fine=None if season.fine is None else season.fine[:, :, places],
+        size=season.size,
+        totals=season.totals[:, places],
+    )
+
+
+def _tensors(season: Season, change: Callable[[Tensor], Tensor]) -> Season:
+    """The seasons with a change made to each tensor."""
+    return Season(
+        tokens=change(season.tokens),
+        days=change(season.days),
+        pixels=change(season.pixels),
+        valid=change(season.valid),
+        fine=None if season.fine is None else change(season.fine),
+        size=season.size,
+        totals=change(season.totals),
+    )

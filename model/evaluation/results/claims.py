@@ -1,0 +1,88 @@
+"""Is MM-VSF better than the others?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS, Row
+from mmvsf.model.evaluation.forecasts.run import NO_INDICES
+
+from .compare import Interval, difference, pick, relative_gain
+from .findings import YEARS, Findings, name_of, share_text
+from .sections import SETS, Section, Table
+
+LEAST_YEARS = 4
+"""Held-out years below which no verdict is given."""
+
+
+def claims(found: Findings) -> Section | None:
+    """Is MM-VSF better than each of the others, over all held-out years?"""
+    base = pick(found.rows, piece="forecast", set=YEARS)
+    if not pick(base, method="mm-vsf"):
+        return None
+    others = ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf", NO_INDICES)
+    head = [
+        "other method",
+        "held-out set",
+        "difference",
+        "share of its error",
+        "years",
+        "site-years",
+        "MM-VSF is better",
+    ]
+    every = [
+        row for other in others for part in YEARS for row in _comparison(base, other, part, "mean", ALL, [SETS[part]])
+    ]
+    head_2 = ["other method", "of", "pixels", *head[2:]]
+    apart = [
+        row
+        for other in ("sm-vsf", "convlstm")
+        for variable in ("mean", "ndvi")
+        for cover in COVERS
+        for row in _comparison(
+            base, other, YEARS, variable, cover, ["all bands" if variable == "mean" else "NDVI", cover]
+        )
+    ]
+    apart += [
+        row
+        for other in ("sm-vsf", "convlstm")
+        for row in _comparison(base, other, YEARS, "ndvi", ALL, ["NDVI", "all pixels"])
+    ]
+    text = (
+        "Mean squared error, in units of each band's training variance (of NDVI: in NDVI), all leads together, pixels"
+        " counting alike. Intervals are 95 %, drawn over years and over places; seeds are averaged before."
+        f" With fewer than {LEAST_YEARS} held-out years no verdict is given: years differ more than places do. The"
+        " second table takes both held-out sets together, vegetated (an observed NDVI of 0.4 and more) and bare"
+        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and most of the weather's worth is wet"
+        " soil."
+    )
+    return Section(
+        "Does MM-VSF forecast better?",
+        text,
+        [
+            Table("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
+            Table("The same by what is forecast and on which pixels", head_2, apart),
+        ],
+    )
+
+
+def _comparison(
+    base: Sequence[Row], other: str, part: str | tuple[str, ...], variable: str, cover: str, words: list[str]
+) -> list[list[str]]:
+    """A row of a table of comparisons; none where there is nothing to compare."""
+    own = pick(base, set=part, variable=variable, cover=cover)
+    pair = pick(own, method=other), pick(own, method="mm-vsf")
+    gain, share = difference(*pair), relative_gain(*pair)
+    if gain is None or share is None:
+        return []
+    digits = 4 if variable == "ndvi" else 3
+    cells = [gain.text(digits), share_text(share), str(gain.years), str(gain.units), _verdict(gain)]
+    return [[name_of(other), *words, *cells]]
+
+
+def _verdict(gain: Interval) -> str:
+    if gain.years < LEAST_YEARS:
+        return "–"
+    if not gain.excludes_zero:
+        return "not decided"
+    return "yes" if gain.value > 0 else "no: worse"

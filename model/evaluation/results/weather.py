@@ -1,0 +1,70 @@
+"""Is the weather used, and how much of what it can tell?"""
+
+from __future__ import annotations
+
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS
+from mmvsf.model.evaluation.forecasts.run import ORACLES
+from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_GAPS, VARIANTS
+from mmvsf.model.metrics import ALL_LEADS
+
+from .compare import captured, difference, pick
+from .findings import LEAD_NAMES, YEARS, Findings, cell, share_text
+from .sections import Section, Table
+
+
+def of_weather(found: Findings) -> Section | None:
+    rows = pick(found.rows, piece="weather", variable="mean")
+    if not rows:
+        return None
+    tables = []
+    for cover in (ALL, *COVERS):
+        table = []
+        for variant in VARIANTS:
+            own = pick(rows, method=variant, cover=cover, set=YEARS)
+            cells = [cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES] + [cell(own, "mse")]
+            table.append([variant, *cells])
+        title = "all pixels" if cover == ALL else f"{cover} pixels"
+        tables.append(
+            Table(f"MM-VSF whose weather was tampered with, {title}", ["weather", *LEAD_NAMES, ALL_LEADS], table)
+        )
+    tables += _oracle_tables(found)
+    text = (
+        "One trained network, asked again with other weather, or without its past. Held-out years, known and new places"
+        " together. With other years' weather in the gap the forecast is the mean over those years, as the oracle"
+        " without the gap's weather is; usual weather is their mean day by day, which drizzles every day and is like"
+        " no year; with the origin's image only, pixels that were cloudy in it are guessed from their neighbours."
+        " Weather from the target on cannot reach a forecast, since the recurrence runs forward and is read on the"
+        " morning of the target day; its row shows that it does not."
+    )
+    return Section("Is the weather used?", text, tables)
+
+
+def _oracle_tables(found: Findings) -> list[Table]:
+    """How much of what the gap's weather can tell the model captures."""
+    base = pick(found.rows, variable="mean", set=YEARS, held_out=tuple(found.few))
+    rows = []
+    for cover in (ALL, *COVERS):
+        picked = {
+            name: pick(base, piece=piece, method=name, cover=cover)
+            for piece, name in (("forecast", "sm-vsf"), ("forecast", "mm-vsf"), ("weather", OTHER_GAPS),
+                               ("weather", AS_IT_IS), *(("forecast", name) for name in ORACLES))
+        }  # fmt: skip
+        if not all(picked.values()):
+            continue
+        oracle = picked[ORACLES[1]], picked[ORACLES[0]]
+        shares = [
+            captured(picked["sm-vsf"], picked["mm-vsf"], *oracle),
+            captured(picked[OTHER_GAPS], picked[AS_IT_IS], *oracle),
+        ]
+        gain = difference(*oracle)
+        cells = ["–" if share is None else share_text(share) for share in shares]
+        rows.append([cover, "–" if gain is None else gain.text(), *cells])
+    if not rows:
+        return []
+    head = [
+        "pixels",
+        "oracle's gain from the gap's weather",
+        "MM-VSF over SM-VSF",
+        "MM-VSF over itself with other years' weather",
+    ]
+    return [Table("Gain in mean squared error, and the model's as a share of the oracle's", head, rows)]

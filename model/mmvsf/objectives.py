@@ -1,0 +1,103 @@
+"""What the network is trained to do. An objective is a loss over the encoder, chosen by configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from mmvsf.datasets.samples.batch import Batch
+
+from .network import MMVSF
+
+
+def uniform_keep(samples: int, images: int, patches: int, ratio: float, generator: torch.Generator) -> Tensor:
+    """Patches (samples, images, kept) that stay visible under spatio-temporally uniform masking.
+
+    Every image keeps as many patches, and every patch is kept in as many images (give or take one): the
+    images, in a random order, take turns along one random order of the patches.
+    """
+    kept = max(1, round(patches * (1 - ratio)))
+    order = torch.rand(samples, patches, generator=generator).argsort(1)
+    turn = torch.rand(samples, images, generator=generator).argsort(1)
+    place = (turn[..., None] * kept + torch.arange(kept)) % patches
+    return order[:, None].expand(-1, images, -1).gather(2, place)
+
+
+def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean over bands and clear pixels of the squared error of (B, P, C, H, W); 0 where nothing is clear."""
+    error = torch.where(valid[:, :, None], forecast - target, 0.0)
+    return error.square().sum() / (valid.sum() * forecast.shape[2]).clamp(min=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What pretraining asks of the network. All objectives see the same images in the same order; they differ in which
+    day is to be drawn, in how much of the images is hidden, and in what is known of the weather."""
+
+    weather: bool = True
+    """False makes it single-modal: the same network, to which every day is the mean day."""
+    reconstruct: float = 0.0
+    """Share of the training, from its start, that draws the hidden patches of each image from its visible ones and from
+    earlier images (masked reconstruction); the rest draws images a variable step ahead."""
+    reconstruct_weather: bool = False
+    """Hide `mask_ratio` of the days of weather while reconstructing, and ask for them too."""
+    mask_ratio: float = 0.5
+    """Share of the patches of each context image that are hidden while forecasting."""
+    reconstruct_ratio: float = 0.75
+    """The same while reconstructing, where little hidden is soon copied from a neighbour (He et al., 2022, "Masked
+    autoencoders are scalable vision learners", take as much)."""
+
+    def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
+        """The loss, a scalar. The generator decides on the masks; `progress` runs from 0 to 1 over a training."""
+        reconstructs = progress < self.reconstruct
+        keep = None
+        if ratio := self.reconstruct_ratio if reconstructs else self.mask_ratio:
+            b, t, _, h, w = batch.images.shape
+            patches = (h // network.config.patch) * (w // network.config.patch)
+            keep = uniform_keep(b, t, patches, ratio, generator).to(batch.images.device)
+        if not self.weather:
+            batch = batch.without_weather()
+        if not reconstructs or keep is None:
+            return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
+        batch = hidden_patches(batch, keep, network.config.patch)
+        if self.reconstruct_weather:
+            return self._with_weather(network, batch, keep, generator)
+        return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
+
+    def _with_weather(self, network: MMVSF, batch: Batch, keep: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of images and of hidden weather, which count alike."""
+        hidden = torch.rand(batch.weather.shape[:2], generator=generator).to(batch.weather.device) < self.mask_ratio
+        seen = replace(batch, weather=batch.weather.masked_fill(hidden[..., None], 0.0))
+        encoded = network.encode(seen, keep)
+        images = network.forecast(encoded, batch.origin, batch.target_day)
+        error = network.weather_out(encoded.memory.state[:, 1:]) - batch.weather
+        weather = (error.square().mean(-1) * hidden).sum() / hidden.sum().clamp(min=1)
+        loss: Tensor = masked_mean_square(images, batch.target, batch.target_valid) + weather
+        return loss
+
+
+def hidden_patches(batch: Batch, keep: Tensor, patch: int) -> Batch:
+    """The same batch, in which every image is its own target, and only patches that `keep` (B, T, K) lacks count."""
+    b, t, h, w = batch.valid.shape
+    hidden = torch.ones(b, t, (h // patch) * (w // patch), dtype=torch.bool, device=keep.device).scatter(2, keep, False)
+    pixels = hidden.view(b, t, h // patch, w // patch).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return replace(
+        batch,
+        origin=torch.arange(t, device=keep.device).expand(b, t),
+        target=batch.images,
+        target_valid=batch.valid & pixels,
+        target_day=batch.image_days,
+    )
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "sm-mae": Objective(weather=False, reconstruct=1.0),
+    "mm-mae": Objective(reconstruct=1.0, reconstruct_weather=True),
+    "sm-vsf": Objective(weather=False),
+    "mm-vsf": Objective(),
+    "kg-vsf": Objective(reconstruct=0.5),
+}
+"""The paper's four, {single, multi}-modal x {masked reconstruction, variable-step forecasting}, and the two phases of
+its later versions: first what an image is, then how weather moves it."""

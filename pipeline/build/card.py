@@ -1,0 +1,96 @@
+"""The card of a cube: what it was made from, for what it is good, its limits and licences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from mmvsf.datasets.sidecars.card import write_card
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.storage.location import Location, zarr_store
+from mmvsf.datasets.storage.store import open_pixels, read_pixels
+from mmvsf.datasets.variables import Split, Status
+
+TEMPLATE = Path(__file__).with_name("dataset_card.md")
+
+
+def card_path(cube: Location) -> Location:
+    """Beside the cube; in it, it would change what the cube's digest covers."""
+    return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
+
+
+def write_dataset_card(cube: Cube) -> Location:
+    """Write the card of a finished cube; every figure is read from it. Raises OSError where the disk refuses."""
+    region, grid, attributes = cube.region, cube.grid, cube.attributes
+    status, fold = cube.array("imagery/status"), Fold.of(cube)
+    weather = dict(zarr.open_group(zarr_store(cube.path / "weather"), mode="r").attrs)
+    simulated = region.simulate
+    values = {
+        "title": region.title,
+        "description": region.description,
+        "simulated": simulated,
+        "start": region.period.start,
+        "end": region.period.end,
+        "months": region.period.months,
+        "blocks": len(grid.blocks),
+        "block": grid.block,
+        "resolution": f"{grid.resolution:g}",
+        "square_km": len(grid.blocks) * (grid.block * grid.resolution / 1000) ** 2,
+        "crs": grid.crs,
+        "bands": cube.bands,
+        "stored": int((status == Status.STORED).sum()),
+        "skipped": int((status == Status.SKIPPED_CLOUDY).sum()),
+        "failed": int((status == Status.FAILED).sum()),
+        "weather": cube.weather,
+        "weather_source": weather.get("source", "source unknown"),
+        "label_years": cube.label_years,
+        "classes": _classes(cube),
+        "parts": [
+            {"name": code.name.lower(), "places": int((fold.places == code).sum()), "years": fold.years_of(cube, code)}
+            for code in (Split.TRAIN, Split.VALIDATION, Split.TEST)
+        ],
+        "sites": region.area.sites,
+        "attribution": attributes["attribution"],
+        "sources": [_words(record) for record in attributes["sources"]],
+        "digest": cube.identity,
+        "created": attributes["created"],
+        "software": attributes["software"],
+        "recipe_file": attributes["recipe_file"],
+        "store": cube.path.name,
+    }
+    front = {
+        "pretty_name": region.title,
+        "license": "other",
+        "license_name": "see-licence-and-attribution",
+        "tags": ["earth-observation", "satellite-image-time-series", "weather", "zarr"],
+    }
+    return write_card(card_path(cube.path), TEMPLATE, front, values)
+
+
+def _words(record: dict[str, str]) -> tuple[str, str]:
+    """Name and description of a record of `provenance.sources_of`."""
+    name = record.get("product") or record.get("layer") or record["role"]
+    where = " ".join(record[key] for key in ("from", "url", "path", "collection") if key in record)
+    rest = [record[key] for key in ("processing", "source", "licence") if key in record]
+    return name.replace("_", " "), "; ".join([where, *rest])
+
+
+def _classes(cube: Cube) -> list[dict[str, Any]]:
+    """Share of each class among the labelled pixels of all years and blocks."""
+    if cube.legend is None:
+        return []
+    labels = open_pixels(cube.path, "labels/crop")
+    count = np.zeros(65536, np.int64)
+    for block in cube.grid.blocks:
+        rows, columns = cube.grid.block_slices(block)
+        for year in range(len(cube.label_years)):
+            count += np.bincount(read_pixels(labels, (year, rows, columns)).ravel(), minlength=count.size)
+    total = max(int(count[list(cube.legend.codes)].sum()), 1)
+    return [
+        {"code": entry.code, "name": entry.name, "percent": 100 * count[entry.code] / total}
+        for entry in cube.legend.classes
+    ]

@@ -1,0 +1,188 @@
+"""Running many tasks: in this process, on local worker processes, or on any Dask cluster, behind one interface.
+
+The graph has one node a task, and only a bounded number of tasks is submitted at a time, since a scheduler
+that holds all tasks of a large region at once is slow and large.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from mmvsf.datasets.errors import IncompleteError, one_line
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Task = TypeVar("Task")
+Context = TypeVar("Context")
+Result = TypeVar("Result")
+
+IN_FLIGHT_PER_WORKER = 4
+
+VERSION = version("mmvsf")
+
+WAIT_FOR_SCHEDULER = 10
+"""Seconds that a scheduler has to answer."""
+
+WAIT_FOR_WORKERS = 60
+"""Seconds that a cluster has to start its first worker."""
+
+
+class Executor(Protocol):
+    """Runs `function(task, context)` for every task and yields results as they come, in any order."""
+
+    @property
+    def workers(self) -> int:
+        """Tasks that run at once."""
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]: ...
+
+
+class SerialExecutor:
+    """Runs tasks one after another in this process."""
+
+    workers = 1
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        for task in tasks:
+            yield function(task, context)
+
+
+class DaskExecutor:
+    """Runs tasks on the workers of a Dask client, also on those that join later."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    @property
+    def workers(self) -> int:
+        """Tasks that run at once: threads of all workers."""
+        return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        """Raises what a task raised, and IncompleteError if the cluster lost a task for good."""
+        from distributed import KilledWorker, as_completed
+        from distributed.client import FutureCancelledError
+
+        client = self._client
+        # hash=False: equal contexts of two runs must not share a key that the first run releases.
+        shared = client.scatter(context, broadcast=True, hash=False)
+        waiting = iter(tasks)
+
+        def submit(running: int) -> list[object]:
+            wanted = self.workers * IN_FLIGHT_PER_WORKER - running
+            return [client.submit(function, task, shared, pure=False) for task in islice(waiting, max(wanted, 0))]
+
+        running = as_completed(submit(0))
+        try:
+            for future in running:
+                result: Result = future.result()
+                future.release()
+                for more in submit(running.count()):
+                    running.add(more)
+                yield result
+        except (KilledWorker, FutureCancelledError) as error:
+            raise IncompleteError(
+                f"a worker was lost again and again ({one_line(error, 200)}); give workers more memory or use"
+                " fewer (--workers); what was finished is kept"
+            ) from error
+        finally:
+            running.clear()
+
+
+class LocalExecutor:
+    """Runs tasks on worker processes of this machine, which start with the first task: where all is done, none do."""
+
+    def __init__(self, count: int, start: Callable[[], DaskExecutor]) -> None:
+        self.workers = count
+        self._start = start
+        self._started: DaskExecutor | None = None
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        """See `DaskExecutor.run`."""
+        waiting = iter(tasks)
+        first = next(waiting, None)
+        if first is None:
+            return
+        if self._started is None:
+            self._started = self._start()
+        yield from self._started.run(function, chain([first], waiting), context)
+
+
+@contextmanager
+def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
+    """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
+
+    `workers` None means one a processor. Raises IncompleteError if the scheduler does not answer, has no workers, or
+    has workers with another version of this package.
+    """
+    count = workers or os.cpu_count() or 1
+    if scheduler is None and count == 1:
+        yield SerialExecutor()
+        return
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.worker.multiprocessing-method": "spawn",
+        "distributed.comm.timeouts.connect": "30s",
+        # Tasks hold whole shards for seconds; moving or spilling them would only cost.
+        "distributed.scheduler.work-stealing": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.target": False,
+        "distributed.worker.preload": ["mmvsf.pipeline.build.worker"],
+    }
+    if not logging.getLogger("mmvsf").isEnabledFor(logging.DEBUG):
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with dask.config.set(settings):
+        if scheduler is not None:
+            try:
+                client = Client(scheduler, timeout=f"{WAIT_FOR_SCHEDULER}s")
+            except (OSError, TimeoutError, ValueError) as error:
+                raise IncompleteError(f"no Dask scheduler answers at {scheduler}: {one_line(error)}") from error
+            with client:
+                _ensure_workers(client, scheduler)
+                yield DaskExecutor(client)
+            return
+        with ExitStack() as stack:
+
+            def start() -> DaskExecutor:
+                cluster = LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # any free port: builds that run side by side have one each
+                    silence_logs=logging.CRITICAL,
+                )
+                return DaskExecutor(stack.enter_context(Client(stack.enter_context(cluster))))
+
+            yield LocalExecutor(count, start)
+
+
+def _ensure_workers(client: "Client", scheduler: str) -> None:
+    """Raise IncompleteError unless a cluster has a worker, and its workers have this version of the package."""
+    try:
+        client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
+    except TimeoutError as error:
+        raise IncompleteError(
+            f"the Dask scheduler at {scheduler} has no workers; start some (`dask worker {scheduler}`)"
+        ) from error
+    found = client.run(version, "mmvsf", on_error="return").values()
+    others = {theirs if isinstance(theirs, str) else "none" for theirs in found} - {VERSION}
+    if others:
+        raise IncompleteError(
+            f"workers of {scheduler} have another version of mmvsf ({', '.join(sorted(others))}; here it is {VERSION});"
+            " install the same on all"
+        )

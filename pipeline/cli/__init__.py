@@ -1,0 +1,5 @@
+"""The commands that make cubes and ask them."""
+
+from .build import app
+
+__all__ = ["app"]

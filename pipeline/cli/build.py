@@ -1,0 +1,273 @@
+"""The commands that make a cube: regions, plan, cost, dataset, extend; `cli_cube` has those on a cube that stands."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import TaskID
+from rich.table import Column, Table
+
+from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder, location
+
+from . import inspect as cli_cube
+from .options import (
+    DATA_DIR,
+    AcceptFailed,
+    AsJson,
+    BlocksOption,
+    DataDir,
+    RegionArgument,
+    Scheduler,
+    SourceOption,
+    Workers,
+    console,
+    progress_bar,
+    talk,
+)
+
+if TYPE_CHECKING:
+    from mmvsf.pipeline.build.plan import BuildPlan
+    from mmvsf.pipeline.build.run import Progress
+    from mmvsf.pipeline.layers.imagery.summarise import Summary
+
+app = typer.Typer()
+
+
+@app.command()
+def regions(
+    show: Annotated[str | None, typer.Option("--show", help="Print this recipe.")] = None,
+) -> None:
+    """List the shipped recipes, or print one to start a recipe of your own from."""
+    from mmvsf.datasets.recipe.region import load_region, shipped_regions
+
+    if show is not None:
+        _, path = load_region(show)
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
+    table = Table("recipe", "what it is")
+    for name in shipped_regions():
+        table.add_row(name, load_region(name)[0].title)
+    console.print(table)
+
+
+@app.command()
+def plan(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write the plan as a page.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Also write the map as a picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a build would read, before it reads it: blocks on a map, scenes, bytes, minutes, what is missing."""
+    from mmvsf.pipeline.build.plan import prepare
+    from mmvsf.pipeline.estimate.preview import block_map, month_table, preview, tables
+    from mmvsf.pipeline.sandbox.ensure import ensure_archive
+
+    count = workers or os.cpu_count() or 1
+    place = _place(data_dir)
+    ensure_archive(region, local_folder(place), count, talk(as_json))
+    with _waiting(talk(as_json)):
+        prepared = prepare(region, place, source=source, blocks=blocks, only_shown=True)
+    shown = preview(prepared, count)
+    if html is not None or png is not None:
+        from mmvsf.pipeline.report.plan import write_page, write_picture
+
+        if html is not None:
+            write_page(prepared, shown, local_folder(place), html)
+        if png is not None:
+            write_picture(prepared, shown, local_folder(place), png)
+    if as_json:
+        typer.echo(json.dumps(shown.facts))
+        return
+    console.print(block_map(prepared.grid, width=max(20, console.width - 4)), highlight=False)
+    console.print(month_table(shown), tables(prepared, shown, count))
+
+
+@app.command()
+def cost(
+    places: Annotated[
+        list[str], typer.Argument(help="A recipe, a state or county by FIPS code (19 is Iowa), or conus.")
+    ],
+    like: Annotated[str, typer.Option("--like", help="Recipe that all but the ground comes from.")] = "iowa",
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    mbit: Annotated[float, typer.Option("--mbit", min=1, help="Speed of the network in Mbit/s.")] = 100.0,
+    source: SourceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a place would take, by a model that asks no catalogue: requests, bytes, hours."""
+    from dataclasses import asdict
+
+    from mmvsf.datasets.cube.grid import grid_of
+    from mmvsf.pipeline.estimate.cost import region_cost
+    from mmvsf.pipeline.estimate.cost_table import cost_table
+    from mmvsf.pipeline.estimate.places import regions_of
+
+    count = workers or os.cpu_count() or 1
+    folder = local_folder(location(data_dir))
+    costs = {
+        name: region_cost(region, grid_of(region, recipe, folder), count, mbit)
+        for place in places
+        for name, (region, recipe) in regions_of(place, like, source).items()
+    }
+    if as_json:
+        typer.echo(json.dumps({name: asdict(found) for name, found in costs.items()}))
+        return
+    console.print(cost_table(costs, count, mbit))
+
+
+@app.command()
+def dataset(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the cube that stands there.")] = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the cube of a region, or finish one that was interrupted."""
+    from mmvsf.pipeline.build.executor import executor
+    from mmvsf.pipeline.build.plan import prepare
+    from mmvsf.pipeline.build.run import build
+    from mmvsf.pipeline.estimate.preview import preview, tables
+    from mmvsf.pipeline.sandbox.ensure import ensure_archive
+
+    started = time.monotonic()
+    count = workers or os.cpu_count() or 1
+    place = _place(data_dir)
+    with executor(workers, scheduler) as run:
+        ensure_archive(region, local_folder(place), count, talk(as_json))
+        with _waiting(talk(as_json)):
+            prepared = prepare(region, place, source=source, blocks=blocks)
+        if not as_json:
+            console.print(tables(prepared, preview(prepared, count), count))
+        with _progress(started, as_json) as progress:
+            summary = build(prepared, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+    _show_cube(prepared, summary, started, as_json)
+
+
+@app.command()
+def extend(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add to a cube what its recipe now says beyond it, in place; what stands is left untouched.
+
+    More days, blocks, label years, weather variables and products are added, provisional weather is replaced.
+    """
+    from mmvsf.pipeline.build.executor import executor
+    from mmvsf.pipeline.build.extend import extend as extend_cube
+    from mmvsf.pipeline.build.extend import prepare_extension, standing_cube
+    from mmvsf.pipeline.estimate.preview import preview, tables
+    from mmvsf.pipeline.sandbox.ensure import ensure_archive
+
+    started = time.monotonic()
+    count = workers or os.cpu_count() or 1
+    place = _place(data_dir)
+    cube = standing_cube(region, place, source=source, blocks=blocks)
+    with executor(workers, scheduler) as run:
+        ensure_archive(region, local_folder(place), count, talk(as_json))
+        with _waiting(talk(as_json)):
+            prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
+        if not as_json:
+            console.print(tables(prepared, preview(prepared, count), count))
+        with _progress(started, as_json) as progress:
+            extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
+    _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
+
+
+def _place(data_dir: str) -> Location:
+    """The place of `--data-dir`, a bucket only if it answers."""
+    place = location(data_dir)
+    ensure_reachable(place)
+    return place
+
+
+@contextmanager
+def _waiting(where: Console) -> Iterator[None]:
+    """Show what sources are busy with, while a plan is made."""
+    from mmvsf.pipeline.sources.transport.progress import listening
+
+    with where.status("reading the recipe and its sources") as status, listening(status.update):
+        yield
+
+
+@contextmanager
+def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
+    """Bars of a build's phases, or a line that there was none; the rate counts from `started`, a reading of
+    `time.monotonic`."""
+    from mmvsf.pipeline.build.run import Progress
+
+    tasks: dict[str, TaskID] = {}
+    with progress_bar(talk(as_json)) as bar:
+
+        def update(phase: str, done: int, total: int, pixels: int) -> None:
+            if total and phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total, rate="")
+            if phase in tasks:
+                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
+                bar.update(tasks[phase], completed=done, rate=rate)
+
+        yield Progress(update)
+    if not tasks:
+        talk(as_json).print("every shard stands: nothing was left to do")
+
+
+def _show_cube(
+    prepared: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
+) -> None:
+    """Write its card, print what was built, and check it. Raises IncompleteError if it is not sound."""
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.pipeline.build.card import write_dataset_card
+    from mmvsf.pipeline.disk_space import stored_bytes
+    from mmvsf.pipeline.inspect.check import check_cube
+
+    card = write_dataset_card(Cube.open(prepared.cube))
+    report = check_cube(prepared.cube, sample_only=True)
+    facts = {
+        "cube": str(prepared.cube),
+        "card": str(card),
+        "stored": summary.stored,
+        "skipped_cloudy": summary.skipped_cloudy,
+        "failed": summary.failed,
+        "completeness": summary.completeness,
+        "seconds": round(time.monotonic() - started, 1),
+        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
+        **(more or {}),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
+        table.add_row("(day, block) units stored", str(summary.stored))
+        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
+        table.add_row("not acquired", str(summary.not_acquired))
+        table.add_row("failed", str(summary.failed))
+        for name, count in (more or {}).items():
+            table.add_row(name.replace("_", " "), str(count))
+        table.add_row("size", f"{facts['megabytes']} MB")
+        table.add_row("card", str(card))
+        table.add_row("time", f"{facts['seconds']} s")
+        console.print(table)
+    report.raise_for_problems()
+
+
+app.add_typer(cli_cube.app)

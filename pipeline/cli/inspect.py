@@ -1,0 +1,145 @@
+"""The commands on a cube that stands: check, explain, digest, export, oracle, report, summary."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.storage.location import Location, location
+
+from .options import DATA_DIR, RUNS_DIR, AsJson, CubeArgument, DataDir, RunsDir, console, progress_bar
+
+app = typer.Typer()
+
+
+@app.command()
+def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """Verify a cube's structure, ranges, coverage and metadata."""
+    from mmvsf.pipeline.inspect.check import check_cube
+
+    path = _cube(cube, data_dir)
+    report = check_cube(path)
+    if as_json:
+        typer.echo(json.dumps({"checks": [[c.name, c.ok, c.detail] for c in report.checks]}))
+    else:
+        table = Table("check", "", "detail", title=str(path))
+        for entry in report.checks:
+            table.add_row(entry.name, "[green]ok[/]" if entry.ok else "[red]wrong[/]", entry.detail)
+        console.print(table)
+    report.raise_for_problems()
+
+
+@app.command()
+def explain(
+    cube: CubeArgument,
+    day: Annotated[str, typer.Option("--day", help="YYYY-MM-DD")],
+    x: Annotated[float, typer.Option("--x", help="x in the cube's CRS, or longitude with --lonlat")],
+    y: Annotated[float, typer.Option("--y", help="y in the cube's CRS, or latitude with --lonlat")],
+    lonlat: Annotated[bool, typer.Option("--lonlat", help="x and y are degrees.")] = False,
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Name the scene that a pixel came from, or the reason there is none."""
+    from mmvsf.pipeline.inspect.explain import explain_pixel
+
+    found = explain_pixel(_cube(cube, data_dir), day, x, y, lonlat=lonlat)
+    typer.echo(json.dumps(found.facts) if as_json else found.sentence)
+
+
+@app.command()
+def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
+    """Print the identity of a cube: equal for equal data, however it was built."""
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.cube.cube import digest as cube_digest
+
+    path = _cube(cube, data_dir)
+    Cube.open(path)
+    typer.echo(cube_digest(path))
+
+
+@app.command()
+def export(
+    cube: CubeArgument,
+    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
+    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity")] = "reflectance",
+    day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Write a day, or a year's labels, as a Cloud-Optimized GeoTIFF that any GIS opens."""
+    from mmvsf.pipeline.inspect.export import export_geotiff
+
+    export_geotiff(_cube(cube, data_dir), out, what, day, year)
+    typer.echo(f"{out}")
+
+
+@app.command()
+def oracle(
+    region: CubeArgument,
+    data_dir: DataDir = DATA_DIR,
+    years: Annotated[str | None, typer.Option("--years", help="Only these, as 2021,2022.")] = None,
+    sites: Annotated[str | None, typer.Option("--sites", help="Only these, as norfolk,mapleton.")] = None,
+) -> None:
+    """Of a simulated region, write what someone who knows the true model would forecast, beside its cube."""
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.pipeline.sandbox.oracle import make_oracle
+
+    cube = Cube.open(_cube(region, data_dir))
+    with progress_bar(console) as bar:
+        task = bar.add_task("growing the fields again", total=None, rate="")
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        path = make_oracle(
+            cube,
+            years=None if years is None else _years(years),
+            sites=None if sites is None else sites.split(","),
+            progress=update,
+        )
+    typer.echo(f"{path}")
+
+
+@app.command()
+def report(
+    region: CubeArgument,
+    data_dir: DataDir = DATA_DIR,
+    runs_dir: RunsDir = RUNS_DIR,
+) -> None:
+    """Write the page that shows a cube and what was learned from it: runs/<region>/report.html."""
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.pipeline.report import write_report
+
+    cube = _cube(region, data_dir)
+    page = write_report(cube, runs_dir / Cube.open(cube).region.name)
+    typer.echo(f"{page}")
+
+
+@app.command()
+def summary(
+    region: CubeArgument,
+    data_dir: DataDir = DATA_DIR,
+    runs_dir: RunsDir = RUNS_DIR,
+) -> None:
+    """Print what was made of a region, where it is, and the main scores."""
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.pipeline.inspect.summary import summary_tables
+
+    cube = _cube(region, data_dir)
+    console.print(summary_tables(cube, runs_dir / Cube.open(cube).region.name))
+
+
+def _years(text: str) -> list[int]:
+    try:
+        return [int(year) for year in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--years {text}: not years; write them as 2021,2022") from error
+
+
+def _cube(text: str, data_dir: str) -> Location:
+    from mmvsf.datasets.cube.cube import find_cube
+
+    return find_cube(text, location(data_dir))

@@ -1,0 +1,67 @@
+"""Room on the disk: how much a cube will need, and whether that much is free."""
+
+import shutil
+from pathlib import Path
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.storage.location import Location, objects
+
+BYTES_PER_UNIT_PIXEL = 7.2
+"""Of a (day, block) unit: six int16 bands and the mask, compressed. An upper bound: the simulated cube takes 5.1, since
+cloudy units keep their mask only and an outline in a catalogue reaches beyond the data."""
+
+BYTES_PER_LABEL_PIXEL = 1.0
+"""Code and purity; the simulated cube takes 0.35."""
+
+
+BYTES_PER_STATIC_PIXEL = 4.0
+"""Of one layer: float32, which hardly compresses."""
+
+
+def cube_bytes(
+    grid: Grid, units: int, label_years: int, weather_days: int, variables: int, static_layers: int = 0
+) -> int:
+    """Bytes that a cube of so many (day, block) units will take, rounded up rather than down."""
+    block = grid.block**2
+    rows, columns = grid.weather_shape
+    # Cells without a block hold NaN throughout and take next to nothing.
+    cells = min(rows * columns, len(grid.blocks) * (grid.block // grid.weather_cell + 2) ** 2)
+    labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
+    static = static_layers * len(grid.blocks) * block * BYTES_PER_STATIC_PIXEL
+    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + static + weather_days * cells * variables * 4)
+
+
+def free_bytes(place: Location) -> int | None:
+    """Free bytes of the disk that a path is or will be on; None for a bucket, which has no end."""
+    if not isinstance(place, Path):
+        return None
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def stored_bytes(place: Location) -> int:
+    """Bytes of all files or objects of a place; 0 where there is none."""
+    return sum(size for _, size in objects(place))
+
+
+LEAST_SHARE = 0.5
+"""A cube takes at least this much of what is reckoned for it: cloudy units keep their mask only."""
+
+
+def ensure_space(place: Location, needed: int) -> None:
+    """Raise InputError if the disk of a path cannot hold even the least that `needed` bytes, an upper bound, may come
+    to. What lies between is tried: a full disk ends a build with all that is finished kept."""
+    free = free_bytes(place)
+    if free is not None and free < LEAST_SHARE * needed:
+        raise InputError(
+            f"{place} will need about {megabytes(needed)} more, and {megabytes(free)} are free; make room, choose"
+            " another --data-dir, or build less of it (--blocks, area.sample, period)"
+        )
+
+
+def megabytes(count: float) -> str:
+    """A number of bytes for people."""
+    if count >= 1e12:
+        return f"{count / 1e12:.1f} TB"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

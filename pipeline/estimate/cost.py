@@ -1,0 +1,189 @@
+"""What a build takes where no catalogue is asked: a model of passes, tiles, files and clouds.
+
+Each number below names its source; those called assumptions are rough and are the ones to change. Where a catalogue can
+be asked, `mmvsf plan` counts scenes instead.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from math import ceil, cos, prod, radians
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+from pyproj import Transformer
+
+from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.recipe.region import Period, Region
+from mmvsf.datasets.variables import BANDS
+from mmvsf.pipeline.disk_space import cube_bytes
+from mmvsf.pipeline.layers.imagery.plan import GROUP_PIXELS, PIXELS_PER_SECOND, rectangles
+from mmvsf.pipeline.sources.registry import weather_bounds
+
+EQUATOR_KM = 40_075.0
+
+
+class Constellation(NamedTuple):
+    """Sun-synchronous satellites of one swath."""
+
+    repeat_days: float
+    """days in which all of them together fly every track once"""
+    tracks: int
+    swath_km: float
+
+    def passes_a_day(self, latitude: float) -> float:
+        """How often a point is seen: neighbouring swaths overlap the more, the further from the equator."""
+        return self.swath_km * self.tracks / (EQUATOR_KM * cos(radians(latitude))) / self.repeat_days
+
+
+LANDSAT = Constellation(8, 233, 185)
+"""Landsat 8 and 9, each 16 days (Landsat 9 Data Users Handbook, USGS)."""
+SENTINEL_2 = Constellation(5, 143, 290)
+"""Two satellites, each 10 days (Sentinel-2 User Handbook, ESA)."""
+CONSTELLATIONS = {"hls-l30": LANDSAT, "hls-s30": SENTINEL_2, "sentinel-2-l2a": SENTINEL_2}
+
+TILE_KM, TILE_PITCH_KM = 109.8, 100.0
+"""Side of a tile of the Sentinel-2 tiling grid, and the distance from one to the next (ESA)."""
+
+OVERCAST_SHARE = 0.3
+"""Share of the days seen on which a block is too cloudy to be stored; an assumption. Over the contiguous US about half
+of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
+
+BAND_BYTES, MASK_BYTES = 1.15, 0.3
+"""Compressed bytes of a pixel in a file of a band or a mask: an assumption, that sums to `plan.BYTES_PER_PIXEL`."""
+HEADER_BYTES = 32_768
+"""Fetched on opening a file (`remote.HEADER_BYTES`)."""
+FILE_TILE = {"hls-l30": 256, "hls-s30": 256, "sentinel-2-l2a": 1024}
+"""Side of the internal tiles of the files in pixels: a remote raster is read in whole tiles."""
+REQUESTS_TO_OPEN = 2
+"""For its length and its header; each row of internal tiles is one more (measured: 4 for a window of 256 x 256 pixels,
+6 for one of 768 x 768)."""
+
+EARTH_ENGINE_BYTES_PER_PIXEL = 25
+"""Earth Engine sends exactly the pixels asked for, but uncompressed: six float32 and a mask."""
+
+NETWORK_MBIT = 100.0
+"""Mbit/s that the time of a download is reckoned with."""
+SECONDS_PER_REQUEST = 0.15
+"""From asking to the last byte, for an archive on the same continent: an assumption."""
+REQUESTS_AT_ONCE = 8
+"""Of one worker (`remote.READS_AT_ONCE`)."""
+
+LABEL_TILE_KM = 61.44
+LABEL_TILE_BYTES = 4.2e6
+"""CropScape cuts the CDL out in tiles of this side; not compressed."""
+WEATHER_CELLS_PER_DEGREE = 24
+"""gridMET's; a value takes two bytes on the way."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one cube takes, or several together."""
+
+    blocks: int
+    square_kilometres: float
+    units: float
+    """(day, block) units that a satellite sees"""
+    requests: float
+    download_bytes: float
+    disk_bytes: float
+    seconds: float
+    """of the slowest of network, server and processors"""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Cost)))
+
+
+def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_MBIT) -> Cost:
+    """The model for a recipe on its grid, built by so many workers over a network of so many Mbit/s. Asks nothing of
+    any server. Layers of the ground count on disk only: to fetch them once is little beside years of scenes."""
+    products, days = region.imagery.products, _days(region.period)
+    latitude = _latitude(grid)
+    passes = {name: days * min(1.0, CONSTELLATIONS[name].passes_a_day(latitude)) for name in products}
+    seen = days * (1 - prod(1 - count / days for count in passes.values()))
+    units, pixels = seen * len(grid.blocks), seen * len(grid.blocks) * grid.block**2
+    stored = units * (1 - OVERCAST_SHARE)
+    requests = fetched = 0.0
+    for product, count in passes.items():
+        for group in _groups(grid):
+            asked, size = _group_cost(group, grid, product, region.imagery.source == "earthengine")
+            requests, fetched = requests + count * asked, fetched + count * size
+    years = len(region.labels.years) if region.labels else 0
+    area = len(grid.blocks) * (grid.block * grid.resolution / 1000) ** 2
+    weather_days = (region.period.end - region.weather_start).days + 1
+    tiles = years * ceil(1.5 * area / LABEL_TILE_KM**2)
+    west, south, east, north = weather_bounds(grid)
+    cells = (east - west) * (north - south) * WEATHER_CELLS_PER_DEGREE**2
+    names = region.weather.variables
+    requests += 2 * tiles + len(names) * (region.period.end.year - region.weather_start.year + 1)
+    fetched += tiles * LABEL_TILE_BYTES + 2 * cells * weather_days * len(names)
+    layers = len(region.static.layers) if region.static else 0
+    disk = cube_bytes(grid, round(stored), years, weather_days, len(names), layers)
+    disk += round((units - stored) * grid.block**2 * MASK_BYTES)
+    seconds = build_seconds(pixels * (1 - OVERCAST_SHARE) * len(BANDS), requests, fetched, workers, mbit)
+    return Cost(len(grid.blocks), area, units, requests, fetched, disk, seconds)
+
+
+def build_seconds(pixels: float, requests: float, fetched: float, workers: int, mbit: float = NETWORK_MBIT) -> float:
+    """The longest of what processors, servers and network take for so many band pixels, requests and bytes."""
+    return max(
+        pixels / PIXELS_PER_SECOND / workers,
+        requests * SECONDS_PER_REQUEST / (REQUESTS_AT_ONCE * workers),
+        fetched * 8e-6 / mbit,
+    )
+
+
+def requests_of(height: int, product: str) -> int:
+    """Requests for a window of so many rows of a remote file."""
+    tile = FILE_TILE[product]
+    return REQUESTS_TO_OPEN + ceil(height / tile) + 1
+
+
+def overhead(height: int, width: int, product: str) -> float:
+    """How much more than a window is fetched, since files are read in whole tiles."""
+    tile = FILE_TILE[product]
+    return (height + tile) * (width + tile) / (height * width)
+
+
+def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: bool) -> tuple[float, float]:
+    """Requests and bytes of one pass over a group of (rows, columns) blocks that is read together.
+
+    A group of side s meets ((T + s) / P)^2 tiles of side T and pitch P: all their masks are read. Bands are read of
+    those that give a pixel, (P + s) / P in each direction, and not at all if the group is overcast.
+    """
+    height, width = group[0] * grid.block, group[1] * grid.block
+    sides = [length * grid.resolution / 1000 for length in (height, width)]
+    masks = prod((TILE_KM + side) / TILE_PITCH_KM for side in sides)
+    bands = prod((TILE_PITCH_KM + side) / TILE_PITCH_KM for side in sides) * (1 - OVERCAST_SHARE)
+    twice = (TILE_KM / TILE_PITCH_KM) ** 2
+    pixels = height * width * twice
+    if earth_engine:
+        return masks, pixels * EARTH_ENGINE_BYTES_PER_PIXEL
+    fine = 1.0 if product != "sentinel-2-l2a" else 0.625  # half of its bands have a quarter of the pixels
+    more = overhead(height, width, product)
+    size = pixels * more * (MASK_BYTES + (1 - OVERCAST_SHARE) * len(BANDS) * BAND_BYTES * fine)
+    files = masks + bands * len(BANDS)
+    return files * requests_of(height, product), size + files * HEADER_BYTES
+
+
+def _groups(grid: Grid) -> list[tuple[int, int]]:
+    """(rows, columns) in blocks of everything that is read together."""
+    side = max(1, GROUP_PIXELS // grid.block)
+    members: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
+    for by, bx in grid.blocks:
+        members[by // side, bx // side].append((by, bx))
+    found = [blocks for group in members.values() for blocks in rectangles(group)]
+    return [(len({by for by, _ in blocks}), len({bx for _, bx in blocks})) for blocks in found]
+
+
+def _days(period: Period) -> int:
+    span = (period.end - period.start).days + 1
+    return sum(period.contains(period.start + timedelta(number)) for number in range(span))
+
+
+def _latitude(grid: Grid) -> float:
+    """Latitude of the middle of the blocks."""
+    boxes = np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks])
+    x, y = shapely.union_all(shapely.box(*boxes.T)).centroid.coords[0]
+    return float(Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(x, y)[1])

@@ -1,0 +1,67 @@
+"""The closing tables of a run: what was made, where it is, and the main scores, read from what lies on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Column, Table
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.storage.location import Location
+
+HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
+MADE = {
+    "pretrain/weights.safetensors": "pretrained model",
+    "pretrain/forecast.png": "forecast beside observation",
+    "cropmap/crop_map.tif": "crop map",
+    "report.html": "the page that shows all of it",
+}
+
+
+def summary_tables(cube: Location, runs: Path) -> Group:
+    """Tables of a cube and of the runs on it. Raises InputError if there is no cube."""
+    opened = Cube.open(cube)
+    scores = Table("score", "held out", "MM-VSF", "compared with", title=opened.region.title)
+    for row in _forecast_rows(_read(runs / "pretrain/metrics.json")) + _crop_rows(_read(runs / "cropmap/metrics.json")):
+        scores.add_row(*row)
+    made = Table("what", Column("where", overflow="fold"))
+    made.add_row(f"cube of {len(opened.grid.blocks)} blocks and {len(opened.years)} years", str(cube))
+    for name, meaning in MADE.items():
+        if (runs / name).is_file():
+            made.add_row(meaning, str(runs / name))
+    return Group(scores, made) if scores.row_count else Group(made)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _forecast_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Squared error over all leads and bands, in units of each band's training variance; lower is better."""
+    rows = []
+    for part, name in HELD_OUT.items():
+        errors = {
+            entry["method"]: entry["mse"]
+            for entry in metrics.get("forecast", [])
+            if entry["set"] == part and entry["lead"] == "all" and entry["variable"] == "mean"
+        }
+        rows += _row("forecast error (MSE)", name, errors)
+    return rows
+
+
+def _crop_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Mean F1 over the classes; higher is better."""
+    rows = []
+    for part, name in HELD_OUT.items():
+        scores = {entry["method"]: entry["mean_f1"] for entry in metrics.get("scores", []) if entry["set"] == part}
+        rows += _row("crop map (mean F1)", name, scores)
+    return rows
+
+
+def _row(score: str, held_out: str, values: dict[str, float | None]) -> list[tuple[str, str, str, str]]:
+    known = {method: f"{value:.3f}" for method, value in values.items() if value is not None}
+    if "mmvsf" not in known:
+        return []
+    others = ", ".join(f"{method.replace('_', ' ')} {value}" for method, value in known.items() if method != "mmvsf")
+    return [(score, held_out, known["mmvsf"], others)]

@@ -1,0 +1,276 @@
+"""One shard of a few blocks: scenes in, reflectance, quality and scene index out.
+
+Masks are read first. Bands are read only for scenes that give a pixel, and not at all for a block that is
+hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best: clear before snow before shadow
+before cloud; then the scene on the cube's own grid; then the newer version; then the smaller id.
+"""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.calendar import SHARD_DAYS
+from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.errors import one_line
+from mmvsf.datasets.variables import (
+    BAND_NAMES,
+    BANDS,
+    QUALITY_FILL,
+    REFLECTANCE_FILL,
+    REFLECTANCE_SCALE,
+    SCENE_FILL,
+    Quality,
+    Status,
+    is_clear,
+)
+from mmvsf.pipeline.layers.protocols import ImagerySource
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+from mmvsf.pipeline.raster.resample import Mapping, mapping
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene
+
+from .plan import ShardTask
+from .products import PRODUCTS, to_reflectance
+
+NO_DATA_RANK = 255
+
+BLUE = BAND_NAMES.index("blue")
+DARKEST = -0.03
+"""Blue reflectance that no ground has for half of the clear pixels of a block; haze that was corrected too far comes
+to -0.02."""
+
+_books = threading.Lock()
+"""Held while the lists of a shard are changed, since several days may be read at once."""
+
+
+@dataclass
+class BlockShard:
+    """What one block's 32 days become."""
+
+    reflectance: NDArray[np.int16]
+    """(32, band, block, block)"""
+    quality: NDArray[np.uint8]
+    """(32, block, block)"""
+    scene: NDArray[np.uint8]
+    """(32, block, block)"""
+    status: NDArray[np.uint8]
+    """(32,)"""
+    scenes: list[tuple[int, int, Scene]] = field(default_factory=list)
+    """(day number, index, scene) of every scene that gave data to this block"""
+    failures: list[tuple[int, str, str]] = field(default_factory=list)
+    """(day number, scene id, reason)"""
+
+    @classmethod
+    def empty(cls, block: int) -> "BlockShard":
+        return cls(
+            np.full((SHARD_DAYS, len(BANDS), block, block), REFLECTANCE_FILL, np.int16),
+            np.full((SHARD_DAYS, block, block), QUALITY_FILL, np.uint8),
+            np.full((SHARD_DAYS, block, block), SCENE_FILL, np.uint8),
+            np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8),
+        )
+
+    def forget(self, day: int) -> None:
+        """Empty a day (a day number) again."""
+        position = day % SHARD_DAYS
+        self.reflectance[position] = REFLECTANCE_FILL
+        self.quality[position] = QUALITY_FILL
+        self.scene[position] = SCENE_FILL
+        self.status[position] = Status.NOT_ACQUIRED
+        with _books:
+            self.scenes = [entry for entry in self.scenes if entry[0] != day]
+
+
+def read_shard(
+    task: ShardTask, grid: Grid, source: ImagerySource, skip_below_clear: float
+) -> dict[BlockIndex, BlockShard]:
+    """Read all days of a task. A day that cannot be read is marked failed in the blocks that needed it and
+    left empty there; all other days are complete."""
+    result = {block: BlockShard.empty(grid.block) for block in task.blocks}
+    met = dict(zip(task.blocks, task.met, strict=True))
+    days = [(day, list(scenes)) for day, scenes in groupby(task.scenes, key=lambda scene: scene.day)]
+
+    def read(entry: tuple[int, list[Scene]]) -> None:
+        with gdal_environment():
+            _read_day(*entry, met, grid, source, skip_below_clear, result)
+
+    at_once = min(len(days), getattr(source, "days_at_once", 1))
+    if at_once > 1:
+        # A server is waited for most of the time; days of a shard touch different pixels.
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(read, days))
+    else:
+        for entry in days:
+            _read_day(*entry, met, grid, source, skip_below_clear, result)
+    for shard in result.values():
+        shard.scenes.sort(key=lambda entry: entry[:2])
+        shard.failures.sort(key=lambda failure: failure[0])
+    return result
+
+
+def _read_day(
+    day: int,
+    scenes: list[Scene],
+    met: dict[BlockIndex, frozenset[str]],
+    grid: Grid,
+    source: ImagerySource,
+    skip_below_clear: float,
+    result: dict[BlockIndex, BlockShard],
+) -> None:
+    try:
+        _fill_day(day, scenes, met, grid, source, skip_below_clear, result)
+    except ReadError as error:
+        for block in met:
+            result[block].forget(day)
+        if len(met) > 1:
+            # Only the blocks that need the damaged part should fail, however blocks were grouped.
+            for block, ids in met.items():
+                own = [scene for scene in scenes if scene.id in ids]
+                _read_day(day, own, {block: ids}, grid, source, skip_below_clear, result)
+            return
+        shard = result[next(iter(met))]
+        shard.status[day % SHARD_DAYS] = Status.FAILED
+        with _books:
+            shard.failures.append((day, " ".join(scene.id for scene in scenes), one_line(error)))
+
+
+def _fill_day(
+    day: int,
+    scenes: list[Scene],
+    met: dict[BlockIndex, frozenset[str]],
+    grid: Grid,
+    source: ImagerySource,
+    skip_below_clear: float,
+    result: dict[BlockIndex, BlockShard],
+) -> None:
+    """Fill one day of the given blocks, which form a rectangle. Raises ReadError."""
+    blocks = tuple(met)
+    target, corner = _rectangle(grid, blocks)
+    position = day % SHARD_DAYS
+    ordered = _by_preference(scenes, target)
+    masks = [_read_quality(scene, target, source) for scene in ordered]
+    for block, ids in met.items():
+        for scene, mask in zip(ordered, masks, strict=True):
+            if scene.id not in ids:
+                mask[_area(block, corner, grid.block)] = QUALITY_FILL
+    winner, quality = _best(masks, target.shape)
+    wanted = np.zeros(target.shape, bool)
+    for block in blocks:
+        area = _area(block, corner, grid.block)
+        shard, seen = result[block], quality[area]
+        if np.all(seen == QUALITY_FILL):
+            continue
+        shard.quality[position] = seen
+        given = [number for number, mask in enumerate(masks) if np.any(mask[area] != QUALITY_FILL)]
+        index = np.full(len(ordered) + 1, SCENE_FILL, np.uint8)
+        index[given] = np.arange(len(given))
+        shard.scene[position] = index[winner[area]]
+        with _books:
+            shard.scenes += [(day, place, ordered[number]) for place, number in enumerate(given)]
+        if is_clear(seen).mean() < skip_below_clear:
+            shard.status[position] = Status.SKIPPED_CLOUDY
+        else:
+            shard.status[position] = Status.STORED
+            wanted[area] = True
+    for number, scene in enumerate(ordered):
+        pixels = wanted & (winner == number)
+        if not pixels.any():
+            continue
+        for band, asset in enumerate(scene.bands):
+            place = mapping(asset.grid, target)
+            values = place.reflectance(_read_reflectance(scene, band, place, source))
+            for block in blocks:
+                area = _area(block, corner, grid.block)
+                chosen = pixels[area]
+                result[block].reflectance[position, band][chosen] = values[area][chosen]
+        if scene.offset:
+            for block in blocks:
+                area = _area(block, corner, grid.block)
+                clear = pixels[area] & is_clear(quality[area])
+                _refuse_second_offset(scene, result[block].reflectance[position, BLUE][clear])
+
+
+def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
+    """Raise ReadError where clear pixels are darker than any ground: for some scenes the catalogue says that the offset
+    of baseline 04.00 is still in the numbers, and it is not (github.com/Element84/earth-search, issues 66 and 71)."""
+    known = blue[blue != REFLECTANCE_FILL] * REFLECTANCE_SCALE
+    if known.size and np.median(known) < DARKEST:
+        raise ReadError(
+            f"{scene.id}: the clear pixels have a blue reflectance of {np.median(known):.2f} with the offset of"
+            f" {scene.offset} that its item asks for; the item is wrong. Take the scenes from another imagery.catalog"
+        )
+
+
+def _by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
+    """Scenes that meet the target, the preferred one first where their pixels are equally good."""
+    met = [scene for scene in scenes if not mapping(scene.quality.grid, target).empty]
+    newest_first = sorted(sorted(met, key=lambda s: s.id), key=_version_order, reverse=True)
+    return sorted(newest_first, key=lambda s: not mapping(s.bands[0].grid, target).native)
+
+
+def _version_order(scene: Scene) -> tuple[list[int], str]:
+    """Orders versions by their numbers: 2.9 before 2.10."""
+    return [int(number) for number in re.findall(r"\d+", scene.version)], scene.version
+
+
+def _best(masks: list[NDArray[np.uint8]], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """(number of the mask that wins each pixel, its quality). The last number + 1 (index -1) is no scene."""
+    winner = np.full(shape, -1, np.intp)
+    quality = np.full(shape, QUALITY_FILL, np.uint8)
+    best = np.full(shape, NO_DATA_RANK, np.uint8)
+    for number, mask in enumerate(masks):
+        rank = _rank(mask)
+        better = rank < best
+        winner[better], quality[better], best[better] = number, mask[better], rank[better]
+    return winner, quality
+
+
+def _rank(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """0 clear, 1 snow, 2 shadow or beside a cloud, 3 cloud, 255 no data."""
+    rank = np.zeros(quality.shape, np.uint8)
+    rank[(quality & Quality.SNOW) != 0] = 1
+    rank[(quality & (Quality.SHADOW | Quality.ADJACENT)) != 0] = 2
+    rank[(quality & Quality.CLOUD) != 0] = 3
+    rank[quality == QUALITY_FILL] = NO_DATA_RANK
+    return rank
+
+
+def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:
+    place = mapping(scene.quality.grid, target)
+    stored = source.read(scene.quality, place.window)
+    if stored.dtype != np.uint8:
+        raise ReadError(f"{scene.quality.href}: a mask is uint8, found {stored.dtype}")
+    decoded: NDArray[np.uint8] = place.codes(PRODUCTS[scene.product].decode_quality(stored), QUALITY_FILL)
+    return decoded
+
+
+def _read_reflectance(scene: Scene, band: int, place: Mapping, source: ImagerySource) -> NDArray[np.int16]:
+    stored = source.read(scene.bands[band], place.window)
+    if stored.dtype.kind not in "iu":
+        raise ReadError(f"{scene.bands[band].href}: reflectance is stored as integers, found {stored.dtype}")
+    return to_reflectance(stored, PRODUCTS[scene.product].nodata, scene.offset)
+
+
+def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:
+    """The pixel grid of a rectangle of blocks, and its upper left block."""
+    top, left = min(by for by, _ in blocks), min(bx for _, bx in blocks)
+    bottom, right = max(by for by, _ in blocks), max(bx for _, bx in blocks)
+    rows = slice(top * grid.block, (bottom + 1) * grid.block)
+    columns = slice(left * grid.block, (right + 1) * grid.block)
+    return RasterGrid.of(grid.geobox[rows, columns]), (top, left)
+
+
+def _area(block: BlockIndex, corner: BlockIndex, side: int) -> tuple[slice, slice]:
+    """Where a block lies in the rectangle that starts at `corner`."""
+    row, column = (block[0] - corner[0]) * side, (block[1] - corner[1]) * side
+    return slice(row, row + side), slice(column, column + side)
+
+
+def clear_pixels(shard: BlockShard) -> NDArray[np.bool_]:
+    """(32, block, block): clear by the mask, and every band there."""
+    stored = (shard.reflectance != REFLECTANCE_FILL).all(axis=1)
+    clear: NDArray[np.bool_] = is_clear(shard.quality) & stored
+    return clear

@@ -1,0 +1,149 @@
+"""What a build will do, worked out before a pixel is read: which scene meets which block, and what it costs."""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
+
+import numpy as np
+import shapely
+
+from mmvsf.datasets.cube.calendar import Calendar, date_of
+from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.area import from_lonlat
+from mmvsf.datasets.variables import BANDS, SCENE_FILL
+from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Scene
+
+READER_VERSION = 1
+"""Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
+
+GROUP_PIXELS = 768
+"""Neighbouring blocks are read together up to this many pixels a side: opening a file is what costs."""
+
+BYTES_PER_PIXEL = 7.2
+"""Compressed bytes of six int16 bands and a mask, roughly; the simulated cube takes 5.2 and real scenes vary."""
+
+PIXELS_PER_SECOND = 3e6
+"""Band pixels that one worker reads, resolves and writes a second from local files: the sandbox's 254 million took two
+workers 43 s. Its blocks are small, so opening files costs most; larger blocks are faster."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One 32-day shard of a few neighbouring blocks, with the scenes that meet them."""
+
+    shard: int
+    """counted from 1970-01-01"""
+    blocks: tuple[BlockIndex, ...]
+    scenes: tuple[Scene, ...]
+    """by time and id"""
+    digests: tuple[str, ...]
+    """for each block, the digest of everything its pixels depend on"""
+    met: tuple[frozenset[str], ...]
+    """for each block, the ids of the scenes that the plan gives it; of others it takes nothing"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a build of the imagery will do."""
+
+    units: dict[tuple[int, BlockIndex], tuple[Scene, ...]]
+    """(shard, block) -> scenes that meet it"""
+    digests: dict[tuple[int, BlockIndex], str]
+    scenes: tuple[Scene, ...]
+    block_days: int
+    """(block, day) units with at least one scene"""
+    pixels: int
+    """band pixels to be read if nothing is skipped as cloudy"""
+
+    @property
+    def bytes_to_read(self) -> int:
+        return round(self.pixels / len(BANDS) * BYTES_PER_PIXEL)
+
+    def seconds(self, workers: int) -> float:
+        """An estimate for local files."""
+        return self.pixels / PIXELS_PER_SECOND / max(workers, 1)
+
+
+def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> Plan:
+    """Match scenes to blocks by their outlines, with a margin."""
+    units: dict[tuple[int, BlockIndex], list[Scene]] = defaultdict(list)
+    boxes = np.array([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
+    tree = shapely.STRtree(boxes)
+    block_days = set()
+    project = from_lonlat(grid.crs).transform
+    used = []
+    for scene in scenes:
+        outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)
+        projected = shapely.transform(outline, project, interleaved=False)
+        hits = sorted(tree.query(projected, predicate="intersects").tolist())
+        if hits:
+            used.append(scene)
+        for hit in hits:
+            block = grid.blocks[hit]
+            units[calendar.shard_of(scene.day), block].append(scene)
+            block_days.add((scene.day, block))
+    _refuse_too_many(units, grid)
+    ordered = {key: tuple(sorted(units[key], key=lambda s: (s.acquired, s.id))) for key in sorted(units)}
+    texts = {scene.id: _scene_text(scene) for scene in used}
+    common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
+    digests = {
+        key: sha256("\n".join([common, str(_corner(grid, key[1])), *(texts[s.id] for s in found)]).encode()).hexdigest()
+        for key, found in ordered.items()
+    }
+    pixels = len(block_days) * grid.block**2 * len(BANDS)
+    return Plan(ordered, digests, tuple(used), len(block_days), pixels)
+
+
+def _refuse_too_many(units: dict[tuple[int, BlockIndex], list[Scene]], grid: Grid) -> None:
+    """Raise InputError where more scenes of a day meet a block than `imagery/scene` can number."""
+    for (_, block), scenes in units.items():
+        if len(scenes) <= SCENE_FILL:
+            continue
+        day, count = Counter(scene.day for scene in scenes).most_common(1)[0]
+        if count > SCENE_FILL:
+            raise InputError(
+                f"{count} scenes of {date_of(day)} meet block {block[0]},{block[1]} of {grid.block} pixels, and a cube"
+                f" holds {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
+            )
+
+
+def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> list[ShardTask]:
+    """The tasks of the units in `todo`: neighbouring blocks of one shard together, in order of time.
+
+    Blocks are grouped only where they fill a rectangle, so that nothing is read for nothing.
+    """
+    side = max(1, GROUP_PIXELS // grid.block)
+    tasks = []
+    for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
+        groups: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
+        for _, (by, bx) in keys:
+            groups[by // side, bx // side].append((by, bx))
+        for members in groups.values():
+            for blocks in rectangles(members):
+                found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
+                scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
+                digests = tuple(plan.digests[shard, block] for block in blocks)
+                met = tuple(frozenset(scene.id for scene in plan.units[shard, block]) for block in blocks)
+                tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
+    return tasks
+
+
+def rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
+    """The blocks as one group if they fill their bounding rectangle, else one by one."""
+    rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
+    area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)
+    return [sorted(blocks)] if area == len(blocks) else [[block] for block in sorted(blocks)]
+
+
+def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:
+    box = grid.block_geobox(block).boundingbox
+    return box.left, box.top
+
+
+def _scene_text(scene: Scene) -> str:
+    """Everything of a scene that its pixels depend on; where its files lie is not among it."""
+    assets = [(asset.grid.crs, asset.grid.transform, asset.grid.shape) for asset in (*scene.bands, scene.quality)]
+    return json.dumps([scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets])

@@ -1,0 +1,133 @@
+"""What the ledger knows of the imagery goes into the cube's small arrays, written by one process."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.calendar import Calendar, date_of
+from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.storage.location import Location
+from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
+from mmvsf.datasets.storage.store import create_group, write_values
+from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Status
+from mmvsf.pipeline.layers.imagery.plan import Plan
+from mmvsf.pipeline.layers.imagery.write import imagery_entry_name
+from mmvsf.pipeline.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a build made, counted over (day, block) units."""
+
+    stored: int
+    skipped_cloudy: int
+    failed: int
+    not_acquired: int
+    failures: tuple[str, ...]
+    """one reason a failed unit"""
+
+    @property
+    def completeness(self) -> float:
+        """Share of the acquired units that could be read."""
+        acquired = self.stored + self.skipped_cloudy + self.failed
+        return (acquired - self.failed) / acquired if acquired else 0.0
+
+
+def finish_imagery(cube: Location, region: Region, grid: Grid, calendar: Calendar, plan: Plan) -> Summary:
+    """Write status, clear fraction, the sums of the imagery and the table of scenes from the ledger."""
+    ledger = Ledger.of_cube(cube)
+    status = np.zeros((len(calendar), grid.blocks_y, grid.blocks_x), np.uint8)
+    in_period = np.array([region.period.contains(d) for d in calendar.days.astype("datetime64[D]").tolist()])
+    status[:, grid.block_mask()] = np.where(in_period, Status.NOT_ACQUIRED, Status.OUTSIDE)[:, None]
+    clear = np.full((len(calendar), *grid.chunk_shape), CLEAR_FRACTION_FILL, np.uint8)
+    years = region.period.years
+    shape = (len(years), *grid.chunk_shape, len(BANDS))
+    sums = {what: np.zeros(shape, np.int64) for what in ("count", "sum", "sum_of_squares")}
+    rows: list[tuple[Any, ...]] = []
+    failures: list[str] = []
+    named = {imagery_entry_name(*unit): unit for unit in plan.units}
+    for name, entry in ledger.entries(named):
+        shard, block = named[name]
+        if entry is None:
+            raise FileNotFoundError(f"the ledger entry of shard {shard}, block {block} is missing; run again")
+        time = calendar.shard_slice(shard)
+        found = np.array(entry["status"], np.uint8)
+        seen = found != Status.NOT_ACQUIRED
+        status[time, *block][seen] = found[seen]
+        _place_clear(clear, entry, time.start, block, grid)
+        _place_sums(sums, entry, years, block, grid)
+        rows += [(*block, *scene) for scene in entry["scenes"]]
+        failures += [f"{date_of(day)}: {reason}" for day, _, reason in entry["failures"]]
+    write_values(cube, "imagery/status", status)
+    write_values(cube, "imagery/clear_fraction", clear)
+    for what, values in sums.items():
+        write_values(cube, f"statistics/imagery_{what}", values)
+    create_group(cube, _scenes_group(rows))
+    counts = {code: int((status == code).sum()) for code in Status}
+    return Summary(
+        counts[Status.STORED],
+        counts[Status.SKIPPED_CLOUDY],
+        counts[Status.FAILED],
+        counts[Status.NOT_ACQUIRED],
+        tuple(failures),
+    )
+
+
+def _place_clear(clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid) -> None:
+    n = grid.chunks_per_block
+    rows, columns = slice(block[0] * n, block[0] * n + n), slice(block[1] * n, block[1] * n + n)
+    for day, percent in entry["clear"].items():
+        clear[start + int(day), rows, columns] = np.array(percent, np.uint8).reshape(n, n)
+
+
+def _place_sums(
+    sums: dict[str, NDArray[np.int64]],
+    entry: dict[str, Any],
+    years: tuple[int, ...],
+    block: BlockIndex,
+    grid: Grid,
+) -> None:
+    n = grid.chunks_per_block
+    rows, columns = slice(block[0] * n, block[0] * n + n), slice(block[1] * n, block[1] * n + n)
+    for year, (count, total, squares) in entry["sums"].items():
+        position = years.index(int(year))
+        sums["count"][position, rows, columns] += np.array(count, np.int64).reshape(n, n, 1)
+        for what, values in (("sum", total), ("sum_of_squares", squares)):
+            by_band = np.array(values, np.int64).reshape(len(BANDS), n, n)
+            sums[what][position, rows, columns] += np.moveaxis(by_band, 0, -1)
+
+
+def _scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
+    """One row a (day, block, scene) that gave data, by day, block and index."""
+    rows = sorted(rows, key=lambda row: (row[2], row[0], row[1], row[3]))
+    columns: dict[str, tuple[str, list[Any], str]] = {
+        "day": ("int32", [row[2] for row in rows], "day number of the UTC date"),
+        "block_y": ("int32", [row[0] for row in rows], "row of the block"),
+        "block_x": ("int32", [row[1] for row in rows], "column of the block"),
+        "index": ("uint8", [row[3] for row in rows], "value in imagery/scene"),
+        "id": ("string", [row[4] for row in rows], "scene id"),
+        "product": ("string", [row[5] for row in rows], "product"),
+        "acquired": ("int64", [_seconds(row[6]) for row in rows], "time of acquisition"),
+        "version": ("string", [row[7] for row in rows], "processing version or baseline"),
+        "offset": ("int32", [row[8] for row in rows], "number added to the stored reflectance before scaling"),
+    }
+    arrays = []
+    for name, (dtype, values, meaning) in columns.items():
+        attributes: dict[str, Any] = {"long_name": meaning}
+        if name == "day":
+            attributes |= {"units": "days since 1970-01-01", "calendar": "standard"}
+        if name == "acquired":
+            attributes |= {"units": "seconds since 1970-01-01", "calendar": "standard"}
+        data = np.array(values, dtype=object if dtype == "string" else dtype)
+        chunk = max(1, min(len(rows), 65536))
+        fill = "" if dtype == "string" else 0
+        arrays.append(ArraySpec(name, ("row",), (len(rows),), dtype, (chunk,), fill, None, attributes, data))
+    return GroupSpec("scenes", tuple(arrays))
+
+
+def _seconds(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp())

@@ -1,0 +1,203 @@
+"""Layers of the ground, from their own tiles to the cube's pixels, and the slope that follows from the elevation."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.variables import STATIC_BY_NAME
+from mmvsf.pipeline.layers.protocols import StaticSource
+from mmvsf.pipeline.layers.weather.regrid import needed_cells
+from mmvsf.pipeline.layers.weather.stations import Cells
+from mmvsf.pipeline.raster.fingerprint import content_identity
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+from mmvsf.pipeline.raster.resample import relate, same_crs
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.tiles import mosaics
+
+STATIC_VERSION = 1
+"""Raised when the same rasters give other layers: those of an older version are then redone."""
+
+MEASURED = {"elevation": "elevation", "slope": "elevation", "soil_water": "soil_water"}
+"""layer -> the raster that it is made from"""
+
+LEAST_KNOWN = 0.5
+"""A pixel of which less than this share is known is unknown."""
+
+METRES_PER_DEGREE = 111_320.0
+"""Of latitude, on a sphere of the Earth's mean radius: to tell how fine a raster in degrees is."""
+
+NEIGHBOURS = 2
+"""Pixels of a raster beyond a block's outline that may count for its pixels."""
+
+
+Reach = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+"""CRS -> numbers (n,) of the tiles in it, and (n, 4) left, bottom, right, top"""
+
+
+@dataclass(frozen=True)
+class StaticTask:
+    """The static layers of one block."""
+
+    block: BlockIndex
+    tiles: tuple[tuple[str, tuple[Asset, ...]], ...]
+    """(measured layer, its rasters that meet the block)"""
+    digest: str
+
+
+def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> list[StaticTask]:
+    """One task a block. A task's digest holds what its layers depend on: rasters, their grids and the block's.
+
+    Raises what `StaticSource.tiles` raises.
+    """
+    if not layers:
+        return []
+    found = {name: source.tiles(name, grid) for name in dict.fromkeys(MEASURED[layer] for layer in layers)}
+    reaches = {name: _reach(tiles) for name, tiles in found.items()}
+    identities = {tile.href: content_identity(tile.href) for tiles in found.values() for tile in tiles}
+    tasks = []
+    for block in grid.blocks:
+        place = _padded(grid, block)
+        own = tuple((name, _meeting(tiles, reaches[name], place)) for name, tiles in found.items())
+        text = repr([(name, [(identities[tile.href], tile.grid) for tile in tiles]) for name, tiles in own])
+        tasks.append(StaticTask(block, own, sha256(f"{STATIC_VERSION} {layers} {place} {text}".encode()).hexdigest()))
+    return tasks
+
+
+def read_static(
+    task: StaticTask, grid: Grid, source: StaticSource, layers: tuple[str, ...]
+) -> dict[str, NDArray[np.float32]]:
+    """The layers of a block: name -> (block, block) float32 in the units of `variables.STATIC`, NaN where unknown.
+
+    Raises ReadError for a raster that cannot be read, or whose numbers the layer cannot have.
+    """
+    place = _padded(grid, task.block)
+    measured = {name: _resampled(name, tiles, place, source) for name, tiles in task.tiles}
+    result = {}
+    for layer in layers:
+        values = measured[MEASURED[layer]]
+        inner = horn_slope(values, grid.resolution) if layer == "slope" else values[1:-1, 1:-1]
+        result[layer] = inner.astype(np.float32)
+    return result
+
+
+def horn_slope(elevation: NDArray[np.float64], size: float) -> NDArray[np.float64]:
+    """Slope in degrees of all but the outermost pixels of an elevation (metres) on square pixels of `size` metres:
+    (rows, columns) -> (rows - 2, columns - 2), NaN beside a pixel of unknown elevation.
+
+    The third-order finite difference weighted by distance of Horn (1981), Hill shading and the reflectance map, Proc.
+    IEEE 69(1), as in GDAL and ArcGIS. It is worked out on the cube's grid, where pixels are square and in metres, so
+    that it is the slope of the elevation stored beside it; on the DEM's own grid of degrees it would need a metric of
+    its own in each row. A cube of coarser pixels has gentler slopes.
+    """
+    z = elevation
+    left, right, upper, lower = z[:, :-2], z[:, 2:], z[:-2], z[2:]
+    east = (right - left)[:-2] + 2 * (right - left)[1:-1] + (right - left)[2:]
+    south = (lower - upper)[:, :-2] + 2 * (lower - upper)[:, 1:-1] + (lower - upper)[:, 2:]
+    slope: NDArray[np.float64] = np.degrees(np.arctan(np.hypot(east, south) / (8 * size)))
+    return slope
+
+
+def weather_cells(source: StaticSource, grid: Grid) -> Cells:
+    """The weather cells that hold a block, with the mean elevation of the blocks' pixels in each.
+
+    Raises what `StaticSource.tiles` and `read_static` raise.
+    """
+    total, count = np.zeros(grid.weather_shape), np.zeros(grid.weather_shape)
+    with gdal_environment():
+        for task in static_tasks(source, grid, ("elevation",)):
+            values = read_static(task, grid, source, ("elevation",))["elevation"].astype(np.float64)
+            rows, columns = (
+                np.arange(part.start, part.stop) // grid.weather_cell for part in grid.block_slices(task.block)
+            )
+            known = ~np.isnan(values)
+            np.add.at(total, (rows[:, None], columns[None]), np.where(known, values, 0.0))
+            np.add.at(count, (rows[:, None], columns[None]), known)
+    elevation = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    ys, xs = grid.weather_coordinates()
+    # Rows of a source run from south to north.
+    return Cells(grid.crs, ys[::-1], xs, needed_cells(grid)[::-1], elevation[::-1])
+
+
+def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: StaticSource) -> NDArray[np.float64]:
+    """A measured layer on a grid: bilinear, and the mean of as many such points a pixel as the raster is finer."""
+
+    def read(tile: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        return _in_range(name, source.read(tile, window), tile.href)
+
+    total, weight = np.zeros(target.shape), np.zeros(target.shape)
+    for mosaic in mosaics(tiles):
+        points = max(1, round(target.resolution / _metres(mosaic.grid)))
+        place = relate(mosaic.grid, target.refined(points))
+        if not place.empty:
+            sums = place.sums(mosaic.read(place.window, read, np.nan, np.float64))
+            shape = target.shape[0], points, target.shape[1], points
+            total += sums[0].reshape(shape).mean(axis=(1, 3))
+            weight += sums[1].reshape(shape).mean(axis=(1, 3))
+    return np.asarray(np.divide(total, weight, out=np.full(target.shape, np.nan), where=weight >= LEAST_KNOWN))
+
+
+def _in_range(name: str, values: NDArray[np.float64], href: str) -> NDArray[np.float64]:
+    """The values. Raises ReadError for what the layer cannot be: another unit, or an undeclared no-data value."""
+    layer = STATIC_BY_NAME[name]
+    known = values[~np.isnan(values)]
+    if known.size and (known.min() < layer.valid_min or known.max() > layer.valid_max):
+        raise ReadError(
+            f"{href}: {name} runs from {known.min():.6g} to {known.max():.6g}, possible are {layer.valid_min:g} to"
+            f" {layer.valid_max:g} {layer.units}; if it is the unit, convert the raster, and if it is the no-data"
+            " value, declare it, for example with `gdal_edit.py -a_nodata`"
+        )
+    return values
+
+
+def _padded(grid: Grid, block: BlockIndex) -> RasterGrid:
+    """A block's grid with one more pixel on each side, for slopes without seams."""
+    (a, b, c, d, e, f), (rows, columns) = RasterGrid.of(grid.block_geobox(block))[1:]
+    return RasterGrid(grid.crs, (a, b, c - a, d, e, f - e), (rows + 2, columns + 2))
+
+
+def _metres(grid: RasterGrid) -> float:
+    """Roughly the height of a raster's pixels in metres."""
+    crs = CRS(grid.crs)
+    unit = METRES_PER_DEGREE if crs.is_geographic else crs.axis_info[0].unit_conversion_factor
+    return abs(grid.transform[4]) * unit
+
+
+def _reach(tiles: list[Asset]) -> Reach:
+    """How far the tiles reach, with the neighbours that count beyond a block's outline."""
+    boxes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    places: dict[str, list[int]] = defaultdict(list)
+    for number, tile in enumerate(tiles):
+        (a, _, left, _, e, top), (rows, columns) = tile.grid[1:]
+        x, y = NEIGHBOURS * a, NEIGHBOURS * -e
+        boxes[tile.grid.crs].append((left - x, top + e * rows - y, left + a * columns + x, top + y))
+        places[tile.grid.crs].append(number)
+    return {crs: (np.array(places[crs]), np.array(found)) for crs, found in boxes.items()}
+
+
+def _meeting(tiles: list[Asset], reach: Reach, target: RasterGrid) -> tuple[Asset, ...]:
+    """The tiles that may hold a contributor to a pixel of the target, in their order."""
+    kept: list[int] = []
+    for crs, (places, boxes) in reach.items():
+        west, south, east, north = _bounds_in(target, crs)
+        left, bottom, right, top = boxes.T
+        kept += places[(left <= east) & (west <= right) & (bottom <= north) & (south <= top)].tolist()
+    return tuple(tiles[number] for number in sorted(kept))
+
+
+def _bounds_in(target: RasterGrid, crs: str) -> tuple[float, float, float, float]:
+    left, bottom, right, top = target.geobox.boundingbox
+    if same_crs(target.crs, crs):
+        return left, bottom, right, top
+    west, south, east, north = _between(target.crs, crs).transform_bounds(left, bottom, right, top)
+    return west, south, east, north
+
+
+@lru_cache(maxsize=16)
+def _between(crs: str, other: str) -> Transformer:
+    return Transformer.from_crs(crs, other, always_xy=True)

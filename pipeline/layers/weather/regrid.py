@@ -1,0 +1,242 @@
+"""Weather from a source's grid and days to the cube's: complete, in range, on the weather cells."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from mmvsf.datasets.cube.calendar import Calendar, date_of, day_number
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.layers.protocols import WeatherSource
+
+from .units import check_range
+
+SINGLE_CELL_REACH_DEGREES = 0.3
+"""How far a weather file of one cell (or row, or column) may stand for its surroundings."""
+
+
+FLAG_PRECEDENCE = (WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL, WeatherFlag.ESTIMATED, WeatherFlag.FILLED)
+"""A day has one flag, that of its least certain variable: a number that was filled in from other days is further
+from a measurement than one estimated from other variables of its day, and that further than a measurement that may
+still be corrected."""
+
+
+@dataclass(frozen=True)
+class CubeWeather:
+    """Weather as it stands in a cube, over the whole calendar."""
+
+    values: dict[str, NDArray[np.float32]]
+    """name -> (time, weather_y, weather_x), canonical units; NaN before the first day of weather"""
+    flag: NDArray[np.uint8]
+    """(time,) of `WeatherFlag`"""
+    bounds: NDArray[np.float64]
+    """(time, 2): begin and end of each weather day in days since 1970-01-01 UTC"""
+    source: str
+    licence: str = ""
+
+
+def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
+    """All the weather of a region. Raises what `fetch_weather` raises."""
+    span = region.weather_start, region.period.end
+    return fetch_weather(source, region, grid, calendar, span, region.weather.variables)
+
+
+def fetch_weather(
+    source: WeatherSource,
+    region: Region,
+    grid: Grid,
+    calendar: Calendar,
+    span: tuple[date, date],
+    variables: tuple[str, ...],
+) -> CubeWeather:
+    """Fetch, complete and regrid some variables from the first to the last day of `span`; NaN on other days.
+
+    Raises InputError where days, variables or ground are missing, and what the source raises."""
+    first, last = span
+    dataset = source.fetch(first, last, variables)
+    days = np.arange(day_number(first), day_number(last) + 1)
+    dataset = dataset.reindex(time=days.astype("datetime64[D]").astype("datetime64[ns]"), copy=False)
+    weights = _cell_weights(dataset, grid)
+    place = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
+    dropped = _leap_year_ends(days) & bool(dataset.attrs.get("drops_leap_year_end", False))
+    flags = _source_flags(dataset)
+    values = {}
+    for name in variables:
+        series = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
+        complete, filled = _complete_days(dataset[name].values, days, region.weather.fill_gaps, dropped, name)
+        flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
+        regridded = _regrid(complete, weights, name)
+        check_range(name, regridded, f"weather of region '{region.name}'")
+        series[place] = regridded
+        values[name] = series
+    flag = np.full(len(calendar), WeatherFlag.NONE, np.uint8)
+    flag[place] = flags
+    attributes = dataset.attrs
+    bounds = day_bounds(calendar.days, float(attributes["day_ends_utc_hour"]))
+    return CubeWeather(values, flag, bounds, str(attributes["source"]), str(attributes.get("licence", "")))
+
+
+def least_certain(*flags: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Of several `WeatherFlag` codes for a day the one that counts, by `FLAG_PRECEDENCE`. Arrays of one shape."""
+    order = np.argsort(FLAG_PRECEDENCE)
+    worst = np.max([order[flag] for flag in flags], axis=0)
+    result: NDArray[np.uint8] = np.asarray(FLAG_PRECEDENCE, np.uint8)[worst]
+    return result
+
+
+def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[np.float64]:
+    """(day, 2) begin and end of weather days in days since 1970-01-01 UTC, from the hour at which they end.
+
+    A local day east of Greenwich ends late on its own UTC date (12 to 24), one west of it in the early hours
+    (below 12) of the next.
+    """
+    end = days + ends_utc_hour / 24 + (1 if ends_utc_hour < 12 else 0)
+    return np.stack([end - 1, end], axis=1)
+
+
+def _source_flags(dataset: xr.Dataset) -> NDArray[np.uint8]:
+    """What the source says about its days; a day that it does not know is dealt with where values are filled."""
+    if "flag" not in dataset.coords:
+        return np.zeros(dataset.sizes["time"], np.uint8)
+    return np.nan_to_num(dataset["flag"].values.astype(np.float64)).astype(np.uint8)
+
+
+def _leap_year_ends(days: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Which days are a 31 December of a leap year: Daymet keeps 29 February and drops those instead."""
+    dates = days.astype("datetime64[D]")
+    day_of_year = (dates - dates.astype("datetime64[Y]")).astype(int) + 1
+    return np.asarray(day_of_year == 366)
+
+
+def _complete_days(
+    stored: NDArray[Any], days: NDArray[np.int_], fill_gaps: int, dropped: NDArray[np.bool_], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(time, y, x) with short gaps interpolated between their neighbours, and which days were filled.
+
+    `dropped` days do not exist in the source's calendar: they are filled whatever the recipe allows, at either end
+    from the one neighbour there is. Raises InputError for any other gap at an end or longer than `fill_gaps`.
+    """
+    values = stored.astype(np.float64)
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
+    known_gap = missing & dropped
+    present = np.flatnonzero(~missing)
+    _refuse_long_gaps(missing & ~known_gap, days, fill_gaps, name)
+    for day in np.flatnonzero(missing):
+        after = int(np.searchsorted(present, day))
+        low, high = present[max(after - 1, 0)], present[min(after, present.size - 1)]
+        share = (day - low) / (high - low) if high > low else 0.0
+        values[day] = (1 - share) * values[low] + share * values[high]
+    return values, missing
+
+
+def _refuse_long_gaps(missing: NDArray[np.bool_], days: NDArray[np.int_], limit: int, name: str) -> None:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(np.int8), [0]])))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start > limit or start == 0 or stop == missing.size:
+            raise InputError(
+                f"weather: '{name}' misses {stop - start} days from {date_of(days[start])} to"
+                f" {date_of(days[stop - 1])}; the recipe's weather.fill_gaps allows {limit} between known days."
+                " Take another source, add them to the weather file, or shorten the period"
+            )
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Four neighbours of every cell that holds a block of the recipe, in the flattened source grid."""
+
+    index: NDArray[np.int64]
+    """(cell, 4)"""
+    weight: NDArray[np.float64]
+    """(cell, 4)"""
+    needed: NDArray[np.bool_]
+    """(weather_y, weather_x), True for those cells; the others stay NaN and cost nothing on disk"""
+
+
+def _cell_weights(dataset: xr.Dataset, grid: Grid) -> _Weights:
+    """Bilinear weights from the source's regular grid to the centres of the cube's weather cells.
+
+    Raises InputError where a block of the recipe lies beyond the source's grid.
+    """
+    ys, xs = grid.weather_coordinates()
+    needed = needed_cells(grid)
+    x, y = (axis[needed] for axis in np.meshgrid(xs, ys))
+    to_source = Transformer.from_crs(grid.crs, dataset.attrs["crs"], always_xy=True)
+    x, y = to_source.transform(x, y)
+    degrees = to_source.target_crs is not None and to_source.target_crs.is_geographic
+    low_y, share_y, out_y = _bracket(dataset["y"].values, y, degrees)
+    low_x, share_x, out_x = _bracket(dataset["x"].values, x, degrees)
+    if np.any(out_y | out_x):
+        raise InputError(
+            "the weather does not reach the whole region: it covers"
+            f" x {dataset['x'].values.min():.6g} to {dataset['x'].values.max():.6g},"
+            f" y {dataset['y'].values.min():.6g} to {dataset['y'].values.max():.6g}"
+        )
+    width = dataset.sizes["x"]
+    index, weight = [], []
+    for step_y, weight_y in ((0, 1 - share_y), (1, share_y)):
+        for step_x, weight_x in ((0, 1 - share_x), (1, share_x)):
+            row = np.minimum(low_y + step_y, dataset.sizes["y"] - 1)
+            column = np.minimum(low_x + step_x, width - 1)
+            index.append(row * width + column)
+            weight.append(weight_y * weight_x)
+    return _Weights(np.stack(index, axis=1), np.stack(weight, axis=1), needed)
+
+
+def _bracket(
+    axis: NDArray[np.float64], positions: NDArray[np.float64], degrees: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """(lower neighbour, share of the upper one, whether it lies beyond the outer edge) along one axis."""
+    if axis.size == 1:
+        reach = SINGLE_CELL_REACH_DEGREES * (1.0 if degrees else 111_000.0)
+        return (
+            np.zeros(positions.shape, np.int64),
+            np.zeros(positions.shape),
+            np.abs(positions - axis[0]) > reach,
+        )
+    step = float(np.median(np.diff(axis)))
+    outside = (positions < axis[0] - step / 2) | (positions > axis[-1] + step / 2)
+    inside = np.clip(positions, axis[0], axis[-1])
+    low = np.clip(np.searchsorted(axis, inside, side="right") - 1, 0, axis.size - 2)
+    share = (inside - axis[low]) / (axis[low + 1] - axis[low])
+    return low, share, outside
+
+
+def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArray[np.float32]:
+    """(time, y, x) of the source -> (time, weather_y, weather_x); source cells without data (the sea) give no
+    weight. Raises InputError where a needed cell has no neighbour with data."""
+    flat = values.reshape(values.shape[0], -1)
+    total = np.zeros((flat.shape[0], weights.index.shape[0]))
+    share = np.zeros_like(total)
+    for corner in range(4):
+        picked = flat[:, weights.index[:, corner]]
+        known = ~np.isnan(picked)
+        weight = weights.weight[:, corner] * known
+        total += np.where(known, picked, 0.0) * weight
+        share += weight
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = np.where(share > 0, total / share, np.nan)
+    if np.isnan(result).any():
+        raise InputError(
+            f"weather: '{name}' has cells without data over the region's blocks; choose a source that covers them,"
+            " such as era5-land, or leave those blocks out"
+        )
+    cells = np.full((len(result), *weights.needed.shape), np.nan, np.float32)
+    cells[:, weights.needed] = result
+    return cells
+
+
+def needed_cells(grid: Grid) -> NDArray[np.bool_]:
+    """(weather_y, weather_x), True for the cells that hold a part of a block."""
+    needed = np.zeros(grid.weather_shape, bool)
+    cell = grid.weather_cell
+    for block in grid.blocks:
+        rows, columns = (slice(s.start // cell, (s.stop - 1) // cell + 1) for s in grid.block_slices(block))
+        needed[rows, columns] = True
+    return needed

@@ -1,0 +1,77 @@
+"""The step before the build, for recipes whose archive is simulated: make it, or find it made."""
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Region, load_region, resolve_path
+
+from . import Site, WorldSpec, is_finished, simulate
+
+BYTES_PER_SITE_YEAR = 7_000_000
+"""Size of the archive of one 96 x 96 pixel site and one season, measured."""
+
+
+def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Console) -> None:
+    """Simulate the archive of a recipe that asks for it, unless it stands there finished.
+
+    Raises InputError if the recipe's grid does not suit the simulation, OSError if the disk refuses.
+    """
+    region, recipe = load_region(region_name)
+    if region.simulate is None:
+        return
+    root = resolve_path(region.simulate.path, recipe, data_dir)
+    spec = world_spec(region)
+    sites = world_sites(region, grid_of(region, recipe, data_dir), recipe)
+    if is_finished(spec, sites, root):
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    needed = BYTES_PER_SITE_YEAR * len(sites) * len(spec.years)
+    free = shutil.disk_usage(root.parent).free
+    if free < 2 * needed:
+        raise InputError(
+            f"the simulated archive and its cube need about {2 * needed / 1e6:.0f} MB at {root.parent}, and"
+            f" {free / 1e6:.0f} MB are free; make room or choose another --data-dir"
+        )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("simulate archive", total=None)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        try:
+            simulate(spec, sites, root, workers=workers, progress=update)
+        except ValueError as error:
+            raise InputError(f"{recipe}: this grid cannot be simulated: {error}") from error
+
+
+def world_spec(region: Region) -> WorldSpec:
+    """What is simulated. Raises InputError for a region that is not."""
+    simulation = region.simulate
+    if simulation is None:
+        raise InputError(f"region '{region.name}' is not simulated: its recipe has no section `simulate`")
+    return WorldSpec(
+        simulation.seed,
+        region.period.start.year,
+        region.period.end.year,
+        simulation.crop_dose,
+        simulation.soil_dose,
+    )
+
+
+def world_sites(region: Region, grid: Grid, where: object) -> list[Site]:
+    """The simulated places: the block of the grid that each site lies in. Raises InputError where the region, read
+    from the recipe or cube `where`, names none."""
+    if region.area.sites is None:
+        raise InputError(f"{where}: a simulated region names its places in area.sites")
+    return [Site(site.name, grid.block_geobox(grid.block_of_point(site.lon, site.lat))) for site in region.area.sites]

@@ -1,0 +1,99 @@
+"""The archive source: a folder with STAC items and COGs, weather files and label rasters."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pystac
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.legend import Legend, read_legend
+from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.recipe.region import Period
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
+from mmvsf.pipeline.raster.scene import Asset, Scene
+from mmvsf.pipeline.sources.stac.items import blocks_lonlat, product_of, scene_of
+
+
+@dataclass(frozen=True)
+class ArchiveImagery:
+    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder."""
+
+    root: Path
+
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+        """See `ImagerySource`. Raises InputError for a missing catalogue, for an item that does not say what is
+        needed, and if nothing matched."""
+        blocks = blocks_lonlat(grid)
+        scenes, seen = [], 0
+        for item, folder in self._items():
+            seen += 1
+            product = product_of(item, period, products, blocks)
+            if product is not None:
+                scenes.append(scene_of(item, folder, product))
+        if not scenes:
+            raise InputError(
+                f"{self.root}: none of its {seen} items is a scene of {', '.join(products)} between {period.start}"
+                f" and {period.end} over this region; check period, products and area of the recipe"
+            )
+        return sorted(scenes, key=lambda scene: (scene.acquired, scene.id))
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `ImagerySource`."""
+        return read_raster(asset, window)
+
+    def _items(self) -> Iterator[tuple[dict[str, Any], Path]]:
+        """Items as dictionaries, each with the folder its relative hrefs start from."""
+        collection, catalog = self.root / "items.json", self.root / "catalog.json"
+        if collection.is_file():
+            try:
+                content = json.loads(collection.read_text(encoding="utf-8"))
+                features = content["features"]
+                if not all(isinstance(item, dict) and "id" in item for item in features):
+                    raise TypeError("one of its features is no item with an id")
+            except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+                raise InputError(f"{collection} is no STAC ItemCollection: {one_line(error)}") from error
+            for item in features:
+                yield item, self.root
+        elif catalog.is_file():
+            try:
+                for entry in pystac.Catalog.from_file(str(catalog)).get_items(recursive=True):
+                    yield entry.to_dict(transform_hrefs=False), Path(str(entry.get_self_href())).parent
+            except (pystac.STACError, pystac.STACTypeError, AttributeError, OSError, LookupError, ValueError) as error:
+                raise InputError(f"{catalog} cannot be read as a STAC catalogue: {one_line(error)}") from error
+        else:
+            raise InputError(
+                f"{self.root} holds neither items.json (a STAC ItemCollection) nor catalog.json (a static"
+                " catalogue); point imagery.path at the folder that does"
+            )
+
+
+@dataclass(frozen=True)
+class ArchiveLabels:
+    """One label raster a year; `pattern` holds {year} in place of the year."""
+
+    pattern: str
+    legend_path: Path | None
+    """None: the classes of the CDL"""
+
+    def legend(self) -> Legend:
+        """See `LabelSource`."""
+        return CDL if self.legend_path is None else read_legend(self.legend_path)
+
+    def asset(self, year: int) -> Asset:
+        """See `LabelSource`."""
+        path = Path(self.pattern.replace("{year}", str(year)))
+        if not path.is_file():
+            raise InputError(f"there are no labels of {year} at {path}; check labels.path and labels.years")
+        try:
+            return Asset(str(path), raster_grid(path))
+        except ReadError as error:
+            raise InputError(f"labels of {year}: {error}") from error
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `LabelSource`."""
+        return read_raster(asset, window)

@@ -1,0 +1,203 @@
+"""The Cropland Data Layer as NASS publishes it: one zipped national GeoTIFF of 30 m a year; no account.
+
+A year is some 2 GB, so this is for building wall to wall, or for a place that CropScape cannot be asked from again and
+again. The file is fetched whole, continued where it broke off, unpacked once and kept under the data folder. It isn't
+read inside its zip (GDAL's /vsizip/ could): a zipped file can only be read from its beginning, so a window at its end
+would cost the unpacking of all of it, again for each block.
+"""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import requests
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.pipeline.disk_space import ensure_space
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
+from mmvsf.pipeline.raster.resample import same_crs
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
+from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
+from mmvsf.pipeline.sources.transport.http import Patience, reason_of, session
+
+from .cropscape import CRS, national_grid
+
+CORNER = (-2_356_095.0, 3_172_605.0)
+"""West and north edge of the rasters of 2008 to 2024, in metres; that of 2025 is larger, on the same lattice."""
+
+PIXEL = 30.0
+"""Metres. The 10 m rasters that exist from 2024 on are five times as large; CropScape cuts pieces out of those."""
+
+CHUNK = 2**20
+"""Bytes written at a time."""
+
+PATIENCE = Patience(attempts=8, deadline=4 * 3600.0)
+"""Attempts without a byte of progress: what was fetched before a failure stays."""
+
+
+@dataclass(frozen=True)
+class NassLabels:
+    """Codes of the CDL, each year on its own national grid of 30 m."""
+
+    attribution: ClassVar[str] = CDL_ATTRIBUTION
+    cache: Path
+    """folder of the files"""
+    service: str = ENDPOINTS["nass"].url
+    patience: Patience = PATIENCE
+
+    def legend(self) -> Legend:
+        """See `LabelSource`."""
+        return CDL
+
+    def asset(self, year: int) -> Asset:
+        """See `LabelSource`. Asks whether the year is there, and fetches nothing yet. Raises InputError for a year that
+        is not published, IncompleteError if the server does not answer."""
+        if year < CDL_FIRST_YEAR:
+            raise InputError(
+                f"labels.years: the CDL covers the contiguous US from {CDL_FIRST_YEAR} on; leave {year} out"
+            )
+        if not self._path(year).is_file():
+            self._ask(year)
+        corner = RasterGrid(CRS, (PIXEL, 0.0, CORNER[0], 0.0, -PIXEL, CORNER[1]), (1, 1))
+        return Asset(f"nass:{year}", national_grid(corner))
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `LabelSource`. The first to read a year fetches it; 0 beyond the borders of the CDL. Raises ReadError,
+        InputError for a zip of another form or where the disk lacks room."""
+        path = self._ensure(int(asset.href.rpartition(":")[2]))
+        tile = Asset(str(path), raster_grid(path))
+        if not same_crs(tile.grid.crs, CRS) or len(mosaics([tile, Asset(asset.href, asset.grid)])) > 1:
+            raise ReadError(f"{path} is on another grid than NASS's of {PIXEL:g} m: {tile.grid}")
+        return Mosaic(asset.grid, (tile,)).read(window, read_raster, 0, np.uint8)
+
+    def _path(self, year: int) -> Path:
+        # A folder for each server: what a stand-in made up is never taken for the CDL.
+        return server_folder(self.cache, self.service) / f"{year}_30m_cdls.tif"
+
+    def _url(self, year: int) -> str:
+        return f"{self.service}/{year}_30m_cdls.zip"
+
+    def _ask(self, year: int) -> None:
+        """Raise InputError unless the year is published."""
+        attempts = Attempts(Patience(attempts=3, request=self.patience.request, first_wait=self.patience.first_wait))
+        with session(self.patience, retry=False) as client:
+            while True:
+                asked = 0.0
+                try:
+                    answer = client.head(
+                        self._url(year), timeout=(self.patience.connect, self.patience.request), allow_redirects=True
+                    )
+                    if answer.status_code == 200:
+                        return
+                    if answer.status_code == 404:
+                        raise InputError(
+                            f"labels of {year}: NASS has no {self._url(year)}; a season is published in the first"
+                            " months of the next year. Leave it out of labels.years"
+                        )
+                    asked = seconds_asked(answer.headers.get("Retry-After"))
+                    reason = f"HTTP status {answer.status_code}"
+                except requests.RequestException as error:
+                    reason = reason_of(error)
+                if not attempts.again(asked):
+                    raise IncompleteError(f"labels of {year}: {self._url(year)}: {reason}; try again later")
+
+    def _ensure(self, year: int) -> Path:
+        """Path of a year's raster, fetched and unpacked if it is not there. Raises as `read`."""
+        path = self._path(year)
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(path.with_suffix(".lock")):
+                if not path.is_file():
+                    self._fetch(year, path)
+        return path
+
+    def _fetch(self, year: int, path: Path) -> None:
+        part = path.with_suffix(".zip.part")
+        attempts = Attempts(self.patience)
+        while True:
+            have = _size(part)
+            try:
+                self._continue(self._url(year), part)
+                _unpack(part, path)
+                part.unlink()
+                return
+            except ReadError as error:
+                if _size(part) > have:
+                    attempts = Attempts(self.patience)
+                if not attempts.again(getattr(error, "asked", 0.0)):
+                    raise
+
+    def _continue(self, url: str, part: Path) -> None:
+        """Fetch what is missing of a file. Raises ReadError; what came until then stays."""
+        have = _size(part)
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        timeout = (self.patience.connect, self.patience.request)
+        try:
+            with (
+                session(self.patience, retry=False) as client,
+                client.get(url, headers=headers, timeout=timeout, stream=True) as answer,
+            ):
+                if answer.status_code == 416:
+                    return  # all of it is here
+                if answer.status_code not in (200, 206):
+                    raise _BusyError(f"{url}: HTTP status {answer.status_code}", answer.headers.get("Retry-After"))
+                wanted = int(answer.headers.get("Content-Length", 0))
+                ensure_space(part, wanted)
+                with part.open("ab" if answer.status_code == 206 else "wb") as file:
+                    got = sum(file.write(chunk) for chunk in answer.iter_content(CHUNK))
+        except requests.RequestException as error:
+            raise ReadError(f"{url}: {reason_of(error)}") from error
+        if got < wanted:
+            raise ReadError(f"{url}: the connection broke off")
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
+class _BusyError(ReadError):
+    """An HTTP status other than success."""
+
+    def __init__(self, message: str, asked: str | None) -> None:
+        super().__init__(message)
+        self.asked = seconds_asked(asked)
+        """seconds to wait, as the server asks"""
+
+
+def _unpack(archive: Path, path: Path) -> None:
+    """Unpack the one GeoTIFF of a zip; it takes its name when it is whole and its checksum right. Raises ReadError for
+    a damaged zip, which is removed so that it is fetched anew, and InputError for a sound one of another form: fetching
+    its 2 GB again would not help."""
+    draft = path.with_suffix(".tif.part")
+    try:
+        with zipfile.ZipFile(archive) as found:
+            rasters = [entry for entry in found.infolist() if entry.filename.lower().endswith(".tif")]
+            if len(rasters) != 1:
+                raise InputError(
+                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(found.namelist())[:200]}), expected one; NASS"
+                    " packs it in another way now: take labels.source: cropscape, or unpack it yourself and take"
+                    " labels.source: archive with legend: cdl"
+                )
+            ensure_space(path, rasters[0].file_size)
+            with found.open(rasters[0]) as packed, draft.open("wb") as file:
+                while piece := packed.read(CHUNK):
+                    file.write(piece)
+        draft.replace(path)
+    except NotImplementedError as error:  # such as Deflate64, which Windows takes for large files
+        draft.unlink(missing_ok=True)
+        raise InputError(
+            f"{archive} is packed in a way that Python cannot unpack ({one_line(error)}); run"
+            f" `unzip -p {archive} '*.tif' > {path}`, and build again"
+        ) from error
+    except (zipfile.BadZipFile, EOFError, ReadError, ValueError, zlib.error) as error:
+        archive.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+        raise ReadError(f"{archive}: {one_line(error)}") from error

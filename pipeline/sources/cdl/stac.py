@@ -1,0 +1,112 @@
+"""The Cropland Data Layer in the Planetary Computer: 2008 to 2021, in tiles, with its confidence; no account.
+
+Items of the collection `usda-cdl` with `usda_cdl:type` `cropland` hold a tile of a year: the assets `cropland` (codes)
+and, where NASS gave it, `confidence` (percent). Others hold crop frequencies and cultivated land. A tile's year is its
+`start_datetime`. Described in github.com/stactools-packages/usda-cdl.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import CONFIDENCE_FILL
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR
+from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.resample import same_crs
+from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
+from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
+from mmvsf.pipeline.sources.stac.catalogs import Catalog
+from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
+from mmvsf.pipeline.sources.stac.search import find_items
+from mmvsf.pipeline.sources.transport.http import Patience, guard_logs
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
+
+from .cropscape import CRS, national_grid
+
+COLLECTION, CODES, CONFIDENCE = "usda-cdl", "cropland", "confidence"
+FILL = {CODES: 0, CONFIDENCE: CONFIDENCE_FILL}
+"""Number where there is no tile, beyond the borders of the CDL."""
+
+
+@dataclass(frozen=True)
+class StacLabels:
+    """Codes of the CDL from a STAC catalogue, each year on its own national grid."""
+
+    attribution: ClassVar[str] = f"{CDL_ATTRIBUTION}, through the Planetary Computer"
+    catalog: Catalog
+    patience: Patience
+    place: Grid
+    """the ground whose tiles are searched for"""
+    found: dict[str, tuple[Asset, ...]] = field(default_factory=dict, compare=False)
+    """href of an asset of this source -> its tiles; filled by `asset` and sent to workers with the source"""
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What a person needs to read the files; see `protocols`."""
+        return self.catalog.access.requirements()
+
+    def legend(self) -> Legend:
+        """See `LabelSource`."""
+        return CDL
+
+    def asset(self, year: int) -> Asset:
+        """See `LabelSource`. Searches the catalogue. Raises IncompleteError if it does not answer."""
+        if self._href(year, CODES) not in self.found:
+            self._search(year)
+        return self._asset(year, CODES)
+
+    def confidence(self, year: int) -> Asset | None:
+        """See `ConfidentLabelSource`."""
+        codes = self.asset(year)
+        return replace(codes, href=self._href(year, CONFIDENCE)) if self.found[self._href(year, CONFIDENCE)] else None
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `LabelSource`. uint8; 0, or 255 for confidence, beyond the borders of the CDL."""
+        fill = FILL[asset.href.rpartition("#")[2]]
+        reader = RemoteReader(self.catalog.access, self.patience)
+        return Mosaic(asset.grid, self.found[asset.href]).read(window, reader.window, fill, np.uint8)
+
+    def _search(self, year: int) -> None:
+        guard_logs()
+        blocks = blocks_lonlat(self.place)
+        tiles: dict[str, list[Asset]] = {CODES: [], CONFIDENCE: []}
+        when = date(year, 1, 1), date(year, 12, 31)
+        for item in find_items(self.catalog, self.patience, [COLLECTION], blocks.bounds, [when]):
+            properties = item.get("properties", {})
+            own = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
+            if properties.get("usda_cdl:type") != "cropland" or not own:
+                continue
+            outline = outline_of(item)
+            if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
+                for key in tiles:
+                    if key == CODES or key in item.get("assets", {}):
+                        tiles[key].append(asset_of(item, outline, None, (key,), self._grid_of_file))
+        if not tiles[CODES]:
+            raise InputError(
+                f"{self.catalog.name} has no Cropland Data Layer of {year} over this region; it has the contiguous US"
+                f" from {CDL_FIRST_YEAR} to 2021. Leave the year out of labels.years, or take labels.source: cropscape"
+            )
+        _refuse_other_grids(tiles[CODES] + tiles[CONFIDENCE], year)
+        self.found.update({self._href(year, key): tuple(found) for key, found in tiles.items()})
+
+    def _asset(self, year: int, key: str) -> Asset:
+        href = self._href(year, key)
+        return Asset(href, national_grid(self.found[href][0].grid))
+
+    def _href(self, year: int, key: str) -> str:
+        return f"{self.catalog.name}:{COLLECTION}/{year}#{key}"
+
+    def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
+        return RemoteReader(self.catalog.access, self.patience).grid(href)
+
+
+def _refuse_other_grids(tiles: list[Asset], year: int) -> None:
+    """Raise ReadError unless all tiles of a year are on one lattice in the CDL's CRS."""
+    if len(mosaics(tiles)) > 1 or not same_crs(tiles[0].grid.crs, CRS):
+        raise ReadError(f"labels of {year}: the tiles of {COLLECTION} are not all on one grid of {CRS}")

@@ -1,0 +1,249 @@
+"""Imagery of Earth Engine: HLS and harmonised Sentinel-2, as the native pixels of the collections' own grids.
+
+A scene gets the identity, time and version that it has in every other catalogue, so that a cube does not show where
+its pixels came from: HLS granules to the byte. Sentinel-2 in Earth Engine has the offset of baseline 04.00 taken off
+already, and what fell below zero by it became zero; such pixels are stored as 1e-4 and differ from other archives.
+
+Bands that share a grid come in one request, though the reader asks for one at a time: what came with the first is
+kept for the others.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.recipe.region import Period
+from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
+from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX
+from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
+from mmvsf.pipeline.sources.stac.items import blocks_lonlat
+
+from .client import requirements
+from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, kept, list_images
+
+REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
+"""What a surface reflectance can be; a collection that holds other numbers has another scale than this one's."""
+DARK = 0.01
+"""A window whose brightest pixel is below this is dark water, or was scaled down once too often."""
+
+CLOUD_SCORE, SCL_CLOUD = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", 9
+"""Its images have the names of Sentinel-2's; where they say cloud, the scene classification becomes `cloud, high
+probability`. They have pixels of 10 m: at the 20 m of the classification Earth Engine gives their means."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """An image collection and what of it a scene takes."""
+
+    id: str
+    product: str
+    bands: tuple[str, ...]
+    """in the order of `datasets.variables.BANDS`"""
+    quality: str
+    together: tuple[tuple[str, ...], ...]
+    """bands that share a grid, and so a request"""
+    fraction: bool
+    """True where reflectance is stored as the fraction itself (floating point), False for integers of 1e-4"""
+    mask_fill: int
+    """number of the mask where there is no data"""
+
+    def group(self, band: str) -> tuple[str, ...]:
+        return next(group for group in self.together if band in group)
+
+    def fill(self, band: str) -> int:
+        """The number that is asked for in place of a masked pixel."""
+        return self.mask_fill if band == self.quality else REFLECTANCE_FILL
+
+
+_L30 = ("B2", "B3", "B4", "B5", "B6", "B7")
+_S30 = ("B2", "B3", "B4", "B8A", "B11", "B12")
+
+COLLECTIONS: dict[str, Collection] = {
+    collection.product: collection
+    for collection in (
+        Collection("NASA/HLS/HLSL30/v002", "hls-l30", _L30, "Fmask", ((*_L30, "Fmask"),), True, QUALITY_FILL),
+        Collection("NASA/HLS/HLSS30/v002", "hls-s30", _S30, "Fmask", ((*_S30, "Fmask"),), True, QUALITY_FILL),
+        Collection(
+            "COPERNICUS/S2_SR_HARMONIZED", "sentinel-2-l2a", _S30, "SCL",
+            (("B2", "B3", "B4"), ("B8A", "B11", "B12", "SCL")), False, 0,
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EarthEngineImagery:
+    """Scenes of Earth Engine's collections; credentials and project come from the environment."""
+
+    cloud_score: float | None = None
+    """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What it needs of the person who uses it."""
+        return requirements()
+
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+        """See `ImagerySource`. Raises InputError also for credentials that are missing or refused, ReadError if
+        Earth Engine does not answer."""
+        blocks = blocks_lonlat(grid)
+        region = json.loads(shapely.to_geojson(blocks.envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")))
+        scenes = {}
+        for product in products:
+            collection = COLLECTIONS[product]
+            for first, after in _seasons(period):
+                for image in list_images(collection.id, first, after, region):
+                    scene = _scene(image, collection, self.cloud_score)
+                    outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)
+                    if period.contains(scene.acquired.date()) and outline.intersects(blocks):
+                        scenes[scene.id] = scene
+        if not scenes:
+            raise InputError(
+                f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
+                " region; check period, products and area of the recipe"
+            )
+        return sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8.
+
+        Raises ReadError also for credentials that were good for the search and are refused now: the day is recorded
+        as failed, and the rest is tried."""
+        image, _, band = asset.href.removeprefix(SCHEME).partition("#")
+        collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/"))
+        bands = collection.group(band)
+        key = (image, bands, self.cloud_score, *((part.start, part.stop) for part in window))
+        found = kept.get(key)
+        if found is None:
+            try:
+                found = _fetch(image, collection, bands, asset.grid, window, self.cloud_score)
+            except InputError as error:
+                raise ReadError(f"{image}: {one_line(error)}") from error
+            kept.put(key, found)
+        return found[band]
+
+
+def _seasons(period: Period) -> Iterator[tuple[date, date]]:
+    """(first day, day after the last) of each year's months in the period, so that winters are not listed in vain."""
+    for year in period.years:
+        first = date(year, min(period.months), 1)
+        after = date(year + max(period.months) // 12, max(period.months) % 12 + 1, 1)
+        if first <= period.end and after > period.start:
+            yield max(first, period.start), min(after, period.end + timedelta(days=1))
+
+
+def _scene(image: dict[str, Any], collection: Collection, cloud_score: float | None = None) -> Scene:
+    name = asset_id(image)
+    assets: dict[str, Asset] = {}
+    for group in collection.together:
+        grids = {band: grid_of_band(image, band) for band in group}
+        if len(set(grids.values())) > 1:
+            raise InputError(f"{name}: the bands {', '.join(group)} are not on one grid, as this reader expects")
+        assets |= {band: Asset(f"{SCHEME}{name}#{band}", grid) for band, grid in grids.items()}
+    identity, version = _identity(name, image.get("properties", {}))
+    if cloud_score is not None:
+        # Part of what the pixels depend on, so that a build notices another threshold.
+        version = f"{version} with Cloud Score+ {cloud_score:g}"
+    return Scene(
+        id=identity,
+        product=collection.product,
+        acquired=granule_time(identity) or datetime.fromisoformat(image["startTime"]).astimezone(UTC),
+        version=version,
+        bands=tuple(assets[band] for band in collection.bands),
+        quality=assets[collection.quality],
+        offset=0,
+        footprint=_footprint(image, assets[collection.bands[0]].grid),
+    )
+
+
+def _identity(name: str, properties: dict[str, Any]) -> tuple[str, str]:
+    """(id, version) of an image: those of the granule in every other catalogue, where they can be told."""
+    if found := re.fullmatch(r"NASA/HLS/HLS([LS]30)/v002/(T\w{5})_(\d{8}T\d{6})", name):
+        sensor, tile, moment = found.groups()
+        return f"HLS.{sensor}.{tile}.{datetime.strptime(moment, '%Y%m%dT%H%M%S'):%Y%jT%H%M%S}.v2.0", "v2.0"
+    return str(properties.get("PRODUCT_ID", name.rpartition("/")[2])), str(properties.get("PROCESSING_BASELINE", ""))
+
+
+def _footprint(image: dict[str, Any], grid: RasterGrid) -> tuple[tuple[float, float], ...]:
+    """The outline that Earth Engine gives, or that of the whole raster."""
+    outline: Any = None
+    if geometry := image.get("geometry"):
+        kind = "Polygon" if geometry.get("type") == "LinearRing" else geometry.get("type")
+        rings = [geometry["coordinates"]] if geometry.get("type") == "LinearRing" else geometry.get("coordinates")
+        outline = shapely.from_geojson(json.dumps({"type": kind, "coordinates": rings}), on_invalid="ignore")
+    if outline is None or outline.area == 0:
+        to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+        outline = shapely.transform(shapely.box(*grid.geobox.boundingbox), to_lonlat.transform, interleaved=False)
+    ring = outline.exterior if outline.geom_type == "Polygon" else outline.convex_hull.exterior
+    return tuple((float(x), float(y)) for x, y in shapely.get_coordinates(ring))
+
+
+def _fetch(
+    image: str,
+    collection: Collection,
+    bands: tuple[str, ...],
+    grid: RasterGrid,
+    window: tuple[slice, slice],
+    cloud_score: float | None,
+) -> dict[str, NDArray[Any]]:
+    """The stored numbers of bands that share a grid. Raises ReadError, also for numbers of another scale."""
+
+    def build(ee: Any) -> Any:
+        parts = {band: ee.Image(image).select([band]) for band in bands}
+        if cloud_score is not None and collection.quality in parts:
+            score = ee.Image(f"{CLOUD_SCORE}/{image.rpartition('/')[2]}").select(["cs_cdf"])
+            parts[collection.quality] = parts[collection.quality].where(score.lt(cloud_score), SCL_CLOUD)
+        filled = [part.unmask(collection.fill(band), False) for band, part in parts.items()]
+        return ee.Image(filled[0]).addBands(filled[1:]) if len(filled) > 1 else filled[0]
+
+    found = fetch_pixels(image, build, len(bands), grid, window)
+    if tuple(found) != bands:
+        raise ReadError(f"{image}: asked for {', '.join(bands)}, the answer has {', '.join(found)}")
+    return {band: _stored(values, band, collection, image) for band, values in found.items()}
+
+
+def _stored(values: NDArray[Any], band: str, collection: Collection, image: str) -> NDArray[Any]:
+    """A band as its product stores it: uint8 masks, reflectance in integers of 1e-4. Raises ReadError."""
+    if band == collection.quality:
+        if values.min() < 0 or values.max() > 255 or np.any(values != np.rint(values)):
+            raise ReadError(f"{image}: the mask {band} runs from {values.min()} to {values.max()}, no uint8")
+        return values.astype(np.uint8)
+    missing = values == REFLECTANCE_FILL
+    known = values[~missing].astype(np.float64)
+    if known.size and not (_is_fraction if collection.fraction else _is_whole)(known, values.dtype):
+        expected = f"fractions from {REFLECTANCE_RANGE[0]:g} to {REFLECTANCE_RANGE[1]:.2f}"
+        raise ReadError(
+            f"{image}: {band} runs from {known.min():.6g} to {known.max():.6g} ({values.dtype}), where reflectance was"
+            f" expected in {expected if collection.fraction else 'whole numbers of 1e-4'}; the collection has another"
+            " scale than this reader knows. Take another source"
+        )
+    if collection.fraction:
+        numbers = np.rint(values.astype(np.float64) / REFLECTANCE_SCALE)
+        return np.where(missing, REFLECTANCE_FILL, numbers).astype(np.int16)
+    # 0 is the product's no data, so a pixel that is darker than the offset becomes the smallest number above it.
+    return np.where(missing, 0, np.maximum(values, 1)).astype(np.uint16)
+
+
+def _is_fraction(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
+    """Whether numbers are reflectance itself: floating point, in range, and not scaled down once more, which leaves
+    next to nothing, and that in parts of 1e-4."""
+    in_range = bool(known.min() >= REFLECTANCE_RANGE[0] and known.max() <= REFLECTANCE_RANGE[1] + 1e-6)
+    parts = known / REFLECTANCE_SCALE
+    too_small = known.max() < DARK and bool(np.any(np.abs(parts - np.rint(parts)) > 0.05))
+    return stored.kind == "f" and in_range and not too_small
+
+
+def _is_whole(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
+    """Whether numbers are whole numbers of 1e-4, in whatever type they come."""
+    return bool(np.all(known == np.rint(known)) and known.min() >= 0 and known.max() <= np.iinfo(np.uint16).max)

@@ -1,0 +1,81 @@
+"""The Cropland Data Layer in Earth Engine: all years, at the native pixels of each."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.legend import Legend, LegendClass
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import CONFIDENCE_FILL
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION
+from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.scene import Asset
+
+from .client import requirements
+from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
+
+COLLECTION, BAND, CONFIDENCE = "USDA/NASS/CDL", "cropland", "confidence"
+MASKED = {BAND: 0, CONFIDENCE: CONFIDENCE_FILL}
+"""What a masked pixel of a band stands for."""
+
+
+@dataclass(frozen=True)
+class EarthEngineLabels:
+    """USDA's Cropland Data Layer, one image a year. Credentials and project come from the environment."""
+
+    attribution: ClassVar[str] = f"{CDL_ATTRIBUTION}, through Google Earth Engine"
+    years: tuple[int, ...]
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What it needs of the person who uses it."""
+        return requirements()
+
+    def legend(self) -> Legend:
+        """The classes of the CDL, with any that the images of these years name beyond them. Raises InputError for
+        credentials or a project that Earth Engine does not accept, ReadError if it does not answer."""
+        classes = {entry.code: entry for entry in CDL.classes}
+        for image in list_images(COLLECTION, date(min(self.years), 1, 1), date(max(self.years) + 1, 1, 1)):
+            for entry in _classes(image):
+                classes.setdefault(entry.code, entry)
+        return Legend(tuple(classes[code] for code in sorted(classes) if code))
+
+    def asset(self, year: int) -> Asset:
+        """See `LabelSource`. Raises ReadError if Earth Engine does not answer."""
+        image = self._image(year)
+        return Asset(f"{SCHEME}{asset_id(image)}#{BAND}", grid_of_band(image, BAND))
+
+    def confidence(self, year: int) -> Asset | None:
+        """See `ConfidentLabelSource`; 2024 has none. Raises as `asset`."""
+        image = self._image(year)
+        if CONFIDENCE not in {band["id"] for band in image["bands"]}:
+            return None
+        return Asset(f"{SCHEME}{asset_id(image)}#{CONFIDENCE}", grid_of_band(image, CONFIDENCE))
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `LabelSource`. uint8; where the layer has no data, 0 for codes and 255 for their confidence."""
+        name, _, band = asset.href.removeprefix(SCHEME).partition("#")
+        fill = MASKED[band]
+        found = fetch_pixels(name, lambda ee: ee.Image(name).select([band]).unmask(fill, False), 1, asset.grid, window)
+        codes = found[band]
+        if codes.min() < 0 or codes.max() > 255 or np.any(codes != np.rint(codes)):
+            raise ReadError(f"{name}: {band} runs from {codes.min()} to {codes.max()}, no uint8")
+        return codes.astype(np.uint8)
+
+    def _image(self, year: int) -> dict[str, Any]:
+        found = {asset_id(image): image for image in list_images(COLLECTION, date(year, 1, 1), date(year + 1, 1, 1))}
+        if f"{COLLECTION}/{year}" not in found:
+            raise InputError(f"Earth Engine has no Cropland Data Layer of {year}; leave the year out of labels.years")
+        return found[f"{COLLECTION}/{year}"]
+
+
+def _classes(image: dict[str, Any]) -> list[LegendClass]:
+    """The classes that an image's own properties name."""
+    properties = image.get("properties", {})
+    columns = [properties.get(f"{BAND}_class_{key}", []) for key in ("values", "names", "palette")]
+    return [
+        LegendClass(int(code), str(name), f"#{str(color).lower()}") for code, name, color in zip(*columns, strict=True)
+    ]

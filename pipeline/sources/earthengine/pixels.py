@@ -1,0 +1,162 @@
+"""What Earth Engine lists of its images, and pixels in pieces of a size that it allows."""
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.pipeline.raster.scene import RasterGrid
+
+from .client import call
+
+REQUEST_BYTES = 45_000_000
+"""Uncompressed bytes of one answer; Earth Engine refuses more than 48 MiB."""
+BYTES_OF_A_NUMBER = 8
+"""What a number may take in an answer: unmasking may make a double of it."""
+HEADER_BYTES = 2**20
+"""What the names and types of a thousand bands may take."""
+PAGE = 500
+"""Images a page of a listing."""
+SCHEME = "earthengine:"
+"""Begins the hrefs of assets that lie in Earth Engine: `earthengine:IMAGE#BAND`."""
+KEPT_BYTES = 128 * 2**20
+"""Windows kept for the bands that are asked for next; a day of the largest group of blocks takes half of it."""
+
+
+def list_images(
+    collection: str,
+    first: date | None,
+    after: date | None,
+    region: dict[str, Any] | None = None,
+    at_most: int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """What Earth Engine knows of a collection's images of the days from `first` on and before `after` (None: of any
+    day, and of none), in pages.
+
+    `region` is a GeoJSON geometry that they meet. A few images of the neighbouring days may be among them. Raises
+    as `call`.
+    """
+    query: dict[str, Any] = {"parent": collection, "pageSize": min(at_most or PAGE, PAGE)}
+    if first is not None:
+        query["startTime"] = f"{first - timedelta(days=1)}T00:00:00Z"
+    if after is not None:
+        query["endTime"] = f"{after + timedelta(days=1)}T00:00:00Z"
+    if region is not None:
+        query["region"] = region
+    while True:
+        # A copy each time: the client empties the query it is given.
+        page = call(f"the images of {collection}", lambda ee: ee.data.listImages(dict(query)))
+        yield from page["images"]
+        query["pageToken"] = page.get("nextPageToken")
+        if not query["pageToken"] or at_most is not None:
+            return
+
+
+def grid_of_band(image: dict[str, Any], band: str) -> RasterGrid:
+    """The grid that a listing gives for a band. Raises InputError if it gives none, or one that is not north-up."""
+    try:
+        grid = next(entry for entry in image["bands"] if entry["id"] == band)["grid"]
+        t, size = grid["affineTransform"], grid["dimensions"]
+        names = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
+        a, b, c, d, e, f = (float(t.get(name, 0)) for name in names)
+        result = RasterGrid(
+            str(grid.get("crsCode") or grid["crsWkt"]), (a, b, c, d, e, f), (int(size["height"]), int(size["width"]))
+        )
+    except (StopIteration, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{asset_id(image)}: Earth Engine gives no grid for the band {band}") from error
+    if b or d:
+        raise InputError(f"{asset_id(image)}: the band {band} is rotated")
+    return result
+
+
+def asset_id(image: dict[str, Any]) -> str:
+    """The id of an image of a listing."""
+    return str(image.get("id") or image["name"].removeprefix("projects/earthengine-public/assets/"))
+
+
+def fetch_pixels(
+    what: str, build: Callable[[Any], Any], bands: int, grid: RasterGrid, window: tuple[slice, slice]
+) -> dict[str, NDArray[Any]]:
+    """Every band of the image that `build(ee)` describes, in a window of a grid: name -> (rows, columns).
+
+    `bands` is the most bands that the image may have. Nothing is resampled where the grid is the image's own. Masked
+    pixels must have been given a value, since an answer has no mask. Raises as `call`.
+    """
+    rows, columns = window
+    at_once = max(1, REQUEST_BYTES // (BYTES_OF_A_NUMBER * bands * (columns.stop - columns.start)))
+    parts = []
+    for start in range(rows.start, rows.stop, at_once):
+        piece = _request(grid, slice(start, min(start + at_once, rows.stop)), columns)
+        parts.append(call(what, partial(_compute, build, piece)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0].dtype.names}
+
+
+def _request(grid: RasterGrid, rows: slice, columns: slice) -> dict[str, Any]:
+    a, _, c, _, e, f = grid.transform
+    return {
+        "fileFormat": "NPY",
+        "grid": {
+            "dimensions": {"width": columns.stop - columns.start, "height": rows.stop - rows.start},
+            "affineTransform": {
+                "scaleX": a,
+                "shearX": 0,
+                "translateX": c + a * columns.start,
+                "shearY": 0,
+                "scaleY": e,
+                "translateY": f + e * rows.start,
+            },
+            ("crsCode" if grid.crs.startswith("EPSG:") else "crsWkt"): grid.crs,
+        },
+    }
+
+
+def _compute(build: Callable[[Any], Any], request: dict[str, Any], ee: Any) -> Any:
+    # Decoded here: the client's own decoder refuses the header of an array of more than some 150 bands.
+    content = ee.data.computePixels({"expression": build(ee), **request})
+    answer = np.load(io.BytesIO(content), allow_pickle=False, max_header_size=HEADER_BYTES)
+    size = request["grid"]["dimensions"]
+    if answer.shape != (size["height"], size["width"]) or answer.dtype.names is None:
+        raise ValueError(f"asked for {size['height']} x {size['width']} pixels, the answer is {answer.shape}")
+    return answer
+
+
+class Kept:
+    """The windows fetched last, up to KEPT_BYTES, for all threads of a process."""
+
+    def __init__(self) -> None:
+        self._windows: OrderedDict[Any, dict[str, NDArray[Any]]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Any) -> dict[str, NDArray[Any]] | None:
+        with self._lock:
+            if key in self._windows:
+                self._windows.move_to_end(key)
+            return self._windows.get(key)
+
+    def put(self, key: Any, bands: dict[str, NDArray[Any]]) -> None:
+        with self._lock:
+            if key not in self._windows:
+                self._windows[key] = bands
+                self._bytes += _size(bands)
+            while self._bytes > KEPT_BYTES and len(self._windows) > 1:
+                self._bytes -= _size(self._windows.popitem(last=False)[1])
+
+    def clear(self) -> None:
+        with self._lock:
+            self._windows.clear()
+            self._bytes = 0
+
+
+def _size(bands: dict[str, NDArray[Any]]) -> int:
+    return sum(values.nbytes for values in bands.values())
+
+
+kept = Kept()

@@ -1,0 +1,208 @@
+"""Weather stations of meteostat, gridded by us; no account is needed, anywhere on Earth.
+
+Stations measure no radiation: it is estimated from the range of the temperature, and such days are flagged.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.pipeline.layers.weather.stations import Cells, Stations, distances_km, station_fields
+from mmvsf.pipeline.layers.weather.units import convert
+from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.progress import tell
+
+from .client import meteostat_client, station_series
+
+SOURCE = (
+    "weather stations from meteostat.net (among others of NOAA, DWD and ECCC), gridded by inverse distance with a lapse"
+    " rate of 6.5 K/km; radiation estimated from the temperature range (Hargreaves and Samani, FAO-56 eq. 50)"
+)
+AT_ELEVATION = "temperatures brought to the mean elevation of each cell's ground (static/elevation)"
+LICENCE = "by the weather service of each station, see https://dev.meteostat.net; NOAA: CC0, DWD: CC BY 4.0"
+
+PATIENCE = Patience()
+STEP = 0.1
+"""Degrees between the points of the grid that stations are brought to; they stand much farther apart."""
+REACH_KM = 80.0
+"""How far beyond the region's rectangle stations are taken from."""
+MOST_STATIONS = 60
+"""Of more, those are taken that cover the ground most evenly."""
+FEWEST_STATIONS = 3
+"""Fewer with temperatures, or with precipitation, make no field."""
+LEAST_SHARE = 0.5
+"""A station that knows less than this share of the days takes no part: it would come and go in the field."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "tmin": ("tmin", "tmax"),
+    "tmax": ("tmin", "tmax"),
+    "precipitation": ("prcp",),
+    "radiation": ("tmin", "tmax"),
+    "vpd": ("tmin", "tmax", "rhum"),
+    "wind": ("wspd",),
+}
+"""canonical name -> meteostat's parameters"""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MeteostatStations:
+    """A `WeatherSource` over a rectangle."""
+
+    bounds: tuple[float, float, float, float]
+    """west, south, east, north in degrees"""
+    cache: Path
+    """folder of the downloaded files"""
+    patience: Patience = PATIENCE
+    cells: Cells | None = None
+    """places of known elevation to bring the stations to, instead of a grid of STEP degrees"""
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+        """See `WeatherSource`. Raises InputError where too few stations measure something, IncompleteError if a file
+        of a station cannot be had; what was fetched until then is kept."""
+        parameters = tuple(dict.fromkeys(p for name in variables for p in NEEDS[name]))
+        with meteostat_client(self.cache, self.patience) as client:
+            stations = _stations(client, self.bounds, first, last)
+            series = {}
+            for name in stations.index:
+                series[name] = station_series(client, stations, str(name), first, last, parameters, self.patience)
+                tell("weather, stations of meteostat", len(series), len(stations))
+        days = pd.date_range(first, last)
+        measured = _measured(series, stations, days)
+        _refuse_too_few(measured, variables)
+        cells = self.cells or _regular(self.bounds)
+        y, x = (axis[cells.wanted] for axis in np.meshgrid(cells.y, cells.x, indexing="ij"))
+        lon, lat = Transformer.from_crs(cells.crs, "EPSG:4326", always_xy=True).transform(x, y)
+        fields, flag = station_fields(measured, lat, lon, variables, cells.elevation[cells.wanted])
+
+        def spread(field: Floats) -> NDArray[np.float32]:
+            values = np.full((len(days), *cells.wanted.shape), np.nan, np.float32)
+            values[:, cells.wanted] = field
+            return values
+
+        return xr.Dataset(
+            {name: (("time", "y", "x"), spread(field)) for name, field in fields.items()},
+            {"time": days.values.astype("datetime64[ns]"), "y": cells.y, "x": cells.x, "flag": ("time", flag)},
+            {
+                "crs": cells.crs,
+                "day_ends_utc_hour": _day_ends(stations),
+                "source": SOURCE if self.cells is None else f"{SOURCE}; {AT_ELEVATION}",
+                "licence": LICENCE,
+            },
+        )
+
+
+def _stations(client: ModuleType, bounds: tuple[float, float, float, float], first: date, last: date) -> pd.DataFrame:
+    """Stations around the rectangle that report in the period, by id. Raises InputError if there are too few."""
+    west, south, east, north = bounds
+    lat, lon = np.array([(south + north) / 2]), np.array([(west + east) / 2])
+    radius = float(distances_km(lat, lon, np.array([south, north]), np.array([west, west])).max()) + REACH_KM
+    near = client.stations.nearby(client.Point(float(lat[0]), float(lon[0])), radius=radius * 1000, limit=5000)
+    reports = client.stations.inventory(list(near.index)).df if len(near) else None
+    if reports is not None:
+        rows = reports.reset_index()
+        in_time = (rows["start"] <= str(last)) & (rows["end"] >= str(first))
+        near = near[near.index.isin(rows.loc[in_time, "station"])]
+    if len(near) < FEWEST_STATIONS:
+        raise InputError(
+            f"meteostat knows {len(near)} stations within {radius:.0f} km of {lat[0]:.2f} N, {lon[0]:.2f} E that report"
+            f" between {first} and {last}, at least {FEWEST_STATIONS} are needed; take another weather source, such as"
+            " era5-land"
+        )
+    chosen = near.iloc[_evenly(near["latitude"].to_numpy(float), near["longitude"].to_numpy(float), MOST_STATIONS)]
+    result: pd.DataFrame = chosen.sort_index()
+    return result
+
+
+def _evenly(lat: Floats, lon: Floats, count: int) -> list[int]:
+    """Positions of `count` places, the first and then always the one farthest from those already chosen."""
+    if lat.size <= count:
+        return list(range(lat.size))
+    chosen, distance = [0], np.full(lat.size, np.inf)
+    while len(chosen) < count:
+        at = slice(chosen[-1], chosen[-1] + 1)
+        distance = np.minimum(distance, distances_km(lat[at], lon[at], lat, lon)[0])
+        chosen.append(int(distance.argmax()))
+    return chosen
+
+
+def _measured(series: dict[str, pd.DataFrame], stations: pd.DataFrame, days: pd.DatetimeIndex) -> Stations:
+    """All series on the same days, in the units of `Stations`."""
+
+    def matrix(parameter: str) -> Floats:
+        columns = [
+            found[parameter].reindex(days).to_numpy(float) if parameter in found else np.full(len(days), np.nan)
+            for found in series.values()
+        ]
+        values = np.stack(columns, axis=1)
+        values[:, (~np.isnan(values)).mean(axis=0) < LEAST_SHARE] = np.nan
+        return values
+
+    place = {name: stations[name].to_numpy(float) for name in ("latitude", "longitude", "elevation")}
+    return Stations(
+        place["latitude"],
+        place["longitude"],
+        place["elevation"],
+        days.day_of_year.to_numpy(float),
+        matrix("tmin"),
+        matrix("tmax"),
+        matrix("prcp"),
+        matrix("rhum"),
+        convert(matrix("wspd"), "km/h", "m s-1", "meteostat, wspd"),
+    )
+
+
+def _refuse_too_few(measured: Stations, variables: tuple[str, ...]) -> None:
+    """Raise InputError where a variable rests on too few stations."""
+    temperatures = measured.tmin + measured.tmax
+    for name, values, fewest in (
+        ("tmin", temperatures, FEWEST_STATIONS),
+        ("tmax", temperatures, FEWEST_STATIONS),
+        ("radiation", temperatures, FEWEST_STATIONS),
+        ("vpd", temperatures, FEWEST_STATIONS),
+        ("precipitation", measured.precipitation, FEWEST_STATIONS),
+        ("wind", measured.wind_10m, 1),
+    ):
+        count = int((~np.isnan(values)).any(axis=0).sum())
+        if name in variables and count < fewest:
+            raise InputError(
+                f"meteostat: of {values.shape[1]} stations around the region {count} measured what '{name}' needs on at"
+                f" least {LEAST_SHARE:.0%} of the days, {fewest} are needed; leave it out of weather.variables, or take"
+                " another weather source, such as era5-land"
+            )
+
+
+def _regular(bounds: tuple[float, float, float, float]) -> Cells:
+    """A grid of STEP degrees over a rectangle, of unknown elevation."""
+    west, south, east, north = bounds
+    y, x = _axis(south, north), _axis(west, east)
+    return Cells("EPSG:4326", y, x, np.ones((y.size, x.size), bool), np.full((y.size, x.size), np.nan))
+
+
+def _axis(low: float, high: float) -> Floats:
+    """Round degrees that hold an interval, with a step to spare on either side."""
+    return np.arange(np.floor(low / STEP) - 1, np.ceil(high / STEP) + 2) * STEP
+
+
+def _day_ends(stations: pd.DataFrame) -> float:
+    """Hour (UTC) at which the days of most stations end: midnight of their standard time."""
+    hours = []
+    for zone, lon in zip(stations["timezone"], stations["longitude"], strict=True):
+        try:
+            new_year = datetime(2001, 1, 1, tzinfo=ZoneInfo(zone))
+            offset = (new_year.utcoffset() or timedelta()) - (new_year.dst() or timedelta())
+            hours.append(offset.total_seconds() / 3600)
+        except (ZoneInfoNotFoundError, TypeError, ValueError):
+            hours.append(round(lon / 15))
+    values, counts = np.unique(hours, return_counts=True)
+    return float((24 - values[counts.argmax()]) % 24)

@@ -1,0 +1,36 @@
+"""The public catalogues that scenes can come from."""
+
+from dataclasses import dataclass
+
+from mmvsf.pipeline.sources.transport.earthdata import Earthdata
+from mmvsf.pipeline.sources.transport.endpoints import address
+from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.signing import Access, Anyone, SasSigned
+
+COLLECTIONS: dict[str, dict[str, str]] = {
+    "planetary-computer": {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", "sentinel-2-l2a": "sentinel-2-l2a"},
+    "lpcloud": {"hls-l30": "HLSL30_2.0", "hls-s30": "HLSS30_2.0"},
+    "earth-search": {"sentinel-2-l2a": "sentinel-2-l2a"},
+}
+"""catalogue -> product -> collection"""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A STAC API and how its files are read."""
+
+    name: str
+    url: str
+    collections: dict[str, str]
+    """product -> collection"""
+    access: Access
+
+
+def catalog(name: str, patience: Patience) -> Catalog:
+    """The catalogue of a name that the recipe may use, at its own address or the environment's (`endpoints`)."""
+    access: dict[str, Access] = {
+        "planetary-computer": SasSigned(address("sas"), patience),
+        "lpcloud": Earthdata(address("urs"), patience),
+        "earth-search": Anyone(),
+    }
+    return Catalog(name, address(name), COLLECTIONS[name], access[name])

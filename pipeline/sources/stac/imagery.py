@@ -1,0 +1,134 @@
+"""Scenes from a public STAC catalogue, read from where it says they lie."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.recipe.region import Period
+from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+from mmvsf.pipeline.raster.resample import same_crs
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
+from mmvsf.pipeline.sources.transport.http import Patience, guard_logs, redact
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
+
+from .catalogs import Catalog
+from .items import blocks_lonlat, product_of, scene_of
+from .search import find_items
+
+
+@dataclass(frozen=True)
+class StacImagery:
+    """Scenes of one catalogue."""
+
+    catalog: Catalog
+    patience: Patience
+    days_at_once: int = 8
+    """days of a task that are read at the same time"""
+
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+        """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
+        said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
+        credentials, and if nothing matched; IncompleteError if the catalogue does not answer."""
+        guard_logs()
+        collections = self._collections(products)
+        self.catalog.access.prepare()
+        blocks = blocks_lonlat(grid)
+        grids = _Grids(self._reader)
+        scenes: dict[str, Scene] = {}
+        seen = 0
+        for item in find_items(self.catalog, self.patience, collections, blocks.bounds, spans(period)):
+            seen += 1
+            product = product_of(item, period, products, blocks)
+            if product is not None and item["id"] not in scenes:
+                scenes[item["id"]] = scene_of(item, None, product, grids.find(product))
+        if not scenes:
+            raise InputError(
+                f"{self.catalog.name}: none of the {seen} items found is a scene of {', '.join(products)} between"
+                f" {period.start} and {period.end} over this region; check period, products and area of the recipe"
+            )
+        ordered = sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))
+        self._check_access(ordered[-1].quality.href)
+        return ordered
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `ImagerySource`."""
+        return self._reader.window(asset, window)
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What a person needs to read the files; see `protocols`."""
+        return self.catalog.access.requirements()
+
+    @property
+    def _reader(self) -> RemoteReader:
+        return RemoteReader(self.catalog.access, self.patience)
+
+    def _collections(self, products: tuple[str, ...]) -> list[str]:
+        missing = [name for name in products if name not in self.catalog.collections]
+        if missing:
+            raise InputError(
+                f"{self.catalog.name} has no {', '.join(missing)}; it has {', '.join(self.catalog.collections)}"
+                " (imagery.catalog, imagery.products)"
+            )
+        return [self.catalog.collections[name] for name in products]
+
+    def _check_access(self, href: str) -> None:
+        try:
+            for _ in range(2):
+                answer = self._reader.ask(href)
+                if answer.status not in (400, 401, 403):
+                    break
+                self.catalog.access.renew(href)
+        except ReadError as error:
+            raise IncompleteError(f"{self.catalog.name}: {error}") from None
+        if answer.status in (400, 401, 403):
+            raise InputError(redact(f"{href}: {answer.reason}; {self.catalog.access.remedy}"))
+        if answer.status is None:
+            raise IncompleteError(redact(f"{href}: {answer.reason}; check the network and run again"))
+
+
+class _Grids:
+    """Grids of files whose items do not say them (LP DAAC's): from the first header of each tile.
+
+    Source: all HLS granules of an MGRS tile stand on one grid of 3660 x 3660 pixels (HLS v2 user guide, 4.1).
+    """
+
+    def __init__(self, reader: RemoteReader) -> None:
+        self._reader = reader
+        self._known: dict[tuple[str, str], RasterGrid] = {}
+
+    def find(self, product: Product) -> Any:
+        """A `FindGrid` for scenes of a product."""
+
+        def grid(identity: str, key: str, href: str) -> RasterGrid:
+            tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
+            # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
+            place = (tile.group(1) if tile else href, "" if product.name.startswith("hls") else key)
+            if place not in self._known:
+                try:
+                    with gdal_environment():
+                        self._known[place] = _named(self._reader.grid(href))
+                except ReadError as error:
+                    raise IncompleteError(f"{error}; its item does not say its grid") from None
+            return self._known[place]
+
+        return grid
+
+
+def _named(grid: RasterGrid) -> RasterGrid:
+    """The grid with the code of its UTM zone as CRS, where its file spells the zone out."""
+    code = next((f"EPSG:{32600 + zone}" for zone in range(1, 61) if same_crs(grid.crs, f"EPSG:{32600 + zone}")), None)
+    return grid._replace(crs=code) if code else grid
+
+
+def spans(period: Period) -> list[tuple[date, date]]:
+    """The runs of days that a period holds: (first, last), both included."""
+    days = (period.start + timedelta(number) for number in range((period.end - period.start).days + 1))
+    return [(run[0], run[-1]) for held, group in groupby(days, key=period.contains) if held and (run := list(group))]

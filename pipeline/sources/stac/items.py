@@ -1,0 +1,202 @@
+"""STAC items as scenes: the same rules for a folder of items and for a public catalogue."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import shapely
+from pyproj import Transformer
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.area import from_lonlat
+from mmvsf.datasets.recipe.region import Period
+from mmvsf.pipeline.layers.imagery.products import PRODUCT_OF_COLLECTION, PRODUCTS, Product
+from mmvsf.pipeline.raster.resample import is_crs
+from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
+
+OUTLINE_SLACK = 0.1
+"""Part of a raster's side by which the middle of its outline may miss it."""
+
+FindGrid = Callable[[str, str, str], RasterGrid]
+"""(item id, asset key, href) -> the grid of a file whose item does not say it"""
+
+
+def product_of(item: dict[str, Any], period: Period, products: tuple[str, ...], blocks: Any) -> Product | None:
+    """The product of an item that is wanted: one of the products, in the period, and with an outline that meets
+    the blocks (see `blocks_lonlat`). None for any other."""
+    product = PRODUCT_OF_COLLECTION.get(item.get("collection", ""))
+    if product not in products or not period.contains(acquired_at(item).date()):
+        return None
+    return PRODUCTS[product] if outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks) else None
+
+
+def blocks_lonlat(grid: Grid) -> Any:
+    """The recipe's blocks as one shape in degrees."""
+    boxes = shapely.union_all([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
+    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    shape = shapely.transform(boxes, to_lonlat.transform, interleaved=False)
+    shapely.prepare(shape)
+    return shape
+
+
+def acquired_at(item: dict[str, Any]) -> datetime:
+    """When a scene was taken: as its name says where it is an HLS granule's, else as the item says. Raises InputError
+    for an item without a datetime."""
+    text = item.get("properties", {}).get("datetime") or item.get("properties", {}).get("start_datetime")
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise InputError(f"item {item.get('id')}: '{text}' is no datetime") from error
+    said = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return granule_time(str(item.get("id"))) or said
+
+
+def outline_of(item: dict[str, Any]) -> Any:
+    try:
+        shape = shapely.from_geojson(json.dumps(item["geometry"]))
+    except (KeyError, shapely.GEOSException) as error:
+        raise InputError(f"item {item.get('id')}: has no usable geometry") from error
+    if shape is None or shape.area == 0:
+        raise InputError(f"item {item.get('id')}: has an empty geometry; it must be the outline of the scene")
+    return shape
+
+
+def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_grid: FindGrid | None = None) -> Scene:
+    """The scene that an item describes. Relative hrefs start from `folder`.
+
+    Where an asset does not say its grid, or one that lies elsewhere than the outline, `find_grid` is asked. Raises
+    InputError for an item that lacks something.
+    """
+    outline = outline_of(item)
+    hull = shapely.get_coordinates(outline.convex_hull if outline.geom_type != "Polygon" else outline.exterior)
+    return Scene(
+        id=str(item["id"]),
+        product=product.name,
+        acquired=acquired_at(item),
+        version=_version(item),
+        bands=tuple(asset_of(item, outline, folder, keys, find_grid) for keys in product.bands),
+        quality=asset_of(item, outline, folder, product.quality, find_grid),
+        offset=_offset(item, product),
+        footprint=tuple((float(x), float(y)) for x, y in hull),
+    )
+
+
+def asset_of(
+    item: dict[str, Any], outline: Any, folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None
+) -> Asset:
+    """The first of the named assets that the item has, with its grid; `outline` is that of the item in degrees.
+
+    Raises InputError for an item that lacks something, or whose grid lies elsewhere and cannot be looked up."""
+    assets, properties = item.get("assets", {}), item.get("properties", {})
+    key = next((key for key in keys if key in assets), None)
+    if key is None:
+        raise InputError(
+            f"item {item['id']} has no asset {' or '.join(keys)} (it has {', '.join(sorted(assets)) or 'none'});"
+            " a scene needs its six bands and its mask"
+        )
+    asset = assets[key]
+    where = f"item {item['id']}, asset {key}"
+    if "href" not in asset:
+        raise InputError(f"{where}: has no href")
+    href = _href(str(asset["href"]), folder)
+    merged = {**properties, **asset}
+    code = _crs(str(item["id"]), merged)
+    transform, shape = merged.get("proj:transform"), merged.get("proj:shape")
+    if not (code and transform and shape):
+        if find_grid is not None:
+            return Asset(href, find_grid(str(item["id"]), key, href))
+        raise InputError(
+            f"item {item['id']}, asset {key}: has no projection; add proj:code, proj:transform and proj:shape"
+            " (STAC projection extension, e.g. with `rio stac`)"
+        )
+    try:
+        a, b, c, d, e, f = (float(value) for value in transform[:6])
+        grid = RasterGrid(code, (a, b, c, d, e, f), (int(shape[0]), int(shape[1])))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: proj:transform takes six numbers and proj:shape two, found {transform} and {shape}"
+        ) from error
+    if b or d:
+        raise InputError(f"{where}: is rotated (proj:transform {transform}); make it north-up, e.g. with `gdalwarp`")
+    if not is_crs(grid.crs):
+        raise InputError(f"{where}: proj:code {code} is no known CRS")
+    if not _is_under(outline, grid):
+        # Read where the item says, such a scene would give no pixel, as if it had not been acquired.
+        if find_grid is not None:
+            return Asset(href, find_grid(str(item["id"]), key, href))
+        raise InputError(f"{where}: its grid ({code}, {transform[:6]}) lies elsewhere than the item's outline")
+    return Asset(href, grid)
+
+
+def _is_under(outline: Any, grid: RasterGrid) -> bool:
+    """Whether the middle of an outline in degrees is on a grid. One across the antimeridian has no middle: True."""
+    west, south, east, north = outline.bounds
+    if east - west > 180:
+        return True
+    x, y = from_lonlat(grid.crs).transform((west + east) / 2, (south + north) / 2)
+    a, _, left, _, e, top = grid.transform
+    rows, columns = grid.shape
+    across, down = (x - left) / (a * columns), (y - top) / (e * rows)
+    return all(-OUTLINE_SLACK <= share <= 1 + OUTLINE_SLACK for share in (across, down))
+
+
+def _crs(identity: str, described: dict[str, Any]) -> str:
+    """The CRS that an item or its asset says: a code, of a number or a text, or WKT; empty if it says none.
+
+    Every HLS granule is in the northern form of its UTM zone, with negative northings south of the equator. Many items
+    written before 23 May 2022 say the southern form, also for tiles of the north (github.com/NASA-IMPACT/hls-cmr_stac,
+    pull request 10; github.com/microsoft/PlanetaryComputer, issue 486); no pixel would be found there.
+    """
+    code = str(described.get("proj:code") or described.get("proj:epsg") or described.get("proj:wkt2") or "")
+    code = f"EPSG:{code}" if code.isdigit() else code
+    return re.sub(r"^EPSG:327(?=\d\d$)", "EPSG:326", code) if granule_time(identity) else code
+
+
+def _href(href: str, folder: Path | None) -> str:
+    parts = urlparse(href)
+    if parts.scheme == "file":
+        return unquote(parts.path)
+    if parts.scheme or folder is None:
+        return href
+    return str((folder / href).resolve())
+
+
+def _version(item: dict[str, Any]) -> str:
+    properties = item.get("properties", {})
+    for key in ("processing:version", "s2:processing_baseline", "hls:version"):
+        if key in properties:
+            return str(properties[key])
+    _, dot, tail = str(item["id"]).rpartition(".v")
+    return f"v{tail}" if dot else str(properties.get("updated", ""))
+
+
+def _offset(item: dict[str, Any], product: Product) -> int:
+    """What is added to the stored numbers before scaling.
+
+    HLS has none. Sentinel-2 L2A has -1000 from processing baseline 04.00 on unless the archive removed it
+    already; dates do not decide, since old scenes were reprocessed. Decided by what the item says, in this
+    order: the archive's flag, the red band's declared offset, the processing baseline.
+    """
+    if product.nodata != 0:
+        return 0
+    properties = item.get("properties", {})
+    if properties.get("earthsearch:boa_offset_applied") is True:
+        return 0
+    red: dict[str, Any] = next((item["assets"][key] for key in product.bands[2] if key in item["assets"]), {})
+    bands = red.get("raster:bands") or red.get("bands") or [{}]
+    declared = bands[0].get("offset", bands[0].get("raster:offset", red.get("raster:offset")))
+    scale = bands[0].get("scale", bands[0].get("raster:scale", red.get("raster:scale", 1e-4)))
+    if declared is not None:
+        return round(float(declared) / float(scale))
+    baseline = properties.get("s2:processing_baseline", properties.get("processing:version"))
+    if baseline is not None and re.fullmatch(r"\d+(\.\d+)?", str(baseline)):
+        return -1000 if float(str(baseline)) >= 4.0 else 0
+    raise InputError(
+        f"item {item['id']} does not say whether its reflectance carries the offset of baseline 04.00; add"
+        " s2:processing_baseline, or raster:bands with scale and offset, to the item"
+    )

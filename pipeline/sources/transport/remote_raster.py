@@ -1,0 +1,173 @@
+"""Windows of files on web servers, by range requests through GDAL, patiently.
+
+GDAL tells too little of a failed request (no Retry-After, often not even the status) and remembers a failure for
+the life of the process. So each attempt opens the file afresh, and after a failure one plain request asks the
+server what is wrong: then the signature is renewed, the wait that the server asks for is kept, or the file is
+given up. Nothing that failed is ever taken for no data.
+"""
+
+import itertools
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+import rasterio
+import requests
+from numpy.typing import NDArray
+
+from mmvsf.datasets.errors import MmvsfError, one_line
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured, read_raster
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+
+from .download import seconds_asked
+from .http import BUSY, REST_SECONDS, USER_AGENT, Bearer, Patience, guard_logs, keep_secret, reason_of, redact, session
+from .signing import Access
+
+Result = TypeVar("Result")
+
+HEADER_BYTES = 32768
+"""Fetched on opening: the header and tile index of an HLS file are below this, so that one request does."""
+
+READS_AT_ONCE = 8
+"""Files that one process reads at the same time, whatever the number of its threads."""
+
+MAX_RENEWALS = 2
+
+_slots = threading.BoundedSemaphore(READS_AT_ONCE)
+_resting: dict[str, float] = {}
+"""file or host -> when it failed all attempts; it then gets one a read for REST_SECONDS"""
+_serial = itertools.count()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server says about a file."""
+
+    status: int | None
+    """None if there was no answer"""
+    reason: str
+    retry_after: float = 0.0
+    """seconds that it asks to wait"""
+
+
+@dataclass(frozen=True)
+class RemoteReader:
+    """Reads files with some right of access and some patience."""
+
+    access: Access
+    patience: Patience
+
+    def window(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
+        return self._patiently(asset.href, lambda path: read_raster(replace(asset, href=path), window))
+
+    def measured(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """The same as float64, NaN where the file says that there is no data. Raises ReadError."""
+        return self._patiently(asset.href, lambda path: read_measured(replace(asset, href=path), window))
+
+    def grid(self, href: str) -> RasterGrid:
+        """The grid of a file, from its header. Raises ReadError."""
+        return self._patiently(href, raster_grid)
+
+    def _patiently(self, href: str, read: Callable[[str], Result]) -> Result:
+        guard_logs()
+        host, patience = urlsplit(href).netloc, self.patience
+        until = time.monotonic() + patience.deadline
+        tried = max(_resting.get(key, -inf) for key in (host, href))
+        attempts = 1 if time.monotonic() - tried < REST_SECONDS else patience.attempts
+        renewals = 0
+        for failures in itertools.count(1):
+            try:
+                with _slots, rasterio.Env(**self._options(href)):
+                    result = read(self._path(href))
+                _resting.pop(host, None)
+                _resting.pop(href, None)
+                return result
+            except ReadError as error:
+                reason = _plain(error)
+            except MmvsfError as error:
+                raise ReadError(redact(f"{href}: {one_line(error)}")) from None
+            answer = self.ask(href)
+            wait = max(answer.retry_after, patience.wait(failures))
+            if answer.status is None or answer.status in BUSY:
+                reason = answer.reason
+            elif answer.status in (400, 401, 403):
+                # NASA's gate says 400 or 403 now and then to what it lets pass the next time.
+                renewals += 1
+                self.access.renew(href)
+                if renewals > MAX_RENEWALS:
+                    raise ReadError(redact(f"{href}: {answer.reason}; {self.access.remedy}"))
+                wait = patience.wait(1) if renewals > 1 else 0.0
+            elif answer.status >= 400:
+                raise ReadError(redact(f"{href}: {answer.reason}"))
+            else:
+                # The server is well, so the file or its way here was damaged; that is known at once.
+                wait = patience.wait(1)
+            if failures >= attempts or time.monotonic() + wait > until:
+                _resting[href] = time.monotonic()
+                if answer.status is None or answer.status in BUSY:
+                    _resting[host] = time.monotonic()
+                raise ReadError(redact(f"{href}: {reason} (after {failures} attempts)"))
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def ask(self, href: str) -> Answer:
+        """What the server says to a request for the file's first byte. Raises ReadError if there is no right."""
+        try:
+            url, token = self.access.url(href), self.access.token(href)
+        except MmvsfError as error:
+            raise ReadError(redact(f"{href}: {one_line(error)}")) from None
+        timeout = (self.patience.connect, self.patience.request)
+        try:
+            with (
+                session(self.patience, retry=False) as asking,
+                asking.get(
+                    url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
+                ) as answer,
+            ):
+                if answer.status_code < 300 and "html" in answer.headers.get("Content-Type", ""):
+                    return Answer(401, "the server shows a page to log in")
+                if answer.status_code < 300 and not next(answer.iter_content(1), b""):
+                    return Answer(answer.status_code, "the file is empty")
+                return Answer(
+                    answer.status_code,
+                    f"HTTP {answer.status_code} {answer.reason}",
+                    seconds_asked(answer.headers.get("Retry-After")),
+                )
+        except requests.RequestException as error:
+            return Answer(None, reason_of(error))
+
+    def _path(self, href: str) -> str:
+        """The name that GDAL opens. What follows # is never sent; it keeps GDAL from recalling an old failure."""
+        return f"/vsicurl/{self.access.url(href)}#{next(_serial)}"
+
+    def _options(self, href: str) -> dict[str, Any]:
+        token = self.access.token(href)
+        options: dict[str, Any] = {
+            "GDAL_HTTP_TIMEOUT": self.patience.request,
+            "GDAL_HTTP_CONNECTTIMEOUT": self.patience.connect,
+            "GDAL_HTTP_MAX_RETRY": 0,
+            "GDAL_HTTP_NETRC": "NO",
+            "GDAL_HTTP_USERAGENT": USER_AGENT,
+            "GDAL_INGESTED_BYTES_AT_OPEN": HEADER_BYTES,
+        }
+        if token is not None:
+            options |= {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": keep_secret(token)}
+        return options
+
+
+def _plain(error: BaseException) -> str:
+    """GDAL's reason and what is behind it, without the address that it was given."""
+    reasons = []
+    cause: BaseException | None = error.__cause__ or error
+    while cause is not None:
+        text = redact(one_line(cause)).replace("/vsicurl/", "")
+        reasons.append(re.sub(r"#\d+\b", "", text).removesuffix(" See previous exception for details."))
+        cause = cause.__cause__
+    return " ".join(reasons)
