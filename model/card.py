@@ -46,7 +46,7 @@ def write_model_card(
             {
                 "name": cube.region.name,
                 "title": cube.region.title,
-                "digest": cube.identity,
+                "digest": cube.digest,
                 "windows": windows["train"],
                 "terms": licences_of(cube),
             }

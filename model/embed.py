@@ -21,7 +21,7 @@ from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.loader import Sample, collate
+from mmvsf.datasets.samples.loader import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
 from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
@@ -73,7 +73,7 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
             "sees_weather": checkpoint.weather,
         },
         "normalisation": {key: asdict(getattr(checkpoint.normalisation, key)) for key in ("bands", "weather")},
-        "cube": {"region": cube.region.name, "digest": cube.identity},
+        "cube": {"region": cube.region.name, "digest": cube.digest},
         "every": every,
         "season_step": None if every else SEASON_STEP,
         "attribution": cube.attributes.get("attribution", ""),
@@ -134,7 +134,7 @@ class Encoder:
     precision: torch.dtype | None
     """of autocast; None for none"""
 
-    def __call__(self, samples: Sequence[Sample], days: int) -> tuple[Floats, NDArray[np.uint16]]:
+    def __call__(self, samples: Sequence[TrainingSample], days: int) -> tuple[Floats, NDArray[np.uint16]]:
         """Embeddings (B, days, N, E) of the first `days` images of each sample, and in how many images up to each the
         patches were clear (B, days, N)."""
         device = next(self.network.parameters()).device
@@ -193,7 +193,7 @@ def embed_block(
     return tokens, images
 
 
-def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int64]) -> Sample:
+def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int64]) -> TrainingSample:
     """A season's images of a window, and before them, in the order of the batch, an image without a valid pixel on each
     of `days`: its embedding is what is known on that day, whether or not anything was seen on it."""
     images, valid = reader.images(window, window.days)
@@ -201,7 +201,7 @@ def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int6
     unseen = np.zeros((len(days), *valid.shape[1:]), bool)
     start, weather = reader.weather(window.cell, window.year)
     valid, nothing = np.concatenate([unseen, valid]), np.empty(0, np.int64)
-    return Sample(
+    return TrainingSample(
         images=np.concatenate([blank, images]),
         days=np.concatenate([days, window.days]),
         valid=valid,

@@ -16,7 +16,7 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.loader import Sample
+from mmvsf.datasets.samples.loader import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
 from mmvsf.datasets.variables import Split
@@ -83,7 +83,7 @@ def forecast_block(
     return BlockForecast(forecast, last, observed, issued, day)
 
 
-def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) -> Sample:
+def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) -> TrainingSample:
     """What is known of a window on the day of issue, with a forecast of `day` to be made from it.
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
@@ -95,7 +95,7 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
     unseen = np.zeros((1, *valid.shape[1:]), bool)
     start, weather = reader.weather(window.cell, date_of(day).year)
     end = len(known)
-    return Sample(
+    return TrainingSample(
         images=np.concatenate([images, blank, blank]),
         days=np.array([*known, issued, day], np.int64),
         valid=np.concatenate([valid, unseen, unseen]),

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import Sample, collate, season_sample
+from mmvsf.datasets.samples.loader import TrainingSample, collate, season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, WindowReader
-from mmvsf.datasets.samples.windows import Part, Window, chunk_window, clear_days
+from mmvsf.datasets.samples.windows import SplitName, Window, chunk_window, clear_days
 from mmvsf.datasets.variables import Split
 from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
 from mmvsf.model.mmvsf.network import MMVSF
@@ -44,7 +44,7 @@ class ClimatologySource:
 
 
 def model_forecasts(
-    network: MMVSF, samples: Sequence[Sample], *, weather: bool, precision: torch.dtype | None
+    network: MMVSF, samples: Sequence[TrainingSample], *, weather: bool, precision: torch.dtype | None
 ) -> Floats:
     """Normalised forecasts (B, P, C, H, W) of the network; `precision` is that of autocast, None for none."""
     device = next(network.parameters()).device
@@ -58,7 +58,7 @@ def model_forecasts(
 def score_forecasts(
     network: MMVSF,
     reader: WindowReader,
-    windows: dict[Part, Sequence[Window]],
+    windows: dict[SplitName, Sequence[Window]],
     scores: ForecastScores,
     *,
     weather: bool = True,
@@ -66,7 +66,7 @@ def score_forecasts(
     size: int = 32,
     limit: int = 32,
     seed: int = 0,
-) -> Iterator[Part]:
+) -> Iterator[SplitName]:
     """Add the network's forecasts of every window to `scores`, beside persistence and climatology on the very
     same pixels. Yields after each window, for a progress bar."""
     network.eval()

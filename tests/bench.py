@@ -140,7 +140,7 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     import torch
 
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.datasets.samples.loader import SamplePlan, Windows
+    from mmvsf.datasets.samples.loader import CubeDataModule, SamplePlan
     from mmvsf.datasets.samples.reader import Normalisation, WindowReader
     from mmvsf.model.mmvsf.checkpoint import new_network
     from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
@@ -151,7 +151,7 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     cube, options = Cube.open(_ensure_cube(data_dir)), PretrainOptions()
     normalisation = Normalisation.of([cube])
     plan = SamplePlan(size=options.window, images=options.images)
-    data = Windows([WindowReader(cube, normalisation)], plan, batch_size=options.batch_size, steps=60)
+    data = CubeDataModule([WindowReader(cube, normalisation)], plan, batch_size=options.batch_size, steps=60)
     batches = []
 
     def load() -> None:

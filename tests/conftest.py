@@ -16,9 +16,9 @@ import zarr
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import calendar_of, day_number
+from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.cube import Cube, create_template
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.recipe.region import parse_region
@@ -71,7 +71,7 @@ def grow_cube(
     if labels:
         recipe["labels"] = {"source": "archive", "path": "{year}", "legend": "none", "years": list(years)}
     region = parse_region(recipe, "test")
-    grid, calendar = grid_of(region, path, path), calendar_of(region)
+    grid, calendar = grid_from_recipe(region, path, path), calendar_for(region)
     legend = (
         Legend(tuple(LegendClass(10 + i, n, ("#e0c020", "#3080d0", "#40a040")[i]) for i, n in enumerate(CROPS)))
         if labels

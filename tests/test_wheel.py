@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("datasets", "pipeline", "model")
+SPLIT_NAMES = ("datasets", "pipeline", "model")
 SHIPPED = {".py", ".yaml", ".html", ".md", ".typed", ".css", ".j2", ".js", ".gz", ".txt"}
 
 
@@ -21,7 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     pytest.importorskip("build", reason="needs the package `build`")
     pytest.importorskip("setuptools", minversion="77", reason="builds without isolation")
     clean = tmp_path_factory.mktemp("source")
-    for part in PARTS:
+    for part in SPLIT_NAMES:
         shutil.copytree(ROOT / part, clean / part, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         if (ROOT / name).exists():
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def wanted() -> set[str]:
-    found = {path for part in PARTS for path in (ROOT / part).rglob("*") if path.suffix in SHIPPED}
+    found = {path for part in SPLIT_NAMES for path in (ROOT / part).rglob("*") if path.suffix in SHIPPED}
     return {f"mmvsf/{path.relative_to(ROOT).as_posix()}" for path in found if "__pycache__" not in path.parts}
 
 
@@ -45,7 +45,7 @@ def test_every_module_recipe_and_template_is_in_it(wheel: set[str]) -> None:
 
 
 def test_every_part_says_that_it_is_typed(wheel: set[str]) -> None:
-    assert {f"mmvsf/{part}/py.typed" for part in PARTS} <= wheel
+    assert {f"mmvsf/{part}/py.typed" for part in SPLIT_NAMES} <= wheel
 
 
 def test_nothing_else_is_in_it(wheel: set[str]) -> None:

@@ -65,7 +65,7 @@ class Calendar:
         return (self.days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int32) + 1970).astype(np.int32)
 
 
-def calendar_of(region: Region) -> Calendar:
+def calendar_for(region: Region) -> Calendar:
     """The axis that holds the region's images and the weather before them."""
     first_shard = day_number(region.weather_start) // SHARD_DAYS
     last_shard = day_number(region.period.end) // SHARD_DAYS

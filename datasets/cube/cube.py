@@ -27,7 +27,7 @@ from mmvsf.datasets.storage.store import array_attributes, create_group, open_pi
 from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import SHARD_DAYS, Calendar
-from .extension import Extent
+from .compatibility import CubeSpec
 from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
@@ -82,8 +82,8 @@ class Cube:
     """True where `labels/confidence` is stored"""
 
     @property
-    def extent(self) -> Extent:
-        return Extent(self.region, self.grid, self.calendar, self.legend)
+    def spec(self) -> CubeSpec:
+        return CubeSpec(self.region, self.grid, self.calendar, self.legend)
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ class Cube:
         return {name: read_pixels(open_pixels(self.path, f"static/{name}"), place) for name in self.static_layers}
 
     @cached_property
-    def identity(self) -> str:
+    def digest(self) -> str:
         """The digest that the finished build recorded."""
         return str(self.attributes.get("digest", ""))
 
@@ -173,7 +173,7 @@ def create_template(
 
     `provenance` goes to the root attributes beside the recipe. Raises OSError if the disk refuses.
     """
-    extent = Extent(region, grid, calendar, legend)
+    extent = CubeSpec(region, grid, calendar, legend)
     for group in extent.groups():
         create_group(path, group)
     attributes = {

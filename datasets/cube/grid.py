@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import area_shape, from_lonlat
-from mmvsf.datasets.recipe.place import Sample
+from mmvsf.datasets.recipe.place import ClusterSampling
 from mmvsf.datasets.recipe.region import Region
 
 BlockIndex = tuple[int, int]
@@ -112,7 +112,7 @@ class Grid:
         return _centres(self.top, self.left, self.resolution * self.weather_cell, self.weather_shape)
 
 
-def grid_of(region: Region, recipe: Path, data_dir: Path) -> Grid:
+def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
     """The grid that a recipe asks for: the smallest rectangle of blocks that holds its area.
 
     Raises InputError if the area holds no block or its file cannot be read.
@@ -165,7 +165,7 @@ def _holds_site(box: Any, points: Any) -> bool:
     return any(west <= p.x < east and south < p.y <= north for p in points.geoms)
 
 
-def draw_clusters(candidates: set[BlockIndex], sample: Sample, recipe: object) -> list[BlockIndex]:
+def draw_clusters(candidates: set[BlockIndex], sample: ClusterSampling, recipe: object) -> list[BlockIndex]:
     """Clusters of size x size of the candidates, at least one block apart. Raises InputError if there is no room."""
     size = sample.size
     corners = sorted(

@@ -1,6 +1,6 @@
 """Which places and years are for training, validation and testing.
 
-Places are held out as whole units (connected blocks by default), so that a held-out pixel never shares its
+SpatialSplit are held out as whole units (connected blocks by default), so that a held-out pixel never shares its
 fields, and seldom its weather, with a training pixel. Years are held out whole.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.place import Places, Sample
+from mmvsf.datasets.recipe.place import ClusterSampling, SpatialSplit
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import Split
 
@@ -35,7 +35,7 @@ def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
         units = _units(places.unit, grid)
         side = 1 if places.unit == "chunk" else grid.chunks_per_block
         if trial and int(units.max()) < 3:
-            places = Places()
+            places = SpatialSplit()
         split = _strips(places, units, side) if places.layout == "strips" else _scattered(places, units)
     if not np.any(split == Split.TRAIN) and not trial:
         raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
@@ -59,7 +59,7 @@ def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
     return _with_buffer(_to_chunks(blocks, grid), _units("block", grid), region.split.places.buffer)
 
 
-def _beside_the_sample(places: Places, grid: Grid, sample: Sample, region: str) -> NDArray[np.uint8]:
+def _beside_the_sample(places: SpatialSplit, grid: Grid, sample: ClusterSampling, region: str) -> NDArray[np.uint8]:
     """A whole area that its recipe samples elsewhere: the clusters of the sample keep their parts, so that what was
     held out stays so, and all else is for training but for the blocks beside a held-out cluster."""
     drawn = replace(grid, blocks=tuple(draw_clusters(set(grid.blocks), sample, region)))
@@ -86,7 +86,7 @@ def _units(unit: str, grid: Grid) -> NDArray[np.int32]:
     return (np.cumsum(chunks.ravel()).reshape(chunks.shape) * chunks).astype(np.int32)
 
 
-def _scattered(places: Places, units: NDArray[np.int32]) -> NDArray[np.uint8]:
+def _scattered(places: SpatialSplit, units: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Units drawn at random."""
     count = int(units.max())
     order = np.random.default_rng(places.seed).permutation(count) + 1
@@ -108,7 +108,7 @@ def _with_buffer(split: NDArray[np.uint8], units: NDArray[np.int32], buffer: int
     return split
 
 
-def _shares(places: Places, count: int) -> tuple[int, int]:
+def _shares(places: SpatialSplit, count: int) -> tuple[int, int]:
     """(test, validation) units; a share above 0 is one unit at least. Raises InputError if none is left."""
     shares = places.test_share, places.validation_share
     tests, validations = (max(1, round(share * count)) if share else 0 for share in shares)
@@ -120,7 +120,7 @@ def _shares(places: Places, count: int) -> tuple[int, int]:
     return tests, validations
 
 
-def _strips(places: Places, units: NDArray[np.int32], side: int) -> NDArray[np.uint8]:
+def _strips(places: SpatialSplit, units: NDArray[np.int32], side: int) -> NDArray[np.uint8]:
     """Columns of units (`side` chunks wide) from west to east: test, buffer, validation, buffer, training."""
     columns = np.flatnonzero(np.asarray((units > 0).any(axis=0))[::side])
     tests, validations = _shares(places, columns.size)

@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from .schema import Section
+from .schema import RecipeModel
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
-class SitePoint(Section):
+class SitePoint(RecipeModel):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Short name of the place: lower-case letters, digits and hyphens."""
     lon: Annotated[float, Field(ge=-180, le=180)]
@@ -18,7 +18,7 @@ class SitePoint(Section):
     """Latitude in degrees north, between 84 S and 84 N, where UTM holds."""
 
 
-class Sample(Section):
+class ClusterSampling(RecipeModel):
     clusters: Annotated[int, Field(ge=1)]
     """How many clusters of blocks to draw from the area."""
     size: Annotated[int, Field(ge=1, le=8)] = 3
@@ -27,7 +27,7 @@ class Sample(Section):
     """Seed of the draw; the same seed draws the same blocks."""
 
 
-class Area(Section):
+class Area(RecipeModel):
     """The ground to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
 
     bbox: tuple[float, float, float, float] | None = None
@@ -39,7 +39,7 @@ class Area(Section):
     for the number 6."""
     sites: tuple[SitePoint, ...] | None = None
     """Single places: the block of the grid that each point lies in."""
-    sample: Sample | None = None
+    sample: ClusterSampling | None = None
     """Take clusters of blocks from the area instead of all of it."""
     blocks: int | Literal["all"] | None = None
     """A number builds the first so many blocks only, for a trial; `all` builds wall to wall where `sample` is given
@@ -73,7 +73,7 @@ class Area(Section):
         return self
 
 
-class GridSpec(Section):
+class GridSpec(RecipeModel):
     crs: str
     """Projected CRS in metres, e.g. EPSG:32615: the UTM zone that most scenes are in."""
     resolution: Annotated[float, Field(gt=0)] = 30.0
@@ -108,7 +108,7 @@ class GridSpec(Section):
         return self
 
 
-class Places(Section):
+class SpatialSplit(RecipeModel):
     """Which places are held out. Name them (`test`, `validation`: sites), or draw a share of them."""
 
     test: tuple[str, ...] = ()
@@ -143,15 +143,15 @@ class Places(Section):
         return self
 
 
-class YearSplit(Section):
+class YearSplit(RecipeModel):
     test: tuple[int, ...] = ()
     """Years held out for testing."""
     validation: tuple[int, ...] = ()
     """Years held out for watching the training."""
 
 
-class SplitSpec(Section):
-    places: Places = Places()
+class SplitSpec(RecipeModel):
+    places: SpatialSplit = SpatialSplit()
     """Held-out places."""
     years: YearSplit = YearSplit()
     """Held-out years."""

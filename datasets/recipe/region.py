@@ -19,12 +19,12 @@ from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_NAMES
 
 from .override import overridden
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
-from .schema import Section, explained, needs
+from .schema import RecipeModel, explained, needs
 
 Products = Literal["hls-l30", "hls-s30", "sentinel-2-l2a"]
 
 
-class Period(Section):
+class Period(RecipeModel):
     start: date
     """First day of imagery, YYYY-MM-DD."""
     end: date
@@ -51,7 +51,7 @@ class Period(Section):
         return self.start <= day <= self.end and day.month in self.months
 
 
-class Imagery(Section):
+class Imagery(RecipeModel):
     source: Literal["archive", "stac", "earthengine"]
     """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue) or
     `earthengine`."""
@@ -85,7 +85,7 @@ class Imagery(Section):
         return self
 
 
-class Weather(Section):
+class Weather(RecipeModel):
     source: Literal["archive", "gridmet", "meteostat", "earthengine"]
     """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
     `meteostat` (stations, no account) or `earthengine`."""
@@ -124,7 +124,7 @@ class Weather(Section):
         return value
 
 
-class Static(Section):
+class Static(RecipeModel):
     source: Literal["archive", "public", "earthengine"]
     """Where layers of the ground come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no
     account) or `earthengine`."""
@@ -148,7 +148,7 @@ class Static(Section):
         return value
 
 
-class Labels(Section):
+class Labels(RecipeModel):
     source: Literal["archive", "cropscape", "planetary-computer", "nass", "earthengine"]
     """Where labels come from: `archive` (one raster a year on disk), or USDA's Cropland Data Layer from `cropscape`
     (only what is needed), `planetary-computer` (to 2021), `nass` (whole years, large) or `earthengine`."""
@@ -188,7 +188,7 @@ class Labels(Section):
         return self
 
 
-class Simulation(Section):
+class Simulation(RecipeModel):
     """Make the archive by simulation before it is read (the `sandbox` regions)."""
 
     path: str
@@ -201,7 +201,7 @@ class Simulation(Section):
     """How far the wetness of bare soil follows the weather of the year (1) or the mean weather (0)."""
 
 
-class Region(Section):
+class Region(RecipeModel):
     """A whole recipe. `load_region` reads one; `recipe_path` says where it was read from."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]

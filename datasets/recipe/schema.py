@@ -27,7 +27,7 @@ WORDING: dict[tuple[str, ...], str] = {
 """Kinds of errors (docs.pydantic.dev, validation errors) -> what is said of them."""
 
 
-class Section(BaseModel):
+class RecipeModel(BaseModel):
     """A part of a recipe. The docstring under a key is its meaning, which errors quote."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -25,7 +25,7 @@ LONGEST_LEAD = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TrainingSample:
     """One sample before it is stacked; shapes as in `Batch`, without B."""
 
     images: Floats
@@ -45,7 +45,7 @@ class Sample:
     labels: NDArray[np.int64] | None = None
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
+def collate(samples: Sequence[TrainingSample]) -> Batch:
     """Stack samples; shorter series are padded with images that are valid nowhere, and fewer targets with
     targets that count nowhere. Weather that several samples share is kept once."""
     length = max(len(sample.days) for sample in samples)
@@ -86,7 +86,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def turn(array: NDArray[Any], symmetry: int) -> NDArray[Any]:
+def dihedral(array: NDArray[Any], symmetry: int) -> NDArray[Any]:
     """One of the eight symmetries of the square, over the last two axes."""
     array = np.rot90(array, symmetry % 4, axes=(-2, -1))
     return array[..., ::-1] if symmetry >= 4 else array
@@ -109,7 +109,7 @@ class SamplePlan:
     seed: int = 0
 
 
-class ForecastSamples(Dataset[Sample]):
+class ForecastSamples(Dataset[TrainingSample]):
     """Training samples: a run of a season's images, each of which forecasts a later one, or itself.
 
     Sample n depends on the seed and n alone, so neither the number of workers nor a resumed run changes it.
@@ -132,7 +132,7 @@ class ForecastSamples(Dataset[Sample]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         plan = self.plan
         rng = np.random.default_rng([plan.seed, self.first + number])
         cube = int(rng.integers(len(self.readers)))
@@ -146,9 +146,9 @@ class ForecastSamples(Dataset[Sample]):
         days = window.days[first + np.sort(rng.choice(stretch, count, replace=False))]
         target = np.array([self._target(rng, days, place) for place in range(count)])
         symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
-        images, clear = (np.ascontiguousarray(turn(array, symmetry)) for array in reader.images(window, days))
+        images, clear = (np.ascontiguousarray(dihedral(array, symmetry)) for array in reader.images(window, days))
         weather_start, weather = reader.weather(window.cell, window.year)
-        return Sample(
+        return TrainingSample(
             images=images,
             days=days.astype(np.int64),
             valid=clear & ~hidden[:, None, None],
@@ -196,7 +196,7 @@ class StoredClasses:
         return np.full((window.size, window.size), -1) if stored is None else self.lookup(stored)
 
 
-class LabelledSamples(Dataset[Sample]):
+class LabelledSamples(Dataset[TrainingSample]):
     """Training samples for mapping: a season's images, thinned, with the classes of their year.
 
     Sample n depends on the seed and n alone. Nothing is to be forecast.
@@ -211,7 +211,7 @@ class LabelledSamples(Dataset[Sample]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         plan = self.plan
         rng = np.random.default_rng([plan.seed, number])
         tiles = list(self.windows[int(rng.integers(len(self.windows)))].tiles(plan.size))
@@ -224,7 +224,8 @@ class LabelledSamples(Dataset[Sample]):
         sample = season_sample(self.reader, window, days)
         symmetry = int(rng.integers(8))
         images, clear, classes = (
-            np.ascontiguousarray(turn(array, symmetry)) for array in (sample.images, sample.clear, self.classes(window))
+            np.ascontiguousarray(dihedral(array, symmetry))
+            for array in (sample.images, sample.clear, self.classes(window))
         )
         return replace(sample, images=images, valid=clear, clear=clear, labels=classes)
 
@@ -234,7 +235,7 @@ def season_sample(
     window: Window,
     days: NDArray[np.int32] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
-) -> Sample:
+) -> TrainingSample:
     """Images of a window on some of its days (all by default), with the forecasts that `pairs` of places
     (origin, target) in those days ask for."""
     days = window.days if days is None else days
@@ -242,10 +243,10 @@ def season_sample(
     origin, target = (np.array([pair[i] for pair in pairs], np.int64) for i in (0, 1))
     start, weather = reader.weather(window.cell, window.year)
     series = (0, *window.cell, window.year)
-    return Sample(images, days.astype(np.int64), clear, clear, origin, target, series, weather, start)
+    return TrainingSample(images, days.astype(np.int64), clear, clear, origin, target, series, weather, start)
 
 
-class Windows(lightning.LightningDataModule):
+class CubeDataModule(lightning.LightningDataModule):
     """The training and validation samples of one or several cubes."""
 
     def __init__(
@@ -281,14 +282,14 @@ class Windows(lightning.LightningDataModule):
         """Whether any cube holds windows for watching the training."""
         return any(self.validation)
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> DataLoader[TrainingSample]:
         return self._loader(ForecastSamples(self.readers, self.training, self.plan, self.length, self.first))
 
-    def val_dataloader(self) -> DataLoader[Sample]:
+    def val_dataloader(self) -> DataLoader[TrainingSample]:
         """The same samples every time."""
         return self._loader(ForecastSamples(self.readers, self.validation, self.plan, self.validation_length))
 
-    def _loader(self, samples: ForecastSamples) -> DataLoader[Sample]:
+    def _loader(self, samples: ForecastSamples) -> DataLoader[TrainingSample]:
         return DataLoader(
             samples,
             self.batch_size,

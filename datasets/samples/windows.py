@@ -21,9 +21,9 @@ from .folds import Fold
 
 Member = TypeVar("Member")
 
-Part = Literal["train", "validation", "new_place", "new_year", "both"]
-PARTS: tuple[Part, ...] = ("train", "validation", "new_place", "new_year", "both")
-HELD_OUT: tuple[Part, ...] = ("new_place", "new_year", "both")
+SplitName = Literal["train", "validation", "new_place", "new_year", "both"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "new_place", "new_year", "both")
+HELD_OUT: tuple[SplitName, ...] = ("new_place", "new_year", "both")
 """Places, years, and both, that training never sees."""
 
 
@@ -70,7 +70,7 @@ def spread(members: Sequence[Member], most: int) -> list[Member]:
     return [members[i] for i in np.linspace(0, len(members) - 1, most).round().astype(int)]
 
 
-def part_of(place: int, year: int) -> Part | None:
+def split_name(place: int, year: int) -> SplitName | None:
     """The part that a place and a year of these `Split` codes make; None where one belongs to no part.
 
     What validates never tests, and a validation year at a test place (or the reverse) is not used at all.
@@ -89,13 +89,13 @@ def part_of(place: int, year: int) -> Part | None:
 class WindowIndex:
     """All windows of a cube by part, each as large as a chunk."""
 
-    parts: dict[Part, tuple[Window, ...]]
+    parts: dict[SplitName, tuple[Window, ...]]
 
-    def __getitem__(self, part: Part) -> tuple[Window, ...]:
+    def __getitem__(self, part: SplitName) -> tuple[Window, ...]:
         return self.parts[part]
 
     @property
-    def count(self) -> dict[Part, int]:
+    def count(self) -> dict[SplitName, int]:
         """Number of windows in each part."""
         return {part: len(windows) for part, windows in self.parts.items()}
 
@@ -109,10 +109,10 @@ def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, 
     fold = fold or Fold.of(cube)
     places = fold.places
     clear = clear_days(cube, min_clear)
-    parts: dict[Part, list[Window]] = {part: [] for part in PARTS}
+    parts: dict[SplitName, list[Window]] = {part: [] for part in SPLIT_NAMES}
     for year, year_code in zip(cube.years, fold.years, strict=True):
         for cy, cx in np.argwhere(places != Split.NONE):
-            part = part_of(int(places[cy, cx]), int(year_code))
+            part = split_name(int(places[cy, cx]), int(year_code))
             if part is None:
                 continue
             window = chunk_window(cube, int(cy), int(cx), year, clear)

@@ -126,7 +126,7 @@ class Oracle:
     def of(cls, cube: Cube) -> Self:
         """The oracle beside a cube. Raises InputError where there is none, or one of another cube."""
         oracle = cls.open(oracle_path(cube))
-        if oracle.attributes["cube"] != cube.identity:
+        if oracle.attributes["cube"] != cube.digest:
             raise InputError(f"{oracle.path} was made for another cube than {cube.path}; run `mmvsf oracle` again")
         return oracle
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from mmvsf.datasets.samples.batch import Batch
-from mmvsf.datasets.samples.loader import LabelledSamples, Sample, SamplePlan, WindowClasses, collate
+from mmvsf.datasets.samples.loader import LabelledSamples, SamplePlan, TrainingSample, WindowClasses, collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.layers import HARMONICS, NEVER, from_patches, year_phase
@@ -183,7 +183,7 @@ def train_mapper(
     }
 
 
-def predict(mapper: CropMapper, samples: Sequence[Sample], precision: torch.dtype | None) -> Floats:
+def predict(mapper: CropMapper, samples: Sequence[TrainingSample], precision: torch.dtype | None) -> Floats:
     """Probabilities (B, K, H, W)."""
     device = next(mapper.parameters()).device
     batch = collate(samples).to(device)

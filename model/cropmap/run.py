@@ -22,7 +22,7 @@ from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.loader import LabelLookup, StoredClasses, WindowClasses, season_sample
 from mmvsf.datasets.samples.reader import WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows, spread
+from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, chunk_window, clear_days, index_windows, spread
 from mmvsf.datasets.variables import Split
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest
 from mmvsf.model.figures import map_figure, save
@@ -73,7 +73,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     classes_of = StoredClasses(reader, LabelLookup(cube.legend.codes))
     names = [entry.name for entry in cube.legend.classes]
     index = index_windows(cube)
-    windows: dict[Part, list[Window]] = {
+    windows: dict[SplitName, list[Window]] = {
         part: [window for window in index[part] if window.year in cube.label_years] for part in ("train", *HELD_OUT)
     }
     if not windows["train"]:
@@ -100,7 +100,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     save_file(state, str(folder / "mapper.safetensors"))
     metrics = {
         "region": cube.region.name,
-        "cube": cube.identity,
+        "cube": cube.digest,
         "options": asdict(options),
         "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
         "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in cube.legend.classes],
@@ -120,7 +120,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
 def _score(
     mapper: CropMapper,
     reader: WindowReader,
-    windows: dict[Part, list[Window]],
+    windows: dict[SplitName, list[Window]],
     classes_of: WindowClasses,
     names: Sequence[str],
     size: int,

@@ -219,7 +219,7 @@ class Plan:
         `kind/year/method/seed`, or `kind/method/name`."""
         own = self.settings
         of_kind = own.of_training if kind in ("rate", "pretrain") else own.of_judging
-        settings = {"cube": self.cube.identity, "rate": rate, **of_kind}
+        settings = {"cube": self.cube.digest, "rate": rate, **of_kind}
         if method in OBJECTIVES:
             settings["objective"] = asdict(OBJECTIVES[method])
         parts = (kind, method, name) if name else (kind, year, method) if seed is None else (kind, year, method, seed)

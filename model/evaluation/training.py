@@ -41,7 +41,7 @@ def pretrain(
     chosen = options.chosen_objective()
     found = _train(network, chosen, data, options, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
-    save_checkpoint(folder, network, normalisation, {cube.region.name: cube.identity}, training, weather=chosen.weather)
+    save_checkpoint(folder, network, normalisation, {cube.region.name: cube.digest}, training, weather=chosen.weather)
     return {**found, "parameters": sum(p.numel() for p in network.parameters())}
 
 

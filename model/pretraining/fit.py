@@ -16,7 +16,7 @@ from torch import Tensor
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import SamplePlan, Windows
+from mmvsf.datasets.samples.loader import CubeDataModule, SamplePlan
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
 
@@ -81,7 +81,7 @@ def fit(
     goes on where `first_step` is above 0. None on all but the first of several devices. `title` is that of the
     progress bar, None for none. Raises KeyboardInterrupt."""
     module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
-    data = Windows(
+    data = CubeDataModule(
         readers,
         SamplePlan(size=options.window, images=options.images, seed=options.seed),
         batch_size=options.batch_size,

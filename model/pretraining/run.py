@@ -16,7 +16,7 @@ from rich.progress import track
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, Part, Window, index_windows, spread
+from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
 from mmvsf.model.card import write_model_card
 from mmvsf.model.figures import forecast_figure, loss_figure, save
 from mmvsf.model.forecast import draw_examples
@@ -67,7 +67,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
         folder,
         network,
         normalisation,
-        {cube.region.name: cube.identity for cube in cubes},
+        {cube.region.name: cube.digest for cube in cubes},
         {**asdict(options), "torch": torch.__version__, "precision": training["precision"]},
         weather=objective.weather,
     )
@@ -75,7 +75,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     network.to(device).eval()
     metrics = {
         "region": cubes[0].region.name,
-        "cubes": {cube.region.name: cube.identity for cube in cubes},
+        "cubes": {cube.region.name: cube.digest for cube in cubes},
         "options": asdict(options),
         "units": "reflectance as a fraction; 'mean' over bands in units of each band's training deviation",
         "forecast": score(network, readers, options, objective.weather, size, precision),
@@ -119,7 +119,9 @@ def score(
     scores = ForecastScores(normal.bands.names, mean, deviation)
     for reader in readers:
         index = index_windows(reader.cube)
-        windows: dict[Part, Sequence[Window]] = {part: spread(index[part], options.score_windows) for part in HELD_OUT}
+        windows: dict[SplitName, Sequence[Window]] = {
+            part: spread(index[part], options.score_windows) for part in HELD_OUT
+        }
         empty = [part for part, members in windows.items() if not members]
         if empty:
             console.print(f"{reader.cube.region.name}: no windows in {', '.join(empty)}; not scored")
@@ -135,7 +137,7 @@ def _step_of(path: Path) -> int:
 
 def _find_unfinished(folder: Path, options: PretrainOptions, cubes: Sequence[Cube], restart: bool) -> bool:
     """Whether there is a run to go on with; notes down what the run that starts now is."""
-    run = {"options": asdict(options), "cubes": {cube.region.name: cube.identity for cube in cubes}}
+    run = {"options": asdict(options), "cubes": {cube.region.name: cube.digest for cube in cubes}}
     noted, last = folder / OPTIONS, folder / LAST
     if not restart and last.is_file() and noted.is_file():
         if json.loads(noted.read_text(encoding="utf-8")) == run:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import zarr
 
-from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.datasets.storage.location import Location, zarr_store
 from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import Split, Status
@@ -56,7 +56,7 @@ def write_dataset_card(cube: Cube) -> Location:
         "sites": region.area.sites,
         "attribution": attributes["attribution"],
         "sources": [_words(record) for record in attributes["sources"]],
-        "digest": cube.identity,
+        "digest": cube.digest,
         "created": attributes["created"],
         "software": attributes["software"],
         "recipe_file": attributes["recipe_file"],

@@ -5,25 +5,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmvsf.datasets.cube.calendar import Calendar, calendar_of
+from mmvsf.datasets.cube.calendar import Calendar, calendar_for
+from mmvsf.datasets.cube.compatibility import CubeSpec
 from mmvsf.datasets.cube.cube import cube_path
-from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.cube.extension import Extent
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend
-from mmvsf.datasets.storage.location import Location, local_folder
-from mmvsf.datasets.recipe.region import Region, load_region
 from mmvsf.datasets.cube.splits import place_split
-
-from mmvsf.pipeline.layers.labels.resample import LabelTask, label_tasks, stored_legend
-from mmvsf.pipeline.layers.imagery.plan import Plan, make_plan
-from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
-from mmvsf.pipeline.layers.protocols import Requirement, WeatherSource
-from mmvsf.pipeline.sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Region, load_region
+from mmvsf.datasets.storage.location import Location, local_folder
 from mmvsf.pipeline.disk_space import cube_bytes
+from mmvsf.pipeline.layers.imagery.plan import Plan, make_plan
+from mmvsf.pipeline.layers.labels.resample import LabelTask, label_tasks, stored_legend
+from mmvsf.pipeline.layers.protocols import Requirement, WeatherSource
 from mmvsf.pipeline.layers.static.resample import StaticTask, static_tasks, weather_cells
 from mmvsf.pipeline.layers.task import BuildContext
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
+from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
+from mmvsf.pipeline.sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
 
 WeatherOf = Callable[[WeatherSource, Region, Grid, Calendar], CubeWeather]
 """Makes a cube's weather from its source; the first of them is `cube_weather`."""
@@ -49,8 +48,8 @@ class BuildPlan:
     """what the sources need of the person who builds"""
 
     @property
-    def extent(self) -> Extent:
-        return Extent(self.region, self.grid, self.calendar, self.legend)
+    def spec(self) -> CubeSpec:
+        return CubeSpec(self.region, self.grid, self.calendar, self.legend)
 
 
 def prepare(
@@ -70,9 +69,9 @@ def prepare(
     """
     region, recipe = load_region(region_name, source=source, blocks=blocks)
     folder = local_folder(data_dir)
-    grid = grid_of(region, recipe, folder)
+    grid = grid_from_recipe(region, recipe, folder)
     place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
-    calendar = calendar_of(region)
+    calendar = calendar_for(region)
     imagery = imagery_source(region, recipe, folder)
     labels = label_source(region, recipe, folder, grid)
     ground = static_source(region, recipe, folder)

@@ -4,18 +4,17 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mmvsf.datasets.recipe.region import Imagery, Region, Static
-
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS
-from mmvsf.pipeline.sources.stac.catalogs import COLLECTIONS as CATALOG_COLLECTIONS
+from mmvsf.pipeline.layers.protocols import StaticSource
+from mmvsf.pipeline.layers.static.resample import MEASURED
+from mmvsf.pipeline.layers.weather.regrid import CubeWeather
 from mmvsf.pipeline.sources.cdl.stac import COLLECTION as LABEL_TILES
 from mmvsf.pipeline.sources.earthengine.imagery import COLLECTIONS as IMAGE_COLLECTIONS
 from mmvsf.pipeline.sources.earthengine.labels import COLLECTION as LABEL_COLLECTION
 from mmvsf.pipeline.sources.earthengine.weather import COLLECTIONS as WEATHER_COLLECTIONS
-from mmvsf.pipeline.sources.transport.endpoints import address
 from mmvsf.pipeline.sources.ground import GROUND, PUBLIC_CATALOG
-from mmvsf.pipeline.layers.protocols import StaticSource
-from mmvsf.pipeline.layers.static.resample import MEASURED
-from mmvsf.pipeline.layers.weather.regrid import CubeWeather
+from mmvsf.pipeline.sources.stac.catalogs import COLLECTIONS as CATALOG_COLLECTIONS
+from mmvsf.pipeline.sources.transport.endpoints import address
 
 Record = dict[str, str]
 

@@ -2,7 +2,7 @@
 
 Shards that get other positions (earlier days, ground to the north or west, labels of years in between) are renamed,
 never rewritten. What is to be done stands in the ledger before the first file is touched, so that a kill at any
-moment leaves a growth that `finish_growth` completes.
+moment leaves a growth that `finish_reshape` completes.
 """
 
 import io
@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.compatibility import CubeSpec, Positions, block_shift, positions
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.extension import Extent, Positions, block_shift, positions
-from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.storage.location import Location, write_whole
+from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.storage.store import resize_array, set_root_attributes, sweep_leftovers, update_group, write_array
 from mmvsf.datasets.variables import WeatherFlag
-
 from mmvsf.pipeline.ledger import Ledger
 
 ENTRY = "extension"
@@ -32,38 +31,38 @@ MOVED = ".moved"
 """What the folder that renamed files wait in is called beside their own."""
 
 
-def renames_shards(old: Extent, new: Extent) -> bool:
+def renames_shards(old: CubeSpec, new: CubeSpec) -> bool:
     """Whether shards or entries of the ledger get other names, which cannot be done in a bucket."""
     places = positions(old, new)
     shards = (_renaming(array, places[group.name]) for group in old.groups() for array in group.arrays if array.shards)
     return any(shards) or block_shift(old, new) != (0, 0)
 
 
-def grow(cube: Cube, new: Extent) -> None:
+def reshape_cube(cube: Cube, new: CubeSpec) -> None:
     """Bring a cube into the shape of `new`, an extension of its own.
 
     A cube in a bucket is one whose shards keep their names, see `renames_shards`. Raises OSError if the disk refuses.
     """
-    old, ledger = cube.extent, Ledger.of_cube(cube.path)
+    old, ledger = cube.spec, Ledger.of_cube(cube.path)
     if old.attributes() == new.attributes():
         return
     _save(ledger, kept_arrays(cube, new))
     ledger.write(ENTRY, {"old": old.attributes(), "new": new.attributes(), "moving": True})
-    finish_growth(cube.path)
+    finish_reshape(cube.path)
 
 
-def is_growing(cube: Location) -> bool:
+def is_reshaping(cube: Location) -> bool:
     """Whether a growth was begun and not finished."""
     return Ledger.of_cube(cube).read(ENTRY) is not None
 
 
-def finish_growth(cube: Location) -> None:
+def finish_reshape(cube: Location) -> None:
     """Complete a growth that was begun, if there is one. Raises OSError if the disk refuses."""
     ledger = Ledger.of_cube(cube)
     entry = ledger.read(ENTRY)
     if entry is None:
         return
-    old, new = (Extent.from_attributes(entry[key], f"{ledger.root}, {ENTRY}") for key in ("old", "new"))
+    old, new = (CubeSpec.from_attributes(entry[key], f"{ledger.root}, {ENTRY}") for key in ("old", "new"))
     sweep_leftovers(cube)
     set_root_attributes(cube, {"complete": False})
     moves = list(_moves(cube, old, new)) if isinstance(cube, Path) else []
@@ -83,10 +82,10 @@ def finish_growth(cube: Location) -> None:
     _kept_path(ledger).unlink(missing_ok=True)
 
 
-def kept_arrays(cube: Cube, new: Extent, *groups: str) -> dict[str, NDArray[Any]]:
+def kept_arrays(cube: Cube, new: CubeSpec, *groups: str) -> dict[str, NDArray[Any]]:
     """The values of every small array (of some groups) at their new positions, fill where nothing stood:
     `group/array` -> values."""
-    old = cube.extent
+    old = cube.spec
     places = positions(old, new)
     grown = {f"{group.name}/{array.name}": array for group in new.groups() for array in group.arrays}
     kept = {}
@@ -143,7 +142,7 @@ class _Move:
             self.moved.rename(self.folder)
 
 
-def _moves(cube: Path, old: Extent, new: Extent) -> Iterator[_Move]:
+def _moves(cube: Path, old: CubeSpec, new: CubeSpec) -> Iterator[_Move]:
     """The folders whose files get other names."""
     places = positions(old, new)
     for group in old.groups():

@@ -10,26 +10,26 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.cube.cube import digest
-from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.location import store_errors, zarr_store
 from mmvsf.datasets.storage.store import set_root_attributes, sweep_leftovers
+from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
+from mmvsf.pipeline.layers.imagery.plan import ShardTask, shard_tasks
+from mmvsf.pipeline.layers.imagery.summarise import Summary, finish_imagery
+from mmvsf.pipeline.layers.imagery.write import imagery_entry_name, run_shard_task
+from mmvsf.pipeline.layers.labels.resample import LabelTask
+from mmvsf.pipeline.layers.labels.write import label_entry_name, run_label_task
+from mmvsf.pipeline.layers.static.resample import StaticTask
+from mmvsf.pipeline.layers.static.write import run_static_task, static_entry_name
+from mmvsf.pipeline.layers.task import BuildContext, TaskReport
+from mmvsf.pipeline.layers.weather.write import finish_weather
+from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
-from mmvsf.pipeline.layers.imagery.summarise import Summary, finish_imagery
-from .splits import finish_splits
-from mmvsf.pipeline.layers.weather.write import finish_weather
-from mmvsf.pipeline.layers.labels.resample import LabelTask
-from mmvsf.pipeline.ledger import Ledger
-from mmvsf.pipeline.layers.imagery.plan import ShardTask, shard_tasks
 from .plan import BuildPlan, bytes_to_write, refuse_missing
-from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
+from .splits import finish_splits
 from .target import ensure_template, now
-from mmvsf.pipeline.layers.static.resample import StaticTask
-from mmvsf.pipeline.layers.task import BuildContext, TaskReport
-from mmvsf.pipeline.layers.imagery.write import imagery_entry_name, run_shard_task
-from mmvsf.pipeline.layers.labels.write import label_entry_name, run_label_task
-from mmvsf.pipeline.layers.static.write import run_static_task, static_entry_name
 
 BlockTask = TypeVar("BlockTask", LabelTask, StaticTask)
 

@@ -5,17 +5,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mmvsf.datasets.cube.compatibility import differences
 from mmvsf.datasets.cube.cube import Cube, create_template, root_attributes
-from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.cube.extension import differences
 from mmvsf.datasets.cube.layout import FORMAT, FORMAT_VERSION
+from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.storage.location import Location, remove_tree
 from mmvsf.datasets.storage.store import set_root_attributes
-
-from .reshape import is_growing
 from mmvsf.pipeline.ledger import Ledger
+
 from .plan import BuildPlan
 from .provenance import sources_of
+from .reshape import is_reshaping
 
 SHAPE = (
     "grid",
@@ -50,9 +50,9 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
             plan.cube.mkdir(parents=True, exist_ok=True)
         create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, provenance(plan))
         return
-    if is_growing(plan.cube):
+    if is_reshaping(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
-    attributes, wanted = root_attributes(plan.cube), plan.extent.attributes()
+    attributes, wanted = root_attributes(plan.cube), plan.spec.attributes()
     _refuse_other_shape(plan, attributes, wanted)
     if attributes.get("region") != wanted["region"]:
         set_root_attributes(plan.cube, {"region": wanted["region"], **provenance(plan)})
@@ -72,7 +72,7 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
         changed.append("years")
     if not changed:
         return
-    if reasons := differences(standing.extent, plan.extent):
+    if reasons := differences(standing.spec, plan.spec):
         raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
     raise InputError(
         f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"

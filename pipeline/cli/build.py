@@ -28,7 +28,7 @@ from .options import (
     Workers,
     console,
     progress_bar,
-    talk,
+    status_console,
 )
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def plan(
 
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
-    ensure_archive(region, local_folder(place), count, talk(as_json))
-    with _waiting(talk(as_json)):
+    ensure_archive(region, local_folder(place), count, status_console(as_json))
+    with _waiting(status_console(as_json)):
         prepared = prepare(region, place, source=source, blocks=blocks, only_shown=True)
     shown = preview(prepared, count)
     if html is not None or png is not None:
@@ -107,17 +107,17 @@ def cost(
     """Show what a place would take, by a model that asks no catalogue: requests, bytes, hours."""
     from dataclasses import asdict
 
-    from mmvsf.datasets.cube.grid import grid_of
+    from mmvsf.datasets.cube.grid import grid_from_recipe
+    from mmvsf.pipeline.estimate.conus import recipes_for
     from mmvsf.pipeline.estimate.cost import region_cost
     from mmvsf.pipeline.estimate.cost_table import cost_table
-    from mmvsf.pipeline.estimate.places import regions_of
 
     count = workers or os.cpu_count() or 1
     folder = local_folder(location(data_dir))
     costs = {
-        name: region_cost(region, grid_of(region, recipe, folder), count, mbit)
+        name: region_cost(region, grid_from_recipe(region, recipe, folder), count, mbit)
         for place in places
-        for name, (region, recipe) in regions_of(place, like, source).items()
+        for name, (region, recipe) in recipes_for(place, like, source).items()
     }
     if as_json:
         typer.echo(json.dumps({name: asdict(found) for name, found in costs.items()}))
@@ -148,8 +148,8 @@ def dataset(
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
     with executor(workers, scheduler) as run:
-        ensure_archive(region, local_folder(place), count, talk(as_json))
-        with _waiting(talk(as_json)):
+        ensure_archive(region, local_folder(place), count, status_console(as_json))
+        with _waiting(status_console(as_json)):
             prepared = prepare(region, place, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(prepared, preview(prepared, count), count))
@@ -175,17 +175,17 @@ def extend(
     """
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.extend import extend as extend_cube
-    from mmvsf.pipeline.build.extend import prepare_extension, standing_cube
+    from mmvsf.pipeline.build.extend import open_target_cube, prepare_extension
     from mmvsf.pipeline.estimate.preview import preview, tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
-    cube = standing_cube(region, place, source=source, blocks=blocks)
+    cube = open_target_cube(region, place, source=source, blocks=blocks)
     with executor(workers, scheduler) as run:
-        ensure_archive(region, local_folder(place), count, talk(as_json))
-        with _waiting(talk(as_json)):
+        ensure_archive(region, local_folder(place), count, status_console(as_json))
+        with _waiting(status_console(as_json)):
             prepared = prepare_extension(cube, region, place, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(prepared, preview(prepared, count), count))
@@ -204,9 +204,9 @@ def _place(data_dir: str) -> Location:
 @contextmanager
 def _waiting(where: Console) -> Iterator[None]:
     """Show what sources are busy with, while a plan is made."""
-    from mmvsf.pipeline.sources.transport.progress import listening
+    from mmvsf.pipeline.sources.transport.progress import progress_listener
 
-    with where.status("reading the recipe and its sources") as status, listening(status.update):
+    with where.status("reading the recipe and its sources") as status, progress_listener(status.update):
         yield
 
 
@@ -217,7 +217,7 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
     from mmvsf.pipeline.build.run import Progress
 
     tasks: dict[str, TaskID] = {}
-    with progress_bar(talk(as_json)) as bar:
+    with progress_bar(status_console(as_json)) as bar:
 
         def update(phase: str, done: int, total: int, pixels: int) -> None:
             if total and phase not in tasks:
@@ -228,7 +228,7 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
 
         yield Progress(update)
     if not tasks:
-        talk(as_json).print("every shard stands: nothing was left to do")
+        status_console(as_json).print("every shard stands: nothing was left to do")
 
 
 def _show_cube(

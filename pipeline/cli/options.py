@@ -35,7 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 DATA_DIR, RUNS_DIR = "data", Path("runs")
 
 
-def talk(as_json: bool) -> Console:
+def status_console(as_json: bool) -> Console:
     """Where progress is shown: nowhere if the output is for a program."""
     return Console(quiet=True) if as_json else console
 

@@ -10,7 +10,7 @@ SAMPLES, SAMPLE_BYTES = 256, 2**16
 """Of larger files this many pieces, evenly spread from the first byte to the last, are read."""
 
 
-def content_identity(href: str) -> str:
+def content_fingerprint(href: str) -> str:
     """A text that changes with what a file holds and with nothing else; that of anything but a file is its href.
 
     Of a file above 64 MiB 16 MiB are read: that notices any other raster, though not a single pixel changed by hand.

@@ -27,7 +27,7 @@ far above the rounding of the projection."""
 
 
 @dataclass(frozen=True)
-class Mapping:
+class Resampler:
     """From a window of a source raster to a whole target grid."""
 
     window: tuple[slice, slice]
@@ -90,7 +90,7 @@ class Mapping:
 
 
 @lru_cache(maxsize=256)
-def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
+def resampler(source: RasterGrid, target: RasterGrid) -> Resampler:
     """The mapping from one grid to another. Both are north-up with square pixels.
 
     Raises ValueError for a rotated grid.
@@ -99,7 +99,7 @@ def mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
 
 
 @lru_cache(maxsize=4)
-def code_mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
+def code_resampler(source: RasterGrid, target: RasterGrid) -> Resampler:
     """The mapping for codes alone, without weights. Few are kept: labels need one of 25 points a pixel for each
     block, and every block but once a year.
 
@@ -108,7 +108,7 @@ def code_mapping(source: RasterGrid, target: RasterGrid) -> Mapping:
     return relate(source, target, weighted=False)
 
 
-def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Mapping:
+def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Resampler:
     """As `mapping`, without being kept: for what is read once. Without weights only codes can be mapped."""
     for grid in (source, target):
         if grid.transform[1] or grid.transform[3]:
@@ -121,7 +121,7 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
     inside = (nearest_row >= 0) & (nearest_row < height) & (nearest_column >= 0) & (nearest_column < width)
     if not inside.any():
         nothing = np.empty(0, np.int64)
-        return Mapping((slice(0, 0), slice(0, 0)), target.shape, True, inside, nothing, None)
+        return Resampler((slice(0, 0), slice(0, 0)), target.shape, True, inside, nothing, None)
     native = _native(source, target)
     row, column = row[inside], column[inside]
     nearest_row, nearest_column = nearest_row[inside], nearest_column[inside]
@@ -148,7 +148,7 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
         weights = _separable(low_row, low_column, axis_weights, window)
     rows, columns = window
     nearest = (nearest_row - rows.start) * (columns.stop - columns.start) + nearest_column - columns.start
-    return Mapping(window, target.shape, native, None if inside.all() else inside, nearest, weights)
+    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, weights)
 
 
 def _positions(source: RasterGrid, target: RasterGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,13 +7,13 @@ from mmvsf.datasets.variables import Split, Status
 
 from .drawing import MONTHS, SPLIT_NAMES, WIDTH, clear_colours, month_axis
 from .elements import Absent, Cell, Note, Part, Section, Table, drawn, number, percent
-from .sample import Sample, spread
+from .view import ReportView, spread
 
 MOST_BLOCKS = 30
 """Rows of a year's strip, at most."""
 
 
-def clear_section(sample: Sample) -> Section:
+def clear_section(sample: ReportView) -> Section:
     """How often, and how clearly, the blocks were seen."""
     acquired = np.isin(sample.status, (Status.STORED, Status.SKIPPED_CLOUDY, Status.FAILED))
     if not acquired.any():
@@ -38,7 +38,7 @@ def clear_section(sample: Sample) -> Section:
     return Section("clear", "When and how clear", parts)
 
 
-def _strips(sample: Sample, blocks: list[tuple[int, int]]) -> Figure:
+def _strips(sample: ReportView, blocks: list[tuple[int, int]]) -> Figure:
     years, places = sample.cube.years, [sample.cube.grid.blocks.index(block) for block in blocks]
     first, last = sample.season
     strip = min(1.3, max(0.30, 0.055 * len(blocks)))
@@ -71,7 +71,7 @@ def _strips(sample: Sample, blocks: list[tuple[int, int]]) -> Figure:
     return figure
 
 
-def _views(sample: Sample) -> Table:
+def _views(sample: ReportView) -> Table:
     """Mean number of clear views of a pixel, by month and year."""
     months = sorted(sample.cube.region.period.months)
     calendar = sample.cube.calendar
@@ -94,7 +94,7 @@ def _views(sample: Sample) -> Table:
     )
 
 
-def _outcomes(sample: Sample) -> Table:
+def _outcomes(sample: ReportView) -> Table:
     """What became of the (day, block) units of each year."""
     scenes = sample.scenes()
     products = sorted({str(name) for name in scenes.get("product", ())})

@@ -18,14 +18,14 @@ from mmvsf.datasets.cube.legend import LegendClass
 from .drawing import MISSING, WIDTH, class_handles, class_image, colour, map_frame
 from .elements import Absent, Cell, Note, Part, Section, Table, drawn, percent, png_file
 from .runs import DAMAGED, METHODS, SETS, Rows, best_cells, damaged, ordered, other_cube, read_metrics
-from .sample import Sample
+from .view import ReportView
 
 MEASURES = (("accuracy", "accuracy"), ("mean_f1", "F1"), ("miou", "IoU"))
 MOST_CLASSES = 16
 """Classes of a confusion matrix that is drawn, at most: the most frequent."""
 
 
-def cropmap_section(sample: Sample, runs: Path) -> Section:
+def cropmap_section(sample: ReportView, runs: Path) -> Section:
     """Scores, confusion and map of a crop mapping run."""
     folder, command = runs / "cropmap", sample.command("cropmap")
     path = folder / "metrics.json"
@@ -56,10 +56,10 @@ def cropmap_headline(runs: Path) -> tuple[str, str] | None:
     return None
 
 
-def _parts(sample: Sample, metrics: dict[str, Any], folder: Path, command: str) -> list[Part]:
+def _parts(sample: ReportView, metrics: dict[str, Any], folder: Path, command: str) -> list[Part]:
     rows: Rows = metrics["scores"]
     classes = [LegendClass(int(c["code"]), str(c["name"]), colour(str(c["color"]))) for c in metrics["classes"]]
-    parts: list[Part] = [*other_cube(metrics.get("cube"), sample.cube.identity, command)]
+    parts: list[Part] = [*other_cube(metrics.get("cube"), sample.cube.digest, command)]
     if rows:
         text = (
             "Scores on labelled pixels of places and years that the mapper never saw; all methods on the same pixels. "
@@ -154,7 +154,7 @@ class _Row:
 
 
 def _map_beside_labels(
-    sample: Sample, tif: Path, confidence: Path, classes: Sequence[LegendClass], year: int | None
+    sample: ReportView, tif: Path, confidence: Path, classes: Sequence[LegendClass], year: int | None
 ) -> Part | None:
     """Labels, map, where they differ, and confidence of up to three blocks; None where the files don't fit."""
     rows: list[_Row] = []
@@ -189,7 +189,7 @@ def _map_beside_labels(
     return drawn(_map_figure(sample, rows, classes), "Crop map beside the labels", caption)
 
 
-def _map_figure(sample: Sample, rows: Sequence[_Row], classes: Sequence[LegendClass]) -> Figure:
+def _map_figure(sample: ReportView, rows: Sequence[_Row], classes: Sequence[LegendClass]) -> Figure:
     """One line a block: labels, map, difference and confidence; or map and confidence where nothing is labelled."""
     titles = ["labels", "crop map", "difference", "confidence"]
     if rows[0].labels is None:

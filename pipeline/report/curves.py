@@ -12,7 +12,7 @@ from mmvsf.datasets.variables import is_clear
 
 from .drawing import NORMAL, WIDTH, month_axis, readable
 from .elements import Absent, Section, drawn
-from .sample import Sample, spread
+from .view import ReportView, spread
 from .weather import Years
 
 PIXELS_READ = 110_000
@@ -32,7 +32,7 @@ Curve = NDArray[np.float64]
 """(points, 3): quartiles of NDVI in each step of days, NaN where there are too few observations"""
 
 
-def curves_section(sample: Sample, years: Years) -> Section:
+def curves_section(sample: ReportView, years: Years) -> Section:
     """Small multiples: one panel a class, the same axes in all."""
     title = "Do crops follow the weather?"
     legend = sample.cube.legend
@@ -92,7 +92,7 @@ def curves_section(sample: Sample, years: Years) -> Section:
     )
 
 
-def _curves(sample: Sample, year: int, classes: Sequence[LegendClass]) -> dict[int, tuple[Curve, int]]:
+def _curves(sample: ReportView, year: int, classes: Sequence[LegendClass]) -> dict[int, tuple[Curve, int]]:
     """For each code, quartiles of NDVI by step of days, and how many pixels they come from."""
     grid = sample.cube.grid
     n = grid.chunks_per_block

@@ -5,7 +5,7 @@ from typing import Any
 
 from .elements import Absent, Cell, Note, Part, Section, Table, png_file
 from .runs import DAMAGED, damaged, other_cube, read_metrics
-from .sample import Sample
+from .view import ReportView
 
 NONE = "No evaluation was made of this cube yet. To make one:"
 PICTURES = (
@@ -21,7 +21,7 @@ OPEN_TABLES = 4
 """The first tables are shown, the others when they are opened."""
 
 
-def evaluation_section(sample: Sample, runs: Path) -> Section:
+def evaluation_section(sample: ReportView, runs: Path) -> Section:
     """Every table of `evaluate/results.json`, with its pictures."""
     path, command = runs / "evaluate/results.json", sample.command("evaluate")
     parts: list[Part]
@@ -36,8 +36,8 @@ def evaluation_section(sample: Sample, runs: Path) -> Section:
     return Section("evaluation", "Evaluation of the claims", parts)
 
 
-def _parts(sample: Sample, results: dict[str, Any], command: str) -> list[Part]:
-    parts: list[Part] = [*other_cube(results["cube"], sample.cube.identity, command)]
+def _parts(sample: ReportView, results: dict[str, Any], command: str) -> list[Part]:
+    parts: list[Part] = [*other_cube(results["cube"], sample.cube.digest, command)]
     tables = 0
     for section in results["sections"]:
         parts.append(Note(f"{section['title']}. {section['text']}".strip()))

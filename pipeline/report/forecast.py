@@ -5,14 +5,14 @@ from typing import Any
 
 from .elements import Absent, Cell, Facts, Note, Part, Section, Table, number, png_file
 from .runs import DAMAGED, METHODS, SETS, Rows, best_cells, damaged, ordered, other_cube, read_metrics
-from .sample import Sample
+from .view import ReportView
 
 LEADS = ("5-10", "11-20", "21-40", "41-80", "all")
 SHOWN = (("mean", "all bands, in training deviations"), ("ndvi", "NDVI"))
 MOST_PICTURES = 6
 
 
-def forecast_section(sample: Sample, runs: Path) -> Section:
+def forecast_section(sample: ReportView, runs: Path) -> Section:
     """Scores and pictures of pretraining, and single forecasts where there are some."""
     path, command = runs / "pretrain/metrics.json", sample.command("pretrain")
     parts: list[Part]
@@ -61,10 +61,10 @@ def forecast_headline(runs: Path) -> tuple[str, str] | None:
     return None
 
 
-def _parts(sample: Sample, metrics: dict[str, Any], command: str) -> list[Part]:
+def _parts(sample: ReportView, metrics: dict[str, Any], command: str) -> list[Part]:
     rows: Rows = metrics["forecast"]
     noted = metrics.get("cubes", {}).get(sample.cube.region.name)
-    parts: list[Part] = [*other_cube(noted, sample.cube.identity, command)]
+    parts: list[Part] = [*other_cube(noted, sample.cube.digest, command)]
     if not rows:
         return [*parts, Note("Nothing is held out in this cube, so there are no scores."), *_training(metrics)]
     parts.append(

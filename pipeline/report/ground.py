@@ -12,7 +12,7 @@ from mmvsf.datasets.variables import STATIC_BY_NAME
 
 from .drawing import MISSING, WIDTH, map_frame
 from .elements import Cell, Part, Section, Table, drawn
-from .sample import Sample, spread
+from .view import ReportView, spread
 
 SUMMARISED = 200
 """Blocks whose range is told, at most."""
@@ -22,7 +22,7 @@ QUARTILES = (0, 25, 50, 75, 100)
 Layers = dict[str, NDArray[np.float32]]
 
 
-def ground_sections(sample: Sample) -> list[Section]:
+def ground_sections(sample: ReportView) -> list[Section]:
     """A map of each static layer on the example blocks and a table of quartiles; nothing for a cube without."""
     cube = sample.cube
     if not cube.static_layers:
@@ -41,7 +41,7 @@ def ground_sections(sample: Sample) -> list[Section]:
     return [Section("ground", "The ground", parts)]
 
 
-def _maps(sample: Sample, found: dict[BlockIndex, Layers]) -> Figure:
+def _maps(sample: ReportView, found: dict[BlockIndex, Layers]) -> Figure:
     layers, blocks, side = sample.cube.static_layers, sample.example_blocks, sample.side_km
     square = min(WIDTH / 3, 2.9)
     figure = Figure(figsize=(square * len(blocks) + 1.2, square * len(layers) + 0.4), layout="constrained")
@@ -63,7 +63,7 @@ def _maps(sample: Sample, found: dict[BlockIndex, Layers]) -> Figure:
     return figure
 
 
-def _table(sample: Sample, blocks: list[Layers]) -> Table:
+def _table(sample: ReportView, blocks: list[Layers]) -> Table:
     """Quartiles of each layer over all known pixels."""
     rows = []
     for name in sample.cube.static_layers:

@@ -11,7 +11,7 @@ from mmvsf.datasets.variables import CONFIDENCE_FILL
 
 from .drawing import WIDTH, class_handles, class_image, colour, map_frame
 from .elements import Absent, Cell, Part, Section, Table, drawn, percent
-from .sample import Sample, spread
+from .view import ReportView, spread
 
 COUNTED = 200
 """Blocks whose labels are counted, at most."""
@@ -19,7 +19,7 @@ LISTED = 20
 """Classes in the table, at most: the most frequent."""
 
 
-def labels_section(sample: Sample) -> Section:
+def labels_section(sample: ReportView) -> Section:
     """A label map of the example year and a table of shares."""
     title, legend = "Labels", sample.cube.legend
     if legend is None or not sample.cube.label_years:
@@ -37,7 +37,7 @@ def labels_section(sample: Sample) -> Section:
     return Section("labels", title, parts)
 
 
-def _map(sample: Sample, legend: Legend, year: int) -> Figure:
+def _map(sample: ReportView, legend: Legend, year: int) -> Figure:
     blocks, side = sample.example_blocks, sample.side_km
     width = WIDTH if len(blocks) > 1 else 0.55 * WIDTH
     figure = Figure(figsize=(width, min(width / len(blocks), 4.4) + 0.9), layout="constrained")
@@ -52,7 +52,7 @@ def _map(sample: Sample, legend: Legend, year: int) -> Figure:
     return figure
 
 
-def _shares(sample: Sample, legend: Legend) -> Table:
+def _shares(sample: ReportView, legend: Legend) -> Table:
     """Percent of the labelled pixels that each class has in each year; and of all pixels that have a label."""
     blocks = spread(sample.cube.grid.blocks, COUNTED)
     years = sample.cube.label_years
@@ -83,7 +83,7 @@ def _shares(sample: Sample, legend: Legend) -> Table:
     return Table(f"Share of the labelled pixels{scope}", ["class", *map(str, years)], rows)
 
 
-def _confidence(sample: Sample, year: int, blocks: Sequence[BlockIndex]) -> float | None:
+def _confidence(sample: ReportView, year: int, blocks: Sequence[BlockIndex]) -> float | None:
     """Mean confidence of a year's labels on some blocks, as a fraction; None where none is known."""
     total = count = 0
     for block in blocks:

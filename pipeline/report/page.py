@@ -21,8 +21,8 @@ from .forecast import forecast_headline, forecast_section
 from .ground import ground_sections
 from .labels import labels_section
 from .place import place_section
-from .sample import Sample
 from .scenes import scenes_section
+from .view import ReportView
 from .weather import read_years, weather_section
 
 PAGE = "report.html"
@@ -36,7 +36,7 @@ def write_report(cube: Location, runs: Path) -> Path:
     the region. Returns the path of the page. Raises InputError or IncompleteError as `Cube.open` does, and
     OSError if the disk refuses.
     """
-    sample = Sample(Cube.open(cube))
+    sample = ReportView(Cube.open(cube))
     with rc_context(STYLE):
         years = read_years(sample)
         sections = (
@@ -56,7 +56,7 @@ def write_report(cube: Location, runs: Path) -> Path:
         sample.cube.region.name,
         _headlines(sample, runs),
         sections,
-        sample.cube.identity,
+        sample.cube.digest,
         sample.cube.attributes.get("software", {}).get("mmvsf", ""),
     )
     runs.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def render(
     )
 
 
-def _headlines(sample: Sample, runs: Path) -> Sequence[tuple[str, str]]:
+def _headlines(sample: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
     """A few numbers that say most, as (value, what it is)."""
     region = sample.cube.region
     stored = np.where(sample.status == Status.STORED, np.nan_to_num(sample.clear), 0)

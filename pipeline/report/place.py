@@ -16,7 +16,7 @@ from mmvsf.datasets.variables import Status
 
 from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
 from .elements import Facts, Note, Part, Section, drawn
-from .sample import Sample
+from .view import ReportView
 
 MOST_NAMES = 24
 """Blocks are named on the map up to this many."""
@@ -26,7 +26,7 @@ KM_PER_DEGREE = 111.195
 """Of latitude, on a sphere of the Earth's mean radius."""
 
 
-def place_section(sample: Sample) -> Section:
+def place_section(sample: ReportView) -> Section:
     """Title, attribution, map and facts."""
     region = sample.cube.region
     parts: list[Part] = []
@@ -46,7 +46,7 @@ def place_section(sample: Sample) -> Section:
     return Section("place", "What and where", parts)
 
 
-def _locator(sample: Sample) -> Figure:
+def _locator(sample: ReportView) -> Figure:
     grid = sample.cube.grid
     squares, codes = sample.squares
     named = len(squares) == len(grid.blocks) <= MOST_NAMES
@@ -145,7 +145,7 @@ def _scale_bar(axes: Axes, box: Box, stretch: float) -> None:
     axes.text(x + width / 2, y + 1.6 * height, text, ha="center", va="bottom", fontsize=8.5)
 
 
-def _facts(sample: Sample) -> list[tuple[str, str]]:
+def _facts(sample: ReportView) -> list[tuple[str, str]]:
     cube, grid = sample.cube, sample.cube.grid
     region, attributes = cube.region, cube.attributes
     days = np.flatnonzero((sample.status == Status.STORED).any(axis=1))
@@ -175,21 +175,21 @@ def _facts(sample: Sample) -> list[tuple[str, str]]:
         rows.append((str(what), "; ".join(word for word in words if word)))
     rows += [
         ("size on disk", _size(sample)),
-        ("digest", cube.identity or "none recorded"),
+        ("digest", cube.digest or "none recorded"),
         ("made", f"{str(attributes.get('finished', attributes.get('created', 'unknown')))[:19].replace('T', ' ')} UTC"),
         ("software", ", ".join(f"{name} {version}" for name, version in attributes.get("software", {}).items())),
     ]
     return [(name, value) for name, value in rows if value]
 
 
-def _places(sample: Sample) -> str:
+def _places(sample: ReportView) -> str:
     """How many blocks, or chunks where blocks are divided, belong to each part."""
     squares, codes = sample.squares
     what = "blocks" if len(squares) == len(sample.cube.grid.blocks) else "chunks"
     return f"{what}: " + ", ".join(f"{codes.count(part)} {SPLIT_NAMES[part]}" for part in SPLIT_NAMES if part in codes)
 
 
-def _years(sample: Sample) -> list[str]:
+def _years(sample: ReportView) -> list[str]:
     return [
         f"{SPLIT_NAMES[part]} " + ", ".join(str(year) for year, code in sample.year_split.items() if code is part)
         for part in SPLIT_NAMES
@@ -197,6 +197,6 @@ def _years(sample: Sample) -> list[str]:
     ]
 
 
-def _size(sample: Sample) -> str:
+def _size(sample: ReportView) -> str:
     total = sum(size for _, size in objects(sample.cube.path))
     return f"{total / 1e6:,.0f} MB" if total < 1e10 else f"{total / 1e9:,.0f} GB"

@@ -12,7 +12,7 @@ from mmvsf.datasets.variables import QUALITY_FILL, is_clear
 
 from .drawing import MASK, WIDTH, handles, map_frame, mask_classes, mask_image
 from .elements import Absent, Section, drawn
-from .sample import Floats, Sample, spread
+from .view import Floats, ReportView, spread
 
 CLEAR_DATES = 4
 SEARCHED = 12
@@ -30,7 +30,7 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def scenes_section(sample: Sample) -> Section:
+def scenes_section(sample: ReportView) -> Section:
     """Example scenes of the example year."""
     title, year = "Example scenes", sample.example_year
     choice = choose_scenes(sample, year)
@@ -76,7 +76,7 @@ def scenes_section(sample: Sample) -> Section:
     return Section("scenes", title, [drawn(figure, "Example scenes of one block, with their masks", caption)])
 
 
-def choose_scenes(sample: Sample, year: int) -> Choice | None:
+def choose_scenes(sample: ReportView, year: int) -> Choice | None:
     """Clear days through the season, a partly cloudy and a partial one, of the block that has most to show.
 
     None where nothing is stored in that year.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .drawing import NORMAL, UNUSUAL, WIDTH, month_axis
 from .elements import Absent, Note, Part, Section, drawn
-from .sample import Sample, spread
+from .view import ReportView, spread
 
 BASE = 10.0
 """Growing-degree days are counted above this mean temperature, degrees Celsius."""
@@ -47,7 +47,7 @@ class Years:
         return float(self.heat[self.years.index(year), JUNE_1 - 1])
 
 
-def read_years(sample: Sample) -> Years:
+def read_years(sample: ReportView) -> Years:
     """Weather by year, and which year is normal and which is late."""
     blocks = spread(sample.cube.grid.blocks, MOST_BLOCKS)
     axis = sample.cube.calendar.years()
@@ -72,7 +72,7 @@ def read_years(sample: Sample) -> Years:
     return Years(years, values, heat, normal, late)
 
 
-def weather_section(sample: Sample, years: Years) -> Section:
+def weather_section(sample: ReportView, years: Years) -> Section:
     """Temperature, rain, radiation and heat of the normal and the late year, side by side."""
     title = "Weather"
     if years.normal is None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .climate import day_of_year, reference_evapotranspiration
-from .covers import ALFALFA, COVERS, PASTURE, WHEAT
+from .crop_types import ALFALFA, COVERS, PASTURE, WHEAT
 from .weather import SiteWeather
 
 Array = NDArray[np.float64]

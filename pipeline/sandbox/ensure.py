@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region, load_region, resolve_path
 
@@ -26,7 +26,7 @@ def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Cons
         return
     root = resolve_path(region.simulate.path, recipe, data_dir)
     spec = world_spec(region)
-    sites = world_sites(region, grid_of(region, recipe, data_dir), recipe)
+    sites = world_sites(region, grid_from_recipe(region, recipe, data_dir), recipe)
     if is_finished(spec, sites, root):
         return
     root.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from .covers import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS, WHEAT
+from .crop_types import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS, WHEAT
 from .crops import FieldYear
 from .reflectance import Surface
 from .spec import MARGIN, PIXEL, REGION_EPSG, Site, WorldSpec

@@ -9,7 +9,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from .covers import COVERS
+from .crop_types import COVERS
 from .fields import CELL
 from .spec import PIXEL, REGION_EPSG
 from .tiles import reproject

@@ -31,7 +31,7 @@ from mmvsf.datasets.storage.store import (
     write_values,
 )
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
-from mmvsf.pipeline.raster.resample import mapping
+from mmvsf.pipeline.raster.resample import resampler
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 from . import Season, Site, SiteWorld, truth
@@ -82,7 +82,7 @@ def make_oracle(
     windows, units = _plan(cube, places)
     path = oracle_path(cube)
     identity = {
-        "cube": cube.identity,
+        "cube": cube.digest,
         "generator_version": GENERATOR_VERSION,
         "spec": asdict(spec),
         "size": windows[0].size,
@@ -231,7 +231,7 @@ class Sight:
             view = world.view(tile.geobox)
             if view is None:
                 continue
-            way = mapping(RasterGrid.of(tile.geobox), RasterGrid.of(window))
+            way = resampler(RasterGrid.of(tile.geobox), RasterGrid.of(window))
             pixels = np.full(tile.geobox.shape, -1, np.int32)
             pixels[view.rows, view.columns][view.inside] = np.arange(len(view.x))
             source = pixels[way.window].ravel()

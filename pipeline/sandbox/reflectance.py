@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .covers import FOREST, PASTURE
+from .crop_types import FOREST, PASTURE
 from .crops import Canopy
 
 Array = NDArray[np.float64]

@@ -22,8 +22,8 @@ from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
 from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, convert
 from mmvsf.pipeline.sources.transport.download import DownloadError, download, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
-from mmvsf.pipeline.sources.transport.http import Patience
-from mmvsf.pipeline.sources.transport.progress import tell
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.progress import report_progress
 
 SOURCE = "gridMET (Abatzoglou 2013, doi:10.1002/joc.3413), University of Idaho / UC Merced"
 LICENCE = "public domain"
@@ -38,7 +38,7 @@ TOLERANCE = 0.25
 MARGIN = 0.1
 """Degrees fetched beyond the region, so that its outermost cells have neighbours on every side."""
 
-PATIENCE = Patience(request=180.0)
+RETRY_POLICY = RetryPolicy(request=180.0)
 """The server reads the whole year's file before it answers."""
 AT_ONCE = 3
 """Requests at a time; the server is a university's."""
@@ -68,7 +68,7 @@ class GridMet:
     cache: Path
     """folder of the downloaded files"""
     url: str = ENDPOINTS["gridmet"].url
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = RETRY_POLICY
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
         """See `WeatherSource`. Raises InputError for ground or days that gridMET does not cover, IncompleteError if
@@ -81,7 +81,7 @@ class GridMet:
             parts = []
             for part in pool.map(lambda job: self._part(*job), jobs):
                 parts.append(part)
-                tell("weather, files of gridMET", len(parts), len(jobs))
+                report_progress("weather, files of gridMET", len(parts), len(jobs))
         y, x = parts[0].y, parts[0].x
         if not all(np.array_equal(part.y, y) and np.array_equal(part.x, x) for part in parts):
             raise IncompleteError(
@@ -126,7 +126,7 @@ class GridMet:
         }
         url, what = f"{self.url}/{file}/{file}_{first.year}.nc", f"gridMET {file} of {first} to {last}"
         try:
-            download(url, query, path, what, lambda body: _check(body, name, first, last), self.patience)
+            download(url, query, path, what, lambda body: _check(body, name, first, last), self.retry_policy)
         except DownloadError as error:
             if error.status in (400, 404):
                 raise InputError(

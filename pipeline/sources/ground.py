@@ -26,7 +26,7 @@ from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pi
 from mmvsf.pipeline.sources.stac.catalogs import Catalog
 from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
 from mmvsf.pipeline.sources.stac.search import find_items
-from mmvsf.pipeline.sources.transport.http import Patience, guard_logs
+from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 PUBLIC_CATALOG = "planetary-computer"
@@ -82,7 +82,7 @@ class StacGround:
     """Layers from a STAC catalogue that has the Planetary Computer's collections."""
 
     catalog: Catalog
-    patience: Patience
+    retry_policy: RetryPolicy
 
     def requirements(self) -> tuple[Requirement, ...]:
         """What a person needs to read the files; see `protocols`."""
@@ -93,7 +93,7 @@ class StacGround:
         guard_logs()
         data, blocks = GROUND[layer], blocks_lonlat(grid)
         found: dict[str, Asset] = {}
-        for item in find_items(self.catalog, self.patience, [data.collection], blocks.bounds, [None]):
+        for item in find_items(self.catalog, self.retry_policy, [data.collection], blocks.bounds, [None]):
             outline = outline_of(item)
             if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
                 found[item["id"]] = asset_of(item, outline, None, (data.asset,), self._grid_of_file)
@@ -101,14 +101,14 @@ class StacGround:
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """See `StaticSource`."""
-        return RemoteReader(self.catalog.access, self.patience).measured(asset, window)
+        return RemoteReader(self.catalog.access, self.retry_policy).measured(asset, window)
 
     def origin(self, layer: str) -> dict[str, str]:
         """See `StaticSource`."""
         return {"source": f"{GROUND[layer].source}; through {self.catalog.name}", "licence": GROUND[layer].licence}
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
-        return RemoteReader(self.catalog.access, self.patience).grid(href)
+        return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
 from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.stac.imagery import StacImagery
 from mmvsf.pipeline.sources.transport.endpoints import address
-from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from .gridmet import GridMet
 from .ground import PUBLIC_CATALOG, ArchiveGround, EarthEngineGround, StacGround
 
-PATIENCE = Patience()
+RETRY_POLICY = RetryPolicy()
 """How long sources of scenes wait for their servers."""
 
 
@@ -37,7 +37,7 @@ def imagery_source(region: Region, recipe: Path, data_dir: Path) -> ImagerySourc
     if options.source == "archive" and options.path is not None:
         return ArchiveImagery(resolve_path(options.path, recipe, data_dir))
     if options.source == "stac" and options.catalog is not None:
-        return StacImagery(catalog(options.catalog, PATIENCE), PATIENCE)
+        return StacImagery(catalog(options.catalog, RETRY_POLICY), RETRY_POLICY)
     if options.source == "earthengine":
         return EarthEngineImagery(options.cloud_score)
     raise InputError(f"{recipe}: imagery.source '{options.source}' is not available")
@@ -65,7 +65,7 @@ def static_source(region: Region, recipe: Path, data_dir: Path) -> StaticSource 
     if options.source == "archive" and options.path is not None:
         return ArchiveGround(resolve_path(options.path, recipe, data_dir))
     if options.source == "public":
-        return StacGround(catalog(PUBLIC_CATALOG, PATIENCE), PATIENCE)
+        return StacGround(catalog(PUBLIC_CATALOG, RETRY_POLICY), RETRY_POLICY)
     if options.source == "earthengine":
         return EarthEngineGround()
     raise InputError(f"{recipe}: static.source '{options.source}' is not available")
@@ -82,7 +82,7 @@ def label_source(region: Region, recipe: Path, data_dir: Path, grid: Grid) -> La
     if options.source == "cropscape":
         return CropScapeLabels(_cache(data_dir, "cdl"), address("cropscape"))
     if options.source == "planetary-computer":
-        return StacLabels(catalog("planetary-computer", PATIENCE), PATIENCE, grid)
+        return StacLabels(catalog("planetary-computer", RETRY_POLICY), RETRY_POLICY, grid)
     if options.source == "nass":
         return NassLabels(_cache(data_dir, "nass"), address("nass"))
     if options.source == "earthengine":

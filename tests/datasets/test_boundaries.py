@@ -9,7 +9,7 @@ import pytest
 import shapely
 from pyproj import Geod
 
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import ground_of
 from mmvsf.datasets.recipe.region import load_region, parse_region
@@ -51,7 +51,7 @@ def test_several_places_are_one_ground() -> None:
 
 def test_the_blocks_of_a_county() -> None:
     region = parse_region(recipe(fips=["19169"]), "here.yaml")
-    grid = grid_of(region, Path("here.yaml"), Path("data"))
+    grid = grid_from_recipe(region, Path("here.yaml"), Path("data"))
     side = (grid.block * grid.resolution / 1000) ** 2
     assert 1486 < len(grid.blocks) * side < 1.8 * 1486
     assert grid.block_of_point(-93.62, 42.03) in grid.blocks
@@ -59,8 +59,8 @@ def test_the_blocks_of_a_county() -> None:
 
 def test_iowa_wall_to_wall_and_as_a_sample() -> None:
     region, path = load_region("iowa")
-    sample = grid_of(region, path, Path("data"))
-    everything = grid_of(
+    sample = grid_from_recipe(region, path, Path("data"))
+    everything = grid_from_recipe(
         region.model_copy(update={"area": region.area.model_copy(update={"sample": None})}), path, Path("data")
     )
     assert len(sample.blocks) == 24 * 9 and set(sample.blocks) <= set(everything.blocks)
@@ -82,4 +82,4 @@ def test_what_is_no_fips_code(codes: list[Any]) -> None:
 def test_ground_far_from_the_grid() -> None:
     region = parse_region(recipe(fips=["06"]), "here.yaml")
     with pytest.raises(InputError, match="lies far from the ground of EPSG:32615"):
-        grid_of(region, Path("here.yaml"), Path("data"))
+        grid_from_recipe(region, Path("here.yaml"), Path("data"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmvsf.datasets.cube.calendar import Calendar, calendar_of, date_of, day_number
+from mmvsf.datasets.cube.calendar import Calendar, calendar_for, date_of, day_number
 from mmvsf.datasets.recipe.region import Region, parse_region
 
 DAYS = st.dates(date(1982, 1, 1), date(2080, 1, 1))
@@ -45,7 +45,7 @@ def test_there_and_back(day: date) -> None:
 @given(DAYS, st.integers(0, 4000))
 def test_whole_shards_that_hold_the_weather_and_the_period(start: date, length: int) -> None:
     end = start + timedelta(days=length)
-    calendar = calendar_of(region(start, end))
+    calendar = calendar_for(region(start, end))
     days = calendar.days
     assert days[0] % 32 == 0 and len(days) % 32 == 0 and (np.diff(days) == 1).all()
     first = min(start, date(start.year - 1, 10, 1))
@@ -55,8 +55,8 @@ def test_whole_shards_that_hold_the_weather_and_the_period(start: date, length: 
 
 @given(DAYS, st.integers(0, 1500), st.integers(0, 1500), st.integers(0, 1499))
 def test_a_longer_period_moves_no_shard(start: date, length: int, more: int, at: int) -> None:
-    short = calendar_of(region(start, start + timedelta(days=length)))
-    long = calendar_of(region(start, start + timedelta(days=length + more)))
+    short = calendar_for(region(start, start + timedelta(days=length)))
+    long = calendar_for(region(start, start + timedelta(days=length + more)))
     day = day_number(start + timedelta(days=min(at, length)))
     assert short.shard_of(day) == long.shard_of(day)
     assert short.shard_slice(short.shard_of(day)) == long.shard_slice(long.shard_of(day))
@@ -64,7 +64,7 @@ def test_a_longer_period_moves_no_shard(start: date, length: int, more: int, at:
 
 @given(DAYS, st.integers(0, 1500))
 def test_positions(start: date, length: int) -> None:
-    calendar = calendar_of(region(start, start + timedelta(days=length)))
+    calendar = calendar_for(region(start, start + timedelta(days=length)))
     day = day_number(start)
     assert calendar.days[calendar.index(day)] == day
     place = calendar.shard_slice(calendar.shard_of(day))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import parse_region
 
@@ -34,7 +34,7 @@ def grid(area: dict[str, Any], folder: Path = Path("/nowhere"), **spec: Any) -> 
         },
         "x",
     )
-    return grid_of(region, folder / "recipe.yaml", folder)
+    return grid_from_recipe(region, folder / "recipe.yaml", folder)
 
 
 boxes = st.tuples(st.floats(-95, -91), st.floats(40, 44), st.floats(0.001, 0.06), st.floats(0.001, 0.06))

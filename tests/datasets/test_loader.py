@@ -14,15 +14,15 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.loader import (
     LONGEST_LEAD,
+    CubeDataModule,
     ForecastSamples,
     LabelledSamples,
     LabelLookup,
     SamplePlan,
     StoredClasses,
-    Windows,
     collate,
+    dihedral,
     season_sample,
-    turn,
 )
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.statistics import Moments
@@ -113,7 +113,8 @@ def test_a_sample_depends_on_seed_and_number_alone(reader: WindowReader) -> None
 def test_workers_change_nothing(reader: WindowReader) -> None:
     plan = SamplePlan(images=6)
     batches = [
-        list(Windows([reader], plan, batch_size=4, steps=3, workers=workers).train_dataloader()) for workers in (0, 2)
+        list(CubeDataModule([reader], plan, batch_size=4, steps=3, workers=workers).train_dataloader())
+        for workers in (0, 2)
     ]
     assert len(batches[0]) == 3
     assert all(equal(a, b) for a, b in zip(*batches, strict=True))
@@ -135,8 +136,8 @@ def test_samples_are_drawn_as_promised(reader: WindowReader) -> None:
 
 def test_symmetries_are_the_eight_of_the_square() -> None:
     square = np.arange(9).reshape(1, 3, 3)
-    assert len({turn(square, n).tobytes() for n in range(8)}) == 8
-    assert np.array_equal(turn(square, 0), square)
+    assert len({dihedral(square, n).tobytes() for n in range(8)}) == 8
+    assert np.array_equal(dihedral(square, 0), square)
 
 
 def test_collate_pads_and_shares_weather(reader: WindowReader) -> None:

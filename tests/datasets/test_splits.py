@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region, parse_region
@@ -123,18 +123,18 @@ SITES = [{"name": n, "lon": lon, "lat": 42.0} for n, lon in (("a", -94.0), ("b",
 
 def named(places: dict[str, Any], sites: list[dict[str, Any]] = SITES) -> tuple[Grid, NDArray[np.uint8]]:
     recipe = region(places, area={"sites": sites})
-    found = grid_of(recipe, Path("x"), Path("x"))
+    found = grid_from_recipe(recipe, Path("x"), Path("x"))
     return found, place_split(recipe, found)
 
 
-def part_of(found: Grid, split: NDArray[np.uint8], lon: float) -> set[int]:
+def split_name(found: Grid, split: NDArray[np.uint8], lon: float) -> set[int]:
     by, bx = found.block_of_point(lon, 42.0)
     return set(split[2 * by : 2 * by + 2, 2 * bx : 2 * bx + 2].ravel().tolist())
 
 
 def test_named_sites() -> None:
     found, split = named({"test": ["b"], "validation": ["d"]})
-    parts = [part_of(found, split, site["lon"]) for site in SITES]
+    parts = [split_name(found, split, site["lon"]) for site in SITES]
     assert parts == [{TRAIN}, {TEST}, {TRAIN}, {VALIDATION}]
     assert ((split != NONE) == chunks(found.block_mask())).all()
 
@@ -144,14 +144,14 @@ def test_a_buffer_around_named_sites() -> None:
     close = [{"name": n, "lon": -94.0 + 0.0116 * i, "lat": 42.0} for i, n in enumerate("abcd")]
     found, split = named({"test": ["a"], "buffer": 1}, close)
     assert len(found.blocks) == 4
-    parts = [part_of(found, split, site["lon"]) for site in close]
+    parts = [split_name(found, split, site["lon"]) for site in close]
     assert parts == [{TEST}, {NONE}, {TRAIN}, {TRAIN}]
 
 
 def test_a_site_in_the_block_of_a_test_site_is_tested_too() -> None:
     sites = [*SITES, {"name": "e", "lon": SITES[0]["lon"] + 1e-4, "lat": 42.0}]
     found, split = named({"test": ["e"], "validation": ["a"]}, sites)
-    assert part_of(found, split, SITES[0]["lon"]) == {TEST}
+    assert split_name(found, split, SITES[0]["lon"]) == {TEST}
 
 
 def test_the_sample_of_a_whole_area_keeps_its_parts() -> None:
@@ -161,7 +161,7 @@ def test_the_sample_of_a_whole_area_keeps_its_parts() -> None:
     splits = []
     for blocks in (None, "all"):
         recipe = region(places, area={**area, "blocks": blocks})
-        found = grid_of(recipe, Path("x"), Path("x"))
+        found = grid_from_recipe(recipe, Path("x"), Path("x"))
         splits.append((found, place_split(recipe, found)))
     (sampled, part), (whole, all_parts) = splits
     inside = chunks(sampled.block_mask())

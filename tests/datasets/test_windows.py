@@ -12,7 +12,7 @@ import zarr
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.windows import HELD_OUT, PARTS, chunk_window, clear_days, index_windows, part_of
+from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, chunk_window, clear_days, index_windows, split_name
 from mmvsf.datasets.variables import Split, Status
 
 
@@ -34,7 +34,7 @@ from mmvsf.datasets.variables import Split, Status
     ],
 )
 def test_part_of_a_place_and_a_year(place: int, year: int, part: str | None) -> None:
-    assert part_of(place, year) == part
+    assert split_name(place, year) == part
 
 
 def test_windows_lie_in_one_part(grown_cube: Cube) -> None:
@@ -42,11 +42,11 @@ def test_windows_lie_in_one_part(grown_cube: Cube) -> None:
     places, years = grown_cube.array("splits/split"), grown_cube.array("splits/year_split")
     chunk = grown_cube.grid.chunk
     seen = set()
-    for part in PARTS:
+    for part in SPLIT_NAMES:
         for window in index[part]:
             place = places[window.row // chunk, window.column // chunk]
             year = years[grown_cube.years.index(window.year)]
-            assert part_of(int(place), int(year)) == part
+            assert split_name(int(place), int(year)) == part
             # Every image of the window, and so every target, is of its own season.
             assert set(window.days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970) == {window.year}
             assert (np.diff(window.days) > 0).all()
@@ -101,12 +101,12 @@ def test_the_weather_cell_is_the_one_below(grown_cube: Cube) -> None:
 def test_nothing_to_train_on_is_said(grown_cube: Cube) -> None:
     with pytest.raises(InputError, match=r"grown\.zarr: no training place has 99 days"):
         index_windows(grown_cube, min_images=99)
-    assert set(HELD_OUT) < set(PARTS)
+    assert set(HELD_OUT) < set(SPLIT_NAMES)
 
 
 def test_index_and_reader_need_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['lightning'] = None;"
-        "import mmvsf.datasets.windows, mmvsf.datasets.reader, mmvsf.model.cli"
+        "import mmvsf.datasets.samples.windows, mmvsf.datasets.samples.reader, mmvsf.model.cli"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

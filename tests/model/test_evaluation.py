@@ -225,7 +225,7 @@ def oracle_of(path: Path, judged: EvaluationSet, years: Collection[int]) -> Orac
     """The forecasts of these years: what was observed, and without the weather of the gap 0.01 more."""
     windows = [item.window for item in judged.items]
     create_group(
-        path.parent, oracle_layout(path.name, windows, judged.cube.bands, PAIRS, 0, {"cube": judged.cube.identity})
+        path.parent, oracle_layout(path.name, windows, judged.cube.bands, PAIRS, 0, {"cube": judged.cube.digest})
     )
     stores = [open_pixels(path, name, write=True) for name in FORECASTS]
     for number, window in enumerate(windows):

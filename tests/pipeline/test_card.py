@@ -16,12 +16,12 @@ from .tiny_archive import TinyArchive
 def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
     cube = Cube.open(finished.cube)
     path = write_dataset_card(cube)
-    assert path == card_path(finished.cube) and digest(finished.cube) == cube.identity
+    assert path == card_path(finished.cube) and digest(finished.cube) == cube.digest
     text = path.read_text(encoding="utf-8")
     front = yaml.safe_load(text.split("---")[1])
     assert front["pretty_name"] == cube.region.title and front["license"]
     stored = int((cube.array("imagery/status") == 2).sum())
-    assert f"{stored} (day, block) units stored" in text and cube.identity in text
+    assert f"{stored} (day, block) units stored" in text and cube.digest in text
     crop = cube.array("labels/crop")
     assert cube.legend is not None
     labelled = np.isin(crop, cube.legend.codes)

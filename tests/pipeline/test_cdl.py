@@ -22,7 +22,7 @@ from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset
 from mmvsf.pipeline.sources.cdl.cropscape import TILE, CropScapeLabels
-from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from tests.servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from tests.servers.cropscape import CropScape, codes_at, geotiff
 
@@ -33,7 +33,7 @@ WEST, NORTH = 200_000, 2_100_000
 """Somewhere in Iowa, in metres of EPSG:5070."""
 
 
-QUICK = Patience(attempts=4, first_wait=0.01, request=1.5)
+QUICK = RetryPolicy(attempts=4, first_wait=0.01, request=1.5)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_year_that_is_not_there(source: CropScapeLabels, year: int) -> None:
 def test_a_service_that_does_not_answer(source: CropScapeLabels, server: CropScape) -> None:
     server.fail(".", status(503))
     with pytest.raises(IncompleteError, match=r"503; try again later, or take .*nass.*archive"):
-        replace(source, patience=replace(QUICK, attempts=20)).asset(2021)
+        replace(source, retry_policy=replace(QUICK, attempts=20)).asset(2021)
     assert len(server.requests) == 3
 
 

@@ -20,7 +20,7 @@ from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import Asset
 from mmvsf.pipeline.report.labels import labels_section
-from mmvsf.pipeline.report.sample import Sample
+from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.sources import registry
 from mmvsf.pipeline.sources.cdl.cropscape import CropScapeLabels
 from mmvsf.pipeline.sources.cdl.nass import NassLabels
@@ -28,7 +28,7 @@ from mmvsf.pipeline.sources.cdl.stac import StacLabels
 from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport import signing
-from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from ..servers.archive import ArchiveServer
 from ..servers.base import Fault, Response, corrupt, empty, reset, status, truncated
@@ -43,7 +43,7 @@ from .earthengine_session import serving
 from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive, recipe
 
 Build = Callable[..., Outcome]
-QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=3, deadline=20)
+QUICK = RetryPolicy(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=3, deadline=20)
 GRID = Grid("EPSG:32615", 30.0, LEFT, TOP, 2, 3, BLOCK, 16, 48, tuple((y, x) for y in range(2) for x in range(3)))
 YEARS = [2020, 2021]
 
@@ -72,7 +72,7 @@ def pixels(window: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short waits, nothing left of another test, and GDAL as the tasks of a build have it."""
-    monkeypatch.setattr(registry, "PATIENCE", QUICK)
+    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
     with gdal_environment():
@@ -205,7 +205,7 @@ def test_a_cube_with_confidence_from_two_sources(
     assert confidence.dtype == np.uint8 and ((confidence <= 100) | (confidence == 255)).all() and confidence.any()
     checked = mmvsf("check", tiny.cube, "--json")
     assert checked.code == 0 and "mean confidence 50 %" in checked.out
-    (table,) = [part for part in labels_section(Sample(cube)).parts if part.kind == "table"]
+    (table,) = [part for part in labels_section(ReportView(cube)).parts if part.kind == "table"]
     (row,) = [row for row in table.rows if row[0].text == "mean confidence"]
     known = confidence[0][confidence[0] != 255]
     assert row[1].text == f"{known.mean():.1f} %"

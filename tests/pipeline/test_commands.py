@@ -330,7 +330,7 @@ def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
         compared += 1
     assert compared > 3
     assert (cube.array("labels/crop") > 0).any()
-    assert digest(cube.path) == cube.identity
+    assert digest(cube.path) == cube.digest
 
 
 @pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")

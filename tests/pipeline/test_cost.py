@@ -11,11 +11,11 @@ import pytest
 import yaml
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.boundaries import name_of
 from mmvsf.datasets.recipe.region import load_region
+from mmvsf.pipeline.estimate.conus import CONUS, recipes_for
 from mmvsf.pipeline.estimate.cost import LANDSAT, SENTINEL_2, region_cost
-from mmvsf.pipeline.estimate.places import CONUS, regions_of
 from mmvsf.pipeline.sources import registry
 
 from ..servers.archive import ArchiveServer
@@ -48,8 +48,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
     """A recipe of one block, and the archive that has its scenes."""
     path = recipe_of(tmp_path, 1)
     region, recipe = load_region(str(path))
-    write_granules(tmp_path / "archive", region, grid_of(region, recipe, tmp_path))
-    monkeypatch.setattr(registry, "PATIENCE", QUICK)
+    write_granules(tmp_path / "archive", region, grid_from_recipe(region, recipe, tmp_path))
+    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
     with ArchiveServer(tmp_path / "archive", access="sas") as archive, WeatherServer() as weather:
         for name, value in {**archive.environment(), **weather.environment()}.items():
             monkeypatch.setenv(name, value)
@@ -102,7 +102,7 @@ def test_cost_grows_with_ground_and_time(tmp_path: Path) -> None:
     costs = []
     for side in (3, 6):
         region, path = load_region(str(recipe_of(tmp_path, side)))
-        costs.append(region_cost(region, grid_of(region, path, tmp_path), 2))
+        costs.append(region_cost(region, grid_from_recipe(region, path, tmp_path), 2))
     assert costs[1].units == pytest.approx(4 * costs[0].units, rel=0.01)
     assert costs[1].download_bytes == pytest.approx(4 * costs[0].download_bytes, rel=0.1)
     assert (costs[0] + costs[1]).blocks == 45
@@ -117,6 +117,6 @@ def test_the_contiguous_states() -> None:
 def test_a_state_by_its_code(mmvsf: Command) -> None:
     outcome = mmvsf("cost", "44", "--mbit", "1000")
     assert outcome.code == 0 and "Rhode Island" in outcome.out and "1000 Mbit/s" in outcome.out
-    ((region, _),) = regions_of("44", "iowa").values()
+    ((region, _),) = recipes_for("44", "iowa").values()
     assert region.grid.crs == "EPSG:32619" and region.area.sample is None
     assert "A place is a recipe, a FIPS code" in mmvsf("cost", "nowhere").error

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import digest
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Period, load_region
 from mmvsf.pipeline.build.executor import executor
@@ -79,7 +79,7 @@ def through(known: TinyArchive, tmp_path: Path) -> TinyArchive:
 
 def grid_and_period(archive: TinyArchive) -> tuple[Grid, Period]:
     region, recipe = load_region(str(archive.recipe))
-    return grid_of(region, recipe, archive.data), region.period
+    return grid_from_recipe(region, recipe, archive.data), region.period
 
 
 def search(archive: TinyArchive) -> list[Scene]:

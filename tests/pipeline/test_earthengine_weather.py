@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 from pyproj import CRS
 
-from mmvsf.datasets.cube.calendar import calendar_of, day_number
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.calendar import calendar_for, day_number
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import parse_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
@@ -162,7 +162,7 @@ def test_the_last_day_of_daymets_leap_years_is_filled_and_flagged(
     region = parse_region(content, "test")
     span = [day for day in days(date(2020, 11, 20), 44) if day != date(2020, 12, 31)]
     server.images += [flat("NASA/ORNL/DAYMET_V4", day, {"tmin": float(day.day)}, KILOMETRES) for day in span]
-    grid, calendar = grid_of(region, tmp_path, tmp_path), calendar_of(region)
+    grid, calendar = grid_from_recipe(region, tmp_path, tmp_path), calendar_for(region)
     weather = cube_weather(weather_source(region, tmp_path, tmp_path, grid), region, grid, calendar)
     at = calendar.index(day_number(date(2020, 12, 31)))
     wanted = 30.0 if end == "2020-12-31" else (30.0 + 1.0) / 2

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.cube.calendar import calendar_of
+from mmvsf.datasets.cube.calendar import calendar_for
+from mmvsf.datasets.cube.compatibility import CubeSpec, differences
 from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
-from mmvsf.datasets.cube.extension import Extent, differences
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.storage.location import Location, location, objects
@@ -28,7 +28,7 @@ from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build import reshape as growth
 from mmvsf.pipeline.build.executor import executor
-from mmvsf.pipeline.build.extend import Extended, extend, prepare_extension, standing_cube
+from mmvsf.pipeline.build.extend import Extended, extend, open_target_cube, prepare_extension
 from mmvsf.pipeline.build.run import Progress
 
 from ..servers import weather
@@ -64,7 +64,7 @@ def entries(archive: TinyArchive) -> dict[str, int]:
 
 def extend_tiny(archive: TinyArchive, workers: int = 1) -> Extended:
     with executor(workers) as run:
-        cube = standing_cube(str(archive.recipe), archive.data)
+        cube = open_target_cube(str(archive.recipe), archive.data)
         plan = prepare_extension(cube, str(archive.recipe), archive.data)
         return extend(cube, plan, run, Progress(lambda *_: None))
 
@@ -213,10 +213,10 @@ def test_confidence_is_added_to_labels(tiny: TinyArchive, monkeypatch: pytest.Mo
 def test_the_elevation_of_station_weather_stays(tmp_path: Path) -> None:
     """Temperatures were brought to it, or were not."""
     region, path = load_region("iowa")
-    grid, calendar = grid_of(region, path, tmp_path), calendar_of(region)
+    grid, calendar = grid_from_recipe(region, path, tmp_path), calendar_for(region)
     stations = region.model_copy(update={"weather": region.weather.model_copy(update={"source": "meteostat"})})
     bare = stations.model_copy(update={"static": None})
-    with_elevation, without = (Extent(found, grid, calendar, None) for found in (stations, bare))
+    with_elevation, without = (CubeSpec(found, grid, calendar, None) for found in (stations, bare))
     assert "elevation" in " ".join(differences(without, with_elevation))
     assert differences(with_elevation, with_elevation) == []
 
@@ -314,20 +314,20 @@ def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeyp
         shutil.copytree(small, tiny.data)
         with monkeypatch.context() as patched:
             patched.setattr("mmvsf.pipeline.build.extend.build", _stop)
-            cube = standing_cube(str(tiny.recipe), tiny.data)
+            cube = open_target_cube(str(tiny.recipe), tiny.data)
             with pytest.raises(_Killed):
                 seen = calls(patched, stop_at)
                 extend(cube, plan, None, Progress(lambda *_: None))  # type: ignore[arg-type]
         return seen
 
     shutil.copytree(small, tiny.data)
-    plan = prepare_extension(standing_cube(str(tiny.recipe), tiny.data), str(tiny.recipe), tiny.data)
+    plan = prepare_extension(open_target_cube(str(tiny.recipe), tiny.data), str(tiny.recipe), tiny.data)
     steps = grow(None)
     whole, files = digest(tiny.cube), sorted(entries(tiny))
     first, last = ([order.index(name) for name in STEPS] for order in (steps, steps[::-1]))
     for step in sorted({*first, *(len(steps) - 1 - place for place in last)}):
         grow(step)
-        growth.finish_growth(tiny.cube)
+        growth.finish_reshape(tiny.cube)
         sweep_leftovers(tiny.cube)
         begun = step > steps.index("replace") + 1  # its own file, then its entry in the ledger
         assert (digest(tiny.cube) == whole) is begun, (step, steps[step])
@@ -511,6 +511,8 @@ def test_a_simulated_world_is_not_extended(tmp_path: Path) -> None:
     region, path = load_region("sandbox")
     trial, _ = load_region("sandbox", blocks=2)
     longer = region.model_copy(update={"period": region.period.model_copy(update={"end": date(2024, 10, 31)})})
-    whole, two, long = (Extent(r, grid_of(r, path, tmp_path), calendar_of(r), None) for r in (region, trial, longer))
+    whole, two, long = (
+        CubeSpec(r, grid_from_recipe(r, path, tmp_path), calendar_for(r), None) for r in (region, trial, longer)
+    )
     assert differences(two, whole) == []
     assert "simulate" in " ".join(differences(whole, long))

@@ -14,16 +14,16 @@ import pytest
 import xarray as xr
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.calendar import calendar_of, day_number
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.calendar import calendar_for, day_number
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
 from mmvsf.pipeline.sources.registry import weather_source
-from mmvsf.pipeline.sources.transport.http import Patience
-from mmvsf.pipeline.sources.transport.progress import listening
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.progress import progress_listener
 
 from ..servers.base import Fault, Response, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import WeatherServer, gridmet_truth
@@ -33,7 +33,7 @@ from .tiny_archive import TinyArchive
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
 ALL = tuple(FILES)
-QUICK = Patience(attempts=3, first_wait=0.02, request=5.0)
+QUICK = RetryPolicy(attempts=3, first_wait=0.02, request=5.0)
 
 # Canonical values from the files' own units, by hand: K - 273.15; mm; W m-2 over 86,400 s are 0.0864 MJ m-2; kPa;
 # 0.748 of the wind at 10 m. The tolerance is half of what the files are packed in.
@@ -59,7 +59,7 @@ class Fetch:
 
     server: WeatherServer
     cache: Path
-    patience: Patience = QUICK
+    retry_policy: RetryPolicy = QUICK
 
     def __call__(
         self,
@@ -68,7 +68,7 @@ class Fetch:
         last: date = LAST,
         bounds: tuple[float, float, float, float] = BOUNDS,
     ) -> xr.Dataset:
-        return GridMet(bounds, self.cache, self.server.gridmet_url, self.patience).fetch(first, last, variables)
+        return GridMet(bounds, self.cache, self.server.gridmet_url, self.retry_policy).fetch(first, last, variables)
 
     @property
     def files(self) -> list[Path]:
@@ -217,7 +217,7 @@ def test_what_a_page_says_is_told(fetch: Fetch) -> None:
 
 def test_a_hang_ends_at_the_timeout(fetch: Fetch) -> None:
     fetch.server.fail("tmmn_2020", hang(30))
-    fetch.patience = Patience(attempts=2, first_wait=0.02, request=0.3)
+    fetch.retry_policy = RetryPolicy(attempts=2, first_wait=0.02, request=0.3)
     began = time.monotonic()
     with pytest.raises(IncompleteError, match=r"no answer in time \(2 attempts\)"):
         fetch()
@@ -296,15 +296,15 @@ def place(tmp_path: Path, server: WeatherServer, monkeypatch: pytest.MonkeyPatch
 
 def weather_of(archive: TinyArchive) -> CubeWeather:
     region, recipe = load_region(str(archive.recipe))
-    grid = grid_of(region, recipe, archive.data)
-    return cube_weather(weather_source(region, recipe, archive.data, grid), region, grid, calendar_of(region))
+    grid = grid_from_recipe(region, recipe, archive.data)
+    return cube_weather(weather_source(region, recipe, archive.data, grid), region, grid, calendar_for(region))
 
 
 def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: WeatherServer) -> None:
     server.weather.permanent_until = date(2021, 6, 15)
     weather = weather_of(place)
     region, recipe = load_region(str(place.recipe))
-    grid, calendar = grid_of(region, recipe, place.data), calendar_of(region)
+    grid, calendar = grid_from_recipe(region, recipe, place.data), calendar_for(region)
     at = calendar.index(day_number(date(2021, 5, 5)))
     y, x = grid.weather_coordinates()
     lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*np.meshgrid(x, y))
@@ -331,7 +331,7 @@ def test_the_cube_says_where_its_weather_comes_from(
 
 def test_what_is_fetched_is_told_meanwhile(place: TinyArchive) -> None:
     lines: list[str] = []
-    with listening(lines.append):
+    with progress_listener(lines.append):
         weather_of(place)
     assert lines[0] == "weather, files of gridMET: 1 of 18" and lines[-1].endswith("18 of 18")
     before = len(lines)

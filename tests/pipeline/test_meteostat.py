@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.cube.calendar import calendar_of, day_number
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.calendar import calendar_for, day_number
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
@@ -34,7 +34,7 @@ from mmvsf.pipeline.layers.weather.stations import (
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
 from mmvsf.pipeline.sources.registry import weather_source
-from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
@@ -44,7 +44,7 @@ BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
 DAYS = np.arange(day_number(FIRST), day_number(LAST) + 1)
 ALL = ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind")
-QUICK = Patience(attempts=3, first_wait=0.02, request=5.0)
+QUICK = RetryPolicy(attempts=3, first_wait=0.02, request=5.0)
 
 
 def lead_to(server: WeatherServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ class Fetch:
 
     server: WeatherServer
     cache: Path
-    patience: Patience = QUICK
+    retry_policy: RetryPolicy = QUICK
 
     def __call__(
         self,
@@ -73,7 +73,7 @@ class Fetch:
         first: date = FIRST,
         last: date = LAST,
     ) -> xr.Dataset:
-        return MeteostatStations(bounds, self.cache, self.patience).fetch(first, last, variables)
+        return MeteostatStations(bounds, self.cache, self.retry_policy).fetch(first, last, variables)
 
     def of(self, *stations: Station) -> Fetch:
         self.server.weather.stations = stations
@@ -326,7 +326,7 @@ def test_a_refusal_is_not_repeated(few: Fetch) -> None:
 
 def test_a_hang_ends_at_the_timeout(few: Fetch) -> None:
     few.server.fail("daily/2020/S11", hang(30))
-    few.patience = Patience(attempts=2, first_wait=0.02, request=0.3)
+    few.retry_policy = RetryPolicy(attempts=2, first_wait=0.02, request=0.3)
     began = time.monotonic()
     with pytest.raises(IncompleteError, match=r"station S11, .*: no answer in time \(2 attempts\)"):
         few()
@@ -349,7 +349,7 @@ def test_nothing_is_printed_and_nothing_left_changed(few: Fetch, capfd: pytest.C
 def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path: Path) -> None:
     program = (
         "import sys; from datetime import date; from pathlib import Path;"
-        " from mmvsf.pipeline.sources.meteostat_stations import MeteostatStations as M;"
+        " from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations as M;"
         " assert 'meteostat' not in sys.modules;"
         f" found = M({BOUNDS}, Path({str(tmp_path)!r})).fetch(date(2021, 1, 1), date(2021, 1, 9), ('tmin',));"
         " print(found.sizes['time'])"
@@ -364,7 +364,7 @@ def test_a_recipe_gets_its_weather_from_stations(tmp_path: Path, server: Weather
     place = TinyArchive(tmp_path)
     place.write_recipe(weather__source="meteostat", weather__path=None)
     region, recipe = load_region(str(place.recipe))
-    grid, calendar = grid_of(region, recipe, place.data), calendar_of(region)
+    grid, calendar = grid_from_recipe(region, recipe, place.data), calendar_for(region)
     server.weather.stations = tuple(replace(s, lon=s.lon - 2) for s in STATIONS)
     weather = cube_weather(weather_source(region, recipe, place.data, grid), region, grid, calendar)
     known = ~np.isnan(weather.values["tmin"][:, 0, 0])
@@ -406,7 +406,7 @@ def test_a_recipe_with_elevation_gives_its_cells_their_own(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the recipe to the weather of the cube: the cell whose ground is raised by 500 m is 3.25 degrees colder."""
-    monkeypatch.setattr("mmvsf.pipeline.sources.meteostat.weather.PATIENCE", QUICK)
+    monkeypatch.setattr("mmvsf.pipeline.sources.meteostat.weather.RETRY_POLICY", QUICK)
     server.weather.stations = tuple(replace(station, lon=station.lon - 2.25) for station in STATIONS)
     left, top = 250560.0, 4650240.0
     found = []

@@ -69,7 +69,7 @@ def test_a_second_run_writes_no_shard(stored: S3Path, built: TinyArchive, s3: S3
 def test_every_reading_command(stored: S3Path, built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
     assert mmvsf("check", stored).code == 0
     assert mmvsf("digest", stored).out == mmvsf("digest", built.cube).out
-    x, y = Cube.open(stored).grid.geobox.extent.centroid.coords[0]
+    x, y = Cube.open(stored).grid.geobox.spec.centroid.coords[0]
     place = ("--day", "2021-05-13", "--x", x, "--y", y)
     assert mmvsf("explain", stored, *place).out == mmvsf("explain", built.cube, *place).out
     for cube, name in ((stored, "bucket.tif"), (built.cube, "folder.tif")):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import load_region
@@ -157,7 +157,7 @@ def test_wall_to_wall(mmvsf: Command, tmp_path: Path) -> None:
     outcome = mmvsf("plan", "iowa", "--blocks", "most", "--data-dir", tmp_path)
     assert outcome.code == 2 and "or all; found most" in outcome.error
     region, path = load_region("iowa", blocks="all")
-    grid = grid_of(region, path, tmp_path)
+    grid = grid_from_recipe(region, path, tmp_path)
     assert len(grid.blocks) > 10 * 216 and region.area.sample is not None
     assert set(np.unique(place_split(region, grid))) == {0, 1, 2, 3}
 
@@ -165,7 +165,7 @@ def test_wall_to_wall(mmvsf: Command, tmp_path: Path) -> None:
 def test_every_shipped_recipe_can_be_tried(tmp_path: Path) -> None:
     for name in ("iowa", "central-valley", "sandbox"):
         region, path = load_region(name, blocks=2)
-        grid = grid_of(region, path, tmp_path)
+        grid = grid_from_recipe(region, path, tmp_path)
         assert len(grid.blocks) == 2
         assert place_split(region, grid).shape == grid.chunk_shape
 
@@ -251,10 +251,10 @@ def test_large_files_are_told_apart_without_reading_all(tmp_path: Path, monkeypa
     content = np.random.default_rng(0).bytes(100_000)
     one.write_bytes(content)
     other.write_bytes(content)
-    assert identity.content_identity(str(one)) == identity.content_identity(str(other))
+    assert identity.content_fingerprint(str(one)) == identity.content_fingerprint(str(other))
     other.write_bytes(content[::-1])
-    assert identity.content_identity(str(one)) != identity.content_identity(str(other))
-    assert identity.content_identity("cropscape:2021") == "cropscape:2021"
+    assert identity.content_fingerprint(str(one)) != identity.content_fingerprint(str(other))
+    assert identity.content_fingerprint("cropscape:2021") == "cropscape:2021"
 
 
 def test_a_plan_that_lacks_something_is_an_error_of_input(tiny: TinyArchive) -> None:

@@ -12,13 +12,13 @@ from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.sources.cdl.cropscape import CropScapeLabels
 from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.stac.search import find_items
-from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 NOWHERE = "http://127.0.0.1:9"
 
 
 def search(folder: Path) -> object:
-    found = find_items(catalog("planetary-computer", Patience()), Patience(), ["hls2-s30"], (0, 0, 1, 1), [None])
+    found = find_items(catalog("planetary-computer", RetryPolicy()), RetryPolicy(), ["hls2-s30"], (0, 0, 1, 1), [None])
     return list(found)
 
 
@@ -30,7 +30,7 @@ def probe(folder: Path) -> object:
 def test_a_host_that_takes_no_connection(
     ask: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the patience of a real build, which waits half a minute for a server that is busy."""
+    """With the retry_policy of a real build, which waits half a minute for a server that is busy."""
     monkeypatch.setenv("MMVSF_STAC_URL", NOWHERE)
     began = time.monotonic()
     with pytest.raises(IncompleteError, match="connection refused"):

@@ -12,8 +12,8 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import calendar_of, day_number
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.calendar import calendar_for, day_number
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
@@ -86,7 +86,7 @@ def test_daymet_becomes_weather_of_a_cube(tmp_path: Path) -> None:
         split=None,
     )
     region, recipe = load_region(str(place.recipe))
-    grid, calendar = grid_of(region, recipe, place.data), calendar_of(region)
+    grid, calendar = grid_from_recipe(region, recipe, place.data), calendar_for(region)
     weather = cube_weather(ArchiveWeather(path), region, grid, calendar)
     filled = calendar.days[weather.flag == WeatherFlag.FILLED]
     assert filled.tolist() == [day_number(date(2004, 12, 31)), day_number(date(2008, 12, 31))]

@@ -29,8 +29,8 @@ from mmvsf.pipeline.report.elements import Absent, Picture, Section
 from mmvsf.pipeline.report.evaluation import evaluation_section
 from mmvsf.pipeline.report.forecast import forecast_section
 from mmvsf.pipeline.report.runs import best_cells
-from mmvsf.pipeline.report.sample import Sample
 from mmvsf.pipeline.report.scenes import choose_scenes
+from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.report.weather import read_years
 
 HOSTILE = '<script>alert("x")</script> $\\frac{ & "quoted"'
@@ -161,7 +161,7 @@ def test_runs_of_another_cube_are_said_to_be(grown_cube: Cube, runs: Path, tmp_p
     ):
         path = tmp_path / "runs" / name / file
         path.write_text(path.read_text().replace(grown_cube.identity, "f" * 64))
-        parts = section(Sample(grown_cube), tmp_path / "runs").parts
+        parts = section(ReportView(grown_cube), tmp_path / "runs").parts
         assert any(isinstance(part, Absent) and "(digest ffffffffffff" in part.text for part in parts)
 
 
@@ -180,13 +180,13 @@ DAMAGED = (
     [("pretrain", forecast_section), ("cropmap", cropmap_section), ("evaluate", evaluation_section)],
 )
 def test_damaged_metrics_are_said_to_be(
-    grown_cube: Cube, tmp_path: Path, content: str, name: str, section: Callable[[Sample, Path], Section]
+    grown_cube: Cube, tmp_path: Path, content: str, name: str, section: Callable[[ReportView, Path], Section]
 ) -> None:
     (tmp_path / name).mkdir()
     file = "results.json" if name == "evaluate" else "metrics.json"
     (tmp_path / name / file).write_text(content)
     (tmp_path / name / "loss.png").write_text("no picture")
-    parts = section(Sample(grown_cube), tmp_path).parts
+    parts = section(ReportView(grown_cube), tmp_path).parts
     assert any(isinstance(part, Absent) and f"{name}/{file} cannot be read" in part.text for part in parts)
     assert not any(isinstance(part, Picture) for part in parts)
 
@@ -232,14 +232,14 @@ def test_no_cube(tmp_path: Path) -> None:
 
 
 def test_weather_is_the_mean_over_the_blocks(grown_cube: Cube) -> None:
-    sample = Sample(grown_cube)
+    sample = ReportView(grown_cube)
     whole = grown_cube.array("weather/tmax")
     expected = np.mean([whole[:, y, x] for y, x in grown_cube.grid.blocks], axis=0)
     assert np.allclose(sample.weather("tmax", grown_cube.grid.blocks), expected, atol=1e-4)
 
 
 def test_late_year_has_the_least_heat_by_june(grown_cube: Cube) -> None:
-    years = read_years(Sample(grown_cube))
+    years = read_years(ReportView(grown_cube))
     blocks = tuple(np.transpose(grown_cube.grid.blocks))
     mean = sum(grown_cube.array(f"weather/{name}")[:, *blocks].mean(1) for name in ("tmin", "tmax")) / 2
     heat = {}
@@ -253,7 +253,7 @@ def test_late_year_has_the_least_heat_by_june(grown_cube: Cube) -> None:
 
 
 def test_clear_is_percent_of_the_whole_block(grown_cube: Cube) -> None:
-    sample = Sample(grown_cube)
+    sample = ReportView(grown_cube)
     fraction = grown_cube.array("imagery/clear_fraction")
     at, place = np.argwhere(sample.status == Status.STORED)[7]
     y, x = grown_cube.grid.blocks[place]
@@ -262,7 +262,7 @@ def test_clear_is_percent_of_the_whole_block(grown_cube: Cube) -> None:
 
 
 def test_chosen_scenes_are_what_they_are_called(grown_cube: Cube) -> None:
-    sample = Sample(grown_cube)
+    sample = ReportView(grown_cube)
     choice = choose_scenes(sample, 2021)
     assert choice is not None
     assert list(choice.days) == sorted(set(choice.days))
@@ -304,7 +304,7 @@ def _write_runs(folder: Path, cube: Cube) -> None:
     for name in ("pretrain", "cropmap", "forecast", "evaluate"):
         (folder / name).mkdir(parents=True)
     table = {"caption": "Error by year", "head": ["method", "2021"], "rows": [["SM-VSF", "0.777"], [HOSTILE, "0.666"]]}
-    found = {"cube": cube.identity, "sections": [{"title": "By year", "text": "Words of it.", "tables": [table]}]}
+    found = {"cube": cube.digest, "sections": [{"title": "By year", "text": "Words of it.", "tables": [table]}]}
     (folder / "evaluate/results.json").write_text(json.dumps(found))
     errors = {"mmvsf": 0.123, "persistence": 0.234, "climatology": 0.345}
     rows = [
@@ -316,7 +316,7 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         for variable in ("red", "nir", "ndvi", "mean")
     ]  # fmt: skip
     pretrain: dict[str, Any] = {
-        "cubes": {cube.region.name: cube.identity},
+        "cubes": {cube.region.name: cube.digest},
         "forecast": rows,
         "training": {"parameters": 1234567, "steps": 10, "seconds": 1.5},
     }
@@ -331,7 +331,7 @@ def _write_runs(folder: Path, cube: Cube) -> None:
     ]  # fmt: skip
     year = max(cube.label_years)
     cropmap: dict[str, Any] = {
-        "cube": cube.identity,
+        "cube": cube.digest,
         "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in cube.legend.classes],
         "scores": scores,
         "map": {"year": year},

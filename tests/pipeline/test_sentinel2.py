@@ -47,7 +47,7 @@ def rasters(scene: Scene) -> dict[str, NDArray[Any]]:
     return values | {"SCL": patches(rng, (33, 17), range(12), 3)}
 
 
-def grid_of(key: str) -> Granule:
+def grid_from_recipe(key: str) -> Granule:
     return Granule("", 32631, FINE.left - 10, FINE.top + 10, 33, 17, 20.0) if key in COARSE else FINE
 
 
@@ -57,8 +57,8 @@ def s2(tmp_path: Path) -> TinyArchive:
     for scene in (OLD, NEW):
         identity = f"S2A_31UDS_{scene.day:%Y%m%d}"
         for key, values in rasters(scene).items():
-            write_raster(archive.root / f"{identity}/{key}.tif", values, grid_of(key), 0)
-        assets = {key: (f"{identity}/{key}.tif", grid_of(key)) for key in rasters(scene)}
+            write_raster(archive.root / f"{identity}/{key}.tif", values, grid_from_recipe(key), 0)
+        assets = {key: (f"{identity}/{key}.tif", grid_from_recipe(key)) for key in rasters(scene)}
         archive.items.append(stac_item(scene, identity, assets))
     archive.write_items()
     values = np.full((WEATHER_DAYS.size, 1, 1), 8.0)
@@ -170,8 +170,8 @@ def test_a_recipe_of_earth_search(s2: TinyArchive, dataset: Build, monkeypatch: 
     for scene in (NEWER, REMOVED):
         identity = f"S2A_31UDS_{scene.day:%Y%m%d}"
         for key, values in rasters(scene).items():
-            write_raster(s2.root / f"{identity}/{key}.tif", values, grid_of(key), 0)
-        assets = {key: (f"{identity}/{key}.tif", grid_of(key)) for key in rasters(scene)}
+            write_raster(s2.root / f"{identity}/{key}.tif", values, grid_from_recipe(key), 0)
+        assets = {key: (f"{identity}/{key}.tif", grid_from_recipe(key)) for key in rasters(scene)}
         s2.items.append(stac_item(scene, identity, assets))
     for item in s2.items:
         item["assets"] = {EARTH_SEARCH.get(key, key.lower()): asset for key, asset in item["assets"].items()}

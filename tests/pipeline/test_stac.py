@@ -31,10 +31,10 @@ from mmvsf.pipeline.sources.stac.imagery import spans
 from mmvsf.pipeline.sources.transport import earthdata, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address
-from mmvsf.pipeline.sources.transport.http import Patience, redact
-from mmvsf.pipeline.sources.transport.progress import listening
+from mmvsf.pipeline.sources.transport.http import RetryPolicy, redact
+from mmvsf.pipeline.sources.transport.progress import progress_listener
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
-from mmvsf.pipeline.sources.transport.signing import Anyone
+from mmvsf.pipeline.sources.transport.signing import NoAuth
 
 from ..servers.archive import ArchiveServer
 from ..servers.base import (
@@ -54,7 +54,7 @@ from .test_failures import BROKEN, assert_only_that_day_failed
 from .tiny_archive import TinyArchive
 
 Build = Callable[..., Outcome]
-QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=5, deadline=20)
+QUICK = RetryPolicy(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=5, deadline=20)
 HASTY = replace(QUICK, attempts=2, request=0.3)
 OF_LPDAAC = {"hls2-l30": "HLSL30_2.0", "hls2-s30": "HLSS30_2.0"}
 FILE = f"{BROKEN.id}/B06"
@@ -63,7 +63,7 @@ FILE = f"{BROKEN.id}/B06"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Short waits, no credentials of the person who tests, and nothing left of another test."""
-    monkeypatch.setattr(registry, "PATIENCE", QUICK)
+    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
     monkeypatch.setattr(signing, "_refusals", {})
@@ -172,7 +172,7 @@ def test_a_fault_that_passes_leaves_no_trace(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "hang":
-        monkeypatch.setattr(registry, "PATIENCE", replace(QUICK, request=0.4))
+        monkeypatch.setattr(registry, "RETRY_POLICY", replace(QUICK, request=0.4))
     server = serve("open")
     for pattern in ("Fmask", "B06", "GET .*B02"):
         server.fail(pattern, TRANSIENT[kind], times=2, after=1)
@@ -206,7 +206,7 @@ def test_a_fault_that_stays_fails_its_day_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if reason == "no answer in time":
-        monkeypatch.setattr(registry, "PATIENCE", HASTY)
+        monkeypatch.setattr(registry, "RETRY_POLICY", HASTY)
     server = serve("sas")
     server.fail(FILE, fault)
     outcome = dataset(tiny)
@@ -257,7 +257,7 @@ def test_a_search_or_a_signature_that_fails_at_first(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "hang":
-        monkeypatch.setattr(registry, "PATIENCE", replace(QUICK, request=0.4))
+        monkeypatch.setattr(registry, "RETRY_POLICY", replace(QUICK, request=0.4))
     server = serve("sas")
     for pattern in ("/search", "GET /stac$", "/collections/hls2-l30", "GET /sas/"):
         server.fail(pattern, TRANSIENT[kind], times=1)
@@ -293,7 +293,7 @@ def test_every_page_is_read(
     if access == "earthdata":
         log_in(server)
     server.page = 3
-    with listening(lines.append):
+    with progress_listener(lines.append):
         assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
     assert sum(request.path == "/stac/search" for request in server.requests) >= 4
@@ -601,8 +601,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     return path, values
 
 
-def read_once(server: Files, **patience: float) -> Any:
-    reader = RemoteReader(Anyone(), replace(QUICK, **patience))  # type: ignore[arg-type]
+def read_once(server: Files, **retry_policy: float) -> Any:
+    reader = RemoteReader(NoAuth(), replace(QUICK, **retry_policy))  # type: ignore[arg-type]
     with gdal_environment():
         return reader.window(Asset(f"{server.url}/B06.tif", GRID), WINDOW)
 
@@ -663,7 +663,7 @@ def test_a_file_of_another_place_than_its_item_says(large: tuple[Path, Any]) -> 
     path, _ = large
     elsewhere = GRID._replace(transform=(30.0, 0.0, 300030.0, 0.0, -30.0, 4600020.0))
     with Files(path.parent) as server, gdal_environment(), pytest.raises(ReadError, match="its item says"):
-        RemoteReader(Anyone(), QUICK).window(Asset(f"{server.url}/B06.tif", elsewhere), WINDOW)
+        RemoteReader(NoAuth(), QUICK).window(Asset(f"{server.url}/B06.tif", elsewhere), WINDOW)
 
 
 def test_a_token_does_not_follow_to_the_store(large: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:

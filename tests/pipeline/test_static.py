@@ -23,12 +23,12 @@ from mmvsf.pipeline.raster.io import ReadError, raster_grid
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 from mmvsf.pipeline.report.ground import ground_sections
-from mmvsf.pipeline.report.sample import Sample
+from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.sources import registry
 from mmvsf.pipeline.sources.ground import ArchiveGround
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport import signing
-from mmvsf.pipeline.sources.transport.http import Patience
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from ..servers.archive import ArchiveServer
 from ..servers.base import Fault, Response, corrupt, empty, reset, status, truncated
@@ -39,7 +39,7 @@ from .earthengine_session import serving
 from .tiny_archive import BLOCK, COLUMNS, LEFT, ROWS, TOP, TinyArchive
 
 Build = Callable[..., Outcome]
-QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=5, deadline=20)
+QUICK = RetryPolicy(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=5, deadline=20)
 ALL = ["elevation", "slope", "soil_water"]
 PUBLIC = {"source": "public", "layers": ALL}
 GRID = Grid("EPSG:32615", 30.0, LEFT, TOP, 2, 3, BLOCK, 16, 48, tuple((y, x) for y in range(2) for x in range(3)))
@@ -48,7 +48,7 @@ GRID = Grid("EPSG:32615", 30.0, LEFT, TOP, 2, 3, BLOCK, 16, 48, tuple((y, x) for
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short waits, and nothing left of another test."""
-    monkeypatch.setattr(registry, "PATIENCE", QUICK)
+    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
 
@@ -269,7 +269,7 @@ def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build,
     cube = Cube.open(tiny.cube)
     slope = origins(tiny)["slope"]
     assert slope["source"].startswith("elevation of an archive") and slope["path"] == "archive/ground"
-    ((picture, table),) = [section.parts for section in ground_sections(Sample(cube))]
+    ((picture, table),) = [section.parts for section in ground_sections(ReportView(cube))]
     assert picture.kind == "picture" and [row[0].text for row in table.rows] == ["elevation (m)", "slope (degree)"]
     assert table.rows[0][1].text == f"{found['elevation'].min():.4g}" and table.rows[0][-1].text == "100 %"
 

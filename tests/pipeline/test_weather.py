@@ -13,8 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from mmvsf.datasets.cube.calendar import calendar_of
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.calendar import calendar_for
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
@@ -40,7 +40,7 @@ def weather_of(archive: TinyArchive, dataset: xr.Dataset | None = None) -> CubeW
         archive.write_weather(dataset)
     region, recipe = load_region(str(archive.recipe))
     source = ArchiveWeather(recipe.parent / region.weather.path)
-    return cube_weather(source, region, grid_of(region, recipe, archive.data), calendar_of(region))
+    return cube_weather(source, region, grid_from_recipe(region, recipe, archive.data), calendar_for(region))
 
 
 def cells() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -87,7 +87,7 @@ def test_days_stand_where_the_calendar_puts_them(place: TinyArchive) -> None:
     days = WEATHER_DAYS.astype(int)
     dataset["precipitation_flux"][:] = (days % 1500)[:, None, None]
     weather = weather_of(place, dataset)
-    first = calendar_of(load_region(str(place.recipe))[0]).first_day
+    first = calendar_for(load_region(str(place.recipe))[0]).first_day
     found = weather.values["precipitation"][:, 0, 0]
     known = np.flatnonzero(~np.isnan(found))
     np.testing.assert_array_equal(found[known], (first + known) % 1500)
@@ -124,7 +124,7 @@ def test_bounds_say_when_a_local_day_begins_and_ends(
     if hour is not None:
         dataset.attrs["day_ends_utc_hour"] = hour
     weather = weather_of(place, dataset)
-    days = calendar_of(load_region(str(place.recipe))[0]).days
+    days = calendar_for(load_region(str(place.recipe))[0]).days
     np.testing.assert_allclose(weather.bounds, np.stack([days + begin, days + end], axis=1))
 
 
@@ -202,7 +202,7 @@ def test_a_dropped_day_at_an_end_takes_its_only_neighbour(place: TinyArchive, pe
     place.write_recipe(weather__fill_gaps=0, **changes)
     weather = daymet_of(place, weather_dataset())
     region = load_region(str(place.recipe))[0]
-    at = calendar_of(region).index((date(2020, 12, 31) - date(1970, 1, 1)).days)
+    at = calendar_for(region).index((date(2020, 12, 31) - date(1970, 1, 1)).days)
     neighbour = at - 1 if "start" not in period else at + 1
     assert weather.flag[at] == WeatherFlag.FILLED
     np.testing.assert_array_equal(weather.values["tmax"][at], weather.values["tmax"][neighbour])
@@ -221,7 +221,7 @@ class Flagged:
 def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) -> None:
     """Filled before estimated before provisional."""
     region, recipe = load_region(str(place.recipe))
-    grid = grid_of(region, recipe, place.data)
+    grid = grid_from_recipe(region, recipe, place.data)
     place.write_weather(weather_dataset())
     dataset = ArchiveWeather(place.root / "weather/daily.nc").fetch(
         region.weather_start, region.period.end, region.weather.variables
@@ -232,7 +232,7 @@ def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) ->
     dataset["tmin"][13:15] = np.nan
     dataset["wind"][40] = np.nan
     dataset = dataset.assign_coords(flag=("time", flag)).drop_isel(time=[30])
-    weather = cube_weather(Flagged(dataset), region, grid, calendar_of(region))
+    weather = cube_weather(Flagged(dataset), region, grid, calendar_for(region))
     found = weather.flag[26 : 26 + flag.size]
     wanted = {10: 2, 11: 2, 12: 2, 13: 1, 14: 1, 15: 3, 16: 3, 17: 3, 30: 1, 40: 1}
     assert {int(day): int(found[day]) for day in np.flatnonzero(found)} == wanted

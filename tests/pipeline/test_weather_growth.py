@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import Calendar, calendar_of, day_number
-from mmvsf.datasets.cube.grid import Grid, grid_of
+from mmvsf.datasets.cube.calendar import Calendar, calendar_for, day_number
+from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.recipe.region import Region, parse_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
-from mmvsf.pipeline.layers.weather.update import grown_weather
+from mmvsf.pipeline.layers.weather.update import update_weather
 
 from .tiny_archive import LATITUDES, LONGITUDES, recipe
 
@@ -65,7 +65,7 @@ class Shape:
 
     def grown(self, source: Source, standing: CubeWeather) -> CubeWeather:
         source.asked.clear()
-        return grown_weather(standing, source, self.region, self.grid, self.calendar)
+        return update_weather(standing, source, self.region, self.grid, self.calendar)
 
     def index(self, day: date) -> int:
         return self.calendar.index(day_number(day))
@@ -79,7 +79,7 @@ def shape(end: date = date(2021, 6, 30), variables: tuple[str, ...] = VARIABLES,
     content["split"]["years"] = {}
     content["area"]["blocks"] = blocks
     region = parse_region(content, "test")
-    return Shape(region, grid_of(region, Path(), Path()), calendar_of(region))
+    return Shape(region, grid_from_recipe(region, Path(), Path()), calendar_for(region))
 
 
 def placed(old: CubeWeather, new: Shape) -> CubeWeather:

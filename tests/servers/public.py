@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from mmvsf.datasets.cube.grid import grid_of
+from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.pipeline.sources.registry import weather_bounds
 
@@ -39,7 +39,7 @@ def public_services(recipe: str, blocks: int, every: int) -> Iterator[dict[str, 
     region, path = load_region(recipe, blocks=blocks)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         root = Path(folder)
-        grid = grid_of(region, path, root)
+        grid = grid_from_recipe(region, path, root)
         number = write_granules(root, region, grid, every)
         print(f"# {number} granules over {blocks} blocks of {region.name}", flush=True)
         years = region.labels.years if region.labels else region.period.years

@@ -89,7 +89,7 @@ class CropPieces:
         return self.trials[year]
 
     def _piece(self, year: int, how: str, encoder: str, seed: int, work: Callable[[], list[Row]]) -> Piece:
-        settings = {"cube": self.cube.identity, "rate": self.rates.get(encoder), **self.settings.of_crops}
+        settings = {"cube": self.cube.digest, "rate": self.rates.get(encoder), **self.settings.of_crops}
         if encoder in OBJECTIVES:
             settings["objective"] = asdict(OBJECTIVES[encoder])
         name = "/".join(part for part in ("crops", str(year), how, encoder, str(seed)) if part)

@@ -14,7 +14,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.loader import LabelLookup, StoredClasses, WindowClasses
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, Part, Window, index_windows, spread
+from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
 from mmvsf.datasets.variables import Split
 from mmvsf.model.baselines.random_forest import most_frequent
 from mmvsf.model.cropmap.head import MappingOptions
@@ -78,7 +78,7 @@ class CropTrial:
     size: int
     """Pixels a side of the windows."""
     train: tuple[Window, ...]
-    held_out: Mapping[Part, tuple[Window, ...]]
+    held_out: Mapping[SplitName, tuple[Window, ...]]
     train_years: tuple[int, ...]
     options: CropOptions
 
@@ -94,7 +94,7 @@ class CropTrial:
         maps = LabelMaps(StoredClasses(reader, LabelLookup(cube.legend.codes)), cube.grid.block)
         index, size = index_windows(cube, fold), min(32, cube.grid.chunk)
 
-        def chosen(part: Part, most: int) -> tuple[Window, ...]:
+        def chosen(part: SplitName, most: int) -> tuple[Window, ...]:
             labelled = [window for window in index[part] if window.year in cube.label_years]
             tiles = spread([tile for window in labelled for tile in window.tiles(size)], most)
             return tuple(thinned(tile, options.images) for tile in tiles)

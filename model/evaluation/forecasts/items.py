@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import Sample, season_sample
+from mmvsf.datasets.samples.loader import TrainingSample, season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, Part, Window, chunk_window, clear_days, index_windows, spread
+from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, chunk_window, clear_days, index_windows, spread
 from mmvsf.model.baselines.simple import days_since_new_year, interpolate, linear_trend, persistence
 from mmvsf.model.scoring import ClimatologySource
 
@@ -23,11 +23,11 @@ BASELINES = ("persistence", "linear trend", "previous year", "climatology")
 class Item:
     """One window of a held-out set with the forecasts that are asked of it."""
 
-    part: Part
+    part: SplitName
     block: str
     """Row and column of its block, "r,c"."""
     window: Window
-    sample: Sample
+    sample: TrainingSample
     """Its images, normalised; `origin` and `target` are the pairs."""
     judged: NDArray[np.bool_]
     """(P, H, W): where the target is clear and every baseline has a forecast."""
@@ -78,7 +78,7 @@ def evaluation_set(cube: Cube, year: int, *, windows: int, pairs: int, size: int
 
 def _item(
     reader: WindowReader,
-    part: Part,
+    part: SplitName,
     tile: Window,
     climatology: ClimatologySource,
     clear: NDArray[np.bool_],

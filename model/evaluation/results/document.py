@@ -43,7 +43,7 @@ def write_results(found: Findings, plans: Sequence[Plan], folder: Path, document
         shutil.copyfile(folder / result["piece"] / PICTURE, folder / PICTURE)
         pictures.append(PICTURE)
     cube = plans[0].cube
-    content = {"region": cube.region.name, "cube": cube.identity, "sections": as_json(sections), "pictures": pictures}
+    content = {"region": cube.region.name, "cube": cube.digest, "sections": as_json(sections), "pictures": pictures}
     (folder / RESULTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if document is not None:
         document.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def how_made(found: Findings, plans: Sequence[Plan]) -> Section:
     )
     trained = next(iter(pick(found.results, kind="pretrain")), None)
     facts = [
-        *([f"cube of {plan.cube.region.name}", plan.cube.identity[:16]] for plan in plans),
+        *([f"cube of {plan.cube.region.name}", plan.cube.digest[:16]] for plan in plans),
         ["years held out in turn", ", ".join(map(str, sorted(plans[0].years)))],
         ["years with all objectives", ", ".join(map(str, plans[0].few))],
         [f"seeds of all objectives in {plans[0].few[0]}, and of SM-VSF and MM-VSF in these years", str(settings.seeds)],

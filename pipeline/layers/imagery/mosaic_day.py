@@ -30,7 +30,7 @@ from mmvsf.datasets.variables import (
 )
 from mmvsf.pipeline.layers.protocols import ImagerySource
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import Mapping, mapping
+from mmvsf.pipeline.raster.resample import Resampler, resampler
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
 from .plan import ShardTask
@@ -180,7 +180,7 @@ def _fill_day(
         if not pixels.any():
             continue
         for band, asset in enumerate(scene.bands):
-            place = mapping(asset.grid, target)
+            place = resampler(asset.grid, target)
             values = place.reflectance(_read_reflectance(scene, band, place, source))
             for block in blocks:
                 area = _area(block, corner, grid.block)
@@ -206,9 +206,9 @@ def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
 
 def _by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
     """Scenes that meet the target, the preferred one first where their pixels are equally good."""
-    met = [scene for scene in scenes if not mapping(scene.quality.grid, target).empty]
+    met = [scene for scene in scenes if not resampler(scene.quality.grid, target).empty]
     newest_first = sorted(sorted(met, key=lambda s: s.id), key=_version_order, reverse=True)
-    return sorted(newest_first, key=lambda s: not mapping(s.bands[0].grid, target).native)
+    return sorted(newest_first, key=lambda s: not resampler(s.bands[0].grid, target).native)
 
 
 def _version_order(scene: Scene) -> tuple[list[int], str]:
@@ -239,7 +239,7 @@ def _rank(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:
-    place = mapping(scene.quality.grid, target)
+    place = resampler(scene.quality.grid, target)
     stored = source.read(scene.quality, place.window)
     if stored.dtype != np.uint8:
         raise ReadError(f"{scene.quality.href}: a mask is uint8, found {stored.dtype}")
@@ -247,7 +247,7 @@ def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> ND
     return decoded
 
 
-def _read_reflectance(scene: Scene, band: int, place: Mapping, source: ImagerySource) -> NDArray[np.int16]:
+def _read_reflectance(scene: Scene, band: int, place: Resampler, source: ImagerySource) -> NDArray[np.int16]:
     stored = source.read(scene.bands[band], place.window)
     if stored.dtype.kind not in "iu":
         raise ReadError(f"{scene.bands[band].href}: reflectance is stored as integers, found {stored.dtype}")

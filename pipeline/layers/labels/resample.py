@@ -13,9 +13,9 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.pipeline.layers.protocols import ConfidentLabelSource, LabelSource
-from mmvsf.pipeline.raster.fingerprint import content_identity
+from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.resample import code_mapping
+from mmvsf.pipeline.raster.resample import code_resampler
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .cdl_classes import CDL_GROUP_COLORS, CDL_GROUPS
@@ -78,11 +78,11 @@ def label_tasks(
     contents = []
     for year in years:
         asset = source.asset(year)
-        text = f"{LABELS_VERSION} {content_identity(asset.href)} {asset.grid} {method} {legend}"
+        text = f"{LABELS_VERSION} {content_fingerprint(asset.href)} {asset.grid} {method} {legend}"
         certain = None
         if confidence and isinstance(source, ConfidentLabelSource):
             certain = source.confidence(year)
-            text += f" {content_identity(certain.href) if certain else 'no confidence'}"
+            text += f" {content_fingerprint(certain.href) if certain else 'no confidence'}"
         contents.append((year, asset, certain, text))
     tasks = []
     for block in grid.blocks:  # the years of a block together: they share its mapping
@@ -102,8 +102,8 @@ def read_labels(
     for a code that is not known, ReadError for a raster that cannot be read.
     """
     target = RasterGrid.of(grid.block_geobox(task.block))
-    points = 1 if code_mapping(task.asset.grid, target).native else POINTS
-    place = code_mapping(task.asset.grid, target.refined(points))
+    points = 1 if code_resampler(task.asset.grid, target).native else POINTS
+    place = code_resampler(task.asset.grid, target.refined(points))
     if place.empty:
         nothing = np.zeros(target.shape, np.uint16)
         return BlockLabels(nothing, nothing.astype(np.uint8), np.full(target.shape, CONFIDENCE_FILL, np.uint8))

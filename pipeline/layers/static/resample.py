@@ -14,7 +14,7 @@ from mmvsf.datasets.variables import STATIC_BY_NAME
 from mmvsf.pipeline.layers.protocols import StaticSource
 from mmvsf.pipeline.layers.weather.regrid import needed_cells
 from mmvsf.pipeline.layers.weather.stations import Cells
-from mmvsf.pipeline.raster.fingerprint import content_identity
+from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import relate, same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
@@ -59,7 +59,7 @@ def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> l
         return []
     found = {name: source.tiles(name, grid) for name in dict.fromkeys(MEASURED[layer] for layer in layers)}
     reaches = {name: _reach(tiles) for name, tiles in found.items()}
-    identities = {tile.href: content_identity(tile.href) for tiles in found.values() for tile in tiles}
+    identities = {tile.href: content_fingerprint(tile.href) for tiles in found.values() for tile in tiles}
     tasks = []
     for block in grid.blocks:
         place = _padded(grid, block)

@@ -17,7 +17,7 @@ APART = 31
 """Days. Runs of wanted days that lie closer are fetched together: a request costs more than a few days."""
 
 
-def grown_weather(
+def update_weather(
     standing: CubeWeather, source: WeatherSource, region: Region, grid: Grid, calendar: Calendar
 ) -> CubeWeather:
     """`standing`, which has the cube's new axes, with what it lacks: days, cells and variables.

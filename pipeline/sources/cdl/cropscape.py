@@ -23,7 +23,7 @@ from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
-from mmvsf.pipeline.sources.transport.http import Patience, reason_of, session
+from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
 
 CRS = "EPSG:5070"
 TILE = 61_440
@@ -45,7 +45,7 @@ PROBE_ATTEMPTS = 3
 MOST_REFUSALS = 2
 """A refusal is believed the second time: an overloaded service refuses too."""
 
-PATIENCE = Patience(request=180.0, deadline=900.0)
+RETRY_POLICY = RetryPolicy(request=180.0, deadline=900.0)
 """CropScape cuts out a tile while one waits."""
 
 MARGIN = 30
@@ -62,7 +62,7 @@ class CropScapeLabels:
     cache: Path
     """folder of the tiles"""
     service: str = ENDPOINTS["cropscape"].url
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = RETRY_POLICY
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
@@ -131,9 +131,9 @@ class CropScapeLabels:
         part = path.with_suffix(".part")
         west, south, east, north = bounds
         wide = f"{west - MARGIN:.0f},{south - MARGIN:.0f},{east + MARGIN:.0f},{north + MARGIN:.0f}"
-        most = self.patience.attempts if grid is not None else min(PROBE_ATTEMPTS, self.patience.attempts)
-        attempts = Attempts(replace(self.patience, attempts=most))
-        with session(self.patience, retry=False) as client:
+        most = self.retry_policy.attempts if grid is not None else min(PROBE_ATTEMPTS, self.retry_policy.attempts)
+        attempts = Attempts(replace(self.retry_policy, attempts=most))
+        with session(self.retry_policy, retry=False) as client:
             while True:
                 try:
                     part.write_bytes(self._get(client, self._file_url(client, year, wide)))
@@ -159,7 +159,7 @@ class CropScapeLabels:
         """The whole body of an answer; an error of the service (500) is an answer in XML. Raises ReadError."""
         where = url.split("?")[0]
         try:
-            answer = client.get(url, timeout=(self.patience.connect, self.patience.request))
+            answer = client.get(url, timeout=(self.retry_policy.connect, self.retry_policy.request))
         except requests.RequestException as error:
             raise ReadError(f"{where}: {reason_of(error)}") from error
         body = bytes(answer.content)

@@ -26,7 +26,7 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
-from mmvsf.pipeline.sources.transport.http import Patience, reason_of, session
+from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
 
 from .cropscape import CRS, national_grid
 
@@ -39,7 +39,7 @@ PIXEL = 30.0
 CHUNK = 2**20
 """Bytes written at a time."""
 
-PATIENCE = Patience(attempts=8, deadline=4 * 3600.0)
+RETRY_POLICY = RetryPolicy(attempts=8, deadline=4 * 3600.0)
 """Attempts without a byte of progress: what was fetched before a failure stays."""
 
 
@@ -51,7 +51,7 @@ class NassLabels:
     cache: Path
     """folder of the files"""
     service: str = ENDPOINTS["nass"].url
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = RETRY_POLICY
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
@@ -87,13 +87,17 @@ class NassLabels:
 
     def _ask(self, year: int) -> None:
         """Raise InputError unless the year is published."""
-        attempts = Attempts(Patience(attempts=3, request=self.patience.request, first_wait=self.patience.first_wait))
-        with session(self.patience, retry=False) as client:
+        attempts = Attempts(
+            RetryPolicy(attempts=3, request=self.retry_policy.request, first_wait=self.retry_policy.first_wait)
+        )
+        with session(self.retry_policy, retry=False) as client:
             while True:
                 asked = 0.0
                 try:
                     answer = client.head(
-                        self._url(year), timeout=(self.patience.connect, self.patience.request), allow_redirects=True
+                        self._url(year),
+                        timeout=(self.retry_policy.connect, self.retry_policy.request),
+                        allow_redirects=True,
                     )
                     if answer.status_code == 200:
                         return
@@ -121,7 +125,7 @@ class NassLabels:
 
     def _fetch(self, year: int, path: Path) -> None:
         part = path.with_suffix(".zip.part")
-        attempts = Attempts(self.patience)
+        attempts = Attempts(self.retry_policy)
         while True:
             have = _size(part)
             try:
@@ -131,7 +135,7 @@ class NassLabels:
                 return
             except ReadError as error:
                 if _size(part) > have:
-                    attempts = Attempts(self.patience)
+                    attempts = Attempts(self.retry_policy)
                 if not attempts.again(getattr(error, "asked", 0.0)):
                     raise
 
@@ -139,10 +143,10 @@ class NassLabels:
         """Fetch what is missing of a file. Raises ReadError; what came until then stays."""
         have = _size(part)
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        timeout = (self.patience.connect, self.patience.request)
+        timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                session(self.patience, retry=False) as client,
+                session(self.retry_policy, retry=False) as client,
                 client.get(url, headers=headers, timeout=timeout, stream=True) as answer,
             ):
                 if answer.status_code == 416:

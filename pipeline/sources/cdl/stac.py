@@ -25,7 +25,7 @@ from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.stac.catalogs import Catalog
 from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
 from mmvsf.pipeline.sources.stac.search import find_items
-from mmvsf.pipeline.sources.transport.http import Patience, guard_logs
+from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .cropscape import CRS, national_grid
@@ -41,7 +41,7 @@ class StacLabels:
 
     attribution: ClassVar[str] = f"{CDL_ATTRIBUTION}, through the Planetary Computer"
     catalog: Catalog
-    patience: Patience
+    retry_policy: RetryPolicy
     place: Grid
     """the ground whose tiles are searched for"""
     found: dict[str, tuple[Asset, ...]] = field(default_factory=dict, compare=False)
@@ -69,7 +69,7 @@ class StacLabels:
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `LabelSource`. uint8; 0, or 255 for confidence, beyond the borders of the CDL."""
         fill = FILL[asset.href.rpartition("#")[2]]
-        reader = RemoteReader(self.catalog.access, self.patience)
+        reader = RemoteReader(self.catalog.access, self.retry_policy)
         return Mosaic(asset.grid, self.found[asset.href]).read(window, reader.window, fill, np.uint8)
 
     def _search(self, year: int) -> None:
@@ -77,7 +77,7 @@ class StacLabels:
         blocks = blocks_lonlat(self.place)
         tiles: dict[str, list[Asset]] = {CODES: [], CONFIDENCE: []}
         when = date(year, 1, 1), date(year, 12, 31)
-        for item in find_items(self.catalog, self.patience, [COLLECTION], blocks.bounds, [when]):
+        for item in find_items(self.catalog, self.retry_policy, [COLLECTION], blocks.bounds, [when]):
             properties = item.get("properties", {})
             own = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
             if properties.get("usda_cdl:type") != "cropland" or not own:
@@ -103,7 +103,7 @@ class StacLabels:
         return f"{self.catalog.name}:{COLLECTION}/{year}#{key}"
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
-        return RemoteReader(self.catalog.access, self.patience).grid(href)
+        return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
 
 
 def _refuse_other_grids(tiles: list[Asset], year: int) -> None:

@@ -25,7 +25,7 @@ from mmvsf.pipeline.layers.weather.units import (
     vapour_pressure_deficit,
 )
 from mmvsf.pipeline.raster.scene import RasterGrid
-from mmvsf.pipeline.sources.transport.progress import tell
+from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .client import requirements
 from .pixels import asset_id, fetch_pixels, grid_of_band, list_images
@@ -167,7 +167,7 @@ class EarthEngineWeather:
             )
         days: dict[date, dict[str, NDArray[np.float32]]] = {}
         for day, found in self._days(options, grid, (rows, columns), bands, first, after):
-            tell(f"weather, days of {options.id}", (day - first).days + 1, (after - first).days)
+            report_progress(f"weather, days of {options.id}", (day - first).days + 1, (after - first).days)
             days[day] = {name: options.formulas[name][1](found).astype(np.float32) for name in variables}
         if not days:
             raise InputError(f"Earth Engine has no day of {options.id} between {first} and {last}; check the period")

@@ -21,14 +21,14 @@ import pandas as pd
 
 from mmvsf.pipeline.sources.transport.download import Attempts, download, seconds_asked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import address
-from mmvsf.pipeline.sources.transport.http import BUSY, Patience, reason_of
+from mmvsf.pipeline.sources.transport.http import BUSY, RetryPolicy, reason_of
 
 STATIONS_DB_DAYS = 30
 """Age at which the list of stations is fetched anew."""
 
 
 @contextmanager
-def meteostat_client(cache: Path, patience: Patience) -> Iterator[ModuleType]:
+def meteostat_client(cache: Path, retry_policy: RetryPolicy) -> Iterator[ModuleType]:
     """meteostat at our address, with its files in our cache, a folder a server since its own keys omit that, and a
     limit to waiting. Its list of stations is fetched here: it would store any answer for one, and for weeks."""
     import meteostat
@@ -38,7 +38,7 @@ def meteostat_client(cache: Path, patience: Patience) -> Iterator[ModuleType]:
     folder = server_folder(cache, server)
     database = folder / "stations.db"
     if not database.is_file() or time.time() - database.stat().st_mtime > STATIONS_DB_DAYS * 86_400:
-        download(f"{server}/stations.db", {}, database, "meteostat's list of stations", _check_database, patience)
+        download(f"{server}/stations.db", {}, database, "meteostat's list of stations", _check_database, retry_policy)
     ours = {
         "cache_directory": str(folder / "daily"),
         "stations_db_file": str(database),
@@ -53,7 +53,7 @@ def meteostat_client(cache: Path, patience: Patience) -> Iterator[ModuleType]:
         daily.ENDPOINT = f"{server}/daily/{{year}}/{{station}}.csv.gz"
         for key, value in ours.items():
             setattr(config, key, value)
-        socket.setdefaulttimeout(patience.request)  # the client reads files by urllib, which has no other
+        socket.setdefaulttimeout(retry_policy.request)  # the client reads files by urllib, which has no other
         yield meteostat
     finally:
         daily.ENDPOINT = endpoint
@@ -69,13 +69,13 @@ def station_series(
     first: date,
     last: date,
     parameters: tuple[str, ...],
-    patience: Patience,
+    retry_policy: RetryPolicy,
 ) -> pd.DataFrame:
     """Days x parameters of a station, empty if it has none. Raises DownloadError."""
     row = stations.loc[name]
     station = client.Station(id=name, country=row["country"], timezone=row["timezone"])
     wanted = [client.Parameter(p) for p in parameters]
-    attempts = Attempts(patience)
+    attempts = Attempts(retry_policy)
     while True:
         with _complaints() as complaints:
             found = client.daily(station, first, last, parameters=wanted).fetch()

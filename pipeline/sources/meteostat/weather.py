@@ -18,8 +18,8 @@ from pyproj import Transformer
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.weather.stations import Cells, Stations, distances_km, station_fields
 from mmvsf.pipeline.layers.weather.units import convert
-from mmvsf.pipeline.sources.transport.http import Patience
-from mmvsf.pipeline.sources.transport.progress import tell
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .client import meteostat_client, station_series
 
@@ -30,7 +30,7 @@ SOURCE = (
 AT_ELEVATION = "temperatures brought to the mean elevation of each cell's ground (static/elevation)"
 LICENCE = "by the weather service of each station, see https://dev.meteostat.net; NOAA: CC0, DWD: CC BY 4.0"
 
-PATIENCE = Patience()
+RETRY_POLICY = RetryPolicy()
 STEP = 0.1
 """Degrees between the points of the grid that stations are brought to; they stand much farther apart."""
 REACH_KM = 80.0
@@ -63,7 +63,7 @@ class MeteostatStations:
     """west, south, east, north in degrees"""
     cache: Path
     """folder of the downloaded files"""
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = RETRY_POLICY
     cells: Cells | None = None
     """places of known elevation to bring the stations to, instead of a grid of STEP degrees"""
 
@@ -71,12 +71,12 @@ class MeteostatStations:
         """See `WeatherSource`. Raises InputError where too few stations measure something, IncompleteError if a file
         of a station cannot be had; what was fetched until then is kept."""
         parameters = tuple(dict.fromkeys(p for name in variables for p in NEEDS[name]))
-        with meteostat_client(self.cache, self.patience) as client:
+        with meteostat_client(self.cache, self.retry_policy) as client:
             stations = _stations(client, self.bounds, first, last)
             series = {}
             for name in stations.index:
-                series[name] = station_series(client, stations, str(name), first, last, parameters, self.patience)
-                tell("weather, stations of meteostat", len(series), len(stations))
+                series[name] = station_series(client, stations, str(name), first, last, parameters, self.retry_policy)
+                report_progress("weather, stations of meteostat", len(series), len(stations))
         days = pd.date_range(first, last)
         measured = _measured(series, stations, days)
         _refuse_too_few(measured, variables)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from mmvsf.pipeline.sources.transport.earthdata import Earthdata
 from mmvsf.pipeline.sources.transport.endpoints import address
-from mmvsf.pipeline.sources.transport.http import Patience
-from mmvsf.pipeline.sources.transport.signing import Access, Anyone, SasSigned
+from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.signing import Access, NoAuth, SasSigned
 
 COLLECTIONS: dict[str, dict[str, str]] = {
     "planetary-computer": {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", "sentinel-2-l2a": "sentinel-2-l2a"},
@@ -26,11 +26,11 @@ class Catalog:
     access: Access
 
 
-def catalog(name: str, patience: Patience) -> Catalog:
+def catalog(name: str, retry_policy: RetryPolicy) -> Catalog:
     """The catalogue of a name that the recipe may use, at its own address or the environment's (`endpoints`)."""
     access: dict[str, Access] = {
-        "planetary-computer": SasSigned(address("sas"), patience),
-        "lpcloud": Earthdata(address("urs"), patience),
-        "earth-search": Anyone(),
+        "planetary-computer": SasSigned(address("sas"), retry_policy),
+        "lpcloud": Earthdata(address("urs"), retry_policy),
+        "earth-search": NoAuth(),
     }
     return Catalog(name, address(name), COLLECTIONS[name], access[name])

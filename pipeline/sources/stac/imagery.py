@@ -16,7 +16,7 @@ from mmvsf.pipeline.layers.protocols import Requirement
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
-from mmvsf.pipeline.sources.transport.http import Patience, guard_logs, redact
+from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redact
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .catalogs import Catalog
@@ -29,7 +29,7 @@ class StacImagery:
     """Scenes of one catalogue."""
 
     catalog: Catalog
-    patience: Patience
+    retry_policy: RetryPolicy
     days_at_once: int = 8
     """days of a task that are read at the same time"""
 
@@ -44,7 +44,7 @@ class StacImagery:
         grids = _Grids(self._reader)
         scenes: dict[str, Scene] = {}
         seen = 0
-        for item in find_items(self.catalog, self.patience, collections, blocks.bounds, spans(period)):
+        for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, spans(period)):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None and item["id"] not in scenes:
@@ -68,7 +68,7 @@ class StacImagery:
 
     @property
     def _reader(self) -> RemoteReader:
-        return RemoteReader(self.catalog.access, self.patience)
+        return RemoteReader(self.catalog.access, self.retry_policy)
 
     def _collections(self, products: tuple[str, ...]) -> list[str]:
         missing = [name for name in products if name not in self.catalog.collections]

@@ -11,8 +11,8 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
-from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, Patience, reason_of
-from mmvsf.pipeline.sources.transport.progress import tell
+from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
+from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .catalogs import Catalog
 
@@ -27,12 +27,14 @@ Days = tuple[date, date] | None
 
 
 class _Requests(StacApiIO):
-    """The client's requests. `Patience.retry` sees to refusals; an answer with status 200 that breaks off or is no JSON
-    is asked for again here."""
+    """The client's requests. `RetryPolicy.retry` sees to refusals; an answer with status 200 that breaks off or is no
+    JSON is asked for again here."""
 
-    def __init__(self, patience: Patience) -> None:
-        super().__init__(timeout=(patience.connect, patience.request), max_retries=patience.retry(connect=1))
-        self._patience = patience
+    def __init__(self, retry_policy: RetryPolicy) -> None:
+        super().__init__(
+            timeout=(retry_policy.connect, retry_policy.request), max_retries=retry_policy.retry(connect=1)
+        )
+        self._patience = retry_policy
 
     def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """See `pystac.StacIO`. Raises APIError or ValueError after all attempts."""
@@ -53,7 +55,7 @@ class _Requests(StacApiIO):
 
 def find_items(
     catalog: Catalog,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     collections: Sequence[str],
     bbox: tuple[float, float, float, float],
     when: Sequence[Days],
@@ -65,7 +67,7 @@ def find_items(
     """
     where = f"{catalog.name} ({catalog.url})"
     try:
-        client = pystac_client.Client.open(catalog.url, stac_io=_Requests(patience))
+        client = pystac_client.Client.open(catalog.url, stac_io=_Requests(retry_policy))
         _refuse_missing(client, collections, where)
         for days in when:
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
@@ -100,7 +102,7 @@ def _pages(
             raise IncompleteError(f"{where} gives one page of its items again and again; run again later")
         seen |= new
         count += len(items)
-        tell(what, count, matched or None)
+        report_progress(what, count, matched or None)
         yield items
     if count < matched:
         raise IncompleteError(f"{where} announced {matched} items and gave {count}; run again, it may have been busy")

@@ -15,7 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnection
 
 from mmvsf.datasets.errors import IncompleteError, one_line
 
-from .http import BUSY, Patience, reason_of, session
+from .http import BUSY, RetryPolicy, reason_of, session
 
 
 class DownloadError(IncompleteError):
@@ -32,18 +32,18 @@ class DownloadError(IncompleteError):
 class Attempts:
     """Counts the attempts at one thing, and pauses between them."""
 
-    def __init__(self, patience: Patience) -> None:
-        self.patience = patience
+    def __init__(self, retry_policy: RetryPolicy) -> None:
+        self.retry_policy = retry_policy
         self.count = 0
         self._began = time.monotonic()
 
     def again(self, asked: float = 0.0) -> bool:
         """Pause after a failure, at least as long as the server asked for (seconds). False: it is time to give up."""
         self.count += 1
-        late = time.monotonic() - self._began + asked > self.patience.deadline
-        if self.count >= self.patience.attempts or asked > self.patience.longest_wait or late:
+        late = time.monotonic() - self._began + asked > self.retry_policy.deadline
+        if self.count >= self.retry_policy.attempts or asked > self.retry_policy.longest_wait or late:
             return False
-        time.sleep(max(asked, self.patience.wait(self.count)))
+        time.sleep(max(asked, self.retry_policy.wait(self.count)))
         return True
 
     def error(self, host: str, what: str, reason: str, status: int | None = None) -> DownloadError:
@@ -55,19 +55,19 @@ class Attempts:
 
 
 def download(
-    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], patience: Patience
+    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], retry_policy: RetryPolicy
 ) -> None:
     """GET a file; it takes its name only once it is complete, so a kill leaves the old one or none.
 
     `check` raises ValueError with the reason if the body is not what it should be (an error page, half a file); that
     is tried again like a refusal for a time. `what` names the file in errors. Raises DownloadError, OSError.
     """
-    attempts = Attempts(patience)
-    with session(patience, retry=False) as client:
+    attempts = Attempts(retry_policy)
+    with session(retry_policy, retry=False) as client:
         while True:
             status, asked, reached = None, 0.0, True
             try:
-                answer = client.get(url, params=query, timeout=(patience.connect, patience.request))
+                answer = client.get(url, params=query, timeout=(retry_policy.connect, retry_policy.request))
                 status = answer.status_code
                 if status == 200:
                     check(answer.content)
@@ -75,7 +75,7 @@ def download(
                     return
                 asked = seconds_asked(answer.headers.get("Retry-After"))
                 reason = f"HTTP status {status}{_said(answer.content)}"
-                if asked > patience.longest_wait:
+                if asked > retry_policy.longest_wait:
                     reason += f", it asks to come back in {asked:.0f} seconds"
             except requests.RequestException as error:
                 reason, reached = reason_of(error), not _is_unreached(error)

@@ -12,7 +12,7 @@ import requests
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.pipeline.layers.protocols import Requirement
 
-from .http import BUSY, Patience, fetch_json, keep_secret, reason_of
+from .http import BUSY, RetryPolicy, fetch_json, keep_secret, reason_of
 
 KEPT = timedelta(hours=12)
 """How long a process keeps a token that it had made; they are valid for 60 days."""
@@ -34,7 +34,7 @@ class Earthdata:
     """
 
     login: str
-    patience: Patience
+    retry_policy: RetryPolicy
 
     def requirements(self) -> tuple[Requirement, ...]:
         if os.environ.get("EARTHDATA_TOKEN"):
@@ -98,7 +98,9 @@ class Earthdata:
             raise InputError(f"LP DAAC's files need an Earthdata token: {self._how()}")
         keep_secret(entry[1])
         try:
-            status, content = fetch_json("POST", f"{self.login}/api/users/find_or_create_token", entry, self.patience)
+            status, content = fetch_json(
+                "POST", f"{self.login}/api/users/find_or_create_token", entry, self.retry_policy
+            )
             if status in BUSY:
                 raise IncompleteError(f"{host} gives no token (HTTP {status}); run again later, or set EARTHDATA_TOKEN")
             if status != 200:

@@ -1,6 +1,6 @@
-"""Patience with public services, and no secret in what is said about them.
+"""RetryPolicy with public services, and no secret in what is said about them.
 
-Every source that asks a server takes its waits, retries and timeouts from a `Patience`, asks through a `session`
+Every source that asks a server takes its waits, retries and timeouts from a `RetryPolicy`, asks through a `session`
 and passes whatever it prints through `redact`.
 """
 
@@ -37,7 +37,7 @@ USER_AGENT = "mmvsf"
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a source waits for a server. Times in seconds."""
 
     attempts: int = 6
@@ -73,11 +73,11 @@ class Patience:
         )
 
 
-def session(patience: Patience, *, retry: bool = True) -> requests.Session:
+def session(retry_policy: RetryPolicy, *, retry: bool = True) -> requests.Session:
     """A session that retries as told, or not at all. Its `get` and `post` still need `timeout=`."""
     made = requests.Session()
     made.headers["User-Agent"] = USER_AGENT
-    adapter = HTTPAdapter(max_retries=patience.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
+    adapter = HTTPAdapter(max_retries=retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
     made.mount("http://", adapter)
     made.mount("https://", adapter)
     return made
@@ -163,25 +163,25 @@ def reason_of(error: BaseException) -> str:
 
 
 def fetch_json(
-    method: str, url: str, auth: requests.auth.AuthBase | tuple[str, str], patience: Patience
+    method: str, url: str, auth: requests.auth.AuthBase | tuple[str, str], retry_policy: RetryPolicy
 ) -> tuple[int, dict[str, Any]]:
     """(status, JSON object) of an answer; the object is empty for any status but 200.
 
     A refusal for a time is waited out, and what breaks off or is no JSON object is asked for again. Raises
     RequestException or ValueError after all attempts.
     """
-    with session(patience) as asking:
+    with session(retry_policy) as asking:
         for failures in itertools.count(1):
             try:
-                answer = asking.request(method, url, auth=auth, timeout=(patience.connect, patience.request))
+                answer = asking.request(method, url, auth=auth, timeout=(retry_policy.connect, retry_policy.request))
                 return answer.status_code, _json_of(answer) if answer.status_code == 200 else {}
             except CUT_OFF:
-                if failures >= patience.attempts:
+                if failures >= retry_policy.attempts:
                     raise
             except ValueError:
                 if failures >= ATTEMPTS_AT_JSON:
                     raise
-            time.sleep(patience.wait(failures))
+            time.sleep(retry_policy.wait(failures))
     raise AssertionError("unreachable")
 
 

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 _LOGGER = logging.getLogger("mmvsf.progress")
 
 
-def tell(what: str, done: int, total: int | None) -> None:
+def report_progress(what: str, done: int, total: int | None) -> None:
     """Say that `done` of `total` parts are there; None where nobody knows how many there will be."""
     _LOGGER.debug("%s: %s", what, done if total is None else f"{done} of {total}")
 
 
 @contextmanager
-def listening(show: Callable[[str], None]) -> Iterator[None]:
+def progress_listener(show: Callable[[str], None]) -> Iterator[None]:
     """Pass what sources tell to `show`, one line each, from any thread."""
     handler = _Handler(show)
     level, propagate = _LOGGER.level, _LOGGER.propagate

@@ -26,7 +26,18 @@ from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured, read
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
-from .http import BUSY, REST_SECONDS, USER_AGENT, Bearer, Patience, guard_logs, keep_secret, reason_of, redact, session
+from .http import (
+    BUSY,
+    REST_SECONDS,
+    USER_AGENT,
+    Bearer,
+    RetryPolicy,
+    guard_logs,
+    keep_secret,
+    reason_of,
+    redact,
+    session,
+)
 from .signing import Access
 
 Result = TypeVar("Result")
@@ -58,10 +69,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class RemoteReader:
-    """Reads files with some right of access and some patience."""
+    """Reads files with some right of access and some retry_policy."""
 
     access: Access
-    patience: Patience
+    retry_policy: RetryPolicy
 
     def window(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
@@ -77,10 +88,10 @@ class RemoteReader:
 
     def _patiently(self, href: str, read: Callable[[str], Result]) -> Result:
         guard_logs()
-        host, patience = urlsplit(href).netloc, self.patience
-        until = time.monotonic() + patience.deadline
+        host, retry_policy = urlsplit(href).netloc, self.retry_policy
+        until = time.monotonic() + retry_policy.deadline
         tried = max(_resting.get(key, -inf) for key in (host, href))
-        attempts = 1 if time.monotonic() - tried < REST_SECONDS else patience.attempts
+        attempts = 1 if time.monotonic() - tried < REST_SECONDS else retry_policy.attempts
         renewals = 0
         for failures in itertools.count(1):
             try:
@@ -94,7 +105,7 @@ class RemoteReader:
             except MmvsfError as error:
                 raise ReadError(redact(f"{href}: {one_line(error)}")) from None
             answer = self.ask(href)
-            wait = max(answer.retry_after, patience.wait(failures))
+            wait = max(answer.retry_after, retry_policy.wait(failures))
             if answer.status is None or answer.status in BUSY:
                 reason = answer.reason
             elif answer.status in (400, 401, 403):
@@ -103,12 +114,12 @@ class RemoteReader:
                 self.access.renew(href)
                 if renewals > MAX_RENEWALS:
                     raise ReadError(redact(f"{href}: {answer.reason}; {self.access.remedy}"))
-                wait = patience.wait(1) if renewals > 1 else 0.0
+                wait = retry_policy.wait(1) if renewals > 1 else 0.0
             elif answer.status >= 400:
                 raise ReadError(redact(f"{href}: {answer.reason}"))
             else:
                 # The server is well, so the file or its way here was damaged; that is known at once.
-                wait = patience.wait(1)
+                wait = retry_policy.wait(1)
             if failures >= attempts or time.monotonic() + wait > until:
                 _resting[href] = time.monotonic()
                 if answer.status is None or answer.status in BUSY:
@@ -123,10 +134,10 @@ class RemoteReader:
             url, token = self.access.url(href), self.access.token(href)
         except MmvsfError as error:
             raise ReadError(redact(f"{href}: {one_line(error)}")) from None
-        timeout = (self.patience.connect, self.patience.request)
+        timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                session(self.patience, retry=False) as asking,
+                session(self.retry_policy, retry=False) as asking,
                 asking.get(
                     url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
                 ) as answer,
@@ -150,8 +161,8 @@ class RemoteReader:
     def _options(self, href: str) -> dict[str, Any]:
         token = self.access.token(href)
         options: dict[str, Any] = {
-            "GDAL_HTTP_TIMEOUT": self.patience.request,
-            "GDAL_HTTP_CONNECTTIMEOUT": self.patience.connect,
+            "GDAL_HTTP_TIMEOUT": self.retry_policy.request,
+            "GDAL_HTTP_CONNECTTIMEOUT": self.retry_policy.connect,
             "GDAL_HTTP_MAX_RETRY": 0,
             "GDAL_HTTP_NETRC": "NO",
             "GDAL_HTTP_USERAGENT": USER_AGENT,

@@ -17,7 +17,7 @@ import requests
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.layers.protocols import Requirement
 
-from .http import REST_SECONDS, Bearer, Patience, fetch_json, keep_secret, reason_of
+from .http import REST_SECONDS, Bearer, RetryPolicy, fetch_json, keep_secret, reason_of
 
 NEAR_EXPIRY = timedelta(minutes=2)
 """A token with less time left is renewed: a read may take a minute."""
@@ -61,7 +61,7 @@ class Access(Protocol):
 
 
 @dataclass(frozen=True)
-class Anyone:
+class NoAuth:
     """Files that anybody may read."""
 
     def requirements(self) -> tuple[Requirement, ...]:
@@ -93,7 +93,7 @@ class SasSigned:
     """
 
     endpoint: str
-    patience: Patience
+    retry_policy: RetryPolicy
 
     def requirements(self) -> tuple[Requirement, ...]:
         return ()
@@ -152,7 +152,7 @@ class SasSigned:
         account, name = container
         where = f"{self.endpoint.rstrip('/')}/{account}/{name}"
         try:
-            status, content = fetch_json("GET", where, Bearer(None), self.patience)
+            status, content = fetch_json("GET", where, Bearer(None), self.retry_policy)
             if status != 200:
                 raise IncompleteError(f"{where} gives no signature (HTTP {status}); try again later")
             token, expiry = str(content["token"]), datetime.fromisoformat(str(content["msft:expiry"]))

@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 
 from mmvsf.pipeline.sandbox import Site, SiteWorld, WorldSpec, truth
-from mmvsf.pipeline.sandbox.covers import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS
+from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS
 from mmvsf.pipeline.sandbox.fields import lay_out, share_of_covers
 from mmvsf.pipeline.sandbox.spec import check_sites
 from mmvsf.pipeline.sandbox.tiles import TILES

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmvsf.pipeline.sandbox import Season, SiteWorld
-from mmvsf.pipeline.sandbox.covers import ALFALFA, CORN, COVERS, FOREST, SOYBEANS, WHEAT
+from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, SOYBEANS, WHEAT
 from mmvsf.pipeline.sandbox.crops import surface_wetness
 from mmvsf.pipeline.sandbox.weather import VARIABLES, SiteWeather
 

@@ -21,7 +21,7 @@ Positions = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Extent:
+class CubeSpec:
     """All that the arrays of a cube depend on."""
 
     region: Region
@@ -91,7 +91,7 @@ class Extent:
         return cls(region, grid, Calendar(**attributes["calendar"]), legend)
 
 
-def differences(old: Extent, new: Extent) -> list[str]:
+def differences(old: CubeSpec, new: CubeSpec) -> list[str]:
     """Why `new` is no extension of `old`, one short reason each; empty where it is one (or the same)."""
     grids = old.grid, new.grid
     found = [
@@ -104,7 +104,7 @@ def differences(old: Extent, new: Extent) -> list[str]:
     return found + _static(old, new)
 
 
-def positions(old: Extent, new: Extent) -> dict[str, Positions]:
+def positions(old: CubeSpec, new: CubeSpec) -> dict[str, Positions]:
     """For each group where the positions of `old` lie in `new`; a dimension that is not named keeps its positions.
 
     `new` is an extension of `old`.
@@ -135,7 +135,7 @@ def positions(old: Extent, new: Extent) -> dict[str, Positions]:
     }
 
 
-def block_shift(old: Extent, new: Extent) -> tuple[int, int]:
+def block_shift(old: CubeSpec, new: CubeSpec) -> tuple[int, int]:
     """By how many blocks the old blocks move (down, right), since the grid grew to the north or west."""
     return _shift(old.grid, new.grid)
 
@@ -206,7 +206,7 @@ def _content(old: Region, new: Region) -> list[str]:
     return found
 
 
-def _labels(old: Extent, new: Extent) -> list[str]:
+def _labels(old: CubeSpec, new: CubeSpec) -> list[str]:
     if not old.label_years:
         return []
     if not new.region.labels:
@@ -221,7 +221,7 @@ def _labels(old: Extent, new: Extent) -> list[str]:
     return found
 
 
-def _static(old: Extent, new: Extent) -> list[str]:
+def _static(old: CubeSpec, new: CubeSpec) -> list[str]:
     if dropped := set(old.static_layers) - set(new.static_layers):
         return [f"static.layers leaves out {_names(dropped)}"]
     if new.region.weather.source != "meteostat":

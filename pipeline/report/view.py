@@ -30,7 +30,7 @@ def spread(items: Sequence[Any], most: int) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ReportView:
     """A cube, and how the page looks into it."""
 
     cube: Cube

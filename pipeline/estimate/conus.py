@@ -11,7 +11,7 @@ CONUS = tuple(f"{code:02d}" for code in range(1, 57) if code not in {2, 3, 7, 14
 """FIPS codes of the 48 contiguous states and the District of Columbia; codes that are no state are left out."""
 
 
-def regions_of(place: str, like: str, source: str | None = None) -> dict[str, tuple[Region, Path]]:
+def recipes_for(place: str, like: str, source: str | None = None) -> dict[str, tuple[Region, Path]]:
     """The recipes of a place, one a cube, by what they are called: a recipe, a FIPS code, or `conus`, a cube a state.
 
     Where no recipe is named, period, products and all but the ground come from the recipe `like`, and all of the ground

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from mmvsf.pipeline.raster.resample import mapping
+from mmvsf.pipeline.raster.resample import resampler
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 FILL = -9999
@@ -32,7 +32,7 @@ def numbers(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
 
 
 def resample(source: RasterGrid, target: RasterGrid, values: np.ndarray) -> np.ndarray:
-    place = mapping(source, target)
+    place = resampler(source, target)
     return place.reflectance(values[place.window])
 
 
@@ -40,7 +40,7 @@ def resample(source: RasterGrid, target: RasterGrid, values: np.ndarray) -> np.n
 def test_one_lattice_is_a_plain_copy(down: int, right: int) -> None:
     source = grid(30, 40, left=LEFT + 30 * right, top=TOP - 30 * down)
     values = numbers((30, 40))
-    place = mapping(source, grid(24, 24))
+    place = resampler(source, grid(24, 24))
     assert place.native
     if place.empty:
         assert not (-30 < down < 24 and -40 < right < 24)
@@ -56,7 +56,7 @@ def test_hls_south_of_the_equator_is_copied_where_the_origin_is_its_own() -> Non
     whose northings are 10,000 km more: no whole number of pixels, so blocks are counted from [0, 10]."""
     tile = grid(3660, 3660, left=199980.0, top=-1099980.0, epsg=32619)
     target = grid(64, 64, left=10 * 7680.0 * 3, top=1150 * 7680.0 + 10, epsg=32719)
-    place = mapping(tile, target)
+    place = resampler(tile, target)
     values = numbers(tuple(part.stop - part.start for part in place.window))
     row = round((-1099980.0 - (target.transform[5] - 1e7)) / 30) - place.window[0].start
     column = round((target.transform[2] - 199980.0) / 30) - place.window[1].start
@@ -67,7 +67,7 @@ def test_hls_south_of_the_equator_is_copied_where_the_origin_is_its_own() -> Non
 def test_coarse_pixels_are_replicated(times: int, offset: int) -> None:
     source = grid(20, 20, left=LEFT - 10 * offset, top=TOP + 10 * offset, pixel=10.0 * times)
     values = numbers((20, 20))
-    place = mapping(source, grid(32, 32, pixel=10.0))
+    place = resampler(source, grid(32, 32, pixel=10.0))
     assert place.native
     wanted = values.repeat(times, 0).repeat(times, 1)[offset : offset + 32, offset : offset + 32]
     np.testing.assert_array_equal(place.reflectance(values[place.window])[:, : wanted.shape[1]], wanted)
@@ -77,7 +77,7 @@ def test_grids_half_a_pixel_apart_are_interpolated() -> None:
     source = grid(10, 10, left=LEFT - 15, top=TOP + 15)
     values = np.arange(100, dtype=np.int16).reshape(10, 10) * 4
     found = resample(source, grid(4, 4), values)
-    assert not mapping(source, grid(4, 4)).native
+    assert not resampler(source, grid(4, 4)).native
     # the mean of four: 4 * (10 r + c), half a pixel on in both directions
     np.testing.assert_array_equal(found, values[:4, :4] + 22)
 
@@ -131,8 +131,8 @@ def test_a_plane_is_reproduced_across_zones() -> None:
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 30), st.integers(1, 30))
 def test_the_cut_of_the_target_changes_no_pixel(row: int, column: int, rows: int, columns: int) -> None:
     values, codes = numbers(WEST.shape, 1), numbers(WEST.shape, 2).astype(np.uint16)
-    whole = mapping(WEST, grid(96, 96))
-    part = mapping(WEST, grid(rows, columns, left=LEFT + 30 * column, top=TOP - 30 * row))
+    whole = resampler(WEST, grid(96, 96))
+    part = resampler(WEST, grid(rows, columns, left=LEFT + 30 * column, top=TOP - 30 * row))
     area = (slice(row, row + rows), slice(column, column + columns))
     np.testing.assert_array_equal(part.reflectance(values[part.window]), whole.reflectance(values[whole.window])[area])
     np.testing.assert_array_equal(part.codes(codes[part.window], 0), whole.codes(codes[whole.window], 0)[area])
@@ -152,7 +152,7 @@ def test_fill_never_bleeds(right: float, down: float) -> None:
 def test_nearest_is_the_pixel_that_the_centre_lies_in(right: float, down: float) -> None:
     source = grid(20, 20, left=LEFT + right, top=TOP - down)
     codes = np.arange(1, 401, dtype=np.uint16).reshape(20, 20)
-    place = mapping(source, grid(8, 8))
+    place = resampler(source, grid(8, 8))
     found = place.codes(codes[place.window], 0) if not place.empty else np.zeros((8, 8), np.uint16)
     for row in range(8):
         for column in range(8):
@@ -164,20 +164,20 @@ def test_nearest_is_the_pixel_that_the_centre_lies_in(right: float, down: float)
 
 
 def test_only_the_needed_window_is_read() -> None:
-    place = mapping(WEST, grid(16, 16))
+    place = resampler(WEST, grid(16, 16))
     rows, columns = place.window
     assert rows.stop - rows.start < 24 and columns.stop - columns.start < 24
-    assert mapping(WEST, grid(8, 8, left=LEFT + 90_000)).empty
+    assert resampler(WEST, grid(8, 8, left=LEFT + 90_000)).empty
 
 
 def test_the_mapping_is_worked_out_once() -> None:
-    assert mapping(WEST, grid(16, 16)) is mapping(WEST, grid(16, 16))
+    assert resampler(WEST, grid(16, 16)) is resampler(WEST, grid(16, 16))
 
 
 def test_a_rotated_raster_is_refused() -> None:
     turned = RasterGrid("EPSG:32615", (30.0, 1.0, LEFT, 0.0, -30.0, TOP), (8, 8))
     with pytest.raises(ValueError, match="rotated"):
-        mapping(turned, grid(8, 8))
+        resampler(turned, grid(8, 8))
 
 
 def test_finer_pixels_in_line_are_averaged() -> None:
@@ -186,7 +186,7 @@ def test_finer_pixels_in_line_are_averaged() -> None:
     target = RasterGrid("EPSG:32631", (30.0, 0.0, 500030.0, 0.0, -30.0, 5599970.0), (2, 3))
     values = np.random.default_rng(0).integers(0, 5000, (12, 12)).astype(np.int16)
     values[5, 7] = -9999
-    place = mapping(source, target)
+    place = resampler(source, target)
     result = place.reflectance(values[place.window])
     expected = np.rint(values[3:9, 3:12].reshape(2, 3, 3, 3).mean(axis=(1, 3), dtype=float)).astype(np.int16)
     expected[0, 1] = -9999

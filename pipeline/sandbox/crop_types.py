@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cover:
+class CropType:
     """Growth constants of one land cover. Heat units are degree days between `base` and 30 C."""
 
     code: int
@@ -53,32 +53,32 @@ class Cover:
 
 
 COVERS = (
-    Cover(
+    CropType(
         code=1, name="Corn", color="#ffd200", base=10, start_day=98, sowing_warmth=10, sowing_days=10,
         leaf_area=5.2, half=430, speed=62, yellow=1490, yellow_speed=75, autumn_day=250, autumn_rate=4,
         standing=0.80, ripe=1520, dry_down=17, stubble=0.75, roots=1.0,
     ),
-    Cover(
+    CropType(
         code=5, name="Soybeans", color="#256f00", base=10, start_day=112, sowing_warmth=13.5, sowing_days=14,
         leaf_area=5.6, half=590, speed=80, yellow=1375, yellow_speed=42, autumn_day=245, autumn_rate=7,
         standing=0.22, ripe=1475, dry_down=9, stubble=0.45, roots=0.9,
     ),
-    Cover(
+    CropType(
         code=24, name="Winter Wheat", color="#a46f00", base=0, start_day=60,
         leaf_area=4.6, half=330, speed=75, yellow=1400, yellow_speed=75, autumn_day=366, autumn_rate=0,
         standing=0.80, ripe=1640, dry_down=9, stubble=0.65, roots=0.9,
     ),
-    Cover(
+    CropType(
         code=36, name="Alfalfa", color="#ffa4e1", base=5, start_day=60, perennial=True,
         leaf_area=4.6, half=230, speed=55, yellow=45, yellow_speed=10, autumn_day=262, autumn_rate=1,
         standing=0.25, roots=1.4,
     ),
-    Cover(
+    CropType(
         code=176, name="Grassland/Pasture", color="#e8ffbe", base=4, start_day=60, perennial=True,
         leaf_area=3.5, half=190, speed=55, yellow=42, yellow_speed=12, autumn_day=258, autumn_rate=1,
         standing=0.90, roots=0.7,
     ),
-    Cover(
+    CropType(
         code=141, name="Deciduous Forest", color="#92cc92", base=5, start_day=70, perennial=True,
         leaf_area=4.8, half=235, speed=32, yellow=33, yellow_speed=6, autumn_day=258, autumn_rate=1,
         standing=0.20, roots=1.8,
