@@ -1,35 +1,10 @@
-"""Room on the disk: how much a cube will need, and whether that much is free."""
+"""Room on the disk: how much is free, how much is used, and whether what is needed fits."""
 
 import shutil
 from pathlib import Path
 
-from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import Location, objects
-
-BYTES_PER_UNIT_PIXEL = 7.2
-"""Of a (day, block) unit: six int16 bands and the mask, compressed. An upper bound: the simulated cube takes 5.1, since
-cloudy units keep their mask only and an outline in a catalogue reaches beyond the data."""
-
-BYTES_PER_LABEL_PIXEL = 1.0
-"""Code and purity; the simulated cube takes 0.35."""
-
-
-BYTES_PER_STATIC_PIXEL = 4.0
-"""Of one layer: float32, which hardly compresses."""
-
-
-def cube_bytes(
-    grid: Grid, units: int, label_years: int, weather_days: int, variables: int, static_layers: int = 0
-) -> int:
-    """Bytes that a cube of so many (day, block) units will take, rounded up rather than down."""
-    block = grid.block**2
-    rows, columns = grid.weather_shape
-    # Cells without a block hold NaN throughout and take next to nothing.
-    cells = min(rows * columns, len(grid.blocks) * (grid.block // grid.weather_cell + 2) ** 2)
-    labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
-    static = static_layers * len(grid.blocks) * block * BYTES_PER_STATIC_PIXEL
-    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + static + weather_days * cells * variables * 4)
 
 
 def free_bytes(place: Location) -> int | None:

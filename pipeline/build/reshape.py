@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.compatibility import CubeSpec, Positions, block_shift, positions
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.location import Location, write_whole
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.storage.store import resize_array, set_root_attributes, sweep_leftovers, update_group, write_array
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.ledger import Ledger
+
+from .compatibility import Positions, block_shift, positions
 
 ENTRY = "extension"
 """Name of the ledger's entry of a growth that is under way."""
@@ -34,7 +37,9 @@ MOVED = ".moved"
 def renames_shards(old: CubeSpec, new: CubeSpec) -> bool:
     """Whether shards or entries of the ledger get other names, which cannot be done in a bucket."""
     places = positions(old, new)
-    shards = (_renaming(array, places[group.name]) for group in old.groups() for array in group.arrays if array.shards)
+    shards = (
+        _renaming(array, places[group.name]) for group in cube_layout(old) for array in group.arrays if array.shards
+    )
     return any(shards) or block_shift(old, new) != (0, 0)
 
 
@@ -73,9 +78,9 @@ def finish_reshape(cube: Location) -> None:
         ledger.write(ENTRY, {**entry, "moving": False})
     for move in moves:
         move.back()
-    standing = {group.name: {array.name for array in group.arrays} for group in old.groups()}
+    standing = {group.name: {array.name for array in group.arrays} for group in cube_layout(old)}
     kept = _load(ledger)
-    for group in new.groups():
+    for group in cube_layout(new):
         _reshape(cube, group, standing.get(group.name, set()), kept)
     set_root_attributes(cube, new.attributes())
     ledger.remove(ENTRY)  # first: an entry without its values could not be finished
@@ -87,9 +92,9 @@ def kept_arrays(cube: Cube, new: CubeSpec, *groups: str) -> dict[str, NDArray[An
     `group/array` -> values."""
     old = cube.spec
     places = positions(old, new)
-    grown = {f"{group.name}/{array.name}": array for group in new.groups() for array in group.arrays}
+    grown = {f"{group.name}/{array.name}": array for group in cube_layout(new) for array in group.arrays}
     kept = {}
-    for group in old.groups():
+    for group in cube_layout(old):
         for array in group.arrays:
             name = f"{group.name}/{array.name}"
             if (group.name in groups or not groups) and array.shards is None and array.data is None:
@@ -145,7 +150,7 @@ class _Move:
 def _moves(cube: Path, old: CubeSpec, new: CubeSpec) -> Iterator[_Move]:
     """The folders whose files get other names."""
     places = positions(old, new)
-    for group in old.groups():
+    for group in cube_layout(old):
         for array in group.arrays:
             if array.shards is not None:
                 rename = _renaming(array, places[group.name])

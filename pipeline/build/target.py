@@ -1,11 +1,8 @@
 """The cube that stands where one is to be built: none yet, one to go on with, or one to leave alone."""
 
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.cube.compatibility import differences
 from mmvsf.datasets.cube.cube import Cube, create_template, root_attributes
 from mmvsf.datasets.cube.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.errors import IncompleteError, InputError
@@ -13,8 +10,9 @@ from mmvsf.datasets.storage.location import Location, remove_tree
 from mmvsf.datasets.storage.store import set_root_attributes
 from mmvsf.pipeline.ledger import Ledger
 
+from .compatibility import reasons_against
 from .plan import BuildPlan
-from .provenance import sources_of
+from .provenance import provenance
 from .reshape import is_reshaping
 
 SHAPE = (
@@ -27,8 +25,6 @@ SHAPE = (
     "label_confidence",
 )
 """Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
-
-SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
 
 
 def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
@@ -48,7 +44,7 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)
-        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, provenance(plan))
+        create_template(plan.cube, plan.spec, provenance(plan))
         return
     if is_reshaping(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
@@ -72,7 +68,7 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
         changed.append("years")
     if not changed:
         return
-    if reasons := differences(standing.spec, plan.spec):
+    if reasons := reasons_against(standing.spec, plan.spec):
         raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
     raise InputError(
         f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"
@@ -84,21 +80,3 @@ def _looks_like_a_cube(path: Location) -> bool:
     """Whether a folder is empty, or holds a cube or the beginning of one."""
     begun = (path / "zarr.json").is_file() or (path / "imagery").is_dir()
     return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
-
-
-def provenance(plan: BuildPlan) -> dict[str, Any]:
-    """The root attributes that say what a cube was made from, with what, and when."""
-    attribution = getattr(plan.context.labels, "attribution", "")
-    return {
-        "created": now(),
-        "software": {name: version(name) for name in SOFTWARE},
-        "recipe_file": plan.recipe.name,
-        "attribution": plan.region.attribution,
-        "label_source": attribution,
-        "sources": sources_of(plan.region, plan.weather, attribution, plan.context.static),
-    }
-
-
-def now() -> str:
-    """The time of an event in a cube's life, UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -8,18 +8,21 @@ from collections import defaultdict
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from math import ceil, cos, prod, radians
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import shapely
 from pyproj import Transformer
 
+from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Period, Region
 from mmvsf.datasets.variables import BANDS
-from mmvsf.pipeline.disk_space import cube_bytes
+from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.layers.imagery.plan import GROUP_PIXELS, PIXELS_PER_SECOND, rectangles
-from mmvsf.pipeline.sources.registry import weather_bounds
+from mmvsf.pipeline.layers.source import SourceSite
 
 EQUATOR_KM = 40_075.0
 
@@ -113,13 +116,12 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     area = len(grid.blocks) * (grid.block * grid.resolution / 1000) ** 2
     weather_days = (region.period.end - region.weather_start).days + 1
     tiles = years * ceil(1.5 * area / LABEL_TILE_KM**2)
-    west, south, east, north = weather_bounds(grid)
+    west, south, east, north = SourceSite(grid, Path(), Path()).weather_bounds
     cells = (east - west) * (north - south) * WEATHER_CELLS_PER_DEGREE**2
     names = region.weather.variables
     requests += 2 * tiles + len(names) * (region.period.end.year - region.weather_start.year + 1)
     fetched += tiles * LABEL_TILE_BYTES + 2 * cells * weather_days * len(names)
-    layers = len(region.static.layers) if region.static else 0
-    disk = cube_bytes(grid, round(stored), years, weather_days, len(names), layers)
+    disk = cube_bytes(CubeSpec(region, grid, calendar_for(region), None), stored)
     disk += round((units - stored) * grid.block**2 * MASK_BYTES)
     seconds = build_seconds(pixels * (1 - OVERCAST_SHARE) * len(BANDS), requests, fetched, workers, mbit)
     return Cost(len(grid.blocks), area, units, requests, fetched, disk, seconds)

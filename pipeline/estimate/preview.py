@@ -13,10 +13,10 @@ from rich.text import Text
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.datasets.variables import BANDS
-from mmvsf.pipeline.build.plan import BuildPlan, bytes_to_write
-from mmvsf.pipeline.disk_space import cube_bytes, free_bytes, megabytes
-from mmvsf.pipeline.layers.imagery.plan import BYTES_PER_PIXEL, Plan, shard_tasks
-from mmvsf.pipeline.layers.imagery.write import imagery_entry_name
+from mmvsf.pipeline.build.layers import cube_bytes
+from mmvsf.pipeline.build.plan import BuildPlan
+from mmvsf.pipeline.disk_space import free_bytes, megabytes
+from mmvsf.pipeline.layers.imagery.plan import BYTES_PER_PIXEL, ImageryPlan, shard_tasks
 from mmvsf.pipeline.ledger import Ledger
 
 from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
@@ -41,23 +41,22 @@ class Preview:
 
 
 def preview(plan: BuildPlan, workers: int) -> Preview:
-    """Count and estimate; asks nothing of a source that `prepare` did not ask."""
+    """Count and estimate; asks nothing of a source that `build_plan` did not ask."""
     imagery, grid, region = plan.imagery, plan.grid, plan.region
     scenes = Counter((scene.product, scene.acquired.year, scene.acquired.month) for scene in imagery.scenes)
     weather_days = (region.period.end - region.weather_start).days + 1
     if plan.weather is not None:
         weather_days = int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
-    variables, label_years = len(region.weather.variables), plan.context.label_years
+    label_years, layers = plan.spec.label_years, plan.spec.static_layers
     fetched, requests = _bytes_fetched(imagery, grid), requests_for(imagery, grid)
     seconds = imagery.seconds(workers)
     if is_remote(imagery):
         seconds = build_seconds(imagery.pixels, requests, fetched, workers)
     standing, stale = what_stands(plan)
-    layers = plan.context.static_layers
-    disk = cube_bytes(grid, imagery.block_days, len(label_years), weather_days, variables, len(layers))
+    disk = cube_bytes(plan.spec, imagery.block_days)
     warnings = [*early_ends(imagery, region.period, region.imagery.products)]
     free = free_bytes(plan.cube)
-    left = bytes_to_write(plan, len(imagery.units) - standing)
+    left = plan.bytes_to_write(len(imagery.units) - standing)
     if free is not None and free < left:
         more = " more" if standing else ""
         warnings.append(f"the cube will need about {megabytes(left)}{more}, and {megabytes(free)} are free")
@@ -89,7 +88,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "label_years": list(label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
         "static_layers": list(layers),
-        "static_rasters": len({tile.href for task in plan.static for _, tiles in task.tiles for tile in tiles}),
+        "static_rasters": plan.static_rasters,
         "weather_days": weather_days,
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
@@ -103,14 +102,14 @@ def what_stands(plan: BuildPlan) -> tuple[int, int]:
     """How many shards of the plan stand in the cube as they would be made today, and how many as they would not: those
     are made anew."""
     ledger = Ledger.of_cube(plan.cube)
-    digests = {imagery_entry_name(*key): digest for key, digest in plan.imagery.digests.items()}
+    digests = plan.imagery.entries
     begun = ledger.names("imagery")
     entries = ledger.entries(name for name in begun if name in digests)
     current = [entry.get("digest") == digests[name] for name, entry in entries if entry is not None]
     return sum(current), len(current) - sum(current)
 
 
-def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
+def _bytes_fetched(imagery: ImageryPlan, grid: Grid) -> float:
     if _scheme(imagery) == "earthengine":
         return imagery.pixels / len(BANDS) * EARTH_ENGINE_BYTES_PER_PIXEL
     if not is_remote(imagery):
@@ -124,7 +123,7 @@ def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
     return fetched
 
 
-def requests_for(imagery: Plan, grid: Grid) -> int:
+def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
     """Requests to the server of the files, if no scene is overcast; 0 where the pixels come over no network."""
     if not is_remote(imagery):
         return 0
@@ -138,17 +137,17 @@ def requests_for(imagery: Plan, grid: Grid) -> int:
     )
 
 
-def _scheme(imagery: Plan) -> str:
+def _scheme(imagery: ImageryPlan) -> str:
     """The scheme of the scenes' addresses; a path has none."""
     return imagery.scenes[0].quality.href.split(":")[0] if imagery.scenes else ""
 
 
-def is_remote(imagery: Plan) -> bool:
+def is_remote(imagery: ImageryPlan) -> bool:
     """Whether the pixels come over a network."""
     return _scheme(imagery) in REMOTE
 
 
-def early_ends(imagery: Plan, period: Period, products: tuple[str, ...]) -> list[str]:
+def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) -> list[str]:
     """One line for each product that has no scene, or none towards the end of the period."""
     wanted = period.end
     while wanted.month not in period.months:

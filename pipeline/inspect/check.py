@@ -70,16 +70,7 @@ def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
 def _structure(cube: Cube) -> Check:
     """Every array stands there with the shape, chunks and type that format version 1 gives it."""
     wrong = []
-    for group in cube_layout(
-        cube.grid,
-        cube.calendar,
-        cube.weather,
-        cube.years,
-        cube.label_years,
-        cube.legend,
-        cube.static_layers,
-        cube.confidence,
-    ):
+    for group in cube_layout(cube.spec):
         for spec in group.arrays:
             name = f"{group.name}/{spec.name}"
             try:

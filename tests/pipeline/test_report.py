@@ -122,7 +122,7 @@ def test_what_is_absent_is_said_with_its_command(plain: Page) -> None:
 def test_facts_of_the_cube(plain: Page, grown_cube: Cube) -> None:
     assert "EPSG:32615" in plain.text
     assert "3 of 32 × 32 pixels" in plain.text
-    assert grown_cube.identity in plain.text
+    assert grown_cube.digest in plain.text
     assert "blocks: 2 training, 1 test" in plain.text
     assert "training 2019, 2020; test 2021" in plain.text
     stored = (grown_cube.array("imagery/status") == Status.STORED).sum()
@@ -160,7 +160,7 @@ def test_runs_of_another_cube_are_said_to_be(grown_cube: Cube, runs: Path, tmp_p
         ("evaluate", "results.json", evaluation_section),
     ):
         path = tmp_path / "runs" / name / file
-        path.write_text(path.read_text().replace(grown_cube.identity, "f" * 64))
+        path.write_text(path.read_text().replace(grown_cube.digest, "f" * 64))
         parts = section(ReportView(grown_cube), tmp_path / "runs").parts
         assert any(isinstance(part, Absent) and "(digest ffffffffffff" in part.text for part in parts)
 

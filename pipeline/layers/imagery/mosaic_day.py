@@ -28,7 +28,7 @@ from mmvsf.datasets.variables import (
     Status,
     is_clear,
 )
-from mmvsf.pipeline.layers.protocols import ImagerySource
+from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import Resampler, resampler
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
@@ -97,7 +97,7 @@ def read_shard(
         with gdal_environment():
             _read_day(*entry, met, grid, source, skip_below_clear, result)
 
-    at_once = min(len(days), getattr(source, "days_at_once", 1))
+    at_once = min(len(days), source.days_at_once)
     if at_once > 1:
         # A server is waited for most of the time; days of a shard touch different pixels.
         with ThreadPoolExecutor(at_once) as pool:

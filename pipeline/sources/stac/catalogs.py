@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.sources.transport.earthdata import Earthdata
 from mmvsf.pipeline.sources.transport.endpoints import address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
@@ -27,7 +28,11 @@ class Catalog:
 
 
 def catalog(name: str, retry_policy: RetryPolicy) -> Catalog:
-    """The catalogue of a name that the recipe may use, at its own address or the environment's (`endpoints`)."""
+    """The catalogue of a name that a recipe may use, at its own address or the environment's (`endpoints`).
+
+    Raises InputError for a name that is not known."""
+    if name not in COLLECTIONS:
+        raise InputError(f"there is no catalogue '{name}'; imagery.catalog is one of {', '.join(COLLECTIONS)}")
     access: dict[str, Access] = {
         "planetary-computer": SasSigned(address("sas"), retry_policy),
         "lpcloud": Earthdata(address("urs"), retry_policy),
