@@ -1,10 +1,10 @@
 """The arrays of the group `static`."""
 
-from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import STATIC_BY_NAME
 
 from .coordinates import geo_attributes, spatial_ref, yx_axes
+from .grid import Grid
 
 
 def static_group(grid: Grid, layers: tuple[str, ...]) -> GroupSpec:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from mmvsf.datasets.cube.calendar import Calendar
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
+
+from .calendar import Calendar
 
 
 def georeferenced(

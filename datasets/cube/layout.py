@@ -9,15 +9,15 @@ statistics  counts, sums and sums of squares
 scenes      one row a (day, block, scene); written when the build is finished
 """
 
-from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.spec import GroupSpec
 
 from .coordinates import flag_attributes, georeferenced
-from .imagery import imagery_group
-from .labels import labels_group
-from .static import static_group
-from .summaries import splits_group, statistics_group
-from .weather import weather_group
+from .layout_imagery import imagery_group
+from .layout_labels import labels_group
+from .layout_static import static_group
+from .layout_summaries import splits_group, statistics_group
+from .layout_weather import weather_group
+from .spec import CubeSpec
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "cube_layout", "flag_attributes", "georeferenced"]
 

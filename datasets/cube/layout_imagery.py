@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar
-from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import (
     BANDS,
@@ -16,7 +14,9 @@ from mmvsf.datasets.variables import (
     Status,
 )
 
+from .calendar import SHARD_DAYS, Calendar
 from .coordinates import flag_attributes, geo_attributes, spatial_ref, time_axis, yx_axes
+from .grid import Grid
 
 
 def imagery_group(grid: Grid, calendar: Calendar) -> GroupSpec:

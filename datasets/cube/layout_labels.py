@@ -1,11 +1,11 @@
 """The arrays of the group `labels`."""
 
-from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 
 from .coordinates import geo_attributes, spatial_ref, year_axis, yx_axes
+from .grid import Grid
+from .legend import Legend
 
 
 def labels_group(grid: Grid, years: tuple[int, ...], legend: Legend, confidence: bool) -> GroupSpec:

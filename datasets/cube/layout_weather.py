@@ -1,11 +1,11 @@
 """The arrays of the group `weather`."""
 
-from mmvsf.datasets.cube.calendar import Calendar
-from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
 
+from .calendar import Calendar
 from .coordinates import flag_attributes, geo_attributes, spatial_ref, time_axis, yx_axes
+from .grid import Grid
 
 
 def weather_group(grid: Grid, calendar: Calendar, variables: tuple[str, ...]) -> GroupSpec:

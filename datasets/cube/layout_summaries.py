@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import BANDS, Split
 
 from .coordinates import flag_attributes, year_axis
+from .grid import Grid
 
 
 def splits_group(grid: Grid, years: tuple[int, ...]) -> GroupSpec:
