@@ -39,8 +39,7 @@ class Ledger:
         write_whole(self._path(name), json.dumps(content, separators=(",", ":")).encode())
 
     def undone(self, digests: Mapping[str, str], *, accept_failed: bool = False) -> set[str]:
-        """Of units with the digests of today, those that do not stand so. One with failures is not done unless
-        accepted."""
+        """The units that are not done with these digests. One with failures is not done unless accepted."""
         begun = {name for kind in {name.partition("/")[0] for name in digests} for name in self.names(kind)}
         done = {
             name

@@ -34,7 +34,7 @@ from .spec import CubeSpec
 
 
 def cube_path(region: str, data_dir: Location) -> Location:
-    """Where the cube of a region stands."""
+    """Where the cube of a region is."""
     return data_dir / f"{region}.zarr"
 
 
@@ -211,7 +211,7 @@ def open_cube(path: Location | str) -> xr.DataTree:
 def digest(path: Location) -> str:
     """The identity of a cube: SHA-256 over every array's metadata and chunk objects, and the child groups'
     metadata, by path. Provenance (the root's attributes and consolidated metadata) is left out, so two builds
-    of the same data agree, wherever they stand."""
+    of the same data agree, wherever they are."""
     names = (name for name, _ in objects(path) if name != "zarr.json" and not name.endswith(".__lock"))
     total = sha256()
     for name, content in read_each(path, names):

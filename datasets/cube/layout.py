@@ -2,7 +2,7 @@
 
 imagery     reflectance, quality, scene, status, clear_fraction
 weather     one array a variable, on a coarser grid
-static      optional: one array a layer of the ground (elevation, slope, soil_water)
+static      optional: one array per layer of terrain or soil (elevation, slope, soil_water)
 labels      crop, purity; optional: confidence
 splits      split, year_split
 statistics  counts, sums and sums of squares

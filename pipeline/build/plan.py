@@ -149,7 +149,7 @@ def build_plan(
 
 
 def _at_elevation(sources: Sources, spec: CubeSpec) -> WeatherSource:
-    """The weather source, told the elevation of the ground where it uses it."""
+    """The weather source, with the elevation of its cells where it uses that."""
     if sources.weather.uses_elevation and sources.static is not None and "elevation" in spec.static_layers:
         return sources.weather.at_cells(weather_cells(sources.static, spec.grid))
     return sources.weather

@@ -1,8 +1,8 @@
 """A cube takes a larger shape in place: shards keep their bytes, small arrays their values; all that is new is empty.
 
-Shards that get other positions (earlier days, ground to the north or west, labels of years in between) are renamed,
-never rewritten. What is to be done stands in the ledger before the first file is touched, so that a kill at any
-moment leaves a growth that `finish_reshape` completes.
+Shards that get other positions (earlier days, blocks to the north or west, labels of years in between) are renamed,
+never rewritten. What is to be done is written to the ledger before the first file is touched, so that a kill at any
+moment leaves a change of shape that `finish_reshape` completes.
 """
 
 import io
@@ -44,9 +44,9 @@ def renames_shards(old: CubeSpec, new: CubeSpec) -> bool:
 
 
 def reshape_cube(cube: Cube, new: CubeSpec) -> None:
-    """Bring a cube into the shape of `new`, an extension of its own.
+    """Bring a cube into the shape of `new`, an extension of what it is.
 
-    A cube in a bucket is one whose shards keep their names, see `renames_shards`. Raises OSError if the disk refuses.
+    In a bucket only a cube whose shards keep their names can be reshaped, see `renames_shards`. Raises OSError if the disk refuses.
     """
     old, ledger = cube.spec, Ledger.of_cube(cube.path)
     if old.attributes() == new.attributes():
@@ -57,12 +57,12 @@ def reshape_cube(cube: Cube, new: CubeSpec) -> None:
 
 
 def is_reshaping(cube: Location) -> bool:
-    """Whether a growth was begun and not finished."""
+    """Whether a change of shape was begun and not finished."""
     return Ledger.of_cube(cube).read(ENTRY) is not None
 
 
 def finish_reshape(cube: Location) -> None:
-    """Complete a growth that was begun, if there is one. Raises OSError if the disk refuses."""
+    """Complete a change of shape that was begun, if there is one. Raises OSError if the disk refuses."""
     ledger = Ledger.of_cube(cube)
     entry = ledger.read(ENTRY)
     if entry is None:
@@ -78,17 +78,17 @@ def finish_reshape(cube: Location) -> None:
         ledger.write(ENTRY, {**entry, "moving": False})
     for move in moves:
         move.back()
-    standing = {group.name: {array.name for array in group.arrays} for group in cube_layout(old)}
+    existing = {group.name: {array.name for array in group.arrays} for group in cube_layout(old)}
     kept = _load(ledger)
     for group in cube_layout(new):
-        _reshape(cube, group, standing.get(group.name, set()), kept)
+        _reshape(cube, group, existing.get(group.name, set()), kept)
     set_root_attributes(cube, new.attributes())
     ledger.remove(ENTRY)  # first: an entry without its values could not be finished
     _kept_path(ledger).unlink(missing_ok=True)
 
 
 def kept_arrays(cube: Cube, new: CubeSpec, *groups: str) -> dict[str, NDArray[Any]]:
-    """The values of every small array (of some groups) at their new positions, fill where nothing stood:
+    """The values of every small array (of some groups) at their new positions, fill elsewhere:
     `group/array` -> values."""
     old = cube.spec
     places = positions(old, new)
@@ -111,12 +111,12 @@ def _placed(values: NDArray[Any], old: ArraySpec, new: ArraySpec, place: Positio
     return result
 
 
-def _reshape(cube: Location, group: GroupSpec, standing: set[str], kept: dict[str, NDArray[Any]]) -> None:
-    """Give the arrays of a group their new shapes; sharded ones keep their shards, others are written anew."""
+def _reshape(cube: Location, group: GroupSpec, existing: set[str], kept: dict[str, NDArray[Any]]) -> None:
+    """Give the arrays of a group their new shapes; sharded ones keep their shards, others are written again."""
     update_group(cube, group)
     for array in group.arrays:
         name = f"{group.name}/{array.name}"
-        if array.shards is not None and array.name in standing:
+        if array.shards is not None and array.name in existing:
             resize_array(cube, name, array.shape)
         else:
             write_array(cube, group.name, array, kept.get(name))

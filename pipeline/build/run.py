@@ -47,7 +47,7 @@ def build(
 ) -> Summary:
     """Build or finish a cube. Only what the ledger does not hold is done.
 
-    Raises InputError if another cube stands in the way, IncompleteError if scenes could not be read (all else
+    Raises InputError if another cube is in the way, IncompleteError if scenes could not be read (all else
     is done and kept), OSError if the disk refuses.
     """
     try:

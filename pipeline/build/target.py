@@ -1,4 +1,4 @@
-"""The cube that stands where one is to be built: none yet, one to go on with, or one to leave alone."""
+"""What exists where a cube is to be built: nothing yet, a cube to go on with, or something to leave alone."""
 
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,15 @@ SHAPE = (
 
 
 def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
-    """Create the template, or check that the cube that stands there has the same layout and is of this recipe.
+    """Create the template, or check that the existing cube has the same layout and is of this recipe.
 
-    Raises InputError for another cube, and for a folder of something else: that is never written to or removed.
+    Raises InputError for another cube, and for a folder that is no cube: that is never written to or removed.
     """
     if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
-        raise InputError(f"{plan.cube} is something else than a cube; move it away, or choose another --data-dir")
+        raise InputError(f"{plan.cube} exists and is not a cube; move it away, or choose another --data-dir")
     root, ledger = plan.cube / "zarr.json", Ledger.of_cube(plan.cube)
     if overwrite:
-        # The root first: without it nothing that is left after a kill is taken for done.
+        # The root first: without it, nothing left behind by a kill counts as done.
         root.unlink(missing_ok=True)
         remove_tree(ledger.root)
         remove_tree(plan.cube)
@@ -55,24 +55,26 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
 
 
 def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise InputError unless the cube that stands has the shape of the plan."""
-    anew = "build it anew with --overwrite, or give the recipe another name"
+    """Raise InputError unless the existing cube has the shape of the plan."""
+    remedy = "rebuild it with --overwrite, or give the recipe another name"
     other = [
         key for key, value in (("format", FORMAT), ("format_version", FORMAT_VERSION)) if attributes.get(key) != value
     ]
     if other:
-        raise InputError(f"{plan.cube} was made by another version ({', '.join(other)} differ); {anew}")
-    standing = Cube.open(plan.cube, allow_incomplete=True)
+        raise InputError(
+            f"{plan.cube} was made by another version of this program ({', '.join(other)} differ); {remedy}"
+        )
+    existing = Cube.open(plan.cube, allow_incomplete=True)
     changed = [key for key in SHAPE if attributes.get(key) != wanted.get(key)]
-    if standing.years != plan.region.period.years:
+    if existing.years != plan.region.period.years:
         changed.append("years")
     if not changed:
         return
-    if reasons := reasons_against(standing.spec, plan.spec):
-        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
+    if reasons := reasons_against(existing.spec, plan.spec):
+        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {remedy}")
     raise InputError(
-        f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"
-        f" arguments adds what it lacks and leaves what stands; or {anew}"
+        f"{plan.cube} holds less than the recipe asks for ({', '.join(changed)}); `mmvsf extend` with the same"
+        f" arguments adds what is missing and does not change existing data; or {remedy}"
     )
 
 

@@ -141,7 +141,7 @@ def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data:
 
 def test_what_is_no_cube_is_left_alone(tiny: TinyArchive, data: S3Path) -> None:
     (data / "tiny.zarr/letters/1.txt").write_bytes(b"dear")
-    with pytest.raises(InputError, match="something else than a cube"):
+    with pytest.raises(InputError, match="exists and is not a cube"):
         build_in(tiny, data, overwrite=True)
     assert (data / "tiny.zarr/letters/1.txt").read_bytes() == b"dear"
 
