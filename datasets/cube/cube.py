@@ -201,9 +201,9 @@ def open_cube(path: Location | str) -> xr.DataTree:
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
     with store_errors(cube.path):
-        for name in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).group_keys()):
-            # Other groups are not sharded; their own chunks are as good as any.
-            chunks = shards if name in ("imagery", "labels", "static") else {}
+        for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
+            # Where nothing is sharded, an array's own chunks are as good as any.
+            chunks = shards if any(array.shards for _, array in group.arrays()) else {}
             groups[name] = xr.open_zarr(zarr_store(cube.path / name), chunks=chunks, consolidated=False)
     return xr.DataTree.from_dict(groups)
 

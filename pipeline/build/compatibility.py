@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.layout import cube_layout
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import BAND_NAMES
@@ -44,19 +45,14 @@ def positions(old: CubeSpec, new: CubeSpec) -> dict[str, Positions]:
         for axis, size, moved in zip("yx", grid.weather_shape, (down, right), strict=True)
     }
     years = _members(old.years, new.years)
-    return {
-        "imagery": space,
-        "weather": {**space, **cells},
-        "static": space,
-        "labels": {**space, "year": _members(old.label_years, new.label_years)},
-        "splits": {**space, "year": years},
-        "statistics": {
-            **space,
-            "year": years,
-            "band": np.arange(len(BAND_NAMES)),
-            "variable": _members(old.weather, new.weather),
-        },
+    variables = _members(old.weather, new.weather)
+    others: dict[str, Positions] = {
+        "weather": cells,
+        "labels": {"year": _members(old.label_years, new.label_years)},
+        "splits": {"year": years},
+        "statistics": {"year": years, "band": np.arange(len(BAND_NAMES)), "variable": variables},
     }
+    return {group.name: {**space, **others.get(group.name, {})} for group in cube_layout(old)}
 
 
 def block_shift(old: CubeSpec, new: CubeSpec) -> tuple[int, int]:

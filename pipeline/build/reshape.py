@@ -28,7 +28,7 @@ from mmvsf.pipeline.ledger import Ledger
 from .compatibility import Positions, block_shift, positions
 
 ENTRY = "extension"
-"""Name of the ledger's entry of a growth that is under way."""
+"""Name of the ledger's entry for a change of shape that is under way."""
 
 MOVED = ".moved"
 """What the folder that renamed files wait in is called beside their own."""
@@ -46,7 +46,8 @@ def renames_shards(old: CubeSpec, new: CubeSpec) -> bool:
 def reshape_cube(cube: Cube, new: CubeSpec) -> None:
     """Bring a cube into the shape of `new`, an extension of what it is.
 
-    In a bucket only a cube whose shards keep their names can be reshaped, see `renames_shards`. Raises OSError if the disk refuses.
+    In a bucket only a cube whose shards keep their names can be reshaped, see `renames_shards`. Raises OSError if the
+    disk refuses.
     """
     old, ledger = cube.spec, Ledger.of_cube(cube.path)
     if old.attributes() == new.attributes():
