@@ -1,18 +1,22 @@
 """The sources of a build: those that the recipe names, or those that a program gives."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, WEATHER
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, WEATHER, Section, SourceTable
 from mmvsf.pipeline.layers.source import (
     ImagerySource,
     LabelSource,
     Requirement,
+    Source,
     SourceSite,
     StaticSource,
     WeatherSource,
 )
+
+S = TypeVar("S", bound=Source)
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,26 @@ class Sources:
 
 
 def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sources:
-    """The sources of a recipe. Raises InputError for one that is unknown, or whose lines are not what it takes."""
-    imagery, weather, labels, static = region.imagery, region.weather, region.labels, region.static
-    try:
-        return Sources(
-            given.imagery or IMAGERY.choose(imagery).from_recipe(imagery, site),
-            given.weather or WEATHER.choose(weather).from_recipe(weather, site),
-            (given.labels or LABELS.choose(labels).from_recipe(labels, site)) if labels else None,
-            (given.static or STATIC.choose(static).from_recipe(static, site)) if static else None,
-        )
-    except InputError as error:
-        raise InputError(f"{site.recipe}: {error}") from None
+    """The sources of a recipe. Raises InputError with all that is wrong: an unknown source, or lines that it does not
+    take."""
+    problems: list[str] = []
+
+    def opened(table: SourceTable[S], section: Section | None, instance: S | None) -> S | None:
+        if section is None or instance is not None:
+            return instance if section is not None else None
+        try:
+            source: S = table.choose(section).from_recipe(section, site)
+            return source
+        except InputError as error:
+            problems.append(str(error))
+            return None
+
+    imagery = opened(IMAGERY, region.imagery, given.imagery)
+    weather = opened(WEATHER, region.weather, given.weather)
+    labels = opened(LABELS, region.labels, given.labels)
+    static = opened(STATIC, region.static, given.static)
+    if region.labels and region.labels.confidence and labels and not labels.has_confidence:
+        problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
+    if imagery is None or weather is None or problems:
+        raise InputError(f"{site.recipe}: {'; '.join(problems)}")
+    return Sources(imagery, weather, labels, static)

@@ -41,7 +41,9 @@ class SourceTable(Generic[S]):
     def find(self, name: str) -> type[S]:
         """The class of a name. Raises InputError for one that is not registered."""
         if name not in self.names():
-            raise InputError(f"there is no {self.layer} source '{name}'; choose one of {', '.join(self.names())}")
+            raise InputError(
+                f"{self.layer}.source: there is no source '{name}'; choose one of {', '.join(self.names())}"
+            )
         return self._classes[name]
 
     def choose(self, section: Section) -> type[S]:

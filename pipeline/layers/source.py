@@ -89,19 +89,24 @@ class SourceSite:
         return west, south, east, north
 
 
-class Source:
+class Source(ABC):
     """What every source has."""
 
     recipe_lines: ClassVar[Mapping[str, bool]] = {}
     """lines of its section of the recipe, or keys of the section's `options`, that the source takes -> whether it needs
     them"""
 
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Any, site: SourceSite) -> Self:
+        """The source that its section of the recipe describes. Raises InputError."""
+
     def requirements(self) -> tuple[Requirement, ...]:
         """What the source needs of its user, found out without the network; by default nothing."""
         return ()
 
 
-class ImagerySource(Source, ABC):
+class ImagerySource(Source):
     """Scenes of a place and period."""
 
     days_at_once: int = 1
@@ -166,7 +171,7 @@ class WeatherCells:
     """(y, x) metres, NaN where it is not known"""
 
 
-class WeatherSource(Source, ABC):
+class WeatherSource(Source):
     """Daily weather of a place."""
 
     uses_elevation: ClassVar[bool] = False
@@ -194,7 +199,7 @@ class WeatherSource(Source, ABC):
         """Where the weather comes from. Raises InputError where that is in files that cannot be read."""
 
 
-class StaticSource(Source, ABC):
+class StaticSource(Source):
     """Measured rasters of terrain and soil, in tiles on their own lattices."""
 
     @classmethod
@@ -218,7 +223,7 @@ class StaticSource(Source, ABC):
         """Where a measured layer comes from. Raises InputError for a layer that the source lacks."""
 
 
-class LabelSource(Source, ABC):
+class LabelSource(Source):
     """Yearly label rasters."""
 
     has_confidence: ClassVar[bool] = False

@@ -9,7 +9,6 @@ import numpy as np
 
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport
@@ -37,11 +36,7 @@ class LabelLayer(Layer[LabelTask]):
         return self.spec.region.labels
 
     def plan(self) -> BlockPlan[LabelTask]:
-        """See `Layer`. Raises InputError where the source has no confidence and the recipe asks for it."""
-        if self.spec.confidence and not self.source.has_confidence:
-            raise InputError(
-                f"labels: source '{self.section.source}' has no confidence; remove the line labels.confidence"
-            )
+        """See `Layer`."""
         legend = json.dumps(self.spec.legend.attributes()) if self.spec.legend else ""
         tasks = label_tasks(
             self.source, self.spec.grid, self.spec.label_years, self.section.method, legend, self.spec.confidence
