@@ -79,14 +79,18 @@ class SourceSite:
 
     @property
     def weather_bounds(self) -> Bounds:
-        """The ground that weather is needed for: weather cells reach beyond the blocks by less than one cell."""
-        grid = self.grid
-        boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
-        ground = shapely.buffer(shapely.union_all(boxes), grid.weather_cell * grid.resolution, join_style="mitre")
-        to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-        left, bottom, right, top = ground.bounds
-        west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
-        return west, south, east, north
+        """The rectangle that weather is needed for: weather cells reach beyond the blocks by less than one cell."""
+        return lonlat_bounds(self.grid, self.grid.weather_cell)
+
+
+def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
+    """The rectangle around a grid's blocks and so many pixels more on each side."""
+    boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
+    area = shapely.buffer(shapely.union_all(boxes), margin * grid.resolution, join_style="mitre")
+    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    left, bottom, right, top = area.bounds
+    west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
+    return west, south, east, north
 
 
 class Source(ABC):
