@@ -184,6 +184,8 @@ def test_hls_has_no_offset() -> None:
 def test_a_declared_offset_is_divided_by_the_declared_scale() -> None:
     """And not by the scale of the cube, which would take off twice as much."""
     assert _offset(s2_item({}, BANDS_DECLARE), LIKE_SENTINEL_2) == -1000
+    with_own = replace(LIKE_SENTINEL_2, offset=0.1)  # -0.2 is the whole offset, so -0.3 is the scene's
+    assert _offset(s2_item({}, BANDS_DECLARE), with_own) == -1500
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def to_reflectance(stored: NDArray[np.generic], product: Product, offset: int) -
     if (factor, shift, divisor) != (1, 0, 1):
         # Halves are exact in floating point, and nothing else comes closer to one than 1 / divisor.
         values = np.rint((values.astype(np.int64) * factor + shift) / divisor)
-    shifted = np.clip(values, REFLECTANCE_FILL + 1, REFLECTANCE_MAX)
-    return np.where(numbers == product.nodata, REFLECTANCE_FILL, shifted).astype(np.int16)
+    np.clip(values, REFLECTANCE_FILL + 1, REFLECTANCE_MAX, out=values)
+    return np.where(numbers == product.nodata, REFLECTANCE_FILL, values).astype(np.int16)
 
 
 @cache
