@@ -47,7 +47,8 @@ class StacImagery(ImagerySource):
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
         (collection,) = self._collections((product,))
-        return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=product_named(product).licence)
+        licence = product_named(product).licence
+        return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
