@@ -21,8 +21,6 @@ from .override import overridden
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .schema import RecipeModel, explained
 
-Products = Literal["hls-l30", "hls-s30", "sentinel-2-l2a"]
-
 
 class Period(RecipeModel):
     start: date
@@ -67,23 +65,16 @@ class Imagery(RecipeModel):
     path: str | None = None
     """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
     catalog: str | None = None
-    """Of `stac`: planetary-computer (HLS, no account), lpcloud (HLS, Earthdata account), earth-search (Sentinel-2)."""
-    products: Annotated[tuple[Products, ...], Field(min_length=1)]
-    """Which products to take: hls-l30, hls-s30, sentinel-2-l2a."""
+    """Of `stac`: planetary-computer (all products, no account), lpcloud (HLS, Earthdata account), earth-search
+    (Sentinel-2)."""
+    products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
+    """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2."""
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
     """A (day, block) with a smaller clear fraction keeps its quality mask, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its (day, block) units ends as incomplete."""
-
-    @model_validator(mode="after")
-    def _one_processing(self) -> Self:
-        if "sentinel-2-l2a" in self.products and len(self.products) > 1:
-            raise ValueError(
-                "HLS is adjusted to a fixed sun and view angle and Sentinel-2 L2A is not; build one cube of each"
-            )
-        return self
 
 
 class Weather(RecipeModel):

@@ -14,7 +14,7 @@ from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
 from .plan import BYTES_PER_PIXEL, ImageryPlan, ShardTask, entry_name, plan_scenes
-from .products import PRODUCTS
+from .products import product_named
 from .shard_summary import shard_summary
 from .summarise import Summary, write_summaries
 
@@ -81,7 +81,7 @@ class ImageryLayer(Layer[ShardTask]):
                 "role": self.name,
                 "product": product,
                 **path,
-                "processing": f"simulated in the form of {product}" if simulated else PRODUCTS[product].processing,
+                "processing": f"simulated in the form of {product}" if simulated else product_named(product).processing,
                 **self.source.origin(product).record(),
             }
             for product in section.products

@@ -13,7 +13,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend, read_legend
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period
-from mmvsf.pipeline.layers.imagery.products import PRODUCTS
+from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
@@ -37,7 +37,7 @@ class ArchiveImagery(ImagerySource):
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
-        return Origin("archive", licence=PRODUCTS[product].licence)
+        return Origin("archive", licence=product_named(product).licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Raises InputError for a missing catalogue, for an item that does not say what is

@@ -24,7 +24,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
-from mmvsf.pipeline.layers.imagery.products import PRODUCTS, REFLECTANCE_MAX
+from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError
@@ -107,7 +107,7 @@ class EarthEngineImagery(ImagerySource):
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
-        licence = PRODUCTS[product].licence
+        licence = product_named(product).licence
         return Origin("earthengine", public_address("earthengine"), _collection(product).id, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:

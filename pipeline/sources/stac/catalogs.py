@@ -9,7 +9,12 @@ from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.signing import Access, NoAuth, SasSigned
 
 COLLECTIONS: dict[str, dict[str, str]] = {
-    "planetary-computer": {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", "sentinel-2-l2a": "sentinel-2-l2a"},
+    "planetary-computer": {
+        "hls-l30": "hls2-l30",
+        "hls-s30": "hls2-s30",
+        "sentinel-2-l2a": "sentinel-2-l2a",
+        "landsat-c2-l2": "landsat-c2-l2",
+    },
     "lpcloud": {"hls-l30": "HLSL30_2.0", "hls-s30": "HLSS30_2.0"},
     "earth-search": {"sentinel-2-l2a": "sentinel-2-l2a"},
 }

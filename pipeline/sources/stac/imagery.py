@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Imagery, Period
-from mmvsf.pipeline.layers.imagery.products import PRODUCTS, Product
+from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -47,7 +47,8 @@ class StacImagery(ImagerySource):
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
         (collection,) = self._collections((product,))
-        return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=PRODUCTS[product].licence)
+        licence = product_named(product).licence
+        return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
@@ -126,7 +127,7 @@ class _Grids:
         def grid(identity: str, key: str, href: str) -> RasterGrid:
             tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
             # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
-            place = (tile.group(1) if tile else href, "" if product.name.startswith("hls") else key)
+            place = (tile.group(1) if tile else href, "" if product.one_grid else key)
             if place not in self._known:
                 try:
                     with gdal_environment():
