@@ -41,6 +41,7 @@ from mmvsf.model.evaluation.crops.trial import RANDOM, SEASON, CropOptions, Crop
 from mmvsf.model.evaluation.results.crops import crop_section
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
+from tests.cubes import CubeBuilder
 
 TINY = CropOptions(
     train_windows=16,
@@ -377,7 +378,8 @@ def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
     assert {other: n for (_, other), n in years.items()} == {"random forest": "1", "SM-VSF frozen, no weather": "2"}
 
 
-def test_a_cube_without_labels_is_refused(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
-    cube = make_cube(tmp_path / "bare.zarr", sites=2, years=(2019, 2020), block=16, labels=False, test_years=(2020,))
+def test_a_cube_without_labels_is_refused(tmp_path: Path) -> None:
+    builder = CubeBuilder(sites=2, years=(2019, 2020), block=16, labels=False, test_years=(2020,))
+    cube = builder.write(tmp_path / "bare.zarr")
     with pytest.raises(InputError, match="no labels"):
         trial_of(cube, 2020)
