@@ -1,8 +1,10 @@
-"""What all tests share: threads, examples, the tier of each test, and one small cube."""
+"""What all tests share: threads, examples, marks, and one small cube."""
 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 # One thread each: small tensors gain nothing from more, and tests that run side by side lose much.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +19,26 @@ from .cubes import CubeBuilder
 # An example that takes long on a busy machine is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+WITH_TORCH = ("model", "datasets/test_loader.py", "test_readme.py")
+"""The tests that need the extra `train`."""
+collect_ignore = [] if find_spec("torch") else list(WITH_TORCH)
+
+
+def pytest_report_header() -> str | None:
+    return f"torch is not installed: without {', '.join(collect_ignore)}" if collect_ignore else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs torch, and skip what compares with real data where there is none."""
+    with_torch = [Path(__file__).parent / name for name in WITH_TORCH]
+    without_data = pytest.mark.skip(reason="needs real data: set MMVSF_REAL_DATA")
+    for item in items:
+        if any(path in (item.path, *item.path.parents) for path in with_torch):
+            item.add_marker(pytest.mark.train)
+        if item.get_closest_marker("real_data") and not os.environ.get("MMVSF_REAL_DATA"):
+            item.add_marker(without_data)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ def checkpoint(where: Path) -> Checkpoint:
     return load_checkpoint(where)
 
 
+@pytest.mark.slow
 def test_a_season_is_the_mean_of_its_days(
     grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpo
     assert np.abs(at(replace(sample, weather=weather)) - tokens).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(
     grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

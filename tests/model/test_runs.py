@@ -29,6 +29,8 @@ from mmvsf.model.pretraining.training import Training
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
 from tests.cubes import CubeBuilder
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)
 
 

@@ -36,6 +36,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         assert part in outcome.error
 
 
+@pytest.mark.slow
 def test_as_a_real_command() -> None:
     """The same as below, in a process of its own."""
     command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", "atlantis"]
@@ -91,6 +92,7 @@ def test_a_catalogue_in_the_wrong_encoding(tiny: TinyArchive, dataset: Build) ->
     refused(dataset(tiny), "items.json")
 
 
+@pytest.mark.slow
 def test_a_static_catalogue(tiny: TinyArchive, built: TinyArchive, dataset: Build) -> None:
     """The same items, one file each, under catalog.json."""
     links = []

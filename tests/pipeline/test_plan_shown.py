@@ -28,6 +28,8 @@ from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 from .conftest import Command, Outcome
 from .tiny_archive import TinyArchive, label_rasters, write_raster
 
+pytestmark = pytest.mark.stand_in
+
 Build = Callable[..., Outcome]
 
 
@@ -134,6 +136,7 @@ def test_what_is_done_needs_no_room(finished: TinyArchive, monkeypatch: pytest.M
 # ---------------------------------------------------------------------- trials
 
 
+@pytest.mark.slow
 def test_a_trial_of_two_blocks(tiny: TinyArchive, dataset: Build, built: TinyArchive) -> None:
     assert dataset(tiny, "--blocks", 2).code == 0
     attributes = dict(zarr.open_group(str(tiny.cube), mode="r").attrs)
@@ -145,6 +148,7 @@ def test_a_trial_of_two_blocks(tiny: TinyArchive, dataset: Build, built: TinyArc
     assert not np.asarray(zarr.open_array(str(tiny.cube / "labels/crop"), mode="r"))[:, 32:].any()
 
 
+@pytest.mark.slow
 def test_a_trial_does_not_stand_for_the_whole(tiny: TinyArchive, dataset: Build) -> None:
     dataset(tiny, "--blocks", 2)
     outcome = dataset(tiny)

@@ -31,7 +31,7 @@ from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 from .tiny_archive import LEFT, TOP, TinyArchive
 
 REAL = os.environ.get("MMVSF_REAL_DATA")
-pytestmark = pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+pytestmark = pytest.mark.real_data
 FOLDER = Path(REAL or ".") / "weather"
 Floats = NDArray[np.float64]
 
@@ -67,6 +67,7 @@ def test_daymet_drops_the_last_day_of_leap_years() -> None:
     assert (daymet().groupby("year").yday.max() == 365).all()
 
 
+@pytest.mark.slow
 def test_daymet_becomes_weather_of_a_cube(tmp_path: Path) -> None:
     """Through a leap year, with no gap allowed: 31 December 2004 and 2008 are filled, the rest is as measured."""
     from pyproj import Transformer

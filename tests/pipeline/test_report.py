@@ -34,6 +34,8 @@ from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.report.weather import read_years
 from tests.cubes import CubeBuilder
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '<script>alert("x")</script> $\\frac{ & "quoted"'
 
 

@@ -18,6 +18,8 @@ from ..servers.archive import ArchiveServer
 from .conftest import Outcome, build_tiny
 from .tiny_archive import BANDS, WEATHER_DAYS, Granule, Scene, TinyArchive, patches, stac_item, write_raster
 
+pytestmark = pytest.mark.stand_in
+
 FINE = Granule("31UDS", 32631, 501360.0, 5629680.0, 64, 32, 10.0)
 """Two blocks of 32 pixels, one above the other."""
 FILL = -9999

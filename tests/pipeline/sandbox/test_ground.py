@@ -52,6 +52,7 @@ def test_pixels_are_mixed_of_fields(worlds):
     assert world.view(TILES[1].geobox) is None
 
 
+@pytest.mark.slow
 def test_both_zones_see_the_same_ground(spec, sites):
     world = truth(spec, sites)["overlap"]
     fields = world.season(2021).reflectance[60]
