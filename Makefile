@@ -1,4 +1,4 @@
-# Everything a person does with this project. `make demo` and `make test` need Python >= 3.11, make and a
+# Everything a person does with this project. `make demo` and `make test` need Python 3.11 or newer, make and a
 # package index; they make .venv and install into it.
 
 REGION    ?= sandbox
