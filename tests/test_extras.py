@@ -69,6 +69,7 @@ def test_a_cube_is_read_without_any_extra(grown_cube: Cube, tmp_path: Path) -> N
     assert ended.returncode == 0, ended.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_few_modules_of_datasets_need_an_extra(tmp_path: Path) -> None:
     script = tmp_path / "import_all.py"
     script.write_text(IMPORT_ALL)

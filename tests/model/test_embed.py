@@ -54,6 +54,7 @@ def test_a_season_is_the_mean_of_its_days(
     assert set(daily.time.dt.month.values.tolist()) <= {4, 5, 6, 7, 8, 9, 10}
 
 
+@pytest.mark.slow
 def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path) -> None:
     found = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
     imagery = xr.open_datatree(grown_cube.path, engine="zarr", consolidated=False)["imagery"]

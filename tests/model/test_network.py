@@ -72,7 +72,10 @@ def train_a_little(network: MMVSF) -> MMVSF:
     return network.eval()
 
 
-@pytest.fixture(scope="module", params=["random", "trained", "trained, coarse"])
+TRAINED = (pytest.param(name, marks=pytest.mark.slow) for name in ("trained", "trained, coarse"))
+
+
+@pytest.fixture(scope="module", params=["random", *TRAINED])
 def network(request: pytest.FixtureRequest) -> MMVSF:
     if request.param == "random":
         return make_network()

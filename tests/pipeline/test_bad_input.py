@@ -309,12 +309,14 @@ def test_a_root_that_lacks_something(on_cube: Callable[[Path], Outcome], finishe
     refused(on_cube(finished.cube), "calendar", "build the cube again")
 
 
+@pytest.mark.slow
 def test_a_build_over_another_version(finished: TinyArchive, dataset: Build) -> None:
     root = zarr.open_group(str(finished.cube), mode="r+")
     root.attrs["format_version"] = 2
     refused(dataset(finished), "tiny.zarr", "format_version", "--overwrite")
 
 
+@pytest.mark.slow
 def test_a_build_over_something_else(tiny: TinyArchive, dataset: Build) -> None:
     """A folder that is no cube is not written into, and certainly not removed."""
     tiny.cube.mkdir(parents=True)

@@ -61,6 +61,7 @@ def expected(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.uint8]:
     return codes_at(int(asset.href[-4:]), left + columns[None] * a, top - rows[:, None] * a)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("year", "size"), [(2021, 30.0), (2024, 10.0)])
 def test_codes_of_two_resolutions(source: CropScapeLabels, year: int, size: float) -> None:
     asset = source.asset(year)

@@ -148,6 +148,7 @@ def test_a_code_that_the_legend_does_not_list(tiny: TinyArchive, dataset: Build)
     assert not (tiny.data / "tiny.zarr.ledger/imagery").exists()
 
 
+@pytest.mark.slow
 def test_a_legend_that_changes_is_applied(tiny: TinyArchive, dataset: Build) -> None:
     build_tiny(tiny)
     legend = tiny.root / "labels/legend.csv"

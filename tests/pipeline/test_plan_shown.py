@@ -64,6 +64,7 @@ def test_the_plan_for_programs(tiny: TinyArchive, mmvsf: Command) -> None:
     assert 0.3 < facts["disk_megabytes"] < facts["free_megabytes"]
 
 
+@pytest.mark.slow
 def test_the_plan_as_a_page_and_a_picture(tiny: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
     page, picture = tmp_path / "plan.html", tmp_path / "plan.png"
     outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data, "--html", page, "--png", picture)
@@ -203,6 +204,7 @@ def test_an_archive_stays_where_it_is(tiny: TinyArchive, mmvsf: Command) -> None
 # ---------------------------------------------------------------------- labels
 
 
+@pytest.mark.slow
 def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: TinyArchive) -> None:
     """Against the ungrouped labels: in a pure pixel the group of its class; purity adds up over the group."""
     tiny.write_recipe(

@@ -389,6 +389,7 @@ def test_items_as_the_planetary_computer_has_them(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 def test_a_grid_elsewhere_than_the_outline_is_looked_up(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
