@@ -106,6 +106,14 @@ def test_a_command_names_the_extra_that_is_missing(
     assert line.startswith("error: the package ") and f"pip install -e '.[{extra}]'" in line
 
 
+@pytest.mark.slow
+def test_python_names_the_extra_that_is_missing(tmp_path: Path) -> None:
+    script = tmp_path / "build.py"
+    script.write_text("import mmvsf\nmmvsf.build")
+    ended = run(script)
+    assert ended.returncode == 1 and "pip install -e '.[build]'" in ended.stderr.splitlines()[-1]
+
+
 def test_every_package_of_an_extra_has_a_hint() -> None:
     """The table of the hints and pyproject.toml say the same."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -125,7 +133,7 @@ def test_every_package_of_an_extra_has_a_hint() -> None:
 
 def test_no_hint_names_a_package_on_an_index() -> None:
     """The project is on no public index, so a hint must not send anyone to a stranger's package of its name."""
-    texts = [path for part in ("datasets", "pipeline", "model", "docs") for path in (ROOT / part).rglob("*")]
+    texts = [path for part in ("api", "datasets", "pipeline", "model", "docs") for path in (ROOT / part).rglob("*")]
     texts += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile"]
     wrong = re.compile(r"(pip|uv|conda|pipx) (add|install) [^\n]*\bmmvsf\b")
     found = [
