@@ -71,7 +71,7 @@ else
 endif
 
 # A file's tests share what they build, so one worker takes them all; -n and --dist in ARGS override these.
-PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)
 	$(PYTEST) $(ARGS)

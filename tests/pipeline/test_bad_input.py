@@ -297,6 +297,7 @@ def test_another_zarr_store(on_cube: Callable[[Path], Outcome], tmp_path: Path) 
     refused(on_cube(tmp_path / "other.zarr"), "other.zarr", "no cube")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"node_type": "array", "zarr_format": 3}'])
 def test_a_damaged_root(on_cube: Callable[[Path], Outcome], finished: TinyArchive, text: str) -> None:
     (finished.cube / "zarr.json").write_text(text)

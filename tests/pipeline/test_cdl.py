@@ -131,6 +131,7 @@ def test_what_fails_for_a_time_is_tried_again(
     np.testing.assert_array_equal(source.read(asset, window), expected(asset, window))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "fault"), [FAULTS[3], FAULTS[9], FAULTS[11]])
 def test_what_fails_for_good_is_never_no_data(
     source: CropScapeLabels, server: CropScape, where: str, fault: Fault

@@ -249,6 +249,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage_is_found(finished: TinyArchive, mmvsf: Command, kind: str) -> None:
     damage, part = DAMAGE[kind]

@@ -190,6 +190,7 @@ TRANSIENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
 def test_what_passes_is_tried_again(fetch: Fetch, fault: Fault, tmp_path: Path) -> None:
     fetch.server.fail("tmmn_2020", fault, times=2)

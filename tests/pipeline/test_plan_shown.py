@@ -28,7 +28,7 @@ from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 from .conftest import Command, Outcome
 from .tiny_archive import TinyArchive, label_rasters, write_raster
 
-pytestmark = pytest.mark.stand_in
+pytestmark = [pytest.mark.stand_in, pytest.mark.slow]
 
 Build = Callable[..., Outcome]
 

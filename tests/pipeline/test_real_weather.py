@@ -148,7 +148,7 @@ def test_extraterrestrial_radiation_by_a_record_of_evapotranspiration() -> None:
     table = pd.read_csv(FOLDER / "Champion_NE_1982-2018_aquacrop.txt", sep=r"\s+", skiprows=2, names=names)
     days = pd.to_datetime(table[["year", "month", "day"]])
     assert (days.diff().dropna() == pd.Timedelta(days=1)).all()
-    above = extraterrestrial_radiation(np.array(40.47), days.dt.dayofyear.to_numpy())
+    above = extraterrestrial_radiation(np.array(40.47), days.dt.day_of_year.to_numpy())
     mean, span = (table.tmin + table.tmax) / 2, np.maximum(table.tmax - table.tmin, 0)
     hargreaves = 0.0023 * (mean + 17.8) * np.sqrt(span) * 0.408 * above
     assert np.corrcoef(hargreaves, table.et0)[0, 1] > 0.95
