@@ -1,4 +1,4 @@
-# Everything a person does with this project. `make demo` and `make test` need Python >= 3.11, make and a
+# Everything a person does with this project. `make demo` and `make test` need Python 3.11 or newer, make and a
 # package index; they make .venv and install into it.
 
 REGION    ?= sandbox
@@ -13,18 +13,22 @@ SOURCE    ?=
 DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--document docs/results.md))
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
+# Extras of pyproject.toml that `make setup` installs. Without `train` the tests of the model are left out.
+EXTRAS    ?= build,earthengine,stations,train,s3,dev
 
 export DATA_DIR RUNS_DIR
 
-VENV   := .venv
+VENV   ?= .venv
 READY  := $(VENV)/.ready
 MMVSF  := $(VENV)/bin/mmvsf
 
-.PHONY: help setup demo dataset pretrain cropmap evaluate report test lint types bench clean
+.PHONY: help setup demo dataset pretrain cropmap evaluate report test test-fast test-python lint types bench clean
 
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
-	@echo "make test                     run the tests (ARGS=\"-n auto\": side by side)"
+	@echo "make test                     run all tests, one process per core (ARGS=\"-n 0\": in one process)"
+	@echo "make test-fast                run the fast tests: less than a minute on two cores"
+	@echo "make test-python PYTHON=...   the same on another Python, in a venv of its own, without the model"
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"
 	@echo "make cropmap REGION=...       map the crops of that region"
@@ -37,7 +41,7 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,s3,dev]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(READY)
 
 demo: $(READY)
@@ -66,8 +70,18 @@ else
 	$(MMVSF) evaluate "$(REGION)" $(DOCUMENT) $(ARGS)
 endif
 
+# A file's tests share what they build, so one worker takes them all; -n and --dist in ARGS override these.
+PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-fast: $(READY)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+# For example: make test-python PYTHON=python3.13
+test-python:
+	$(MAKE) test-fast VENV=.venv-$(notdir $(PYTHON)) EXTRAS=build,earthengine,stations,s3,dev
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -84,4 +98,4 @@ bench: $(READY)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

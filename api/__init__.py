@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from mmvsf.datasets.extras import install_hint
+
 if TYPE_CHECKING:
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.recipe.region import Region as Recipe
@@ -64,7 +66,11 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'mmvsf' has no attribute '{name}'")
     module, attribute = _MODULES[name]
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        error.add_note(install_hint(error))
+        raise
 
 
 def __dir__() -> list[str]:

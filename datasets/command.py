@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from .errors import MmvsfError, one_line
+from .errors import InputError, MmvsfError, one_line
+from .extras import install_hint, missing_extra
 
 ENTRY_POINTS = "mmvsf.commands"
 
@@ -58,6 +59,11 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except ModuleNotFoundError as error:
+        if debug or missing_extra(error) is None:
+            raise
+        print(f"error: {install_hint(error)}", file=sys.stderr)
+        code = InputError.exit_code
     except (MmvsfError, OSError) as error:
         if debug:
             raise

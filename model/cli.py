@@ -14,6 +14,7 @@ from rich.table import Table
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube, find_cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.extras import install_hint
 from mmvsf.datasets.storage.location import location
 
 if TYPE_CHECKING:
@@ -219,10 +220,8 @@ def _need_torch() -> None:
     try:
         import lightning  # noqa: F401
         import torch  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed; `pip install 'mmvsf[train]'` adds what training needs"
-        ) from error
+    except ModuleNotFoundError as error:
+        raise InputError(install_hint(error)) from error
 
 
 def _open(region: str, data_dir: str) -> Cube:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from mmvsf.datasets.command import build_app
 from mmvsf.datasets.cube.cube import Cube
@@ -33,6 +34,7 @@ def test_the_snippet_opens_a_cube(grown_cube: Cube) -> None:
     assert np.isfinite(np.asarray(names["rain"])).any()
 
 
+@pytest.mark.slow
 def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> None:
     """Run as written, on another cube and an untrained model."""
     normalisation = Normalisation.of([grown_cube])

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -192,9 +193,10 @@ def create_template(path: Location, spec: CubeSpec, provenance: dict[str, Any]) 
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
-    """The cube at a path or at `s3://bucket/...`, as an xarray DataTree with Dask chunks as large as its shards;
-    reflectance is decoded.
+    """The cube at a path or at `s3://bucket/...`, as an xarray DataTree; reflectance is decoded.
 
+    Where Dask is installed the arrays are Dask arrays with chunks as large as the cube's shards; elsewhere they are
+    read when they are indexed.
     Raises InputError or IncompleteError as `Cube.open` does.
     """
     cube = Cube.open(location(path))
@@ -204,7 +206,8 @@ def open_cube(path: Location | str) -> xr.DataTree:
         for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
             # Where nothing is sharded, an array's own chunks are as good as any.
             chunks = shards if any(array.shards for _, array in group.arrays()) else {}
-            groups[name] = xr.open_zarr(zarr_store(cube.path / name), chunks=chunks, consolidated=False)
+            store = zarr_store(cube.path / name)
+            groups[name] = xr.open_zarr(store, chunks=chunks if find_spec("dask") else None, consolidated=False)
     return xr.DataTree.from_dict(groups)
 
 

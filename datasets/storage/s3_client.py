@@ -2,7 +2,7 @@
 
 Endpoint, region and credentials come from the environment that all AWS tools share: AWS_ENDPOINT_URL, AWS_REGION,
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE and ~/.aws, or the role of the machine. AWS_NO_SIGN_REQUEST=YES
-reads public buckets. `mmvsf[s3]` installs what is needed: obstore for objects, boto3 for finding credentials.
+reads public buckets. The extra `s3` installs what is needed: obstore for objects, boto3 for finding credentials.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.extras import install_hint
 
 if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider
@@ -101,11 +102,8 @@ def _identity(settings: Settings) -> tuple[str, Boto3CredentialProvider | None]:
         import boto3
         from botocore.exceptions import BotoCoreError
         from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed; `pip install 'mmvsf[s3]'` adds what object storage needs, here and on"
-            " every worker"
-        ) from error
+    except ModuleNotFoundError as error:
+        raise InputError(f"{install_hint(error)}, here and on every worker") from error
     try:
         session = boto3.Session()
         region = settings.region or session.region_name or DEFAULT_REGION

@@ -32,7 +32,7 @@ def test_known_classes() -> None:
     assert CDL.classes[0].color == "#ffd200"
 
 
-@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+@pytest.mark.real_data
 def test_the_table_is_that_of_the_real_files() -> None:
     folder = Path(str(REAL)) / "cdl"
     with (folder / "cdl_total_dst.csv").open() as file:

@@ -83,6 +83,7 @@ def test_no_array_to_open(copy: Path) -> None:
         open_pixels(copy, "imagery/thermal")
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_is_named(copy: Path) -> None:
     shard = next(path for path in (copy / "imagery/quality/c").rglob("*") if path.is_file())
     shard.write_bytes(b"short")

@@ -110,6 +110,7 @@ def test_a_sample_depends_on_seed_and_number_alone(reader: WindowReader) -> None
     assert not equal(other[0], samples[0])
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(reader: WindowReader) -> None:
     plan = SamplePlan(images=6)
     batches = [

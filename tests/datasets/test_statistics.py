@@ -16,6 +16,7 @@ from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.storage.store import open_pixels, read_pixels
 
 
+@pytest.mark.slow
 def test_reflectance_of_the_training_part(grown_cube: Cube) -> None:
     mean, std = by_hand(grown_cube)
     found, _ = training_statistics(grown_cube)

@@ -104,6 +104,7 @@ def test_nothing_to_train_on_is_said(grown_cube: Cube) -> None:
     assert set(HELD_OUT) < set(SPLIT_NAMES)
 
 
+@pytest.mark.slow
 def test_index_and_reader_need_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['lightning'] = None;"

@@ -24,6 +24,7 @@ def recipe(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_three_commands(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
     where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path)
     done = run("pretrain", recipe, *where, "--steps", "3", "--batch-size", "2")
@@ -57,6 +58,7 @@ def test_what_is_missing_is_said(grown_cube: Cube, recipe: Path, tmp_path: Path)
     assert isinstance(error, InputError) and "no recipe named" in str(error)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_may_take_no_time_says_so(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
     where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path, "--document", tmp_path / "results.md")
     done = run("evaluate", recipe, *where, "--quick", "--minutes", "0", "--workers", "1")

@@ -41,6 +41,7 @@ from mmvsf.model.evaluation.crops.trial import RANDOM, SEASON, CropOptions, Crop
 from mmvsf.model.evaluation.results.crops import crop_section
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
+from tests.cubes import CubeBuilder
 
 TINY = CropOptions(
     train_windows=16,
@@ -226,6 +227,7 @@ def test_frozen_features_give_the_maps_of_the_whole_network(trial: CropTrial, gr
             assert np.array_equal(found[place], alone.argmax(0).numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exact")
 def test_a_map_of_a_date_knows_nothing_later(trial: CropTrial, altered: Callable[..., Cube], grown_cube: Cube) -> None:
     window = next(window for _, window in trial.scored if window.year == 2021)
@@ -267,6 +269,7 @@ def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_if_told(
     assert not without_totals(usual).totals.any()
 
 
+@pytest.mark.slow
 def test_heads_learn(trial: CropTrial, grown_cube: Cube) -> None:
     """On features of a network that was never trained a head still tells these crops apart."""
     mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
@@ -298,6 +301,7 @@ def test_rows_add_up(trial: CropTrial) -> None:
     assert scores["accuracy"] == pytest.approx(sum(np.trace(row["confusion"]) for row in by_kind["all"]) / total["all"])
 
 
+@pytest.mark.slow
 def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: Cube) -> None:
     checkpoint, blind = checkpoint_of(grown_cube), checkpoint_of(grown_cube, weather=False)
     before = {name: tensor.clone() for name, tensor in checkpoint.network.state_dict().items()}
@@ -377,7 +381,9 @@ def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
     assert {other: n for (_, other), n in years.items()} == {"random forest": "1", "SM-VSF frozen, no weather": "2"}
 
 
-def test_a_cube_without_labels_is_refused(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
-    cube = make_cube(tmp_path / "bare.zarr", sites=2, years=(2019, 2020), block=16, labels=False, test_years=(2020,))
+@pytest.mark.slow
+def test_a_cube_without_labels_is_refused(tmp_path: Path) -> None:
+    builder = CubeBuilder(sites=2, years=(2019, 2020), block=16, labels=False, test_years=(2020,))
+    cube = builder.write(tmp_path / "bare.zarr")
     with pytest.raises(InputError, match="no labels"):
         trial_of(cube, 2020)

@@ -38,6 +38,7 @@ def checkpoint(where: Path) -> Checkpoint:
     return load_checkpoint(where)
 
 
+@pytest.mark.slow
 def test_a_season_is_the_mean_of_its_days(
     grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_season_is_the_mean_of_its_days(
     assert set(daily.time.dt.month.values.tolist()) <= {4, 5, 6, 7, 8, 9, 10}
 
 
+@pytest.mark.slow
 def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path) -> None:
     found = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
     imagery = xr.open_datatree(grown_cube.path, engine="zarr", consolidated=False)["imagery"]
@@ -92,6 +94,7 @@ def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpo
     assert np.abs(at(replace(sample, weather=weather)) - tokens).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(
     grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,6 +250,7 @@ def test_the_oracle_is_judged_in_the_held_out_year_or_refused(judged: Evaluation
         oracle_rows(judged, other)
 
 
+@pytest.mark.slow
 def test_a_missing_image_is_never_seen(judged: EvaluationSet, network: MMVSF) -> None:
     """Other pixels in the missing image change the errors, but no forecast."""
     drawn: list[list[Row]] = []
@@ -363,6 +364,7 @@ class Errands:
         return (self.folder / "done").read_text().split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
     plan = Errands(tmp_path, ("a/0", "b/0"))
@@ -407,6 +409,7 @@ class OneEncoder(Plan):
         return [[chain for chain in stage if wanted(chain[0].name)] for stage in super().stages()]
 
 
+@pytest.mark.slow
 def test_what_was_judged_from_older_weights_is_void(
     grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -441,6 +444,7 @@ def test_what_was_judged_from_older_weights_is_void(
     assert not own & {result["piece"] for result in results_of(plan)}
 
 
+@pytest.mark.slow
 def test_the_whole_evaluation_on_a_small_cube(
     grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,7 +72,10 @@ def train_a_little(network: MMVSF) -> MMVSF:
     return network.eval()
 
 
-@pytest.fixture(scope="module", params=["random", "trained", "trained, coarse"])
+TRAINED = (pytest.param(name, marks=pytest.mark.slow) for name in ("trained", "trained, coarse"))
+
+
+@pytest.fixture(scope="module", params=["random", *TRAINED])
 def network(request: pytest.FixtureRequest) -> MMVSF:
     if request.param == "random":
         return make_network()
@@ -151,6 +154,7 @@ def test_weather_after_an_image_does_not_reach_its_embedding(network: MMVSF, bat
     assert not torch.equal(before.tokens[0, :, 4:], after.tokens[0, :, 4:])
 
 
+@pytest.mark.slow
 def test_images_after_the_origin_change_nothing(network: MMVSF, batch: Batch) -> None:
     for one in each(batch):
         later = one.image_days > one.image_days.gather(1, one.origin)
@@ -160,6 +164,7 @@ def test_images_after_the_origin_change_nothing(network: MMVSF, batch: Batch) ->
         assert torch.equal(run(network, one), run(network, replace(one, valid=valid)))
 
 
+@pytest.mark.slow
 def test_every_earlier_clear_image_changes_the_forecast(network: MMVSF, batch: Batch) -> None:
     """In each patch, and from each of the earlier images: time is attended to, patch and time not confused."""
     for one in each(batch):

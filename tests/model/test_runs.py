@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,9 @@ from mmvsf.model.pretraining.fit import LAST, PretrainOptions
 from mmvsf.model.pretraining.run import pretrain
 from mmvsf.model.pretraining.training import Training
 from mmvsf.model.scoring import ClimatologySource, score_forecasts
+from tests.cubes import CubeBuilder
+
+pytestmark = pytest.mark.slow
 
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)
 
@@ -99,11 +101,10 @@ def test_several_cubes_train_one_model(grown_cube: Cube, tmp_path: Path) -> None
     assert set(metrics["cubes"]) == {"grown", "second"}
 
 
-def test_a_cube_that_holds_nothing_out(
-    make_cube: Callable[..., Cube], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cube_that_holds_nothing_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One block, one year: no score, but a model and a map."""
-    cube = make_cube(tmp_path / "one.zarr", sites=1, years=(2020,), block=16, test_sites=0, test_years=())
+    builder = CubeBuilder(sites=1, years=(2020,), block=16, test_sites=0, test_years=())
+    cube = builder.write(tmp_path / "one.zarr")
     options = replace(OPTIONS, steps=2, batch_size=2, images=3)
     metrics = pretrain([cube], tmp_path / "pretrain", options)
     assert metrics["forecast"] == [] and (tmp_path / "pretrain" / "forecast.png").is_file()

@@ -22,6 +22,8 @@ from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
+pytestmark = pytest.mark.slow
+
 SITES = ((-96.30, 42.25), (-96.10, 41.70), (-95.90, 42.00), (-95.60, 42.30), (-95.55, 41.70))
 """Longitude and latitude: far enough from each other to have weather of their own, all on one tile."""
 HELD_OUT = 2022

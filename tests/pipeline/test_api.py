@@ -28,6 +28,7 @@ def run_examples(module: str) -> int:
     return len(tests)
 
 
+@pytest.mark.slow
 def test_every_example_runs(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny.folder)
     assert run_examples("mmvsf._build") == 3
@@ -35,6 +36,7 @@ def test_every_example_runs(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_everything_public_has_a_docstring() -> None:
+    pytest.importorskip("torch")
     for name in mmvsf.__all__:
         assert getattr(mmvsf, name).__doc__, name
     assert mmvsf.__version__
@@ -42,6 +44,7 @@ def test_everything_public_has_a_docstring() -> None:
         mmvsf.no_such_name  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_recipe_and_a_source_made_in_python(tiny: TinyArchive, built: TinyArchive) -> None:
     content = mmvsf.load_recipe(tiny.recipe).model_dump(mode="json", exclude_unset=True)
     for section in ("imagery", "weather", "labels"):
@@ -61,6 +64,7 @@ def test_paths_are_accepted_as_text_and_as_path(built: TinyArchive, form: type) 
     assert all(item.ok for item in mmvsf.check(form(built.cube), sample_only=True).checks)
 
 
+@pytest.mark.slow
 def test_reading_needs_neither_torch_nor_what_builds() -> None:
     hidden = ("torch", "lightning", "safetensors", "sklearn", "rasterio", "geopandas", "distributed", "pystac_client")
     program = (

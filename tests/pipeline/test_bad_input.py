@@ -36,6 +36,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         assert part in outcome.error
 
 
+@pytest.mark.slow
 def test_as_a_real_command() -> None:
     """The same as below, in a process of its own."""
     command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", "atlantis"]
@@ -91,6 +92,7 @@ def test_a_catalogue_in_the_wrong_encoding(tiny: TinyArchive, dataset: Build) ->
     refused(dataset(tiny), "items.json")
 
 
+@pytest.mark.slow
 def test_a_static_catalogue(tiny: TinyArchive, built: TinyArchive, dataset: Build) -> None:
     """The same items, one file each, under catalog.json."""
     links = []
@@ -295,6 +297,7 @@ def test_another_zarr_store(on_cube: Callable[[Path], Outcome], tmp_path: Path) 
     refused(on_cube(tmp_path / "other.zarr"), "other.zarr", "no cube")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"node_type": "array", "zarr_format": 3}'])
 def test_a_damaged_root(on_cube: Callable[[Path], Outcome], finished: TinyArchive, text: str) -> None:
     (finished.cube / "zarr.json").write_text(text)
@@ -307,12 +310,14 @@ def test_a_root_that_lacks_something(on_cube: Callable[[Path], Outcome], finishe
     refused(on_cube(finished.cube), "calendar", "build the cube again")
 
 
+@pytest.mark.slow
 def test_a_build_over_another_version(finished: TinyArchive, dataset: Build) -> None:
     root = zarr.open_group(str(finished.cube), mode="r+")
     root.attrs["format_version"] = 2
     refused(dataset(finished), "tiny.zarr", "format_version", "--overwrite")
 
 
+@pytest.mark.slow
 def test_a_build_over_something_else(tiny: TinyArchive, dataset: Build) -> None:
     """A folder that is no cube is not written into, and certainly not removed."""
     tiny.cube.mkdir(parents=True)

@@ -27,6 +27,8 @@ from mmvsf.pipeline.layers.imagery import plan as planning
 from .conftest import Command, build_tiny
 from .tiny_archive import SCENES, Scene, TinyArchive
 
+pytestmark = pytest.mark.slow
+
 
 def files(folder: Path) -> dict[str, int]:
     """Time of the last change of every file."""

@@ -29,6 +29,8 @@ from tests.servers.cropscape import CropScape, codes_at, geotiff
 from .conftest import Command
 from .tiny_archive import LEFT, TOP, TinyArchive
 
+pytestmark = pytest.mark.stand_in
+
 WEST, NORTH = 200_000, 2_100_000
 """Somewhere in Iowa, in metres of EPSG:5070."""
 
@@ -59,6 +61,7 @@ def expected(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.uint8]:
     return codes_at(int(asset.href[-4:]), left + columns[None] * a, top - rows[:, None] * a)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("year", "size"), [(2021, 30.0), (2024, 10.0)])
 def test_codes_of_two_resolutions(source: CropScapeLabels, year: int, size: float) -> None:
     asset = source.asset(year)
@@ -117,6 +120,7 @@ FAULTS: list[tuple[str, Fault]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "fault"), FAULTS)
 def test_what_fails_for_a_time_is_tried_again(
     source: CropScapeLabels, server: CropScape, where: str, fault: Fault
@@ -127,6 +131,7 @@ def test_what_fails_for_a_time_is_tried_again(
     np.testing.assert_array_equal(source.read(asset, window), expected(asset, window))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "fault"), [FAULTS[3], FAULTS[9], FAULTS[11]])
 def test_what_fails_for_good_is_never_no_data(
     source: CropScapeLabels, server: CropScape, where: str, fault: Fault
@@ -204,6 +209,7 @@ def test_the_labels_of_a_block(source: CropScapeLabels) -> None:
     assert len(np.unique(crop)) > 2 and len(np.unique(purity)) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("year", [2021, 2024])
 def test_purity_is_a_share_of_area(source: CropScapeLabels, year: int) -> None:
     """Pixels of 30 and of 10 m, rotated against the imagery's: the area of each group by 900 points a pixel."""
@@ -230,6 +236,7 @@ def test_tiles_are_whole_files(source: CropScapeLabels) -> None:
         assert file.read(1).shape == (2050, 2050)
 
 
+@pytest.mark.slow
 def test_a_cube_with_labels_of_the_cdl(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +263,7 @@ def test_a_cube_with_labels_of_the_cdl(
     assert mmvsf(*options, "--overwrite").code == 0 and len(server.requests) == asked
 
 
+@pytest.mark.slow
 def test_labels_that_cannot_be_fetched_leave_the_rest_built(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,8 @@ from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
 from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive, recipe
 
+pytestmark = pytest.mark.stand_in
+
 Build = Callable[..., Outcome]
 QUICK = RetryPolicy(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=3, deadline=20)
 GRID = Grid("EPSG:32615", 30.0, LEFT, TOP, 2, 3, BLOCK, 16, 48, tuple((y, x) for y in range(2) for x in range(3)))
@@ -184,6 +186,7 @@ def test_a_fault_that_stays_is_never_no_data(server: ArchiveServer, source: Stac
         source.read(asset, in_national_grid(asset, around(5)))
 
 
+@pytest.mark.slow
 def test_a_cube_with_confidence_from_two_sources(
     tiny: TinyArchive, server: ArchiveServer, tmp_path: Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +343,7 @@ def test_a_server_that_does_not_answer(nass: NassServer, national: NassLabels) -
         national.asset(2021)
 
 
+@pytest.mark.slow
 def test_a_cube_with_labels_of_nass(
     tiny: TinyArchive, nass: NassServer, dataset: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from tests.servers.s3 import S3
 from .conftest import Command
 from .tiny_archive import TinyArchive
 
+pytestmark = [pytest.mark.slow, pytest.mark.stand_in]
+
 STARTED_WITHIN = 180
 """Seconds; a busy machine takes long to start a program."""
 

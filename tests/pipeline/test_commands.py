@@ -58,6 +58,7 @@ def test_the_plan_is_told_before_anything_is_read(tiny: TinyArchive, mmvsf: Comm
         assert part in text
 
 
+@pytest.mark.slow
 def test_json_for_programs_is_all_there_is_on_the_output(tiny: TinyArchive, dataset: Build) -> None:
     outcome = dataset(tiny, "--json")
     facts = json.loads(outcome.out)
@@ -66,6 +67,7 @@ def test_json_for_programs_is_all_there_is_on_the_output(tiny: TinyArchive, data
     assert (facts["stored"], facts["skipped_cloudy"]) == ((status == 2).sum(), (status == 3).sum())
 
 
+@pytest.mark.slow
 def test_a_build_in_a_process_of_its_own_is_quiet(tiny: TinyArchive) -> None:
     command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(tiny.recipe), "--workers", "1"]
     ended = subprocess.run([*command, "--data-dir", str(tiny.data)], capture_output=True, text=True)
@@ -73,6 +75,7 @@ def test_a_build_in_a_process_of_its_own_is_quiet(tiny: TinyArchive) -> None:
     assert str(tiny.cube) in re.sub(r"[\s│┃]|cube ", "", ended.stdout)  # though a narrow table folds it
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback(tiny: TinyArchive) -> None:
     command = [sys.executable, "-m", "mmvsf.datasets.command", "--debug", "dataset", "atlantis"]
     ended = subprocess.run(command, capture_output=True, text=True)
@@ -82,6 +85,7 @@ def test_debug_shows_the_traceback(tiny: TinyArchive) -> None:
 # ---------------------------------------------------------------------- explain
 
 
+@pytest.mark.slow
 def test_every_pixel_of_a_line_is_explained(built: TinyArchive, mmvsf: Command) -> None:
     expected = expected_day(built.root, [scene for scene in SCENES if scene.day == DAY], 0.05)
     seen = set()
@@ -113,6 +117,7 @@ def test_the_reason_why_there_is_none(built: TinyArchive, mmvsf: Command, day: s
     assert outcome.code == 0 and reason in outcome.out
 
 
+@pytest.mark.slow
 def test_a_failed_day_is_explained(tiny: TinyArchive, mmvsf: Command, dataset: Build) -> None:
     tiny.file(SCENES[-1], "B04").write_bytes(b"")
     dataset(tiny)
@@ -244,6 +249,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage_is_found(finished: TinyArchive, mmvsf: Command, kind: str) -> None:
     damage, part = DAMAGE[kind]
@@ -255,6 +261,7 @@ def test_damage_is_found(finished: TinyArchive, mmvsf: Command, kind: str) -> No
 # ---------------------------------------------------------------------- statistics and splits of a built cube
 
 
+@pytest.mark.slow
 def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     """Sums that travelled through the ledger, against numpy on the pixels."""
     cube = Cube.open(built.cube)
@@ -303,7 +310,8 @@ def test_origin_and_licence_are_in_the_cube(built: TinyArchive) -> None:
 REAL = os.environ.get("MMVSF_REAL_DATA")
 
 
-@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+@pytest.mark.slow
+@pytest.mark.real_data
 def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
     """640 m of Flanders: 118 Sentinel-2 scenes, AgERA5, parcels. A clear day's red band is the file's pixels."""
     recipe = Path(__file__).parents[1] / "recipes/flanders-2018.yaml"
@@ -333,7 +341,7 @@ def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
     assert digest(cube.path) == cube.digest
 
 
-@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+@pytest.mark.real_data
 def test_a_real_fmask() -> None:
     """A granule's codes keep every bit, and clear is what its bits say."""
     (path,) = (Path(str(REAL)) / "hls").glob("*.Fmask.tif")

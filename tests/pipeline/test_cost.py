@@ -25,6 +25,8 @@ from ..servers.weather import WeatherServer
 from .conftest import Command
 from .test_stac import QUICK
 
+pytestmark = pytest.mark.stand_in
+
 SIDE = 256 * 30
 
 
@@ -57,6 +59,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
         yield path, archive
 
 
+@pytest.mark.slow
 def test_a_plan_is_not_exceeded_by_the_build(
     served: tuple[Path, ArchiveServer], mmvsf: Command, tmp_path: Path
 ) -> None:

@@ -40,6 +40,8 @@ from .test_failures import day_of
 from .tiny_archive import EAST, SCENES, TinyArchive, write_scene
 from .tiny_archive import Scene as TinyScene
 
+pytestmark = pytest.mark.stand_in
+
 HLS = ("hls-l30", "hls-s30")
 IMAGERY = {"source": "earthengine", "products": list(HLS), "skip_below_clear": 0.05}
 LABELS = {"source": "earthengine", "years": [2020, 2021]}
@@ -98,11 +100,13 @@ def test_the_same_scenes_are_found(known: TinyArchive, server: EarthEngine) -> N
     assert elsewhere(search(known)) == elsewhere(wanted) and len(wanted) == 11
 
 
+@pytest.mark.slow
 def test_the_whole_cube_is_the_same_to_the_byte(known: TinyArchive, through: TinyArchive, server: EarthEngine) -> None:
     build_tiny(through)
     assert digest(through.cube) == digest(known.cube)
 
 
+@pytest.mark.slow
 def test_worker_processes_open_sessions_of_their_own(
     known: TinyArchive, through: TinyArchive, server: EarthEngine
 ) -> None:
@@ -115,6 +119,7 @@ def test_worker_processes_open_sessions_of_their_own(
     assert 2 <= len(server.asked("/algorithms")) <= 3
 
 
+@pytest.mark.slow
 def test_one_request_brings_all_bands_of_an_image(through: TinyArchive, server: EarthEngine) -> None:
     build_tiny(through)
     bodies = [request.json() for request in server.asked("computePixels")]
@@ -129,12 +134,14 @@ def test_one_request_brings_all_bands_of_an_image(through: TinyArchive, server: 
     assert len(server.asked("/algorithms")) == 1
 
 
+@pytest.mark.slow
 def test_the_plan_reckons_with_uncompressed_pixels(through: TinyArchive, server: EarthEngine) -> None:
     facts = preview(build_plan(str(through.recipe), through.data), 1).facts
     assert facts["remote"] and facts["read_megabytes"] == round(facts["block_days"] * 32**2 * 25 / 1e6, 1) > 0
     assert not server.asked("computePixels")
 
 
+@pytest.mark.slow
 def test_windows_that_were_dropped_are_asked_for_again(
     known: TinyArchive, through: TinyArchive, server: EarthEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +150,7 @@ def test_windows_that_were_dropped_are_asked_for_again(
     assert digest(through.cube) == digest(known.cube)
 
 
+@pytest.mark.slow
 def test_large_windows_come_in_pieces_with_the_same_pixels(
     known: TinyArchive, through: TinyArchive, server: EarthEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +162,7 @@ def test_large_windows_come_in_pieces_with_the_same_pixels(
         assert size["width"] * size["height"] * 8 <= 50_000
 
 
+@pytest.mark.slow
 def test_no_answer_is_larger_than_earth_engine_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window of 63 MB of float32: the stand-in refuses what is above 48 MiB, as Earth Engine does."""
     grid = ImageGrid("EPSG:32615", (30.0, 0.0, 300000.0, 0.0, -30.0, 4700040.0), (1500, 1500))
@@ -189,6 +198,7 @@ def test_masked_pixels_become_no_data(known: TinyArchive, server: EarthEngine) -
     assert masked > 1000
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_fails_its_day_and_nothing_else(
     known: TinyArchive, through: TinyArchive, server: EarthEngine, dataset: Callable[..., Outcome]
 ) -> None:
@@ -213,6 +223,7 @@ def for_the_broken_image(fault: Fault) -> Fault:
     return lambda request, right: fault(request, right) if BROKEN in request.body.decode() else right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -29,6 +29,8 @@ from .earthengine_session import fresh, serving
 from .test_earthengine import IMAGERY, LABELS
 from .tiny_archive import TinyArchive
 
+pytestmark = pytest.mark.stand_in
+
 SECRET = "s3cr3t-of-the-key"
 
 
@@ -62,6 +64,7 @@ def read_labels() -> int:
     return int(EarthEngineLabels((2021,)).read(asset, (slice(0, 64), slice(0, 64))).sum())
 
 
+@pytest.mark.slow
 def test_faults_change_no_byte(through: TinyArchive, server: EarthEngine) -> None:
     build_tiny(through)
     wanted = digest(through.cube)
@@ -90,6 +93,7 @@ def test_faults_change_no_byte(through: TinyArchive, server: EarthEngine) -> Non
     assert len(server.asked("computePixels")) == 2 * asked + of_pixels, "each fault cost one request more"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", ["discovery", "algorithms", "listAssets", "computePixels"])
 def test_a_request_that_hangs_is_given_up_and_repeated(
     server: EarthEngine, monkeypatch: pytest.MonkeyPatch, request_: str
@@ -103,6 +107,7 @@ def test_a_request_that_hangs_is_given_up_and_repeated(
     assert 0.5 <= time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_what_keeps_failing_is_said_in_the_end(server: EarthEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "DEADLINE_SECONDS", 0.2)
     monkeypatch.setattr(client, "TRIES", 3)
@@ -117,6 +122,7 @@ def test_what_keeps_failing_is_said_in_the_end(server: EarthEngine, monkeypatch:
     assert len(server.asked("computePixels")) == 7
 
 
+@pytest.mark.slow
 def test_a_service_that_is_down_is_not_waited_for_each_time(
     server: EarthEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +136,7 @@ def test_a_service_that_is_down_is_not_waited_for_each_time(
         assert len(server.asked("computePixels")) - before == tries
 
 
+@pytest.mark.slow
 def test_a_wait_too_long_is_a_failure(server: EarthEngine) -> None:
     asset = EarthEngineLabels((2021,)).asset(2021)
     server.fail("computePixels", status(429, retry_after=4000))
@@ -159,6 +166,7 @@ class Timed(EarthEngine):
         return super().answer(request)
 
 
+@pytest.mark.slow
 def test_a_refusal_for_quota_holds_every_thread(through: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     """One 429 with Retry-After: 1 stops all threads for a second; then they come back one after another."""
     with fresh(monkeypatch), Timed() as server:
@@ -185,6 +193,7 @@ def test_one_session_for_all_threads(server: EarthEngine) -> None:
     assert len(server.asked("/algorithms")) == 1
 
 
+@pytest.mark.slow
 def test_a_session_of_the_user_is_left_as_it_is(server: EarthEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     ee.Initialize(AnonymousCredentials(), url=server.url, project="my-own")
     monkeypatch.setenv("MMVSF_EARTHENGINE_URL", "http://127.0.0.1:9")

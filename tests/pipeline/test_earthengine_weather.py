@@ -33,6 +33,8 @@ from .conftest import weather_source
 from .earthengine_session import serving
 from .tiny_archive import recipe
 
+pytestmark = pytest.mark.stand_in
+
 BOUNDS = (-96.05, 41.95, -95.95, 42.02)
 DEGREES = Grid("EPSG:4326", (0.1, 0.0, -97.0, 0.0, -0.1, 43.0), (20, 20))
 LAMBERT = CRS.from_proj4("+proj=lcc +lat_1=25 +lat_2=60 +lat_0=42.5 +lon_0=-100 +ellps=WGS84 +units=m").to_wkt()
@@ -74,6 +76,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[EarthEngine]:
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("collection", "asset", "numbers", "grid", "wanted", "ends"),
     [

@@ -86,6 +86,7 @@ def test_xarray_opens_the_cube_by_itself(built: TinyArchive) -> None:
     np.testing.assert_array_equal(tree["weather"]["time"].values, imagery["time"].values)
 
 
+@pytest.mark.slow
 def test_days_without_a_scene_are_empty(built: TinyArchive) -> None:
     imagery = xr.open_datatree(built.cube, engine="zarr", mask_and_scale=False)["imagery"]
     seen = np.isin(imagery["time"].values.astype("datetime64[D]"), np.array(DAYS, "datetime64[D]"))

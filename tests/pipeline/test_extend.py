@@ -40,6 +40,8 @@ from .conftest import Command, Outcome, build_tiny
 from .test_static import inclined
 from .tiny_archive import TinyArchive, recipe
 
+pytestmark = [pytest.mark.slow, pytest.mark.stand_in]
+
 Build = Callable[..., Outcome]
 PIXELS = ("imagery/reflectance/c", "imagery/quality/c", "imagery/scene/c", "labels/crop/c", "labels/purity/c")
 

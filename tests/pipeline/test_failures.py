@@ -23,6 +23,8 @@ from mmvsf.datasets.cube.cube import Cube, digest
 from .conftest import Command, Outcome
 from .tiny_archive import EAST, SCENES, TinyArchive, write_raster
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[..., Outcome]
 BROKEN = SCENES[4]
 """One of three scenes of 2021-05-05."""

@@ -30,6 +30,8 @@ from ..servers.weather import WeatherServer, gridmet_truth
 from .conftest import Command, build_tiny, weather_source
 from .tiny_archive import TinyArchive
 
+pytestmark = pytest.mark.stand_in
+
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
 ALL = tuple(FILES)
@@ -188,6 +190,7 @@ TRANSIENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
 def test_what_passes_is_tried_again(fetch: Fetch, fault: Fault, tmp_path: Path) -> None:
     fetch.server.fail("tmmn_2020", fault, times=2)
@@ -231,6 +234,7 @@ def test_a_refusal_is_not_repeated(fetch: Fetch) -> None:
     assert len([r for r in fetch.server.requests if "tmmn_2020" in r.path]) == 1
 
 
+@pytest.mark.slow
 def test_retry_after_is_obeyed(fetch: Fetch) -> None:
     fetch.server.fail("tmmn_2020", status(503, 1), times=1)
     began = time.monotonic()
@@ -323,6 +327,7 @@ def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: Weat
     assert (place.data / "cache/gridmet").is_dir()
 
 
+@pytest.mark.slow
 def test_the_cube_says_where_its_weather_comes_from(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch, mmvsf: Command
 ) -> None:
@@ -344,6 +349,7 @@ def test_what_is_fetched_is_told_meanwhile(place: TinyArchive) -> None:
     assert len(lines) == before
 
 
+@pytest.mark.slow
 def test_the_command_ends_in_one_line_where_gridmet_is_down(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch, mmvsf: Command
 ) -> None:

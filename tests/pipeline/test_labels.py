@@ -78,6 +78,7 @@ def test_majority_of_25_points_of_another_crs(built: TinyArchive) -> None:
     assert len(np.unique(purity)) > 10
 
 
+@pytest.mark.slow
 def test_nearest_to_the_centre(tiny: TinyArchive) -> None:
     tiny.write_recipe(labels__method="nearest")
     build_tiny(tiny)
@@ -117,6 +118,7 @@ def test_labels_on_the_own_grid_are_copied(built: TinyArchive) -> None:
     np.testing.assert_array_equal(stored(built, "purity", 2021), np.where(own > 0, 100, 0))
 
 
+@pytest.mark.slow
 def test_beyond_the_raster_nothing_is_known(tiny: TinyArchive) -> None:
     codes, raster = label_rasters()[2021]
     write_raster(tiny.root / "labels/crop_2021.tif", codes[:40, :40], raster)
@@ -146,6 +148,7 @@ def test_a_code_that_the_legend_does_not_list(tiny: TinyArchive, dataset: Build)
     assert not (tiny.data / "tiny.zarr.ledger/imagery").exists()
 
 
+@pytest.mark.slow
 def test_a_legend_that_changes_is_applied(tiny: TinyArchive, dataset: Build) -> None:
     build_tiny(tiny)
     legend = tiny.root / "labels/legend.csv"
@@ -154,6 +157,7 @@ def test_a_legend_that_changes_is_applied(tiny: TinyArchive, dataset: Build) -> 
     assert outcome.code == 2 and "legend" in outcome.error and "--overwrite" in outcome.error
 
 
+@pytest.mark.slow
 def test_labels_that_cannot_be_read(tiny: TinyArchive, dataset: Build) -> None:
     path = tiny.root / "labels/crop_2020.tif"
     whole = path.read_bytes()
@@ -164,6 +168,7 @@ def test_labels_that_cannot_be_read(tiny: TinyArchive, dataset: Build) -> None:
     assert dataset(tiny).code == 0
 
 
+@pytest.mark.slow
 def test_a_block_that_cannot_be_read_leaves_the_others(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,7 +229,8 @@ def test_labels_that_lie_nowhere(
 REAL = os.environ.get("MMVSF_REAL_DATA")
 
 
-@pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+@pytest.mark.slow
+@pytest.mark.real_data
 def test_a_real_cdl_tile(tmp_path: Path) -> None:
     """Nearest neighbour of every centre, mapped by GDAL; where the majority is unanimous it is the nearest too."""
     tile = Path(str(REAL)) / "cdl/2021_30m_cdls_-91095_1822575_15000.tif"

@@ -41,6 +41,8 @@ from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
 from .conftest import weather_source
 from .tiny_archive import Granule, TinyArchive, write_raster
 
+pytestmark = pytest.mark.stand_in
+
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
 DAYS = np.arange(day_number(FIRST), day_number(LAST) + 1)
@@ -130,6 +132,7 @@ def test_temperature_goes_by_the_lapse_rate() -> None:
 # Through the client
 
 
+@pytest.mark.slow
 def test_fields_in_canonical_units(fetch: Fetch) -> None:
     found = fetch(ALL)
     assert found["time"].values.astype("datetime64[D]").astype(int).tolist() == DAYS.tolist()
@@ -155,12 +158,14 @@ def test_fields_in_canonical_units(fetch: Fetch) -> None:
     assert "Hargreaves" in found.attrs["source"] and found.attrs["licence"]
 
 
+@pytest.mark.slow
 def test_a_field_near_a_station_is_that_station(fetch: Fetch) -> None:
     place = STATIONS[5]
     found = fetch().sel(y=place.lat, x=place.lon, method="nearest")
     np.testing.assert_allclose(found["tmax"], station_truth("tmax", DAYS, place.lat, place.elevation), atol=0.15)
 
 
+@pytest.mark.slow
 def test_many_stations_at_once_and_each_file_once(fetch: Fetch) -> None:
     """The client blocks requests of more than ten stations by itself."""
     first = fetch(ALL)
@@ -171,18 +176,21 @@ def test_many_stations_at_once_and_each_file_once(fetch: Fetch) -> None:
     assert len(fetch.server.requests) == len(files) + 1
 
 
+@pytest.mark.slow
 def test_only_stations_that_report_in_the_period_are_asked(fetch: Fetch) -> None:
     old = replace(STATIONS[0], id="OLD", years=(2015, 2016))
     fetch.of(*STATIONS, old)()
     assert not any("OLD" in request.path for request in fetch.server.requests)
 
 
+@pytest.mark.slow
 def test_a_year_without_a_file_is_no_error(fetch: Fetch) -> None:
     late = replace(STATIONS[5], years=(2019, 2021))
     found = fetch.of(*STATIONS[:5], late, *STATIONS[6:])()
     assert not np.isnan(found["tmin"]).any()
 
 
+@pytest.mark.slow
 def test_a_station_that_seldom_reports_takes_no_part(fetch: Fetch) -> None:
     days = [date(2020, 12, 1) + timedelta(n) for n in range(62)]
     wrong = replace(STATIONS[5], elevation=5000.0, missing=frozenset(days[:40]))
@@ -194,6 +202,7 @@ def test_a_station_that_seldom_reports_takes_no_part(fetch: Fetch) -> None:
     assert steps.max() < 0.02
 
 
+@pytest.mark.slow
 def test_gaps_of_a_station_are_bridged_by_the_others(fetch: Fetch) -> None:
     gap = frozenset(date(2020, 12, 10) + timedelta(n) for n in range(5))
     whole = fetch()
@@ -205,6 +214,7 @@ def test_gaps_of_a_station_are_bridged_by_the_others(fetch: Fetch) -> None:
     assert (holed["tmin"] <= holed["tmax"]).all()
 
 
+@pytest.mark.slow
 def test_a_forecast_is_no_measurement(few: Fetch) -> None:
     """meteostat fills the days that a station did not report from weather models."""
     measured, first = few(), few.server.weather.stations[0]
@@ -247,6 +257,7 @@ def test_without_humidity_the_minimum_stands_for_the_dew_point(few: Fetch) -> No
     assert (found["flag"] == WeatherFlag.ESTIMATED).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "hour"),
     [("America/Chicago", 6), ("Europe/Brussels", 23), ("Asia/Kolkata", 18.5), ("Pacific/Auckland", 12), (None, 6)],
@@ -286,6 +297,7 @@ TRANSIENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
 def test_what_passes_is_tried_again(few: Fetch, fault: Fault) -> None:
     good = Fetch(few.server, few.cache / "other")()
@@ -347,6 +359,7 @@ def test_nothing_is_printed_and_nothing_left_changed(few: Fetch, capfd: pytest.C
     assert socket.getdefaulttimeout() is None
 
 
+@pytest.mark.slow
 def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path: Path) -> None:
     program = (
         "import sys; from datetime import date; from pathlib import Path;"
@@ -361,6 +374,7 @@ def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path
     assert any(request.path.startswith("/daily/2021") for request in server.requests)
 
 
+@pytest.mark.slow
 def test_a_recipe_gets_its_weather_from_stations(tmp_path: Path, server: WeatherServer) -> None:
     place = TinyArchive(tmp_path)
     place.write_recipe(weather__source="meteostat", weather__path=None)
@@ -408,6 +422,7 @@ def test_cells_that_are_not_wanted_are_left_out(few: Fetch) -> None:
     assert np.isfinite(found[:, wanted]).all() and np.isnan(found[:, ~wanted]).all()
 
 
+@pytest.mark.slow
 def test_a_recipe_with_elevation_gives_its_cells_their_own(
     tiny: TinyArchive, server: WeatherServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

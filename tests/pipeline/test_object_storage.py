@@ -28,7 +28,7 @@ from tests.servers.s3 import S3
 from .conftest import Command
 from .tiny_archive import TinyArchive
 
-pytestmark = pytest.mark.usefixtures("s3")
+pytestmark = [pytest.mark.usefixtures("s3"), pytest.mark.slow, pytest.mark.stand_in]
 
 
 def build_in(archive: TinyArchive, data: S3Path, **options: bool) -> S3Path:

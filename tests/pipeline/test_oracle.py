@@ -24,6 +24,8 @@ from mmvsf.pipeline.sandbox.weather import SiteWeather
 from .conftest import Command
 from .tiny_archive import TinyArchive
 
+pytestmark = pytest.mark.slow
+
 RECIPE: dict[str, Any] = {
     "title": "two simulated places",
     "area": {"sites": [{"name": "west", "lon": -97.40, "lat": 42.10}, {"name": "east", "lon": -95.45, "lat": 42.05}]},

@@ -28,6 +28,8 @@ from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 from .conftest import Command, Outcome
 from .tiny_archive import TinyArchive, label_rasters, write_raster
 
+pytestmark = [pytest.mark.stand_in, pytest.mark.slow]
+
 Build = Callable[..., Outcome]
 
 
@@ -62,6 +64,7 @@ def test_the_plan_for_programs(tiny: TinyArchive, mmvsf: Command) -> None:
     assert 0.3 < facts["disk_megabytes"] < facts["free_megabytes"]
 
 
+@pytest.mark.slow
 def test_the_plan_as_a_page_and_a_picture(tiny: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
     page, picture = tmp_path / "plan.html", tmp_path / "plan.png"
     outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data, "--html", page, "--png", picture)
@@ -134,6 +137,7 @@ def test_what_is_done_needs_no_room(finished: TinyArchive, monkeypatch: pytest.M
 # ---------------------------------------------------------------------- trials
 
 
+@pytest.mark.slow
 def test_a_trial_of_two_blocks(tiny: TinyArchive, dataset: Build, built: TinyArchive) -> None:
     assert dataset(tiny, "--blocks", 2).code == 0
     attributes = dict(zarr.open_group(str(tiny.cube), mode="r").attrs)
@@ -145,6 +149,7 @@ def test_a_trial_of_two_blocks(tiny: TinyArchive, dataset: Build, built: TinyArc
     assert not np.asarray(zarr.open_array(str(tiny.cube / "labels/crop"), mode="r"))[:, 32:].any()
 
 
+@pytest.mark.slow
 def test_a_trial_does_not_stand_for_the_whole(tiny: TinyArchive, dataset: Build) -> None:
     dataset(tiny, "--blocks", 2)
     outcome = dataset(tiny)
@@ -199,6 +204,7 @@ def test_an_archive_stays_where_it_is(tiny: TinyArchive, mmvsf: Command) -> None
 # ---------------------------------------------------------------------- labels
 
 
+@pytest.mark.slow
 def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: TinyArchive) -> None:
     """Against the ungrouped labels: in a pure pixel the group of its class; purity adds up over the group."""
     tiny.write_recipe(

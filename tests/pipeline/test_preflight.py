@@ -14,6 +14,8 @@ from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:9"
 
 

@@ -31,7 +31,7 @@ from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 from .tiny_archive import LEFT, TOP, TinyArchive
 
 REAL = os.environ.get("MMVSF_REAL_DATA")
-pytestmark = pytest.mark.skipif(REAL is None, reason="needs real data: set MMVSF_REAL_DATA")
+pytestmark = pytest.mark.real_data
 FOLDER = Path(REAL or ".") / "weather"
 Floats = NDArray[np.float64]
 
@@ -67,6 +67,7 @@ def test_daymet_drops_the_last_day_of_leap_years() -> None:
     assert (daymet().groupby("year").yday.max() == 365).all()
 
 
+@pytest.mark.slow
 def test_daymet_becomes_weather_of_a_cube(tmp_path: Path) -> None:
     """Through a leap year, with no gap allowed: 31 December 2004 and 2008 are filled, the rest is as measured."""
     from pyproj import Transformer
@@ -147,7 +148,7 @@ def test_extraterrestrial_radiation_by_a_record_of_evapotranspiration() -> None:
     table = pd.read_csv(FOLDER / "Champion_NE_1982-2018_aquacrop.txt", sep=r"\s+", skiprows=2, names=names)
     days = pd.to_datetime(table[["year", "month", "day"]])
     assert (days.diff().dropna() == pd.Timedelta(days=1)).all()
-    above = extraterrestrial_radiation(np.array(40.47), days.dt.dayofyear.to_numpy())
+    above = extraterrestrial_radiation(np.array(40.47), days.dt.day_of_year.to_numpy())
     mean, span = (table.tmin + table.tmax) / 2, np.maximum(table.tmax - table.tmin, 0)
     hargreaves = 0.0023 * (mean + 17.8) * np.sqrt(span) * 0.408 * above
     assert np.corrcoef(hargreaves, table.et0)[0, 1] > 0.95

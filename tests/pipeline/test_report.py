@@ -32,6 +32,9 @@ from mmvsf.pipeline.report.runs import best_cells
 from mmvsf.pipeline.report.scenes import choose_scenes
 from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.report.weather import read_years
+from tests.cubes import CubeBuilder
+
+pytestmark = pytest.mark.slow
 
 HOSTILE = '<script>alert("x")</script> $\\frac{ & "quoted"'
 
@@ -209,16 +212,17 @@ def test_names_are_text_and_never_markup(grown_cube: Cube, tmp_path: Path) -> No
     assert page.text.count(re.sub(r"\s+", " ", HOSTILE)) >= 4
 
 
-def test_cube_without_labels(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
-    cube = make_cube(tmp_path / "bare.zarr", sites=1, test_sites=0, years=(2020,), test_years=(), labels=False)
+def test_cube_without_labels(tmp_path: Path) -> None:
+    builder = CubeBuilder(sites=1, test_sites=0, years=(2020,), test_years=(), labels=False)
+    cube = builder.write(tmp_path / "bare.zarr")
     page = Page(write_report(cube.path, tmp_path / "runs"))
     assert "This cube has no labels" in page.text
     assert "Needs labels" in page.text
     assert "the late year" not in page.text
 
 
-def test_cube_in_which_nothing_was_seen(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
-    cube = make_cube(tmp_path / "dark.zarr", sites=1, test_sites=0, years=(2020,), test_years=())
+def test_cube_in_which_nothing_was_seen(tmp_path: Path) -> None:
+    cube = CubeBuilder(sites=1, test_sites=0, years=(2020,), test_years=()).write(tmp_path / "dark.zarr")
     for name, value in (("status", Status.NOT_ACQUIRED), ("clear_fraction", 255)):
         zarr.open_array(str(cube.path / "imagery" / name), mode="r+")[...] = int(value)
     page = Page(write_report(cube.path, tmp_path / "runs"))

@@ -18,6 +18,8 @@ from ..servers.archive import ArchiveServer
 from .conftest import Outcome, build_tiny
 from .tiny_archive import BANDS, WEATHER_DAYS, Granule, Scene, TinyArchive, patches, stac_item, write_raster
 
+pytestmark = pytest.mark.stand_in
+
 FINE = Granule("31UDS", 32631, 501360.0, 5629680.0, 64, 32, 10.0)
 """Two blocks of 32 pixels, one above the other."""
 FILL = -9999
@@ -100,6 +102,7 @@ def to_fine(values: NDArray[Any]) -> NDArray[Any]:
     return values.repeat(2, 0).repeat(2, 1)[1:65, 1:33]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scene", "offset"), [(OLD, 0), (NEW, -1000)], ids=["baseline 03.01", "baseline 05.10"])
 def test_every_pixel(s2: TinyArchive, scene: Scene, offset: int) -> None:
     build_tiny(s2)
@@ -165,6 +168,7 @@ def test_names_of_earth_search(s2: TinyArchive, tmp_path: Path) -> None:
     np.testing.assert_array_equal(day_of(s2, "imagery/reflectance", OLD.day), wanted)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_earth_search(s2: TinyArchive, dataset: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """From its STAC API and its files by range: each item's own offset, as Earth Search says it."""
     for scene in (NEWER, REMOVED):

@@ -52,6 +52,8 @@ from .conftest import Command, Outcome, build_tiny
 from .test_failures import BROKEN, assert_only_that_day_failed
 from .tiny_archive import TinyArchive
 
+pytestmark = pytest.mark.stand_in
+
 Build = Callable[..., Outcome]
 QUICK = RetryPolicy(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=5, deadline=20)
 HASTY = replace(QUICK, attempts=2, request=0.3)
@@ -113,6 +115,7 @@ def of_files(server: ArchiveServer) -> list[Request]:
     return [request for request in server.requests if request.path.endswith(".tif")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("access", ["open", "sas", "earthdata"])
 def test_the_same_cube_as_from_the_folder(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, access: str
@@ -127,6 +130,7 @@ def test_the_same_cube_as_from_the_folder(
     assert read and all("range" in request.headers for request in read if request.method == "GET")
 
 
+@pytest.mark.slow
 def test_worker_processes_sign_for_themselves(
     tiny: TinyArchive, built: TinyArchive, mmvsf: Command, serve: Serve
 ) -> None:
@@ -166,6 +170,7 @@ TRANSIENT: dict[str, Fault] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TRANSIENT)
 def test_a_fault_that_passes_leaves_no_trace(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +185,7 @@ def test_a_fault_that_passes_leaves_no_trace(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -218,6 +224,7 @@ def test_a_fault_that_stays_fails_its_day_only(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 def test_a_signature_that_ends_in_the_middle(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
@@ -228,6 +235,7 @@ def test_a_signature_that_ends_in_the_middle(
     assert len(server.doors.issued) >= 2
 
 
+@pytest.mark.slow
 def test_a_signature_near_its_end_is_renewed_before_it_is_refused(
     tiny: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
@@ -237,6 +245,7 @@ def test_a_signature_near_its_end_is_renewed_before_it_is_refused(
     assert len(server.doors.issued) > 20
 
 
+@pytest.mark.slow
 def test_the_wait_that_a_server_asks_for_is_kept(serve: Serve, tiny: TinyArchive, dataset: Build) -> None:
     server = serve("open")
     times: list[float] = []
@@ -251,6 +260,7 @@ def test_the_wait_that_a_server_asks_for_is_kept(serve: Serve, tiny: TinyArchive
     assert max(np.diff(times)) >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in TRANSIENT if "403" not in kind])
 def test_a_search_or_a_signature_that_fails_at_first(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -265,6 +275,7 @@ def test_a_search_or_a_signature_that_fails_at_first(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [status(503), truncated(), empty()], ids=["503", "truncated", "empty"])
 def test_signatures_that_are_not_to_be_had_any_more(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, fault: Fault, monkeypatch: pytest.MonkeyPatch
@@ -283,6 +294,7 @@ def test_signatures_that_are_not_to_be_had_any_more(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("access", "told"), [("open", "3 of 10"), ("sas", "3"), ("earthdata", "3 of 10")])
 def test_every_page_is_read(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, access: str, told: str
@@ -335,6 +347,7 @@ def test_a_page_that_is_short_is_not_taken_for_all(
     assert outcome.code == 1 and "announced" in outcome.error and not tiny.cube.exists()
 
 
+@pytest.mark.slow
 def test_a_search_that_finds_nothing_is_made_twice(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
@@ -354,6 +367,7 @@ def test_a_page_that_comes_again_and_again(tiny: TinyArchive, dataset: Build, se
     assert outcome.code == 1 and "one page of its items again and again" in outcome.error
 
 
+@pytest.mark.slow
 def test_items_as_the_planetary_computer_has_them(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
@@ -375,6 +389,7 @@ def test_items_as_the_planetary_computer_has_them(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 def test_a_grid_elsewhere_than_the_outline_is_looked_up(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve
 ) -> None:
@@ -392,6 +407,7 @@ def test_a_grid_elsewhere_than_the_outline_is_looked_up(
     assert_same_images(tiny, built)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("access", ["sas", "earthdata"])
 @pytest.mark.parametrize("fault", [status(403), corrupt(2000)], ids=["403", "corrupt"])
 def test_no_secret_is_told(
@@ -485,6 +501,7 @@ def test_with_a_wrong_password_or_token(
     assert outcome.code == 2 and "renew EARTHDATA_TOKEN" in outcome.error and "an-old-token" not in outcome.error
 
 
+@pytest.mark.slow
 def test_a_token_from_the_environment(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -624,6 +641,7 @@ def shorter(request: Request, right: Response) -> Response:
     return replace(right, body=right.body[: len(right.body) // 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [*TRANSIENT.values(), status(404), zeros, shorter])
 def test_no_fault_at_any_request_gives_other_numbers(large: tuple[Path, Any], fault: Fault) -> None:
     """With a single attempt, a read ends with the right numbers or with an error, never with others."""
@@ -642,6 +660,7 @@ def test_no_fault_at_any_request_gives_other_numbers(large: tuple[Path, Any], fa
                 np.testing.assert_array_equal(found, values[WINDOW])
 
 
+@pytest.mark.slow
 def test_requests_at_once_are_limited(large: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "_slots", threading.BoundedSemaphore(1))
     path, _ = large

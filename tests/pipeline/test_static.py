@@ -37,6 +37,8 @@ from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
 from .tiny_archive import BLOCK, COLUMNS, LEFT, ROWS, TOP, TinyArchive
 
+pytestmark = pytest.mark.stand_in
+
 Build = Callable[..., Outcome]
 QUICK = RetryPolicy(attempts=4, first_wait=0.01, longest_wait=0.05, connect=2, request=5, deadline=20)
 ALL = ["elevation", "slope", "soil_water"]
@@ -248,6 +250,7 @@ def test_a_layer_that_the_folder_lacks(tiny: TinyArchive, dataset: Build) -> Non
 # ---------------------------------------------------------------------- cubes
 
 
+@pytest.mark.slow
 def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build, mmvsf: Command) -> None:
     inclined(tiny.root / "ground")
     tiny.write_recipe(static={"source": "archive", "path": "archive/ground", "layers": ["elevation", "slope"]})
@@ -280,12 +283,14 @@ def test_without_the_section_a_cube_is_what_it_was(built: TinyArchive) -> None:
     assert not {"static_layers", "label_confidence"} & cube.attributes.keys()
 
 
+@pytest.mark.slow
 def test_the_ground_changes_nothing_else(public: TinyArchive, built: TinyArchive) -> None:
     build_tiny(public)
     for group in ("imagery", "weather", "labels", "splits", "statistics", "scenes"):
         assert digest(public.cube / group) == digest(built.cube / group), group
 
 
+@pytest.mark.slow
 def test_another_choice_of_layers_asks_for_another_cube(public: TinyArchive, dataset: Build) -> None:
     build_tiny(public)
     for changed in ({"source": "public", "layers": ["elevation"]}, None):
@@ -297,6 +302,7 @@ def test_another_choice_of_layers_asks_for_another_cube(public: TinyArchive, dat
 # ---------------------------------------------------------------------- public archives
 
 
+@pytest.mark.slow
 def test_the_ground_of_the_planetary_computer(public: TinyArchive, server: ArchiveServer, mmvsf: Command) -> None:
     """Signed tiles of two collections; the numbers are those of the made-up ground at every pixel."""
     shown = mmvsf("plan", public.recipe, "--data-dir", public.data)
@@ -328,6 +334,7 @@ def test_the_ground_of_the_planetary_computer(public: TinyArchive, server: Archi
     assert "sig=" not in json.dumps(Cube.open(public.cube).attributes)
 
 
+@pytest.mark.slow
 def test_earth_engine_gives_the_same_ground(
     public: TinyArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +378,7 @@ def faultless(tmp_path_factory: pytest.TempPathFactory, built: TinyArchive) -> s
     return digest(archive.cube / "static")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "fault"), FAULTS)
 def test_a_fault_that_passes_leaves_no_trace(
     public: TinyArchive, server: ArchiveServer, faultless: str, where: str, fault: Fault
@@ -380,6 +388,7 @@ def test_a_fault_that_passes_leaves_no_trace(
     assert digest(public.cube / "static") == faultless
 
 
+@pytest.mark.slow
 def test_ground_that_cannot_be_had_leaves_the_rest_built(
     public: TinyArchive, server: ArchiveServer, dataset: Build, faultless: str
 ) -> None:
@@ -395,6 +404,7 @@ def test_ground_that_cannot_be_had_leaves_the_rest_built(
     assert digest(public.cube / "static") == faultless and len(list(ledger.glob("static/*.json"))) == 6
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_read_again(public: TinyArchive, server: ArchiveServer) -> None:
     build_tiny(public)
     before = sum("ground/" in request.path for request in server.requests)

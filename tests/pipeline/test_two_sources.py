@@ -23,6 +23,8 @@ from .earthengine_session import serving
 from .test_earthengine import only_version_2
 from .tiny_archive import EAST, PIXEL, TinyArchive, recipe
 
+pytestmark = [pytest.mark.slow, pytest.mark.stand_in]
+
 
 def public_recipe(folder: Path) -> Path:
     """The tiny recipe as a recipe of public data: the default sources, which need no account."""

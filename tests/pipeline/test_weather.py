@@ -104,6 +104,7 @@ def test_rows_in_any_order_and_at_any_hour(place: TinyArchive) -> None:
         np.testing.assert_array_equal(turned.values[name], straight.values[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hour", "begin", "end"),
     [

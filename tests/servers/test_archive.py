@@ -15,6 +15,8 @@ import pytest
 from .archive import ArchiveServer
 from .base import Request
 
+pytestmark = pytest.mark.stand_in
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -88,6 +90,7 @@ def test_who_may_read(folder: Path, access: str) -> None:
         assert server.answer(admitted).status == first
 
 
+@pytest.mark.slow
 def test_from_the_command_line(folder: Path) -> None:
     command = [sys.executable, "-u", "-m", "tests.servers.archive", "--root", str(folder), "--port", "0"]
     process = subprocess.Popen([*command, "--fault", "503@x"], cwd=ROOT, stdout=subprocess.PIPE, text=True)

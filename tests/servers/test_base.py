@@ -13,6 +13,8 @@ import pytest
 
 from .base import Fault, Request, Response, StandIn, corrupt, empty, hang, parse_fault, reset, status, truncated
 
+pytestmark = pytest.mark.stand_in
+
 
 class Digits(StandIn):
     def answer(self, request: Request) -> Response:

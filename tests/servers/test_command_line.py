@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
+pytestmark = [pytest.mark.slow, pytest.mark.stand_in]
+
 STAND_INS = {
     "archive": ("MMVSF_STAC_URL", ""),
     "weather": ("MMVSF_GRIDMET_URL", "/tmmn/2020/nothing"),

@@ -18,6 +18,8 @@ from shapely.geometry import shape
 from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate, truth
 from mmvsf.pipeline.sandbox.scenes import ASSETS, NODATA
 
+pytestmark = pytest.mark.slow
+
 
 def small_site(x: int) -> Site:
     return Site("alone", GeoBox((16, 16), Affine(30, 0, x, 0, -30, 4650000), "EPSG:32615"))

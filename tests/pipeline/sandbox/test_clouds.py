@@ -6,6 +6,8 @@ from mmvsf.pipeline.sandbox.climate import day_of_year, extraterrestrial_radiati
 from mmvsf.pipeline.sandbox.clouds import ADJACENT, CLOUD, SHADOW, Sky, sky
 from mmvsf.pipeline.sandbox.tiles import passes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def skies(worlds) -> list[tuple[SiteWorld, Sky, float]]:

@@ -52,6 +52,7 @@ def test_pixels_are_mixed_of_fields(worlds):
     assert world.view(TILES[1].geobox) is None
 
 
+@pytest.mark.slow
 def test_both_zones_see_the_same_ground(spec, sites):
     world = truth(spec, sites)["overlap"]
     fields = world.season(2021).reflectance[60]
@@ -69,6 +70,7 @@ def test_both_zones_see_the_same_ground(spec, sites):
     assert np.abs(west.mixing.mean(axis=0) - east.mixing.mean(axis=0)).max() < 0.01
 
 
+@pytest.mark.slow
 def test_labels_are_the_fields_at_the_pixel_centres(archive, spec, sites):
     worlds = truth(spec, sites)
     codes = np.array([cover.code for cover in COVERS])

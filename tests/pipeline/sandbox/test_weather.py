@@ -22,6 +22,7 @@ def monthly(array: xr.DataArray) -> np.ndarray:
     return array.groupby("time.month").mean(...).values
 
 
+@pytest.mark.slow
 def test_monthly_statistics_are_those_of_the_table(long_record):
     climate = Climate()
     tmean = (long_record.tmin + long_record.tmax) / 2
@@ -37,6 +38,7 @@ def test_monthly_statistics_are_those_of_the_table(long_record):
     assert monthly(long_record.radiation) == pytest.approx(radiation, rel=0.08)
 
 
+@pytest.mark.slow
 def test_years_differ_as_much_as_they_do_in_the_table(long_record):
     tmean = ((long_record.tmin + long_record.tmax) / 2).mean(("lat", "lon"))
     by_year = tmean.groupby("time.year")
@@ -45,6 +47,7 @@ def test_years_differ_as_much_as_they_do_in_the_table(long_record):
         assert np.std(means) == pytest.approx(expected, rel=0.6)
 
 
+@pytest.mark.slow
 def test_weather_is_physically_possible(long_record):
     assert (long_record.tmax > long_record.tmin).all()
     assert (long_record.precipitation >= 0).all()
@@ -56,6 +59,7 @@ def test_weather_is_physically_possible(long_record):
     assert (long_record.vpd.values < saturated).all()
 
 
+@pytest.mark.slow
 def test_wet_days_are_dull_and_humid(long_record):
     july = long_record.where(long_record["time.month"] == 7)
     wet = july.precipitation >= 0.3
