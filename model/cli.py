@@ -107,11 +107,12 @@ def forecast(
     """Forecast the image of a day over a block, with the weather known up to the day before."""
     _need_torch()
     from mmvsf.datasets.samples.reader import WindowReader
-    from mmvsf.model.pretraining.device import autocast_precision, choose_device
     from mmvsf.model.pretraining.run import window_size
+    from mmvsf.model.training.device import autocast_precision, choose_device
 
-    from .figures import forecast_figure, save
-    from .forecast import forecast_block, write_image
+    from .figures import save
+    from .forecasting.block import forecast_block, write_image
+    from .forecasting.figure import forecast_figure
 
     target, place = _parse_day(day), _parse_block(block)
     cube = _open(region, data_dir)
@@ -187,7 +188,7 @@ def evaluate(
     """Put the paper's claims to the test: five objectives, baselines, ablations, every year held out."""
     _need_torch()
     from mmvsf.model.evaluation.command import evaluate as run
-    from mmvsf.model.evaluation.settings import FULL, QUICK
+    from mmvsf.model.evaluation.core.settings import FULL, QUICK
 
     cube = _open(region, data_dir)
     folder = runs_dir / cube.region.name / ("evaluate-quick" if quick else "evaluate")

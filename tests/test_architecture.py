@@ -27,7 +27,15 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"report"},
         {"cli"},
     ),
-    "model": ({"mmvsf"}, {"baselines", "pretraining"}, {"cropmap"}, {"evaluation"}, {"cli"}),
+    "model": (
+        {"records", "metrics", "figures", "blocks"},
+        {"mmvsf"},
+        {"baselines", "training"},
+        {"forecasting"},
+        {"pretraining", "cropmap", "embed"},
+        {"evaluation"},
+        {"cli"},
+    ),
 }
 """The folders and loose modules of a part, from those that know nobody to those that know the most."""
 

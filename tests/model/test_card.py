@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.model.card import licences_of
+from mmvsf.model.pretraining.card import licences_of
 
 
 def test_licences_are_said_once_and_only_where_they_are_known(grown_cube: Cube, tmp_path: Path) -> None:

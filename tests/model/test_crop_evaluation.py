@@ -21,6 +21,8 @@ from mmvsf.datasets.samples.windows import HELD_OUT, Window
 from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
 from mmvsf.model.cropmap.head import CropHead, CropMapper, MappingOptions
+from mmvsf.model.evaluation.core.held_out import hold_out
+from mmvsf.model.evaluation.core.settings import SEASON, CropOptions, HeadOptions
 from mmvsf.model.evaluation.crops import seasons as frozen_seasons
 from mmvsf.model.evaluation.crops.baselines import baselines, features_until
 from mmvsf.model.evaluation.crops.confusions import Confusions, crop_scores
@@ -28,7 +30,6 @@ from mmvsf.model.evaluation.crops.fields import LabelMaps, draw_fields, split_pi
 from mmvsf.model.evaluation.crops.methods import finetuned, frozen, scratch
 from mmvsf.model.evaluation.crops.rotation import learn_rotation, previous_year
 from mmvsf.model.evaluation.crops.seasons import (
-    HeadOptions,
     encode_seasons,
     members,
     predict_classes,
@@ -37,7 +38,7 @@ from mmvsf.model.evaluation.crops.seasons import (
     without_totals,
 )
 from mmvsf.model.evaluation.crops.trees import degree_days
-from mmvsf.model.evaluation.crops.trial import RANDOM, SEASON, CropOptions, CropTrial, last_day
+from mmvsf.model.evaluation.crops.trial import RANDOM, CropTrial, crop_trial, last_day
 from mmvsf.model.evaluation.results.crops import crop_section
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
@@ -55,8 +56,7 @@ TINY = CropOptions(
 
 
 def trial_of(cube: Cube, year: int = 2021, options: CropOptions = TINY) -> CropTrial:
-    fold = Fold.holding_out(cube, year)
-    return CropTrial.of(cube, fold, Normalisation.of([cube], [fold]), options)
+    return crop_trial(hold_out(cube, year), options)
 
 
 def checkpoint_of(cube: Cube, *, weather: bool = True) -> Checkpoint:
@@ -132,9 +132,9 @@ def test_shares_of_one_seed_lie_within_each_other_and_count_fields() -> None:
 
 def test_fields_come_from_the_training_windows_only(trial: CropTrial) -> None:
     chosen = trial.classes(1.0, 0)
-    places = {trial.maps.place(window) for window in trial.train}
+    places = {trial.maps.key(window) for window in trial.train}
     assert set(chosen.chosen) == places and not {place[2] for place in places} & {2021}  # type: ignore[attr-defined]
-    assert not places & {trial.maps.place(window) for _, window in trial.scored}
+    assert not places & {trial.maps.key(window) for _, window in trial.scored}
 
 
 def test_the_random_split_shares_no_pixel(trial: CropTrial) -> None:

@@ -29,7 +29,7 @@ def where(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     normalisation = Normalisation.of([grown_cube])
     config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=16, heads=2, mlp=32, weather_width=16, fine=0)
-    save_checkpoint(folder, new_network(config, normalisation), normalisation, {"grown": "x"}, {"objective": "mm-vsf"})
+    save_checkpoint(folder, new_network(config, normalisation), normalisation, [grown_cube], {"objective": "mm-vsf"})
     return folder
 
 
@@ -118,7 +118,7 @@ def test_a_killed_run_goes_on(
     # Another model begins anew.
     other = tmp_path / "model"
     normalisation = checkpoint.normalisation
-    save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, {}, {})
+    save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, [], {})
     embed(grown_cube, load_checkpoint(other), path, other)
     attributes = json.loads((path / "zarr.json").read_text())["attributes"]
     assert attributes["model"]["weights_sha256"] != whole.attrs["model"]["weights_sha256"]

@@ -1,11 +1,11 @@
-"""The evaluation: what is judged, what is tampered with, what is added up."""
+"""The evaluation: what is evaluated, what is tampered with, what is added up."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,14 @@ from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
 from mmvsf.model.baselines.convlstm import ConvLSTM
 from mmvsf.model.baselines.simple import interpolate, linear_trend
 from mmvsf.model.cropmap.head import MappingOptions
-from mmvsf.model.evaluation import runner
 from mmvsf.model.evaluation.command import evaluate
-from mmvsf.model.evaluation.crops.seasons import HeadOptions
-from mmvsf.model.evaluation.crops.trial import CropOptions
-from mmvsf.model.evaluation.forecasts.error_sums import Row, Tallies, Tally
-from mmvsf.model.evaluation.forecasts.items import BASELINES, EvaluationSet, evaluation_set
+from mmvsf.model.evaluation.core import runner
+from mmvsf.model.evaluation.core.runner import Chain, Piece, finished_results, run_plan
+from mmvsf.model.evaluation.core.settings import CropOptions, EvaluationSettings, HeadOptions
+from mmvsf.model.evaluation.forecasts.error_sums import ErrorSums, GroupedErrorSums, Row
+from mmvsf.model.evaluation.forecasts.eval_items import BASELINES, EvaluationSet, evaluation_set
 from mmvsf.model.evaluation.forecasts.missing_images import missing_items, missing_rows
-from mmvsf.model.evaluation.forecasts.run import ORACLES, oracle_rows, run_one
+from mmvsf.model.evaluation.forecasts.run import ORACLES, forecast_sample, oracle_rows
 from mmvsf.model.evaluation.forecasts.weather_ablations import (
     AS_IT_IS,
     OTHER_FUTURE,
@@ -41,7 +41,7 @@ from mmvsf.model.evaluation.forecasts.weather_ablations import (
     _other_since,
 )
 from mmvsf.model.evaluation.plan import Plan
-from mmvsf.model.evaluation.results.all import sections_of
+from mmvsf.model.evaluation.results.all import all_sections
 from mmvsf.model.evaluation.results.compare import (
     captured,
     crossed_weights,
@@ -49,11 +49,9 @@ from mmvsf.model.evaluation.results.compare import (
     interval,
     over_seeds,
     single_differences,
-    units_of,
+    site_year_errors,
 )
-from mmvsf.model.evaluation.results.findings import Findings
-from mmvsf.model.evaluation.runner import Chain, Piece, results_of, run_plan
-from mmvsf.model.evaluation.settings import Settings
+from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, new_network
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.sizes import NetworkConfig
@@ -62,22 +60,22 @@ CROPS = CropOptions(
     train_windows=4, score_windows=2, images=4, fractions=(1.0, 0.5), dates=("07-01", "season"),
     head=HeadOptions(steps=2), network=MappingOptions(steps=2, images=4), pixels=300,
 )  # fmt: skip
-TINY = Settings(
+TINY = EvaluationSettings(
     steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, crops=CROPS,
-    years=2, few=1, seeds=1,
+    years=2, full_years=1, seeds=1,
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def judged(grown_cube: Cube) -> EvaluationSet:
+def evaluated(grown_cube: Cube) -> EvaluationSet:
     return evaluation_set(grown_cube, 2020, windows=2, pairs=6)
 
 
 @pytest.fixture(scope="module")
-def network(grown_cube: Cube, judged: EvaluationSet) -> MMVSF:
+def network(grown_cube: Cube, evaluated: EvaluationSet) -> MMVSF:
     torch.manual_seed(0)
     config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8)
-    made = new_network(config, judged.reader.normalisation)
+    made = new_network(config, evaluated.reader.normalisation)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
@@ -96,24 +94,24 @@ def test_a_fold_holds_out_one_year_and_keeps_the_places(grown_cube: Cube) -> Non
         Fold.holding_out(grown_cube, 1900)
 
 
-def test_what_is_judged_lies_in_the_held_out_sets(judged: EvaluationSet) -> None:
-    assert {item.part for item in judged.items} == {"new_place", "new_year", "both"}
-    for item in judged.items:
+def test_what_is_judged_lies_in_the_held_out_sets(evaluated: EvaluationSet) -> None:
+    assert {item.part for item in evaluated.items} == {"new_place", "new_year", "both"}
+    for item in evaluated.items:
         assert (item.window.year == 2020) == (item.part in ("new_year", "both"))
         assert (item.leads >= 5).all()
-        assert not (item.judged & ~item.sample.clear[item.sample.target]).any()
+        assert not (item.scored & ~item.sample.clear[item.sample.target]).any()
         for forecast in item.baselines.values():
-            assert np.isfinite(forecast.transpose(0, 2, 3, 1)[item.judged]).all()
+            assert np.isfinite(forecast.transpose(0, 2, 3, 1)[item.scored]).all()
 
 
-def test_baselines_see_nothing_after_the_origin(grown_cube: Cube, judged: EvaluationSet) -> None:
+def test_baselines_see_nothing_after_the_origin(grown_cube: Cube, evaluated: EvaluationSet) -> None:
     """Persistence and trend are the same for a series cut off at the origin."""
-    sample = judged.items[0].sample
+    sample = evaluated.items[0].sample
     for place, (origin, target) in enumerate(zip(sample.origin, sample.target, strict=True)):
         until = slice(0, origin + 1)
         series = sample.images[until], sample.days[until], sample.clear[until]
         trend = linear_trend(*series, int(sample.days[origin]), int(sample.days[target]))
-        np.testing.assert_array_equal(trend, judged.items[0].baselines["linear trend"][place])
+        np.testing.assert_array_equal(trend, evaluated.items[0].baselines["linear trend"][place])
 
 
 def test_a_line_is_forecast_by_the_linear_trend() -> None:
@@ -136,57 +134,59 @@ def test_interpolation_goes_straight_from_clear_day_to_clear_day() -> None:
     assert np.isnan(interpolate(images, np.array([10, 15, 20, 40]), clear & False, np.array([15]))).all()
 
 
-def test_a_tally_is_what_numpy_says(judged: EvaluationSet) -> None:
-    item = judged.items[0]
+def test_error_sums_agree_with_numpy(evaluated: EvaluationSet) -> None:
+    item = evaluated.items[0]
     forecasts = item.observed + np.random.default_rng(0).normal(0.1, 0.5, item.observed.shape).astype(np.float32)
-    tallies = Tallies(judged.reader.normalisation)
-    tallies.add(item, "noisy", forecasts)
-    rows = [row for row in tallies.rows(year=2020) if row["variable"] == "mean" and row["cover"] == "all"]
-    scores = Tally.of(rows).scores()
-    error = (forecasts - item.observed).transpose(0, 2, 3, 1)[item.judged]
+    sums = GroupedErrorSums(evaluated.reader.normalisation)
+    sums.add(item, "noisy", forecasts)
+    rows = [row for row in sums.rows(year=2020) if row["variable"] == "mean" and row["cover"] == "all"]
+    scores = ErrorSums.from_rows(rows).scores()
+    error = (forecasts - item.observed).transpose(0, 2, 3, 1)[item.scored]
     assert scores["mse"] == pytest.approx(float((error.astype(float) ** 2).mean()), rel=1e-5)
     assert scores["bias"] == pytest.approx(float(error.mean()), abs=1e-5)
-    usual = (item.baselines["climatology"] - item.observed).transpose(0, 2, 3, 1)[item.judged]
+    usual = (item.baselines["climatology"] - item.observed).transpose(0, 2, 3, 1)[item.scored]
     assert scores["better"] == pytest.approx(float((abs(error) < abs(usual)).mean()))
-    tallies.add(item, "sharp", item.observed)
-    exact = Tally.of(row for row in tallies.rows() if row["method"] == "sharp" and row["variable"] == "ndvi").scores()
+    sums.add(item, "sharp", item.observed)
+    exact = ErrorSums.from_rows(
+        row for row in sums.rows() if row["method"] == "sharp" and row["variable"] == "ndvi"
+    ).scores()
     assert exact["sharpness"] == 1 and exact["mse"] == pytest.approx(0, abs=1e-9)
 
 
-def test_covers_are_by_what_was_observed(judged: EvaluationSet) -> None:
-    tallies = Tallies(judged.reader.normalisation)
-    for item in judged.items:
-        tallies.add(item, "x", item.observed)
-    rows = [row for row in tallies.rows() if row["variable"] == "ndvi"]
+def test_covers_are_by_what_was_observed(evaluated: EvaluationSet) -> None:
+    sums = GroupedErrorSums(evaluated.reader.normalisation)
+    for item in evaluated.items:
+        sums.add(item, "x", item.observed)
+    rows = [row for row in sums.rows() if row["variable"] == "ndvi"]
     vegetated, bare, everything = (
-        Tally.of(row for row in rows if row["cover"] == cover).sums for cover in ("vegetated", "bare", "all")
+        ErrorSums.from_rows(row for row in rows if row["cover"] == cover) for cover in ("vegetated", "bare", "all")
     )
     assert vegetated.n and bare.n and vegetated.n + bare.n <= everything.n
     assert vegetated.o / vegetated.n > 0.4 and bare.o / bare.n < 0.25
 
 
 @pytest.mark.parametrize("name", sorted(set(VARIANTS) - {AS_IT_IS, OTHER_FUTURE}))
-def test_every_variant_changes_the_forecast(name: str, judged: EvaluationSet, network: MMVSF) -> None:
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
+def test_every_variant_changes_the_forecast(name: str, evaluated: EvaluationSet, network: MMVSF) -> None:
+    usual = UsualWeather(evaluated.reader, evaluated.fold.years_of(evaluated.cube, Split.TRAIN))
+    item = evaluated.items[0]
     real = VARIANTS[AS_IT_IS](network, item, usual)
     assert VARIANTS[name](network, item, usual).shape == real.shape
     assert not np.allclose(VARIANTS[name](network, item, usual), real, atol=1e-4)
 
 
-def test_with_the_usual_weather_everywhere_only_the_gap_could_differ(judged: EvaluationSet, network: MMVSF) -> None:
+def test_with_the_usual_weather_everywhere_only_the_gap_could_differ(evaluated: EvaluationSet, network: MMVSF) -> None:
     """Where the weather up to the origin is usual already, replacing the gap is replacing it all."""
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
+    usual = UsualWeather(evaluated.reader, evaluated.fold.years_of(evaluated.cube, Split.TRAIN))
+    item = evaluated.items[0]
     changed = replace(item, sample=replace(item.sample, weather=usual.smooth(item)))
     in_gap = _other_since(network, changed, usual.smooth(item), item.sample.days[item.sample.origin])
     np.testing.assert_allclose(in_gap, VARIANTS["usual weather"](network, item, usual), atol=2e-2)
 
 
-def test_the_gap_begins_on_the_day_of_the_origin(judged: EvaluationSet, network: MMVSF) -> None:
+def test_the_gap_begins_on_the_day_of_the_origin(evaluated: EvaluationSet, network: MMVSF) -> None:
     """Weather of the gap is not seen by a forecast whose gap is replaced; weather before the origin is."""
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
+    usual = UsualWeather(evaluated.reader, evaluated.fold.years_of(evaluated.cube, Split.TRAIN))
+    item = evaluated.items[0]
     one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
     origin = int(one.days[one.origin[0]]) - one.weather_start
     variant = VARIANTS[OTHER_GAPS]
@@ -199,9 +199,9 @@ def test_the_gap_begins_on_the_day_of_the_origin(judged: EvaluationSet, network:
         assert (not np.allclose(found, base, atol=1e-6)) == seen, day
 
 
-def test_weather_from_the_target_on_changes_no_forecast(judged: EvaluationSet, network: MMVSF) -> None:
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
+def test_weather_from_the_target_on_changes_no_forecast(evaluated: EvaluationSet, network: MMVSF) -> None:
+    usual = UsualWeather(evaluated.reader, evaluated.fold.years_of(evaluated.cube, Split.TRAIN))
+    item = evaluated.items[0]
     later = VARIANTS[OTHER_FUTURE](network, item, usual)
     np.testing.assert_allclose(later, VARIANTS[AS_IT_IS](network, item, usual), atol=2e-2)
     # A day earlier is the last day that counts.
@@ -210,10 +210,10 @@ def test_weather_from_the_target_on_changes_no_forecast(judged: EvaluationSet, n
     assert np.abs(earlier - later).max() > 10 * np.abs(later - VARIANTS[AS_IT_IS](network, item, usual)).max()
 
 
-def test_usual_weather_is_of_the_training_years(judged: EvaluationSet) -> None:
-    usual = UsualWeather(judged.reader, (2019,))
-    item = next(item for item in judged.items if item.window.year == 2020)
-    start, series = judged.reader.weather(item.window.cell, 2019)
+def test_usual_weather_is_of_the_training_years(evaluated: EvaluationSet) -> None:
+    usual = UsualWeather(evaluated.reader, (2019,))
+    item = next(item for item in evaluated.items if item.window.year == 2020)
+    start, series = evaluated.reader.weather(item.window.cell, 2019)
     assert item.sample.weather_start - start in (365, 366)
     # 1 July lies as many days after 1 January, but for the leap day.
     own = (np.datetime64("2020-01-01") - np.datetime64("1970-01-01")).astype(int) - item.sample.weather_start + 150
@@ -221,56 +221,56 @@ def test_usual_weather_is_of_the_training_years(judged: EvaluationSet) -> None:
     np.testing.assert_array_equal(usual.of(item)[own], series[other])
 
 
-def oracle_of(path: Path, judged: EvaluationSet, years: Collection[int]) -> Oracle:
+def oracle_of(path: Path, evaluated: EvaluationSet, years: Collection[int]) -> Oracle:
     """The forecasts of these years: what was observed, and without the weather of the gap 0.01 more."""
-    windows = [item.window for item in judged.items]
+    windows = [item.window for item in evaluated.items]
     create_group(
-        path.parent, oracle_layout(path.name, windows, judged.cube.bands, PAIRS, 0, {"cube": judged.cube.digest})
+        path.parent, oracle_layout(path.name, windows, evaluated.cube.bands, PAIRS, 0, {"cube": evaluated.cube.digest})
     )
     stores = [open_pixels(path, name, write=True) for name in FORECASTS]
     for number, window in enumerate(windows):
         targets = [target for _, target in window_pairs(window)]
-        images, _ = judged.reader.images(window, window.days[targets])
-        stored = np.rint(judged.reader.normalisation.reflectance(images) / REFLECTANCE_SCALE).astype(np.int16)
+        images, _ = evaluated.reader.images(window, window.days[targets])
+        stored = np.rint(evaluated.reader.normalisation.reflectance(images) / REFLECTANCE_SCALE).astype(np.int16)
         for store, more in zip(stores, (0, 100), strict=True):
             store[number, : len(targets)].write(stored + np.int16(more)).result()
     write_values(path, "done", np.array([window.year in years for window in windows], np.uint8))
     return Oracle.open(path)
 
 
-def test_the_oracle_is_judged_in_the_held_out_year_or_refused(judged: EvaluationSet, tmp_path: Path) -> None:
-    rows = oracle_rows(judged, oracle_of(tmp_path / "all.oracle.zarr", judged, judged.cube.years))
+def test_the_oracle_is_judged_in_the_held_out_year_or_refused(evaluated: EvaluationSet, tmp_path: Path) -> None:
+    rows = oracle_rows(evaluated, oracle_of(tmp_path / "all.oracle.zarr", evaluated, evaluated.cube.years))
     assert {row["set"] for row in rows} == {"new_year", "both"} and {row["year"] for row in rows} == {2020}
     for method, bias in zip(ORACLES, (0, 0.01), strict=True):
-        own = Tally.of(row for row in rows if (row["method"], row["variable"]) == (method, "nir")).scores()
+        own = ErrorSums.from_rows(row for row in rows if (row["method"], row["variable"]) == (method, "nir")).scores()
         assert own["bias"] == pytest.approx(bias, abs=1e-6) and own["rmse"] == pytest.approx(bias, abs=1e-4)
-    other = oracle_of(tmp_path / "other.oracle.zarr", judged, (2019, 2021))
+    other = oracle_of(tmp_path / "other.oracle.zarr", evaluated, (2019, 2021))
     assert len(other) > 0
     with pytest.raises(InputError, match=r"other\.oracle\.zarr lacks forecasts of 2020; make them with .*--years 2020"):
-        oracle_rows(judged, other)
+        oracle_rows(evaluated, other)
 
 
-def test_a_missing_image_is_never_seen(judged: EvaluationSet, network: MMVSF) -> None:
+def test_a_missing_image_is_never_seen(evaluated: EvaluationSet, network: MMVSF) -> None:
     """Other pixels in the missing image change the errors, but no forecast."""
     drawn: list[list[Row]] = []
-    for item in missing_items(judged, 2)[:2]:
+    for item in missing_items(evaluated, 2)[:2]:
         assert (np.diff([item.sample.origin, item.sample.target], axis=0) == 1).all()
         one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
         images = one.images.copy()
         images[one.target[0]] += 1
         batches = [collate([one]), collate([replace(one, images=images)])]
-        first, second = (run_one(network, batch) for batch in batches)
+        first, second = (forecast_sample(network, batch) for batch in batches)
         np.testing.assert_array_equal(first, second)
     for masked in (True, False):
-        drawn.append(missing_rows(network, judged, "net", 2, weather=True, masked=masked))
+        drawn.append(missing_rows(network, evaluated, "net", 2, weather=True, masked=masked))
     assert {row["method"] for row in drawn[0]} == {"persistence", "line to the next image", "net"}
     assert "net, corrected by the next image" in {row["method"] for row in drawn[1]}
 
 
-def test_the_convlstm_looks_forward_only(judged: EvaluationSet) -> None:
+def test_the_convlstm_looks_forward_only(evaluated: EvaluationSet) -> None:
     torch.manual_seed(0)
-    network = ConvLSTM(len(judged.cube.bands), len(judged.cube.weather)).eval()
-    sample = judged.items[0].sample
+    network = ConvLSTM(len(evaluated.cube.bands), len(evaluated.cube.weather)).eval()
+    sample = evaluated.items[0].sample
     batch = collate([replace(sample, origin=sample.origin[:1], target=sample.target[:1])])
     base = network(batch)
     origin, target = int(sample.origin[0]), int(sample.days[sample.target[0]]) - sample.weather_start
@@ -290,9 +290,9 @@ def test_the_convlstm_looks_forward_only(judged: EvaluationSet) -> None:
 
 
 def rows_of(year: int, block: str, seed: int, error: float, n: int = 100) -> Row:
-    tally = Tally()
-    tally.sums.add(np.full(n, error), np.zeros(n))
-    return {"year": year, "held_out": year, "block": block, "seed": seed, **tally.row()}
+    sums = ErrorSums()
+    sums.add(np.full(n, error), np.zeros(n))
+    return {"year": year, "held_out": year, "block": block, "seed": seed, **asdict(sums)}
 
 
 def test_a_place_that_differs_is_not_averaged_away_by_years() -> None:
@@ -318,7 +318,7 @@ def test_intervals_are_over_site_years() -> None:
     assert single_differences(mixed, better) == pytest.approx([-1, 3, 3])
     half = captured(worse, better, worse, [rows_of(y, b, 0, 0.0) for y in (1, 2, 3) for b in "ab"])
     assert half is not None and half.value == pytest.approx(0.75)
-    assert interval([units_of(worse), {}], lambda mse: mse[0]) is None
+    assert interval([site_year_errors(worse), {}], lambda mse: mse[0]) is None
     seeds = over_seeds(better, "mse")
     assert seeds is not None and (seeds.mean, seeds.deviation, seeds.years) == (pytest.approx(1), 0, (1, 2, 3))
     # A year with more seeds counts no more than another.
@@ -370,7 +370,7 @@ def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
         run_plan(replace(plan, failing="b/0"), workers=workers)
     assert plan.done == ["a/0"]
     run_plan(plan, workers=workers)
-    assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in results_of(plan)] == plan.done
+    assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in finished_results(plan)] == plan.done
 
 
 def test_a_worker_stops_after_its_piece_when_its_parent_is_gone(
@@ -382,23 +382,23 @@ def test_a_worker_stops_after_its_piece_when_its_parent_is_gone(
     gone.join()
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: gone)
     run_plan(plan)
-    assert results_of(plan) == []
+    assert finished_results(plan) == []
 
 
 def test_a_result_of_other_settings_or_without_its_files_is_none(tmp_path: Path) -> None:
     plan = Errands(tmp_path, ("a/0",), keeps=("weights",))
     run_plan(plan, deadline=0)
-    assert results_of(plan) == []
+    assert finished_results(plan) == []
     run_plan(plan)
-    assert results_of(plan) and results_of(replace(plan, steps=2)) == []
+    assert finished_results(plan) and finished_results(replace(plan, steps=2)) == []
     (tmp_path / "a/0/weights").unlink()
-    assert results_of(plan) == []
+    assert finished_results(plan) == []
     (tmp_path / "a/0.json").write_text("{")
-    assert results_of(replace(plan, keeps=())) == []
+    assert finished_results(replace(plan, keeps=())) == []
 
 
 class OneEncoder(Plan):
-    """Of a whole plan, all that is judged from MM-VSF, and the encoder that is drawn beside it."""
+    """Of a whole plan, all that is evaluated from MM-VSF, and the encoder that is drawn beside it."""
 
     def stages(self) -> list[list[Chain]]:
         def wanted(name: str) -> bool:
@@ -438,7 +438,7 @@ def test_what_was_judged_from_older_weights_is_void(
     longer = replace(plan, settings=replace(plan.settings, steps=plan.settings.steps + 1))
     training = next(chain[0] for stage in longer.stages() for chain in stage if chain[0].name == trained)
     do(training, tmp_path)
-    assert not own & {result["piece"] for result in results_of(plan)}
+    assert not own & {result["piece"] for result in finished_results(plan)}
 
 
 def test_the_whole_evaluation_on_a_small_cube(
@@ -461,10 +461,10 @@ def test_the_whole_evaluation_on_a_small_cube(
         raise AssertionError("done twice")
 
     work: Callable[..., None] = nothing_is_left
-    monkeypatch.setattr("mmvsf.model.evaluation.runner._do", work)
+    monkeypatch.setattr("mmvsf.model.evaluation.core.runner._do", work)
     again = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, workers=1)
     assert [section.tables for section in again[:-2]] == [section.tables for section in sections[:-2]]
 
 
 def test_nothing_done_gives_nothing_to_say() -> None:
-    assert sections_of(Findings([])) == []
+    assert all_sections(ResultsTable([])) == []

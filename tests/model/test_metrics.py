@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
-from mmvsf.model.metrics import ForecastScores, Sums, class_scores, confusion, lead_of, ndvi
+from mmvsf.model.metrics import ForecastScores, PairSums, class_scores, confusion, lead_bin, ndvi
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 
 
 def test_scores_of_a_few_numbers() -> None:
-    sums = Sums()
+    sums = PairSums()
     sums.add(np.array([1.0, 2.0]), np.array([1.0, 3.0]))
-    other = Sums()
+    other = PairSums()
     other.add(np.array([4.0]), np.array([2.0]))
     sums.merge(other)
     found = sums.scores()
@@ -25,7 +25,7 @@ def test_scores_of_a_few_numbers() -> None:
     assert found["bias"] == pytest.approx(1 / 3)
     assert found["nse"] == pytest.approx(1 - 5 / ((o - 2) ** 2).sum())
     assert found["r2"] == pytest.approx(np.corrcoef(f, o)[0, 1] ** 2)
-    assert Sums().scores()["mse"] is None
+    assert PairSums().scores()["mse"] is None
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_scores_of_a_few_numbers() -> None:
     [(0, None), (4, None), (5, "5-10"), (10, "5-10"), (11, "11-20"), (40, "21-40"), (80, "41-80"), (81, None)],
 )
 def test_leads(days: int, name: str | None) -> None:
-    assert lead_of(days) == name
+    assert lead_bin(days) == name
 
 
 def test_forecast_scores_count_valid_pixels_in_the_right_place() -> None:

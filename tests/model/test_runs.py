@@ -20,14 +20,15 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
-from mmvsf.model.forecast import forecast_block, write_image
+from mmvsf.model.forecasting.block import forecast_block, write_image
+from mmvsf.model.forecasting.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
-from mmvsf.model.pretraining.fit import LAST, PretrainOptions
+from mmvsf.model.pretraining.fit import PretrainOptions
 from mmvsf.model.pretraining.run import pretrain
-from mmvsf.model.pretraining.training import Training
-from mmvsf.model.scoring import ClimatologySource, score_forecasts
+from mmvsf.model.training.module import Training
+from mmvsf.model.training.trainer import LAST
 
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)
 
@@ -58,7 +59,7 @@ def test_pretraining_learns_and_writes_what_it_promises(run: tuple[Path, dict[st
     losses = [row[1] for row in metrics["losses"] if row[1] is not None]
     assert losses[-1] < 0.8 * losses[0]
     config = json.loads((folder / "config.json").read_text())
-    assert config["cubes"] == {"grown": "grown-0"}
+    assert config["cubes"] == metrics["cubes"] == [{"region": "grown", "digest": "grown-0"}]
     assert config["bands"]["names"] == ["blue", "green", "red", "nir", "swir1", "swir2"]
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert yaml.safe_load(card.split("---")[1])["datasets"] == ["grown"]
@@ -156,7 +157,7 @@ def test_climatology_comes_from_other_training_years(grown_cube: Cube) -> None:
 def test_a_checkpoint_comes_back_as_it_was(run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(run[0])
     assert checkpoint.normalisation == Normalisation.of([grown_cube])
-    save_checkpoint(tmp_path, checkpoint.network, checkpoint.normalisation, {}, {}, weather=False)
+    save_checkpoint(tmp_path, checkpoint.network, checkpoint.normalisation, [], {}, weather=False)
     again = load_checkpoint(tmp_path)
     assert not again.weather
     for key, value in checkpoint.network.state_dict().items():
@@ -167,7 +168,7 @@ def test_damaged_checkpoints_are_said(run: tuple[Path, dict[str, Any]], grown_cu
     with pytest.raises(InputError, match="no trained model"):
         load_checkpoint(tmp_path)
     checkpoint = load_checkpoint(run[0])
-    save_checkpoint(tmp_path, checkpoint.network, checkpoint.normalisation, {}, {})
+    save_checkpoint(tmp_path, checkpoint.network, checkpoint.normalisation, [], {})
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "format_version": 9}))
     with pytest.raises(InputError, match="format version 9"):
@@ -186,7 +187,7 @@ def test_a_model_of_other_bands_is_refused(grown_cube: Cube, tmp_path: Path) -> 
     bands = replace(normal.bands, names=(*normal.bands.names[:5], "thermal"))
     other = replace(normal, bands=bands)
     network = new_network(NetworkConfig(bands.names, normal.weather.names, width=32, heads=2), other)
-    save_checkpoint(tmp_path, network, other, {}, {})
+    save_checkpoint(tmp_path, network, other, [], {})
     with pytest.raises(InputError, match=r"expects the bands .*thermal, but .*grown\.zarr carries .*swir2; pretrain"):
         cropmap(grown_cube, load_checkpoint(tmp_path), tmp_path, CropmapOptions(), tmp_path)
 
