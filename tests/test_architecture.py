@@ -34,6 +34,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"forecasting"},
         {"pretraining", "cropmap", "embed"},
         {"evaluation"},
+        {"tables"},
         {"cli"},
     ),
 }

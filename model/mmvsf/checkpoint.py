@@ -66,7 +66,7 @@ def save_checkpoint(
         "bands": asdict(normalisation.bands),
         "weather": asdict(normalisation.weather),
         "sees_weather": weather,
-        "cubes": cube_ids(cubes),
+        "cubes": cube_names(cubes),
         "training": dict(training),
     }
     save_weights(folder / WEIGHTS, network)
@@ -79,9 +79,9 @@ def save_weights(path: Path, network: nn.Module) -> None:
     write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}))
 
 
-def cube_ids(cubes: Sequence[Cube]) -> list[dict[str, str]]:
-    """What identifies cubes: the digest, with the name of the region for people."""
-    return [{"region": cube.region.name, "digest": cube.digest} for cube in cubes]
+def cube_names(cubes: Sequence[Cube]) -> dict[str, str]:
+    """The names of cubes' regions by digest: a cube is identified by its digest, since two may have one name."""
+    return {cube.digest: cube.region.name for cube in cubes}
 
 
 def weights_digest(path: Path) -> str:
@@ -107,6 +107,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         normalisation = Normalisation(_moments(config["bands"]), _moments(config["weather"]))
         network = MMVSF(NetworkConfig(**shape))
         network.load_state_dict(load_file(str(folder / WEIGHTS)))
+        config["cubes"], config["training"]  # read later
         return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(

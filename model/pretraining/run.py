@@ -21,7 +21,7 @@ from mmvsf.model.forecasting.block import draw_examples
 from mmvsf.model.forecasting.figure import forecast_figure
 from mmvsf.model.forecasting.scoring import score_forecasts
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.mmvsf.checkpoint import cube_ids, new_network, save_checkpoint
+from mmvsf.model.mmvsf.checkpoint import cube_names, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 from mmvsf.model.records import write_json
@@ -49,7 +49,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     config = NetworkConfig(cubes[0].bands, cubes[0].weather, **SIZES[options.size])
     size = window_size(cubes, config.patch)
     options = replace(options, window=window_size(cubes, config.patch, options.window))
-    settings = {"options": options.as_settings(), "cubes": cube_ids(cubes)}
+    settings = {"options": options.as_settings(), "cubes": [cube.digest for cube in cubes]}
     step = first_step(folder, settings, steps=options.steps, restart=restart)
 
     lightning.seed_everything(options.seed, verbose=False)
@@ -136,7 +136,7 @@ def _write_results(
     network.to(device).eval()
     metrics = {
         "region": cubes[0].region.name,
-        "cubes": cube_ids(cubes),
+        "cubes": cube_names(cubes),
         "options": asdict(options),
         "units": "reflectance as a fraction; 'mean' over bands in units of each band's training deviation",
         "forecast": score(network, readers, options.score_windows, weather, size, precision),

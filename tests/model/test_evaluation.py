@@ -442,11 +442,12 @@ def test_what_was_judged_from_older_weights_is_void(
 
 
 def test_the_whole_evaluation_on_a_small_cube(
-    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong_modes: Callable[[Path], dict[str, str]]
 ) -> None:
     document = tmp_path / "docs/results.md"
     sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document, workers=1)
     titles = [section.title for section in sections]
+    assert wrong_modes(tmp_path) == {}
     assert titles[0] == "Does MM-VSF forecast better?" and {"The control", "Crop maps", "What it cost"} < set(titles)
     text = document.read_text()
     for name in (*BASELINES, "SM-VSF", "MM-VSF", "KG-VSF", "ConvLSTM", "SM-MAE", "MM-MAE"):

@@ -14,11 +14,15 @@ import rasterio
 import torch
 import yaml
 from safetensors.torch import load_file
+from torch._utils import ExceptionWrapper
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.cube.legend import Legend, LegendClass
+from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.model.cropmap import run as cropping
+from mmvsf.model.cropmap.geotiff import map_values
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
 from mmvsf.model.forecasting.block import forecast_block, write_image
 from mmvsf.model.forecasting.scoring import ClimatologySource, score_forecasts
@@ -26,11 +30,13 @@ from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.pretraining.fit import PretrainOptions
+from mmvsf.model.pretraining.resume import RECORD, first_step
 from mmvsf.model.pretraining.run import pretrain
 from mmvsf.model.training.module import Training
-from mmvsf.model.training.trainer import LAST
+from mmvsf.model.training.trainer import LAST, loader_errors
 
 OPTIONS = PretrainOptions(steps=90, batch_size=6, images=8, score_windows=4)
+QUICK_MAP = CropmapOptions(steps=2, batch_size=2, images=4, forest_pixels=100, score_windows=2)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,7 @@ def test_pretraining_learns_and_writes_what_it_promises(run: tuple[Path, dict[st
     losses = [row[1] for row in metrics["losses"] if row[1] is not None]
     assert losses[-1] < 0.8 * losses[0]
     config = json.loads((folder / "config.json").read_text())
-    assert config["cubes"] == metrics["cubes"] == [{"region": "grown", "digest": "grown-0"}]
+    assert config["cubes"] == metrics["cubes"] == {"grown-0": "grown"}
     assert config["bands"]["names"] == ["blue", "green", "red", "nir", "swir1", "swir2"]
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert yaml.safe_load(card.split("---")[1])["datasets"] == ["grown"]
@@ -93,11 +99,84 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert not (tmp_path / "cut" / LAST).exists()
 
 
-def test_several_cubes_train_one_model(grown_cube: Cube, tmp_path: Path) -> None:
-    other = replace(grown_cube, region=grown_cube.region.model_copy(update={"name": "second"}))
+def test_a_cube_is_known_by_its_digest_not_by_its_name(grown_cube: Cube, tmp_path: Path) -> None:
+    other = replace(grown_cube, attributes={**grown_cube.attributes, "digest": "grown-1"})
+    assert other.region.name == grown_cube.region.name
     options = replace(OPTIONS, steps=2, batch_size=2, images=3, score_windows=1)
     metrics = pretrain([grown_cube, other], tmp_path, options)
-    assert set(metrics["cubes"]) == {"grown", "second"}
+    both = {"grown-0": "grown", "grown-1": "grown"}
+    assert metrics["cubes"] == both and load_checkpoint(tmp_path).config["cubes"] == both
+    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "grown-0" in card and "grown-1" in card
+    mapped = cropmap(other, load_checkpoint(tmp_path), tmp_path / "map", replace(QUICK_MAP, images=3), tmp_path)
+    assert mapped["cube"] == "grown-1" and mapped["model"]["cubes"] == both
+    with pytest.raises(InputError, match="are the same cube"):
+        pretrain([grown_cube, replace(grown_cube)], tmp_path / "twice", options)
+
+
+def unfinished(folder: Path, options: PretrainOptions) -> dict[str, Any]:
+    """Leave an unfinished training with these options in a folder; returns its settings."""
+    settings = {"options": options.as_settings(), "cubes": ["grown-0"]}
+    assert first_step(folder, settings, steps=options.steps, restart=False) == 0
+    torch.save({"global_step": 7}, folder / LAST)
+    return settings
+
+
+def test_resuming_depends_on_options_that_samples_depend_on(tmp_path: Path) -> None:
+    settings = unfinished(tmp_path, OPTIONS)
+    more_workers = {**settings, "options": replace(OPTIONS, workers=3).as_settings()}
+    assert first_step(tmp_path, more_workers, steps=90, restart=False) == 7
+    for other in (
+        {**settings, "options": replace(OPTIONS, batch_size=7).as_settings()},
+        {**settings, "cubes": ["grown-0", "grown-1"]},
+        {**settings, "cubes": ["grown-1"]},
+    ):
+        with pytest.raises(InputError, match=r"other options or other cubes; resume it with .* --restart"):
+            first_step(tmp_path, other, steps=90, restart=False)
+    assert first_step(tmp_path, settings, steps=90, restart=True) == 0
+    assert not (tmp_path / LAST).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [(LAST, b""), (LAST, b"nonsense"), (LAST, b"PK\x03\x04 cut off"), (RECORD, b""), (RECORD, b"[1]"), (RECORD, None)],
+)
+def test_damaged_files_of_an_unfinished_training_are_refused(name: str, content: bytes | None, tmp_path: Path) -> None:
+    settings = unfinished(tmp_path, OPTIONS)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} is .*damaged.* add --restart"):
+        first_step(tmp_path, settings, steps=90, restart=False)
+    assert first_step(tmp_path, settings, steps=90, restart=True) == 0
+
+
+def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
+    settings = unfinished(tmp_path, OPTIONS)
+    whole = (tmp_path / LAST).read_bytes()
+    for length in range(0, len(whole), 97):
+        (tmp_path / LAST).write_bytes(whole[:length])
+        with pytest.raises(InputError, match="damaged"):
+            first_step(tmp_path, settings, steps=90, restart=False)
+
+
+def test_a_dead_loader_process_is_one_line() -> None:
+    for text in ("DataLoader worker (pid 41) is killed by signal: Killed. ", "DataLoader worker (pid(s) 41) exited"):
+        with pytest.raises(IncompleteError, match=r"a loader process died.*fewer --workers"), loader_errors():
+            raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match="of another kind"), loader_errors():
+        raise RuntimeError("of another kind")
+
+
+def test_an_error_of_ours_in_a_loader_process_is_its_own_line() -> None:
+    try:
+        raise InputError("grown.zarr: weather of 2020-01-01 is missing; see `mmvsf check`")
+    except InputError:
+        wrapped = ExceptionWrapper(where="in DataLoader worker process 0")
+    with pytest.raises(InputError) as caught, loader_errors():
+        wrapped.reraise()
+    assert str(caught.value) == "grown.zarr: weather of 2020-01-01 is missing; see `mmvsf check`"
 
 
 def test_a_cube_that_holds_nothing_out(
@@ -164,7 +243,7 @@ def test_a_checkpoint_comes_back_as_it_was(run: tuple[Path, dict[str, Any]], gro
         assert torch.equal(value, again.network.state_dict()[key])
 
 
-def test_damaged_checkpoints_are_said(run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path) -> None:
+def test_damaged_checkpoints_are_reported(run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no trained model"):
         load_checkpoint(tmp_path)
     checkpoint = load_checkpoint(run[0])
@@ -177,9 +256,28 @@ def test_damaged_checkpoints_are_said(run: tuple[Path, dict[str, Any]], grown_cu
     with pytest.raises(InputError, match="damaged"):
         load_checkpoint(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
+    for key in ("sees_weather", "cubes", "network"):
+        (tmp_path / "config.json").write_text(json.dumps({name: config[name] for name in config if name != key}))
+        with pytest.raises(InputError, match=f"damaged .*{key}"):
+            load_checkpoint(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**config, "bands": []}))
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "weights.safetensors").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="damaged"):
         load_checkpoint(tmp_path)
+
+
+def test_weights_that_cannot_be_written_are_an_error_of_the_disk(grown_cube: Cube, tmp_path: Path) -> None:
+    normal = Normalisation.of([grown_cube])
+    network = new_network(NetworkConfig(normal.bands.names, normal.weather.names, width=32, heads=2), normal)
+    (tmp_path / "weights.safetensors" / "kept").mkdir(parents=True)
+    with pytest.raises(OSError, match="irectory"):
+        save_checkpoint(tmp_path, network, normal, [], {})
 
 
 def test_a_model_of_other_bands_is_refused(grown_cube: Cube, tmp_path: Path) -> None:
@@ -222,6 +320,30 @@ def test_a_crop_map_is_made(run: tuple[Path, dict[str, Any]], grown_cube: Cube, 
     with rasterio.open(tmp_path / "confidence.tif") as source:
         percent = source.read(1)
         assert (percent[covered] <= 100).all() and (percent[~covered] == 255).all()
+
+
+@pytest.mark.parametrize("year", [0, 2030])
+def test_a_year_that_the_cube_lacks_is_refused_before_the_training(
+    run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, year: int
+) -> None:
+    monkeypatch.setattr(cropping, "train_mapper", not_called)
+    with pytest.raises(InputError, match=rf"--year {year}: .*grown\.zarr has the years 2019, 2020, 2021"):
+        cropmap(grown_cube, load_checkpoint(run[0]), tmp_path, replace(QUICK_MAP, year=year), run[0])
+
+
+def test_more_classes_than_a_map_can_hold_are_refused_before_the_training(
+    run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cropping, "train_mapper", not_called)
+    legend = Legend(tuple(LegendClass(code, f"class {code}", "#102030") for code in range(1, 257)))
+    with pytest.raises(InputError, match=r"at most 255 classes, and the legend has 256; .*labels\.groups"):
+        cropmap(replace(grown_cube, legend=legend), load_checkpoint(run[0]), tmp_path, QUICK_MAP, run[0])
+    assert map_values(Legend(legend.classes[:255])) == tuple(range(1, 256))
+    assert map_values(Legend(legend.classes[254:])) == (1, 2)
+
+
+def not_called(*_: object, **__: object) -> None:
+    raise AssertionError("it was refused too late")
 
 
 def test_frozen_means_frozen(run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path) -> None:

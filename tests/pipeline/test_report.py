@@ -316,7 +316,7 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         for variable in ("red", "nir", "ndvi", "mean")
     ]  # fmt: skip
     pretrain: dict[str, Any] = {
-        "cubes": [{"region": cube.region.name, "digest": cube.digest}],
+        "cubes": {cube.digest: cube.region.name},
         "forecast": rows,
         "training": {"parameters": 1234567, "steps": 10, "seconds": 1.5},
     }
