@@ -89,9 +89,9 @@ class MapWriter:
             if kind is None:
                 for name, resampling in ((MAP, "mode"), (CONFIDENCE, "average")):
                     draft = Path(self._drafts.name) / name
-                    rasterio.shutil.copy(
-                        draft, self.folder / name, driver="COG", compress="deflate", overview_resampling=resampling
-                    )
+                    whole = draft.with_name(f"whole_{name}")
+                    rasterio.shutil.copy(draft, whole, driver="COG", compress="deflate", overview_resampling=resampling)
+                    whole.replace(self.folder / name)
                 write_whole(self.folder / f"{MAP}.aux.xml", self._categories().encode())
         finally:
             self._drafts.cleanup()

@@ -19,6 +19,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.loader import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
+from mmvsf.datasets.storage.location import write_whole
 from mmvsf.model.baselines.simple import persistence
 from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
 from mmvsf.model.mmvsf.network import MMVSF
@@ -85,15 +86,15 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
     from that day whether or not it was clear.
     """
-    known = window.days[window.days <= issued][-MOST_IMAGES:]
-    images, valid = reader.images(window, known)
+    days = window.days[window.days <= issued][-MOST_IMAGES:]
+    images, valid = reader.images(window, days)
     blank = np.zeros((1, *images.shape[1:]), np.float32)
     unseen = np.zeros((1, *valid.shape[1:]), bool)
     start, weather = reader.weather(window.cell, date_of(day).year)
-    end = len(known)
+    end = len(days)
     return TrainingSample(
         images=np.concatenate([images, blank, blank]),
-        days=np.array([*known, issued, day], np.int64),
+        days=np.array([*days, issued, day], np.int64),
         valid=np.concatenate([valid, unseen, unseen]),
         clear=np.concatenate([valid, unseen, unseen]),
         origin=np.array([end]),
@@ -168,12 +169,12 @@ def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: 
         "transform": box.affine,
         "nodata": np.nan,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.MemoryFile() as memory:
+    with rasterio.MemoryFile() as memory, rasterio.MemoryFile() as geotiff:
         with memory.open(**profile) as target:
             target.write(image)
             for number, name in enumerate(cube.bands, 1):
                 target.set_band_description(number, name)
             target.update_tags(**tags)
         with memory.open() as source:
-            rasterio.shutil.copy(source, path, driver="COG", compress="DEFLATE", predictor="YES")
+            rasterio.shutil.copy(source, geotiff.name, driver="COG", compress="DEFLATE", predictor="YES")
+        write_whole(path, geotiff.read())

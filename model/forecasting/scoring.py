@@ -29,7 +29,7 @@ class ClimatologySource:
         self.years = (fold or Fold.of(cube)).years_of(cube, Split.TRAIN)
         self.clear = clear_days(cube)
 
-    def of(self, window: Window) -> Climatology | None:
+    def for_window(self, window: Window) -> Climatology | None:
         """The climatology of a window; None where no other training year has a clear day."""
         chunk = self.reader.cube.grid.chunk
         days = [
@@ -87,7 +87,7 @@ def score_forecasts(
                     continue
                 sample = season_sample(reader, tile, pairs=pairs)
                 forecasts = model_forecasts(network, [sample], weather=weather, precision=precision)[0]
-                average = climatology.of(tile)
+                average = climatology.for_window(tile)
                 usual = None if average is None else average.forecast(days_since_new_year(tile.days))
                 for (origin, target), forecast in zip(pairs, forecasts, strict=True):
                     valid, observed = sample.clear[target], sample.images[target]

@@ -16,6 +16,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
+from mmvsf.datasets.storage.location import Location
 from mmvsf.model.figures import loss_figure, save
 from mmvsf.model.forecasting.block import draw_examples
 from mmvsf.model.forecasting.figure import forecast_figure
@@ -64,7 +65,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
 
 def check_distinct(cubes: Sequence[Cube]) -> None:
     """Raises InputError where two of the cubes are the same one: a cube is known by its digest, not by its name."""
-    paths = {}
+    paths: dict[str, Location] = {}
     for cube in cubes:
         if cube.digest in paths:
             raise InputError(

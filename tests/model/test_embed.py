@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on(
         assert len(done) == 1
     whole = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "whole.zarr", where), engine="zarr")
     xr.testing.assert_identical(xr.open_dataset(path, engine="zarr"), whole)
-    # Another model begins anew.
+    # Another model starts again.
     other = tmp_path / "model"
     normalisation = checkpoint.normalisation
     save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, [], {})

@@ -218,7 +218,7 @@ def test_usual_weather_is_of_the_training_years(evaluated: EvaluationSet) -> Non
     # 1 July lies as many days after 1 January, but for the leap day.
     own = (np.datetime64("2020-01-01") - np.datetime64("1970-01-01")).astype(int) - item.sample.weather_start + 150
     other = (np.datetime64("2019-01-01") - np.datetime64("1970-01-01")).astype(int) - start + 150
-    np.testing.assert_array_equal(usual.of(item)[own], series[other])
+    np.testing.assert_array_equal(usual.mean(item)[own], series[other])
 
 
 def oracle_of(path: Path, evaluated: EvaluationSet, years: Collection[int]) -> Oracle:

@@ -226,10 +226,10 @@ def test_climatology_comes_from_other_training_years(grown_cube: Cube) -> None:
     assert source.years == (2019, 2020)
     index = index_windows(grown_cube)
     days = {year: next(w for w in index["train"] if w.year == year) for year in (2019, 2020)}
-    left_out = source.of(days[2019])
+    left_out = source.for_window(days[2019])
     assert left_out is not None and len(left_out.phase) == len(days[2020].days)
     held_out = next(w for w in index["new_year"] if w.row == days[2019].row and w.column == days[2019].column)
-    both = source.of(held_out)
+    both = source.for_window(held_out)
     assert both is not None and len(both.phase) == len(days[2019].days) + len(days[2020].days)
 
 

@@ -16,7 +16,7 @@ from .fields import LabelMaps
 Row = dict[str, Any]
 
 KINDS = ("all", "interior", "edge")
-"""Every labelled pixel; those whose 3 x 3 neighbourhood is of one class; and the others."""
+"""All labelled pixels; those whose 3 x 3 neighbourhood is of one class; and the others."""
 
 
 class Confusions:

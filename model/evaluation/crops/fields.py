@@ -114,7 +114,7 @@ def split_pixels(
     maps: LabelMaps, windows: Sequence[Window], held_out: float, seed: int
 ) -> tuple[ChosenPixels, ChosenPixels]:
     """(training, test) classes of single pixels drawn at random, a share of which is held out: the split of much of the
-    literature, in which a test pixel's neighbours and its own field were learned from."""
+    literature, in which the neighbours of a test pixel and its field are trained on."""
     test = {
         key: np.random.default_rng([seed, *key]).random((maps.side, maps.side)) < held_out
         for key in sorted({maps.key(window) for window in windows})

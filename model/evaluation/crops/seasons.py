@@ -64,16 +64,16 @@ def until(season: EncodedSeason, days: Tensor) -> EncodedSeason:
     # (B, length): past the end the last image is repeated.
     place = torch.arange(length).clamp(max=(taken - 1).clamp(min=0)[:, None])
     there = torch.arange(length) < taken[:, None]
-    known = _images(season, slice(length))
+    images = _images(season, slice(length))
     tokens = season.tokens.gather(2, place[:, None, :, None].expand(b, n, length, e))
     totals = season.totals.gather(1, place[..., None].expand(-1, -1, season.totals.shape[-1]))
-    some = (taken > 0)[:, None]
+    any_taken = (taken > 0)[:, None]
     return replace(
-        known,
-        tokens=tokens * some[..., None, None],
-        days=torch.where(some, season.days.gather(1, place), days[:, None]),
-        valid=known.valid & there[:, None, :, None],
-        totals=totals * some[..., None],
+        images,
+        tokens=tokens * any_taken[..., None, None],
+        days=torch.where(any_taken, season.days.gather(1, place), days[:, None]),
+        valid=images.valid & there[:, None, :, None],
+        totals=totals * any_taken[..., None],
     )
 
 
@@ -93,8 +93,8 @@ def train_head(
     patches = by_patch(season)
     side = patches.size[0]
     labels = to_patches(torch.from_numpy(np.stack(classes))[:, None, None], side).reshape(-1, side, side)
-    known = (labels >= 0).flatten(1).any(1).nonzero()[:, 0]
-    if not len(known):
+    labelled = (labels >= 0).flatten(1).any(1).nonzero()[:, 0]
+    if not len(labelled):
         raise ValueError("no pixel of the windows has a known class")
     started = time.perf_counter()
     device = choose_device()
@@ -103,7 +103,7 @@ def train_head(
     optimizer, schedule = scheduled_optimizer(head, options.learning_rate, options.steps)
     head.to(device).train()
     for _ in range(options.steps):
-        drawn = known[torch.from_numpy(rng.integers(len(known), size=options.patches))]
+        drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=options.patches))]
         length = patches.days.shape[1]
         if rng.random() < options.early:
             length = int(rng.integers(1, length + 1))

@@ -79,7 +79,7 @@ def _item(
     limit: int,
 ) -> EvalItem | None:
     pairs = spread(window_pairs(tile), limit)
-    average = climatology.of(tile)
+    average = climatology.for_window(tile)
     if not pairs or average is None:
         return None
     sample = season_sample(reader, tile, pairs=pairs)

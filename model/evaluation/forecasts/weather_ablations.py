@@ -1,4 +1,4 @@
-"""Is the weather used? Forecasts of one trained network whose weather, or whose past, was tampered with."""
+"""Ablations: forecasts of one trained network with changed weather, or without earlier images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UsualWeather:
         self.reader, self.years = reader, years
 
     def others(self, item: EvalItem) -> list[Floats]:
-        """(D, V) each: the weather of the training years but the item's own."""
+        """(D, V) each: the weather of the training years other than the item's."""
         return [self.other_year(item, year) for year in self.years if year != item.window.year]
 
     def another(self, item: EvalItem) -> Floats:
@@ -41,14 +41,14 @@ class UsualWeather:
         others = self.others(item)
         return others[item.window.year % len(others)]
 
-    def of(self, item: EvalItem) -> Floats:
+    def mean(self, item: EvalItem) -> Floats:
         """(D, V): the mean of the others."""
         mean: Floats = np.mean(self.others(item), 0, dtype=np.float32)
         return mean
 
     def smooth(self, item: EvalItem) -> Floats:
         """(D, V), the mean over SMOOTHING days."""
-        usual = np.pad(self.of(item), [(SMOOTHING // 2, SMOOTHING // 2), (0, 0)], mode="edge")
+        usual = np.pad(self.mean(item), [(SMOOTHING // 2, SMOOTHING // 2), (0, 0)], mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(usual, SMOOTHING, axis=0)
         mean: Floats = windows.mean(-1, dtype=np.float32)
         return mean
@@ -56,14 +56,15 @@ class UsualWeather:
     def other_year(self, item: EvalItem, year: int) -> Floats:
         """(D, V): another year's weather on the days of the item's series; the nearest day where it has none."""
         start, series = self.reader.weather(item.window.cell, year)
-        own = item.sample.weather_start - day_number(date(item.window.year, 1, 1))
+        item_start = item.sample.weather_start - day_number(date(item.window.year, 1, 1))
         first = start - day_number(date(year, 1, 1))
-        rows = np.arange(len(item.sample.weather)) + own - first
+        rows = np.arange(len(item.sample.weather)) + item_start - first
         aligned: Floats = series[rows.clip(0, len(series) - 1)]
         return aligned
 
 
 def as_it_is(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
+    """The real weather."""
     return forecast_sample(network, collate([item.sample]))
 
 
@@ -99,8 +100,8 @@ def other_future(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
 def _other_since(network: MMVSF, item: EvalItem, instead: Floats, since: NDArray[np.int64]) -> Floats:
     """Other weather (D, V) from the day `since` (P,) of each pair on."""
     sample = item.sample
-    known = since - sample.weather_start
-    real = np.arange(len(instead)) < known[:, None]
+    days_before = since - sample.weather_start
+    real = np.arange(len(instead)) < days_before[:, None]
     series = torch.from_numpy(np.where(real[..., None], sample.weather, instead).astype(np.float32))
 
     def forecast(batch: Batch) -> Tensor:
@@ -109,7 +110,7 @@ def _other_since(network: MMVSF, item: EvalItem, instead: Floats, since: NDArray
         memory = network.weather(
             series.to(batch.weather), batch.weather_start.expand(pairs), torch.arange(pairs, device=device)
         )
-        # One sample a pair, since each has weather of its own; they share the images.
+        # One sample per pair, since each has its own weather; they share the images.
         each = replace(
             encoded,
             tokens=encoded.tokens.expand(pairs, -1, -1, -1),
@@ -126,14 +127,17 @@ def _other_since(network: MMVSF, item: EvalItem, instead: Floats, since: NDArray
 
 
 def last_image_only(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
-    """The real weather, but no image older than the origin's own."""
+    """The real weather, but no image older than the origin's."""
     sample = item.sample
     pairs = []
     for origin, target in zip(sample.origin, sample.target, strict=True):
         two = np.array([origin, target])
         valid = sample.valid[two] & np.array([True, False])[:, None, None]
-        own = {"images": sample.images[two], "days": sample.days[two], "valid": valid, "clear": sample.clear[two]}
-        pairs.append(replace(sample, **own, origin=np.array([0]), target=np.array([1])))
+        pair = replace(
+            sample, images=sample.images[two], days=sample.days[two], valid=valid, clear=sample.clear[two],
+            origin=np.array([0]), target=np.array([1]),
+        )  # fmt: skip
+        pairs.append(pair)
     forecasts: Floats = forecast_batch(network, collate(pairs))[:, 0]
     return forecasts
 

@@ -1,4 +1,4 @@
-"""Is MM-VSF better than the others?"""
+"""Whether MM-VSF is better than the other methods."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .results_table import YEARS, ResultsTable, share_text
 from .sections import TextSection, TextTable
 
 LEAST_YEARS = 4
-"""Held-out years below which no verdict is given."""
+"""Held-out years that a verdict needs."""
 
 
 def claims(results: ResultsTable) -> TextSection | None:
-    """Is MM-VSF better than each of the others, over all held-out years?"""
+    """MM-VSF against each of the other methods, over all held-out years; None without rows."""
     base = pick(results.rows, piece="forecast", set=YEARS)
     if not pick(base, method="mm-vsf"):
         return None
@@ -34,7 +34,7 @@ def claims(results: ResultsTable) -> TextSection | None:
         row for other in others for part in YEARS for row in _comparison(base, other, part, "mean", ALL, [SETS[part]])
     ]
     head_2 = ["other method", "of", "pixels", *head[2:]]
-    apart = [
+    by_cover = [
         row
         for other in ("sm-vsf", "convlstm")
         for variable in ("mean", "ndvi")
@@ -43,7 +43,7 @@ def claims(results: ResultsTable) -> TextSection | None:
             base, other, YEARS, variable, cover, ["all bands" if variable == "mean" else "NDVI", cover]
         )
     ]
-    apart += [
+    by_cover += [
         row
         for other in ("sm-vsf", "convlstm")
         for row in _comparison(base, other, YEARS, "ndvi", ALL, ["NDVI", "all pixels"])
@@ -53,7 +53,7 @@ def claims(results: ResultsTable) -> TextSection | None:
         " counting alike. Intervals are 95 %, drawn over years and over places; seeds are averaged before."
         f" With fewer than {LEAST_YEARS} held-out years no verdict is given: years differ more than places do. The"
         " second table takes both held-out sets together, vegetated (an observed NDVI of 0.4 and more) and bare"
-        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and most of the weather's worth is wet"
+        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and the gain from weather is mostly wet"
         " soil."
     )
     return TextSection(
@@ -61,7 +61,7 @@ def claims(results: ResultsTable) -> TextSection | None:
         text,
         [
             TextTable("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
-            TextTable("The same by what is forecast and on which pixels", head_2, apart),
+            TextTable("The same by what is forecast and on which pixels", head_2, by_cover),
         ],
     )
 
@@ -69,7 +69,7 @@ def claims(results: ResultsTable) -> TextSection | None:
 def _comparison(
     base: Sequence[Row], other: str, part: str | tuple[str, ...], variable: str, cover: str, words: list[str]
 ) -> list[list[str]]:
-    """A row of a table of comparisons; none where there is nothing to compare."""
+    """A row of a table of comparisons; no row where a method has no results."""
     selected = pick(base, set=part, variable=variable, cover=cover)
     pair = pick(selected, method=other), pick(selected, method="mm-vsf")
     gain, share = difference(*pair), relative_gain(*pair)

@@ -20,7 +20,7 @@ DRAWS = 4000
 
 
 def pick(rows: Iterable[Row], **wanted: object) -> list[Row]:
-    """The rows with these values; a tuple stands for any of its members."""
+    """The rows with these values; a tuple matches any of its members."""
     return [
         row
         for row in rows

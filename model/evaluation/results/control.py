@@ -1,4 +1,4 @@
-"""The control: a world in which weather moves nothing, where an evaluation that finds it useful is wrong."""
+"""The control: a world in which weather has no effect, where an evaluation that finds it useful is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUESTIONS = (
     ("MM-VSF with other years' weather in the gap less with the real one", "weather", (OTHER_GAPS, AS_IT_IS)),
     ("the oracle without the gap's weather less with it", "forecast", ORACLES[::-1]),
 )
-"""What is asked of both worlds: the error of the second method is taken from that of the first."""
+"""The differences taken in both worlds: the error of the first method less that of the second."""
 
 
 def control_section(results: ResultsTable) -> TextSection | None:
@@ -34,9 +34,9 @@ def control_section(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         "The same places and weather, but crops and soil follow the mean weather of each day of the year at their"
-        " place. Weather of the gap can tell nothing here, and must make no difference. SM-VSF may be a little behind"
-        " all the same, since the weather of a place tells its climate, by which the crops of the control grow. Single"
-        " trainings: mean and standard deviation over seeds and years, which is the chance of a training."
+        " place. The weather of the gap holds no information here and must make no difference. SM-VSF may still be a"
+        " little worse, since the weather of a place reveals its climate, by which the crops of the control grow."
+        " Single trainings: mean and standard deviation over seeds and years, which is the randomness of a training."
     )
     head = ["error of", "control", "control, single trainings", "the region", "the region, single trainings"]
     body = []

@@ -1,4 +1,4 @@
-"""How well each method forecasts: by lead time, band and year."""
+"""Forecast errors of each method by lead time, band and year."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORECASTERS = (*BASELINES, CONVLSTM, "sm-vsf", "kg-vsf", "mm-vsf", NO_INDICES, *
 
 
 def lead_section(results: ResultsTable) -> TextSection | None:
-    """All forecasters in the years in which all were trained."""
+    """All methods in the years in which all were trained; None without rows."""
     tables = []
     for part, title in SETS.items():
         rows = []
@@ -34,10 +34,10 @@ def lead_section(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         f"Held-out years {results.full_years_done}, which count alike; mean over bands in units of each band's training"
-        " variance; ± is the standard deviation of single trainings within a year. Every method is judged on the same"
-        " pixels of a year. Climatology and previous year know the place itself, in other years than the held-out one;"
-        " the year before the first is the year after it. The oracle knows the simulated fields;"
-        " without the gap's weather it gives the mean of what each of the other years' weather would make of them."
+        " variance; ± is the standard deviation of single trainings within a year. Every method is scored on the same"
+        " pixels of a year. Climatology and previous year use images of the place itself, from other years; for the"
+        " first year the year after it is taken. The oracle knows the simulated fields; without the gap's weather it"
+        " gives the mean of its forecasts with the weather of each other year."
     )
     tables.append(_ndvi_by_lead(results))
     return TextSection("Forecast error by days ahead", text, tables)
@@ -54,6 +54,7 @@ def _ndvi_by_lead(results: ResultsTable) -> TextTable:
 
 
 def ndvi_section(results: ResultsTable) -> TextSection | None:
+    """Scores of NDVI in the years in which all methods were trained; None without rows."""
     head = ["method", "R2", "RMSE", "NSE", "bias", "better than climatology", "sharpness"]
     scores = ("r2", "rmse", "nse", "bias", "better", "sharpness")
     tables = []
@@ -76,6 +77,7 @@ def ndvi_section(results: ResultsTable) -> TextSection | None:
 
 
 def band_section(results: ResultsTable) -> TextSection | None:
+    """Errors by band; None without rows."""
     selected = pick(results.rows, piece="forecast", set="new_year", cover=ALL, held_out=tuple(results.full_years))
     bands = [name for name in dict.fromkeys(row["variable"] for row in selected) if name != "mean"]
     rows = []
@@ -90,7 +92,7 @@ def band_section(results: ResultsTable) -> TextSection | None:
 
 
 def year_section(results: ResultsTable) -> TextSection | None:
-    """Gains of single years: one year proves nothing."""
+    """Errors and gains of single years; None without rows."""
     base = pick(results.rows, piece="forecast", set="new_year", variable="mean", cover=ALL)
     methods = ("persistence", "previous year", "climatology", *CLAIM)
     rows = []
@@ -101,7 +103,7 @@ def year_section(results: ResultsTable) -> TextSection | None:
         rows.append([str(year), *cells, "–" if gain is None else f"{100 * gain.value:.0f} %"])
     if not rows:
         return None
-    head = ["held-out year", *map(method_title, methods), "weather takes away"]
+    head = ["held-out year", *map(method_title, methods), "weather avoids"]
     table = TextTable("Mean squared error in known places, all leads", head, rows)
     return TextSection(
         "Each year held out in turn", "The last column is the share of SM-VSF's error that MM-VSF avoids.", [table]
@@ -109,6 +111,7 @@ def year_section(results: ResultsTable) -> TextSection | None:
 
 
 def missing_section(results: ResultsTable) -> TextSection | None:
+    """Errors of forecast missing images; None without rows."""
     rows = pick(results.rows, piece="missing", cover=ALL, set=YEARS)
     if not rows:
         return None
@@ -119,8 +122,8 @@ def missing_section(results: ResultsTable) -> TextSection | None:
                  cell(pick(selected, variable="ndvi"), "sharpness")]  # fmt: skip
         table.append([method_title(method), *cells])
     text = (
-        "An image is taken out of a season and drawn from the others. Networks look forward only: those that"
-        " reconstruct see the images before it, those that forecast start from the image before, and, where said, are"
+        "An image is left out of a season and forecast from the others. Networks look forward only: those that"
+        " reconstruct see the images before it, those that forecast start from the image before, and, where noted, are"
         " corrected by their error at the image after. The straight line to the next image sees both sides."
     )
     head = ["method", "MSE, all bands", "RMSE, NDVI", "sharpness, NDVI"]

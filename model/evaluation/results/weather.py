@@ -1,4 +1,4 @@
-"""Is the weather used, and how much of what it can tell?"""
+"""Whether the weather is used, and how much of its information."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .sections import TextSection, TextTable
 
 
 def weather_section(results: ResultsTable) -> TextSection | None:
+    """Errors of one network with changed weather; None without rows."""
     rows = pick(results.rows, piece="weather", variable="mean")
     if not rows:
         return None
@@ -24,23 +25,21 @@ def weather_section(results: ResultsTable) -> TextSection | None:
             cells = [cell(pick(selected, lead=lead), "mse") for lead in LEAD_NAMES] + [cell(selected, "mse")]
             table.append([variant, *cells])
         title = "all pixels" if cover == ALL else f"{cover} pixels"
-        tables.append(
-            TextTable(f"MM-VSF whose weather was tampered with, {title}", ["weather", *LEAD_NAMES, ALL_LEADS], table)
-        )
+        tables.append(TextTable(f"MM-VSF with changed weather, {title}", ["weather", *LEAD_NAMES, ALL_LEADS], table))
     tables += _oracle_tables(results)
     text = (
-        "One trained network, asked again with other weather, or without its past. Held-out years, known and new places"
-        " together. With other years' weather in the gap the forecast is the mean over those years, as the oracle"
-        " without the gap's weather is; usual weather is their mean day by day, which drizzles every day and is like"
-        " no year; with the origin's image only, pixels that were cloudy in it are guessed from their neighbours."
-        " Weather from the target on cannot reach a forecast, since the recurrence runs forward and is read on the"
-        " morning of the target day; its row shows that it does not."
+        "One trained network, run again with other weather, or without earlier images. Held-out years, known and new"
+        " places together. With other years' weather in the gap the forecast is the mean over those years, as for the"
+        " oracle without the gap's weather; usual weather is their mean day by day, which drizzles every day and is"
+        " like no real year; with the origin's image only, its cloudy pixels are inferred from their neighbours."
+        " Weather from the target day on cannot affect a forecast, since the recurrence runs forward and is read on the"
+        " morning of the target day; its row confirms this."
     )
     return TextSection("Is the weather used?", text, tables)
 
 
 def _oracle_tables(results: ResultsTable) -> list[TextTable]:
-    """How much of what the gap's weather can tell the model captures."""
+    """How much of the information in the gap's weather the model captures."""
     base = pick(results.rows, variable="mean", set=YEARS, held_out=tuple(results.full_years))
     rows = []
     for cover in (ALL, *COVERS):
