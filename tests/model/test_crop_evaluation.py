@@ -254,7 +254,7 @@ def test_a_map_of_a_date_knows_nothing_later(trial: CropTrial, altered: Callable
     assert (nothing == 2).all()
 
 
-def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_if_told(
+def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_on_request(
     trial: CropTrial, altered: Callable[..., Cube], grown_cube: Cube
 ) -> None:
     def warmer(values: np.ndarray) -> None:
