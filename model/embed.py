@@ -146,9 +146,9 @@ class Encoder:
             batch = batch.without_weather()
         with torch.inference_mode(), torch.autocast(device.type, self.precision, enabled=self.precision is not None):
             encoded = self.network.encode(batch)
-        place = encoded.rank[:, :days, None]
+        index = encoded.rank[:, :days, None]
         tokens = encoded.tokens.transpose(1, 2)
-        tokens = tokens.gather(1, place[..., None].expand(-1, -1, *tokens.shape[2:]))
+        tokens = tokens.gather(1, index[..., None].expand(-1, -1, *tokens.shape[2:]))
         when = encoded.days.gather(1, encoded.rank[:, :days])
         known = encoded.days[:, None, :] <= when[:, :, None]  # (B, days, T)
         usable = encoded.valid.any(-1).float()  # (B, N, T)

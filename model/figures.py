@@ -41,8 +41,8 @@ def loss_figure(losses: Sequence[Sequence[float | None]]) -> Figure:
     """Training and validation loss by step, of [step, training or None, validation or None]."""
     figure = Figure(figsize=(7, 3.6))
     axes = figure.subplots()
-    for place, name, style in ((1, "training", "-"), (2, "validation", "o-")):
-        points = [(row[0], row[place]) for row in losses if row[place] is not None]
+    for column, name, style in ((1, "training", "-"), (2, "validation", "o-")):
+        points = [(row[0], row[column]) for row in losses if row[column] is not None]
         if points:
             axes.plot(*zip(*points, strict=True), style, label=name, markersize=4)
     axes.set(xlabel="step", ylabel="mean squared error\n(training deviation = 1)", ylim=(0, None))

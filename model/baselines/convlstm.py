@@ -55,11 +55,11 @@ class ConvLSTM(nn.Module):
             kept.append((hidden, last, seen_on))
         states, lasts, dates = (torch.stack(part, 1) for part in zip(*kept, strict=True))
 
-        place = order.argsort(1).gather(1, batch.origin)
-        state, bands, seen = states[samples, place], lasts[samples, place], dates[samples, place]
+        index = order.argsort(1).gather(1, batch.origin)
+        state, bands, seen = states[samples, index], lasts[samples, index], dates[samples, index]
         there = seen > 0
         age = (batch.target_day[:, :, None, None, None] - seen).float() * there
-        gap = self._step(batch, days.gather(1, place), batch.target_day)
+        gap = self._step(batch, days.gather(1, index), batch.target_day)
         step = gap[..., None, None].expand(-1, -1, -1, height, width)
         parts = [state, bands.to(state.dtype), (age / 30).to(state.dtype), there.to(state.dtype), step.to(state.dtype)]
         value, gate = self.head(torch.cat(parts, 2).flatten(0, 1)).float().unflatten(0, (b, -1)).chunk(2, 2)

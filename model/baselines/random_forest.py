@@ -68,10 +68,10 @@ def train_forest(x: Floats, y: NDArray[np.int64], seed: int = 0) -> RandomForest
     return forest.fit(x, y)
 
 
-def most_frequent(windows: Sequence[Window], classes_of: WindowClasses, classes: int) -> int:
+def most_frequent(windows: Sequence[Window], window_classes: WindowClasses, classes: int) -> int:
     """The most frequent class of the windows' pixels."""
     count = np.zeros(classes, np.int64)
     for window in windows:
-        labels = classes_of(window)
+        labels = window_classes(window)
         count += np.bincount(labels[labels >= 0], minlength=classes)
     return int(count.argmax())

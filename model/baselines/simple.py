@@ -64,9 +64,9 @@ def interpolate(images: Floats, days: NDArray[Any], valid: NDArray[np.bool_], at
     if t == 0:
         return np.full((len(at), c, h, w), np.nan, np.float32)
     flat, clear = images.reshape(t, c, -1), valid.reshape(t, -1)
-    place = np.arange(t)[:, None]
-    before = np.maximum.accumulate(np.where(clear, place, -1), 0)
-    after = np.minimum.accumulate(np.where(clear, place, t)[::-1], 0)[::-1]
+    index = np.arange(t)[:, None]
+    before = np.maximum.accumulate(np.where(clear, index, -1), 0)
+    after = np.minimum.accumulate(np.where(clear, index, t)[::-1], 0)[::-1]
     before = np.concatenate([np.full((1, h * w), -1), before])
     after = np.concatenate([after, np.full((1, h * w), t)])
     upto = np.searchsorted(days, at, side="right")  # images up to each day

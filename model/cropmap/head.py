@@ -60,7 +60,7 @@ class CropHead(nn.Module):
         drivers = self.drivers(torch.cat([season.totals, year_phase(season.days)], -1))
         season = replace(season, tokens=season.tokens + drivers[:, None])
         usable = season.valid.any(-1)[..., None]  # (B, N, T, 1)
-        # Where no image is valid, all weigh the same, and none tells more than its day.
+        # Where no image is valid, all weigh the same, and only their days differ.
         weight = self.score(season.tokens).float().masked_fill(~usable, NEVER).softmax(2)
         pooled = (weight.to(season.tokens.dtype) * season.tokens).sum(2, keepdim=True)
         last = season.days.amax(1, keepdim=True)
@@ -80,8 +80,7 @@ class CropMapper(nn.Module):
         head_weather: bool | None = None,
         freeze: bool = False,
     ) -> None:
-        """`weather` says whether the encoder sees weather, `head_weather` whether the head does, which by default is
-        the same."""
+        """`weather`: whether the encoder sees weather; `head_weather`: whether the head does, by default the same."""
         super().__init__()
         self.network, self.sees_weather = network, weather
         self.head_weather = weather if head_weather is None else head_weather

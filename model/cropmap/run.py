@@ -69,7 +69,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     check_fits(checkpoint, cube, where)
     legend, year, windows = check_labels(cube), map_year(cube, options.year), _labelled_windows(cube)
     reader = WindowReader(cube, checkpoint.normalisation)
-    classes_of = StoredClasses(reader, LabelLookup(legend.codes))
+    window_classes = StoredClasses(reader, LabelLookup(legend.codes))
     names = [entry.name for entry in legend.classes]
     lightning.seed_everything(options.seed, verbose=False)
     network = checkpoint.network
@@ -78,12 +78,12 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
     mapper = CropMapper(network, len(names), weather=checkpoint.weather, freeze=options.freeze)
     how = MappingOptions(options.steps, options.batch_size, options.images, options.learning_rate, seed=options.seed)
-    training = train_mapper(mapper, reader, windows["train"], classes_of, size, how)
+    training = train_mapper(mapper, reader, windows["train"], window_classes, size, how)
     mapper.to(choose_device()).eval()
     started = time.perf_counter()
-    scores = _score(mapper, reader, windows, classes_of, names, size, options)
+    scores = _score(mapper, reader, windows, window_classes, names, size, options)
     scored = time.perf_counter()
-    panels = _draw_map(mapper, reader, classes_of, legend, size, year, folder)
+    panels = _draw_map(mapper, reader, window_classes, legend, size, year, folder)
     save(map_figure(panels, legend), folder / PICTURE)
     save_weights(folder / "mapper.safetensors", mapper)
     metrics = {
@@ -138,7 +138,7 @@ def _score(
     mapper: CropMapper,
     reader: WindowReader,
     windows: dict[SplitName, list[Window]],
-    classes_of: WindowClasses,
+    window_classes: WindowClasses,
     names: Sequence[str],
     size: int,
     options: CropmapOptions,
@@ -147,9 +147,9 @@ def _score(
     console.print("training the random forest")
     training = spread(windows["train"], options.score_windows)
     describe = partial(features, reader)
-    drawn = draw_pixels(describe, training, classes_of, pixels=options.forest_pixels, seed=options.seed)
+    drawn = draw_pixels(describe, training, window_classes, pixels=options.forest_pixels, seed=options.seed)
     forest = train_forest(*drawn, options.seed)
-    majority = most_frequent(training, classes_of, len(names))
+    majority = most_frequent(training, window_classes, len(names))
     precision = autocast_precision(choose_device())
     rows = []
     for part in HELD_OUT:
@@ -159,7 +159,7 @@ def _score(
             continue
         for window in track(spread(windows[part], options.score_windows), f"scoring maps, {part}", console=console):
             for tile in window.tiles(size):
-                labels = classes_of(tile).ravel()
+                labels = window_classes(tile).ravel()
                 mapped = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
                 counts["mmvsf"] += confusion(labels, mapped, len(names))
                 voted = forest.predict(features(reader, tile)).astype(np.int64)
@@ -172,7 +172,7 @@ def _score(
 def _draw_map(
     mapper: CropMapper,
     reader: WindowReader,
-    classes_of: WindowClasses,
+    window_classes: WindowClasses,
     legend: Legend,
     size: int,
     year: int,
@@ -196,7 +196,7 @@ def _draw_map(
                 rows, columns = tile.slices_in(block, side)
                 probability = predict(mapper, [season_sample(reader, tile)], precision)[0]
                 classes[rows, columns], confidence[rows, columns] = probability.argmax(0), probability.max(0)
-                labels[rows, columns] = classes_of(tile)
+                labels[rows, columns] = window_classes(tile)
             writer.write(block, classes, confidence)
             if block in shown:
                 name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"

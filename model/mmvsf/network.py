@@ -120,15 +120,15 @@ class MMVSF(nn.Module):
     def _across_space(self, x: Tensor, usable: Tensor, keep: Tensor | None) -> Tensor:
         """Each image's patches see each other; masked patches are left out, which saves time."""
         everything = x.transpose(1, 2)  # (B, T, N, E)
-        usable, place = usable.transpose(1, 2), None
+        usable, index = usable.transpose(1, 2), None
         if keep is not None:
-            place = keep.transpose(1, 2)[..., None].expand(-1, -1, -1, x.shape[-1])
+            index = keep.transpose(1, 2)[..., None].expand(-1, -1, -1, x.shape[-1])
             usable = usable.gather(2, keep.transpose(1, 2))
-        x = everything if place is None else everything.gather(2, place)
+        x = everything if index is None else everything.gather(2, index)
         bias = torch.where(usable, 0.0, NEVER)[:, :, None, None]
         for block in self.spatial:
             x = block(x, bias)
-        return (x if place is None else everything.scatter(2, place, x.to(everything.dtype))).transpose(1, 2)
+        return (x if index is None else everything.scatter(2, index, x.to(everything.dtype))).transpose(1, 2)
 
     def _across_time(self, x: Tensor, usable: Tensor, days: Tensor) -> Tensor:
         """Each patch sees itself in the clear images up to its day; an image always sees itself, which holds
@@ -144,9 +144,9 @@ class MMVSF(nn.Module):
         """Normalised images (B, P, C, H, W) of the days target_day (B, P), as forecast from the images `origin`
         (B, P) of the batch: with images up to their day, and weather up to the day before the target."""
         b, n, _, e = encoded.tokens.shape
-        place = encoded.rank.gather(1, origin)
-        origin_day = encoded.days.gather(1, place)
-        tokens = encoded.tokens.gather(2, place[:, None, :, None].expand(b, n, -1, e))
+        index = encoded.rank.gather(1, origin)
+        origin_day = encoded.days.gather(1, index)
+        tokens = encoded.tokens.gather(2, index[:, None, :, None].expand(b, n, -1, e))
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)

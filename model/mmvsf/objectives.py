@@ -21,8 +21,8 @@ def uniform_keep(samples: int, images: int, patches: int, ratio: float, generato
     kept = max(1, round(patches * (1 - ratio)))
     order = torch.rand(samples, patches, generator=generator).argsort(1)
     turn = torch.rand(samples, images, generator=generator).argsort(1)
-    place = (turn[..., None] * kept + torch.arange(kept)) % patches
-    return order[:, None].expand(-1, images, -1).gather(2, place)
+    index = (turn[..., None] * kept + torch.arange(kept)) % patches
+    return order[:, None].expand(-1, images, -1).gather(2, index)
 
 
 def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tensor:

@@ -49,8 +49,8 @@ def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns its bands (B, N, P, p * p, C), its day (B, N, P, p * p) and whether there is one (same, bool).
     """
     b, n, t, pp, c = encoded.pixels.shape
-    place = torch.arange(t, device=day.device)[:, None]
-    latest = torch.where(encoded.valid, place, -1).cummax(2).values
+    index = torch.arange(t, device=day.device)[:, None]
+    latest = torch.where(encoded.valid, index, -1).cummax(2).values
     seen = (encoded.days[:, None] <= day[:, :, None]).sum(-1)  # images up to each day, which come first
     seen = seen[:, None, :, None].expand(b, n, -1, pp)
     latest = F.pad(latest, (0, 0, 1, 0), value=-1).gather(2, seen)

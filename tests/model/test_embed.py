@@ -54,16 +54,16 @@ def test_a_season_is_the_mean_of_its_days(
 
 
 def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path) -> None:
-    found = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
+    embeddings = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
     imagery = xr.open_datatree(grown_cube.path, engine="zarr", consolidated=False)["imagery"]
     for axis in ("y", "x"):
-        np.testing.assert_allclose(found[axis], imagery[axis].values.reshape(-1, 4).mean(1))
-    assert found.spatial_ref.attrs["crs_wkt"] == imagery.spatial_ref.attrs["crs_wkt"]
-    assert found.embedding.attrs["grid_mapping"] == "spatial_ref" and "spatial_ref" in found.embedding.coords
-    left, step, _, top, _, down = map(float, found.spatial_ref.attrs["GeoTransform"].split())
+        np.testing.assert_allclose(embeddings[axis], imagery[axis].values.reshape(-1, 4).mean(1))
+    assert embeddings.spatial_ref.attrs["crs_wkt"] == imagery.spatial_ref.attrs["crs_wkt"]
+    assert embeddings.embedding.attrs["grid_mapping"] == "spatial_ref" and "spatial_ref" in embeddings.embedding.coords
+    left, step, _, top, _, down = map(float, embeddings.spatial_ref.attrs["GeoTransform"].split())
     assert (left, top, step, down) == (grown_cube.grid.left, grown_cube.grid.top, 120, -120)
-    assert found.attrs["cube"] == {"region": "grown", "digest": grown_cube.digest}
-    assert len(found.attrs["model"]["weights_sha256"]) == 64
+    assert embeddings.attrs["cube"] == {"region": "grown", "digest": grown_cube.digest}
+    assert len(embeddings.attrs["model"]["weights_sha256"]) == 64
 
 
 def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpoint) -> None:

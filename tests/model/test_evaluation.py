@@ -129,18 +129,18 @@ def test_results_of_older_weights_are_removed(
     monkeypatch.setattr(runner, "_do", noted)
     trained = "pretrain/2021/mm-vsf/0"
     kinds = ("forecast/2021", "missing/2021", "weather/2021", "crops/2021/frozen", "crops/2021/finetuned")
-    own = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
-    assert done_now() == own | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
+    of_mm_vsf = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
+    assert done_now() == of_mm_vsf | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
     assert done_now() == set()
 
     (tmp_path / trained / WEIGHTS).unlink()
-    assert done_now() == own
+    assert done_now() == of_mm_vsf
 
     # Trained with other settings and stopped then: nothing of before is taken for what these weights give.
     longer = replace(plan, settings=replace(plan.settings, steps=plan.settings.steps + 1))
     training = next(chain[0] for stage in longer.stages() for chain in stage if chain[0].name == trained)
     do(training, tmp_path)
-    assert not own & {result["piece"] for result in finished_results(plan)}
+    assert not of_mm_vsf & {result["piece"] for result in finished_results(plan)}
 
 
 def test_the_whole_evaluation_on_a_small_cube(

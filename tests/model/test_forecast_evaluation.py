@@ -47,11 +47,11 @@ def evaluated(grown_cube: Cube) -> EvaluationSet:
 def network(grown_cube: Cube, evaluated: EvaluationSet) -> MMVSF:
     torch.manual_seed(0)
     config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8)
-    made = new_network(config, evaluated.reader.normalisation)
+    small = new_network(config, evaluated.reader.normalisation)
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in small.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    return made.eval()
+    return small.eval()
 
 
 def test_a_fold_holds_out_one_year_and_keeps_the_places(grown_cube: Cube) -> None:
@@ -101,8 +101,8 @@ def test_a_line_is_forecast_by_the_linear_trend() -> None:
 def test_interpolation_goes_straight_from_clear_day_to_clear_day() -> None:
     images = np.array([0, 9, 2, 4], np.float32)[:, None, None, None]
     clear = np.array([True, False, True, True])[:, None, None]
-    found = interpolate(images, np.array([10, 15, 20, 40]), clear, np.array([0, 15, 20, 30, 99]))
-    np.testing.assert_allclose(found.ravel(), [0, 1, 2, 3, 4])
+    at_days = interpolate(images, np.array([10, 15, 20, 40]), clear, np.array([0, 15, 20, 30, 99]))
+    np.testing.assert_allclose(at_days.ravel(), [0, 1, 2, 3, 4])
     assert np.isnan(interpolate(images, np.array([10, 15, 20, 40]), clear & False, np.array([15]))).all()
 
 
@@ -159,16 +159,16 @@ def test_the_gap_begins_on_the_day_of_the_origin(evaluated: EvaluationSet, netwo
     """Weather of the gap is not seen by a forecast whose gap is replaced; weather before the origin is."""
     usual = UsualWeather(evaluated.reader, evaluated.fold.years_of(evaluated.cube, Split.TRAIN))
     item = evaluated.items[0]
-    one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
-    origin = int(one.days[one.origin[0]]) - one.weather_start
+    sample = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
+    origin = int(sample.days[sample.origin[0]]) - sample.weather_start
     variant = VARIANTS[OTHER_GAPS]
-    base = variant(network, replace(item, sample=one), usual)
+    base = variant(network, replace(item, sample=sample), usual)
     for day, seen in ((origin, False), (origin - 1, True)):
-        weather = one.weather.copy()
+        weather = sample.weather.copy()
         weather[day] += 3
         # Only the gap's own series may matter: images up to the origin are encoded with the weather before them.
-        found = variant(network, replace(item, sample=replace(one, weather=weather)), usual)
-        assert (not np.allclose(found, base, atol=1e-6)) == seen, day
+        changed = variant(network, replace(item, sample=replace(sample, weather=weather)), usual)
+        assert (not np.allclose(changed, base, atol=1e-6)) == seen, day
 
 
 def test_weather_from_the_target_on_changes_no_forecast(evaluated: EvaluationSet, network: MMVSF) -> None:
@@ -188,12 +188,12 @@ def test_usual_weather_is_of_the_training_years(evaluated: EvaluationSet) -> Non
     start, series = evaluated.reader.weather(item.window.cell, 2019)
     assert item.sample.weather_start - start in (365, 366)
     # 1 July lies as many days after 1 January, but for the leap day.
-    own = (np.datetime64("2020-01-01") - np.datetime64("1970-01-01")).astype(int) - item.sample.weather_start + 150
+    new_year = (np.datetime64("2020-01-01") - np.datetime64("1970-01-01")).astype(int) - item.sample.weather_start + 150
     other = (np.datetime64("2019-01-01") - np.datetime64("1970-01-01")).astype(int) - start + 150
-    np.testing.assert_array_equal(usual.mean(item)[own], series[other])
+    np.testing.assert_array_equal(usual.mean(item)[new_year], series[other])
 
 
-def oracle_of(path: Path, evaluated: EvaluationSet, years: Collection[int]) -> Oracle:
+def make_oracle(path: Path, evaluated: EvaluationSet, years: Collection[int]) -> Oracle:
     """The forecasts of these years: what was observed, and without the weather of the gap 0.01 more."""
     windows = [item.window for item in evaluated.items]
     create_group(
@@ -211,12 +211,14 @@ def oracle_of(path: Path, evaluated: EvaluationSet, years: Collection[int]) -> O
 
 
 def test_the_oracle_is_scored_in_the_held_out_year_or_refused(evaluated: EvaluationSet, tmp_path: Path) -> None:
-    rows = oracle_rows(evaluated, oracle_of(tmp_path / "all.oracle.zarr", evaluated, evaluated.cube.years))
+    rows = oracle_rows(evaluated, make_oracle(tmp_path / "all.oracle.zarr", evaluated, evaluated.cube.years))
     assert {row["set"] for row in rows} == {"new_year", "both"} and {row["year"] for row in rows} == {2020}
     for method, bias in zip(ORACLES, (0, 0.01), strict=True):
-        own = ErrorSums.from_rows(row for row in rows if (row["method"], row["variable"]) == (method, "nir")).scores()
-        assert own["bias"] == pytest.approx(bias, abs=1e-6) and own["rmse"] == pytest.approx(bias, abs=1e-4)
-    other = oracle_of(tmp_path / "other.oracle.zarr", evaluated, (2019, 2021))
+        scores = ErrorSums.from_rows(
+            row for row in rows if (row["method"], row["variable"]) == (method, "nir")
+        ).scores()
+        assert scores["bias"] == pytest.approx(bias, abs=1e-6) and scores["rmse"] == pytest.approx(bias, abs=1e-4)
+    other = make_oracle(tmp_path / "other.oracle.zarr", evaluated, (2019, 2021))
     assert len(other) > 0
     with pytest.raises(InputError, match=r"other\.oracle\.zarr lacks forecasts of 2020; make them with .*--years 2020"):
         oracle_rows(evaluated, other)
@@ -227,10 +229,10 @@ def test_a_missing_image_is_never_seen(evaluated: EvaluationSet, network: MMVSF)
     drawn: list[list[Row]] = []
     for item in missing_items(evaluated, 2)[:2]:
         assert (np.diff([item.sample.origin, item.sample.target], axis=0) == 1).all()
-        one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
-        images = one.images.copy()
-        images[one.target[0]] += 1
-        batches = [collate([one]), collate([replace(one, images=images)])]
+        sample = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
+        images = sample.images.copy()
+        images[sample.target[0]] += 1
+        batches = [collate([sample]), collate([replace(sample, images=images)])]
         first, second = (forecast_sample(network, batch) for batch in batches)
         np.testing.assert_array_equal(first, second)
     for masked in (True, False):

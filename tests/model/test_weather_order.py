@@ -54,31 +54,31 @@ def simulated(folder: Path, name: str, dose: float) -> Cube:
     return Cube.open(data / f"{name}.zarr")
 
 
-def errors_of(cube: Cube, folder: Path, seed: int = 0) -> dict[str, float]:
+def variant_errors(cube: Cube, folder: Path, seed: int = 0) -> dict[str, float]:
     """Mean squared error of MM-VSF under every variant of the weather in a year that it never saw, in units of the
     bands' variance."""
     data = evaluation_set(cube, HELD_OUT, windows=SETTINGS.windows, pairs=SETTINGS.pairs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, SETTINGS.network, NARROW)
         pretrain(data, "mm-vsf", RATE, seed, SETTINGS, folder)
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_variant: dict[str, list[dict[str, Any]]] = {}
     for row in weather_rows(load(folder).network, data):
         if row["variable"] == "mean" and row["cover"] == ALL:
-            found.setdefault(row["method"], []).append(row)
-    errors = {name: ErrorSums.from_rows(rows).scores()["mse"] for name, rows in found.items()}
+            by_variant.setdefault(row["method"], []).append(row)
+    errors = {name: ErrorSums.from_rows(rows).scores()["mse"] for name, rows in by_variant.items()}
     return {name: float(error) for name, error in errors.items() if error is not None}
 
 
 @pytest.fixture(scope="module")
 def felt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("felt")
-    return errors_of(simulated(folder, "felt", 1.0), folder / "network")
+    return variant_errors(simulated(folder, "felt", 1.0), folder / "network")
 
 
 @pytest.fixture(scope="module")
 def unfelt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("unfelt")
-    return errors_of(simulated(folder, "unfelt", 0.0), folder / "network")
+    return variant_errors(simulated(folder, "unfelt", 0.0), folder / "network")
 
 
 def test_errors_grow_as_the_weather_departs_from_what_it_was(felt: dict[str, float]) -> None:

@@ -28,7 +28,7 @@ class CropPieces:
     """The evaluation's folder, which holds the encoders."""
     settings: EvaluationSettings
     rates: Mapping[str, float]
-    """Learning rates of the objectives, which the encoders depend on."""
+    """Learning rates of the objectives, on which the encoders depend."""
     trials: dict[int, CropTrial]
     """Holds the trial of the year in work."""
 

@@ -62,16 +62,16 @@ def until(season: EncodedSeason, days: Tensor) -> EncodedSeason:
     length = int(taken.max().clamp(min=1))
     b, n, _, e = season.tokens.shape
     # (B, length): past the end the last image is repeated.
-    place = torch.arange(length).clamp(max=(taken - 1).clamp(min=0)[:, None])
+    index = torch.arange(length).clamp(max=(taken - 1).clamp(min=0)[:, None])
     there = torch.arange(length) < taken[:, None]
     images = _images(season, slice(length))
-    tokens = season.tokens.gather(2, place[:, None, :, None].expand(b, n, length, e))
-    totals = season.totals.gather(1, place[..., None].expand(-1, -1, season.totals.shape[-1]))
+    tokens = season.tokens.gather(2, index[:, None, :, None].expand(b, n, length, e))
+    totals = season.totals.gather(1, index[..., None].expand(-1, -1, season.totals.shape[-1]))
     any_taken = (taken > 0)[:, None]
     return replace(
         images,
         tokens=tokens * any_taken[..., None, None],
-        days=torch.where(any_taken, season.days.gather(1, place), days[:, None]),
+        days=torch.where(any_taken, season.days.gather(1, index), days[:, None]),
         valid=images.valid & there[:, None, :, None],
         totals=totals * any_taken[..., None],
     )
@@ -156,10 +156,10 @@ def _kept(tensor: Tensor, precision: torch.dtype | None) -> torch.dtype:
 
 
 def _padded(season: EncodedSeason, length: int) -> EncodedSeason:
-    place = torch.arange(length)
+    index = torch.arange(length)
     taken = season.days.shape[1]
-    longer = _images(season, place.clamp(max=taken - 1))
-    return replace(longer, valid=longer.valid & (place < taken)[:, None])
+    longer = _images(season, index.clamp(max=taken - 1))
+    return replace(longer, valid=longer.valid & (index < taken)[:, None])
 
 
 def _images(season: EncodedSeason, places: slice | Tensor) -> EncodedSeason:

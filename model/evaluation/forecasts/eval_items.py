@@ -86,13 +86,13 @@ def _item(
     usual = average.forecast(days_since_new_year(tile.days))
     previous = _previous_year(reader, tile, clear, sample.days[sample.target])
     baselines = {name: np.empty_like(sample.images[sample.target]) for name in BASELINES}
-    for place, (origin, target) in enumerate(pairs):
+    for position, (origin, target) in enumerate(pairs):
         day, later = int(sample.days[origin]), int(sample.days[target])
         series = (sample.images, sample.days, sample.clear)
-        baselines["persistence"][place] = persistence(*series, day)
-        baselines["linear trend"][place] = linear_trend(*series, day, later)
-        baselines["previous year"][place] = previous[place]
-        baselines["climatology"][place] = usual[target]
+        baselines["persistence"][position] = persistence(*series, day)
+        baselines["linear trend"][position] = linear_trend(*series, day, later)
+        baselines["previous year"][position] = previous[position]
+        baselines["climatology"][position] = usual[target]
     scored = sample.clear[sample.target]
     for forecast in baselines.values():
         scored = scored & np.isfinite(forecast).all(1)

@@ -49,14 +49,14 @@ def examples(data: EvaluationSet) -> list[tuple[EvalItem, int]]:
     chosen: list[tuple[EvalItem, int]] = []
     for low, high in LEADS:
         pairs = [
-            (item in (shown for shown, _ in chosen), -int(item.scored[place].sum()), at, place)
+            (item in (shown for shown, _ in chosen), -int(item.scored[position].sum()), at, position)
             for at, item in enumerate(data.items)
             if item.part == PART
-            for place in np.flatnonzero((item.leads >= low) & (item.leads <= high))
+            for position in np.flatnonzero((item.leads >= low) & (item.leads <= high))
         ]
         if pairs:
-            _, _, at, place = min(pairs)
-            chosen.append((data.items[at], int(place)))
+            _, _, at, position = min(pairs)
+            chosen.append((data.items[at], int(position)))
     return chosen
 
 
@@ -66,11 +66,11 @@ def _panels(
     """Titles and reflectance (C, H, W)."""
     sample, scored, observed = item.sample, item.scored[pair], item.observed[pair]
     origin, target = sample.origin[pair], sample.target[pair]
-    first, last = (date_of(int(sample.days[place])) for place in (origin, target))
+    first, last = (date_of(int(sample.days[position])) for position in (origin, target))
     normalisation = data.reader.normalisation
 
-    def seen(place: int) -> Floats:
-        return np.where(sample.clear[place], normalisation.reflectance(sample.images[place]), np.float32(np.nan))
+    def seen(position: int) -> Floats:
+        return np.where(sample.clear[position], normalisation.reflectance(sample.images[position]), np.float32(np.nan))
 
     forecasts = {name: item.baselines[name][pair] for name in ("previous year", "climatology")}
     for name, checkpoint in networks.items():

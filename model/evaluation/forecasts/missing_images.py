@@ -38,11 +38,11 @@ def _missing_item(item: EvalItem, most: int) -> EvalItem | None:
     if len(missing) == 0:
         return None
     baselines: dict[str, list[Floats]] = {"persistence": [], LINE: []}
-    for place in missing:
-        others = np.arange(len(days)) != place
+    for position in missing:
+        others = np.arange(len(days)) != position
         rest = sample.images[others], days[others], sample.clear[others]
-        baselines["persistence"].append(persistence(*rest, int(days[place - 1])))
-        baselines[LINE].append(interpolate(*rest, days[[place]])[0])
+        baselines["persistence"].append(persistence(*rest, int(days[position - 1])))
+        baselines[LINE].append(interpolate(*rest, days[[position]])[0])
     stacked = {name: np.stack(forecasts) for name, forecasts in baselines.items()}
     scored = sample.clear[missing]
     for forecast in stacked.values():
@@ -76,10 +76,10 @@ def missing_rows(
 def _reconstructed(network: MMVSF, item: EvalItem, weather: bool) -> Floats:
     """(P, C, H, W); each missing image is hidden in a sample of its own."""
     samples = []
-    for place in item.sample.target:
+    for position in item.sample.target:
         valid = item.sample.valid.copy()
-        valid[place] = False
-        samples.append(replace(item.sample, valid=valid, origin=np.array([place]), target=np.array([place])))
+        valid[position] = False
+        samples.append(replace(item.sample, valid=valid, origin=np.array([position]), target=np.array([position])))
     batch = collate(samples)
     drawn: Floats = forecast_batch(network, batch if weather else batch.without_weather())[:, 0]
     return drawn

@@ -41,6 +41,7 @@ class Spread:
     years: tuple[int, ...]
 
     def text(self, digits: int = 3) -> str:
+        """The mean, with the deviation where there is one."""
         # Scores computed once and repeated with every seed differ only by rounding.
         more = f" ± {self.deviation:.{digits}f}" if self.deviation and self.deviation > 1e-9 else ""
         return f"{self.mean:.{digits}f}{more}"
@@ -84,9 +85,11 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
+        """Whether the sign of the difference is decided."""
         return self.low > 0 or self.high < 0
 
     def text(self, digits: int = 3) -> str:
+        """The value with its interval."""
         return f"{self.value:+.{digits}f} [{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
 
 
@@ -131,12 +134,12 @@ def crossed_weights(units: Sequence[tuple[int, str]], draws: int, seed: int = 0)
     Draws that hold no unit at all, which there are where years have other blocks, are drawn again."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((draws, len(units)))
-    places = [np.unique(np.array([str(unit[i]) for unit in units]), return_inverse=True)[1] for i in (0, 1)]
+    coded = [np.unique(np.array([str(unit[i]) for unit in units]), return_inverse=True)[1] for i in (0, 1)]
     while (empty := np.flatnonzero(weights.sum(1) == 0)).size:
         weights[empty] = 1.0
-        for place in places:
-            count = int(place.max()) + 1
-            weights[empty] *= rng.multinomial(count, np.full(count, 1 / count), len(empty))[:, place]
+        for codes in coded:
+            count = int(codes.max()) + 1
+            weights[empty] *= rng.multinomial(count, np.full(count, 1 / count), len(empty))[:, codes]
     return weights
 
 

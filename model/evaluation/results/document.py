@@ -53,8 +53,8 @@ def learning_curves(results: Sequence[Result]) -> Figure:
     encoders = pick(results, kind="pretrain", seed=0)
     for result in pick(encoders, year=encoders[0]["year"]) if encoders else ():
         name = METHODS.get(result["method"], result["method"])
-        for axes, place in ((left, 1), (right, 2)):
-            points = [(row[0], row[place]) for row in result["losses"] if row[place] is not None]
+        for axes, column in ((left, 1), (right, 2)):
+            points = [(row[0], row[column]) for row in result["losses"] if row[column] is not None]
             if points:
                 axes.plot(*zip(*points, strict=True), "-", label=name, linewidth=1.2)
     for axes, title in ((left, "training loss"), (right, "validation loss")):
