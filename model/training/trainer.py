@@ -98,7 +98,7 @@ def loader_errors() -> Iterator[None]:
             raise
         raise IncompleteError(
             f"a loader process died, perhaps for lack of memory ({one_line(error)}); run the same command again with"
-            " fewer --workers, and it resumes from the last checkpoint"
+            " fewer --workers; it resumes from the last checkpoint, if there is one"
         ) from error
     except MmvsfError as error:
         text = str(error)
