@@ -1,15 +1,14 @@
-"""The commands that learn: pretrain, cropmap, forecast, embed, evaluate. Torch is imported only when one runs."""
+"""The commands of the model: pretrain, cropmap, forecast, embed, evaluate. Torch is imported only when one runs."""
 
 from __future__ import annotations
 
 import os
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube, find_cube
@@ -26,58 +25,61 @@ CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
 DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://BUCKET/PREFIX.")]
-RunsDir = Annotated[Path, typer.Option(envvar="RUNS_DIR", help="Folder that results are written to.")]
-Seed = Annotated[int, typer.Option(help="Seed of weights and samples.")]
+RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 ModelDir = Annotated[
-    Path | None, typer.Option("--model", help="Folder of a pretrained model [default: the region's own run].")
+    str | None, typer.Option("--model", help="Local folder of a pretrained model; by default that of the region's run.")
 ]
 
 
 @app.command()
 def pretrain(
-    regions: Annotated[list[str], typer.Argument(help="One or several regions; results go to the first one's run.")],
+    regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = "runs",
     size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
-    window: Annotated[int, typer.Option(min=1, help="Pixels a side of the training windows.")] = 16,
+    window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
-    restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or go on.")] = False,
+    restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or resume it.")] = False,
 ) -> None:
     """Pretrain the network; by default as MM-VSF: forecast images from earlier ones and the weather in between."""
     _need_torch()
     from mmvsf.model.pretraining.fit import PretrainOptions
     from mmvsf.model.pretraining.run import pretrain as run
 
+    from .tables import show_pretrain
+
+    runs = _local_folder("--runs-dir", runs_dir)
     cubes = [_open(region, data_dir) for region in regions]
-    folder = runs_dir / cubes[0].region.name / "pretrain"
+    folder = runs / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
         mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     metrics = run(cubes, folder, options, restart=restart)
     if metrics:
-        _show_pretrain(metrics, folder)
+        show_pretrain(metrics, folder)
 
 
 @app.command()
 def cropmap(
     region: CubeArgument,
     data_dir: DataDir = "data",
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = "runs",
     model: ModelDir = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 250,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 1e-3,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, leave the encoder as it is.")] = False,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, not the encoder.")] = False,
     scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
-    year: Annotated[int | None, typer.Option(help="Year to map [default: the held-out one, or the latest].")] = None,
+    year: Annotated[int | None, typer.Option(help="Year to map; by default the held-out or the last one.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Map crops with the pretrained encoder, and compare with a random forest."""
@@ -85,90 +87,87 @@ def cropmap(
     from mmvsf.model.cropmap.run import CropmapOptions
     from mmvsf.model.cropmap.run import cropmap as run
 
+    from .tables import show_cropmap
+
+    runs = _local_folder("--runs-dir", runs_dir)
     cube = _open(region, data_dir)
-    checkpoint, where = _model(model, runs_dir, cube)
-    folder = runs_dir / cube.region.name / "cropmap"
+    checkpoint, where = _model(model, runs, cube)
+    folder = runs / cube.region.name / "cropmap"
     options = CropmapOptions(
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,
         seed=seed, year=year,
     )  # fmt: skip
-    _show_cropmap(run(cube, checkpoint, folder, options, where), folder)
+    show_cropmap(run(cube, checkpoint, folder, options, where), folder)
 
 
 @app.command()
 def forecast(
     region: CubeArgument,
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
-    block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN [default: the first].")] = None,
-    lead: Annotated[int, typer.Option(min=1, help="Use images at least this many days older.")] = 1,
+    block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN; by default the first.")] = None,
+    lead: Annotated[int, typer.Option(min=1, help="Days ahead: use only images at least this much older.")] = 1,
     data_dir: DataDir = "data",
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = "runs",
     model: ModelDir = None,
 ) -> None:
-    """Forecast the image of a day over a block, with the weather known up to the day before."""
+    """Forecast the image of a day over a block, from earlier images and the weather up to the day before."""
     _need_torch()
     from mmvsf.datasets.samples.reader import WindowReader
-    from mmvsf.model.pretraining.device import autocast_precision, choose_device
     from mmvsf.model.pretraining.run import window_size
+    from mmvsf.model.training.device import autocast_precision, choose_device
 
-    from .figures import forecast_figure, save
-    from .forecast import forecast_block, write_image
+    from .figures import save
+    from .forecasting.block import check_block_and_day, forecast_block, write_image
+    from .forecasting.figure import forecast_figure
+    from .tables import show_forecast
 
-    target, place = _parse_day(day), _parse_block(block)
+    target, chosen = _parse_day(day), _parse_block(block)
+    runs = _local_folder("--runs-dir", runs_dir)
     cube = _open(region, data_dir)
-    checkpoint, where = _model(model, runs_dir, cube)
-    place = place or cube.grid.blocks[0]
+    index = chosen or cube.grid.blocks[0]
+    check_block_and_day(cube, index, day_number(target))
+    checkpoint, where = _model(model, runs, cube)
     device = choose_device()
     network = checkpoint.network.to(device)
     result = forecast_block(
         network,
         WindowReader(cube, checkpoint.normalisation),
-        place,
+        index,
         day_number(target),
         lead=lead,
         size=window_size([cube], network.config.patch),
         weather=checkpoint.weather,
         precision=autocast_precision(device),
     )
-    folder = runs_dir / cube.region.name / "forecast"
-    name = f"{target}-block-{place[0]}-{place[1]}"
+    folder = runs / cube.region.name / "forecast"
+    name = f"{target}-block-{index[0]}-{index[1]}"
     tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
-    write_image(folder / f"{name}.tif", result.forecast, cube, place, tags)
-    save(forecast_figure([(f"block {place[0]},{place[1]}", result)], cube.bands), folder / f"{name}.png")
-    table = Table("forecast", "issued", "days ahead", "seen clear before", "seen clear that day")
-    before, then = (float((image == image).all(0).mean()) for image in (result.last, result.observed))
-    table.add_row(
-        str(target), str(date_of(result.issued)), str(result.day - result.issued), f"{before:.0%}", f"{then:.0%}"
-    )
-    console = Console()
-    console.print(table)
-    if before < 1:
-        console.print(
-            f"{1 - before:.0%} of the pixels were never seen clear before; their forecast rests on the weather and the"
-            " pixels around them alone"
-        )
-    console.print(f"image    {folder / name}.tif\npicture  {folder / name}.png", soft_wrap=True)
+    write_image(folder / f"{name}.tif", result.forecast, cube, index, tags)
+    save(forecast_figure([(f"block {index[0]},{index[1]}", result)], cube.bands), folder / f"{name}.png")
+    show_forecast(result, folder / name)
 
 
 @app.command()
 def embed(
     region: CubeArgument,
     every: Annotated[
-        int | None, typer.Option(min=1, help="Days between embeddings [default: one a year, the mean of its season].")
+        int | None,
+        typer.Option(min=1, help="Days between embeddings; by default one per year, of its season."),
     ] = None,
     data_dir: DataDir = "data",
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = "runs",
     model: ModelDir = None,
 ) -> None:
-    """Write the encoder's embeddings of a whole cube as a Zarr cube of its own, or finish writing them."""
+    """Write the encoder's embeddings of a whole cube to a Zarr store, or resume writing them."""
     _need_torch()
     from mmvsf.datasets.sidecars.embeddings import embeddings_path
 
     from .embed import embed as run
 
+    runs = _local_folder("--runs-dir", runs_dir)
     cube = _open(region, data_dir)
-    checkpoint, where = _model(model, runs_dir, cube)
-    path = run(cube, checkpoint, embeddings_path(cube.region.name, runs_dir), where, every=every)
+    checkpoint, where = _model(model, runs, cube)
+    path = run(cube, checkpoint, embeddings_path(cube.region.name, runs), where, every=every)
     Console().print(f"embeddings  {path}", soft_wrap=True)
 
 
@@ -176,40 +175,36 @@ def embed(
 def evaluate(
     region: CubeArgument,
     data_dir: DataDir = "data",
-    runs_dir: RunsDir = Path("runs"),
-    control: Annotated[str | None, typer.Option(help="Region in which weather moves nothing.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small settings: does it all run?")] = False,
-    document: Annotated[Path | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: one a processor].")] = None,
+    runs_dir: RunsDir = "runs",
+    control: Annotated[str | None, typer.Option(help="Cube in which weather has no effect, as a control.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
+    document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per processor.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop before a piece after so long; go on later.")
+        float | None, typer.Option(min=0, help="Start no further piece after so many minutes; run again to continue.")
     ] = None,
 ) -> None:
-    """Put the paper's claims to the test: five objectives, baselines, ablations, every year held out."""
+    """Test the paper's claims: five objectives, baselines, ablations, every year held out in turn."""
     _need_torch()
     from mmvsf.model.evaluation.command import evaluate as run
-    from mmvsf.model.evaluation.settings import FULL, QUICK
+    from mmvsf.model.evaluation.core.settings import FULL, QUICK
 
+    from .tables import show_sections
+
+    runs = _local_folder("--runs-dir", runs_dir)
+    markdown = _local_folder("--document", document) if document else None
     cube = _open(region, data_dir)
-    folder = runs_dir / cube.region.name / ("evaluate-quick" if quick else "evaluate")
+    folder = runs / cube.region.name / ("evaluate-quick" if quick else "evaluate")
     sections = run(
         cube,
         folder,
         QUICK if quick else FULL,
         control=_open(control, data_dir) if control else None,
-        document=document,
+        document=markdown,
         minutes=minutes,
         workers=workers,
     )
-    console = Console()
-    for section in sections:
-        console.print(f"\n{section.title}", style="bold", highlight=False)
-        for found in section.tables:
-            table = Table(*found.head, title=found.caption)
-            for row in found.rows:
-                table.add_row(*row)
-            console.print(table)
-    console.print(f"results  {folder / 'results.json'}", soft_wrap=True)
+    show_sections(sections, folder)
 
 
 def _need_torch() -> None:
@@ -228,12 +223,27 @@ def _open(region: str, data_dir: str) -> Cube:
     return Cube.open(find_cube(region, location(data_dir)))
 
 
-def _model(model: Path | None, runs_dir: Path, cube: Cube) -> tuple[Checkpoint, Path]:
+def _local_folder(option: str, text: str) -> Path:
+    """The path given to an option. Raises InputError for an address, since results are written to local files."""
+    path = location(text)
+    if not isinstance(path, Path):
+        raise InputError(f"{option} {text}: results are written to local files; give a path on this machine")
+    return path
+
+
+def _model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:
+    """The model for a cube, with its folder. Raises InputError where there is none that fits."""
     from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
 
-    where = model or runs_dir / cube.region.name / "pretrain"
+    where = _local_folder("--model", model) if model else runs / cube.region.name / "pretrain"
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint, cube, where)
+    if model is None and cube.digest not in checkpoint.config["cubes"]:
+        Console(stderr=True).print(
+            f"note: the model in {where} was trained on another cube than {cube.path}; pretrain on this cube, or name"
+            " the model with --model",
+            soft_wrap=True,
+        )
     return checkpoint, where
 
 
@@ -252,39 +262,3 @@ def _parse_block(text: str | None) -> tuple[int, int] | None:
         return int(row), int(column)
     except ValueError as error:
         raise InputError(f"--block {text}: not a block; write ROW,COLUMN, e.g. 0,0") from error
-
-
-def _show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
-    """Error by held-out set, method and lead time; the last lines of the command."""
-    rows = {(r["set"], r["method"], r["lead"]): r for r in metrics["forecast"] if r["variable"] == "mean"}
-    leads = [lead for lead in ("5-10", "11-20", "21-40", "41-80", "all") if any(key[2] == lead for key in rows)]
-    table = Table("held-out set", "method", *leads, title="forecast error by days ahead (MSE, 1 = training variance)")
-    for part, method in dict.fromkeys((key[0], key[1]) for key in rows):
-        values = [rows.get((part, method, lead), {}).get("mse") for lead in leads]
-        table.add_row(part.replace("_", " "), method, *("-" if v is None else f"{v:.3f}" for v in values))
-    console, training = Console(), metrics["training"]
-    console.print(table if rows else "nothing is held out, so nothing was scored")
-    console.print(
-        f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
-        f"{training['device']}\nmodel     {folder / 'weights.safetensors'}\nscores    {folder / 'metrics.json'}\n"
-        f"pictures  {folder / 'forecast.png'}, {folder / 'loss.png'}",
-        soft_wrap=True,
-    )
-
-
-def _show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
-    """Scores by held-out set and method; the last lines of the command."""
-    table = Table("held-out set", "method", "mean F1", "accuracy", "mIoU", title="crop map")
-    for row in metrics["scores"]:
-        values = (row["mean_f1"], row["accuracy"], row["miou"])
-        table.add_row(
-            row["set"].replace("_", " "), row["method"].replace("_", " "),
-            *("-" if v is None else f"{v:.3f}" for v in values),
-        )  # fmt: skip
-    console = Console()
-    console.print(table if metrics["scores"] else "no labels are held out, so nothing was scored")
-    console.print(
-        f"map of {metrics['map']['year']}  {folder / 'crop_map.tif'} (confidence.tif beside it)\n"
-        f"scores       {folder / 'metrics.json'}\npicture      {folder / 'map.png'}",
-        soft_wrap=True,
-    )

@@ -1,4 +1,4 @@
-"""Embeddings of a whole cube by a pretrained encoder, for someone who never trains."""
+"""Embeddings of a whole cube by a pretrained encoder, for use without training."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.loader import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
-from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
+from mmvsf.datasets.samples.windows import Window, clear_days
 from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
 from mmvsf.datasets.storage.store import create_group, finish_writes, open_pixels
+from mmvsf.model.blocks import block_tiles
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.pretraining.device import autocast_precision, choose_device
-from mmvsf.model.pretraining.training import console
+from mmvsf.model.training.device import autocast_precision, choose_device
+from mmvsf.model.training.progress import console
 
 SEASON_STEP = 10
 """Days between the embeddings whose mean is that of a season: even steps, so that neither clouds nor the number of
-satellites weigh one part of the season more."""
+satellites give one part of the season more weight."""
 BATCH = 8
 """Windows that are encoded together."""
 
 
 @dataclass(frozen=True)
-class Season:
-    """The days of a year that are embedded, and the steps of the output that they go to."""
+class SeasonDays:
+    """The days of a year that are embedded, and the steps of the output that they are written to."""
 
     year: int
     days: NDArray[np.int64]
@@ -53,9 +54,9 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
     """Write embeddings of every block of a cube to the Zarr store `path`: one a year, the mean over its season, or one
     every so many days, from images up to that day and weather up to the day before.
 
-    `where` is the folder of the checkpoint. What an interrupted run of the same model, cube and days has written is
-    kept; any other is replaced. One block is held in memory. Raises InputError where the model does not fit the cube,
-    OSError where the disk refuses.
+    `where` is the folder of the checkpoint. Blocks written by an interrupted run of the same model, cube and days are
+    kept; other embeddings are replaced. One block is held in memory. Raises InputError where the model does not fit
+    the cube, OSError where the disk refuses.
     """
     check_fits(checkpoint, cube, where)
     patch, size = checkpoint.network.config.patch, min(32, cube.grid.chunk)
@@ -63,7 +64,7 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
         raise InputError(f"{cube.path}: its chunks of {cube.grid.chunk} pixels are not whole patches of {patch}")
     seasons = plan_seasons(cube, every)
     days = [int(day) for season in seasons for day in season.days] if every else []
-    identity = {
+    settings = {
         "title": f"Embeddings of {cube.region.title}",
         "model": {
             "weights_sha256": weights_digest(where / WEIGHTS),
@@ -78,15 +79,15 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
         "season_step": None if every else SEASON_STEP,
         "attribution": cube.attributes.get("attribution", ""),
     }
-    if not _goes_on(path, identity):
+    if not _has_settings(path, settings):
         layout = embedding_layout(
             path.name, cube.grid, patch, checkpoint.network.config.width,
-            years=cube.years, days=days, attributes=identity,
+            years=cube.years, days=days, attributes=settings,
         )  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         create_group(path.parent, layout)
         with warnings.catch_warnings():
-            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+            # Consolidated metadata is an extension of Zarr 3, which readers may ignore.
             warnings.simplefilter("ignore", ZarrUserWarning)
             zarr.consolidate_metadata(str(path))
     device = choose_device()
@@ -101,15 +102,17 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
         rows, columns = block_slices(cube.grid, block, patch)
         tokens, images = embed_block(encoder, reader, block, seasons, clear, size, mean=not every)
         finish_writes(
-            [store[:, rows, columns].write(own) for store, own in zip(stores, (tokens, images), strict=True)], path
+            [store[:, rows, columns].write(values) for store, values in zip(stores, (tokens, images), strict=True)],
+            path,
         )
         written[block] = 1
         done[...] = written
     return path
 
 
-def plan_seasons(cube: Cube, every: int | None) -> list[Season]:
-    """The days to embed: every so many days of the months of the recipe, or of each season whose mean is wanted."""
+def plan_seasons(cube: Cube, every: int | None) -> list[SeasonDays]:
+    """The days to embed in each season, in the months of the recipe: every `every` days, or every SEASON_STEP days of a
+    season whose mean is written. Raises InputError where a season is shorter than that."""
     step, seasons, first = every or SEASON_STEP, [], 0
     period, months = cube.region.period, cube.region.period.months
     for year in cube.years:
@@ -120,7 +123,7 @@ def plan_seasons(cube: Cube, every: int | None) -> list[Season]:
         if len(days) == 0:
             raise InputError(f"--every {step}: a season of {cube.region.name} is shorter; choose a smaller step")
         steps = slice(first, first + (len(days) if every else 1))
-        seasons.append(Season(year, days, steps))
+        seasons.append(SeasonDays(year, days, steps))
         first = steps.stop
     return seasons
 
@@ -143,9 +146,9 @@ class Encoder:
             batch = batch.without_weather()
         with torch.inference_mode(), torch.autocast(device.type, self.precision, enabled=self.precision is not None):
             encoded = self.network.encode(batch)
-        place = encoded.rank[:, :days, None]
+        index = encoded.rank[:, :days, None]
         tokens = encoded.tokens.transpose(1, 2)
-        tokens = tokens.gather(1, place[..., None].expand(-1, -1, *tokens.shape[2:]))
+        tokens = tokens.gather(1, index[..., None].expand(-1, -1, *tokens.shape[2:]))
         when = encoded.days.gather(1, encoded.rank[:, :days])
         known = encoded.days[:, None, :] <= when[:, :, None]  # (B, days, T)
         usable = encoded.valid.any(-1).float()  # (B, N, T)
@@ -157,7 +160,7 @@ def embed_block(
     encoder: Encoder,
     reader: WindowReader,
     block: BlockIndex,
-    seasons: Sequence[Season],
+    seasons: Sequence[SeasonDays],
     clear: NDArray[np.bool_],
     size: int,
     *,
@@ -166,36 +169,30 @@ def embed_block(
     """Embeddings (steps, y, x, E) of a block, NaN where nothing was seen clear up to then, and the number of clear
     images (steps, y, x); `clear` as `clear_days` gives it."""
     grid, config = reader.cube.grid, encoder.network.config
-    side, small, n = grid.block // config.patch, size // config.patch, grid.chunks_per_block
+    side, small = grid.block // config.patch, size // config.patch
     steps = seasons[-1].steps.stop
     tokens = np.full((steps, side, side, config.width), np.nan, np.float16)
     images = np.zeros((steps, side, side), np.uint16)
     for season in seasons:
-        tiles = [
-            tile
-            for cy in range(block[0] * n, block[0] * n + n)
-            for cx in range(block[1] * n, block[1] * n + n)
-            for tile in chunk_window(reader.cube, cy, cx, season.year, clear).tiles(size)
-            if len(tile.days)
-        ]
+        tiles = [tile for tile in block_tiles(reader.cube, block, season.year, clear, size) if len(tile.days)]
         for first in range(0, len(tiles), BATCH):
-            some = tiles[first : first + BATCH]
-            found, seen = encoder([embedding_sample(reader, tile, season.days) for tile in some], len(season.days))
-            found = np.where((seen > 0)[..., None], found, np.nan)
+            batch = tiles[first : first + BATCH]
+            encoded, seen = encoder([embedding_sample(reader, tile, season.days) for tile in batch], len(season.days))
+            encoded = np.where((seen > 0)[..., None], encoded, np.nan)
             if mean:
-                found, seen = _mean(found), seen[:, -1:]
-            for tile, own, count in zip(some, found, seen, strict=True):
+                encoded, seen = _mean(encoded), seen[:, -1:]
+            for tile, embedding, count in zip(batch, encoded, seen, strict=True):
                 rows, columns = (
                     slice(s.start // config.patch, s.stop // config.patch) for s in tile.slices_in(block, grid.block)
                 )
-                tokens[season.steps, rows, columns] = own.reshape(-1, small, small, config.width)
+                tokens[season.steps, rows, columns] = embedding.reshape(-1, small, small, config.width)
                 images[season.steps, rows, columns] = count.reshape(-1, small, small)
     return tokens, images
 
 
 def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int64]) -> TrainingSample:
     """A season's images of a window, and before them, in the order of the batch, an image without a valid pixel on each
-    of `days`: its embedding is what is known on that day, whether or not anything was seen on it."""
+    of `days`: its embedding is what is known on that day, whether or not the day was clear."""
     images, valid = reader.images(window, window.days)
     blank = np.zeros((len(days), *images.shape[1:]), np.float32)
     unseen = np.zeros((len(days), *valid.shape[1:]), bool)
@@ -214,17 +211,20 @@ def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int6
     )
 
 
-def _mean(found: Floats) -> Floats:
-    """Mean over the days (axis 1, kept) on which something had been seen; NaN where nothing was."""
-    known = np.isfinite(found)
+def _mean(embeddings: Floats) -> Floats:
+    """Mean over the days (axis 1, kept) that have an embedding; NaN where none has."""
+    known = np.isfinite(embeddings)
     count = known.sum(1, keepdims=True)
-    total: Floats = np.where(known, found, 0).sum(1, keepdims=True)
+    total: Floats = np.where(known, embeddings, 0).sum(1, keepdims=True)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def _goes_on(path: Path, identity: dict[str, Any]) -> bool:
-    """Whether embeddings of that identity stand there, finished or not."""
+def _has_settings(path: Path, settings: dict[str, Any]) -> bool:
+    """Whether there are embeddings with these settings, finished or not."""
     if not (path / "zarr.json").is_file():
         return False
-    found = root_attributes(path)
-    return all(found.get(key) == value for key, value in json.loads(json.dumps(identity)).items() if value is not None)
+    try:
+        stored = root_attributes(path)
+    except InputError:  # damaged, so they are written again
+        return False
+    return all(stored.get(key) == value for key, value in json.loads(json.dumps(settings)).items() if value is not None)

@@ -1,8 +1,9 @@
-"""The pictures that a run leaves behind."""
+"""Pictures of losses and crop maps, and what all pictures share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.samples.reader import Floats
-
-from .forecast import BlockForecast
-from .metrics import ndvi
+from mmvsf.datasets.storage.location import write_whole
 
 MISSING = "#dbdbdb"
 
 
 def save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a picture as PNG. Raises OSError where the disk refuses."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
+    write_whole(path, content.getvalue())
 
 
 def false_colour(image: Floats, bands: Sequence[str]) -> Floats:
@@ -41,8 +41,8 @@ def loss_figure(losses: Sequence[Sequence[float | None]]) -> Figure:
     """Training and validation loss by step, of [step, training or None, validation or None]."""
     figure = Figure(figsize=(7, 3.6))
     axes = figure.subplots()
-    for place, name, style in ((1, "training", "-"), (2, "validation", "o-")):
-        points = [(row[0], row[place]) for row in losses if row[place] is not None]
+    for column, name, style in ((1, "training", "-"), (2, "validation", "o-")):
+        points = [(row[0], row[column]) for row in losses if row[column] is not None]
         if points:
             axes.plot(*zip(*points, strict=True), style, label=name, markersize=4)
     axes.set(xlabel="step", ylabel="mean squared error\n(training deviation = 1)", ylim=(0, None))
@@ -52,37 +52,10 @@ def loss_figure(losses: Sequence[Sequence[float | None]]) -> Figure:
     return figure
 
 
-def forecast_figure(examples: Sequence[tuple[str, BlockForecast]], bands: Sequence[str]) -> Figure:
-    """One row an example: last clear context, forecast, observation, and difference of NDVI."""
-    rows = len(examples)
-    figure = Figure(figsize=(11.5, 2.9 * rows + 0.6), layout="constrained")
-    grid = figure.subplots(rows, 4, squeeze=False)
-    for axes, (name, example) in zip(grid, examples, strict=True):
-        lead = example.day - example.issued
-        titles = (
-            f"{name}\nlast clear until {date_of(example.issued)}",
-            f"forecast of {date_of(example.day)}\n{lead} days ahead",
-            f"observed {date_of(example.day)}",
-            "NDVI: forecast - observed",
-        )
-        images = (example.last, example.forecast, example.observed)
-        for axis, image in zip(axes, images, strict=False):
-            axis.imshow(false_colour(image, bands), interpolation="nearest")
-        difference = ndvi(example.forecast, bands) - ndvi(example.observed, bands)
-        shown = axes[3].imshow(difference, cmap="RdBu", vmin=-0.4, vmax=0.4, interpolation="nearest")
-        axes[3].set_facecolor(MISSING)
-        figure.colorbar(shown, ax=axes[3], shrink=0.85)
-        for axis, title in zip(axes, titles, strict=True):
-            axis.set_title(title, fontsize=9)
-            axis.set(xticks=[], yticks=[])
-    figure.suptitle("near infrared, red, green; light grey: not clear", fontsize=9)
-    return figure
-
-
 def map_figure(
     panels: Sequence[tuple[str, NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float32]]], legend: Legend
 ) -> Figure:
-    """One row a block: predicted classes (H, W), labels where there are any, and confidence (0 to 1).
+    """One row per block: predicted classes (H, W), labels where there are any, and confidence (0 to 1).
 
     Classes count from 0 in the legend's order; -1 is unknown.
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ ALL_LEADS = "all"
 
 
 def lead_name(lead: tuple[int, int]) -> str:
+    """The name of a bin of lead times, such as "5-10"."""
     return f"{lead[0]}-{lead[1]}"
 
 
-def lead_of(days: int) -> str | None:
-    """The bin that a lead time lies in; None outside all of them."""
+def lead_bin(days: int) -> str | None:
+    """The bin that a lead time in days falls into; None outside all of them."""
     return next((lead_name(lead) for lead in LEADS if lead[0] <= days <= lead[1]), None)
 
 
@@ -29,9 +30,9 @@ def ndvi(reflectance: NDArray[np.floating[Any]], bands: Sequence[str]) -> NDArra
     return np.clip((nir - red) / np.maximum(nir + red, 0.01), -1, 1)
 
 
-@dataclass(slots=True)
-class Sums:
-    """What is needed of pairs (forecast f, observation o) for every score below."""
+@dataclass
+class PairSums:
+    """Sums over pairs (forecast f, observation o), from which every score below follows."""
 
     n: int = 0
     f: float = 0.0
@@ -41,6 +42,7 @@ class Sums:
     fo: float = 0.0
 
     def add(self, forecast: NDArray[Any], observed: NDArray[Any]) -> None:
+        """Add pairs, arrays of one shape."""
         f, o = forecast.astype(np.float64), observed.astype(np.float64)
         self.n += f.size
         self.f += float(f.sum())
@@ -49,9 +51,10 @@ class Sums:
         self.oo += float((o * o).sum())
         self.fo += float((f * o).sum())
 
-    def merge(self, other: Sums) -> None:
-        for name in ("n", "f", "o", "ff", "oo", "fo"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+    def merge(self, other: Self) -> None:
+        """Add the sums of other pairs."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
     def scores(self) -> dict[str, float | int | None]:
         """mse, rmse, bias (forecast - observed), r2 (squared correlation), nse (1 - mse / variance of the
@@ -81,7 +84,7 @@ class ForecastScores:
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
     """(C,): training mean and deviation of each band, as reflectance."""
-    sums: dict[tuple[str, str, str, str], Sums] = field(default_factory=dict)
+    sums: dict[tuple[str, str, str, str], PairSums] = field(default_factory=dict)
 
     def add(
         self,
@@ -93,7 +96,7 @@ class ForecastScores:
         valid: NDArray[np.bool_],
     ) -> None:
         """One forecast image (C, H, W) of reflectance, `lead` days ahead, on the pixels of `valid` (H, W)."""
-        name = lead_of(lead)
+        name = lead_bin(lead)
         if name is None or not valid.any():
             return
         f, o = forecast[:, valid], observed[:, valid]
@@ -102,13 +105,13 @@ class ForecastScores:
         mean, deviation = self.mean[:, None], self.deviation[:, None]
         pairs.append(("mean", (f - mean) / deviation, (o - mean) / deviation))
         for variable, a, b in pairs:
-            self.sums.setdefault((part, method, name, variable), Sums()).add(a, b)
+            self.sums.setdefault((part, method, name, variable), PairSums()).add(a, b)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for every set, method, lead time (and all together) and variable."""
-        total: dict[tuple[str, str, str, str], Sums] = {}
+        total: dict[tuple[str, str, str, str], PairSums] = {}
         for (part, method, _, variable), sums in self.sums.items():
-            total.setdefault((part, method, ALL_LEADS, variable), Sums()).merge(sums)
+            total.setdefault((part, method, ALL_LEADS, variable), PairSums()).merge(sums)
         return [
             {"set": part, "method": method, "lead": lead, "variable": variable, **sums.scores()}
             for (part, method, lead, variable), sums in {**self.sums, **total}.items()

@@ -144,9 +144,9 @@ def bench_train(data_dir: Path, repeats: int) -> None:
     from mmvsf.datasets.samples.reader import Normalisation, WindowReader
     from mmvsf.model.mmvsf.checkpoint import new_network
     from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
-    from mmvsf.model.pretraining.device import autocast_precision, choose_device
     from mmvsf.model.pretraining.fit import PretrainOptions
-    from mmvsf.model.pretraining.training import CLIP, scheduled_optimizer
+    from mmvsf.model.training.device import autocast_precision, choose_device
+    from mmvsf.model.training.module import CLIP, scheduled_optimizer
 
     cube, options = Cube.open(_ensure_cube(data_dir)), PretrainOptions()
     normalisation = Normalisation.of([cube])

@@ -34,7 +34,16 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"report"},
         {"cli"},
     ),
-    "model": ({"mmvsf"}, {"baselines", "pretraining"}, {"cropmap"}, {"evaluation"}, {"cli"}),
+    "model": (
+        {"records", "metrics", "figures", "blocks"},
+        {"mmvsf"},
+        {"baselines", "training"},
+        {"forecasting"},
+        {"pretraining", "cropmap", "embed"},
+        {"evaluation"},
+        {"tables"},
+        {"cli"},
+    ),
 }
 """The folders and loose modules of a part, from those that know nobody to those that know the most."""
 

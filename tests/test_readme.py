@@ -39,7 +39,7 @@ def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> 
     """Run as written, on another cube and an untrained model."""
     normalisation = Normalisation.of([grown_cube])
     config = NetworkConfig(grown_cube.bands, grown_cube.weather)
-    save_checkpoint(tmp_path, new_network(config, normalisation), normalisation, {}, {})
+    save_checkpoint(tmp_path, new_network(config, normalisation), normalisation, [], {})
     embed(grown_cube, load_checkpoint(tmp_path), tmp_path / "embeddings.zarr", tmp_path)
     text = README.read_text(encoding="utf-8")
     start = text.index("    import numpy as np\n    import xarray as xr\n    from sklearn")

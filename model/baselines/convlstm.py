@@ -1,4 +1,4 @@
-"""A small convolutional LSTM that forecasts images: what a plain sequence network learns from the same windows.
+"""A small convolutional LSTM that forecasts images: a plain sequence network trained on the same windows.
 
 After Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting" (2015). It
 shares batches, loss and the residual from the last clear pixel with MM-VSF, and takes the weather as means: of the days
@@ -45,8 +45,8 @@ class ConvLSTM(nn.Module):
         kept = []
         for i in range(t):
             now = valid[:, i]
-            own = steps[:, i, :, None, None].expand(-1, -1, height, width)
-            gates = self.cell(torch.cat([images[:, i], now.to(images.dtype), own, hidden], 1))
+            step = steps[:, i, :, None, None].expand(-1, -1, height, width)
+            gates = self.cell(torch.cat([images[:, i], now.to(images.dtype), step, hidden], 1))
             put, forget, show, new = gates.chunk(4, 1)
             memory = torch.sigmoid(forget + 1) * memory + torch.sigmoid(put) * torch.tanh(new)
             hidden = torch.sigmoid(show) * torch.tanh(memory)
@@ -55,13 +55,13 @@ class ConvLSTM(nn.Module):
             kept.append((hidden, last, seen_on))
         states, lasts, dates = (torch.stack(part, 1) for part in zip(*kept, strict=True))
 
-        place = order.argsort(1).gather(1, batch.origin)
-        state, bands, seen = states[samples, place], lasts[samples, place], dates[samples, place]
+        index = order.argsort(1).gather(1, batch.origin)
+        state, bands, seen = states[samples, index], lasts[samples, index], dates[samples, index]
         there = seen > 0
         age = (batch.target_day[:, :, None, None, None] - seen).float() * there
-        gap = self._step(batch, days.gather(1, place), batch.target_day)
-        own = gap[..., None, None].expand(-1, -1, -1, height, width)
-        parts = [state, bands.to(state.dtype), (age / 30).to(state.dtype), there.to(state.dtype), own.to(state.dtype)]
+        gap = self._step(batch, days.gather(1, index), batch.target_day)
+        step = gap[..., None, None].expand(-1, -1, -1, height, width)
+        parts = [state, bands.to(state.dtype), (age / 30).to(state.dtype), there.to(state.dtype), step.to(state.dtype)]
         value, gate = self.head(torch.cat(parts, 2).flatten(0, 1)).float().unflatten(0, (b, -1)).chunk(2, 2)
         gate = torch.sigmoid(gate + 4 - age / 8) * there
         out: Tensor = gate * bands + (1 - gate) * value

@@ -1,4 +1,4 @@
-"""A random forest over regular time steps: the usual way to map crops, for comparison."""
+"""A random forest over regular time steps, the common way to map crops, for comparison."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def draw_pixels(
     xs: list[Floats] = []
     ys: list[NDArray[np.int64]] = []
     for window in windows:
-        known_classes = classes(window).ravel()
-        known = np.flatnonzero(known_classes >= 0)
-        chosen = rng.choice(known, min(len(known), -(-pixels // len(windows))), replace=False)
+        labels = classes(window).ravel()
+        labelled = np.flatnonzero(labels >= 0)
+        chosen = rng.choice(labelled, min(len(labelled), -(-pixels // len(windows))), replace=False)
         if len(chosen):
             xs.append(describe(window)[chosen])
-            ys.append(known_classes[chosen])
+            ys.append(labels[chosen])
     return np.concatenate(xs), np.concatenate(ys)
 
 
@@ -68,10 +68,10 @@ def train_forest(x: Floats, y: NDArray[np.int64], seed: int = 0) -> RandomForest
     return forest.fit(x, y)
 
 
-def most_frequent(windows: Sequence[Window], classes_of: WindowClasses, classes: int) -> int:
-    """The class that most pixels of the windows have."""
+def most_frequent(windows: Sequence[Window], window_classes: WindowClasses, classes: int) -> int:
+    """The most frequent class of the windows' pixels."""
     count = np.zeros(classes, np.int64)
     for window in windows:
-        labels = classes_of(window)
+        labels = window_classes(window)
         count += np.bincount(labels[labels >= 0], minlength=classes)
     return int(count.argmax())

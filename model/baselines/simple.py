@@ -1,4 +1,4 @@
-"""Forecasts that learn nothing: what a model must beat."""
+"""Forecasts without training, which a model must beat."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def linear_trend(
     """The straight line through each pixel's clear values of the last `span` days up to `origin_day`, at `target_day`:
     (C, H, W) of images (T, C, H, W). The last clear value where there are fewer than two, NaN where there is none.
 
-    Confined to what the pixel has shown up to the origin, since a steep line leaves the possible within weeks.
+    Limited to the range of the pixel's values up to the origin, since a steep line leaves it within weeks.
     """
     known = days <= origin_day
     last = persistence(images, days, valid, origin_day)
@@ -57,19 +57,19 @@ def linear_trend(
 def interpolate(images: Floats, days: NDArray[Any], valid: NDArray[np.bool_], at: NDArray[Any]) -> Floats:
     """Each pixel's series (T, C, H, W), drawn straight from clear day to clear day, at the days `at`: (G, C, H, W).
 
-    Before the first and after the last clear day the nearest value stands; NaN where a pixel was never clear. `days`
-    are sorted and may count from anywhere, as `at` does.
+    Before the first and after the last clear day the nearest value is repeated; NaN where a pixel was never clear.
+    `days` are sorted; they and `at` count from the same day, whichever it is.
     """
     t, c, h, w = images.shape
     if t == 0:
         return np.full((len(at), c, h, w), np.nan, np.float32)
     flat, clear = images.reshape(t, c, -1), valid.reshape(t, -1)
-    place = np.arange(t)[:, None]
-    before = np.maximum.accumulate(np.where(clear, place, -1), 0)
-    after = np.minimum.accumulate(np.where(clear, place, t)[::-1], 0)[::-1]
+    index = np.arange(t)[:, None]
+    before = np.maximum.accumulate(np.where(clear, index, -1), 0)
+    after = np.minimum.accumulate(np.where(clear, index, t)[::-1], 0)[::-1]
     before = np.concatenate([np.full((1, h * w), -1), before])
     after = np.concatenate([after, np.full((1, h * w), t)])
-    upto = np.searchsorted(days, at, side="right")  # images up to each day asked for
+    upto = np.searchsorted(days, at, side="right")  # images up to each day
     left, right = before[upto], after[upto]  # (G, pixels)
     left, right = np.where(left < 0, right, left), np.where(right >= t, left, right)
     seen = (left >= 0) & (left < t) & (right >= 0) & (right < t)
@@ -83,7 +83,7 @@ def interpolate(images: Floats, days: NDArray[Any], valid: NDArray[np.bool_], at
 
 @dataclass(frozen=True)
 class Climatology:
-    """What each pixel looked like on each day of the year, in training years other than the one forecast."""
+    """The mean of each pixel around each day of the year, over training years other than the forecast one."""
 
     images: Floats
     """(T, C, H, W)"""
@@ -92,14 +92,14 @@ class Climatology:
     valid: NDArray[np.bool_]
     """(T, H, W)"""
     width: float = 6.0
-    """Days: deviation of the Gaussian weights, so that most of the weight lies within +-10 days."""
+    """Days: deviation of the Gaussian weights, so that most of the weight is within +-10 days."""
 
     def forecast(self, days_of_year: NDArray[np.float32]) -> Floats:
         """(G, C, H, W), the weighted means around days of the year (G,), counted from 1 January; NaN where a
         pixel was never clear."""
         away = np.abs(self.phase - days_of_year[:, None])
         away = np.minimum(away, 365.25 - away)
-        # The faint tail is what counts where nothing was clear so near.
+        # The faint tail decides where no near day was clear.
         weight = (np.exp(-0.5 * (away / self.width) ** 2) + 1e-9 * np.exp(-away / 10)).astype(np.float32)
         seen = np.where(self.valid[:, None], self.images, 0)
         with np.errstate(invalid="ignore"):

@@ -16,28 +16,42 @@ from rasterio.windows import Window as RasterWindow
 
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.storage.location import write_whole
 
 MAP, CONFIDENCE = "crop_map.tif", "confidence.tif"
 UNKNOWN_CONFIDENCE = 255
+MOST_CLASSES = 255
+"""Classes of a map: its values are bytes, of which 0 means unknown."""
+
+
+def map_values(legend: Legend) -> tuple[int, ...]:
+    """The value of each class in the map: its code in the legend, or, where a code exceeds 255, its position counted
+    from 1. Raises InputError where the classes are too many for a map of bytes."""
+    if len(legend.codes) > MOST_CLASSES:
+        raise InputError(
+            f"a crop map holds at most {MOST_CLASSES} classes, and the legend has {len(legend.codes)}; group them with"
+            " `labels.groups` in the recipe and build the cube again"
+        )
+    return tuple(legend.codes) if max(legend.codes) <= MOST_CLASSES else tuple(range(1, len(legend.codes) + 1))
 
 
 class MapWriter:
     """Writes crop_map.tif (uint8 class values with colour table and names, 0 unknown) and confidence.tif (uint8
     percent, 255 unknown).
 
-    Values are the legend's codes, or, where a code exceeds 255, the place in the legend counted from 1; names
-    stand in the file's tags (`class_<value>`) and, for programs of the GDAL family, beside it in an .aux.xml.
-    Raises OSError (rasterio's errors are such) where the disk refuses.
+    Values are those of `map_values`; names are in the file's tags (`class_<value>`) and, for programs that use GDAL,
+    beside it in an .aux.xml. Raises InputError where there are too many classes, and OSError (rasterio's errors are
+    OSErrors) where the disk refuses.
     """
 
     def __init__(self, folder: Path, grid: Grid, legend: Legend, year: int) -> None:
         self.folder, self.grid, self.legend, self.year = folder, grid, legend, year
-        small = max(legend.codes) <= 255
-        self.values = np.array([0, *(legend.codes if small else range(1, len(legend.codes) + 1))], np.uint8)
+        self.values = np.array([0, *map_values(legend)], np.uint8)
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Plain tiled files first; their overviews and order are made when all blocks are there.
+        # Plain tiled files first: overviews need all blocks.
         self._drafts = tempfile.TemporaryDirectory(dir=self.folder, prefix=".map-")
         height, width = self.grid.shape
         profile: dict[str, Any] = {
@@ -75,10 +89,10 @@ class MapWriter:
             if kind is None:
                 for name, resampling in ((MAP, "mode"), (CONFIDENCE, "average")):
                     draft = Path(self._drafts.name) / name
-                    rasterio.shutil.copy(
-                        draft, self.folder / name, driver="COG", compress="deflate", overview_resampling=resampling
-                    )
-                (self.folder / f"{MAP}.aux.xml").write_text(self._categories(), encoding="utf-8")
+                    whole = draft.with_name(f"whole_{name}")
+                    rasterio.shutil.copy(draft, whole, driver="COG", compress="deflate", overview_resampling=resampling)
+                    whole.replace(self.folder / name)
+                write_whole(self.folder / f"{MAP}.aux.xml", self._categories().encode())
         finally:
             self._drafts.cleanup()
 

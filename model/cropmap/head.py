@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -22,23 +20,24 @@ from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.layers import HARMONICS, NEVER, from_patches, year_phase
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.pixel_decoder import PixelDecoder, Series
-from mmvsf.model.pretraining.device import autocast_precision, choose_device
-from mmvsf.model.pretraining.training import CLIP, Bar, Training, quiet_lightning
+from mmvsf.model.training.module import Training
+from mmvsf.model.training.trainer import train
 
 
 @dataclass(frozen=True, slots=True)
-class Season(Series):
-    """What the head is given of a season: the encoder's embeddings, and the weather that led up to each image."""
+class EncodedSeason(Series):
+    """The input of the head: the encoder's embeddings of a season, and the weather that led up to each image."""
 
     totals: Tensor
-    """(B, T, V + 2): weather and growing degrees summed up to the day before each image; 0 where not to be told."""
+    """(B, T, V + 2): weather and growing degrees summed up to the day before each image; 0 where the
+    head sees no weather."""
 
 
 class CropHead(nn.Module):
     """A pooling of embeddings over the season, and a classifier of every pixel.
 
-    Its pixel decoder starts as the forecast's, which has learned to find edges in full resolution. It is told the
-    weather's sums itself, so that an encoder that never saw weather can be compared on equal terms.
+    Its pixel decoder starts as that of the forecasts, which has learned to find edges in full resolution. The head sees
+    the sums of the weather itself, so that an encoder that never saw weather can be compared on equal terms.
     """
 
     def __init__(self, network: MMVSF, classes: int) -> None:
@@ -52,16 +51,16 @@ class CropHead(nn.Module):
         self.score = nn.Linear(config.width, 1)
         self.decoder: PixelDecoder = copy.deepcopy(network.decoder).requires_grad_()
         self.out = nn.Linear(config.pixel_width, classes)
-        # As a start, what the encoder says stands alone.
+        # At the start the embeddings alone count.
         for parameter in self.drivers[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, season: Season) -> Tensor:
+    def forward(self, season: EncodedSeason) -> Tensor:
         """Class scores (B, K, H, W)."""
         drivers = self.drivers(torch.cat([season.totals, year_phase(season.days)], -1))
         season = replace(season, tokens=season.tokens + drivers[:, None])
         usable = season.valid.any(-1)[..., None]  # (B, N, T, 1)
-        # Where nothing was ever seen all images weigh the same, and none says more than its day.
+        # Where no image is valid, all weigh the same, and only their days differ.
         weight = self.score(season.tokens).float().masked_fill(~usable, NEVER).softmax(2)
         pooled = (weight.to(season.tokens.dtype) * season.tokens).sum(2, keepdim=True)
         last = season.days.amax(1, keepdim=True)
@@ -81,27 +80,28 @@ class CropMapper(nn.Module):
         head_weather: bool | None = None,
         freeze: bool = False,
     ) -> None:
-        """`weather` says whether the encoder sees weather, `head_weather` whether the head does, which by default is
-        the same."""
+        """`weather`: whether the encoder sees weather; `head_weather`: whether the head does, by default the same."""
         super().__init__()
         self.network, self.sees_weather = network, weather
         self.head_weather = weather if head_weather is None else head_weather
         self.head = CropHead(network, classes)
         for parameter in network.parameters():
             parameter.requires_grad_(not freeze)
-        # What only forecasts and masked weather take no part in mapping.
+        # Parts that only forecasts and masked weather use take no part in mapping.
         for unused in (network.forecaster, network.decoding, network.decoder, network.out, network.weather_out):
             unused.requires_grad_(False)
 
-    def encode(self, batch: Batch) -> Season:
-        """What the head is given. An image's embedding holds nothing later than itself, so a season that is cut short
-        afterwards is the same as one that was encoded so."""
+    def encode(self, batch: Batch) -> EncodedSeason:
+        """The input of the head. An image's embedding holds nothing later than itself, so cutting a season short after
+        encoding gives the same as encoding the shorter season."""
         encoded = self.network.encode(batch if self.sees_weather else batch.without_weather())
         memory = replace(encoded.memory, total=self.network.weather.totals(batch.weather))
         totals = memory.before(encoded.days)[1]
         if not self.head_weather:
             totals = torch.zeros_like(totals)
-        return Season(encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.fine, encoded.size, totals)
+        return EncodedSeason(
+            encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.fine, encoded.size, totals
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         """Class scores (B, K, H, W)."""
@@ -148,37 +148,18 @@ def train_mapper(
     options: MappingOptions,
     title: str = "mapping crops",
 ) -> dict[str, Any]:
-    """Train what is not frozen on windows of `size` pixels. Returns its seconds, steps, rate and losses. Raises
-    KeyboardInterrupt."""
+    """Train the parameters that are not frozen on windows of `size` pixels. Returns seconds, steps, rate and losses.
+    Raises KeyboardInterrupt."""
     plan = SamplePlan(size=size, images=options.images, seed=options.seed, early=options.early)
     samples = LabelledSamples(reader, windows, classes, plan, options.steps * options.batch_size)
     module = Training(
         mapper, MappingLoss(), learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
     )
-    precision = autocast_precision(choose_device())
-    started = time.perf_counter()
-    with quiet_lightning():
-        trainer = lightning.Trainer(
-            max_steps=options.steps,
-            max_epochs=-1,
-            accelerator="auto",
-            devices=1,
-            precision="bf16-mixed" if precision else "32-true",
-            gradient_clip_val=CLIP,
-            callbacks=[Bar(title, options.steps, 0)],
-            enable_checkpointing=False,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, DataLoader(samples, options.batch_size, collate_fn=collate))
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    seconds = time.perf_counter() - started
+    trained = train(module, DataLoader(samples, options.batch_size, collate_fn=collate), title=title)
     return {
-        "seconds": round(seconds, 1),
+        "seconds": round(trained.seconds, 1),
         "steps": options.steps,
-        "windows_per_second": round(options.steps * options.batch_size / seconds, 1),
+        "windows_per_second": round(options.steps * options.batch_size / trained.seconds, 1),
         "losses": module.losses,
     }
 

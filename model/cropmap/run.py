@@ -3,7 +3,6 @@ the map of a whole year."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,30 +14,31 @@ import lightning
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
-from safetensors.torch import save_file
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.loader import LabelLookup, StoredClasses, WindowClasses, season_sample
 from mmvsf.datasets.samples.reader import WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, chunk_window, clear_days, index_windows, spread
-from mmvsf.datasets.variables import Split
+from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, clear_days, index_windows, spread
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest
+from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
 from mmvsf.model.figures import map_figure, save
-from mmvsf.model.forecast import by_novelty
 from mmvsf.model.metrics import class_scores, confusion
-from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
-from mmvsf.model.pretraining.device import autocast_precision, choose_device
-from mmvsf.model.pretraining.training import console
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network, save_weights
+from mmvsf.model.records import write_json
+from mmvsf.model.training.device import autocast_precision, choose_device
+from mmvsf.model.training.progress import console
 
-from .geotiff import MapWriter
+from .geotiff import CONFIDENCE, MAP, MapWriter, map_values
 from .head import CropMapper, MappingOptions, predict, train_mapper
+
+PICTURE = "map.png"
 
 
 @dataclass(frozen=True, slots=True)
 class CropmapOptions:
-    """What a run is."""
+    """The options of a run."""
 
     steps: int = 250
     batch_size: int = 8
@@ -48,7 +48,7 @@ class CropmapOptions:
     freeze: bool = False
     """Train the head only."""
     scratch: bool = False
-    """Forget the pretrained weights."""
+    """Start from random weights."""
     seed: int = 0
     year: int | None = None
     """Year of the map: by default the last held-out one, or else the last with labels."""
@@ -63,21 +63,14 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     """Train a crop mapper on a cube, score it beside a random forest and the majority class, and map a year.
 
     `where` is the folder of the checkpoint, for messages. Writes crop_map.tif, confidence.tif, map.png,
-    mapper.safetensors and metrics.json to `folder` and returns what the last holds. Raises InputError where the
-    cube has no labels to learn from, or carries other variables than the model.
+    mapper.safetensors and metrics.json to `folder` and returns the content of the last. Raises InputError where the
+    cube has no labels to learn from, too many classes or no such year, or carries other variables than the model.
     """
     check_fits(checkpoint, cube, where)
-    if cube.legend is None:
-        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
+    legend, year, windows = check_labels(cube), map_year(cube, options.year), _labelled_windows(cube)
     reader = WindowReader(cube, checkpoint.normalisation)
-    classes_of = StoredClasses(reader, LabelLookup(cube.legend.codes))
-    names = [entry.name for entry in cube.legend.classes]
-    index = index_windows(cube)
-    windows: dict[SplitName, list[Window]] = {
-        part: [window for window in index[part] if window.year in cube.label_years] for part in ("train", *HELD_OUT)
-    }
-    if not windows["train"]:
-        raise InputError(f"{cube.path} has no labels in its training years; widen labels.years in its recipe")
+    window_classes = StoredClasses(reader, LabelLookup(legend.codes))
+    names = [entry.name for entry in legend.classes]
     lightning.seed_everything(options.seed, verbose=False)
     network = checkpoint.network
     if options.scratch:
@@ -85,27 +78,22 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
     mapper = CropMapper(network, len(names), weather=checkpoint.weather, freeze=options.freeze)
     how = MappingOptions(options.steps, options.batch_size, options.images, options.learning_rate, seed=options.seed)
-    training = train_mapper(mapper, reader, windows["train"], classes_of, size, how)
-    device = choose_device()
-    mapper.to(device).eval()
+    training = train_mapper(mapper, reader, windows["train"], window_classes, size, how)
+    mapper.to(choose_device()).eval()
     started = time.perf_counter()
-    scores = _score(mapper, reader, windows, classes_of, names, size, options)
+    scores = _score(mapper, reader, windows, window_classes, names, size, options)
     scored = time.perf_counter()
-    year = options.year or _map_year(cube)
-    if year not in cube.years:
-        raise InputError(f"--year {year}: {cube.path} has the years {', '.join(map(str, cube.years))}")
-    panels = _draw_map(mapper, reader, classes_of, cube.legend, size, year, folder)
-    save(map_figure(panels, cube.legend), folder / "map.png")
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in mapper.state_dict().items()}
-    save_file(state, str(folder / "mapper.safetensors"))
+    panels = _draw_map(mapper, reader, window_classes, legend, size, year, folder)
+    save(map_figure(panels, legend), folder / PICTURE)
+    save_weights(folder / "mapper.safetensors", mapper)
     metrics = {
         "region": cube.region.name,
         "cube": cube.digest,
         "options": asdict(options),
         "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
-        "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in cube.legend.classes],
+        "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in legend.classes],
         "scores": scores,
-        "map": {"year": year, "files": ["crop_map.tif", "confidence.tif", "map.png"]},
+        "map": {"year": year, "files": [MAP, CONFIDENCE, PICTURE]},
         "training": {
             **training,
             "scoring_seconds": round(scored - started, 1),
@@ -113,25 +101,55 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
             "windows": {part: len(members) for part, members in windows.items()},
         },
     }
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "metrics.json", metrics)
     return metrics
+
+
+def check_labels(cube: Cube) -> Legend:
+    """The legend of a cube. Raises InputError where it has no labels, or too many classes for a map."""
+    if cube.legend is None:
+        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
+    map_values(cube.legend)
+    return cube.legend
+
+
+def map_year(cube: Cube, year: int | None) -> int:
+    """The year to map: by default the last held-out one, or else the last with labels. Raises InputError for a year
+    that the cube does not have."""
+    if year is None:
+        return max(held_out_years(cube) or cube.label_years)
+    if year not in cube.years:
+        raise InputError(f"--year {year}: {cube.path} has the years {', '.join(map(str, cube.years))}")
+    return year
+
+
+def _labelled_windows(cube: Cube) -> dict[SplitName, list[Window]]:
+    """The windows in years with labels. Raises InputError where none is for training."""
+    index = index_windows(cube)
+    windows: dict[SplitName, list[Window]] = {
+        part: [window for window in index[part] if window.year in cube.label_years] for part in ("train", *HELD_OUT)
+    }
+    if not windows["train"]:
+        raise InputError(f"{cube.path} has no labels in its training years; widen labels.years in its recipe")
+    return windows
 
 
 def _score(
     mapper: CropMapper,
     reader: WindowReader,
     windows: dict[SplitName, list[Window]],
-    classes_of: WindowClasses,
+    window_classes: WindowClasses,
     names: Sequence[str],
     size: int,
     options: CropmapOptions,
 ) -> list[dict[str, Any]]:
     """One row for every held-out set that has windows and every method, all on the same pixels."""
     console.print("training the random forest")
-    known = spread(windows["train"], options.score_windows)
-    drawn = draw_pixels(partial(features, reader), known, classes_of, pixels=options.forest_pixels, seed=options.seed)
+    training = spread(windows["train"], options.score_windows)
+    describe = partial(features, reader)
+    drawn = draw_pixels(describe, training, window_classes, pixels=options.forest_pixels, seed=options.seed)
     forest = train_forest(*drawn, options.seed)
-    majority = most_frequent(known, classes_of, len(names))
+    majority = most_frequent(training, window_classes, len(names))
     precision = autocast_precision(choose_device())
     rows = []
     for part in HELD_OUT:
@@ -141,26 +159,20 @@ def _score(
             continue
         for window in track(spread(windows[part], options.score_windows), f"scoring maps, {part}", console=console):
             for tile in window.tiles(size):
-                labels = classes_of(tile).ravel()
-                found = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
-                counts["mmvsf"] += confusion(labels, found, len(names))
-                guessed = forest.predict(features(reader, tile)).astype(np.int64)
-                counts["random_forest"] += confusion(labels, guessed, len(names))
+                labels = window_classes(tile).ravel()
+                mapped = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
+                counts["mmvsf"] += confusion(labels, mapped, len(names))
+                voted = forest.predict(features(reader, tile)).astype(np.int64)
+                counts["random_forest"] += confusion(labels, voted, len(names))
                 counts["majority"] += confusion(labels, np.full_like(labels, majority), len(names))
         rows += [{"set": part, "method": method, **class_scores(c, names)} for method, c in counts.items()]
     return rows
 
 
-def _map_year(cube: Cube) -> int:
-    codes = cube.array("splits/year_split")
-    tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST]
-    return max(tested or cube.label_years)
-
-
 def _draw_map(
     mapper: CropMapper,
     reader: WindowReader,
-    classes_of: WindowClasses,
+    window_classes: WindowClasses,
     legend: Legend,
     size: int,
     year: int,
@@ -169,26 +181,22 @@ def _draw_map(
 ) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float32]]]:
     """Write the map block by block; returns a few blocks for the picture, held-out places first."""
     cube, clear = reader.cube, clear_days(reader.cube)
-    n = cube.grid.chunks_per_block
     kinds = by_novelty(cube)
     shown = list(kinds)[:panels]
     drawn = {}
     precision = autocast_precision(choose_device())
+    side = cube.grid.block
     with MapWriter(folder, cube.grid, legend, year) as writer:
         for block in track(cube.grid.blocks, "drawing the map", console=console):
-            side = cube.grid.block
             classes, confidence = np.full((side, side), -1), np.zeros((side, side), np.float32)
             labels = np.full((side, side), -1)
-            for cy in range(block[0] * n, block[0] * n + n):
-                for cx in range(block[1] * n, block[1] * n + n):
-                    window = chunk_window(cube, cy, cx, year, clear)
-                    if len(window.days) == 0:
-                        continue
-                    for tile in window.tiles(size):
-                        rows, columns = tile.slices_in(block, side)
-                        share = predict(mapper, [season_sample(reader, tile)], precision)[0]
-                        classes[rows, columns], confidence[rows, columns] = share.argmax(0), share.max(0)
-                        labels[rows, columns] = classes_of(tile)
+            for tile in block_tiles(cube, block, year, clear, size):
+                if len(tile.days) == 0:
+                    continue
+                rows, columns = tile.slices_in(block, side)
+                probability = predict(mapper, [season_sample(reader, tile)], precision)[0]
+                classes[rows, columns], confidence[rows, columns] = probability.argmax(0), probability.max(0)
+                labels[rows, columns] = window_classes(tile)
             writer.write(block, classes, confidence)
             if block in shown:
                 name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"

@@ -1,6 +1,6 @@
-"""Are the paper's claims so? One plan of small pieces, each of which is resumed where it was stopped.
+"""Tests the paper's claims with one plan of small pieces, each of which is done once and kept.
 
-`settings` how large it is · `plan` which pieces there are · `runner` does those not yet done · `items` what is judged,
-and forecasts that learn nothing · `tally` errors that can be added up · `training`, `forecasts`, `weather`, `missing`,
-`crops` what the pieces do · `compare` intervals and shares · `results`, `document` tables and pages.
+Folders from the lowest to the highest: `core` settings, the runner of pieces and the training of networks ·
+`forecasts`, `crops` the work of the pieces · `results` tables and pages from their rows. On top, `plan` lists the
+pieces and `command` runs them.
 """

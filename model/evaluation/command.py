@@ -1,4 +1,4 @@
-"""The whole of `mmvsf evaluate`: plans, pieces, results."""
+"""`mmvsf evaluate`: makes the plans, runs their pieces and writes the results."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.model.evaluation.core.runner import finished_results, run_plan
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.results.background import EvaluationFacts
 from mmvsf.model.evaluation.results.document import write_results
-from mmvsf.model.evaluation.results.findings import Findings
-from mmvsf.model.evaluation.results.sections import Section
-from mmvsf.model.pretraining.device import choose_device
+from mmvsf.model.evaluation.results.results_table import ResultsTable
+from mmvsf.model.evaluation.results.sections import TextSection
+from mmvsf.model.training.device import choose_device
 
 from .plan import PlanFiles
-from .runner import results_of, run_plan
-from .settings import Settings
 
 
 def evaluate(
     cube: Cube,
     folder: Path,
-    settings: Settings,
+    settings: EvaluationSettings,
     *,
     control: Cube | None = None,
     document: Path | None = None,
     minutes: float | None = None,
     workers: int | None = None,
-) -> list[Section]:
-    """Do what is not yet done of the evaluation of a cube, and write what was found so far.
+) -> list[TextSection]:
+    """Do the pieces of an evaluation that are not done yet, and write the results so far.
 
-    No piece is begun once `minutes` have passed. `workers` None is one a processor, or one for a GPU. Raises InputError
-    for a cube that cannot be split by year.
+    No piece is started once `minutes` have passed. `workers` None is one per processor, or one for a GPU. Raises
+    InputError for a cube that cannot be split by year.
     """
-    for one in (cube, control):
-        if one is not None and len(one.years) < 2:
-            raise InputError(f"{one.path} has one year; an evaluation holds out years, and needs two at least")
+    cubes = [cube] if control is None else [cube, control]
+    for evaluated in cubes:
+        if len(evaluated.years) < 2:
+            raise InputError(f"{evaluated.path} has one year; an evaluation holds out years and needs at least two")
     makers = [PlanFiles(cube.path, folder, settings)]
     if control is not None:
         makers.append(PlanFiles(control.path, folder / "control", settings, control=True))
@@ -44,7 +46,9 @@ def evaluate(
     for make in makers:
         run_plan(make, workers=count, deadline=deadline)
     plans = [make() for make in makers]
-    results = [results_of(plan) for plan in plans]
+    pieces = [finished_results(plan) for plan in plans]
     classes = [entry.name for entry in cube.legend.classes] if cube.legend else []
-    found = Findings(results[0], results[1] if control is not None else (), plans[0].few, classes)
-    return write_results(found, plans, folder, document)
+    results = ResultsTable(pieces[0], pieces[1] if control is not None else (), plans[0].full_years, classes)
+    planned = sum(len(chain) for plan in plans for stage in plan.stages() for chain in stage)
+    facts = EvaluationFacts(cubes, settings, plans[0].years, planned)
+    return write_results(results, facts, folder, document)

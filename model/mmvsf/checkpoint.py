@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
+from torch import nn
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import Moments
+from mmvsf.datasets.storage.location import write_whole
+from mmvsf.model.records import write_json
 
 from .network import MMVSF
 from .sizes import NetworkConfig
@@ -49,14 +52,13 @@ def save_checkpoint(
     folder: Path,
     network: MMVSF,
     normalisation: Normalisation,
-    cubes: Mapping[str, str],
+    cubes: Sequence[Cube],
     training: Mapping[str, Any],
     *,
     weather: bool = True,
 ) -> None:
-    """Write weights.safetensors and config.json. `cubes` maps the names of the cubes trained on to their
-    digests; `training` is what else should be remembered. Raises OSError where the disk refuses."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write weights.safetensors and config.json. `cubes` are those trained on; `training` is what else is kept of the
+    training, for people. Raises OSError where the disk refuses."""
     config = {
         "format": "mmvsf-checkpoint",
         "format_version": FORMAT_VERSION,
@@ -64,16 +66,26 @@ def save_checkpoint(
         "bands": asdict(normalisation.bands),
         "weather": asdict(normalisation.weather),
         "sees_weather": weather,
-        "cubes": dict(cubes),
+        "cubes": cube_names(cubes),
         "training": dict(training),
     }
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(state, str(folder / WEIGHTS))
-    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    save_weights(folder / WEIGHTS, network)
+    write_json(folder / CONFIG, config)
+
+
+def save_weights(path: Path, network: nn.Module) -> None:
+    """Write the weights of a network as safetensors. Raises OSError where the disk refuses."""
+    # safetensors' own `save_file` makes files that only their owner may read.
+    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}))
+
+
+def cube_names(cubes: Sequence[Cube]) -> dict[str, str]:
+    """The names of cubes' regions by digest: a cube is identified by its digest, since two may have one name."""
+    return {cube.digest: cube.region.name for cube in cubes}
 
 
 def weights_digest(path: Path) -> str:
-    """SHA-256 of a file of weights: the identity of a model."""
+    """SHA-256 of a file of weights, which identifies a model."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -95,24 +107,24 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         normalisation = Normalisation(_moments(config["bands"]), _moments(config["weather"]))
         network = MMVSF(NetworkConfig(**shape))
         network.load_state_dict(load_file(str(folder / WEIGHTS)))
-    except (json.JSONDecodeError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:120]
+        config["cubes"], config["training"]  # read later
+        return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
-            f"the model in {folder} is damaged ({reason}); train it again with `mmvsf pretrain`"
+            f"the model in {folder} is damaged ({one_line(error, 120)}); train it again with `mmvsf pretrain`"
         ) from error
-    return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)
 
 
 def check_fits(checkpoint: Checkpoint, cube: Cube, where: Path) -> None:
     """Raise InputError where a cube carries other bands or weather variables than the model expects."""
-    for kind, expected, found in (
+    for kind, expected, actual in (
         ("bands", checkpoint.normalisation.bands.names, cube.bands),
         ("weather variables", checkpoint.normalisation.weather.names, cube.weather),
     ):
-        if tuple(expected) != tuple(found):
+        if tuple(expected) != tuple(actual):
             raise InputError(
                 f"the model in {where} expects the {kind} {', '.join(expected)}, but {cube.path} carries "
-                f"{', '.join(found)}; pretrain on this cube, or choose a model trained on such a one"
+                f"{', '.join(actual)}; pretrain on this cube, or choose a model trained on cubes like it"
             )
 
 

@@ -1,4 +1,4 @@
-"""The parts that a network is put together from: positions, patches, attention."""
+"""The building blocks of the network: positions, patches, attention."""
 
 from __future__ import annotations
 

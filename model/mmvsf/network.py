@@ -53,7 +53,7 @@ class Forecaster(nn.Module):
 
 
 class MMVSF(nn.Module):
-    """The whole network. One set of weights takes any number of images and any lead time."""
+    """The whole network. One set of weights serves any number of images and any lead time."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class MMVSF(nn.Module):
         self.decoding = nn.ModuleList(self._block() for _ in range(config.decoder_layers))
         self.decoder = PixelDecoder(config)
         self.out = nn.Linear(config.pixel_width, 2 * bands)
-        # Only an objective that hides weather asks for it.
+        # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather))
 
     def _block(self) -> Block:
@@ -118,17 +118,17 @@ class MMVSF(nn.Module):
         return Encoded(x, days, pixels, valid, fine, (h, w), rank, memory)
 
     def _across_space(self, x: Tensor, usable: Tensor, keep: Tensor | None) -> Tensor:
-        """Each image's patches see each other; masked patches are left out, which is what saves time."""
+        """Each image's patches see each other; masked patches are left out, which saves time."""
         everything = x.transpose(1, 2)  # (B, T, N, E)
-        usable, place = usable.transpose(1, 2), None
+        usable, index = usable.transpose(1, 2), None
         if keep is not None:
-            place = keep.transpose(1, 2)[..., None].expand(-1, -1, -1, x.shape[-1])
+            index = keep.transpose(1, 2)[..., None].expand(-1, -1, -1, x.shape[-1])
             usable = usable.gather(2, keep.transpose(1, 2))
-        x = everything if place is None else everything.gather(2, place)
+        x = everything if index is None else everything.gather(2, index)
         bias = torch.where(usable, 0.0, NEVER)[:, :, None, None]
         for block in self.spatial:
             x = block(x, bias)
-        return (x if place is None else everything.scatter(2, place, x.to(everything.dtype))).transpose(1, 2)
+        return (x if index is None else everything.scatter(2, index, x.to(everything.dtype))).transpose(1, 2)
 
     def _across_time(self, x: Tensor, usable: Tensor, days: Tensor) -> Tensor:
         """Each patch sees itself in the clear images up to its day; an image always sees itself, which holds
@@ -141,12 +141,12 @@ class MMVSF(nn.Module):
         return x
 
     def forecast(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> Tensor:
-        """Normalised images (B, P, C, H, W) of the days target_day (B, P), as seen from the images `origin`
-        (B, P) of the batch: from their day back, and with the weather up to the day before the target."""
+        """Normalised images (B, P, C, H, W) of the days target_day (B, P), as forecast from the images `origin`
+        (B, P) of the batch: with images up to their day, and weather up to the day before the target."""
         b, n, _, e = encoded.tokens.shape
-        place = encoded.rank.gather(1, origin)
-        origin_day = encoded.days.gather(1, place)
-        tokens = encoded.tokens.gather(2, place[:, None, :, None].expand(b, n, -1, e))
+        index = encoded.rank.gather(1, origin)
+        origin_day = encoded.days.gather(1, index)
+        tokens = encoded.tokens.gather(2, index[:, None, :, None].expand(b, n, -1, e))
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)
@@ -158,7 +158,7 @@ class MMVSF(nn.Module):
         return from_patches(gate * bands + (1 - gate) * value, *encoded.size)
 
     def _decode_across_space(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
-        """Patches (B, N, P, E) of a forecast see each other: a patch that was hidden learns of its neighbours here."""
+        """Patches (B, N, P, E) of a forecast see each other, so that hidden patches learn from their neighbours."""
         rows, columns = (side // self.config.patch for side in size)
         x = tokens.transpose(1, 2) + grid_position(rows, columns, self.config.width, tokens.device)
         for block in self.decoding:

@@ -1,4 +1,4 @@
-"""What the network is trained to do. An objective is a loss over the encoder, chosen by configuration."""
+"""The objectives of pretraining. An objective is a loss of the network, chosen by name."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def uniform_keep(samples: int, images: int, patches: int, ratio: float, generato
     kept = max(1, round(patches * (1 - ratio)))
     order = torch.rand(samples, patches, generator=generator).argsort(1)
     turn = torch.rand(samples, images, generator=generator).argsort(1)
-    place = (turn[..., None] * kept + torch.arange(kept)) % patches
-    return order[:, None].expand(-1, images, -1).gather(2, place)
+    index = (turn[..., None] * kept + torch.arange(kept)) % patches
+    return order[:, None].expand(-1, images, -1).gather(2, index)
 
 
 def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -33,24 +33,24 @@ def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tenso
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What pretraining asks of the network. All objectives see the same images in the same order; they differ in which
-    day is to be drawn, in how much of the images is hidden, and in what is known of the weather."""
+    """A loss for pretraining. All objectives see the same images in the same order; they differ in the day that is
+    forecast, in how much of the images is hidden, and in whether the weather is seen."""
 
     weather: bool = True
-    """False makes it single-modal: the same network, to which every day is the mean day."""
+    """False makes it single-modal: the same network, with the mean weather on every day."""
     reconstruct: float = 0.0
-    """Share of the training, from its start, that draws the hidden patches of each image from its visible ones and from
-    earlier images (masked reconstruction); the rest draws images a variable step ahead."""
+    """Share of the training, from its start, that reconstructs the hidden patches of each image from its visible ones
+    and from earlier images (masked reconstruction); the rest forecasts images a variable step ahead."""
     reconstruct_weather: bool = False
-    """Hide `mask_ratio` of the days of weather while reconstructing, and ask for them too."""
+    """Hide `mask_ratio` of the days of weather while reconstructing, and reconstruct them too."""
     mask_ratio: float = 0.5
     """Share of the patches of each context image that are hidden while forecasting."""
     reconstruct_ratio: float = 0.75
-    """The same while reconstructing, where little hidden is soon copied from a neighbour (He et al., 2022, "Masked
-    autoencoders are scalable vision learners", take as much)."""
+    """The same while reconstructing, where a low ratio could be met by copying from neighbours (the value of He et al.,
+    2022, "Masked autoencoders are scalable vision learners")."""
 
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
-        """The loss, a scalar. The generator decides on the masks; `progress` runs from 0 to 1 over a training."""
+        """The loss, a scalar. The generator draws the masks; `progress` runs from 0 to 1 over a training."""
         reconstructs = progress < self.reconstruct
         keep = None
         if ratio := self.reconstruct_ratio if reconstructs else self.mask_ratio:
@@ -67,7 +67,7 @@ class Objective:
         return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
 
     def _with_weather(self, network: MMVSF, batch: Batch, keep: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss of images and of hidden weather, which count alike."""
+        """The loss of images and of hidden weather, weighted equally."""
         hidden = torch.rand(batch.weather.shape[:2], generator=generator).to(batch.weather.device) < self.mask_ratio
         seen = replace(batch, weather=batch.weather.masked_fill(hidden[..., None], 0.0))
         encoded = network.encode(seen, keep)
@@ -79,7 +79,7 @@ class Objective:
 
 
 def hidden_patches(batch: Batch, keep: Tensor, patch: int) -> Batch:
-    """The same batch, in which every image is its own target, and only patches that `keep` (B, T, K) lacks count."""
+    """The same batch with every image as its target, scored only on the patches that `keep` (B, T, K) leaves out."""
     b, t, h, w = batch.valid.shape
     hidden = torch.ones(b, t, (h // patch) * (w // patch), dtype=torch.bool, device=keep.device).scatter(2, keep, False)
     pixels = hidden.view(b, t, h // patch, w // patch).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
@@ -100,4 +100,4 @@ OBJECTIVES: dict[str, Objective] = {
     "kg-vsf": Objective(reconstruct=0.5),
 }
 """The paper's four, {single, multi}-modal x {masked reconstruction, variable-step forecasting}, and the two phases of
-its later versions: first what an image is, then how weather moves it."""
+its later versions: masked reconstruction first, then forecasting."""

@@ -21,7 +21,7 @@ class Series:
     """A series of images as the network sees it, sorted by day."""
 
     tokens: Tensor
-    """(B, N, T, E): the embeddings; they are what downstream tasks use."""
+    """(B, N, T, E): the embeddings, which downstream tasks use."""
     days: Tensor
     """(B, T)."""
     pixels: Tensor
@@ -36,7 +36,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Encoded(Series):
-    """A series, and what a forecast from it needs besides."""
+    """A series with the weather and the order of its images, which a forecast needs."""
 
     rank: Tensor
     """(B, T): place of each image of the batch in the order of days."""
@@ -49,8 +49,8 @@ def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns its bands (B, N, P, p * p, C), its day (B, N, P, p * p) and whether there is one (same, bool).
     """
     b, n, t, pp, c = encoded.pixels.shape
-    place = torch.arange(t, device=day.device)[:, None]
-    latest = torch.where(encoded.valid, place, -1).cummax(2).values
+    index = torch.arange(t, device=day.device)[:, None]
+    latest = torch.where(encoded.valid, index, -1).cummax(2).values
     seen = (encoded.days[:, None] <= day[:, :, None]).sum(-1)  # images up to each day, which come first
     seen = seen[:, None, :, None].expand(b, n, -1, pp)
     latest = F.pad(latest, (0, 0, 1, 0), value=-1).gather(2, seen)
@@ -61,7 +61,7 @@ def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class PixelDecoder(nn.Module):
-    """From coarse embeddings to features of every pixel, sharpened by what was seen at full resolution."""
+    """From coarse embeddings to features of every pixel, sharpened by the images at full resolution."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

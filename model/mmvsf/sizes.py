@@ -1,4 +1,4 @@
-"""What fixes the shapes of a network, and the sizes that have names."""
+"""The configuration of a network, and the sizes that have names."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 RECENT = (2.0, 6.0, 20.0)
-"""Days after which what a day's weather did is down to 1 / e, for the antecedent indices: topsoil dries within days
-of rain, the root zone within weeks. After Kohler and Linsley (1951), "Predicting the runoff from storm rainfall"."""
+"""Days after which the effect of a day's weather has fallen to 1 / e, for the antecedent indices: topsoil dries within
+days, the root zone within weeks. After Kohler and Linsley (1951), "Predicting the runoff from storm rainfall"."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """What fixes the shapes of the network; it travels with the weights."""
+    """The configuration of a network, on which its shapes depend; it is stored with the weights."""
 
     bands: tuple[str, ...]
     weather: tuple[str, ...]
@@ -23,8 +23,8 @@ class NetworkConfig:
     spatial_layers: int = 2
     temporal_layers: int = 2
     decoder_layers: int = 1
-    """Spatial layers over the forecast embeddings, as many as the paper has. Without one, nothing of an image's
-    visible patches would reach its hidden ones, and masked reconstruction would be forecasting from earlier images."""
+    """Spatial layers over the forecast embeddings, as many as in the paper. Without one, the visible patches of
+    an image would not reach its hidden ones, and masked reconstruction would be forecasting from earlier images."""
     weather_width: int = 128
     fine: int = 32
     """Channels of the full-resolution path; 0 leaves it out."""

@@ -1,4 +1,4 @@
-"""What the weather leaves behind: a recurrence, sums and antecedent indices, all forward in time.
+"""The memory of past weather: a recurrence, sums and antecedent indices, all forward in time.
 
 Letters in shapes are those of `network`.
 """
@@ -19,7 +19,7 @@ from .sizes import NetworkConfig
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the weather has left behind after k days, k = 0 ... D."""
+    """The memory of the weather after k days, k = 0 ... D."""
 
     state: Tensor
     """(U, D + 1, weather width): state of the recurrence."""
@@ -33,16 +33,16 @@ class Memory:
     """(B,): series of each sample."""
 
     def before(self, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """State, totals and antecedent indices, (B, n, ...), on the morning of each day (B, n): the day itself is not
-        in them."""
+        """State, totals and antecedent indices, (B, n, ...), on the morning of each day (B, n), without that day
+        itself."""
         series = self.index[:, None]
-        known = (day - self.start[series]).clamp(0, self.state.shape[1] - 1)
-        return self.state[series, known], self.total[series, known], self.recent[series, known]
+        days = (day - self.start[series]).clamp(0, self.state.shape[1] - 1)
+        return self.state[series, days], self.total[series, days], self.recent[series, days]
 
 
 def antecedent(weather: Tensor, constants: Sequence[float]) -> Tensor:
     """Antecedent indices (U, D, R * V) of daily weather (U, D, V) at the end of each day: exponentially weighted means
-    over the days up to it, for each of R time constants; before the first day lie mean days."""
+    over the days up to it, for each of R time constants; days before the first count as mean days."""
     days = torch.arange(weather.shape[1], device=weather.device)
     age = (days[:, None] - days).float()
     weights = [torch.where(age >= 0, (-age / tau).exp() * (1 - math.exp(-1 / tau)), 0.0) for tau in constants]

@@ -63,7 +63,8 @@ def forecast_headline(runs: Path) -> tuple[str, str] | None:
 
 def _parts(sample: ReportView, metrics: dict[str, Any], command: str) -> list[Part]:
     rows: Rows = metrics["forecast"]
-    noted = metrics.get("cubes", {}).get(sample.cube.region.name)
+    digests = metrics.get("cubes", {})
+    noted = sample.cube.digest if sample.cube.digest in digests else next(iter(digests), None)
     parts: list[Part] = [*other_cube(noted, sample.cube.digest, command)]
     if not rows:
         return [*parts, Note("Nothing is held out in this cube, so there are no scores."), *_training(metrics)]

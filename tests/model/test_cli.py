@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from typer.testing import CliRunner, Result
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.model.cli import app
+from mmvsf.datasets.samples.reader import Normalisation
+from mmvsf.model.cli import _model, app
+from mmvsf.model.mmvsf.checkpoint import new_network, save_checkpoint
+from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 
 def run(*arguments: str | Path) -> Result:
@@ -25,7 +29,9 @@ def recipe(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_three_commands(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
+def test_the_commands(
+    grown_cube: Cube, recipe: Path, tmp_path: Path, wrong_modes: Callable[[Path], dict[str, str]]
+) -> None:
     where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path)
     done = run("pretrain", recipe, *where, "--steps", "3", "--batch-size", "2")
     assert done.exit_code == 0, done.exception
@@ -39,6 +45,9 @@ def test_the_three_commands(grown_cube: Cube, recipe: Path, tmp_path: Path) -> N
     row, column = grown_cube.grid.blocks[0]
     assert (tmp_path / "grown" / "forecast" / f"2021-07-15-block-{row}-{column}.tif").is_file()
     assert (tmp_path / "grown" / "forecast" / f"2021-07-15-block-{row}-{column}.png").is_file()
+    done = run("embed", recipe, *where)
+    assert done.exit_code == 0, done.exception
+    assert wrong_modes(tmp_path) == {}
     for wrong, message in (
         (("--day", "15 July"), "write YYYY-MM-DD"),
         (("--day", "2021-07-15", "--block", "one"), "write ROW,COLUMN"),
@@ -49,7 +58,51 @@ def test_the_three_commands(grown_cube: Cube, recipe: Path, tmp_path: Path) -> N
         assert isinstance(error, InputError) and message in str(error)
 
 
-def test_what_is_missing_is_said(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["pretrain", "cropmap", "forecast", "embed", "evaluate"])
+def test_an_address_for_results_is_refused(grown_cube: Cube, recipe: Path, command: str) -> None:
+    day = ("--day", "2021-07-15") if command == "forecast" else ()
+    where = ("--data-dir", grown_cube.path.parent, "--runs-dir", "s3://bucket/runs")
+    error = run(command, recipe, *where, *day).exception
+    assert isinstance(error, InputError) and "--runs-dir s3://bucket/runs: results are written to local" in str(error)
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+@pytest.mark.parametrize("command", ["pretrain", "cropmap"])
+def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str) -> None:
+    refused = run(command, "anything", "--seed", seed)
+    assert refused.exit_code == 2 and "--seed" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("cropmap", ("by default that of the", "by default the held-out")),
+        ("forecast", ("by default the first",)),
+        ("embed", ("by default one per year",)),
+        ("evaluate", ("by default one per processor",)),
+    ],
+)
+def test_help_names_the_defaults(command: str, words: tuple[str, ...]) -> None:
+    text = " ".join(run(command, "--help").stdout.replace("│", " ").split())
+    assert all(word in text for word in words), text
+
+
+def test_a_model_of_another_cube_of_that_name_is_reported(
+    grown_cube: Cube, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    normal = Normalisation.of([grown_cube])
+    config = NetworkConfig(normal.bands.names, normal.weather.names, width=32, heads=2)
+    folder = tmp_path / "grown" / "pretrain"
+    for cubes, noted in (([grown_cube], False), ([], True)):
+        save_checkpoint(folder, new_network(config, normal), normal, cubes, {})
+        capsys.readouterr()
+        _model(None, tmp_path, grown_cube)
+        assert ("was trained on another cube" in capsys.readouterr().err) == noted
+        _model(str(folder), tmp_path, grown_cube)
+        assert not capsys.readouterr().err
+
+
+def test_missing_cubes_and_models_are_reported(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
     error = run("pretrain", recipe, "--data-dir", tmp_path).exception
     assert isinstance(error, InputError) and "there is no cube" in str(error)
     error = run("cropmap", recipe, "--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path).exception
@@ -58,7 +111,6 @@ def test_what_is_missing_is_said(grown_cube: Cube, recipe: Path, tmp_path: Path)
     assert isinstance(error, InputError) and "no recipe named" in str(error)
 
 
-@pytest.mark.slow
 def test_an_evaluation_that_may_take_no_time_says_so(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
     where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path, "--document", tmp_path / "results.md")
     done = run("evaluate", recipe, *where, "--quick", "--minutes", "0", "--workers", "1")

@@ -21,6 +21,8 @@ from mmvsf.datasets.samples.windows import HELD_OUT, Window
 from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
 from mmvsf.model.cropmap.head import CropHead, CropMapper, MappingOptions
+from mmvsf.model.evaluation.core.held_out import hold_out
+from mmvsf.model.evaluation.core.settings import SEASON, CropOptions, HeadOptions
 from mmvsf.model.evaluation.crops import seasons as frozen_seasons
 from mmvsf.model.evaluation.crops.baselines import baselines, features_until
 from mmvsf.model.evaluation.crops.confusions import Confusions, crop_scores
@@ -28,7 +30,6 @@ from mmvsf.model.evaluation.crops.fields import LabelMaps, draw_fields, split_pi
 from mmvsf.model.evaluation.crops.methods import finetuned, frozen, scratch
 from mmvsf.model.evaluation.crops.rotation import learn_rotation, previous_year
 from mmvsf.model.evaluation.crops.seasons import (
-    HeadOptions,
     encode_seasons,
     members,
     predict_classes,
@@ -37,7 +38,7 @@ from mmvsf.model.evaluation.crops.seasons import (
     without_totals,
 )
 from mmvsf.model.evaluation.crops.trees import degree_days
-from mmvsf.model.evaluation.crops.trial import RANDOM, SEASON, CropOptions, CropTrial, last_day
+from mmvsf.model.evaluation.crops.trial import RANDOM, CropTrial, crop_trial, last_day
 from mmvsf.model.evaluation.results.crops import crop_section
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
@@ -55,12 +56,11 @@ TINY = CropOptions(
 )
 
 
-def trial_of(cube: Cube, year: int = 2021, options: CropOptions = TINY) -> CropTrial:
-    fold = Fold.holding_out(cube, year)
-    return CropTrial.of(cube, fold, Normalisation.of([cube], [fold]), options)
+def make_trial(cube: Cube, year: int = 2021, options: CropOptions = TINY) -> CropTrial:
+    return crop_trial(hold_out(cube, year), options)
 
 
-def checkpoint_of(cube: Cube, *, weather: bool = True) -> Checkpoint:
+def make_checkpoint(cube: Cube, *, weather: bool = True) -> Checkpoint:
     torch.manual_seed(0)
     normal = Normalisation.of([cube], [Fold.holding_out(cube, 2021)])
     config = NetworkConfig(
@@ -71,7 +71,7 @@ def checkpoint_of(cube: Cube, *, weather: bool = True) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def trial(grown_cube: Cube) -> CropTrial:
-    return trial_of(grown_cube)
+    return make_trial(grown_cube)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def altered(grown_cube: Cube, tmp_path: Path) -> Callable[[dict[str, Any]], Cube
     return copy
 
 
-def maps_of(classes: np.ndarray) -> LabelMaps:
+def single_block(classes: np.ndarray) -> LabelMaps:
     """Label maps of one block."""
     return LabelMaps(lambda _: classes, len(classes))
 
@@ -108,7 +108,7 @@ def whole(side: int, year: int = 2020) -> Window:
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.8])
 def test_a_field_is_drawn_whole_or_not_at_all(share: float) -> None:
     classes = np.random.default_rng(0).integers(-1, 2, (40, 40))
-    drawn = draw_fields(maps_of(classes), [whole(40)], share, seed=3)(whole(40))
+    drawn = draw_fields(single_block(classes), [whole(40)], share, seed=3)(whole(40))
     known = classes >= 0
     assert np.array_equal(drawn[drawn >= 0], classes[drawn >= 0])
     for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
@@ -119,7 +119,7 @@ def test_a_field_is_drawn_whole_or_not_at_all(share: float) -> None:
 
 def test_shares_of_one_seed_lie_within_each_other_and_count_fields() -> None:
     classes = (np.add.outer(np.arange(4), np.arange(4)) % 2).repeat(2, 0).repeat(2, 1)  # 16 fields of 4 pixels
-    maps = maps_of(classes)
+    maps = single_block(classes)
     few, many, other = (
         draw_fields(maps, [whole(8)], share, seed)(whole(8)) >= 0 for share, seed in ((0.25, 0), (0.5, 0), (0.5, 1))
     )
@@ -128,21 +128,21 @@ def test_shares_of_one_seed_lie_within_each_other_and_count_fields() -> None:
     assert (draw_fields(maps, [whole(8)], 1.0, 0)(whole(8)) == classes).all()
     assert (draw_fields(maps, [whole(8)], 1e-9, 0)(whole(8)) >= 0).any()
     with pytest.raises(ValueError, match="no pixel"):
-        draw_fields(maps_of(np.full((8, 8), -1)), [whole(8)], 1.0, 0)
+        draw_fields(single_block(np.full((8, 8), -1)), [whole(8)], 1.0, 0)
 
 
 def test_fields_come_from_the_training_windows_only(trial: CropTrial) -> None:
     chosen = trial.classes(1.0, 0)
-    places = {trial.maps.place(window) for window in trial.train}
+    places = {trial.maps.key(window) for window in trial.train}
     assert set(chosen.chosen) == places and not {place[2] for place in places} & {2021}  # type: ignore[attr-defined]
-    assert not places & {trial.maps.place(window) for _, window in trial.scored}
+    assert not places & {trial.maps.key(window) for _, window in trial.scored}
 
 
 def test_the_random_split_shares_no_pixel(trial: CropTrial) -> None:
     training, test = split_pixels(trial.maps, trial.train, 0.2, seed=0)
-    learned, asked = (np.stack([part(window) >= 0 for window in trial.train]) for part in (training, test))
-    assert not (learned & asked).any() and (learned | asked).all()
-    assert 0.15 < asked.mean() < 0.25
+    learned, tested = (np.stack([part(window) >= 0 for window in trial.train]) for part in (training, test))
+    assert not (learned & tested).any() and (learned | tested).all()
+    assert 0.15 < tested.mean() < 0.25
 
 
 def test_labels_of_the_held_out_year_teach_nothing(
@@ -151,22 +151,22 @@ def test_labels_of_the_held_out_year_teach_nothing(
     def poison(labels: np.ndarray) -> None:
         labels[2] = np.where(labels[2] > 0, 10 + (labels[2] - 9) % 3, 0)
 
-    poisoned = trial_of(altered({"labels/crop": poison}))
+    poisoned = make_trial(altered({"labels/crop": poison}))
     part, window = trial.scored[-1]
     assert part == "both" and not np.array_equal(trial.maps(window), poisoned.maps(window))
-    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
-    found = []
-    for one in (trial, poisoned):
-        classes = one.classes(0.5, 0)
-        season = encode_seasons(mapper, one.reader, one.train)
+    mapper = CropMapper(make_checkpoint(grown_cube).network, 3, freeze=True).eval()
+    learned = []
+    for data in (trial, poisoned):
+        classes = data.classes(0.5, 0)
+        season = encode_seasons(mapper, data.reader, data.train)
         torch.manual_seed(0)
         head = CropHead(mapper.network, 3)
-        train_head(head, season, [classes(window) for window in one.train], one.options.head, 0)
-        x, y = draw_pixels(lambda w, r=one.reader: features(r, w), one.train, classes, pixels=500, seed=0)
-        rotation = learn_rotation(one.maps, one.train, one.train_years, 3, one.majority(classes))
+        train_head(head, season, [classes(window) for window in data.train], data.options.head, 0)
+        x, y = draw_pixels(lambda w, r=data.reader: features(r, w), data.train, classes, pixels=500, seed=0)
+        rotation = learn_rotation(data.maps, data.train, data.train_years, 3, data.majority(classes))
         assert rotation is not None
-        found.append((season.tokens, *head.state_dict().values(), *map(torch.from_numpy, (x, y, rotation.successor))))
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+        learned.append((season.tokens, *head.state_dict().values(), *map(torch.from_numpy, (x, y, rotation.successor))))
+    assert all(torch.equal(a, b) for a, b in zip(*learned, strict=True))
 
 
 def test_rotation_knows_what_followed_and_never_learns_across_the_held_out_year() -> None:
@@ -194,7 +194,7 @@ def test_degree_days_are_summed_from_new_year_to_the_day_before(altered: Callabl
 
     # 4 C counts as 10 and 40 C as 30: every day gives 10 degrees.
     cube = altered({"weather/tmin": fill(4), "weather/tmax": fill(40)})
-    window = trial_of(grown_cube).train[0]
+    window = make_trial(grown_cube).train[0]
     reader = WindowReader(cube, Normalisation.of([grown_cube]))
     passed = window.days - np.datetime64(f"{window.year}-01-01", "D").astype(int)
     np.testing.assert_allclose(degree_days(reader, window), 10 * passed, rtol=1e-4)
@@ -214,17 +214,17 @@ def test_series_are_interpolated_along_any_axis() -> None:
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("weather", [True, False])
 def test_frozen_features_give_the_maps_of_the_whole_network(trial: CropTrial, grown_cube: Cube, weather: bool) -> None:
-    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, weather=weather, head_weather=True, freeze=True).eval()
+    mapper = CropMapper(make_checkpoint(grown_cube).network, 3, weather=weather, head_weather=True, freeze=True).eval()
     torch.nn.init.normal_(mapper.head.drivers[-1].weight, std=0.1)
     short = replace(trial.train[0], days=trial.train[0].days[:4])
     windows = [*trial.train[:9], short]  # more than are encoded at once, and of several lengths
     season = encode_seasons(mapper, trial.reader, windows)
-    found = predict_classes(mapper.head, season, [last_day(2022, SEASON)] * 10, 0)
+    maps = predict_classes(mapper.head, season, [last_day(2022, SEASON)] * 10, 0)
     with torch.inference_mode():
         for place, window in enumerate(windows):
             alone = mapper(collate([season_sample(trial.reader, window)]))[0]
             torch.testing.assert_close(mapper.head(members(season, slice(place, place + 1)))[0], alone)
-            assert np.array_equal(found[place], alone.argmax(0).numpy())
+            assert np.array_equal(maps[place], alone.argmax(0).numpy())
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ def test_a_map_of_a_date_knows_nothing_later(trial: CropTrial, altered: Callable
 
     cube = altered({f"weather/{name}": poison for name in grown_cube.weather} | {"imagery/reflectance": poison})
     poisoned = WindowReader(cube, trial.reader.normalisation)
-    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
+    mapper = CropMapper(make_checkpoint(grown_cube).network, 3, freeze=True).eval()
     torch.nn.init.normal_(mapper.head.drivers[-1].weight, std=0.1)
     both = [encode_seasons(mapper, reader, [window]) for reader in (trial.reader, poisoned)]
     with torch.inference_mode():
@@ -256,14 +256,14 @@ def test_a_map_of_a_date_knows_nothing_later(trial: CropTrial, altered: Callable
     assert (nothing == 2).all()
 
 
-def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_if_told(
+def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_on_request(
     trial: CropTrial, altered: Callable[..., Cube], grown_cube: Cube
 ) -> None:
     def warmer(values: np.ndarray) -> None:
         values += 5
 
     warm = WindowReader(altered({"weather/tmax": warmer}), trial.reader.normalisation)
-    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, weather=False, head_weather=True, freeze=True).eval()
+    mapper = CropMapper(make_checkpoint(grown_cube).network, 3, weather=False, head_weather=True, freeze=True).eval()
     usual, other = (encode_seasons(mapper, reader, trial.train[:2]) for reader in (trial.reader, warm))
     assert torch.equal(usual.tokens, other.tokens) and not torch.equal(usual.totals, other.totals)
     assert not without_totals(usual).totals.any()
@@ -272,13 +272,13 @@ def test_a_single_modal_encoder_sees_no_weather_and_its_head_only_if_told(
 @pytest.mark.slow
 def test_heads_learn(trial: CropTrial, grown_cube: Cube) -> None:
     """On features of a network that was never trained a head still tells these crops apart."""
-    mapper = CropMapper(checkpoint_of(grown_cube).network, 3, freeze=True).eval()
+    mapper = CropMapper(make_checkpoint(grown_cube).network, 3, freeze=True).eval()
     classes = [trial.maps(window) for window in trial.train]
     season = encode_seasons(mapper, trial.reader, trial.train)
     head = CropHead(mapper.network, 3)
     train_head(head, season, classes, HeadOptions(steps=60, patches=32, learning_rate=5e-3, early=0.0), 0)
-    found = predict_classes(head, season, [last_day(2022, SEASON)] * len(classes), 0)
-    assert (found == np.stack(classes)).mean() > 0.6
+    maps = predict_classes(head, season, [last_day(2022, SEASON)] * len(classes), 0)
+    assert (maps == np.stack(classes)).mean() > 0.6
     with pytest.raises(ValueError, match="no pixel"):
         train_head(head, season, [np.full_like(labels, -1) for labels in classes], HeadOptions(), 0)
 
@@ -291,7 +291,7 @@ def test_rows_add_up(trial: CropTrial) -> None:
         confusions.add(part, SEASON, window, labels, np.zeros_like(labels))
     rows = confusions.rows({"method": "half right"})
     by_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in ("all", "interior", "edge")}
-    total = {kind: sum(row["n"] for row in own) for kind, own in by_kind.items()}
+    total = {kind: sum(row["n"] for row in kind_rows) for kind, kind_rows in by_kind.items()}
     assert total["all"] == total["interior"] + total["edge"] == 2 * 16 * 16 * len(trial.scored)
     # Fields of 8 pixels: at most 6 x 6 of the 8 x 8 lie inside, more where neighbours are alike.
     assert 36 / 64 <= total["interior"] / total["all"] < 1
@@ -303,7 +303,7 @@ def test_rows_add_up(trial: CropTrial) -> None:
 
 @pytest.mark.slow
 def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: Cube) -> None:
-    checkpoint, blind = checkpoint_of(grown_cube), checkpoint_of(grown_cube, weather=False)
+    checkpoint, blind = make_checkpoint(grown_cube), make_checkpoint(grown_cube, weather=False)
     before = {name: tensor.clone() for name, tensor in checkpoint.network.state_dict().items()}
     rows = [
         *frozen(trial, checkpoint, "mm-vsf", seed=0),
@@ -320,10 +320,10 @@ def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: 
         if row["kind"] == "all":
             key = tuple(row[k] for k in ("method", "objective", "weather", "seed", "fraction", "date", "set"))
             pixels[key] = pixels.get(key, 0) + row["n"]
-    asked = {part: 256 * sum(own == part for own, _ in trial.scored) for part in HELD_OUT}
+    expected = {part: 256 * sum(name == part for name, _ in trial.scored) for part in HELD_OUT}
     for key, n in pixels.items():
         if key[0] != "rotation" and key[-1] != RANDOM:
-            assert n == asked[key[-1]], key
+            assert n == expected[key[-1]], key
     settings = {key[:3] for key in pixels}
     assert settings == {
         ("frozen", "mm-vsf", "encoder"), ("frozen", "sm-vsf", "head"), ("frozen", "sm-vsf", "none"),
@@ -345,7 +345,7 @@ def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: 
     assert min(accuracy["random_forest"], accuracy["gdd_trees"]) > accuracy["majority"] + 0.2, accuracy
 
 
-def rows_of(method: str, year: int, right: int, objective: str = "", weather: str = "none") -> list[dict[str, Any]]:
+def make_rows(method: str, year: int, right: int, objective: str = "", weather: str = "none") -> list[dict[str, Any]]:
     """As the evaluation stores them: of 100 labelled pixels of each of two classes `right` are mapped right, in every
     set, by every date, from every share of the fields."""
     counts = [[right, 100 - right], [100 - right, right]]
@@ -361,13 +361,13 @@ def rows_of(method: str, year: int, right: int, objective: str = "", weather: st
 def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
     """A year that only some methods mapped, better than any other, moves none of their figures but its own."""
     both = [("frozen", "sm-vsf", "none"), ("frozen", "mm-vsf", "encoder")]
-    few = rows_of("random_forest", 2020, 80)
+    few = make_rows("random_forest", 2020, 80)
     for place, (method, objective, weather) in enumerate(both):
-        few += rows_of(method, 2020, 60 + 10 * place, objective, weather)
-    more = [row for method, *how in both for row in rows_of(method, 2021, 95, *how)]
+        few += make_rows(method, 2020, 60 + 10 * place, objective, weather)
+    more = [row for method, *how in both for row in make_rows(method, 2021, 95, *how)]
     section, alone = crop_section([*few, *more], (2020,), ("a", "b")), crop_section(few, (2020,), ("a", "b"))
     assert section is not None and alone is not None
-    tables, expected = ({table.caption: table for table in found.tables} for found in (section, alone))
+    tables, expected = ({table.caption: table for table in sections.tables} for sections in (section, alone))
     by_year = tables.pop("Mean F1 by held-out year, known places, seed 0")
     assert by_year.head == ["method", "2020", "2021"]
     assert [row[1:] for row in by_year.rows] == [["0.800", "–"], ["0.600", "0.950"], ["0.700", "0.950"]]
@@ -386,4 +386,4 @@ def test_a_cube_without_labels_is_refused(tmp_path: Path) -> None:
     builder = CubeBuilder(sites=2, years=(2019, 2020), block=16, labels=False, test_years=(2020,))
     cube = builder.write(tmp_path / "bare.zarr")
     with pytest.raises(InputError, match="no labels"):
-        trial_of(cube, 2020)
+        make_trial(cube, 2020)

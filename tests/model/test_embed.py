@@ -29,7 +29,7 @@ def where(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     normalisation = Normalisation.of([grown_cube])
     config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=16, heads=2, mlp=32, weather_width=16, fine=0)
-    save_checkpoint(folder, new_network(config, normalisation), normalisation, {"grown": "x"}, {"objective": "mm-vsf"})
+    save_checkpoint(folder, new_network(config, normalisation), normalisation, [grown_cube], {"objective": "mm-vsf"})
     return folder
 
 
@@ -56,16 +56,16 @@ def test_a_season_is_the_mean_of_its_days(
 
 @pytest.mark.slow
 def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path) -> None:
-    found = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
+    embeddings = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
     imagery = xr.open_datatree(grown_cube.path, engine="zarr", consolidated=False)["imagery"]
     for axis in ("y", "x"):
-        np.testing.assert_allclose(found[axis], imagery[axis].values.reshape(-1, 4).mean(1))
-    assert found.spatial_ref.attrs["crs_wkt"] == imagery.spatial_ref.attrs["crs_wkt"]
-    assert found.embedding.attrs["grid_mapping"] == "spatial_ref" and "spatial_ref" in found.embedding.coords
-    left, step, _, top, _, down = map(float, found.spatial_ref.attrs["GeoTransform"].split())
+        np.testing.assert_allclose(embeddings[axis], imagery[axis].values.reshape(-1, 4).mean(1))
+    assert embeddings.spatial_ref.attrs["crs_wkt"] == imagery.spatial_ref.attrs["crs_wkt"]
+    assert embeddings.embedding.attrs["grid_mapping"] == "spatial_ref" and "spatial_ref" in embeddings.embedding.coords
+    left, step, _, top, _, down = map(float, embeddings.spatial_ref.attrs["GeoTransform"].split())
     assert (left, top, step, down) == (grown_cube.grid.left, grown_cube.grid.top, 120, -120)
-    assert found.attrs["cube"] == {"region": "grown", "digest": grown_cube.digest}
-    assert len(found.attrs["model"]["weights_sha256"]) == 64
+    assert embeddings.attrs["cube"] == {"region": "grown", "digest": grown_cube.digest}
+    assert len(embeddings.attrs["model"]["weights_sha256"]) == 64
 
 
 def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpoint) -> None:
@@ -118,10 +118,10 @@ def test_a_killed_run_goes_on(
         assert len(done) == 1
     whole = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "whole.zarr", where), engine="zarr")
     xr.testing.assert_identical(xr.open_dataset(path, engine="zarr"), whole)
-    # Another model begins anew.
+    # Another model starts again.
     other = tmp_path / "model"
     normalisation = checkpoint.normalisation
-    save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, {}, {})
+    save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, [], {})
     embed(grown_cube, load_checkpoint(other), path, other)
     attributes = json.loads((path / "zarr.json").read_text())["attributes"]
     assert attributes["model"]["weights_sha256"] != whole.attrs["model"]["weights_sha256"]

@@ -1,338 +1,41 @@
-"""The evaluation: what is judged, what is tampered with, what is added up."""
+"""The pieces of an evaluation: done once, resumed, removed with the weights that they follow from; and all of it."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import collate
-from mmvsf.datasets.samples.pairs import PAIRS, window_pairs
-from mmvsf.datasets.samples.windows import index_windows
-from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_layout
-from mmvsf.datasets.storage.store import create_group, open_pixels, write_values
-from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
-from mmvsf.model.baselines.convlstm import ConvLSTM
-from mmvsf.model.baselines.simple import interpolate, linear_trend
 from mmvsf.model.cropmap.head import MappingOptions
-from mmvsf.model.evaluation import runner
 from mmvsf.model.evaluation.command import evaluate
-from mmvsf.model.evaluation.crops.seasons import HeadOptions
-from mmvsf.model.evaluation.crops.trial import CropOptions
-from mmvsf.model.evaluation.forecasts.error_sums import Row, Tallies, Tally
-from mmvsf.model.evaluation.forecasts.items import BASELINES, EvaluationSet, evaluation_set
-from mmvsf.model.evaluation.forecasts.missing_images import missing_items, missing_rows
-from mmvsf.model.evaluation.forecasts.run import ORACLES, oracle_rows, run_one
-from mmvsf.model.evaluation.forecasts.weather_ablations import (
-    AS_IT_IS,
-    OTHER_FUTURE,
-    OTHER_GAPS,
-    VARIANTS,
-    UsualWeather,
-    _other_since,
-)
+from mmvsf.model.evaluation.core import runner
+from mmvsf.model.evaluation.core.runner import Chain, Piece, finished_results, run_plan
+from mmvsf.model.evaluation.core.settings import CropOptions, EvaluationSettings, HeadOptions
+from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.evaluation.plan import Plan
-from mmvsf.model.evaluation.results.all import sections_of
-from mmvsf.model.evaluation.results.compare import (
-    captured,
-    crossed_weights,
-    difference,
-    interval,
-    over_seeds,
-    single_differences,
-    units_of,
-)
-from mmvsf.model.evaluation.results.findings import Findings
-from mmvsf.model.evaluation.runner import Chain, Piece, results_of, run_plan
-from mmvsf.model.evaluation.settings import Settings
-from mmvsf.model.mmvsf.checkpoint import WEIGHTS, new_network
-from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.mmvsf.sizes import NetworkConfig
+from mmvsf.model.evaluation.results.all import all_sections
+from mmvsf.model.evaluation.results.results_table import ResultsTable
+from mmvsf.model.mmvsf.checkpoint import WEIGHTS
+
+pytestmark = pytest.mark.slow
 
 CROPS = CropOptions(
     train_windows=4, score_windows=2, images=4, fractions=(1.0, 0.5), dates=("07-01", "season"),
     head=HeadOptions(steps=2), network=MappingOptions(steps=2, images=4), pixels=300,
 )  # fmt: skip
-TINY = Settings(
+TINY = EvaluationSettings(
     steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, crops=CROPS,
-    years=2, few=1, seeds=1,
+    years=2, full_years=1, seeds=1,
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def judged(grown_cube: Cube) -> EvaluationSet:
-    return evaluation_set(grown_cube, 2020, windows=2, pairs=6)
-
-
-@pytest.fixture(scope="module")
-def network(grown_cube: Cube, judged: EvaluationSet) -> MMVSF:
-    torch.manual_seed(0)
-    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8)
-    made = new_network(config, judged.reader.normalisation)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    return made.eval()
-
-
-def test_a_fold_holds_out_one_year_and_keeps_the_places(grown_cube: Cube) -> None:
-    fold = Fold.holding_out(grown_cube, grown_cube.years[0])
-    assert fold.years_of(grown_cube, Split.TEST) == grown_cube.years[:1]
-    assert fold.years_of(grown_cube, Split.TRAIN) == grown_cube.years[1:]
-    assert np.array_equal(fold.places, Fold.of(grown_cube).places)
-    index = index_windows(grown_cube, fold)
-    assert {window.year for window in index["new_year"]} == set(grown_cube.years[:1])
-    assert grown_cube.years[0] not in {window.year for window in (*index["train"], *index["validation"])}
-    with pytest.raises(InputError, match="1900 cannot be held out"):
-        Fold.holding_out(grown_cube, 1900)
-
-
-def test_what_is_judged_lies_in_the_held_out_sets(judged: EvaluationSet) -> None:
-    assert {item.part for item in judged.items} == {"new_place", "new_year", "both"}
-    for item in judged.items:
-        assert (item.window.year == 2020) == (item.part in ("new_year", "both"))
-        assert (item.leads >= 5).all()
-        assert not (item.judged & ~item.sample.clear[item.sample.target]).any()
-        for forecast in item.baselines.values():
-            assert np.isfinite(forecast.transpose(0, 2, 3, 1)[item.judged]).all()
-
-
-def test_baselines_see_nothing_after_the_origin(grown_cube: Cube, judged: EvaluationSet) -> None:
-    """Persistence and trend are the same for a series cut off at the origin."""
-    sample = judged.items[0].sample
-    for place, (origin, target) in enumerate(zip(sample.origin, sample.target, strict=True)):
-        until = slice(0, origin + 1)
-        series = sample.images[until], sample.days[until], sample.clear[until]
-        trend = linear_trend(*series, int(sample.days[origin]), int(sample.days[target]))
-        np.testing.assert_array_equal(trend, judged.items[0].baselines["linear trend"][place])
-
-
-def test_a_line_is_forecast_by_the_linear_trend() -> None:
-    days = np.array([0, 10, 20, 30])
-    images = (0.01 * days[:, None, None, None] * np.ones((1, 2, 3, 3))).astype(np.float32)
-    clear = np.ones((4, 3, 3), bool)
-    clear[3, 0, 0] = False
-    # The line would reach 0.4, but no pixel has yet been above what it was.
-    np.testing.assert_allclose(linear_trend(images, days, clear, 30, 40)[:, 1, 1], 0.3)
-    falling = images[::-1].copy()
-    np.testing.assert_allclose(linear_trend(falling, days, clear, 20, 25)[:, 0, 0], 0.1, atol=1e-6)
-    np.testing.assert_allclose(linear_trend(images, days, clear, 0, 40)[:, 1, 1], 0.0)
-
-
-def test_interpolation_goes_straight_from_clear_day_to_clear_day() -> None:
-    images = np.array([0, 9, 2, 4], np.float32)[:, None, None, None]
-    clear = np.array([True, False, True, True])[:, None, None]
-    found = interpolate(images, np.array([10, 15, 20, 40]), clear, np.array([0, 15, 20, 30, 99]))
-    np.testing.assert_allclose(found.ravel(), [0, 1, 2, 3, 4])
-    assert np.isnan(interpolate(images, np.array([10, 15, 20, 40]), clear & False, np.array([15]))).all()
-
-
-def test_a_tally_is_what_numpy_says(judged: EvaluationSet) -> None:
-    item = judged.items[0]
-    forecasts = item.observed + np.random.default_rng(0).normal(0.1, 0.5, item.observed.shape).astype(np.float32)
-    tallies = Tallies(judged.reader.normalisation)
-    tallies.add(item, "noisy", forecasts)
-    rows = [row for row in tallies.rows(year=2020) if row["variable"] == "mean" and row["cover"] == "all"]
-    scores = Tally.of(rows).scores()
-    error = (forecasts - item.observed).transpose(0, 2, 3, 1)[item.judged]
-    assert scores["mse"] == pytest.approx(float((error.astype(float) ** 2).mean()), rel=1e-5)
-    assert scores["bias"] == pytest.approx(float(error.mean()), abs=1e-5)
-    usual = (item.baselines["climatology"] - item.observed).transpose(0, 2, 3, 1)[item.judged]
-    assert scores["better"] == pytest.approx(float((abs(error) < abs(usual)).mean()))
-    tallies.add(item, "sharp", item.observed)
-    exact = Tally.of(row for row in tallies.rows() if row["method"] == "sharp" and row["variable"] == "ndvi").scores()
-    assert exact["sharpness"] == 1 and exact["mse"] == pytest.approx(0, abs=1e-9)
-
-
-def test_covers_are_by_what_was_observed(judged: EvaluationSet) -> None:
-    tallies = Tallies(judged.reader.normalisation)
-    for item in judged.items:
-        tallies.add(item, "x", item.observed)
-    rows = [row for row in tallies.rows() if row["variable"] == "ndvi"]
-    vegetated, bare, everything = (
-        Tally.of(row for row in rows if row["cover"] == cover).sums for cover in ("vegetated", "bare", "all")
-    )
-    assert vegetated.n and bare.n and vegetated.n + bare.n <= everything.n
-    assert vegetated.o / vegetated.n > 0.4 and bare.o / bare.n < 0.25
-
-
-@pytest.mark.parametrize("name", sorted(set(VARIANTS) - {AS_IT_IS, OTHER_FUTURE}))
-def test_every_variant_changes_the_forecast(name: str, judged: EvaluationSet, network: MMVSF) -> None:
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
-    real = VARIANTS[AS_IT_IS](network, item, usual)
-    assert VARIANTS[name](network, item, usual).shape == real.shape
-    assert not np.allclose(VARIANTS[name](network, item, usual), real, atol=1e-4)
-
-
-def test_with_the_usual_weather_everywhere_only_the_gap_could_differ(judged: EvaluationSet, network: MMVSF) -> None:
-    """Where the weather up to the origin is usual already, replacing the gap is replacing it all."""
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
-    changed = replace(item, sample=replace(item.sample, weather=usual.smooth(item)))
-    in_gap = _other_since(network, changed, usual.smooth(item), item.sample.days[item.sample.origin])
-    np.testing.assert_allclose(in_gap, VARIANTS["usual weather"](network, item, usual), atol=2e-2)
-
-
-def test_the_gap_begins_on_the_day_of_the_origin(judged: EvaluationSet, network: MMVSF) -> None:
-    """Weather of the gap is not seen by a forecast whose gap is replaced; weather before the origin is."""
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
-    one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
-    origin = int(one.days[one.origin[0]]) - one.weather_start
-    variant = VARIANTS[OTHER_GAPS]
-    base = variant(network, replace(item, sample=one), usual)
-    for day, seen in ((origin, False), (origin - 1, True)):
-        weather = one.weather.copy()
-        weather[day] += 3
-        # Only the gap's own series may matter: images up to the origin are encoded with the weather before them.
-        found = variant(network, replace(item, sample=replace(one, weather=weather)), usual)
-        assert (not np.allclose(found, base, atol=1e-6)) == seen, day
-
-
-def test_weather_from_the_target_on_changes_no_forecast(judged: EvaluationSet, network: MMVSF) -> None:
-    usual = UsualWeather(judged.reader, judged.fold.years_of(judged.cube, Split.TRAIN))
-    item = judged.items[0]
-    later = VARIANTS[OTHER_FUTURE](network, item, usual)
-    np.testing.assert_allclose(later, VARIANTS[AS_IT_IS](network, item, usual), atol=2e-2)
-    # A day earlier is the last day that counts.
-    day_before = item.sample.days[item.sample.target] - 1
-    earlier = _other_since(network, item, usual.another(item), day_before)
-    assert np.abs(earlier - later).max() > 10 * np.abs(later - VARIANTS[AS_IT_IS](network, item, usual)).max()
-
-
-def test_usual_weather_is_of_the_training_years(judged: EvaluationSet) -> None:
-    usual = UsualWeather(judged.reader, (2019,))
-    item = next(item for item in judged.items if item.window.year == 2020)
-    start, series = judged.reader.weather(item.window.cell, 2019)
-    assert item.sample.weather_start - start in (365, 366)
-    # 1 July lies as many days after 1 January, but for the leap day.
-    own = (np.datetime64("2020-01-01") - np.datetime64("1970-01-01")).astype(int) - item.sample.weather_start + 150
-    other = (np.datetime64("2019-01-01") - np.datetime64("1970-01-01")).astype(int) - start + 150
-    np.testing.assert_array_equal(usual.of(item)[own], series[other])
-
-
-def oracle_of(path: Path, judged: EvaluationSet, years: Collection[int]) -> Oracle:
-    """The forecasts of these years: what was observed, and without the weather of the gap 0.01 more."""
-    windows = [item.window for item in judged.items]
-    create_group(
-        path.parent, oracle_layout(path.name, windows, judged.cube.bands, PAIRS, 0, {"cube": judged.cube.digest})
-    )
-    stores = [open_pixels(path, name, write=True) for name in FORECASTS]
-    for number, window in enumerate(windows):
-        targets = [target for _, target in window_pairs(window)]
-        images, _ = judged.reader.images(window, window.days[targets])
-        stored = np.rint(judged.reader.normalisation.reflectance(images) / REFLECTANCE_SCALE).astype(np.int16)
-        for store, more in zip(stores, (0, 100), strict=True):
-            store[number, : len(targets)].write(stored + np.int16(more)).result()
-    write_values(path, "done", np.array([window.year in years for window in windows], np.uint8))
-    return Oracle.open(path)
-
-
-def test_the_oracle_is_judged_in_the_held_out_year_or_refused(judged: EvaluationSet, tmp_path: Path) -> None:
-    rows = oracle_rows(judged, oracle_of(tmp_path / "all.oracle.zarr", judged, judged.cube.years))
-    assert {row["set"] for row in rows} == {"new_year", "both"} and {row["year"] for row in rows} == {2020}
-    for method, bias in zip(ORACLES, (0, 0.01), strict=True):
-        own = Tally.of(row for row in rows if (row["method"], row["variable"]) == (method, "nir")).scores()
-        assert own["bias"] == pytest.approx(bias, abs=1e-6) and own["rmse"] == pytest.approx(bias, abs=1e-4)
-    other = oracle_of(tmp_path / "other.oracle.zarr", judged, (2019, 2021))
-    assert len(other) > 0
-    with pytest.raises(InputError, match=r"other\.oracle\.zarr lacks forecasts of 2020; make them with .*--years 2020"):
-        oracle_rows(judged, other)
-
-
-@pytest.mark.slow
-def test_a_missing_image_is_never_seen(judged: EvaluationSet, network: MMVSF) -> None:
-    """Other pixels in the missing image change the errors, but no forecast."""
-    drawn: list[list[Row]] = []
-    for item in missing_items(judged, 2)[:2]:
-        assert (np.diff([item.sample.origin, item.sample.target], axis=0) == 1).all()
-        one = replace(item.sample, origin=item.sample.origin[:1], target=item.sample.target[:1])
-        images = one.images.copy()
-        images[one.target[0]] += 1
-        batches = [collate([one]), collate([replace(one, images=images)])]
-        first, second = (run_one(network, batch) for batch in batches)
-        np.testing.assert_array_equal(first, second)
-    for masked in (True, False):
-        drawn.append(missing_rows(network, judged, "net", 2, weather=True, masked=masked))
-    assert {row["method"] for row in drawn[0]} == {"persistence", "line to the next image", "net"}
-    assert "net, corrected by the next image" in {row["method"] for row in drawn[1]}
-
-
-def test_the_convlstm_looks_forward_only(judged: EvaluationSet) -> None:
-    torch.manual_seed(0)
-    network = ConvLSTM(len(judged.cube.bands), len(judged.cube.weather)).eval()
-    sample = judged.items[0].sample
-    batch = collate([replace(sample, origin=sample.origin[:1], target=sample.target[:1])])
-    base = network(batch)
-    origin, target = int(sample.origin[0]), int(sample.days[sample.target[0]]) - sample.weather_start
-
-    def changed(image: int | None = None, day: int | None = None) -> bool:
-        images, weather = batch.images.clone(), batch.weather.clone()
-        if image is not None:
-            images[:, image] += 1
-        if day is not None:
-            weather[:, day] += 3
-        return not torch.allclose(network(replace(batch, images=images, weather=weather)), base, atol=1e-6)
-
-    assert changed(image=origin) and not changed(image=origin + 1)
-    assert changed(day=target - 1)
-    if target < batch.weather.shape[1]:
-        assert not changed(day=target)
-
-
-def rows_of(year: int, block: str, seed: int, error: float, n: int = 100) -> Row:
-    tally = Tally()
-    tally.sums.add(np.full(n, error), np.zeros(n))
-    return {"year": year, "held_out": year, "block": block, "seed": seed, **tally.row()}
-
-
-def test_a_place_that_differs_is_not_averaged_away_by_years() -> None:
-    """The same place comes again every year: two places and many years make two places."""
-    none = [rows_of(year, block, 0, 0.0) for year in range(20) for block in "ab"]
-    one_of_two = [rows_of(year, block, 0, float(block == "a")) for year in range(20) for block in "ab"]
-    gain = difference(one_of_two, none)
-    assert gain is not None and (gain.low, gain.value, gain.high) == pytest.approx((0, 0.5, 1))
-    weights = crossed_weights([(1, "a"), (1, "b"), (2, "c")], 500)
-    assert (weights.sum(1) > 0).all() and weights.sum() / weights.size == pytest.approx(1, abs=0.35)
-
-
-def test_intervals_are_over_site_years() -> None:
-    worse = [rows_of(year, block, 0, 2.0) for year in (1, 2, 3) for block in "ab"]
-    better = [rows_of(year, block, seed, 1.0) for year in (1, 2, 3) for block in "ab" for seed in (0, 1)]
-    gain = difference(worse, better)
-    assert gain is not None and gain.units == 6
-    assert (gain.value, gain.low, gain.high) == pytest.approx((3, 3, 3)) and gain.excludes_zero
-    mixed = [rows_of(year, block, 0, 0.0 if year == 1 else 2.0) for year in (1, 2, 3) for block in "ab"]
-    spread = difference(mixed, better)
-    assert spread is not None and spread.low < 0 < spread.high
-    assert single_differences(worse, better) == pytest.approx([3, 3, 3])
-    assert single_differences(mixed, better) == pytest.approx([-1, 3, 3])
-    half = captured(worse, better, worse, [rows_of(y, b, 0, 0.0) for y in (1, 2, 3) for b in "ab"])
-    assert half is not None and half.value == pytest.approx(0.75)
-    assert interval([units_of(worse), {}], lambda mse: mse[0]) is None
-    seeds = over_seeds(better, "mse")
-    assert seeds is not None and (seeds.mean, seeds.deviation, seeds.years) == (pytest.approx(1), 0, (1, 2, 3))
-    # A year with more seeds counts no more than another.
-    uneven = [rows_of(1, "a", 0, 1.0), rows_of(1, "a", 1, 2.0), rows_of(2, "a", 0, 0.0)]
-    found = over_seeds(uneven, "mse")
-    assert found is not None and found.mean == pytest.approx(1.25) and found.deviation == pytest.approx(4.5**0.5)
-    # Only trainings that both have are compared: year 2 with seed 0, year 1 with seeds 0 and 1.
-    paired = difference([*uneven, rows_of(1, "a", 2, 9.0)], [rows_of(y, "a", s, 0.0) for y in (1, 2) for s in (0, 1)])
-    assert paired is not None and paired.value == pytest.approx(1.25) and paired.years == 2
-
-
 @dataclass(frozen=True)
-class Errands:
+class LoggedPieces:
     """A plan whose pieces note down that they were done."""
 
     folder: Path
@@ -341,7 +44,7 @@ class Errands:
     failing: str = ""
     keeps: tuple[str, ...] = ()
 
-    def __call__(self) -> Errands:
+    def __call__(self) -> LoggedPieces:
         return self
 
     def stages(self) -> list[list[list[Piece]]]:
@@ -364,43 +67,42 @@ class Errands:
         return (self.folder / "done").read_text().split()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
-    plan = Errands(tmp_path, ("a/0", "b/0"))
+    plan = LoggedPieces(tmp_path, ("a/0", "b/0"))
     with pytest.raises(ValueError):
         run_plan(replace(plan, failing="b/0"), workers=workers)
     assert plan.done == ["a/0"]
     run_plan(plan, workers=workers)
-    assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in results_of(plan)] == plan.done
+    assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in finished_results(plan)] == plan.done
 
 
 def test_a_worker_stops_after_its_piece_when_its_parent_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = Errands(tmp_path, ("a/0",))
+    plan = LoggedPieces(tmp_path, ("a/0",))
     gone = multiprocessing.get_context("spawn").Process(target=int)
     gone.start()
     gone.join()
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: gone)
     run_plan(plan)
-    assert results_of(plan) == []
+    assert finished_results(plan) == []
 
 
-def test_a_result_of_other_settings_or_without_its_files_is_none(tmp_path: Path) -> None:
-    plan = Errands(tmp_path, ("a/0",), keeps=("weights",))
+def test_a_result_with_other_settings_or_without_its_files_does_not_count(tmp_path: Path) -> None:
+    plan = LoggedPieces(tmp_path, ("a/0",), keeps=("weights",))
     run_plan(plan, deadline=0)
-    assert results_of(plan) == []
+    assert finished_results(plan) == []
     run_plan(plan)
-    assert results_of(plan) and results_of(replace(plan, steps=2)) == []
+    assert finished_results(plan) and finished_results(replace(plan, steps=2)) == []
     (tmp_path / "a/0/weights").unlink()
-    assert results_of(plan) == []
+    assert finished_results(plan) == []
     (tmp_path / "a/0.json").write_text("{")
-    assert results_of(replace(plan, keeps=())) == []
+    assert finished_results(replace(plan, keeps=())) == []
 
 
 class OneEncoder(Plan):
-    """Of a whole plan, all that is judged from MM-VSF, and the encoder that is drawn beside it."""
+    """Of a whole plan, all that is evaluated from MM-VSF, and the encoder that is drawn beside it."""
 
     def stages(self) -> list[list[Chain]]:
         def wanted(name: str) -> bool:
@@ -409,8 +111,7 @@ class OneEncoder(Plan):
         return [[chain for chain in stage if wanted(chain[0].name)] for stage in super().stages()]
 
 
-@pytest.mark.slow
-def test_what_was_judged_from_older_weights_is_void(
+def test_results_of_older_weights_are_removed(
     grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crops = replace(CROPS, fractions=(1.0,), dates=("season",))
@@ -430,27 +131,27 @@ def test_what_was_judged_from_older_weights_is_void(
     monkeypatch.setattr(runner, "_do", noted)
     trained = "pretrain/2021/mm-vsf/0"
     kinds = ("forecast/2021", "missing/2021", "weather/2021", "crops/2021/frozen", "crops/2021/finetuned")
-    own = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
-    assert done_now() == own | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
+    of_mm_vsf = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
+    assert done_now() == of_mm_vsf | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
     assert done_now() == set()
 
     (tmp_path / trained / WEIGHTS).unlink()
-    assert done_now() == own
+    assert done_now() == of_mm_vsf
 
     # Trained with other settings and stopped then: nothing of before is taken for what these weights give.
     longer = replace(plan, settings=replace(plan.settings, steps=plan.settings.steps + 1))
     training = next(chain[0] for stage in longer.stages() for chain in stage if chain[0].name == trained)
     do(training, tmp_path)
-    assert not own & {result["piece"] for result in results_of(plan)}
+    assert not of_mm_vsf & {result["piece"] for result in finished_results(plan)}
 
 
-@pytest.mark.slow
 def test_the_whole_evaluation_on_a_small_cube(
-    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong_modes: Callable[[Path], dict[str, str]]
 ) -> None:
     document = tmp_path / "docs/results.md"
     sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document, workers=1)
     titles = [section.title for section in sections]
+    assert wrong_modes(tmp_path) == {}
     assert titles[0] == "Does MM-VSF forecast better?" and {"The control", "Crop maps", "What it cost"} < set(titles)
     text = document.read_text()
     for name in (*BASELINES, "SM-VSF", "MM-VSF", "KG-VSF", "ConvLSTM", "SM-MAE", "MM-MAE"):
@@ -465,10 +166,10 @@ def test_the_whole_evaluation_on_a_small_cube(
         raise AssertionError("done twice")
 
     work: Callable[..., None] = nothing_is_left
-    monkeypatch.setattr("mmvsf.model.evaluation.runner._do", work)
+    monkeypatch.setattr("mmvsf.model.evaluation.core.runner._do", work)
     again = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, workers=1)
     assert [section.tables for section in again[:-2]] == [section.tables for section in sections[:-2]]
 
 
-def test_nothing_done_gives_nothing_to_say() -> None:
-    assert sections_of(Findings([])) == []
+def test_without_results_there_are_no_sections() -> None:
+    assert all_sections(ResultsTable([])) == []

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
-from mmvsf.model.metrics import ForecastScores, Sums, class_scores, confusion, lead_of, ndvi
+from mmvsf.model.metrics import ForecastScores, PairSums, class_scores, confusion, lead_bin, ndvi
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 
 
 def test_scores_of_a_few_numbers() -> None:
-    sums = Sums()
+    sums = PairSums()
     sums.add(np.array([1.0, 2.0]), np.array([1.0, 3.0]))
-    other = Sums()
+    other = PairSums()
     other.add(np.array([4.0]), np.array([2.0]))
     sums.merge(other)
-    found = sums.scores()
+    scores = sums.scores()
     f, o = np.array([1, 2, 4.0]), np.array([1, 3, 2.0])
-    assert found["n"] == 3
-    assert found["mse"] == pytest.approx(5 / 3)
-    assert found["rmse"] == pytest.approx((5 / 3) ** 0.5)
-    assert found["bias"] == pytest.approx(1 / 3)
-    assert found["nse"] == pytest.approx(1 - 5 / ((o - 2) ** 2).sum())
-    assert found["r2"] == pytest.approx(np.corrcoef(f, o)[0, 1] ** 2)
-    assert Sums().scores()["mse"] is None
+    assert scores["n"] == 3
+    assert scores["mse"] == pytest.approx(5 / 3)
+    assert scores["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert scores["bias"] == pytest.approx(1 / 3)
+    assert scores["nse"] == pytest.approx(1 - 5 / ((o - 2) ** 2).sum())
+    assert scores["r2"] == pytest.approx(np.corrcoef(f, o)[0, 1] ** 2)
+    assert PairSums().scores()["mse"] is None
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_scores_of_a_few_numbers() -> None:
     [(0, None), (4, None), (5, "5-10"), (10, "5-10"), (11, "11-20"), (40, "21-40"), (80, "41-80"), (81, None)],
 )
 def test_leads(days: int, name: str | None) -> None:
-    assert lead_of(days) == name
+    assert lead_bin(days) == name
 
 
 def test_forecast_scores_count_valid_pixels_in_the_right_place() -> None:
@@ -58,23 +58,23 @@ def test_forecast_scores_count_valid_pixels_in_the_right_place() -> None:
 def test_ndvi_is_bounded() -> None:
     image = np.zeros((6, 1, 3), np.float32)
     image[3, 0], image[2, 0] = (0.4, 0.0, -0.2), (0.1, 0.0, 0.1)
-    found = ndvi(image, BANDS)
-    assert found[0, 0] == pytest.approx(0.6)
-    assert (np.abs(found) <= 1).all()
+    index = ndvi(image, BANDS)
+    assert index[0, 0] == pytest.approx(0.6)
+    assert (np.abs(index) <= 1).all()
 
 
 def test_class_scores() -> None:
     labels, predicted = np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 0, 0])
     counts = confusion(labels, predicted, 3)
     assert counts.tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
-    found = class_scores(counts, ["a", "b", "c"])
-    assert found["accuracy"] == pytest.approx(3 / 5)
-    assert found["mean_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)  # c occurs in no label
-    assert found["miou"] == pytest.approx((2 / 4 + 1 / 3) / 2)
-    assert found["per_class"]["a"] == {
+    scores = class_scores(counts, ["a", "b", "c"])
+    assert scores["accuracy"] == pytest.approx(3 / 5)
+    assert scores["mean_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)  # c occurs in no label
+    assert scores["miou"] == pytest.approx((2 / 4 + 1 / 3) / 2)
+    assert scores["per_class"]["a"] == {
         "precision": pytest.approx(2 / 3), "recall": pytest.approx(2 / 3), "f1": pytest.approx(2 / 3), "support": 3,
     }  # fmt: skip
-    assert "c" not in found["per_class"]
+    assert "c" not in scores["per_class"]
 
 
 def test_persistence_is_the_last_clear_pixel_so_far() -> None:
@@ -82,14 +82,14 @@ def test_persistence_is_the_last_clear_pixel_so_far() -> None:
     images = rng.normal(size=(6, 2, 5, 5)).astype(np.float32)
     valid = rng.random((6, 5, 5)) < 0.4
     days = np.arange(6) * 10
-    found = persistence(images, days, valid, 35)
+    last = persistence(images, days, valid, 35)
     for y in range(5):
         for x in range(5):
             clear = [t for t in range(4) if valid[t, y, x]]  # days 0, 10, 20, 30
             if clear:
-                assert np.array_equal(found[:, y, x], images[clear[-1], :, y, x])
+                assert np.array_equal(last[:, y, x], images[clear[-1], :, y, x])
             else:
-                assert np.isnan(found[:, y, x]).all()
+                assert np.isnan(last[:, y, x]).all()
 
 
 def test_climatology_against_a_loop() -> None:
@@ -100,14 +100,14 @@ def test_climatology_against_a_loop() -> None:
     valid[:, 1, 1] = False
     valid[2, 1, 1] = True
     phase = rng.uniform(100, 160, 9).astype(np.float32)
-    found = Climatology(images, phase, valid).forecast(np.array([120.0, 300.0], np.float32))
-    assert np.isnan(found[:, :, 0, 0]).all()
-    np.testing.assert_allclose(found[1, :, 1, 1], images[2, :, 1, 1], rtol=1e-4)  # the only one, however far
+    usual = Climatology(images, phase, valid).forecast(np.array([120.0, 300.0], np.float32))
+    assert np.isnan(usual[:, :, 0, 0]).all()
+    np.testing.assert_allclose(usual[1, :, 1, 1], images[2, :, 1, 1], rtol=1e-4)  # the only one, however far
     weight = np.exp(-0.5 * ((phase - 120) / 6) ** 2)
     for y, x in ((0, 1), (2, 2)):
         use = valid[:, y, x]
         expected = (weight[use, None] * images[use, :, y, x]).sum(0) / weight[use].sum()
-        np.testing.assert_allclose(found[0, :, y, x], expected, atol=1e-4)
+        np.testing.assert_allclose(usual[0, :, y, x], expected, atol=1e-4)
 
 
 def test_days_since_new_year() -> None:

@@ -120,27 +120,27 @@ def each(batch: Batch) -> list[Batch]:
 
 
 def test_weather_on_or_after_the_target_day_changes_nothing(network: MMVSF, batch: Batch) -> None:
-    for one in each(batch):
-        known = int(one.target_day[0, 0]) - START  # rows before the target day
-        changed = one.weather.clone()
-        changed[:, known:] = torch.randn_like(changed[:, known:]) * 9
-        assert torch.equal(run(network, one), run(network, replace(one, weather=changed)))
+    for single in each(batch):
+        days_before = int(single.target_day[0, 0]) - START  # rows before the target day
+        changed = single.weather.clone()
+        changed[:, days_before:] = torch.randn_like(changed[:, days_before:]) * 9
+        assert torch.equal(run(network, single), run(network, replace(single, weather=changed)))
 
 
 def test_the_last_day_before_the_target_does_change_the_forecast(network: MMVSF, batch: Batch) -> None:
-    for one in each(batch):
-        changed = one.weather.clone()
-        changed[:, int(one.target_day[0, 0]) - START - 1] += 2
-        assert not torch.equal(run(network, one), run(network, replace(one, weather=changed)))
+    for single in each(batch):
+        changed = single.weather.clone()
+        changed[:, int(single.target_day[0, 0]) - START - 1] += 2
+        assert not torch.equal(run(network, single), run(network, replace(single, weather=changed)))
 
 
 def test_weather_of_the_gap_changes_the_forecast(network: MMVSF, batch: Batch) -> None:
-    for one in each(batch):
-        origin_day = int(one.image_days.gather(1, one.origin)[0, 0])
-        lead = int(one.target_day[0, 0]) - origin_day
-        changed = one.weather.clone()
+    for single in each(batch):
+        origin_day = int(single.image_days.gather(1, single.origin)[0, 0])
+        lead = int(single.target_day[0, 0]) - origin_day
+        changed = single.weather.clone()
         changed[:, origin_day - START : origin_day - START + lead] += 1
-        assert torch.equal(run(network, one), run(network, replace(one, weather=changed))) == (lead == 0)
+        assert torch.equal(run(network, single), run(network, replace(single, weather=changed))) == (lead == 0)
 
 
 def test_weather_after_an_image_does_not_reach_its_embedding(network: MMVSF, batch: Batch) -> None:
@@ -156,26 +156,26 @@ def test_weather_after_an_image_does_not_reach_its_embedding(network: MMVSF, bat
 
 @pytest.mark.slow
 def test_images_after_the_origin_change_nothing(network: MMVSF, batch: Batch) -> None:
-    for one in each(batch):
-        later = one.image_days > one.image_days.gather(1, one.origin)
-        images = one.images + torch.randn_like(one.images) * (later[:, :, None, None] & one.valid)[:, :, None]
-        valid = one.valid & ~(later[:, :, None, None] & (torch.rand(one.valid.shape) < 0.5))
-        assert torch.equal(run(network, one), run(network, replace(one, images=images * 1.0)))
-        assert torch.equal(run(network, one), run(network, replace(one, valid=valid)))
+    for single in each(batch):
+        later = single.image_days > single.image_days.gather(1, single.origin)
+        images = single.images + torch.randn_like(single.images) * (later[:, :, None, None] & single.valid)[:, :, None]
+        valid = single.valid & ~(later[:, :, None, None] & (torch.rand(single.valid.shape) < 0.5))
+        assert torch.equal(run(network, single), run(network, replace(single, images=images * 1.0)))
+        assert torch.equal(run(network, single), run(network, replace(single, valid=valid)))
 
 
 @pytest.mark.slow
 def test_every_earlier_clear_image_changes_the_forecast(network: MMVSF, batch: Batch) -> None:
     """In each patch, and from each of the earlier images: time is attended to, patch and time not confused."""
-    for one in each(batch):
-        origin_day = one.image_days.gather(1, one.origin)
-        before = run(network, one)
-        for image in range(one.images.shape[1]):
-            changed = one.images.clone()
-            changed[:, image] += one.valid[:, image, None] * torch.randn_like(changed[:, image])
-            moved = to_patches(run(network, replace(one, images=changed)) - before, 4).abs().amax((-1, -2))[0, :, 0]
-            seen = to_patches(one.valid[:, :, None].float(), 4)[0, :, image, :, 0].amax(-1) > 0
-            if one.image_days[0, image] > origin_day[0, 0]:
+    for single in each(batch):
+        origin_day = single.image_days.gather(1, single.origin)
+        before = run(network, single)
+        for image in range(single.images.shape[1]):
+            changed = single.images.clone()
+            changed[:, image] += single.valid[:, image, None] * torch.randn_like(changed[:, image])
+            moved = to_patches(run(network, replace(single, images=changed)) - before, 4).abs().amax((-1, -2))[0, :, 0]
+            seen = to_patches(single.valid[:, :, None].float(), 4)[0, :, image, :, 0].amax(-1) > 0
+            if single.image_days[0, image] > origin_day[0, 0]:
                 assert not moved.any()
             elif seen.any():  # training may leave an influence so small that rounding swallows it here and there
                 assert (moved[seen] > 0).float().mean() > 0.7
@@ -342,16 +342,16 @@ def test_reconstruction_is_judged_on_hidden_patches_alone() -> None:
     batch = make_batch()
     b, t, _, h, w = batch.images.shape
     keep = torch.tensor([0, 3]).expand(b, t, 2)
-    asked = hidden_patches(batch, keep, 4)
-    assert torch.equal(asked.target, batch.images) and torch.equal(asked.target_day, batch.image_days)
+    masked = hidden_patches(batch, keep, 4)
+    assert torch.equal(masked.target, batch.images) and torch.equal(masked.target_day, batch.image_days)
     side = w // 4
     for patch in range((h // 4) * side):
         rows, columns = (
             slice(4 * (patch // side), 4 * (patch // side) + 4),
             slice(4 * (patch % side), 4 * (patch % side) + 4),
         )
-        own, valid = asked.target_valid[:, :, rows, columns], batch.valid[:, :, rows, columns]
-        assert not own.any() if patch in (0, 3) else torch.equal(own, valid)
+        scored, valid = masked.target_valid[:, :, rows, columns], batch.valid[:, :, rows, columns]
+        assert not scored.any() if patch in (0, 3) else torch.equal(scored, valid)
 
 
 def test_a_hidden_patch_is_drawn_from_visible_ones_of_its_image() -> None:
@@ -359,14 +359,14 @@ def test_a_hidden_patch_is_drawn_from_visible_ones_of_its_image() -> None:
     network, batch = make_network(), make_batch(b=1, t=1, p=1)
     batch = replace(batch, valid=torch.ones_like(batch.valid))
     keep = torch.tensor([[[0, 3]]])
-    asked, hidden = hidden_patches(batch, keep, 4), hidden_patches(batch, keep, 4).target_valid
-    brighter = replace(asked, images=asked.images + 3)
+    masked, hidden = hidden_patches(batch, keep, 4), hidden_patches(batch, keep, 4).target_valid
+    brighter = replace(masked, images=masked.images + 3)
     with torch.no_grad():
-        change = (network(brighter, keep) - network(asked, keep)).abs().amax(2)
+        change = (network(brighter, keep) - network(masked, keep)).abs().amax(2)
     assert change[hidden].min() > 0
-    elsewhere = torch.where(hidden[:, :, None], asked.images + 3, asked.images)
+    elsewhere = torch.where(hidden[:, :, None], masked.images + 3, masked.images)
     with torch.no_grad():
-        torch.testing.assert_close(network(replace(asked, images=elsewhere), keep), network(asked, keep))
+        torch.testing.assert_close(network(replace(masked, images=elsewhere), keep), network(masked, keep))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=list(OBJECTIVES))

@@ -11,11 +11,11 @@ import yaml
 from rich.console import Console
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.model.evaluation.forecasts.error_sums import ALL, Tally
-from mmvsf.model.evaluation.forecasts.items import evaluation_set
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.core.training import load, pretrain
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, ErrorSums
+from mmvsf.model.evaluation.forecasts.eval_items import evaluation_set
 from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_FUTURE, OTHER_GAPS, weather_rows
-from mmvsf.model.evaluation.settings import Settings
-from mmvsf.model.evaluation.training import load, pretrain
 from mmvsf.model.mmvsf.sizes import SIZES
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 SITES = ((-96.30, 42.25), (-96.10, 41.70), (-95.90, 42.00), (-95.60, 42.30), (-95.55, 41.70))
 """Longitude and latitude: far enough from each other to have weather of their own, all on one tile."""
 HELD_OUT = 2022
-SETTINGS = Settings(steps=300, batch_size=8, images=10, mask_ratio=0.0, network="narrow", windows=5, pairs=10)
+SETTINGS = EvaluationSettings(steps=300, batch_size=8, images=10, mask_ratio=0.0, network="narrow", windows=5, pairs=10)
 NARROW = {"width": 32, "heads": 2, "mlp": 64, "spatial_layers": 1, "temporal_layers": 1, "weather_width": 32,
           "fine": 8, "pixel_width": 32}  # fmt: skip
 RATE = 1e-2
@@ -56,31 +56,31 @@ def simulated(folder: Path, name: str, dose: float) -> Cube:
     return Cube.open(data / f"{name}.zarr")
 
 
-def errors_of(cube: Cube, folder: Path, seed: int = 0) -> dict[str, float]:
+def variant_errors(cube: Cube, folder: Path, seed: int = 0) -> dict[str, float]:
     """Mean squared error of MM-VSF under every variant of the weather in a year that it never saw, in units of the
     bands' variance."""
     data = evaluation_set(cube, HELD_OUT, windows=SETTINGS.windows, pairs=SETTINGS.pairs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, SETTINGS.network, NARROW)
         pretrain(data, "mm-vsf", RATE, seed, SETTINGS, folder)
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_variant: dict[str, list[dict[str, Any]]] = {}
     for row in weather_rows(load(folder).network, data):
         if row["variable"] == "mean" and row["cover"] == ALL:
-            found.setdefault(row["method"], []).append(row)
-    errors = {name: Tally.of(rows).scores()["mse"] for name, rows in found.items()}
+            by_variant.setdefault(row["method"], []).append(row)
+    errors = {name: ErrorSums.from_rows(rows).scores()["mse"] for name, rows in by_variant.items()}
     return {name: float(error) for name, error in errors.items() if error is not None}
 
 
 @pytest.fixture(scope="module")
 def felt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("felt")
-    return errors_of(simulated(folder, "felt", 1.0), folder / "network")
+    return variant_errors(simulated(folder, "felt", 1.0), folder / "network")
 
 
 @pytest.fixture(scope="module")
 def unfelt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("unfelt")
-    return errors_of(simulated(folder, "unfelt", 0.0), folder / "network")
+    return variant_errors(simulated(folder, "unfelt", 0.0), folder / "network")
 
 
 def test_errors_grow_as_the_weather_departs_from_what_it_was(felt: dict[str, float]) -> None:

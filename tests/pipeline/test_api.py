@@ -84,6 +84,6 @@ def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, m
     cube = mmvsf.Cube.open(built.cube)
     normalisation = Normalisation.of([cube])
     network = new_network(NetworkConfig(cube.bands, cube.weather, width=32, heads=2, mlp=32), normalisation)
-    save_checkpoint(tmp_path / "runs/pretrain", network, normalisation, {"tiny": cube.digest}, {})
+    save_checkpoint(tmp_path / "runs/pretrain", network, normalisation, [cube], {})
     monkeypatch.chdir(tmp_path)
     assert run_examples("mmvsf._model") == 1

@@ -320,7 +320,7 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         for variable in ("red", "nir", "ndvi", "mean")
     ]  # fmt: skip
     pretrain: dict[str, Any] = {
-        "cubes": {cube.region.name: cube.digest},
+        "cubes": {cube.digest: cube.region.name},
         "forecast": rows,
         "training": {"parameters": 1234567, "steps": 10, "seconds": 1.5},
     }

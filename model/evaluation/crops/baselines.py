@@ -1,4 +1,4 @@
-"""Crop mapping by what learns without a network, put to the same test."""
+"""Crop mapping without a network, scored as the networks are."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from mmvsf.datasets.samples.loader import WindowClasses
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.baselines.random_forest import STEPS, draw_pixels, features, train_forest
+from mmvsf.model.evaluation.core.settings import SEASON
 
 from .confusions import Confusions, Row
 from .fields import split_pixels
 from .rotation import learn_rotation, previous_year
 from .trees import aligned_features, train_trees
-from .trial import RANDOM, SEASON, CropTrial, last_day
+from .trial import RANDOM, CropTrial, last_day
 
 
 def baselines(trial: CropTrial, seed: int = 0) -> list[Row]:
-    """What learns without a network: the majority class, the rotation, a random forest on the same series (for each
-    date one that learned from seasons which end then) and boosted trees on series aligned by warmth."""
+    """The majority class, the rotation, a random forest on the same series (for each date one trained on seasons that
+    end then) and boosted trees on series aligned by growing-degree days."""
     rows: list[Row] = []
     forest = partial(_tree_rows, trial, "random_forest", train_forest)
     trees = partial(_tree_rows, trial, "gdd_trees", train_trees)
@@ -68,10 +69,11 @@ def _tree_rows(
     model = train(x, y, columns["seed"])
     seconds = time.perf_counter() - started
     scored, truth = scored or trial.scored, truth or trial.maps
-    found = model.predict(np.concatenate([describe(window) for _, window in scored])).astype(np.int64)
+    predicted = model.predict(np.concatenate([describe(window) for _, window in scored])).astype(np.int64)
     confusions = Confusions(trial.maps, len(trial.names))
-    for (part, window), own in zip(scored, found.reshape(len(scored), trial.size, trial.size), strict=True):
-        confusions.add(part, when, window, truth(window), own)
+    maps = predicted.reshape(len(scored), trial.size, trial.size)
+    for (part, window), mapped in zip(scored, maps, strict=True):
+        confusions.add(part, when, window, truth(window), mapped)
     return confusions.rows({**columns, "method": method, "seconds": seconds})
 
 
@@ -84,8 +86,8 @@ def _majority_rows(trial: CropTrial, classes: WindowClasses, columns: Row) -> li
 
 
 def _rotation_rows(trial: CropTrial, classes: WindowClasses, columns: Row) -> list[Row]:
-    """Last year's map carried on; a region's first year has none and so no row. It reads last year's labels where the
-    others read images, also at places that were never learned from."""
+    """The map of last year with the rotation applied; the first year of a region has none. It reads the labels of last
+    year where the others read images, also in held-out places."""
     started = time.perf_counter()
     otherwise = trial.majority(classes)
     rotation = learn_rotation(trial.maps, trial.train, trial.train_years, len(trial.names), otherwise)
@@ -93,6 +95,6 @@ def _rotation_rows(trial: CropTrial, classes: WindowClasses, columns: Row) -> li
     confusions = Confusions(trial.maps, len(trial.names))
     for part, window in trial.scored:
         if rotation is not None and window.year - 1 in trial.reader.cube.label_years:
-            found = rotation(trial.maps(previous_year(window)))
-            confusions.add(part, SEASON, window, trial.maps(window), found)
+            mapped = rotation(trial.maps(previous_year(window)))
+            confusions.add(part, SEASON, window, trial.maps(window), mapped)
     return confusions.rows({**columns, "method": "rotation", "seconds": seconds})

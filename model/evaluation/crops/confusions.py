@@ -1,4 +1,4 @@
-"""Confusion counts by what they can be grouped by, as plain rows that can be added up."""
+"""Confusion counts in groups, as plain rows that can be added up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .fields import LabelMaps
 Row = dict[str, Any]
 
 KINDS = ("all", "interior", "edge")
-"""Every labelled pixel; those whose 3 x 3 neighbourhood is of one class; and the others."""
+"""All labelled pixels; those whose 3 x 3 neighbourhood is of one class; and the others."""
 
 
 class Confusions:
@@ -30,7 +30,7 @@ class Confusions:
         self, part: str, date: str, window: Window, labels: NDArray[np.int64], predicted: NDArray[np.int64]
     ) -> None:
         """One map (H, W) of a window against its classes (H, W), of which -1 is left out."""
-        row, column, year = self.maps.place(window)
+        row, column, year = self.maps.key(window)
         interior = self.maps.interior(window)
         everywhere = confusion(labels, predicted, self.classes)
         inside = confusion(labels[interior], predicted[interior], self.classes)

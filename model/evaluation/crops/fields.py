@@ -1,4 +1,4 @@
-"""Labels by field: the label maps of whole blocks, the fields in them, and which of these a training learns from."""
+"""Labels by field: the label maps of whole blocks, the fields in them, and the fields drawn for training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BlockYear = tuple[int, int, int]
 
 
 class LabelMaps:
-    """The classes of whole blocks, each read once, so that what lies beyond a window's edge is known."""
+    """The classes of whole blocks, each read once, so that pixels beyond the edge of a window are known."""
 
     def __init__(self, classes: WindowClasses, side: int) -> None:
         """`side`: pixels of a block."""
@@ -27,34 +27,34 @@ class LabelMaps:
         self._maps: dict[BlockYear, NDArray[np.int64]] = {}
         self._interiors: dict[BlockYear, NDArray[np.bool_]] = {}
 
-    def place(self, window: Window) -> BlockYear:
-        """The block and year that a window lies in."""
+    def key(self, window: Window) -> BlockYear:
+        """The block and year of a window."""
         return window.row // self.side, window.column // self.side, window.year
 
-    def block(self, place: BlockYear) -> NDArray[np.int64]:
+    def block(self, key: BlockYear) -> NDArray[np.int64]:
         """Classes (side, side) of a block in a year, -1 where unknown."""
-        if place not in self._maps:
-            row, column, year = place
+        if key not in self._maps:
+            row, column, year = key
             none = np.empty(0, np.int32)
             whole = Window(row * self.side, column * self.side, self.side, year, (0, 0), none)
-            self._maps[place] = self.classes(whole)
-        return self._maps[place]
+            self._maps[key] = self.classes(whole)
+        return self._maps[key]
 
     def __call__(self, window: Window) -> NDArray[np.int64]:
         """Classes (H, W) of a window in its year."""
-        return self.cut(self.block(self.place(window)), window)
+        return self.cut(self.block(self.key(window)), window)
 
     def interior(self, window: Window) -> NDArray[np.bool_]:
-        """(H, W): whether the 3 x 3 pixels around each one are of one class; beyond the block the edge goes on."""
-        place = self.place(window)
-        if place not in self._interiors:
-            classes = self.block(place)
-            self._interiors[place] = ndimage.maximum_filter(classes, 3) == ndimage.minimum_filter(classes, 3)
-        return self.cut(self._interiors[place], window)
+        """(H, W): whether the 3 x 3 pixels around each one are of one class; beyond the block its edge is repeated."""
+        key = self.key(window)
+        if key not in self._interiors:
+            classes = self.block(key)
+            self._interiors[key] = ndimage.maximum_filter(classes, 3) == ndimage.minimum_filter(classes, 3)
+        return self.cut(self._interiors[key], window)
 
     def cut(self, values: NDArray[Scalar], window: Window) -> NDArray[Scalar]:
-        """What a window shows of an array (side, side) of its block."""
-        return values[window.slices_in(self.place(window)[:2], self.side)]
+        """The part of an array (side, side) of its block that a window covers."""
+        return values[window.slices_in(self.key(window)[:2], self.side)]
 
 
 def number_fields(classes: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -64,9 +64,9 @@ def number_fields(classes: NDArray[np.int64]) -> NDArray[np.int32]:
     """
     fields, count = np.zeros(classes.shape, np.int32), 0
     for present in np.unique(classes[classes >= 0]):
-        found, more = ndimage.label(classes == present)
-        fields[found > 0] = found[found > 0] + count
-        count += more
+        labels, added = ndimage.label(classes == present)
+        fields[labels > 0] = labels[labels > 0] + count
+        count += added
     return fields
 
 
@@ -79,7 +79,7 @@ class ChosenPixels:
     """(side, side) of each block and year in use."""
 
     def __call__(self, window: Window) -> NDArray[np.int64]:
-        chosen = self.maps.cut(self.chosen[self.maps.place(window)], window)
+        chosen = self.maps.cut(self.chosen[self.maps.key(window)], window)
         return np.where(chosen, self.maps(window), -1)
 
 
@@ -91,32 +91,32 @@ def draw_fields(maps: LabelMaps, windows: Sequence[Window], share: float, seed: 
     """
     touched: dict[BlockYear, NDArray[np.bool_]] = {}
     for window in windows:
-        place = maps.place(window)
-        mask = touched.setdefault(place, np.zeros((maps.side, maps.side), np.bool_))
-        mask[window.slices_in(place[:2], maps.side)] = True
-    numbers = {place: number_fields(maps.block(place)) for place in sorted(touched)}
+        key = maps.key(window)
+        mask = touched.setdefault(key, np.zeros((maps.side, maps.side), np.bool_))
+        mask[window.slices_in(key[:2], maps.side)] = True
+    numbers = {key: number_fields(maps.block(key)) for key in sorted(touched)}
     candidates = [
-        (place, number)
-        for place, fields in numbers.items()
-        for number in np.unique(fields[touched[place] & (fields > 0)]).tolist()
+        (key, number)
+        for key, fields in numbers.items()
+        for number in np.unique(fields[touched[key] & (fields > 0)]).tolist()
     ]
     if not candidates:
         raise ValueError("no pixel of the windows has a known class")
     order = np.random.default_rng(seed).permutation(len(candidates))
     drawn: dict[BlockYear, list[int]] = {}
     for i in order[: max(1, round(share * len(candidates)))]:
-        place, number = candidates[i]
-        drawn.setdefault(place, []).append(number)
-    return ChosenPixels(maps, {place: np.isin(fields, drawn.get(place, [])) for place, fields in numbers.items()})
+        key, number = candidates[i]
+        drawn.setdefault(key, []).append(number)
+    return ChosenPixels(maps, {key: np.isin(fields, drawn.get(key, [])) for key, fields in numbers.items()})
 
 
 def split_pixels(
     maps: LabelMaps, windows: Sequence[Window], held_out: float, seed: int
 ) -> tuple[ChosenPixels, ChosenPixels]:
     """(training, test) classes of single pixels drawn at random, a share of which is held out: the split of much of the
-    literature, in which a test pixel's neighbours and its own field were learned from."""
+    literature, in which the neighbours of a test pixel and its field are trained on."""
     test = {
-        place: np.random.default_rng([seed, *place]).random((maps.side, maps.side)) < held_out
-        for place in sorted({maps.place(window) for window in windows})
+        key: np.random.default_rng([seed, *key]).random((maps.side, maps.side)) < held_out
+        for key in sorted({maps.key(window) for window in windows})
     }
-    return ChosenPixels(maps, {place: ~mask for place, mask in test.items()}), ChosenPixels(maps, test)
+    return ChosenPixels(maps, {key: ~mask for key, mask in test.items()}), ChosenPixels(maps, test)

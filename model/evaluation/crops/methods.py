@@ -1,8 +1,7 @@
-"""Crop mapping by networks, put to the test: what pretraining is worth to it, with how few labels, and how early in the
-season.
+"""Crop mapping by networks: what pretraining is worth, with how few labels, and how early in the season.
 
-Every method learns from the same windows of a fold's training part and the same labelled fields, and is scored on the
-same pixels of held-out ones; each function returns rows of confusion counts that can be added up.
+Every method learns from the same training windows and the same labelled fields, and is scored on the same pixels of
+held-out windows; each function returns rows of confusion counts that can be added up.
 """
 
 from __future__ import annotations
@@ -15,22 +14,23 @@ import lightning
 import torch
 
 from mmvsf.datasets.samples.loader import WindowClasses
-from mmvsf.model.cropmap.head import CropHead, CropMapper, Season, train_mapper
+from mmvsf.model.cropmap.head import CropHead, CropMapper, EncodedSeason, train_mapper
+from mmvsf.model.evaluation.core.settings import SEASON
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
-from mmvsf.model.pretraining.device import choose_device
+from mmvsf.model.training.device import choose_device
 
 from .confusions import Confusions, Row
 from .fields import split_pixels
 from .seasons import encode_seasons, members, predict_classes, train_head, without_totals
-from .trial import RANDOM, SEASON, CropTrial, last_day
+from .trial import RANDOM, CropTrial, last_day
 
 
 def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seed: int = 0) -> list[Row]:
     """Heads on the frozen encoder of a checkpoint that `objective` pretrained, for every share of the labelled fields.
 
-    An encoder that never saw weather gets heads of both kinds: told the weather's sums, and not. They tell apart what
-    pretraining with weather gives from what weather gives a crop map anyway.
+    An encoder that never saw weather gets two heads, with the sums of the weather and without. They separate the gain
+    of pretraining with weather from the gain of weather to a crop map.
     """
     mapper = CropMapper(
         copy.deepcopy(checkpoint.network), len(trial.names), weather=checkpoint.weather, head_weather=True, freeze=True
@@ -61,7 +61,7 @@ def finetuned(
     seed: int = 0,
     fraction: float = 1.0,
 ) -> list[Row]:
-    """The encoder of a checkpoint and its head trained together; the head is told the weather's sums where
+    """The encoder of a checkpoint and its head trained together; the head sees the sums of the weather where
     `head_weather` says so, or else where the encoder sees weather."""
     lightning.seed_everything(seed, verbose=False)
     mapper = CropMapper(
@@ -89,7 +89,7 @@ def _weather_settings(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def _new_head(
-    trial: CropTrial, mapper: CropMapper, seasons: Season, classes: WindowClasses, seed: int
+    trial: CropTrial, mapper: CropMapper, seasons: EncodedSeason, classes: WindowClasses, seed: int
 ) -> tuple[CropHead, float]:
     """A trained head, and the seconds that took."""
     lightning.seed_everything(seed, verbose=False)
@@ -101,7 +101,7 @@ def _new_head(
 def _score(
     trial: CropTrial,
     head: CropHead,
-    seasons: Season,
+    seasons: EncodedSeason,
     dates: Sequence[str],
     otherwise: int,
 ) -> Confusions:
@@ -110,13 +110,13 @@ def _score(
     for when in dates:
         days = [last_day(window.year, when) for _, window in trial.scored]
         maps = predict_classes(head, seasons, days, otherwise)
-        for (part, window), found in zip(trial.scored, maps, strict=True):
-            confusions.add(part, when, window, trial.maps(window), found)
+        for (part, window), classes in zip(trial.scored, maps, strict=True):
+            confusions.add(part, when, window, trial.maps(window), classes)
     return confusions
 
 
-def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: Season, columns: Row) -> list[Row]:
-    """A head that learned from most pixels of the training windows, scored on the others."""
+def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: EncodedSeason, columns: Row) -> list[Row]:
+    """A head trained on most pixels of the training windows, scored on the others."""
     seed = columns["seed"]
     training, test = split_pixels(trial.maps, trial.train, trial.options.random_pixels, seed)
     head, seconds = _new_head(trial, mapper, seasons, training, seed)
@@ -124,8 +124,8 @@ def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: Season, columns:
     days = [last_day(window.year, SEASON) for window in windows]
     maps = predict_classes(head, members(seasons, torch.tensor(trial.random)), days, trial.majority(training))
     confusions = Confusions(trial.maps, len(trial.names))
-    for window, found in zip(windows, maps, strict=True):
-        confusions.add(RANDOM, SEASON, window, test(window), found)
+    for window, classes in zip(windows, maps, strict=True):
+        confusions.add(RANDOM, SEASON, window, test(window), classes)
     return confusions.rows({**columns, "fraction": 1.0, "seconds": seconds})
 
 

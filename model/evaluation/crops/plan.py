@@ -7,22 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model.evaluation.forecasts.error_sums import Row
-from mmvsf.model.evaluation.runner import Piece
-from mmvsf.model.evaluation.settings import Settings
-from mmvsf.model.evaluation.training import load, network_config, random_encoder
+from mmvsf.model.evaluation.core.held_out import hold_out
+from mmvsf.model.evaluation.core.runner import Piece
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.core.training import encoder_folder, load, network_config, random_encoder
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
 from .baselines import baselines
+from .confusions import Row
 from .methods import finetuned, frozen, scratch
-from .trial import CropTrial
-
-
-def encoder_home(folder: Path, year: int, objective: str, seed: int) -> Path:
-    """Where an encoder stands that was pretrained with a year held out, in an evaluation's folder."""
-    return folder / f"pretrain/{year}/{objective}/{seed}"
+from .trial import CropTrial, crop_trial
 
 
 @dataclass
@@ -31,17 +25,17 @@ class CropPieces:
 
     cube: Cube
     folder: Path
-    """Where the encoders stand."""
-    settings: Settings
+    """The evaluation's folder, which holds the encoders."""
+    settings: EvaluationSettings
     rates: Mapping[str, float]
-    """Learning rates of the objectives, which the encoders depend on."""
+    """Learning rates of the objectives, on which the encoders depend."""
     trials: dict[int, CropTrial]
-    """Holds the trial of the year that is worked at."""
+    """Holds the trial of the year in work."""
 
-    def of(self, year: int, trained: Sequence[str], seed: int, *, whole: bool, shares: bool) -> list[Piece]:
-        """Heads on frozen encoders of the objectives `trained` with a seed; with seed 0 what learns without a network;
-        with `whole` also an untrained encoder, finetuned ones and networks from scratch, with `shares` from every share
-        of the labelled fields, each of which takes a training of the whole network, else from all of them alone."""
+    def pieces(self, year: int, trained: Sequence[str], seed: int, *, whole: bool, shares: bool) -> list[Piece]:
+        """Heads on frozen encoders of the objectives `trained` with a seed; with seed 0 the methods without a network;
+        with `whole` also an untrained encoder, finetuned ones and networks from scratch, with `shares` on every share
+        of the labelled fields, each of which takes a training of the whole network, else on all fields only."""
         fractions = self.settings.crops.fractions if shares else self.settings.crops.fractions[:1]
         works = {("frozen", name): self._frozen(year, name, seed) for name in trained}
         if seed == 0:
@@ -54,8 +48,8 @@ class CropPieces:
         return [self._piece(year, how, name, seed, work) for (how, name), work in works.items()]
 
     def _frozen(self, year: int, objective: str, seed: int) -> Callable[[], list[Row]]:
-        home = encoder_home(self.folder, year, objective, seed)
-        return lambda: frozen(self._trial(year), load(home), objective, seed)
+        encoder = encoder_folder(self.folder, year, objective, seed)
+        return lambda: frozen(self._trial(year), load(encoder), objective, seed)
 
     def _untrained(self, year: int, seed: int) -> list[Row]:
         trial = self._trial(year)
@@ -64,7 +58,7 @@ class CropPieces:
 
     def _whole(self, year: int, objective: str, seed: int, fractions: Sequence[float]) -> Callable[[], list[Row]]:
         def work() -> list[Row]:
-            trial, encoder, rows = self._trial(year), load(encoder_home(self.folder, year, objective, seed)), []
+            trial, encoder, rows = self._trial(year), load(encoder_folder(self.folder, year, objective, seed)), []
             for fraction in fractions:
                 rows += finetuned(trial, encoder, objective, head_weather=True, seed=seed, fraction=fraction)
             return rows
@@ -82,14 +76,12 @@ class CropPieces:
 
     def _trial(self, year: int) -> CropTrial:
         if year not in self.trials:
-            fold = Fold.holding_out(self.cube, year)
-            normalisation = Normalisation.of([self.cube], [fold])
             self.trials.clear()
-            self.trials[year] = CropTrial.of(self.cube, fold, normalisation, self.settings.crops)
+            self.trials[year] = crop_trial(hold_out(self.cube, year), self.settings.crops)
         return self.trials[year]
 
     def _piece(self, year: int, how: str, encoder: str, seed: int, work: Callable[[], list[Row]]) -> Piece:
-        settings = {"cube": self.cube.digest, "rate": self.rates.get(encoder), **self.settings.of_crops}
+        settings = {"cube": self.cube.digest, "rate": self.rates.get(encoder), **self.settings.for_crops}
         if encoder in OBJECTIVES:
             settings["objective"] = asdict(OBJECTIVES[encoder])
         name = "/".join(part for part in ("crops", str(year), how, encoder, str(seed)) if part)

@@ -1,4 +1,4 @@
-"""What followed last year's crop: a map of this year from last year's alone."""
+"""Crop rotation: a map of this year from last year's labels alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmvsf.datasets.samples.windows import Window
 
 @dataclass(frozen=True)
 class Rotation:
-    """The most frequent successor of each class, and the class that takes the place of what is not known."""
+    """The most frequent successor of each class, and the class for pixels whose last class is unknown."""
 
     successor: NDArray[np.int64]
     """(K,)"""
@@ -31,7 +31,7 @@ def previous_year(window: Window) -> Window:
 
 
 def learn_rotation(
-    classes_of: WindowClasses, windows: Sequence[Window], years: Sequence[int], classes: int, otherwise: int
+    window_classes: WindowClasses, windows: Sequence[Window], years: Sequence[int], classes: int, otherwise: int
 ) -> Rotation | None:
     """The rotation of the windows, from pairs of successive years that both are among `years`; None where there is no
     such pair. A class that nothing followed is followed by `otherwise`."""
@@ -40,7 +40,7 @@ def learn_rotation(
         return None
     counts = np.zeros((classes, classes), np.int64)
     for window in pairs:
-        before, now = classes_of(previous_year(window)), classes_of(window)
+        before, now = window_classes(previous_year(window)), window_classes(window)
         known = (before >= 0) & (now >= 0)
         np.add.at(counts, (before[known], now[known]), 1)
     return Rotation(np.where(counts.any(1), counts.argmax(1), otherwise), otherwise)

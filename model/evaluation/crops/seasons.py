@@ -1,11 +1,11 @@
-"""Frozen features: what an encoder makes of a season is computed once, and any number of heads learn from it."""
+"""Frozen features: seasons are encoded once, and any number of heads are trained on them."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,16 +15,17 @@ from torch import Tensor
 from mmvsf.datasets.samples.loader import collate, season_sample
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import Window
-from mmvsf.model.cropmap.head import CropHead, CropMapper, Season, mapping_loss
+from mmvsf.model.cropmap.head import CropHead, CropMapper, EncodedSeason, mapping_loss
+from mmvsf.model.evaluation.core.settings import HeadOptions
 from mmvsf.model.mmvsf.layers import to_patches
-from mmvsf.model.pretraining.device import autocast_precision, choose_device
-from mmvsf.model.pretraining.training import scheduled_optimizer
+from mmvsf.model.training.device import autocast_precision, choose_device
+from mmvsf.model.training.module import scheduled_optimizer
 
 WINDOWS = 8
 """Windows that are encoded, or mapped, at once."""
 
 
-def encode_seasons(mapper: CropMapper, reader: WindowReader, windows: Sequence[Window]) -> Season:
+def encode_seasons(mapper: CropMapper, reader: WindowReader, windows: Sequence[Window]) -> EncodedSeason:
     """The seasons of windows (B), in main memory and in the precision that the machine computes in. Shorter ones are
     padded with images that are valid nowhere."""
     device = next(mapper.parameters()).device
@@ -38,7 +39,7 @@ def encode_seasons(mapper: CropMapper, reader: WindowReader, windows: Sequence[W
     length = max(part.days.shape[1] for part in parts)
     parts = [_padded(part, length) for part in parts]
     fine = [part.fine for part in parts if part.fine is not None]
-    return Season(
+    return EncodedSeason(
         tokens=torch.cat([part.tokens for part in parts]),
         days=torch.cat([part.days for part in parts]),
         pixels=torch.cat([part.pixels for part in parts]),
@@ -49,53 +50,40 @@ def encode_seasons(mapper: CropMapper, reader: WindowReader, windows: Sequence[W
     )
 
 
-def members(season: Season, windows: slice | Tensor) -> Season:
+def members(season: EncodedSeason, windows: slice | Tensor) -> EncodedSeason:
     """The seasons of some of the windows."""
     return _tensors(season, lambda tensor: tensor[windows])
 
 
-def until(season: Season, days: Tensor) -> Season:
-    """The seasons (B) as they were known at the end of a day each (B,). Where no image was taken by then, one is left
-    that is valid nowhere and tells nothing."""
+def until(season: EncodedSeason, days: Tensor) -> EncodedSeason:
+    """The seasons (B) as they were known at the end of a day each (B,). Where no image was taken by then, one image is
+    kept that is valid nowhere."""
     taken = (season.days <= days[:, None]).sum(1)
     length = int(taken.max().clamp(min=1))
     b, n, _, e = season.tokens.shape
-    place = torch.arange(length).clamp(
-        max=(taken - 1).clamp(min=0)[:, None]
-    )  # (B, length): the last one again and again
+    # (B, length): past the end the last image is repeated.
+    index = torch.arange(length).clamp(max=(taken - 1).clamp(min=0)[:, None])
     there = torch.arange(length) < taken[:, None]
-    known = _images(season, slice(length))
-    tokens = season.tokens.gather(2, place[:, None, :, None].expand(b, n, length, e))
-    totals = season.totals.gather(1, place[..., None].expand(-1, -1, season.totals.shape[-1]))
-    some = (taken > 0)[:, None]
+    images = _images(season, slice(length))
+    tokens = season.tokens.gather(2, index[:, None, :, None].expand(b, n, length, e))
+    totals = season.totals.gather(1, index[..., None].expand(-1, -1, season.totals.shape[-1]))
+    any_taken = (taken > 0)[:, None]
     return replace(
-        known,
-        tokens=tokens * some[..., None, None],
-        days=torch.where(some, season.days.gather(1, place), days[:, None]),
-        valid=known.valid & there[:, None, :, None],
-        totals=totals * some[..., None],
+        images,
+        tokens=tokens * any_taken[..., None, None],
+        days=torch.where(any_taken, season.days.gather(1, index), days[:, None]),
+        valid=images.valid & there[:, None, :, None],
+        totals=totals * any_taken[..., None],
     )
 
 
-def without_totals(season: Season) -> Season:
-    """The seasons as a head that is not told the weather sees them."""
+def without_totals(season: EncodedSeason) -> EncodedSeason:
+    """The seasons as a head without weather sees them."""
     return replace(season, totals=torch.zeros_like(season.totals))
 
 
-@dataclass(frozen=True, slots=True)
-class HeadOptions:
-    """How a head is trained on frozen features."""
-
-    steps: int = 400
-    patches: int = 128
-    """Patches of one step. A head looks at one patch at a time, so they come from as many windows as there are."""
-    learning_rate: float = 2e-3
-    early: float = 0.5
-    """Chance that the seasons of a step end early, after any of their images."""
-
-
 def train_head(
-    head: CropHead, season: Season, classes: Sequence[NDArray[np.int64]], options: HeadOptions, seed: int
+    head: CropHead, season: EncodedSeason, classes: Sequence[NDArray[np.int64]], options: HeadOptions, seed: int
 ) -> float:
     """Train a head in place on the seasons of windows (B) and the classes (H, W) of each, -1 where unknown. Returns the
     seconds it took.
@@ -105,8 +93,8 @@ def train_head(
     patches = by_patch(season)
     side = patches.size[0]
     labels = to_patches(torch.from_numpy(np.stack(classes))[:, None, None], side).reshape(-1, side, side)
-    known = (labels >= 0).flatten(1).any(1).nonzero()[:, 0]
-    if not len(known):
+    labelled = (labels >= 0).flatten(1).any(1).nonzero()[:, 0]
+    if not len(labelled):
         raise ValueError("no pixel of the windows has a known class")
     started = time.perf_counter()
     device = choose_device()
@@ -115,7 +103,7 @@ def train_head(
     optimizer, schedule = scheduled_optimizer(head, options.learning_rate, options.steps)
     head.to(device).train()
     for _ in range(options.steps):
-        drawn = known[torch.from_numpy(rng.integers(len(known), size=options.patches))]
+        drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=options.patches))]
         length = patches.days.shape[1]
         if rng.random() < options.early:
             length = int(rng.integers(1, length + 1))
@@ -132,27 +120,27 @@ def train_head(
     return time.perf_counter() - started
 
 
-def predict_classes(head: CropHead, season: Season, days: Sequence[int], otherwise: int) -> NDArray[np.int64]:
+def predict_classes(head: CropHead, season: EncodedSeason, days: Sequence[int], otherwise: int) -> NDArray[np.int64]:
     """The class of every pixel (B, H, W) of seasons (B) as they were known at the end of a day each, `otherwise` where
     there was no image yet."""
     device = next(head.parameters()).device
     precision = autocast_precision(device)
     ends = torch.tensor(days)
-    found = []
+    parts = []
     for first in range(0, len(days), WINDOWS):
-        some = slice(first, first + WINDOWS)
-        batch = _tensors(until(members(season, some), ends[some]), lambda tensor: tensor.to(device))
+        part = slice(first, first + WINDOWS)
+        batch = _tensors(until(members(season, part), ends[part]), lambda tensor: tensor.to(device))
         with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
-            found.append(head(batch).argmax(1).cpu().numpy())
-    classes = np.concatenate(found)
+            parts.append(head(batch).argmax(1).cpu().numpy())
+    classes = np.concatenate(parts)
     classes[(season.days[:, 0] > ends).numpy()] = otherwise
     return classes
 
 
-def by_patch(season: Season) -> Season:
+def by_patch(season: EncodedSeason) -> EncodedSeason:
     """The seasons of windows (B) as those of their patches (B * N), one patch each."""
     n, side = season.tokens.shape[1], math.isqrt(season.valid.shape[-1])
-    return Season(
+    return EncodedSeason(
         tokens=season.tokens.flatten(0, 1)[:, None],
         days=season.days.repeat_interleave(n, 0),
         pixels=season.pixels.flatten(0, 1)[:, None],
@@ -167,16 +155,16 @@ def _kept(tensor: Tensor, precision: torch.dtype | None) -> torch.dtype:
     return precision if precision is not None and tensor.is_floating_point() else tensor.dtype
 
 
-def _padded(season: Season, length: int) -> Season:
-    place = torch.arange(length)
-    own = season.days.shape[1]
-    longer = _images(season, place.clamp(max=own - 1))
-    return replace(longer, valid=longer.valid & (place < own)[:, None])
+def _padded(season: EncodedSeason, length: int) -> EncodedSeason:
+    index = torch.arange(length)
+    taken = season.days.shape[1]
+    longer = _images(season, index.clamp(max=taken - 1))
+    return replace(longer, valid=longer.valid & (index < taken)[:, None])
 
 
-def _images(season: Season, places: slice | Tensor) -> Season:
-    """The images at some places of the seasons."""
-    return Season(
+def _images(season: EncodedSeason, places: slice | Tensor) -> EncodedSeason:
+    """Some of the images of the seasons."""
+    return EncodedSeason(
         tokens=season.tokens[:, :, places],
         days=season.days[:, places],
         pixels=season.pixels[:, :, places],
@@ -187,9 +175,9 @@ def _images(season: Season, places: slice | Tensor) -> Season:
     )
 
 
-def _tensors(season: Season, change: Callable[[Tensor], Tensor]) -> Season:
-    """The seasons with a change made to each tensor."""
-    return Season(
+def _tensors(season: EncodedSeason, change: Callable[[Tensor], Tensor]) -> EncodedSeason:
+    """The seasons with each tensor changed."""
+    return EncodedSeason(
         tokens=change(season.tokens),
         days=change(season.days),
         pixels=change(season.pixels),

@@ -1,5 +1,5 @@
-"""Boosted trees over series that are aligned by warmth, not by date: a field's growth follows its growing-degree days,
-so that a warm year and a cool one look alike on that axis."""
+"""Boosted trees over series aligned by growing-degree days instead of dates: a field grows with them, so that a warm
+year and a cool one look alike on that axis."""
 
 from __future__ import annotations
 

@@ -1,114 +1,101 @@
-"""Errors of forecasts that can be added up: over pairs, windows, blocks, years and seeds."""
+"""Sums of forecast errors, which can be added up over pairs, windows, blocks, years and seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.samples.reader import Floats, Normalisation
-from mmvsf.model.metrics import Sums, lead_of, ndvi
+from mmvsf.model.metrics import PairSums, lead_bin, ndvi
 
-from .items import Item
+from .eval_items import EvalItem
 
 COVERS: dict[str, tuple[float, float]] = {"vegetated": (0.4, 1.01), "bare": (-1.01, 0.25)}
-"""Covers by the NDVI observed on the target day, from and below; what lies between is neither."""
+"""Covers by the NDVI observed on the target day, from and below; values in between belong to neither."""
 ALL = "all"
 
 Row = dict[str, Any]
+Values = NDArray[np.floating[Any]]
 
 
-@dataclass(slots=True)
-class Tally:
-    """Sums over pairs of forecast and observation."""
+@dataclass
+class ErrorSums(PairSums):
+    """Sums over pairs of forecast and observation, with those for sharpness and for the comparison with a baseline."""
 
-    sums: Sums = field(default_factory=Sums)
     better: int = 0
-    """Pixels nearer to the observation than a baseline is: climatology, unless a row's table says another."""
+    """Pixels nearer to the observation than a baseline is: climatology, unless a table names another."""
     edges: float = 0.0
     observed_edges: float = 0.0
     """Sums of absolute differences between neighbouring pixels, for the sharpness."""
 
-    def row(self) -> Row:
-        names = ("n", "f", "o", "ff", "oo", "fo")
-        rest = {"better": self.better, "edges": self.edges, "observed_edges": self.observed_edges}
-        return {**{name: getattr(self.sums, name) for name in names}, **rest}
-
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Tally:
-        """The sum of rows."""
-        total = cls()
+    def from_rows(cls, rows: Iterable[Row]) -> Self:
+        """The sum of rows that hold such sums."""
+        total, names = cls(), [field.name for field in fields(cls)]
         for row in rows:
-            total.sums.merge(Sums(row["n"], row["f"], row["o"], row["ff"], row["oo"], row["fo"]))
-            total.better += row["better"]
-            total.edges += row["edges"]
-            total.observed_edges += row["observed_edges"]
+            total.merge(cls(**{name: row[name] for name in names}))
         return total
 
+    def add_images(self, forecast: Values, observed: Values, baseline: Values, pixels: NDArray[np.bool_]) -> None:
+        """Add the pixels (H, W) of images (n, H, W) of one variable, or of all bands."""
+        self.add(forecast[:, pixels], observed[:, pixels])
+        self.better += int((np.abs(forecast - observed) < np.abs(baseline - observed))[:, pixels].sum())
+        for here, there in (
+            ((slice(1, None),), (slice(None, -1),)),
+            ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
+        ):
+            both = pixels[here] & pixels[there]
+            a, b = (slice(None), *here), (slice(None), *there)
+            self.edges += float(np.abs(forecast[a] - forecast[b])[:, both].sum(dtype=np.float64))
+            self.observed_edges += float(np.abs(observed[a] - observed[b])[:, both].sum(dtype=np.float64))
+
     def scores(self) -> dict[str, float | int | None]:
-        """Those of `Sums.scores`, with `better` (share of pixels better than the baseline) and `sharpness` (1: as much
-        contrast between neighbours as in the observation, which holds noise too; below: blurred)."""
-        n = self.sums.n
+        """The scores of `PairSums`, with `better` (share of pixels better than the baseline) and `sharpness` (1: as
+        much contrast between neighbours as in the observation, noise included; below 1: blurred)."""
         return {
-            **self.sums.scores(),
-            "better": self.better / n if n else None,
+            **super().scores(),
+            "better": self.better / self.n if self.n else None,
             "sharpness": self.edges / self.observed_edges if self.observed_edges else None,
         }
 
 
-class Tallies:
-    """Tallies by set, block, method, lead time, variable and cover."""
+class GroupedErrorSums:
+    """Error sums by set, block, method, lead time, variable and cover."""
 
     def __init__(self, normalisation: Normalisation) -> None:
         self.normalisation = normalisation
-        self._tallies: dict[tuple[str, str, str, str, str, str], Tally] = {}
+        self._sums: dict[tuple[str, str, str, str, str, str], ErrorSums] = {}
 
-    def add(self, item: Item, method: str, forecasts: Floats, reference: str = "climatology") -> None:
-        """Normalised forecasts (P, C, H, W) of an item's pairs; `reference` is the baseline to be better than.
+    def add(self, item: EvalItem, method: str, forecasts: Floats, reference: str = "climatology") -> None:
+        """Add normalised forecasts (P, C, H, W) of an item's pairs; `reference` is the baseline to compare with.
 
         Variables: each band and NDVI in reflectance, and `mean`, over the bands in units of each one's deviation.
         """
         bands = self.normalisation.bands.names
-        observed, usual = item.observed, item.baselines[reference]
-        f, o, c = (self.normalisation.reflectance(x) for x in (forecasts, observed, usual))
-        index_f, index_o, index_c = (ndvi(x, bands) for x in (f, o, c))
-        for place, lead in enumerate(item.leads):
-            name = lead_of(int(lead))
-            judged = item.judged[place]
-            if name is None or not judged.any():
+        images = (forecasts, item.observed, item.baselines[reference])
+        reflectance = tuple(self.normalisation.reflectance(values) for values in images)
+        indices = tuple(ndvi(values, bands) for values in reflectance)
+        for pair, lead in enumerate(item.leads):
+            name, scored = lead_bin(int(lead)), item.scored[pair]
+            if name is None or not scored.any():
                 continue
-            pairs: dict[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = {
-                band: (f[place, i : i + 1], o[place, i : i + 1], c[place, i : i + 1]) for i, band in enumerate(bands)
-            }
-            pairs["ndvi"] = (index_f[place][None], index_o[place][None], index_c[place][None])
-            pairs["mean"] = (forecasts[place], observed[place], usual[place])
-            covers = {ALL: judged}
+            variables = {band: tuple(values[pair, i : i + 1] for values in reflectance) for i, band in enumerate(bands)}
+            variables["ndvi"] = tuple(values[pair][None] for values in indices)
+            variables["mean"] = tuple(values[pair] for values in images)
+            covers = {ALL: scored}
             for cover, (low, high) in COVERS.items():
-                covers[cover] = judged & (index_o[place] >= low) & (index_o[place] < high)
-            for variable, (a, b, usually) in pairs.items():
+                covers[cover] = scored & (indices[1][pair] >= low) & (indices[1][pair] < high)
+            for variable, (forecast, observed, baseline) in variables.items():
                 for cover, pixels in covers.items():
                     if pixels.any() and (cover == ALL or variable in ("ndvi", "mean")):
                         key = (item.part, item.block, method, name, variable, cover)
-                        _add(self._tallies.setdefault(key, Tally()), a, b, usually, pixels)
+                        self._sums.setdefault(key, ErrorSums()).add_images(forecast, observed, baseline, pixels)
 
-    def rows(self, **more: str | int) -> list[Row]:
-        """One row a tally, with what else is to be said of each."""
+    def rows(self, **columns: str | int) -> list[Row]:
+        """One row for each group, with further columns that are the same in all."""
         names = ("set", "block", "method", "lead", "variable", "cover")
-        return [{**dict(zip(names, key, strict=True)), **more, **tally.row()} for key, tally in self._tallies.items()]
-
-
-def _add(tally: Tally, f: NDArray[Any], o: NDArray[Any], usual: NDArray[Any], pixels: NDArray[np.bool_]) -> None:
-    """(n, H, W) of one variable, or of all bands."""
-    tally.sums.add(f[:, pixels], o[:, pixels])
-    tally.better += int((np.abs(f - o) < np.abs(usual - o))[:, pixels].sum())
-    for here, there in (
-        ((slice(1, None),), (slice(None, -1),)),
-        ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
-    ):
-        both = pixels[here] & pixels[there]
-        a, b = (slice(None), *here), (slice(None), *there)
-        tally.edges += float(np.abs(f[a] - f[b])[:, both].sum(dtype=np.float64))
-        tally.observed_edges += float(np.abs(o[a] - o[b])[:, both].sum(dtype=np.float64))
+        return [{**dict(zip(names, key, strict=True)), **columns, **asdict(sums)} for key, sums in self._sums.items()]

@@ -1,4 +1,4 @@
-"""Forecasts beside what came: one example of each lead time, of the networks by which the claim is decided."""
+"""Forecasts beside observations: one example of each lead time, of the networks by which the claim is decided."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from mmvsf.datasets.samples.loader import collate
 from mmvsf.datasets.samples.pairs import LEADS
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.sidecars.oracle import Oracle
-from mmvsf.model.evaluation.results.sections import NAMES
+from mmvsf.model.evaluation.core.names import METHODS
 from mmvsf.model.figures import false_colour
 from mmvsf.model.mmvsf.checkpoint import Checkpoint
 
-from .items import EvaluationSet, Item
-from .run import oracle_forecasts, run_one
+from .eval_items import EvalItem, EvaluationSet
+from .run import forecast_sample, oracle_forecasts
 
+PICTURE = "forecasts.png"
 PART = "both"
 """Examples are of places and a year that were never trained on."""
 
 
 def forecast_picture(data: EvaluationSet, networks: Mapping[str, Checkpoint], oracle: Oracle | None) -> Figure:
-    """One row a lead time: the origin's image, what came, the baselines and the forecasts of each network and of the
-    oracle. Squared errors are those of the pixels shown, in units of each band's training variance."""
+    """One row per lead time: the origin's image, the observation, the baselines and the forecasts of each network and
+    of the oracle. Squared errors are those of the pixels shown, in units of each band's training variance."""
     chosen = examples(data)
     figure = Figure(layout="constrained")
     if not chosen:
@@ -42,44 +43,44 @@ def forecast_picture(data: EvaluationSet, networks: Mapping[str, Checkpoint], or
     return figure
 
 
-def examples(data: EvaluationSet) -> list[tuple[Item, int]]:
-    """For each lead time the item and the place of its pair with the most judged pixels: chosen by what was seen, not
-    by how well it was forecast. No season is shown twice where there is another."""
-    found: list[tuple[Item, int]] = []
+def examples(data: EvaluationSet) -> list[tuple[EvalItem, int]]:
+    """For each lead time the item and the place of its pair with the most scored pixels: chosen by the
+    observation, not by how well it was forecast. No season is shown twice where there is another."""
+    chosen: list[tuple[EvalItem, int]] = []
     for low, high in LEADS:
         pairs = [
-            (item in (shown for shown, _ in found), -int(item.judged[place].sum()), at, place)
+            (item in (shown for shown, _ in chosen), -int(item.scored[position].sum()), at, position)
             for at, item in enumerate(data.items)
             if item.part == PART
-            for place in np.flatnonzero((item.leads >= low) & (item.leads <= high))
+            for position in np.flatnonzero((item.leads >= low) & (item.leads <= high))
         ]
         if pairs:
-            _, _, at, place = min(pairs)
-            found.append((data.items[at], int(place)))
-    return found
+            _, _, at, position = min(pairs)
+            chosen.append((data.items[at], int(position)))
+    return chosen
 
 
 def _panels(
-    data: EvaluationSet, item: Item, pair: int, networks: Mapping[str, Checkpoint], oracle: Oracle | None
+    data: EvaluationSet, item: EvalItem, pair: int, networks: Mapping[str, Checkpoint], oracle: Oracle | None
 ) -> list[tuple[str, Floats]]:
     """Titles and reflectance (C, H, W)."""
-    sample, judged, observed = item.sample, item.judged[pair], item.observed[pair]
+    sample, scored, observed = item.sample, item.scored[pair], item.observed[pair]
     origin, target = sample.origin[pair], sample.target[pair]
-    first, last = (date_of(int(sample.days[place])) for place in (origin, target))
+    first, last = (date_of(int(sample.days[position])) for position in (origin, target))
     normalisation = data.reader.normalisation
 
-    def seen(place: int) -> Floats:
-        return np.where(sample.clear[place], normalisation.reflectance(sample.images[place]), np.float32(np.nan))
+    def seen(position: int) -> Floats:
+        return np.where(sample.clear[position], normalisation.reflectance(sample.images[position]), np.float32(np.nan))
 
     forecasts = {name: item.baselines[name][pair] for name in ("previous year", "climatology")}
     for name, checkpoint in networks.items():
         batch = collate([sample])
         batch = batch if checkpoint.weather else batch.without_weather()
-        forecasts[NAMES.get(name, name)] = run_one(checkpoint.network, batch)[pair]
+        forecasts[METHODS.get(name, name)] = forecast_sample(checkpoint.network, batch)[pair]
     if oracle is not None:
         forecasts["oracle"] = normalisation.normalise(oracle_forecasts(item, oracle))[0][pair]
     panels = [(f"{first}", seen(origin)), (f"{last}\n{item.leads[pair]} days later", seen(target))]
     for name, forecast in forecasts.items():
-        error = float(np.square(forecast - observed)[:, judged].mean())
+        error = float(np.square(forecast - observed)[:, scored].mean())
         panels.append((f"{name}\ne = {error:.2f}", normalisation.reflectance(forecast)))
     return panels

@@ -1,4 +1,5 @@
-"""An image taken out of a season and drawn from the rest (the paper's missing-image prediction)."""
+"""Missing images: an image of a season is left out and forecast from the others (the paper's missing-image
+prediction)."""
 
 from __future__ import annotations
 
@@ -12,23 +13,23 @@ from mmvsf.datasets.samples.reader import Floats
 from mmvsf.model.baselines.simple import interpolate, persistence
 from mmvsf.model.mmvsf.network import MMVSF
 
-from .error_sums import Row, Tallies
-from .items import EvaluationSet, Item
-from .run import run, run_one
+from .error_sums import GroupedErrorSums, Row
+from .eval_items import EvalItem, EvaluationSet
+from .run import forecast_batch, forecast_sample
 
 LONGEST_GAP = 40
 """Days between the images on both sides of the missing one, at most."""
 LINE = "line to the next image"
 
 
-def missing_items(data: EvaluationSet, most: int) -> list[Item]:
-    """Items whose pairs are (image before, missing image), at most `most` in each window, judged where the missing
+def missing_items(data: EvaluationSet, most: int) -> list[EvalItem]:
+    """Items whose pairs are (image before, missing image), at most `most` in each window, scored where the missing
     image and one before it are clear."""
-    found = (_missing_item(item, most) for item in data.items)
-    return [item for item in found if item is not None]
+    items = (_missing_item(item, most) for item in data.items)
+    return [item for item in items if item is not None]
 
 
-def _missing_item(item: Item, most: int) -> Item | None:
+def _missing_item(item: EvalItem, most: int) -> EvalItem | None:
     sample = item.sample
     days = sample.days
     missing = np.array([i for i in range(1, len(days) - 1) if days[i + 1] - days[i - 1] <= LONGEST_GAP], np.int64)
@@ -37,60 +38,60 @@ def _missing_item(item: Item, most: int) -> Item | None:
     if len(missing) == 0:
         return None
     baselines: dict[str, list[Floats]] = {"persistence": [], LINE: []}
-    for place in missing:
-        others = np.arange(len(days)) != place
+    for position in missing:
+        others = np.arange(len(days)) != position
         rest = sample.images[others], days[others], sample.clear[others]
-        baselines["persistence"].append(persistence(*rest, int(days[place - 1])))
-        baselines[LINE].append(interpolate(*rest, days[[place]])[0])
+        baselines["persistence"].append(persistence(*rest, int(days[position - 1])))
+        baselines[LINE].append(interpolate(*rest, days[[position]])[0])
     stacked = {name: np.stack(forecasts) for name, forecasts in baselines.items()}
-    judged = sample.clear[missing]
+    scored = sample.clear[missing]
     for forecast in stacked.values():
-        judged = judged & np.isfinite(forecast).all(1)
-    asked = replace(sample, origin=missing - 1, target=missing)
-    return replace(item, sample=asked, judged=judged, baselines=stacked)
+        scored = scored & np.isfinite(forecast).all(1)
+    pairs = replace(sample, origin=missing - 1, target=missing)
+    return replace(item, sample=pairs, scored=scored, baselines=stacked)
 
 
 def missing_rows(
     network: MMVSF, data: EvaluationSet, method: str, most: int, *, weather: bool, masked: bool
 ) -> list[Row]:
-    """Errors of a network's drawings of missing images, and of the two baselines.
+    """Errors of a network's forecasts of missing images, and of the two baselines.
 
     A network that was trained to reconstruct (`masked`) is given the image with every pixel hidden; one that was
     trained to forecast starts from the image before, and a second row corrects its forecast by its error at the next
     image, in proportion to the time passed: the network looks forward only, and so uses the image after it too.
     """
-    tallies = Tallies(data.reader.normalisation)
+    sums = GroupedErrorSums(data.reader.normalisation)
     for item in missing_items(data, most):
         for name, forecasts in item.baselines.items():
-            tallies.add(item, name, forecasts, reference=LINE)
+            sums.add(item, name, forecasts, reference=LINE)
         if masked:
-            tallies.add(item, method, _reconstructed(network, item, weather), reference=LINE)
+            sums.add(item, method, _reconstructed(network, item, weather), reference=LINE)
         else:
             forward, corrected = _forecast(network, item, weather)
-            tallies.add(item, method, forward, reference=LINE)
-            tallies.add(item, f"{method}, corrected by the next image", corrected, reference=LINE)
-    return tallies.rows(year=data.year)
+            sums.add(item, method, forward, reference=LINE)
+            sums.add(item, f"{method}, corrected by the next image", corrected, reference=LINE)
+    return sums.rows(year=data.year)
 
 
-def _reconstructed(network: MMVSF, item: Item, weather: bool) -> Floats:
+def _reconstructed(network: MMVSF, item: EvalItem, weather: bool) -> Floats:
     """(P, C, H, W); each missing image is hidden in a sample of its own."""
     samples = []
-    for place in item.sample.target:
+    for position in item.sample.target:
         valid = item.sample.valid.copy()
-        valid[place] = False
-        samples.append(replace(item.sample, valid=valid, origin=np.array([place]), target=np.array([place])))
+        valid[position] = False
+        samples.append(replace(item.sample, valid=valid, origin=np.array([position]), target=np.array([position])))
     batch = collate(samples)
-    drawn: Floats = run(network, batch if weather else batch.without_weather())[:, 0]
+    drawn: Floats = forecast_batch(network, batch if weather else batch.without_weather())[:, 0]
     return drawn
 
 
-def _forecast(network: MMVSF, item: Item, weather: bool) -> tuple[Floats, Floats]:
+def _forecast(network: MMVSF, item: EvalItem, weather: bool) -> tuple[Floats, Floats]:
     """(P, C, H, W) each: from the image before alone, and corrected by the image after."""
     sample, count = item.sample, len(item.sample.target)
     after: NDArray[np.int64] = sample.target + 1
     batch = collate([replace(sample, origin=np.tile(sample.origin, 2), target=np.concatenate([sample.target, after]))])
-    found = run_one(network, batch if weather else batch.without_weather())
-    forward, beyond = found[:count], found[count:]
+    forecasts = forecast_sample(network, batch if weather else batch.without_weather())
+    forward, beyond = forecasts[:count], forecasts[count:]
     days = sample.days
     share = (days[sample.target] - days[sample.origin]) / (days[after] - days[sample.origin])
     error = np.where(sample.clear[after][:, None], sample.images[after] - beyond, 0.0)

@@ -1,4 +1,4 @@
-"""Is the weather used? Forecasts of one trained network whose weather, or whose past, was tampered with."""
+"""Ablations: forecasts of one trained network with changed weather, or without earlier images."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.model.mmvsf.network import MMVSF
 
-from .error_sums import Row, Tallies
-from .items import EvaluationSet, Item
-from .run import run, run_one
+from .error_sums import GroupedErrorSums, Row
+from .eval_items import EvalItem, EvaluationSet
+from .run import forecast_batch, forecast_sample
 
 SMOOTHING = 15
 """Days over which the mean weather of a few years is smoothed."""
@@ -32,57 +32,58 @@ class UsualWeather:
     def __init__(self, reader: WindowReader, years: tuple[int, ...]) -> None:
         self.reader, self.years = reader, years
 
-    def others(self, item: Item) -> list[Floats]:
-        """(D, V) each: the weather of the training years but the item's own."""
+    def others(self, item: EvalItem) -> list[Floats]:
+        """(D, V) each: the weather of the training years other than the item's."""
         return [self.other_year(item, year) for year in self.years if year != item.window.year]
 
-    def another(self, item: Item) -> Floats:
+    def another(self, item: EvalItem) -> Floats:
         """(D, V): one of them."""
         others = self.others(item)
         return others[item.window.year % len(others)]
 
-    def of(self, item: Item) -> Floats:
+    def mean(self, item: EvalItem) -> Floats:
         """(D, V): the mean of the others."""
         mean: Floats = np.mean(self.others(item), 0, dtype=np.float32)
         return mean
 
-    def smooth(self, item: Item) -> Floats:
+    def smooth(self, item: EvalItem) -> Floats:
         """(D, V), the mean over SMOOTHING days."""
-        usual = np.pad(self.of(item), [(SMOOTHING // 2, SMOOTHING // 2), (0, 0)], mode="edge")
+        usual = np.pad(self.mean(item), [(SMOOTHING // 2, SMOOTHING // 2), (0, 0)], mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(usual, SMOOTHING, axis=0)
         mean: Floats = windows.mean(-1, dtype=np.float32)
         return mean
 
-    def other_year(self, item: Item, year: int) -> Floats:
+    def other_year(self, item: EvalItem, year: int) -> Floats:
         """(D, V): another year's weather on the days of the item's series; the nearest day where it has none."""
         start, series = self.reader.weather(item.window.cell, year)
-        own = item.sample.weather_start - day_number(date(item.window.year, 1, 1))
+        item_start = item.sample.weather_start - day_number(date(item.window.year, 1, 1))
         first = start - day_number(date(year, 1, 1))
-        rows = np.arange(len(item.sample.weather)) + own - first
+        rows = np.arange(len(item.sample.weather)) + item_start - first
         aligned: Floats = series[rows.clip(0, len(series) - 1)]
         return aligned
 
 
-def as_it_is(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
-    return run_one(network, collate([item.sample]))
+def as_it_is(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
+    """The real weather."""
+    return forecast_sample(network, collate([item.sample]))
 
 
-def mean_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+def mean_weather(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
     """Every day is the mean day of all seasons."""
-    return run_one(network, collate([item.sample]).without_weather())
+    return forecast_sample(network, collate([item.sample]).without_weather())
 
 
-def usual_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+def usual_weather(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
     """Every day is as it usually is in that place."""
-    return run_one(network, collate([replace(item.sample, weather=usual.smooth(item))]))
+    return forecast_sample(network, collate([replace(item.sample, weather=usual.smooth(item))]))
 
 
-def other_weather(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+def other_weather(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
     """The weather of one of the training years."""
-    return run_one(network, collate([replace(item.sample, weather=usual.another(item))]))
+    return forecast_sample(network, collate([replace(item.sample, weather=usual.another(item))]))
 
 
-def other_gaps(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+def other_gaps(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
     """The real weather up to the day before the origin, and from then on that of each training year: the mean of the
     forecasts, as the oracle without the gap's weather makes it."""
     since = item.sample.days[item.sample.origin]
@@ -91,16 +92,16 @@ def other_gaps(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
     return likely
 
 
-def other_future(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
+def other_future(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
     """The real weather up to the day before the target, and from then on that of one of the training years."""
     return _other_since(network, item, usual.another(item), item.sample.days[item.sample.target])
 
 
-def _other_since(network: MMVSF, item: Item, instead: Floats, since: NDArray[np.int64]) -> Floats:
+def _other_since(network: MMVSF, item: EvalItem, instead: Floats, since: NDArray[np.int64]) -> Floats:
     """Other weather (D, V) from the day `since` (P,) of each pair on."""
     sample = item.sample
-    known = since - sample.weather_start
-    real = np.arange(len(instead)) < known[:, None]
+    days_before = since - sample.weather_start
+    real = np.arange(len(instead)) < days_before[:, None]
     series = torch.from_numpy(np.where(real[..., None], sample.weather, instead).astype(np.float32))
 
     def forecast(batch: Batch) -> Tensor:
@@ -109,7 +110,7 @@ def _other_since(network: MMVSF, item: Item, instead: Floats, since: NDArray[np.
         memory = network.weather(
             series.to(batch.weather), batch.weather_start.expand(pairs), torch.arange(pairs, device=device)
         )
-        # One sample a pair, since each has weather of its own; they share the images.
+        # One sample per pair, since each has its own weather; they share the images.
         each = replace(
             encoded,
             tokens=encoded.tokens.expand(pairs, -1, -1, -1),
@@ -122,23 +123,26 @@ def _other_since(network: MMVSF, item: Item, instead: Floats, since: NDArray[np.
         )
         return network.forecast(each, batch.origin.mT, batch.target_day.mT).transpose(0, 1)
 
-    return run_one(forecast, collate([sample]))
+    return forecast_sample(forecast, collate([sample]))
 
 
-def last_image_only(network: MMVSF, item: Item, usual: UsualWeather) -> Floats:
-    """The real weather, but no image older than the origin's own."""
+def last_image_only(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
+    """The real weather, but no image older than the origin's."""
     sample = item.sample
     pairs = []
     for origin, target in zip(sample.origin, sample.target, strict=True):
         two = np.array([origin, target])
         valid = sample.valid[two] & np.array([True, False])[:, None, None]
-        own = {"images": sample.images[two], "days": sample.days[two], "valid": valid, "clear": sample.clear[two]}
-        pairs.append(replace(sample, **own, origin=np.array([0]), target=np.array([1])))
-    forecasts: Floats = run(network, collate(pairs))[:, 0]
+        pair = replace(
+            sample, images=sample.images[two], days=sample.days[two], valid=valid, clear=sample.clear[two],
+            origin=np.array([0]), target=np.array([1]),
+        )  # fmt: skip
+        pairs.append(pair)
+    forecasts: Floats = forecast_batch(network, collate(pairs))[:, 0]
     return forecasts
 
 
-Variant = Callable[[MMVSF, Item, UsualWeather], Floats]
+Variant = Callable[[MMVSF, EvalItem, UsualWeather], Floats]
 
 AS_IT_IS, OTHER_GAPS = "as it is", "other years' weather in the gap"
 OTHER_FUTURE = "another year's weather from the target on"
@@ -156,10 +160,10 @@ VARIANTS: dict[str, Variant] = {
 def weather_rows(network: MMVSF, data: EvaluationSet) -> list[Row]:
     """Errors of every variant in the held-out year; the `method` of a row is the variant's name."""
     usual = UsualWeather(data.reader, data.fold.years_of(data.cube, Split.TRAIN))
-    tallies = Tallies(data.reader.normalisation)
+    sums = GroupedErrorSums(data.reader.normalisation)
     for item in data.items:
         if item.window.year != data.year:
             continue
         for name, variant in VARIANTS.items():
-            tallies.add(item, name, variant(network, item, usual))
-    return tallies.rows(year=data.year)
+            sums.add(item, name, variant(network, item, usual))
+    return sums.rows(year=data.year)

@@ -1,19 +1,25 @@
-"""What an evaluation found, as sections of text and tables: one form for `results.json`, `docs/results.md` and the
-report. No number stands here that was not computed from the rows of the pieces."""
+"""The results of an evaluation as sections of text and tables, for `results.json`, `docs/results.md` and the report.
+Every number is computed from the rows of the pieces."""
 
 from __future__ import annotations
 
 from .claims import claims
-from .control import of_control
+from .control import control_section
 from .crops import crop_section
-from .findings import Findings
-from .forecasts import by_band, by_lead, by_year, of_missing, of_ndvi
-from .sections import Section
-from .weather import of_weather
+from .forecasts import band_section, lead_section, missing_section, ndvi_section, year_section
+from .results_table import ResultsTable
+from .sections import TextSection
+from .weather import weather_section
 
 
-def sections_of(found: Findings) -> list[Section]:
-    """All sections that there are rows for."""
-    forecasts = [make(found) for make in (claims, by_lead, of_ndvi, by_band, by_year, of_weather, of_control)]
-    sections = [*forecasts, of_missing(found), crop_section(found.rows, found.few, found.classes)]
+def all_sections(results: ResultsTable) -> list[TextSection]:
+    """All sections that have rows."""
+    builders = (
+        claims, lead_section, ndvi_section, band_section, year_section, weather_section, control_section,
+        missing_section,
+    )  # fmt: skip
+    sections = [
+        *(build(results) for build in builders),
+        crop_section(results.rows, results.full_years, results.classes),
+    ]
     return [section for section in sections if section is not None]

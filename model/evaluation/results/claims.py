@@ -1,23 +1,23 @@
-"""Is MM-VSF better than the others?"""
+"""Whether MM-VSF is better than the other methods."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmvsf.model.evaluation.core.names import NO_INDICES, SETS, method_title
 from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS, Row
-from mmvsf.model.evaluation.forecasts.run import NO_INDICES
 
 from .compare import Interval, difference, pick, relative_gain
-from .findings import YEARS, Findings, name_of, share_text
-from .sections import SETS, Section, Table
+from .results_table import YEARS, ResultsTable, share_text
+from .sections import TextSection, TextTable
 
 LEAST_YEARS = 4
-"""Held-out years below which no verdict is given."""
+"""Held-out years that a verdict needs."""
 
 
-def claims(found: Findings) -> Section | None:
-    """Is MM-VSF better than each of the others, over all held-out years?"""
-    base = pick(found.rows, piece="forecast", set=YEARS)
+def claims(results: ResultsTable) -> TextSection | None:
+    """MM-VSF against each of the other methods, over all held-out years; None without rows."""
+    base = pick(results.rows, piece="forecast", set=YEARS)
     if not pick(base, method="mm-vsf"):
         return None
     others = ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf", NO_INDICES)
@@ -34,7 +34,7 @@ def claims(found: Findings) -> Section | None:
         row for other in others for part in YEARS for row in _comparison(base, other, part, "mean", ALL, [SETS[part]])
     ]
     head_2 = ["other method", "of", "pixels", *head[2:]]
-    apart = [
+    by_cover = [
         row
         for other in ("sm-vsf", "convlstm")
         for variable in ("mean", "ndvi")
@@ -43,7 +43,7 @@ def claims(found: Findings) -> Section | None:
             base, other, YEARS, variable, cover, ["all bands" if variable == "mean" else "NDVI", cover]
         )
     ]
-    apart += [
+    by_cover += [
         row
         for other in ("sm-vsf", "convlstm")
         for row in _comparison(base, other, YEARS, "ndvi", ALL, ["NDVI", "all pixels"])
@@ -53,15 +53,15 @@ def claims(found: Findings) -> Section | None:
         " counting alike. Intervals are 95 %, drawn over years and over places; seeds are averaged before."
         f" With fewer than {LEAST_YEARS} held-out years no verdict is given: years differ more than places do. The"
         " second table takes both held-out sets together, vegetated (an observed NDVI of 0.4 and more) and bare"
-        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and most of the weather's worth is wet"
+        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and the gain from weather is mostly wet"
         " soil."
     )
-    return Section(
+    return TextSection(
         "Does MM-VSF forecast better?",
         text,
         [
-            Table("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
-            Table("The same by what is forecast and on which pixels", head_2, apart),
+            TextTable("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
+            TextTable("The same by what is forecast and on which pixels", head_2, by_cover),
         ],
     )
 
@@ -69,15 +69,15 @@ def claims(found: Findings) -> Section | None:
 def _comparison(
     base: Sequence[Row], other: str, part: str | tuple[str, ...], variable: str, cover: str, words: list[str]
 ) -> list[list[str]]:
-    """A row of a table of comparisons; none where there is nothing to compare."""
-    own = pick(base, set=part, variable=variable, cover=cover)
-    pair = pick(own, method=other), pick(own, method="mm-vsf")
+    """A row of a table of comparisons; no row where a method has no results."""
+    selected = pick(base, set=part, variable=variable, cover=cover)
+    pair = pick(selected, method=other), pick(selected, method="mm-vsf")
     gain, share = difference(*pair), relative_gain(*pair)
     if gain is None or share is None:
         return []
     digits = 4 if variable == "ndvi" else 3
     cells = [gain.text(digits), share_text(share), str(gain.years), str(gain.units), _verdict(gain)]
-    return [[name_of(other), *words, *cells]]
+    return [[method_title(other), *words, *cells]]
 
 
 def _verdict(gain: Interval) -> str:

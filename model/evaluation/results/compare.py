@@ -1,9 +1,9 @@
 """From the rows of all pieces to means, deviations and intervals.
 
-The unit is a site-year: one block in one held-out year. The same places come again in every year and the same weather
-at every place, so intervals draw years and places, each with replacement, and every site-year counts as often as its
-year times its place (the pigeonhole bootstrap of Owen, 2007, Annals of Applied Statistics 1, 386-411). They hold no
-chance of the training: seeds are averaged before, and their deviation is given apart.
+The unit is a site-year: one block in one held-out year. The same places recur in every year and the same weather at
+every place, so intervals draw years and places, each with replacement, and every site-year counts as often as its year
+times its place (the pigeonhole bootstrap of Owen, 2007, Annals of Applied Statistics 1, 386-411). They do not include
+the randomness of training: seeds are averaged first, and their deviation is given separately.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.model.evaluation.forecasts.error_sums import Row, Tally
+from mmvsf.model.evaluation.forecasts.error_sums import ErrorSums, Row
 
 DRAWS = 4000
 
 
 def pick(rows: Iterable[Row], **wanted: object) -> list[Row]:
-    """The rows with these values; a tuple stands for any of its members."""
+    """The rows with these values; a tuple matches any of its members."""
     return [
         row
         for row in rows
@@ -41,7 +41,8 @@ class Spread:
     years: tuple[int, ...]
 
     def text(self, digits: int = 3) -> str:
-        # What is computed once and repeated with every seed differs by rounding alone.
+        """The mean, with the deviation where there is one."""
+        # Scores computed once and repeated with every seed differ only by rounding.
         more = f" ± {self.deviation:.{digits}f}" if self.deviation and self.deviation > 1e-9 else ""
         return f"{self.mean:.{digits}f}{more}"
 
@@ -51,14 +52,15 @@ def spread(rows: Sequence[Row], score: Callable[[Sequence[Row]], float | None]) 
     without rows."""
     means, variances, years = [], [], []
     for year in sorted({int(row["held_out"]) for row in rows}):
-        own = [row for row in rows if row["held_out"] == year]
-        values = [score([row for row in own if row["seed"] == seed]) for seed in sorted({row["seed"] for row in own})]
-        known = np.array([value for value in values if value is not None], float)
-        if len(known):
-            means.append(known.mean())
+        held_out = [row for row in rows if row["held_out"] == year]
+        seeds = sorted({row["seed"] for row in held_out})
+        scores = [score([row for row in held_out if row["seed"] == seed]) for seed in seeds]
+        values = np.array([value for value in scores if value is not None], float)
+        if len(values):
+            means.append(values.mean())
             years.append(year)
-        if len(known) > 1:
-            variances.append(known.var(ddof=1))
+        if len(values) > 1:
+            variances.append(values.var(ddof=1))
     if not means:
         return None
     deviation = float(np.sqrt(np.mean(variances))) if variances else None
@@ -66,8 +68,8 @@ def spread(rows: Sequence[Row], score: Callable[[Sequence[Row]], float | None]) 
 
 
 def over_seeds(rows: Sequence[Row], score: str) -> Spread | None:
-    """`spread` of a score of `Tally.scores`."""
-    return spread(rows, lambda own: Tally.of(own).scores()[score])
+    """`spread` of a score of `ErrorSums.scores`."""
+    return spread(rows, lambda training: ErrorSums.from_rows(training).scores()[score])
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,11 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
+        """Whether the sign of the difference is decided."""
         return self.low > 0 or self.high < 0
 
     def text(self, digits: int = 3) -> str:
+        """The value with its interval."""
         return f"{self.value:+.{digits}f} [{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
 
 
@@ -93,15 +97,15 @@ Units = dict[tuple[int, str], tuple[float, int]]
 """(year, block) -> (sum of squared errors, number), the mean over the seeds."""
 
 
-def units_of(rows: Sequence[Row]) -> Units:
+def site_year_errors(rows: Sequence[Row]) -> Units:
     """Squared errors of each site-year."""
-    found: dict[tuple[int, str], list[Row]] = {}
+    groups: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((int(row["year"]), str(row["block"])), []).append(row)
+        groups.setdefault((int(row["year"]), str(row["block"])), []).append(row)
     units: Units = {}
-    for key, own in found.items():
-        seeds = len({row["seed"] for row in own})
-        sums = Tally.of(own).sums
+    for key, group in groups.items():
+        seeds = len({row["seed"] for row in group})
+        sums = ErrorSums.from_rows(group)
         units[key] = ((sums.ff - 2 * sums.fo + sums.oo) / seeds, round(sums.n / seeds))
     return units
 
@@ -130,65 +134,65 @@ def crossed_weights(units: Sequence[tuple[int, str]], draws: int, seed: int = 0)
     Draws that hold no unit at all, which there are where years have other blocks, are drawn again."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((draws, len(units)))
-    places = [np.unique(np.array([str(unit[i]) for unit in units]), return_inverse=True)[1] for i in (0, 1)]
+    coded = [np.unique(np.array([str(unit[i]) for unit in units]), return_inverse=True)[1] for i in (0, 1)]
     while (empty := np.flatnonzero(weights.sum(1) == 0)).size:
         weights[empty] = 1.0
-        for place in places:
-            count = int(place.max()) + 1
-            weights[empty] *= rng.multinomial(count, np.full(count, 1 / count), len(empty))[:, place]
+        for codes in coded:
+            count = int(codes.max()) + 1
+            weights[empty] *= rng.multinomial(count, np.full(count, 1 / count), len(empty))[:, codes]
     return weights
 
 
 def common_trainings(a: Sequence[Row], b: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows of the held-out years that both have, and of the seeds that both have in them; what has one seed only
-    (a baseline) is paired with all seeds of the other."""
+    """The rows of the held-out years that both have, and of the seeds that both have in them; a method with one seed
+    only (a baseline) is paired with all seeds of the other."""
 
     def seeds(rows: Sequence[Row]) -> dict[int, set[int]]:
-        found: dict[int, set[int]] = {}
+        years: dict[int, set[int]] = {}
         for row in rows:
-            found.setdefault(int(row["held_out"]), set()).add(int(row["seed"]))
-        return found
+            years.setdefault(int(row["held_out"]), set()).add(int(row["seed"]))
+        return years
 
     first, second = seeds(a), seeds(b)
-    single = [all(own == {0} for own in found.values()) for found in (first, second)]
+    single = [all(year == {0} for year in years.values()) for years in (first, second)]
 
-    def kept(rows: Sequence[Row], own: dict[int, set[int]], other: dict[int, set[int]]) -> list[Row]:
+    def common(rows: Sequence[Row], these: dict[int, set[int]], other: dict[int, set[int]]) -> list[Row]:
         return [
             row
             for row in rows
             if row["held_out"] in other
-            and (any(single) or row["seed"] in own[row["held_out"]] & other[row["held_out"]])
+            and (any(single) or row["seed"] in these[row["held_out"]] & other[row["held_out"]])
         ]
 
-    return kept(a, first, second), kept(b, second, first)
+    return common(a, first, second), common(b, second, first)
 
 
 def difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
     """Mean squared error of `a` less that of `b`, above zero where `b` is better, pixels counting alike."""
-    return interval([units_of(rows) for rows in common_trainings(a, b)], lambda mse: mse[0] - mse[1])
+    return interval([site_year_errors(rows) for rows in common_trainings(a, b)], lambda mse: mse[0] - mse[1])
 
 
 def single_differences(a: Sequence[Row], b: Sequence[Row]) -> list[float]:
     """Mean squared error of `a` less that of `b`, for each held-out year and seed that both have."""
 
     def errors(rows: Sequence[Row]) -> dict[tuple[int, int], float]:
-        found: dict[tuple[int, int], list[Row]] = {}
+        groups: dict[tuple[int, int], list[Row]] = {}
         for row in rows:
-            found.setdefault((int(row["held_out"]), int(row["seed"])), []).append(row)
-        return {key: float(Tally.of(own).scores()["mse"] or 0.0) for key, own in found.items()}
+            groups.setdefault((int(row["held_out"]), int(row["seed"])), []).append(row)
+        return {key: float(ErrorSums.from_rows(group).scores()["mse"] or 0.0) for key, group in groups.items()}
 
     first, second = errors(a), errors(b)
     return [first[key] - second[key] for key in sorted(set(first) & set(second))]
 
 
 def relative_gain(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
-    """The share of the error of `a` that `b` takes away."""
-    return interval([units_of(rows) for rows in common_trainings(a, b)], lambda mse: 1 - mse[1] / mse[0])
+    """The share of the error of `a` that `b` avoids."""
+    return interval([site_year_errors(rows) for rows in common_trainings(a, b)], lambda mse: 1 - mse[1] / mse[0])
 
 
 def captured(
     without: Sequence[Row], given: Sequence[Row], oracle_without: Sequence[Row], oracle: Sequence[Row]
 ) -> Interval | None:
     """The gain from `without` to `given` as a share of the oracle's."""
-    parts = [units_of(rows) for rows in (without, given, oracle_without, oracle)]
+    parts = [site_year_errors(rows) for rows in (without, given, oracle_without, oracle)]
     return interval(parts, lambda mse: (mse[0] - mse[1]) / (mse[2] - mse[3]))

@@ -1,4 +1,4 @@
-"""The control: a world in which weather moves nothing, where an evaluation that finds it useful is wrong."""
+"""The control: a world in which weather has no effect, where an evaluation that finds it useful is wrong."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmvsf.model.evaluation.core.names import method_title
+from mmvsf.model.evaluation.core.settings import CLAIM
 from mmvsf.model.evaluation.forecasts.error_sums import ALL, Row
-from mmvsf.model.evaluation.forecasts.items import BASELINES
+from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.evaluation.forecasts.run import ORACLES
 from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_GAPS, VARIANTS
-from mmvsf.model.evaluation.settings import CLAIM
 from mmvsf.model.metrics import ALL_LEADS
 
 from .compare import difference, pick, single_differences
-from .findings import LEAD_NAMES, YEARS, Findings, cell, name_of
-from .sections import Section, Table
+from .results_table import LEAD_NAMES, YEARS, ResultsTable, cell
+from .sections import TextSection, TextTable
 
 QUESTIONS = (
     ("the network without weather (SM-VSF) less with it (MM-VSF)", "forecast", CLAIM),
     ("MM-VSF with other years' weather in the gap less with the real one", "weather", (OTHER_GAPS, AS_IT_IS)),
     ("the oracle without the gap's weather less with it", "forecast", ORACLES[::-1]),
 )
-"""What is asked of both worlds: the error of the second method is taken from that of the first."""
+"""The differences taken in both worlds: the error of the first method less that of the second."""
 
 
-def of_control(found: Findings) -> Section | None:
+def control_section(results: ResultsTable) -> TextSection | None:
     """Errors in the control, and what weather is worth there beside what it is worth in the region itself."""
-    worlds = [pick(rows, variable="mean", cover=ALL, set=YEARS) for rows in (found.control_rows, found.rows)]
-    worlds[1] = pick(worlds[1], held_out=tuple(found.few))
+    worlds = [pick(rows, variable="mean", cover=ALL, set=YEARS) for rows in (results.control_rows, results.rows)]
+    worlds[1] = pick(worlds[1], held_out=tuple(results.full_years))
     if not worlds[0]:
         return None
     text = (
         "The same places and weather, but crops and soil follow the mean weather of each day of the year at their"
-        " place. Weather of the gap can tell nothing here, and must make no difference. SM-VSF may be a little behind"
-        " all the same, since the weather of a place tells its climate, by which the crops of the control grow. Single"
-        " trainings: mean and standard deviation over seeds and years, which is the chance of a training."
+        " place. The weather of the gap holds no information here and must make no difference. SM-VSF may still be a"
+        " little worse, since the weather of a place reveals its climate, by which the crops of the control grow."
+        " Single trainings: mean and standard deviation over seeds and years, which is the randomness of a training."
     )
     head = ["error of", "control", "control, single trainings", "the region", "the region, single trainings"]
     body = []
@@ -44,16 +45,16 @@ def of_control(found: Findings) -> Section | None:
         if cells[0] != "–":
             body.append([words, *cells])
     errors = [
-        [name_of(method), *(cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES), cell(own, "mse")]
+        [method_title(method), *(cell(pick(selected, lead=lead), "mse") for lead in LEAD_NAMES), cell(selected, "mse")]
         for piece, methods in (("forecast", (*BASELINES, *CLAIM, *ORACLES)), ("weather", VARIANTS))
         for method in methods
-        if (own := pick(worlds[0], piece=piece, method=method)) and method != AS_IT_IS
+        if (selected := pick(worlds[0], piece=piece, method=method)) and method != AS_IT_IS
     ]
     tables = [
-        Table("What weather is worth, mean squared error, all leads together", head, body),
-        Table("Mean squared error in the control by days ahead", ["method", *LEAD_NAMES, ALL_LEADS], errors),
+        TextTable("What weather is worth, mean squared error, all leads together", head, body),
+        TextTable("Mean squared error in the control by days ahead", ["method", *LEAD_NAMES, ALL_LEADS], errors),
     ]
-    return Section("The control", text, tables)
+    return TextSection("The control", text, tables)
 
 
 def _differences(rows: Sequence[Row], first: str, second: str) -> tuple[str, str]:

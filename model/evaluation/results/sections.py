@@ -1,4 +1,4 @@
-"""The form of what is found: sections of text and tables, and the names that they use."""
+"""The form of the results: sections of text and tables, for `results.json`, Markdown and the report."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and year"}
-NAMES = {
-    "untrained": "untrained encoder",
-    "sm-mae": "SM-MAE",
-    "mm-mae": "MM-MAE",
-    "sm-vsf": "SM-VSF",
-    "mm-vsf": "MM-VSF",
-    "kg-vsf": "KG-VSF",
-    "convlstm": "ConvLSTM, from scratch",
-    "no-indices": "MM-VSF without antecedent indices",
-}
-
 
 @dataclass(frozen=True)
-class Table:
-    """Texts in rows; the first column names the row."""
+class TextTable:
+    """A table of texts; the first column names the row."""
 
     caption: str
     head: Sequence[str]
@@ -29,13 +17,16 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Section:
+class TextSection:
+    """A titled paragraph with tables."""
+
     title: str
     text: str
-    tables: Sequence[Table] = ()
+    tables: Sequence[TextTable] = ()
 
 
-def as_json(sections: Sequence[Section]) -> list[dict[str, Any]]:
+def as_json(sections: Sequence[TextSection]) -> list[dict[str, Any]]:
+    """Sections as they are kept in results.json."""
     return [
         {
             "title": section.title,

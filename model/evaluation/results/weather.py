@@ -1,4 +1,4 @@
-"""Is the weather used, and how much of what it can tell?"""
+"""Whether the weather is used, and how much of its information."""
 
 from __future__ import annotations
 
@@ -8,40 +8,39 @@ from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_G
 from mmvsf.model.metrics import ALL_LEADS
 
 from .compare import captured, difference, pick
-from .findings import LEAD_NAMES, YEARS, Findings, cell, share_text
-from .sections import Section, Table
+from .results_table import LEAD_NAMES, YEARS, ResultsTable, cell, share_text
+from .sections import TextSection, TextTable
 
 
-def of_weather(found: Findings) -> Section | None:
-    rows = pick(found.rows, piece="weather", variable="mean")
+def weather_section(results: ResultsTable) -> TextSection | None:
+    """Errors of one network with changed weather; None without rows."""
+    rows = pick(results.rows, piece="weather", variable="mean")
     if not rows:
         return None
     tables = []
     for cover in (ALL, *COVERS):
         table = []
         for variant in VARIANTS:
-            own = pick(rows, method=variant, cover=cover, set=YEARS)
-            cells = [cell(pick(own, lead=lead), "mse") for lead in LEAD_NAMES] + [cell(own, "mse")]
+            selected = pick(rows, method=variant, cover=cover, set=YEARS)
+            cells = [cell(pick(selected, lead=lead), "mse") for lead in LEAD_NAMES] + [cell(selected, "mse")]
             table.append([variant, *cells])
         title = "all pixels" if cover == ALL else f"{cover} pixels"
-        tables.append(
-            Table(f"MM-VSF whose weather was tampered with, {title}", ["weather", *LEAD_NAMES, ALL_LEADS], table)
-        )
-    tables += _oracle_tables(found)
+        tables.append(TextTable(f"MM-VSF with changed weather, {title}", ["weather", *LEAD_NAMES, ALL_LEADS], table))
+    tables += _oracle_tables(results)
     text = (
-        "One trained network, asked again with other weather, or without its past. Held-out years, known and new places"
-        " together. With other years' weather in the gap the forecast is the mean over those years, as the oracle"
-        " without the gap's weather is; usual weather is their mean day by day, which drizzles every day and is like"
-        " no year; with the origin's image only, pixels that were cloudy in it are guessed from their neighbours."
-        " Weather from the target on cannot reach a forecast, since the recurrence runs forward and is read on the"
-        " morning of the target day; its row shows that it does not."
+        "One trained network, run again with other weather, or without earlier images. Held-out years, known and new"
+        " places together. With other years' weather in the gap the forecast is the mean over those years, as for the"
+        " oracle without the gap's weather; usual weather is their mean day by day, which drizzles every day and is"
+        " like no real year; with the origin's image only, its cloudy pixels are inferred from their neighbours."
+        " Weather from the target day on cannot affect a forecast, since the recurrence runs forward and is read on the"
+        " morning of the target day; its row confirms this."
     )
-    return Section("Is the weather used?", text, tables)
+    return TextSection("Is the weather used?", text, tables)
 
 
-def _oracle_tables(found: Findings) -> list[Table]:
-    """How much of what the gap's weather can tell the model captures."""
-    base = pick(found.rows, variable="mean", set=YEARS, held_out=tuple(found.few))
+def _oracle_tables(results: ResultsTable) -> list[TextTable]:
+    """How much of the information in the gap's weather the model captures."""
+    base = pick(results.rows, variable="mean", set=YEARS, held_out=tuple(results.full_years))
     rows = []
     for cover in (ALL, *COVERS):
         picked = {
@@ -67,4 +66,4 @@ def _oracle_tables(found: Findings) -> list[Table]:
         "MM-VSF over SM-VSF",
         "MM-VSF over itself with other years' weather",
     ]
-    return [Table("Gain in mean squared error, and the model's as a share of the oracle's", head, rows)]
+    return [TextTable("Gain in mean squared error, and the model's as a share of the oracle's", head, rows)]

@@ -1,8 +1,7 @@
-"""Does the pieces of a plan that are not yet done. A piece's result is a small JSON file, written when it is whole."""
+"""Runs the pieces of a plan that are not yet done. The result of a piece is one record (`model.records`)."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import platform
@@ -21,8 +20,9 @@ from typing import Any, Protocol
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mmvsf.model.pretraining.device import choose_device
-from mmvsf.model.pretraining.training import console
+from mmvsf.model.records import has_settings, read_record, write_record
+from mmvsf.model.training.device import choose_device
+from mmvsf.model.training.progress import console
 
 Result = dict[str, Any]
 
@@ -34,21 +34,21 @@ class Piece:
     name: str
     """Path of its result below the evaluation's folder, such as `forecast/2022/mm-vsf/0`."""
     settings: dict[str, Any]
-    """All that its result depends on, but for the program; a result with other settings is not taken for it."""
+    """All that its result depends on, except the program; a result with other settings does not count."""
     work: Callable[[Path], Result]
-    """Given the folder of its own for what is large (weights), it returns what is small (rows)."""
+    """Given a folder of its own for large results (weights), it returns small ones (rows)."""
     keeps: tuple[str, ...] = ()
     """Files in that folder without which it is not done."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """What its results are of, and are read with: `kind`, the held-out `year`, `method` and `seed`."""
+    """What its results are about, added to them when they are read: `kind`, held-out `year`, `method` and `seed`."""
 
 
 Chain = Sequence[Piece]
 """Pieces done one after the other, each of which may need those before it."""
 
 
-class Planned(Protocol):
-    """What is to be done."""
+class PiecePlan(Protocol):
+    """The pieces to be done."""
 
     @property
     def folder(self) -> Path:
@@ -60,12 +60,12 @@ class Planned(Protocol):
         ...
 
 
-def run_plan(make: Callable[[], Planned], *, workers: int = 1, deadline: float | None = None) -> None:
-    """Do all pieces that are not done. No piece is begun after `deadline` (seconds since 1970).
+def run_plan(make: Callable[[], PiecePlan], *, workers: int = 1, deadline: float | None = None) -> None:
+    """Do all pieces that are not done. No piece is started after `deadline` (seconds since 1970).
 
-    `make` gives the plan; with several workers, processes of one share of the processors each, it is called in each of
-    them and must be picklable and hashable. A network as small as these is trained about as fast by one processor as by
-    two, so two trainings side by side take half the time. Raises what a piece raises; what was done is kept.
+    `make` gives the plan; it is called in each of the worker processes, which share the processors evenly, and must be
+    picklable and hashable. A network as small as these is trained about as fast by one processor as by two, so two
+    trainings side by side take half the time. Raises what a piece raises; finished pieces are kept.
     """
     plan = make()
     bar = Progress(TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[last]}"),
@@ -73,7 +73,7 @@ def run_plan(make: Callable[[], Planned], *, workers: int = 1, deadline: float |
     task = bar.add_task("", total=None, last="")
     started = 0
     for number in range(len(plan.stages())):
-        # Only now: what a stage needs to know of itself may come from the stages before.
+        # Asked for only now: the pieces of a stage may depend on results of the stages before.
         stage = [chain for chain in plan.stages()[number] if _left(plan.folder, chain)]
         if not stage:
             continue
@@ -86,19 +86,19 @@ def run_plan(make: Callable[[], Planned], *, workers: int = 1, deadline: float |
         finally:
             bar.stop()
     if deadline is not None and any(_left(plan.folder, chain) for stage in plan.stages() for chain in stage):
-        console.print("the time is up and pieces are left; run again to go on")
+        console.print("the time is up before all pieces are done; run the same command again to continue")
 
 
 def _do_stage(
-    make: Callable[[], Planned], names: Sequence[str], workers: int, deadline: float | None
+    make: Callable[[], PiecePlan], names: Sequence[str], workers: int, deadline: float | None
 ) -> Iterator[list[str]]:
-    """The names of the pieces that were done, chain by chain; `names` are those of the chains' first pieces."""
+    """The names of the finished pieces, chain by chain; `names` are those of the chains' first pieces."""
     if workers == 1:
         yield from (_do_chain(make, name, deadline) for name in names)
         return
     context, waiting = multiprocessing.get_context("spawn"), iter(names)
     with ProcessPoolExecutor(workers, context, _share_processors, (workers,)) as pool:
-        # No more than are worked at, so that after a failure what runs is finished and nothing else is begun.
+        # No more chains than workers, so that after a failure the running ones finish and no other starts.
         running = {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -115,17 +115,17 @@ def _share_processors(workers: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _planned(make: Callable[[], Planned]) -> Planned:
-    """A worker's own plan, kept from chain to chain with what it has read."""
+def _planned(make: Callable[[], PiecePlan]) -> PiecePlan:
+    """A worker's plan, kept from chain to chain with the data it has read."""
     return make()
 
 
-def _do_chain(make: Callable[[], Planned], first: str, deadline: float | None) -> list[str]:
-    """Names of the pieces that were done of the chain whose first piece has that name."""
+def _do_chain(make: Callable[[], PiecePlan], first: str, deadline: float | None) -> list[str]:
+    """Do the chain whose first piece has that name. Returns the names of the pieces done."""
     plan, names = _planned(make), []
     chain = next(chain for stage in plan.stages() for chain in stage if chain[0].name == first)
     for piece in chain:
-        # Looked at only now: a piece may have voided what follows from it.
+        # Checked only now: a piece may have removed results that follow from it.
         if read_result(plan.folder, piece) is not None:
             continue
         if (deadline is not None and time.time() > deadline) or _is_orphan():
@@ -136,47 +136,39 @@ def _do_chain(make: Callable[[], Planned], first: str, deadline: float | None) -
 
 
 def _is_orphan() -> bool:
-    """Whether this is a worker whose parent was killed: nobody waits for it any longer."""
+    """Whether this is a worker whose parent was killed."""
     parent = multiprocessing.parent_process()
     return parent is not None and not parent.is_alive()
 
 
-def results_of(plan: Planned) -> list[Result]:
+def finished_results(plan: PiecePlan) -> list[Result]:
     """The results of all pieces that are done, in the order of the plan."""
-    found = (read_result(plan.folder, piece) for stage in plan.stages() for chain in stage for piece in chain)
-    return [result for result in found if result is not None]
+    results = (read_result(plan.folder, piece) for stage in plan.stages() for chain in stage for piece in chain)
+    return [result for result in results if result is not None]
 
 
 def read_result(folder: Path, piece: Piece) -> Result | None:
-    """A piece's result with what it is of, or None where it is not done, or was done with other settings."""
-    try:
-        result = json.loads(_file(folder, piece).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    """A piece's result with what it is about, or None where it is not done, or was done with other settings."""
+    record = read_record(_file(folder, piece))
+    if record is None or not has_settings(record, piece.settings):
         return None
     if not all((folder / piece.name / name).is_file() for name in piece.keeps):
         return None
-    same = isinstance(result, dict) and result.get("settings") == json.loads(json.dumps(piece.settings))
-    return {**result, **piece.about} if same else None
+    return {**record, **piece.about}
 
 
 def _do(piece: Piece, folder: Path) -> None:
     started, cpu = time.perf_counter(), time.process_time()
-    found = piece.work(folder / piece.name)
-    result = {
+    result = piece.work(folder / piece.name)
+    facts = {
         "piece": piece.name,
-        "settings": piece.settings,
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "program": program(),
-        **found,
     }
-    path = _file(folder, piece)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(result), encoding="utf-8")
-    temporary.replace(path)
+    write_record(_file(folder, piece), piece.settings, {**facts, **result})
 
 
 def _file(folder: Path, piece: Piece) -> Path:
@@ -187,11 +179,11 @@ def program() -> str:
     """Version and commit of the program, marked where files were changed since, and of torch."""
     here = Path(__file__).resolve().parent
     try:
-        found = subprocess.run(
+        described = subprocess.run(
             ["git", "-C", str(here), "describe", "--always", "--dirty=, with changes", "--abbrev=10", "--exclude=*"],
             capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
-        commit = f", commit {found.stdout.strip()}"
+        commit = f", commit {described.stdout.strip()}"
     except (OSError, subprocess.SubprocessError):
         commit = ""
     return f"mmvsf {version('mmvsf')}{commit}, torch {torch.__version__}"

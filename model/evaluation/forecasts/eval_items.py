@@ -1,4 +1,4 @@
-"""What is forecast in a fold, on which pixels, and the forecasts that learn nothing: made once, used by all methods."""
+"""The forecasts that are scored in a held-out year, on which pixels, with the baselines: made once for all methods."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.loader import TrainingSample, season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
-from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
+from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, chunk_window, clear_days, index_windows, spread
 from mmvsf.model.baselines.simple import days_since_new_year, interpolate, linear_trend, persistence
-from mmvsf.model.scoring import ClimatologySource
+from mmvsf.model.evaluation.core.held_out import HeldOutYear, hold_out
+from mmvsf.model.forecasting.scoring import ClimatologySource
 
 BASELINES = ("persistence", "linear trend", "previous year", "climatology")
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
-    """One window of a held-out set with the forecasts that are asked of it."""
+class EvalItem:
+    """One window of a held-out set with the pairs of days that are forecast."""
 
     part: SplitName
     block: str
@@ -29,7 +29,7 @@ class Item:
     window: Window
     sample: TrainingSample
     """Its images, normalised; `origin` and `target` are the pairs."""
-    judged: NDArray[np.bool_]
+    scored: NDArray[np.bool_]
     """(P, H, W): where the target is clear and every baseline has a forecast."""
     baselines: dict[str, Floats]
     """(P, C, H, W) for each of BASELINES, normalised."""
@@ -46,15 +46,10 @@ class Item:
 
 
 @dataclass(frozen=True, eq=False)
-class EvaluationSet:
-    """The items of one fold of one cube."""
+class EvaluationSet(HeldOutYear):
+    """The items of one held-out year of a cube."""
 
-    cube: Cube
-    fold: Fold
-    year: int
-    """The year held out."""
-    reader: WindowReader
-    items: tuple[Item, ...]
+    items: tuple[EvalItem, ...]
 
 
 def evaluation_set(cube: Cube, year: int, *, windows: int, pairs: int, size: int = 32) -> EvaluationSet:
@@ -62,18 +57,17 @@ def evaluation_set(cube: Cube, year: int, *, windows: int, pairs: int, size: int
 
     Raises InputError where the cube cannot be split so.
     """
-    fold = Fold.holding_out(cube, year)
-    reader = WindowReader(cube, Normalisation.of([cube], [fold]))
-    index = index_windows(cube, fold)
-    climatology, clear = ClimatologySource(reader, fold), clear_days(cube)
+    held_out = hold_out(cube, year)
+    index = index_windows(cube, held_out.fold)
+    climatology, clear = ClimatologySource(held_out.reader, held_out.fold), clear_days(cube)
     items = []
     for part in HELD_OUT:
         for window in spread(index[part], windows):
             for tile in window.tiles(size):
-                item = _item(reader, part, tile, climatology, clear, pairs)
+                item = _item(held_out.reader, part, tile, climatology, clear, pairs)
                 if item is not None:
                     items.append(item)
-    return EvaluationSet(cube, fold, year, reader, tuple(items))
+    return EvaluationSet(cube, year, held_out.fold, held_out.reader, tuple(items))
 
 
 def _item(
@@ -83,36 +77,36 @@ def _item(
     climatology: ClimatologySource,
     clear: NDArray[np.bool_],
     limit: int,
-) -> Item | None:
+) -> EvalItem | None:
     pairs = spread(window_pairs(tile), limit)
-    average = climatology.of(tile)
+    average = climatology.for_window(tile)
     if not pairs or average is None:
         return None
     sample = season_sample(reader, tile, pairs=pairs)
     usual = average.forecast(days_since_new_year(tile.days))
     previous = _previous_year(reader, tile, clear, sample.days[sample.target])
     baselines = {name: np.empty_like(sample.images[sample.target]) for name in BASELINES}
-    for place, (origin, target) in enumerate(pairs):
+    for position, (origin, target) in enumerate(pairs):
         day, later = int(sample.days[origin]), int(sample.days[target])
         series = (sample.images, sample.days, sample.clear)
-        baselines["persistence"][place] = persistence(*series, day)
-        baselines["linear trend"][place] = linear_trend(*series, day, later)
-        baselines["previous year"][place] = previous[place]
-        baselines["climatology"][place] = usual[target]
-    judged = sample.clear[sample.target]
+        baselines["persistence"][position] = persistence(*series, day)
+        baselines["linear trend"][position] = linear_trend(*series, day, later)
+        baselines["previous year"][position] = previous[position]
+        baselines["climatology"][position] = usual[target]
+    scored = sample.clear[sample.target]
     for forecast in baselines.values():
-        judged = judged & np.isfinite(forecast).all(1)
+        scored = scored & np.isfinite(forecast).all(1)
     side = reader.cube.grid.block
     block = f"{tile.row // side},{tile.column // side}"
-    return Item(part, block, tile, sample, judged, baselines)
+    return EvalItem(part, block, tile, sample, scored, baselines)
 
 
 def _previous_year(reader: WindowReader, tile: Window, clear: NDArray[np.bool_], days: NDArray[np.int64]) -> Floats:
     """(P, C, H, W): the same window a year before, or a year after the first year, on the same days of the year."""
     cube, chunk = reader.cube, reader.cube.grid.chunk
     year = tile.year - 1 if tile.year - 1 in cube.years else tile.year + 1
-    own = chunk_window(cube, tile.row // chunk, tile.column // chunk, year, clear)
-    if len(own.days) == 0:
+    window = chunk_window(cube, tile.row // chunk, tile.column // chunk, year, clear)
+    if len(window.days) == 0:
         return np.full((len(days), len(cube.bands), tile.size, tile.size), np.nan, np.float32)
-    images, valid = reader.images(tile, own.days)
-    return interpolate(images, days_since_new_year(own.days), valid, days_since_new_year(days))
+    images, valid = reader.images(tile, window.days)
+    return interpolate(images, days_since_new_year(window.days), valid, days_since_new_year(days))

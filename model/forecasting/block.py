@@ -1,4 +1,4 @@
-"""The image of one day over one block, as foreseen on an earlier day with the weather in between."""
+"""The image of one day over one block, forecast from earlier images and the weather in between."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.loader import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
-from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
-from mmvsf.datasets.variables import Split
+from mmvsf.datasets.samples.windows import Window, clear_days
+from mmvsf.datasets.storage.location import write_whole
 from mmvsf.model.baselines.simple import persistence
+from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
 from mmvsf.model.mmvsf.network import MMVSF
 
 from .scoring import model_forecasts
@@ -37,7 +38,7 @@ class BlockForecast:
     last: Floats
     """The last clear value of each pixel on or before the day of issue."""
     observed: Floats
-    """What was seen on the target day, clear pixels only."""
+    """The image of the target day, clear pixels only."""
     issued: int
     """Day of the last image that the forecast may use."""
     day: int
@@ -67,37 +68,33 @@ def forecast_block(
     issued = day - max(lead, 1)
     shape = (len(cube.bands), cube.grid.block, cube.grid.block)
     forecast, last, observed = (np.full(shape, np.nan, np.float32) for _ in range(3))
-    n = cube.grid.chunks_per_block
-    for cy in range(block[0] * n, block[0] * n + n):
-        for cx in range(block[1] * n, block[1] * n + n):
-            season = chunk_window(cube, cy, cx, date_of(issued).year, clear)
-            for tile in season.tiles(size):
-                rows, columns = tile.slices_in(block, cube.grid.block)
-                sample = issue_sample(reader, tile, issued, day)
-                image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
-                before = persistence(sample.images, sample.days, sample.valid, issued)
-                now, seen = reader.images(tile, np.array([day]))
-                forecast[:, rows, columns] = normal.reflectance(image)
-                last[:, rows, columns] = normal.reflectance(before)
-                observed[:, rows, columns] = np.where(seen, normal.reflectance(now), np.nan)[0]
+    for tile in block_tiles(cube, block, date_of(issued).year, clear, size):
+        rows, columns = tile.slices_in(block, cube.grid.block)
+        sample = issue_sample(reader, tile, issued, day)
+        image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
+        before = persistence(sample.images, sample.days, sample.valid, issued)
+        now, seen = reader.images(tile, np.array([day]))
+        forecast[:, rows, columns] = normal.reflectance(image)
+        last[:, rows, columns] = normal.reflectance(before)
+        observed[:, rows, columns] = np.where(seen, normal.reflectance(now), np.nan)[0]
     return BlockForecast(forecast, last, observed, issued, day)
 
 
 def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) -> TrainingSample:
-    """What is known of a window on the day of issue, with a forecast of `day` to be made from it.
+    """A sample of a window as it is known on the day of issue, from which `day` is forecast.
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
-    from that day whether or not anything was seen on it.
+    from that day whether or not it was clear.
     """
-    known = window.days[window.days <= issued][-MOST_IMAGES:]
-    images, valid = reader.images(window, known)
+    days = window.days[window.days <= issued][-MOST_IMAGES:]
+    images, valid = reader.images(window, days)
     blank = np.zeros((1, *images.shape[1:]), np.float32)
     unseen = np.zeros((1, *valid.shape[1:]), bool)
     start, weather = reader.weather(window.cell, date_of(day).year)
-    end = len(known)
+    end = len(days)
     return TrainingSample(
         images=np.concatenate([images, blank, blank]),
-        days=np.array([*known, issued, day], np.int64),
+        days=np.array([*days, issued, day], np.int64),
         valid=np.concatenate([valid, unseen, unseen]),
         clear=np.concatenate([valid, unseen, unseen]),
         origin=np.array([end]),
@@ -116,27 +113,27 @@ def draw_examples(
     precision: torch.dtype | None,
     leads: Sequence[int] = (8, 20, 40, 60),
 ) -> list[tuple[str, BlockForecast]]:
-    """Block forecasts for a picture, at different leads on the clearest days of the held-out year (or of
-    whatever is held out, or of the training part), each in another block where there are several."""
+    """Block forecasts for a picture, at different leads on clear days of the last held-out year (or of the last year),
+    each in another block where there are several."""
     cube, clear = reader.cube, clear_days(reader.cube)
     fraction = cube.array("imagery/clear_fraction")
     n = cube.grid.chunks_per_block
-    codes = cube.array("splits/year_split")
-    tested = [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST] or [cube.years[-1]]
+    year = (held_out_years(cube) or [cube.years[-1]])[-1]
     blocks = by_novelty(cube)
     examples = []
     years = cube.calendar.years()
     for number, lead in enumerate(leads):
         by, bx = list(blocks)[number % len(blocks)]
-        own = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
-        block_clear: NDArray[np.float32] = np.where(clear[own], fraction[own], 0).mean((1, 2))
-        fit = np.flatnonzero((years == tested[-1]) & (block_clear > 60))
-        # The part of the season in which there is something to foresee, and something seen before it.
-        fit = fit[len(fit) // 4 :]
-        fit = np.array([i for i in fit if (block_clear[max(0, i - lead - 20) : i - lead + 1] > 60).any()], int)
-        if len(fit) == 0:
+        chunks = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
+        block_clear: NDArray[np.float32] = np.where(clear[chunks], fraction[chunks], 0).mean((1, 2))
+        usable = np.flatnonzero((years == year) & (block_clear > 60))
+        # The part of the season in which plants change, and days with a clear image before the day of issue.
+        usable = usable[len(usable) // 4 :]
+        usable = np.array([i for i in usable if (block_clear[max(0, i - lead - 20) : i - lead + 1] > 60).any()], int)
+        if len(usable) == 0:
             continue
-        day = int(cube.calendar.days[fit[min(len(fit) - 1, (number + 1) * len(fit) // (len(leads) + 1))]])
+        position = min(len(usable) - 1, (number + 1) * len(usable) // (len(leads) + 1))
+        day = int(cube.calendar.days[usable[position]])
         example = forecast_block(
             network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
         )
@@ -144,22 +141,11 @@ def draw_examples(
     return examples
 
 
-def by_novelty(cube: Cube) -> dict[BlockIndex, str]:
-    """Every block, unseen places first, and in words how new it is to a model trained on this cube."""
-    split, n = cube.array("splits/split"), cube.grid.chunks_per_block
-    share = {
-        (by, bx): float((split[by * n : by * n + n, bx * n : bx * n + n] == Split.TEST).mean())
-        for by, bx in cube.grid.blocks
-    }
-    words = {0.0: "known place", 1.0: "new place"}
-    return {block: words.get(share[block], "partly new") for block in sorted(share, key=lambda b: (-share[b], b))}
-
-
 def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
     """Raises InputError where a block is not in the cube or a day cannot be forecast."""
     if block not in cube.grid.blocks:
-        known = " ".join(f"{y},{x}" for y, x in cube.grid.blocks[:12])
-        raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {known}")
+        blocks = " ".join(f"{y},{x}" for y, x in cube.grid.blocks[:12])
+        raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {blocks}")
     first, last = cube.region.period.start, cube.region.period.end
     if not first <= date_of(day) <= last:
         raise InputError(
@@ -168,7 +154,10 @@ def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
 
 
 def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: dict[str, str]) -> None:
-    """Write reflectance (C, H, W) of a block as a Cloud-Optimized GeoTIFF, float32, one named band each."""
+    """Write reflectance (C, H, W) of a block as a Cloud-Optimized GeoTIFF, float32, one named band each.
+
+    Raises OSError where the disk refuses.
+    """
     box = cube.grid.block_geobox(block)
     profile = {
         "driver": "GTiff",
@@ -180,12 +169,12 @@ def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: 
         "transform": box.affine,
         "nodata": np.nan,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.MemoryFile() as memory:
+    with rasterio.MemoryFile() as memory, rasterio.MemoryFile() as geotiff:
         with memory.open(**profile) as target:
             target.write(image)
             for number, name in enumerate(cube.bands, 1):
                 target.set_band_description(number, name)
             target.update_tags(**tags)
         with memory.open() as source:
-            rasterio.shutil.copy(source, path, driver="COG", compress="DEFLATE", predictor="YES")
+            rasterio.shutil.copy(source, geotiff.name, driver="COG", compress="DEFLATE", predictor="YES")
+        write_whole(path, geotiff.read())

@@ -1,4 +1,4 @@
-"""The card of a pretrained model: what it was trained on, for what it is good, its scores, limits and licence."""
+"""The card of a pretrained model: training data, intended use, scores, limits and licence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).with_name("model_card.md")
 def write_model_card(
     folder: Path, cubes: Sequence[Cube], config: NetworkConfig, metrics: Mapping[str, Any], *, weather: bool
 ) -> Path:
-    """Write the card beside the weights in `folder`; `metrics` is what metrics.json holds. Raises OSError where the
+    """Write the card beside the weights in `folder`; `metrics` is the content of metrics.json. Raises OSError where the
     disk refuses."""
     training = metrics["training"]
     mean = [row for row in metrics["forecast"] if (row["lead"], row["variable"]) == ("all", "mean")]
@@ -48,7 +48,7 @@ def write_model_card(
                 "title": cube.region.title,
                 "digest": cube.digest,
                 "windows": windows["train"],
-                "terms": licences_of(cube),
+                "terms": cube_licences(cube),
             }
             for cube, windows in zip(cubes, training["windows"], strict=True)
         ],
@@ -58,15 +58,15 @@ def write_model_card(
         "license": "other",
         "license_name": "see-licence-and-attribution",
         "tags": ["earth-observation", "satellite-image-time-series", "weather", "time-series-forecasting"],
-        "datasets": [cube.region.name for cube in cubes],
+        "datasets": list(dict.fromkeys(cube.region.name for cube in cubes)),
     }
     return write_card(folder / CARD, TEMPLATE, front, values)
 
 
-def licences_of(cube: Cube) -> list[str]:
-    """What the cube says of the licences of its sources, each once."""
-    given = [cube.attributes.get("attribution", ""), *(s.get("licence") for s in cube.attributes.get("sources", ()))]
-    return list(dict.fromkeys(text for text in given if text)) or ["not said"]
+def cube_licences(cube: Cube) -> list[str]:
+    """The attribution and the licences of the sources that a cube names, each once."""
+    texts = [cube.attributes.get("attribution", ""), *(s.get("licence") for s in cube.attributes.get("sources", ()))]
+    return list(dict.fromkeys(text for text in texts if text)) or ["not stated"]
 
 
 def _shown(value: float | None) -> str:

@@ -1,12 +1,14 @@
-"""Forecasts of the held-out sets: which are made, and how they compare with those that learn nothing."""
+"""Forecasts of the held-out sets, scored beside persistence and climatology."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.loader import TrainingSample, collate, season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
@@ -14,13 +16,12 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import SplitName, Window, chunk_window, clear_days
 from mmvsf.datasets.variables import Split
 from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
+from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.network import MMVSF
-
-from .metrics import ForecastScores
 
 
 class ClimatologySource:
-    """Climatology of any window of a cube, from its training years but for the window's own."""
+    """Climatology of any window of a cube, from its training years other than the window's own."""
 
     def __init__(self, reader: WindowReader, fold: Fold | None = None) -> None:
         self.reader = reader
@@ -28,8 +29,8 @@ class ClimatologySource:
         self.years = (fold or Fold.of(cube)).years_of(cube, Split.TRAIN)
         self.clear = clear_days(cube)
 
-    def of(self, window: Window) -> Climatology | None:
-        """None where no other training year was seen."""
+    def for_window(self, window: Window) -> Climatology | None:
+        """The climatology of a window; None where no other training year has a clear day."""
         chunk = self.reader.cube.grid.chunk
         days = [
             chunk_window(self.reader.cube, window.row // chunk, window.column // chunk, year, self.clear).days
@@ -47,12 +48,18 @@ def model_forecasts(
     network: MMVSF, samples: Sequence[TrainingSample], *, weather: bool, precision: torch.dtype | None
 ) -> Floats:
     """Normalised forecasts (B, P, C, H, W) of the network; `precision` is that of autocast, None for none."""
-    device = next(network.parameters()).device
-    batch = collate(samples).to(device)
+    batch = collate(samples)
     if not weather:
         batch = batch.without_weather()
+    return forecast_images(network, batch, next(network.parameters()).device, precision)
+
+
+def forecast_images(
+    network: Callable[[Batch], Tensor], batch: Batch, device: torch.device, precision: torch.dtype | None
+) -> Floats:
+    """Normalised forecasts (B, P, C, H, W) that a batch asks for, on the device of the network."""
     with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
-        return np.asarray(network(batch).float().cpu().numpy())
+        return np.asarray(network(batch.to(device)).float().cpu().numpy())
 
 
 def score_forecasts(
@@ -67,8 +74,8 @@ def score_forecasts(
     limit: int = 32,
     seed: int = 0,
 ) -> Iterator[SplitName]:
-    """Add the network's forecasts of every window to `scores`, beside persistence and climatology on the very
-    same pixels. Yields after each window, for a progress bar."""
+    """Add the network's forecasts of every window to `scores`, with those of persistence and climatology on the same
+    pixels. Yields after each window, for a progress bar."""
     network.eval()
     climatology = ClimatologySource(reader)
     normal = reader.normalisation
@@ -80,7 +87,7 @@ def score_forecasts(
                     continue
                 sample = season_sample(reader, tile, pairs=pairs)
                 forecasts = model_forecasts(network, [sample], weather=weather, precision=precision)[0]
-                average = climatology.of(tile)
+                average = climatology.for_window(tile)
                 usual = None if average is None else average.forecast(days_since_new_year(tile.days))
                 for (origin, target), forecast in zip(pairs, forecasts, strict=True):
                     valid, observed = sample.clear[target], sample.images[target]

@@ -1,0 +1,39 @@
+"""Whole blocks of a cube, which are forecast, mapped and embedded tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.samples.windows import Window, chunk_window
+from mmvsf.datasets.variables import Split
+
+
+def block_tiles(cube: Cube, block: BlockIndex, year: int, clear: NDArray[np.bool_], size: int) -> Iterator[Window]:
+    """The windows of at most `size` pixels a side that cover a block, in one season; `clear` as `clear_days` gives
+    it. Some may have no clear day."""
+    n = cube.grid.chunks_per_block
+    for cy in range(block[0] * n, block[0] * n + n):
+        for cx in range(block[1] * n, block[1] * n + n):
+            yield from chunk_window(cube, cy, cx, year, clear).tiles(size)
+
+
+def by_novelty(cube: Cube) -> dict[BlockIndex, str]:
+    """Every block, held-out places first, and in words how new it is to a model trained on this cube."""
+    split, n = cube.array("splits/split"), cube.grid.chunks_per_block
+    share = {
+        (by, bx): float((split[by * n : by * n + n, bx * n : bx * n + n] == Split.TEST).mean())
+        for by, bx in cube.grid.blocks
+    }
+    words = {0.0: "known place", 1.0: "new place"}
+    return {block: words.get(share[block], "partly new") for block in sorted(share, key=lambda b: (-share[b], b))}
+
+
+def held_out_years(cube: Cube) -> list[int]:
+    """The years that the recipe holds out for testing."""
+    codes = cube.array("splits/year_split")
+    return [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST]

@@ -1,0 +1,25 @@
+"""The titles of held-out sets and methods in tables and pictures."""
+
+from __future__ import annotations
+
+SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and year"}
+CONVLSTM = "convlstm"
+NO_INDICES = "no-indices"
+METHODS = {
+    "untrained": "untrained encoder",
+    "sm-mae": "SM-MAE",
+    "mm-mae": "MM-MAE",
+    "sm-vsf": "SM-VSF",
+    "mm-vsf": "MM-VSF",
+    "kg-vsf": "KG-VSF",
+    CONVLSTM: "ConvLSTM, from scratch",
+    NO_INDICES: "MM-VSF without antecedent indices",
+}
+
+
+def method_title(method: str) -> str:
+    """The paper's name of a method, with whatever follows it after a comma."""
+    for key, title in METHODS.items():
+        if method == key or method.startswith(f"{key},"):
+            return title + method[len(key) :]
+    return method

@@ -1,0 +1,102 @@
+"""How an evaluation was made: settings, learning rates, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.model.evaluation.core.names import METHODS
+from mmvsf.model.evaluation.core.runner import Result
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.core.training import best_rate
+from mmvsf.model.mmvsf.objectives import OBJECTIVES
+
+from .compare import pick
+from .results_table import ResultsTable
+from .sections import TextSection, TextTable
+
+COSTS = (
+    "The seconds of all pieces added up. Pieces run side by side, so the whole takes less time than the sum; windows"
+    " per second are those of one piece, with its validation."
+)
+
+
+@dataclass(frozen=True)
+class EvaluationFacts:
+    """What was evaluated, and how."""
+
+    cubes: Sequence[Cube]
+    """The cube, and its control where there is one."""
+    settings: EvaluationSettings
+    years: Sequence[int]
+    """The years held out in turn."""
+    planned: int
+    """Pieces of the whole plan."""
+
+
+def how_made(results: ResultsTable, facts: EvaluationFacts) -> TextSection:
+    """Settings, data, program and machine."""
+    settings, full_years = facts.settings, results.full_years
+    pieces = (*results.pieces, *results.control_pieces)
+    machines, programs = (sorted({str(piece[key]) for piece in pieces}) for key in ("machine", "program"))
+    trained = next(iter(pick(results.pieces, kind="pretrain")), None)
+    rows = [
+        *([f"cube of {cube.region.name}", cube.digest[:16]] for cube in facts.cubes),
+        ["years held out in turn", ", ".join(map(str, sorted(facts.years)))],
+        ["years with all objectives", ", ".join(map(str, full_years))],
+        [f"seeds of all objectives in {full_years[0]}, and of SM-VSF and MM-VSF in these years", str(settings.seeds)],
+        ["seeds elsewhere", "1"],
+        *([key.replace("_", " "), str(value)] for key, value in settings.for_forecasts.items() if key != "shape"),
+        ["parameters of the network", "–" if trained is None else f"{trained['parameters']:,}"],
+        ["program", "; ".join(programs)],
+        ["machine", "; ".join(machines)],
+        ["written", datetime.now(UTC).date().isoformat()],
+    ]
+    text = (
+        "Weights, samples and masks of a training depend on its seed alone, so all objectives of a seed start alike and"
+        " see the same images in the same order."
+    )
+    return TextSection("How this was made", text, [TextTable("Settings", ["what", "value"], rows)])
+
+
+def rates(results: ResultsTable) -> TextSection:
+    """The trials of learning rates."""
+    rows = []
+    for where, pieces in (("", results.pieces), ("control: ", results.control_pieces)):
+        trials = pick(pieces, kind="rate")
+        for method in dict.fromkeys(result["method"] for result in trials):
+            selected = pick(trials, method=method)
+            tried = ", ".join(f"{result['validation']:.4f} at {result['rate']:g}" for result in selected)
+            rows.append([where + METHODS.get(method, method), tried, f"{best_rate(selected):g}"])
+    trained = pick(results.pieces, kind=("pretrain", "forecast"))
+    sizes = {result["method"]: result["parameters"] for result in trained if "parameters" in result}
+    counts = "; ".join(f"{METHODS.get(name, name)}: {size:,}" for name, size in sizes.items())
+    text = (
+        "Validation loss, at the validation place in the training years of the first fold, after a third of the"
+        f" steps. Parameters: {counts}."
+    )
+    return TextSection("Learning rates", text, [TextTable("Trials", ["objective", "validation loss", "taken"], rows)])
+
+
+def costs(results: ResultsTable) -> TextSection:
+    """The time that each kind of piece took."""
+    kinds: dict[str, list[Result]] = {}
+    for prefix, pieces in (("", results.pieces), ("control: ", results.control_pieces)):
+        for piece in pieces:
+            kind, method = piece["kind"], piece["method"]
+            # Encoders are trained and scored in two pieces; the others in one piece, which has a row of its own.
+            label = method if kind == "crops" or (kind == "forecast" and method not in OBJECTIVES) else ""
+            kinds.setdefault(f"{prefix}{kind} {label}".strip(), []).append(piece)
+    rows = []
+    for kind, pieces in kinds.items():
+        wall, cpu = (sum(float(piece[key]) for piece in pieces) for key in ("seconds", "cpu_seconds"))
+        rates = [piece["training"]["windows_per_second"] for piece in pieces if "training" in piece]
+        rate = f"{sum(rates) / len(rates):.0f}" if rates else "–"
+        rows.append([kind, str(len(pieces)), f"{wall / len(pieces):.1f}", f"{wall / 60:.1f}", f"{cpu / 60:.1f}", rate])
+    everything = (*results.pieces, *results.control_pieces)
+    total = [sum(float(piece[key]) for piece in everything) / 60 for key in ("seconds", "cpu_seconds")]
+    rows.append(["all", str(len(everything)), "–", *(f"{value:.1f}" for value in total), "–"])
+    head = ["pieces", "number", "seconds each", "minutes in all", "processor minutes", "training windows per second"]
+    return TextSection("What it cost", COSTS, [TextTable("Time of the pieces", head, rows)])

@@ -1,0 +1,40 @@
+"""One way to resume: a small JSON file for each unit of work, written whole, that holds what its result depends on.
+
+A unit is done, or may be continued, where its record exists and was written with the same settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmvsf.datasets.storage.location import write_whole
+
+SETTINGS = "settings"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file that people read too. Raises OSError where the disk refuses."""
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def write_record(path: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Record a unit of work: `settings` is all that its result depends on, `content` what else is kept. Raises OSError
+    where the disk refuses."""
+    write_whole(path, json.dumps({SETTINGS: dict(settings), **content}).encode())
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A record as it was written; None where there is none or it is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # json's and UTF-8's errors are ValueErrors
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def has_settings(record: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether a record was written with these settings."""
+    return bool(record.get(SETTINGS) == json.loads(json.dumps(dict(settings))))

@@ -1,0 +1,79 @@
+"""The tables that the commands of the model print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.model.evaluation.results.sections import TextSection
+from mmvsf.model.forecasting.block import BlockForecast
+
+
+def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
+    """Error by held-out set, method and lead time; the last lines of the command."""
+    rows = {(r["set"], r["method"], r["lead"]): r for r in metrics["forecast"] if r["variable"] == "mean"}
+    leads = [lead for lead in ("5-10", "11-20", "21-40", "41-80", "all") if any(key[2] == lead for key in rows)]
+    table = Table("held-out set", "method", *leads, title="forecast error by days ahead (MSE, 1 = training variance)")
+    for part, method in dict.fromkeys((key[0], key[1]) for key in rows):
+        values = [rows.get((part, method, lead), {}).get("mse") for lead in leads]
+        table.add_row(part.replace("_", " "), method, *("-" if v is None else f"{v:.3f}" for v in values))
+    console, training = Console(), metrics["training"]
+    console.print(table if rows else "nothing is held out, so nothing was scored")
+    console.print(
+        f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
+        f"{training['device']}\nmodel     {folder / 'weights.safetensors'}\nscores    {folder / 'metrics.json'}\n"
+        f"pictures  {folder / 'forecast.png'}, {folder / 'loss.png'}",
+        soft_wrap=True,
+    )
+
+
+def show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
+    """Scores by held-out set and method; the last lines of the command."""
+    table = Table("held-out set", "method", "mean F1", "accuracy", "mIoU", title="crop map")
+    for row in metrics["scores"]:
+        values = (row["mean_f1"], row["accuracy"], row["miou"])
+        table.add_row(
+            row["set"].replace("_", " "), row["method"].replace("_", " "),
+            *("-" if v is None else f"{v:.3f}" for v in values),
+        )  # fmt: skip
+    console = Console()
+    console.print(table if metrics["scores"] else "no labels are held out, so nothing was scored")
+    console.print(
+        f"map of {metrics['map']['year']}  {folder / 'crop_map.tif'} (confidence.tif beside it)\n"
+        f"scores       {folder / 'metrics.json'}\npicture      {folder / 'map.png'}",
+        soft_wrap=True,
+    )
+
+
+def show_forecast(result: BlockForecast, path: Path) -> None:
+    """The forecast of a block, written to `path` with the endings .tif and .png."""
+    table = Table("forecast", "issued", "days ahead", "clear before", "clear on the day")
+    before, then = (float((image == image).all(0).mean()) for image in (result.last, result.observed))
+    days_ahead = str(result.day - result.issued)
+    table.add_row(str(date_of(result.day)), str(date_of(result.issued)), days_ahead, f"{before:.0%}", f"{then:.0%}")
+    console = Console()
+    console.print(table)
+    if before < 1:
+        console.print(
+            f"{1 - before:.0%} of the pixels were never clear before; their forecast is made from the weather and the"
+            " pixels around them only"
+        )
+    console.print(f"image    {path}.tif\npicture  {path}.png", soft_wrap=True)
+
+
+def show_sections(sections: Sequence[TextSection], folder: Path) -> None:
+    """The results of an evaluation, whose files are in `folder`."""
+    console = Console()
+    for section in sections:
+        console.print(f"\n{section.title}", style="bold", highlight=False)
+        for table in section.tables:
+            printed = Table(*table.head, title=table.caption)
+            for row in table.rows:
+                printed.add_row(*row)
+            console.print(printed)
+    console.print(f"results  {folder / 'results.json'}", soft_wrap=True)

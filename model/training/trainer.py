@@ -1,0 +1,108 @@
+"""One way to run a training with Lightning, for pretraining and for crop mapping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from mmvsf.datasets.errors import IncompleteError, MmvsfError, one_line
+
+from .device import autocast_precision, choose_device
+from .module import Training
+from .progress import Bar, quiet_lightning
+
+LAST = "last.ckpt"
+"""The state of an unfinished training: weights, optimizer, losses."""
+CLIP = 1.0
+"""Largest norm of a step's gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a training went."""
+
+    seconds: float
+    first_process: bool
+    """False on all but the first of several devices."""
+
+
+def train(
+    module: Training[Any],
+    data: lightning.LightningDataModule | DataLoader[Any],
+    *,
+    title: str | None,
+    first_step: int = 0,
+    devices: int = 1,
+    validate: bool = False,
+    folder: Path | None = None,
+) -> Trained:
+    """Train `module` in place until its last step, with a progress bar of that `title` (None for none).
+
+    `folder`, where given, holds `last.ckpt`, written ten times in a training, from which it resumes where `first_step`
+    is above 0. `validate` takes the validation loss eight times. Raises KeyboardInterrupt where it is interrupted, and
+    IncompleteError where a loader process dies.
+    """
+    steps = module.steps
+    callbacks: list[Callback] = [Bar(title, steps, first_step)] if title else []
+    if folder is not None:
+        every = max(1, steps // 10)
+        callbacks.append(
+            ModelCheckpoint(folder, filename="last", every_n_train_steps=every, enable_version_counter=False)
+        )
+    started = time.perf_counter()
+    with quiet_lightning(), loader_errors():
+        trainer = lightning.Trainer(
+            max_steps=steps,
+            max_epochs=-1,
+            accelerator="auto",
+            devices=devices,
+            strategy="ddp" if devices > 1 else "auto",
+            precision="bf16-mixed" if autocast_precision(choose_device()) else "32-true",
+            gradient_clip_val=CLIP,
+            callbacks=callbacks,
+            enable_checkpointing=folder is not None,
+            val_check_interval=max(1, min(steps // 8, steps - first_step)),
+            check_val_every_n_epoch=None,
+            limit_val_batches=1.0 if validate else 0,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        checkpoint = str(folder / LAST) if folder is not None and first_step else None
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return Trained(time.perf_counter() - started, trainer.is_global_zero)
+
+
+@contextmanager
+def loader_errors() -> Iterator[None]:
+    """Turn the errors of loader processes into one line each.
+
+    Raises IncompleteError where such a process died, and an error of ours that one raised without the traceback that
+    torch puts before its message.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker (pid" not in str(error):
+            raise
+        raise IncompleteError(
+            f"a loader process died, perhaps for lack of memory ({one_line(error)}); run the same command again with"
+            " fewer --workers; it resumes from the last checkpoint, if there is one"
+        ) from error
+    except MmvsfError as error:
+        text = str(error)
+        if "in DataLoader worker process" not in text:
+            raise
+        message = text.strip().splitlines()[-1].partition(": ")[2]
+        raise type(error)(message or text) from error

@@ -1,0 +1,103 @@
+"""The crop map of a small grown cube: its files, its scores, and what is refused before the training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.legend import Legend, LegendClass
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.model.cropmap import run as cropping
+from mmvsf.model.cropmap.geotiff import map_values
+from mmvsf.model.cropmap.run import CropmapOptions, cropmap
+from mmvsf.model.mmvsf.checkpoint import load_checkpoint
+
+from .conftest import QUICK_MAP, Pretrained
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_crop_map_is_made(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
+    options = CropmapOptions(steps=60, images=10, forest_pixels=600, learning_rate=2e-3)
+    metrics = cropmap(grown_cube, load_checkpoint(pretrained[0]), tmp_path, options, pretrained[0])
+    assert metrics == json.loads((tmp_path / "metrics.json").read_text())
+    scores = {(row["set"], row["method"]): row for row in metrics["scores"]}
+    assert len(scores) == 9
+    assert scores["new_year", "mmvsf"]["mean_f1"] > scores["new_year", "majority"]["mean_f1"] + 0.2
+    assert scores["new_year", "random_forest"]["accuracy"] > 0.8
+    for row in scores.values():
+        assert np.sum(row["confusion"]) == sum(c["support"] for c in row["per_class"].values())
+    assert metrics["map"]["year"] == 2021
+    with rasterio.open(tmp_path / "crop_map.tif") as source:
+        values = source.read(1)
+        assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert source.transform == grown_cube.grid.geobox.affine and source.crs.to_epsg() == 32615
+        assert source.colormap(1)[10] == (0xE0, 0xC0, 0x20, 255)
+        assert source.tags()["class_12"] == "meadow"
+    covered = np.zeros(values.shape, bool)
+    for block in grown_cube.grid.blocks:
+        covered[grown_cube.grid.block_slices(block)] = True
+    assert set(np.unique(values[covered])) <= {10, 11, 12} and not values[~covered].any()
+    # The map of the held-out year agrees with its score.
+    labels = grown_cube.array("labels/crop")[2]
+    test = np.zeros_like(covered)
+    for window in index_windows(grown_cube)["new_year"]:
+        test[window.slices] = True
+    assert (values == labels)[test].mean() == pytest.approx(scores["new_year", "mmvsf"]["accuracy"], abs=1e-6)
+    with rasterio.open(tmp_path / "confidence.tif") as source:
+        percent = source.read(1)
+        assert (percent[covered] <= 100).all() and (percent[~covered] == 255).all()
+
+
+def not_called(*_: object, **__: object) -> None:
+    raise AssertionError("it was refused too late")
+
+
+@pytest.mark.parametrize("year", [0, 2030])
+def test_a_year_that_the_cube_lacks_is_refused_before_the_training(
+    pretrained: Pretrained,
+    grown_cube: Cube,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    year: int,
+) -> None:
+    monkeypatch.setattr(cropping, "train_mapper", not_called)
+    with pytest.raises(InputError, match=rf"--year {year}: .*grown\.zarr has the years 2019, 2020, 2021"):
+        cropmap(grown_cube, load_checkpoint(pretrained[0]), tmp_path, replace(QUICK_MAP, year=year), pretrained[0])
+
+
+def test_more_classes_than_a_map_can_hold_are_refused_before_the_training(
+    pretrained: Pretrained, grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cropping, "train_mapper", not_called)
+    legend = Legend(tuple(LegendClass(code, f"class {code}", "#102030") for code in range(1, 257)))
+    with pytest.raises(InputError, match=r"at most 255 classes, and the legend has 256; .*labels\.groups"):
+        cropmap(replace(grown_cube, legend=legend), load_checkpoint(pretrained[0]), tmp_path, QUICK_MAP, pretrained[0])
+    assert map_values(Legend(legend.classes[:255])) == tuple(range(1, 256))
+    assert map_values(Legend(legend.classes[254:])) == (1, 2)
+
+
+def test_frozen_means_frozen(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(pretrained[0])
+    before = {key: value.clone() for key, value in checkpoint.network.state_dict().items()}
+    options = CropmapOptions(steps=2, batch_size=2, images=4, forest_pixels=200, freeze=True, year=2020)
+    metrics = cropmap(grown_cube, checkpoint, tmp_path, options, pretrained[0])
+    assert all(torch.equal(value, before[key]) for key, value in checkpoint.network.state_dict().items())
+    assert metrics["map"]["year"] == 2020
+
+
+def test_without_labels_there_is_no_crop_map(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
+    bare = replace(grown_cube, legend=None, label_years=())
+    with pytest.raises(InputError, match="has no labels; add `labels`"):
+        cropmap(bare, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])
+    late = replace(grown_cube, label_years=(2021,))
+    with pytest.raises(InputError, match="no labels in its training years"):
+        cropmap(late, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])

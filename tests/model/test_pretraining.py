@@ -1,0 +1,123 @@
+"""Pretraining on a small grown cube: what it writes, learns and refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.model.cropmap.run import CropmapOptions, cropmap
+from mmvsf.model.forecasting.scoring import ClimatologySource, score_forecasts
+from mmvsf.model.metrics import ForecastScores
+from mmvsf.model.mmvsf.checkpoint import load_checkpoint
+from mmvsf.model.pretraining.run import pretrain
+from tests.cubes import CubeBuilder
+
+from .conftest import OPTIONS, QUICK_MAP, Pretrained
+
+pytestmark = pytest.mark.slow
+
+
+def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained) -> None:
+    folder, metrics = pretrained
+    assert {p.name for p in folder.iterdir()} == {
+        "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "MODEL_CARD.md",
+    }  # fmt: skip
+    assert metrics == json.loads((folder / "metrics.json").read_text())
+    error = {
+        (r["set"], r["method"]): r["mse"] for r in metrics["forecast"] if (r["lead"], r["variable"]) == ("all", "mean")
+    }
+    for part in ("new_place", "new_year", "both"):
+        assert error[part, "mmvsf"] < 0.8 * error[part, "persistence"], error
+    assert {r["variable"] for r in metrics["forecast"]} >= {"blue", "nir", "ndvi", "mean"}
+    # The three methods are scored on the same pixels.
+    counts = {}
+    for row in metrics["forecast"]:
+        counts.setdefault((row["set"], row["lead"], row["variable"]), set()).add(row["n"])
+    assert all(len(n) == 1 for n in counts.values())
+    losses = [row[1] for row in metrics["losses"] if row[1] is not None]
+    assert losses[-1] < 0.8 * losses[0]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["cubes"] == metrics["cubes"] == {"grown-0": "grown"}
+    assert config["bands"]["names"] == ["blue", "green", "red", "nir", "swir1", "swir2"]
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert yaml.safe_load(card.split("---")[1])["datasets"] == ["grown"]
+    row = " | ".join(f"{error['both', method]:.3f}" for method in ("mmvsf", "persistence", "climatology"))
+    assert f"| both | {row} |" in card and "grown-0" in card and "90 steps of 6 windows" in card
+
+
+def test_a_cube_is_known_by_its_digest_not_by_its_name(grown_cube: Cube, tmp_path: Path) -> None:
+    other = replace(grown_cube, attributes={**grown_cube.attributes, "digest": "grown-1"})
+    assert other.region.name == grown_cube.region.name
+    options = replace(OPTIONS, steps=2, batch_size=2, images=3, score_windows=1)
+    metrics = pretrain([grown_cube, other], tmp_path, options)
+    both = {"grown-0": "grown", "grown-1": "grown"}
+    assert metrics["cubes"] == both and load_checkpoint(tmp_path).config["cubes"] == both
+    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "grown-0" in card and "grown-1" in card
+    mapped = cropmap(other, load_checkpoint(tmp_path), tmp_path / "map", replace(QUICK_MAP, images=3), tmp_path)
+    assert mapped["cube"] == "grown-1" and mapped["model"]["cubes"] == both
+    with pytest.raises(InputError, match="are the same cube"):
+        pretrain([grown_cube, replace(grown_cube)], tmp_path / "twice", options)
+
+
+def test_a_cube_that_holds_nothing_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One block, one year: no score, but a model and a map."""
+    builder = CubeBuilder(sites=1, years=(2020,), block=16, test_sites=0, test_years=())
+    cube = builder.write(tmp_path / "one.zarr")
+    options = replace(OPTIONS, steps=2, batch_size=2, images=3)
+    metrics = pretrain([cube], tmp_path / "pretrain", options)
+    assert metrics["forecast"] == [] and (tmp_path / "pretrain" / "forecast.png").is_file()
+    assert "no windows in new_place, new_year, both; not scored" in " ".join(capsys.readouterr().err.split())
+    checkpoint = load_checkpoint(tmp_path / "pretrain")
+    few = CropmapOptions(steps=2, batch_size=2, images=4, forest_pixels=100)
+    metrics = cropmap(cube, checkpoint, tmp_path / "cropmap", few, tmp_path / "pretrain")
+    assert metrics["scores"] == [] and metrics["map"]["year"] == 2020
+
+
+def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such size"):
+        pretrain([grown_cube], tmp_path, replace(OPTIONS, size="huge"))
+    odd = replace(grown_cube, grid=replace(grown_cube.grid, chunk=10))
+    with pytest.raises(InputError, match="power of two"):
+        pretrain([odd], tmp_path, OPTIONS)
+
+
+def test_scores_see_neither_targets_nor_their_weather(pretrained: Pretrained, grown_cube: Cube) -> None:
+    """A forecast of the evaluation changes with nothing that lies after its target."""
+    checkpoint = load_checkpoint(pretrained[0])
+    reader = WindowReader(grown_cube, checkpoint.normalisation)
+    window = index_windows(grown_cube)["both"][0]
+    whole = _scores(checkpoint.network, reader, {"both": [window]})
+    # Without weather the same network does worse here: it was used.
+    blind = _scores(checkpoint.network, reader, {"both": [window]}, weather=False)
+    assert whole["mmvsf"] != blind["mmvsf"] and whole["persistence"] == blind["persistence"]
+
+
+def _scores(network: Any, reader: WindowReader, windows: Any, **options: Any) -> dict[str, float]:
+    normal = reader.normalisation.bands
+    scores = ForecastScores(normal.names, np.float32(normal.mean), np.float32(normal.std))
+    assert list(score_forecasts(network, reader, windows, scores, **options)) == list(windows)
+    return {r["method"]: r["mse"] for r in scores.rows() if (r["lead"], r["variable"]) == ("all", "mean")}
+
+
+def test_climatology_comes_from_other_training_years(grown_cube: Cube) -> None:
+    reader = WindowReader(grown_cube, Normalisation.of([grown_cube]))
+    source = ClimatologySource(reader)
+    assert source.years == (2019, 2020)
+    index = index_windows(grown_cube)
+    days = {year: next(w for w in index["train"] if w.year == year) for year in (2019, 2020)}
+    left_out = source.for_window(days[2019])
+    assert left_out is not None and len(left_out.phase) == len(days[2020].days)
+    held_out = next(w for w in index["new_year"] if w.row == days[2019].row and w.column == days[2019].column)
+    both = source.for_window(held_out)
+    assert both is not None and len(both.phase) == len(days[2019].days) + len(days[2020].days)
