@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -86,15 +86,33 @@ def _read(where: Location) -> bytes | None:
         return None
 
 
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield the path of an empty draft beside `path`, which replaces it when the block ends without an error.
+
+    A kill leaves the old file or the new one, never half of it. The new file has the mode that the umask gives, even
+    where the library that writes the draft is stricter (such as those that write a temporary file of mode 0600 first).
+    An error removes the draft. Creates the folder. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(b"")
+        mode = draft.stat().st_mode & 0o777
+        yield draft
+        draft.chmod(mode)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_whole(where: Location, content: bytes) -> None:
-    """Replace a file or object, so that a kill leaves the old or the new. Raises OSError."""
+    """Replace a file or object, so that a kill leaves the old one or the new one. Raises OSError."""
     if isinstance(where, S3Path):
         where.write_bytes(content)
         return
-    where.parent.mkdir(parents=True, exist_ok=True)
-    temporary = where.with_name(f"{where.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(where)
+    with atomic_file(where) as draft:
+        draft.write_bytes(content)
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:
