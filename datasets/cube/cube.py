@@ -1,6 +1,7 @@
 """A cube in a folder or a bucket: create its template, open it, and know what it holds."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -31,6 +32,9 @@ from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION, cube_layout
 from .legend import Legend
 from .spec import CubeSpec
+
+OBJECT = re.compile(r".+/zarr\.json|.+/c(/\d+)*")
+"""Names, below the root, of the metadata of a group or array and of its chunks (Zarr 3 with default chunk keys)."""
 
 
 def cube_path(region: str, data_dir: Location) -> Location:
@@ -209,10 +213,10 @@ def open_cube(path: Location | str) -> xr.DataTree:
 
 
 def digest(path: Location) -> str:
-    """The identity of a cube: SHA-256 over every array's metadata and chunk objects, and the child groups'
-    metadata, by path. Provenance (the root's attributes and consolidated metadata) is left out, so two builds
-    of the same data agree, wherever they are."""
-    names = (name for name, _ in objects(path) if name != "zarr.json" and not name.endswith(".__lock"))
+    """The identity of a cube: SHA-256 over the names and contents of every array's metadata and chunk objects and of
+    the child groups' metadata, by name. Provenance (the root's metadata) and files that are no objects of a Zarr store
+    are left out, so two builds of the same data agree, wherever they are."""
+    names = (name for name, _ in objects(path) if OBJECT.fullmatch(name))
     total = sha256()
     for name, content in read_each(path, names):
         if content is not None:
