@@ -21,6 +21,7 @@ from mmvsf.datasets.storage.location import (
     location,
     objects,
     read_each,
+    read_errors,
     store_errors,
     zarr_store,
 )
@@ -143,7 +144,7 @@ class Cube:
             raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
         try:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
         return cls(path, spec, complete, attributes)
 
@@ -170,7 +171,7 @@ def root_attributes(path: Location) -> dict[str, Any]:
         if content["node_type"] != "group":
             raise ValueError("it is no group")
         return dict(content.get("attributes", {}))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
             " `mmvsf dataset --overwrite`"
@@ -204,7 +205,7 @@ def open_cube(path: Location | str) -> xr.DataTree:
     cube = Cube.open(location(path))
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
-    with store_errors(cube.path):
+    with read_errors(cube.path):
         for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
             # Where nothing is sharded, an array's own chunks are as good as any.
             chunks = shards if any(array.shards for _, array in group.arrays()) else {}

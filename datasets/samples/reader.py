@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tensorstore import TensorStore
 
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.store import CACHE_BYTES, open_pixels
+from mmvsf.datasets.storage.store import CACHE_BYTES, finish_read, open_pixels, read_pixels
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
 
 from .folds import Fold
@@ -89,25 +90,28 @@ class WindowReader:
                 f"{', '.join(normalisation.weather.names)}; pretrain on this cube, or use one like it"
             )
         self.cube, self.normalisation, self.cache_bytes = cube, normalisation, cache_bytes
-        self._stores: dict[str, Any] = {}
+        self._stores: dict[str, TensorStore] = {}
         self._weather: NDArray[np.float32] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stores": {}, "_weather": None}
 
-    def _store(self, name: str) -> Any:
+    def _store(self, name: str) -> TensorStore:
         if name not in self._stores:
             self._stores[name] = open_pixels(self.cube.path, name, cache_bytes=self.cache_bytes)
         return self._stores[name]
 
     def images(self, window: Window, days: NDArray[np.int32]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Normalised images (T, C, H, W) of the given days and where they are valid (T, H, W)."""
+        """Normalised images (T, C, H, W) of the given days and where they are valid (T, H, W).
+
+        Raises InputError for a damaged shard, OSError where the disk or the bucket refuses.
+        """
         rows, columns = window.slices
         at = np.asarray(days, np.int64) - self.cube.calendar.first_day
-        pixels = self._store("imagery/reflectance")[at, :, rows, columns].read()
-        quality = self._store("imagery/quality")[at, rows, columns].read()
-        stored: NDArray[np.int16] = np.asarray(pixels.result())
-        valid = is_clear(np.asarray(quality.result())) & (stored != REFLECTANCE_FILL).all(1)
+        reflectance, quality = self._store("imagery/reflectance"), self._store("imagery/quality")
+        reads = reflectance[at, :, rows, columns].read(), quality[at, rows, columns].read()
+        stored: NDArray[np.int16] = finish_read(reflectance, reads[0])
+        valid = is_clear(finish_read(quality, reads[1])) & (stored != REFLECTANCE_FILL).all(1)
         return self.normalisation.images(stored, valid), valid
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
@@ -137,4 +141,4 @@ class WindowReader:
             return None
         at = self.cube.label_years.index(window.year)
         rows, columns = window.slices
-        return np.asarray(self._store("labels/crop")[at, rows, columns].read().result())
+        return read_pixels(self._store("labels/crop"), (at, rows, columns))

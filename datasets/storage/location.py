@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, MmvsfError, one_line
 
 from .s3 import S3Path
 from .s3_client import reaching
@@ -60,8 +60,31 @@ def kvstore(where: Location) -> dict[str, Any]:
 
 
 def store_errors(where: Location) -> AbstractContextManager[object]:
-    """Errors of zarr-python's reads and writes in one line; those of a disk are so already."""
+    """Errors of a bucket behind zarr-python's reads and writes in one line; those of a disk already are."""
     return nullcontext() if isinstance(where, Path) else reaching(where.bucket)
+
+
+@contextmanager
+def read_errors(where: Location) -> Iterator[None]:
+    """Errors of zarr-python's reads in one line: InputError where metadata or chunks are damaged, OSError where the
+    disk or the bucket refuses, FileNotFoundError where there is nothing to read."""
+    try:
+        with store_errors(where):
+            yield
+    except (OSError, MmvsfError):
+        raise
+    except DAMAGE as error:
+        raise damaged(where, error) from error
+
+
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+"""What zarr-python and json raise for damaged content, by where they notice it. JSON that is nested too deeply is a
+RecursionError, which is a RuntimeError."""
+
+
+def damaged(where: object, error: Exception) -> InputError:
+    """The error for stored content that cannot be read."""
+    return InputError(f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`")
 
 
 def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:

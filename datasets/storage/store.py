@@ -19,7 +19,7 @@ from zarr.codecs import BloscCodec
 
 from mmvsf.datasets.errors import InputError, one_line
 
-from .location import Location, kvstore, store_errors, write_whole, zarr_store
+from .location import Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
 from .spec import ArraySpec, GroupSpec
 
 CACHE_BYTES = 256 * 2**20
@@ -86,20 +86,21 @@ def _json(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_values(root: Location, array: str) -> NDArray[Any]:
-    """A small array read whole with zarr-python, as stored. Raises FileNotFoundError where there is none."""
-    with store_errors(root):
+    """A small array read whole with zarr-python, as stored. Raises FileNotFoundError where there is none, InputError
+    where it is damaged."""
+    with read_errors(root / array):
         return np.asarray(zarr.open_array(zarr_store(root / array), mode="r")[...])
 
 
 def group_attributes(root: Location, group: str) -> dict[str, Any]:
-    """The attributes of a group. Raises FileNotFoundError where there is none."""
-    with store_errors(root):
+    """The attributes of a group. Raises FileNotFoundError where there is none, InputError where it is damaged."""
+    with read_errors(root / group):
         return dict(zarr.open_group(zarr_store(root / group), mode="r").attrs)
 
 
 def array_attributes(root: Location, array: str) -> dict[str, Any]:
-    """The attributes of an array. Raises FileNotFoundError where there is none."""
-    with store_errors(root):
+    """The attributes of an array. Raises FileNotFoundError where there is none, InputError where it is damaged."""
+    with read_errors(root / array):
         return dict(zarr.open_array(zarr_store(root / array), mode="r").attrs)
 
 
@@ -114,59 +115,78 @@ def set_root_attributes(root: Location, attributes: dict[str, Any]) -> None:
 
     Consolidated metadata are dropped: what changes makes them stale."""
     path = root / "zarr.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["attributes"] = {**content["attributes"], **attributes}
-    content.pop("consolidated_metadata", None)
+    with read_errors(path):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["attributes"] = {**content["attributes"], **attributes}
+        content.pop("consolidated_metadata", None)
     write_whole(path, json.dumps(content, indent=2).encode())
 
 
-def open_pixels(root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, write: bool = False) -> Any:
+def open_pixels(
+    root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, write: bool = False
+) -> tensorstore.TensorStore:
     """Open an array such as `imagery/reflectance` with tensorstore.
 
-    Reading returns raw stored values. Raises FileNotFoundError where there is no such array.
+    Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
+    metadata are damaged, OSError where the disk or the bucket refuses.
     """
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is no Zarr array")
     context = tensorstore.Context({"cache_pool": {"total_bytes_limit": 0 if write else cache_bytes}})
     spec = {"driver": "zarr3", "kvstore": kvstore(path)}
-    return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
-
-
-def read_pixels(array: Any, index: Any) -> NDArray[Any]:
-    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard, OSError where the
-    disk or bucket refuses."""
     try:
-        return np.asarray(array[index].read().result())
-    except (ValueError, RuntimeError) as error:
-        place = array.spec().kvstore.to_json()
-        where = f"s3://{place['bucket']}/{place['path']}" if "bucket" in place else place["path"]
-        if str(error).startswith(REFUSALS):
-            raise _refusal(error, where) from error
-        raise InputError(
-            f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`"
-        ) from error
+        return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
+    except TENSORSTORE_ERRORS as error:
+        raise _read_error(error, str(path)) from error
 
 
-def finish_writes(writes: Iterable[Any], where: Location) -> None:
-    """Wait for tensorstore's writes to `where`. Raises OSError if the disk refuses: tensorstore says so with a
+def read_pixels(array: tensorstore.TensorStore, index: Any) -> NDArray[Any]:
+    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard, OSError where the
+    disk or the bucket refuses."""
+    return finish_read(array, array[index].read())
+
+
+def finish_read(array: tensorstore.TensorStore, read: tensorstore.Future[Any]) -> NDArray[Any]:
+    """Wait for a read that was begun on `array`. Raises as `read_pixels` does."""
+    try:
+        return np.asarray(read.result())
+    except TENSORSTORE_ERRORS as error:
+        raise _read_error(error, _address(array)) from error
+
+
+def _address(array: tensorstore.TensorStore) -> str:
+    """The folder, or the address in a bucket, of an opened array."""
+    spec = array.spec().kvstore
+    store = spec.to_json() if spec is not None else {"path": "an array"}
+    return f"s3://{store['bucket']}/{store['path']}" if "bucket" in store else str(store["path"])
+
+
+def finish_writes(writes: Iterable[tensorstore.WriteFutures], where: Location) -> None:
+    """Wait for tensorstore's writes to `where`. Raises OSError if the disk refuses: tensorstore reports this as a
     ValueError that holds the system's error number."""
     for write in writes:
         try:
             write.result()
-        except (ValueError, RuntimeError) as error:
+        except TENSORSTORE_ERRORS as error:
             raise _refusal(error, str(where)) from error
 
 
+TENSORSTORE_ERRORS = (ValueError, RuntimeError)
+
 REFUSALS = ("PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
-"""How tensorstore's errors begin that say nothing of what is stored."""
+"""How tensorstore's errors begin that say nothing about what is stored."""
+
+
+def _read_error(error: Exception, where: str) -> OSError | InputError:
+    return _refusal(error, where) if str(error).startswith(REFUSALS) else damaged(where, error)
 
 
 def _refusal(error: Exception, where: str) -> OSError:
-    """What tensorstore says of a disk or a bucket that refuses, without the details that follow in brackets."""
-    found = re.search(r"os_error_code='(\d+)'", str(error))
-    number = int(found.group(1)) if found else errno.EIO
-    return OSError(number, os.strerror(number) if found else one_line(error).partition(" [")[0], where)
+    """What tensorstore reports of a disk or a bucket that refuses, without the details that follow in brackets."""
+    match = re.search(r"os_error_code='(\d+)'", str(error))
+    number = int(match[1]) if match else errno.EIO
+    return OSError(number, os.strerror(number) if match else one_line(error).partition(" [")[0], where)
 
 
 LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")

@@ -10,11 +10,20 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube
+from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube, open_cube
 from mmvsf.datasets.cube.layout import cube_layout
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
-from mmvsf.datasets.storage.store import finish_writes, open_pixels, read_pixels, sweep_leftovers
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.storage.store import (
+    array_attributes,
+    finish_writes,
+    open_pixels,
+    read_pixels,
+    read_values,
+    sweep_leftovers,
+)
 
 
 @pytest.fixture
@@ -125,6 +134,36 @@ def test_a_damaged_shard_is_named(copy: Path) -> None:
     shard.write_bytes(b"short")
     with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
         read_pixels(open_pixels(copy, "imagery/quality"), slice(None))
+    cube = Cube.open(copy)
+    window = index_windows(cube)["train"][0]
+    for path in chunk_objects(copy, "imagery/quality"):
+        path.write_bytes(b"short")
+    with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
+        WindowReader(cube, Normalisation.of([cube])).images(window, window.days)
+
+
+def test_damaged_metadata_is_reported_in_one_line(copy: Path) -> None:
+    """At the root, of a group, of an array that opening reads, and of one that is read later."""
+    deep = b'{"attributes": ' * 100_000 + b"{}" + b"}" * 100_000
+    for name in ("", "imagery", "labels/crop", "weather/tmin"):
+        path = copy / name / "zarr.json"
+        whole = path.read_bytes()
+        for content in (b"", b"\xff", b"null", b"[]", deep, whole[:100], whole.replace(b"node_type", b"kind")):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=r"damaged.*build the cube again"):
+                open_cube(copy)
+        if "/" in name:
+            path.write_bytes(b"null")
+            for read in (read_values, array_attributes, open_pixels):
+                with pytest.raises(InputError, match=f"{name} is damaged.*build the cube again"):
+                    read(copy, name)
+        path.write_bytes(whole)
+    for attribute in ("grid", "region", "calendar"):
+        root = json.loads((copy / "zarr.json").read_text())
+        del root["attributes"][attribute]
+        (copy / "zarr.json").write_text(json.dumps(root))
+        with pytest.raises(InputError, match="missing or damaged; build the cube again"):
+            Cube.open(copy)
 
 
 def test_pixels_read_by_zarr_and_by_tensorstore_agree(grown_cube: Cube) -> None:
