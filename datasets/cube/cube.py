@@ -14,7 +14,8 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
-from mmvsf.datasets.recipe.region import Region, load_region, shipped_regions
+from mmvsf.datasets.recipe.load import load_region, shipped_regions
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import (
     Location,
     ensure_reachable,

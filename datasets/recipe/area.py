@@ -11,8 +11,8 @@ from pyproj import CRS, Transformer
 from mmvsf.datasets.errors import InputError, one_line
 
 from .boundaries import ground_of
+from .load import resolve_path
 from .place import Area
-from .region import resolve_path
 
 FOREIGN_DEGREES = 6.0
 """An area may reach this far beyond a CRS's area of use: a UTM zone's width, for regions across a border."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import ground_of, name_of
-from mmvsf.datasets.recipe.region import Region, load_region, parse_region
+from mmvsf.datasets.recipe.load import load_region, parse_region
+from mmvsf.datasets.recipe.region import Region
 
 CONUS = tuple(f"{code:02d}" for code in range(1, 57) if code not in {2, 3, 7, 14, 15, 43, 52})
 """FIPS codes of the 48 contiguous states and the District of Columbia; codes that are no state are left out."""

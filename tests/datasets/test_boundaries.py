@@ -12,7 +12,7 @@ from pyproj import Geod
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import ground_of
-from mmvsf.datasets.recipe.region import load_region, parse_region
+from mmvsf.datasets.recipe.load import load_region, parse_region
 
 IOWA_KM2 = 145_746
 """Land and water, US Census Bureau."""

@@ -13,7 +13,7 @@ import zarr
 from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube, open_cube
 from mmvsf.datasets.cube.layout import cube_layout
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.storage.store import (

@@ -14,7 +14,7 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.datasets.recipe.load import parse_region
 
 SIDE = 32 * 30.0
 TO_METRES = Transformer.from_crs(4326, 32615, always_xy=True)

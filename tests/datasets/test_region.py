@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import load_region, parse_region, resolve_path, shipped_regions
+from mmvsf.datasets.recipe.load import load_region, parse_region, resolve_path, shipped_regions
 
 RECIPE: dict[str, Any] = {
     "name": "here",
