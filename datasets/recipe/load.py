@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, one_line
 
 from .override import overridden
 from .place import NAME_PATTERN
@@ -45,10 +45,12 @@ def load_region(
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path} is not a YAML file: {one_line(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply for a recipe; see `mmvsf regions --show example`") from error
     except ValueError as error:
-        # PyYAML builds dates itself and lets 30 February through as Python's own error.
-        raise InputError(f"{path}: one of its dates does not exist ({error}); write YYYY-MM-DD") from error
+        # PyYAML makes dates and numbers itself: 30 February and numbers of 5000 digits are Python's own errors.
+        raise InputError(f"{path}: a date or number in it does not exist ({one_line(error)})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
     return parse_region(overridden(content, str(path), source, blocks), str(path)), path

@@ -23,7 +23,7 @@ class ClusterSampling(RecipeModel):
     """How many clusters of blocks to draw from the area."""
     size: Annotated[int, Field(ge=1, le=8)] = 3
     """A cluster is size x size blocks; neighbours share reads."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draw; the same seed draws the same blocks."""
 
 
@@ -127,7 +127,7 @@ class SpatialSplit(RecipeModel):
     buffer: Annotated[int, Field(ge=0)] = 0
     """Training units this close to a held-out one are left out (in units; in blocks around named sites, and around
     the clusters of `area.blocks: all`, there one at least)."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draw."""
 
     @model_validator(mode="after")

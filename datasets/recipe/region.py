@@ -173,7 +173,7 @@ class Simulation(RecipeModel):
 
     path: str
     """Folder that the simulated archive is written to."""
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     """Seed of the simulated world."""
     crop_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How far crops follow the weather of the year (1) or the mean weather (0)."""

@@ -30,7 +30,7 @@ WORDING: dict[tuple[str, ...], str] = {
 class RecipeModel(BaseModel):
     """A part of a recipe. The docstring under a key is its meaning, which errors quote."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def explained(error: ValidationError, recipe: type[BaseModel]) -> str:
