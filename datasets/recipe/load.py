@@ -28,8 +28,8 @@ def load_region(
 ) -> tuple[Region, Path]:
     """Read a recipe by its shipped name or by the path of a YAML file; returns it and the file's path.
 
-    `source` and `blocks` change it, see `overridden`. Raises InputError if there is no such recipe or if it does not
-    say what a recipe must.
+    `source` and `blocks` change it, see `overridden`. Raises InputError if there is no such recipe or if it is not
+    valid.
     """
     if re.match(NAME_PATTERN, name_or_path):
         path = Path(str(resources.files("mmvsf.datasets.recipe.regions").joinpath(f"{name_or_path}.yaml")))
@@ -73,7 +73,8 @@ def read_recipe(
 
 
 def parse_region(content: dict[str, Any], where: str) -> Region:
-    """Check a recipe given as a mapping. Raises InputError naming the line, its meaning and the remedy."""
+    """Check a recipe given as a mapping; `where` names it in errors. Raises InputError with the line, its meaning and
+    the remedy."""
     try:
         return Region.model_validate(content)
     except ValidationError as error:
@@ -81,8 +82,8 @@ def parse_region(content: dict[str, Any], where: str) -> Region:
 
 
 def resolve_path(text: str, recipe: Path, data_dir: Path) -> Path:
-    """Absolute path of a recipe's path: {data_dir} and ${VARIABLES} are filled in, and what is relative
-    starts at the recipe's own folder. Raises InputError if an environment variable is not set."""
+    """The absolute form of a path in a recipe: {data_dir} and ${VARIABLES} are filled in, and a relative path starts
+    at the recipe's folder. Raises InputError if an environment variable is not set."""
     expanded = os.path.expandvars(text.replace("{data_dir}", str(data_dir.expanduser().absolute())))
     if missing := re.search(r"\$\{?(\w+)", expanded):
         raise InputError(f"{recipe}: the path '{text}' needs the environment variable {missing.group(1)}; set it")

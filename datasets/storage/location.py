@@ -1,4 +1,4 @@
-"""Where a cube stands: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
+"""Where a cube is stored: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
 
 import os
 import shutil
@@ -18,8 +18,8 @@ Location = Path | S3Path
 """Both have `/`, `name`, `with_name`, `is_file`, `is_dir`, `exists`, `read_bytes`, `read_text` and `unlink`."""
 
 LOCAL_FOLDER = Path("~/.cache/mmvsf")
-"""What has to be local (downloads, a simulated archive) is kept here for cubes in a bucket: in the home of whoever
-runs, here and on each worker."""
+"""For a cube in a bucket, files that must be local (downloads, a simulated archive) are kept here: in the home of the
+user, on this machine and on each worker."""
 
 
 READS_AT_ONCE = 16
@@ -27,35 +27,35 @@ READS_AT_ONCE = 16
 
 
 def location(text: str | Location) -> Location:
-    """From a path or an address such as `s3://bucket/cubes`. Raises InputError for an address of another kind."""
+    """From a path or an address such as `s3://bucket/cubes`. Raises InputError for any other address."""
     if not isinstance(text, str):
         return text
     scheme, mark, _ = text.partition("://")
     if not mark:
         return Path(text)
     if scheme != "s3":
-        raise InputError(f"{scheme}:// is not supported; a cube stands in a folder or at s3://BUCKET/PREFIX")
+        raise InputError(f"{scheme}:// is not supported; a cube is in a folder or at s3://BUCKET/PREFIX")
     return S3Path.parse(text)
 
 
 def local_folder(data_dir: Location) -> Path:
-    """The folder for what has to be local: the data folder itself, else `LOCAL_FOLDER`."""
+    """The folder for files that must be local: the data folder itself, or `LOCAL_FOLDER` where that is in a bucket."""
     return data_dir if isinstance(data_dir, Path) else LOCAL_FOLDER
 
 
 def ensure_reachable(where: Location) -> None:
-    """Ask a bucket whether it answers. Raises InputError or IncompleteError with the remedy, see `S3Path`."""
+    """Check that a bucket answers. Raises InputError or IncompleteError with the remedy, see `S3Path`."""
     if isinstance(where, S3Path):
         where.ensure_reachable()
 
 
 def zarr_store(where: Location) -> Any:
-    """The place as zarr-python and xarray take it."""
+    """The location in the form that zarr-python and xarray take; their annotations have no common type for it."""
     return str(where) if isinstance(where, Path) else where.zarr_store()
 
 
 def kvstore(where: Location) -> dict[str, Any]:
-    """The place as tensorstore takes it."""
+    """The location in the form that tensorstore takes."""
     return {"driver": "file", "path": f"{where}/"} if isinstance(where, Path) else where.kvstore()
 
 
@@ -88,18 +88,18 @@ def damaged(where: object, error: Exception) -> InputError:
 
 
 def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-    """(name, content) of the named files or objects below a place, in order; None where there is none.
+    """(name, content) of the named files or objects below `root`, in order; None for one that does not exist.
 
-    A bucket is asked for several at a time, since the way there and back takes longer than the reading.
+    Several objects of a bucket are read at a time, since the latency is longer than the transfer.
     """
     if isinstance(root, Path):
         for name in names:
             yield name, _read(root / name)
         return
-    waiting = iter(names)
+    remaining = iter(names)
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        while window := list(islice(waiting, 4 * READS_AT_ONCE)):
-            yield from zip(window, pool.map(lambda name: _read(root / name), window), strict=True)
+        while batch := list(islice(remaining, 4 * READS_AT_ONCE)):
+            yield from zip(batch, pool.map(lambda name: _read(root / name), batch), strict=True)
 
 
 def _read(where: Location) -> bytes | None:
@@ -139,7 +139,7 @@ def write_whole(where: Location, content: bytes) -> None:
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:
-    """(name below `where`, bytes) of every file or object, in the order of their names; none where nothing stands."""
+    """(name below `where`, bytes) of every file or object, sorted by name; nothing where `where` does not exist."""
     if isinstance(where, S3Path):
         yield from sorted(where.objects())
         return
@@ -149,7 +149,7 @@ def objects(where: Location) -> Iterator[tuple[str, int]]:
 
 
 def remove_tree(where: Location) -> None:
-    """Remove everything that stands there."""
+    """Remove everything below `where`, and the folder itself."""
     if isinstance(where, S3Path):
         where.remove_tree()
     else:

@@ -1,6 +1,6 @@
-"""How the bytes of a cube are reached: zarr-python for metadata, tensorstore for pixels.
+"""Access to the bytes of a cube: zarr-python for metadata and small arrays, tensorstore for pixels.
 
-One writer library writes all shards: tensorstore's and zarr-python's differ in bytes.
+Tensorstore writes all shards: those of zarr-python hold the same values in other bytes.
 """
 
 import errno
@@ -27,7 +27,7 @@ CACHE_BYTES = 256 * 2**20
 
 
 def create_group(root: Location, spec: GroupSpec) -> None:
-    """Create one group with its arrays and coordinate values; what stands there already is replaced."""
+    """Create one group with its arrays and coordinate values, in place of an existing one. Raises OSError."""
     where = root / spec.name
     with store_errors(where):
         group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=_json(spec.attributes))
@@ -36,15 +36,14 @@ def create_group(root: Location, spec: GroupSpec) -> None:
 
 
 def update_group(root: Location, spec: GroupSpec) -> None:
-    """Give a group its attributes and leave its arrays; create it where there is none. Raises OSError."""
+    """Set the attributes of a group and leave its arrays; create it where it does not exist. Raises OSError."""
     with store_errors(root):
         group = zarr.open_group(zarr_store(root / spec.name), mode="a", zarr_format=3)
         group.update_attributes(_json(spec.attributes))
 
 
 def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
-    """Create one array of a group that exists, in place of one that stands there, with `values` if there are any.
-    Raises OSError."""
+    """Create one array in an existing group, in place of an existing array, with `values` if given. Raises OSError."""
     with store_errors(root):
         _create_array(zarr.open_group(zarr_store(root / group), mode="r+"), spec, overwrite=True)
     if values is not None:
@@ -52,7 +51,7 @@ def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any
 
 
 def resize_array(root: Location, array: str, shape: tuple[int, ...]) -> None:
-    """Make an array larger at its ends. Only its metadata change. Raises OSError."""
+    """Make an array larger at its ends. Only its metadata changes. Raises OSError."""
     with store_errors(root):
         opened = zarr.open_array(zarr_store(root / array), mode="r+")
         if opened.shape != shape:
@@ -113,7 +112,7 @@ def write_values(root: Location, array: str, values: NDArray[Any]) -> None:
 def set_root_attributes(root: Location, attributes: dict[str, Any]) -> None:
     """Change attributes of the root group in one replacement of zarr.json, so that a kill leaves the old or the new.
 
-    Consolidated metadata are dropped: what changes makes them stale."""
+    Consolidated metadata is dropped, since the change makes it stale. Raises InputError where zarr.json is damaged."""
     path = root / "zarr.json"
     with read_errors(path):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -132,7 +131,7 @@ def open_pixels(
     """
     path = root / array
     if not (path / "zarr.json").is_file():
-        raise FileNotFoundError(f"{path} is no Zarr array")
+        raise FileNotFoundError(f"{path} is not a Zarr array")
     context = tensorstore.Context({"cache_pool": {"total_bytes_limit": 0 if write else cache_bytes}})
     spec = {"driver": "zarr3", "kvstore": kvstore(path)}
     try:
@@ -190,16 +189,16 @@ def _refusal(error: Exception, where: str) -> OSError:
 
 
 LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")
-"""What killed writers leave: tensorstore's locks, zarr-python's half files, our own half root."""
+"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, a draft of the root."""
 
 
 def sweep_leftovers(root: Location) -> int:
-    """Remove what killed writers left; returns how many files there were. No writer may be at work.
+    """Remove the files that killed writers left, and return their number. No writer may be at work.
 
     In a bucket an object appears whole or not at all, so nothing is left."""
     if not isinstance(root, Path):
         return 0
-    found = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
-    for path in found:
+    leftovers = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
+    for path in leftovers:
         path.unlink(missing_ok=True)
-    return len(found)
+    return len(leftovers)

@@ -125,7 +125,7 @@ def test_the_digest_sees_where_an_object_lies(grown_cube: Cube, copy: Path) -> N
 
 
 def test_no_array_to_open(copy: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no Zarr array"):
+    with pytest.raises(FileNotFoundError, match="is not a Zarr array"):
         open_pixels(copy, "imagery/thermal")
 
 
