@@ -81,7 +81,7 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("area.sample", {"clusters": 2}, ("sample",)),
     ("area.blocks", 0, ("area.blocks: takes a whole number above 0, or all; found 0",)),
     ("area.blocks", "most", ("area.blocks", "or all; found most")),
-    ("area", {"fips": [6]}, ("area.fips.0: takes text; found 6", "YAML takes 06 for the number 6")),
+    ("area", {"fips": [6]}, ("area.fips.0: takes text; found 6", "YAML reads 06 as the number 6")),
     ("grid.crs", "EPSG:4326", ("grid.crs", "not a projected CRS in metres", "EPSG:32615")),
     ("grid.crs", "EPSG:2229", ("grid.crs", "metres")),  # US survey feet
     ("grid.crs", "somewhere", ("grid.crs", "not a CRS")),
