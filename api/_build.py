@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.recipe.region import Region, read_recipe
+from mmvsf.datasets.recipe.load import read_recipe
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import ensure_reachable, local_folder, location
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.extend import extend as extend_cube

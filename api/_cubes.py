@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from mmvsf.datasets.cube import cube as cubes
-from mmvsf.datasets.recipe.region import Region, load_region
+from mmvsf.datasets.recipe.load import load_region
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, location
 
 if TYPE_CHECKING:

@@ -2,7 +2,9 @@
 
 import logging
 import sys
+import traceback
 from importlib.metadata import entry_points, version
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -43,8 +45,8 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"mmvsf {version('mmvsf')}")
         raise typer.Exit
 
@@ -59,27 +61,49 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except ModuleNotFoundError as error:
-        if debug or missing_extra(error) is None:
-            raise
-        print(f"error: {install_hint(error)}", file=sys.stderr)
-        code = InputError.exit_code
-    except (MmvsfError, OSError) as error:
+    except _reported() as error:
         if debug:
             raise
         print(f"error: {_message(error)}", file=sys.stderr)
         code = error.exit_code if isinstance(error, MmvsfError) else 1
+    except Exception as error:
+        if debug:
+            raise
+        lacks_extra = isinstance(error, ModuleNotFoundError) and missing_extra(error) is not None
+        print(f"error: {install_hint(error) if lacks_extra else _bug(error)}", file=sys.stderr)
+        code = InputError.exit_code if lacks_extra else 1
     if code == INTERRUPTED:
-        # typer turns an interrupt into this code without a word.
-        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        # typer turns an interrupt into this code and prints nothing.
+        print("interrupted; finished work is kept, the same command continues from there", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _reported() -> tuple[type[Exception], ...]:
+    """The errors that are reported in one line. Most of GDAL's are no OSError; they need rasterio to be loaded."""
+    if "rasterio" not in sys.modules:
+        return MmvsfError, OSError
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    return MmvsfError, OSError, CPLE_BaseError, RasterioError
+
+
 def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, MmvsfError):
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or one_line(error)}{where}; what was finished is kept, run again once that is mended"
-    return one_line(error, 2000)
+    if isinstance(error, MmvsfError):
+        return one_line(error, 2000)
+    reason, file = one_line(error, 2000), ""
+    if isinstance(error, OSError):
+        reason, file = error.strerror or reason, f": {error.filename}" if error.filename else ""
+    return f"{reason}{file}; finished work is kept, fix this and run the same command again"
+
+
+def _bug(error: Exception) -> str:
+    """One line for an error that nothing in the program expects."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}: {one_line(error)} ({Path(frame.filename).name}, line {frame.lineno}); this is a bug"
+        " in mmvsf: please report it with the traceback, which the same command shows with `mmvsf --debug ...`"
+    )
 
 
 if __name__ == "__main__":

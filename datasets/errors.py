@@ -14,7 +14,7 @@ class InputError(MmvsfError):
 
 
 class IncompleteError(MmvsfError):
-    """The work could not be finished; what was finished is kept and the next run goes on from there."""
+    """The work could not be finished; finished work is kept and the next run continues from there."""
 
     exit_code = 1
 

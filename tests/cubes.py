@@ -17,7 +17,8 @@ from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split, year_split
-from mmvsf.datasets.recipe.region import Region, parse_region
+from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.datasets.variables import BAND_NAMES, QUALITY_FILL, REFLECTANCE_FILL, Quality, Status
 

@@ -1,6 +1,7 @@
 """A cube in a folder or a bucket: create its template, open it, and know what it holds."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -14,13 +15,15 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
-from mmvsf.datasets.recipe.region import Region, load_region, shipped_regions
+from mmvsf.datasets.recipe.load import load_region, shipped_regions
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import (
     Location,
     ensure_reachable,
     location,
     objects,
     read_each,
+    read_errors,
     store_errors,
     zarr_store,
 )
@@ -32,6 +35,9 @@ from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION, cube_layout
 from .legend import Legend
 from .spec import CubeSpec
+
+OBJECT = re.compile(r".+/zarr\.json|.+/c(/\d+)*")
+"""Names, below the root, of the metadata of a group or array and of its chunks (Zarr 3 with default chunk keys)."""
 
 
 def cube_path(region: str, data_dir: Location) -> Location:
@@ -140,7 +146,7 @@ class Cube:
             raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
         try:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
         return cls(path, spec, complete, attributes)
 
@@ -167,7 +173,7 @@ def root_attributes(path: Location) -> dict[str, Any]:
         if content["node_type"] != "group":
             raise ValueError("it is no group")
         return dict(content.get("attributes", {}))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
             " `mmvsf dataset --overwrite`"
@@ -202,7 +208,7 @@ def open_cube(path: Location | str) -> xr.DataTree:
     cube = Cube.open(location(path))
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
-    with store_errors(cube.path):
+    with read_errors(cube.path):
         for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
             # Where nothing is sharded, an array's own chunks are as good as any.
             chunks = shards if any(array.shards for _, array in group.arrays()) else {}
@@ -212,10 +218,10 @@ def open_cube(path: Location | str) -> xr.DataTree:
 
 
 def digest(path: Location) -> str:
-    """The identity of a cube: SHA-256 over every array's metadata and chunk objects, and the child groups'
-    metadata, by path. Provenance (the root's attributes and consolidated metadata) is left out, so two builds
-    of the same data agree, wherever they are."""
-    names = (name for name, _ in objects(path) if name != "zarr.json" and not name.endswith(".__lock"))
+    """The identity of a cube: SHA-256 over the names and contents of every array's metadata and chunk objects and of
+    the child groups' metadata, by name. Provenance (the root's metadata) and files that are no objects of a Zarr store
+    are left out, so two builds of the same data agree, wherever they are."""
+    names = (name for name, _ in objects(path) if OBJECT.fullmatch(name))
     total = sha256()
     for name, content in read_each(path, names):
         if content is not None:

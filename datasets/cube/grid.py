@@ -11,6 +11,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import area_shape, from_lonlat
@@ -35,17 +36,17 @@ class Grid:
     blocks_y: int
     blocks_x: int
     block: int
-    """pixels a side"""
+    """pixels per side"""
     chunk: int
-    """pixels a side; divides `block`"""
+    """pixels per side; divides `block`"""
     weather_cell: int
-    """image pixels a side of a weather cell"""
+    """image pixels per side of a weather cell"""
     blocks: tuple[BlockIndex, ...]
     """the blocks that the recipe covers, sorted"""
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> Self:
-        """The grid that a cube's root attribute `grid` holds. Raises KeyError or TypeError if it is none."""
+        """The grid in a cube's root attribute `grid`. Raises KeyError, TypeError or ValueError if it is damaged."""
         return cls(**{**attributes, "blocks": tuple((int(y), int(x)) for y, x in attributes["blocks"])})
 
     @property
@@ -122,17 +123,17 @@ class Grid:
 
 
 def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
-    """The grid that a recipe asks for: the smallest rectangle of blocks that holds its area.
+    """The grid of a recipe: the smallest rectangle of blocks that covers its area.
 
     Raises InputError if the area holds no block or its file cannot be read.
     """
     spec, area = region.grid, region.area
     side = spec.block * spec.resolution
     ox, oy = spec.origin
-    ground = area_shape(area, spec.crs, recipe, data_dir)
-    west, south, east, north = ground.bounds
+    shape = area_shape(area, spec.crs, recipe, data_dir)
+    west, south, east, north = shape.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
-        raise InputError(f"{recipe}: the area cannot be projected to {spec.crs}; choose the UTM zone it lies in")
+        raise InputError(f"{recipe}: the area cannot be projected to {spec.crs}; choose the UTM zone that it lies in")
     left = ox + math.floor((west - ox) / side) * side
     top = oy + math.ceil((north - oy) / side) * side
     # A point on a block's edge belongs to the block east and south of it.
@@ -143,17 +144,17 @@ def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
         for by in range(blocks_y)
         for bx in range(blocks_x)
     ]
-    shapely.prepare(ground)
+    shapely.prepare(shape)
     if area.sites:
-        blocks = sorted({block for block, box in boxes if ground.intersects(box) and _holds_site(box, ground)})
+        blocks = sorted({block for block, box in boxes if shape.intersects(box) and _holds_site(box, shape)})
     else:
-        blocks = [block for block, box in boxes if ground.intersects(box) and not ground.touches(box)]
+        blocks = [block for block, box in boxes if shape.intersects(box) and not shape.touches(box)]
         if area.sample is not None and area.blocks != "all":
             blocks = draw_clusters(set(blocks), area.sample, recipe)
     if isinstance(area.blocks, int):
         blocks = blocks[: area.blocks]
     if not blocks:
-        raise InputError(f"{recipe}: the area holds no block of {spec.block} pixels; make it larger")
+        raise InputError(f"{recipe}: the area covers no block of {spec.block} pixels; make it larger")
     return Grid(
         spec.crs,
         spec.resolution,
@@ -168,14 +169,14 @@ def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
     )
 
 
-def _holds_site(box: Any, points: Any) -> bool:
-    """Whether a block holds one of the points, its left and upper edges included."""
+def _holds_site(box: shapely.Polygon, points: BaseGeometry) -> bool:
+    """Whether one of the points lies in a block, its left and upper edges included."""
     west, south, east, north = box.bounds
-    return any(west <= p.x < east and south < p.y <= north for p in points.geoms)
+    return any(west <= x < east and south < y <= north for x, y in shapely.get_coordinates(points))
 
 
 def draw_clusters(candidates: set[BlockIndex], sample: ClusterSampling, recipe: object) -> list[BlockIndex]:
-    """Clusters of size x size of the candidates, at least one block apart. Raises InputError if there is no room."""
+    """Clusters of size x size candidates, at least one block apart, sorted. Raises InputError if they do not fit."""
     size = sample.size
     corners = sorted(
         (by, bx)

@@ -3,11 +3,15 @@
 import colorsys
 import csv
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, one_line
+
+MAX_CODE = 65535
+"""Labels are stored as uint16."""
 
 UNKNOWN = "unknown"
 """The group of the classes that are stored as unknown."""
@@ -26,9 +30,19 @@ class LegendClass:
 
 @dataclass(frozen=True)
 class Legend:
-    """Classes in order of their code. Code 0 means unknown and is in no legend."""
+    """Classes in order of their code. Code 0 means unknown and is in no legend.
+
+    Raises InputError for a code outside 1 to 65535 (labels are stored as uint16) and for a code that appears twice.
+    """
 
     classes: tuple[LegendClass, ...]
+
+    def __post_init__(self) -> None:
+        for entry in self.classes:
+            if not 1 <= entry.code <= MAX_CODE:
+                raise InputError(f"legend: class '{entry.name}' has code {entry.code}; codes go from 1 to {MAX_CODE}")
+        if repeated := [code for code, count in Counter(self.codes).items() if count > 1]:
+            raise InputError(f"legend: code {repeated[0]} appears twice; give each class a code of its own")
 
     @property
     def codes(self) -> tuple[int, ...]:
@@ -68,14 +82,14 @@ def grouped(legend: Legend, groups: dict[str, tuple[int, ...] | str], colors: di
 
     The group that is written `rest` takes every class that no other group names. The group `unknown` is stored as
     0, and so are classes in no group. A group has the colour given, or that of its first class. Raises InputError
-    for a code that the legend does not list or that stands in two groups, and for groups that keep nothing.
+    for a code that the legend does not list or that is in two groups, and for groups that keep nothing.
     """
     colour_of = {entry.code: entry.color for entry in legend.classes}
     named = [code for codes in groups.values() if not isinstance(codes, str) for code in codes]
     if foreign := sorted(set(named) - set(legend.codes)):
-        raise InputError(f"labels.groups names the codes {foreign}, which the labels do not have")
+        raise InputError(f"labels.groups lists the codes {foreign}, which the labels do not have")
     if twice := sorted({code for code in named if named.count(code) > 1}):
-        raise InputError(f"labels.groups names the codes {twice} twice; a class belongs to one group")
+        raise InputError(f"labels.groups lists the codes {twice} twice; a class belongs to one group")
     rest = tuple(code for code in legend.codes if code not in named)
     classes: list[LegendClass] = []
     for name, chosen in groups.items():
@@ -91,24 +105,27 @@ def grouped(legend: Legend, groups: dict[str, tuple[int, ...] | str], colors: di
 def read_legend(path: Path) -> Legend:
     """Read a CSV file with the columns code, name and, if wanted, color.
 
-    Classes without a colour get one by turns of the golden angle. Raises InputError if the file is missing or
-    a code, name or colour cannot be one.
+    Classes without a colour get hues that are a golden angle apart. Raises InputError if the file is missing or a
+    line of it has no valid code, name or colour.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the legend {path} cannot be read: {error}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"the legend {path} cannot be read: {one_line(error)}") from error
     classes: dict[int, LegendClass] = {}
     for number, row in enumerate(rows, start=2):
         code, name = (row.get("code") or "").strip(), (row.get("name") or "").strip()
         color = (row.get("color") or "").strip().lower() or _color(len(classes))
-        if not code.isdigit() or not 0 <= int(code) <= 65535 or not name:
-            raise InputError(f"{path}, line {number}: needs a code from 0 to 65535 and a name, found {dict(row)}")
+        if not re.fullmatch("[0-9]{1,9}", code) or int(code) > MAX_CODE or not name:
+            raise InputError(
+                f"{path}, line {number}: needs a code from 0 to {MAX_CODE} and a name; found code '{code}', name"
+                f" '{name}'"
+            )
         if not re.fullmatch(r"#[0-9a-f]{6}", color):
-            raise InputError(f"{path}, line {number}: color is written #rrggbb, found '{color}'")
+            raise InputError(f"{path}, line {number}: color must be written #rrggbb; found '{color}'")
         if int(code) in classes:
-            raise InputError(f"{path}, line {number}: code {code} stands there twice")
+            raise InputError(f"{path}, line {number}: code {code} appears twice; give each class a code of its own")
         if int(code):
             classes[int(code)] = LegendClass(int(code), name, color)
     if not classes:

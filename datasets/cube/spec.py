@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from mmvsf.datasets.recipe.region import Region, parse_region
+from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.region import Region
 
 from .calendar import Calendar
 from .grid import Grid

@@ -1,7 +1,7 @@
 """Which places and years are for training, validation and testing.
 
-SpatialSplit are held out as whole units (connected blocks by default), so that a held-out pixel never shares its
-fields, and seldom its weather, with a training pixel. Years are held out whole.
+Places are held out as whole units (connected blocks by default), so that a held-out pixel never shares its fields,
+and seldom its weather, with a training pixel. Years are held out whole.
 """
 
 from dataclasses import replace
@@ -22,8 +22,8 @@ from .grid import Grid, draw_clusters
 def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
     """(chunk_y, chunk_x) uint8 of `Split` codes; NONE outside the recipe's blocks and in buffers.
 
-    A trial of a few blocks (`area.blocks`) that cannot be split is all for training. Raises InputError if the recipe
-    leaves no place to train on.
+    A trial of a few blocks (`area.blocks`) that cannot be split is entirely for training. Raises InputError if the
+    recipe leaves no place to train on.
     """
     places, sample = region.split.places, region.area.sample
     trial = isinstance(region.area.blocks, int)
@@ -60,8 +60,8 @@ def _named_sites(region: Region, grid: Grid) -> NDArray[np.uint8]:
 
 
 def _beside_the_sample(places: SpatialSplit, grid: Grid, sample: ClusterSampling, region: str) -> NDArray[np.uint8]:
-    """A whole area that its recipe samples elsewhere: the clusters of the sample keep their parts, so that what was
-    held out stays so, and all else is for training but for the blocks beside a held-out cluster."""
+    """The split of a whole area whose recipe also has a sample: the clusters of the sample keep their split, so that
+    held-out places stay held out; all else is for training except the blocks beside a held-out cluster."""
     drawn = replace(grid, blocks=tuple(draw_clusters(set(grid.blocks), sample, region)))
     split = _scattered(places.model_copy(update={"buffer": 0}), _units("cluster", drawn))
     split[(split == Split.NONE) & _to_chunks(grid.block_mask(), grid)] = Split.TRAIN
@@ -74,7 +74,7 @@ def _to_chunks(blocks: NDArray[Any], grid: Grid) -> NDArray[Any]:
 
 
 def _units(unit: str, grid: Grid) -> NDArray[np.int32]:
-    """(chunk_y, chunk_x) int32: number of the unit a chunk belongs to, from 1; 0 outside."""
+    """(chunk_y, chunk_x) int32: number of the unit that a chunk belongs to, from 1; 0 outside the blocks."""
     mask = grid.block_mask()
     if unit == "cluster":
         labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
@@ -98,7 +98,7 @@ def _scattered(places: SpatialSplit, units: NDArray[np.int32]) -> NDArray[np.uin
 
 
 def _with_buffer(split: NDArray[np.uint8], units: NDArray[np.int32], buffer: int) -> NDArray[np.uint8]:
-    """The split with the units that lie within `buffer` units of a held-out one taken out of the other parts."""
+    """The split without the units of other codes that lie within `buffer` units of a held-out unit."""
     if buffer:
         side = _unit_side(units)
         for held_out, others in ((Split.TEST, (Split.TRAIN, Split.VALIDATION)), (Split.VALIDATION, (Split.TRAIN,))):
@@ -109,7 +109,8 @@ def _with_buffer(split: NDArray[np.uint8], units: NDArray[np.int32], buffer: int
 
 
 def _shares(places: SpatialSplit, count: int) -> tuple[int, int]:
-    """(test, validation) units; a share above 0 is one unit at least. Raises InputError if none is left."""
+    """Numbers of (test, validation) units; a share above 0 is at least one unit. Raises InputError if no unit is
+    left."""
     shares = places.test_share, places.validation_share
     tests, validations = (max(1, round(share * count)) if share else 0 for share in shares)
     if tests + validations >= count:
@@ -137,6 +138,6 @@ def _strips(places: SpatialSplit, units: NDArray[np.int32], side: int) -> NDArra
 
 
 def _unit_side(units: NDArray[np.int32]) -> int:
-    """Chunks a side of the largest unit."""
+    """Chunks per side of the largest unit."""
     boxes = [box for box in ndimage.find_objects(units) if box is not None]
     return max(int(side.stop - side.start) for box in boxes for side in box)

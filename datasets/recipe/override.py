@@ -1,18 +1,18 @@
-"""What the command line changes in a recipe before it is checked: its public sources, and how much of it is built."""
+"""The changes that the command line makes to a recipe before it is checked: its sources, and how much is built."""
 
 from typing import Any
 
 from mmvsf.datasets.errors import InputError
 
 SOURCES = ("public", "earthengine")
-"""`public`: catalogues and services that need no account. `earthengine`: all of it from Google Earth Engine."""
+"""`public`: catalogues and services that need no account. `earthengine`: all data from Google Earth Engine."""
 
 
 def overridden(content: dict[str, Any], where: str, source: str | None, blocks: int | str | None) -> dict[str, Any]:
-    """The recipe with all its data from `source`, and of its blocks the first `blocks`, or `all`.
+    """The recipe with all its data from `source`, limited to its first `blocks` blocks, or with `all` of them.
 
-    Options that belong to the former sources are dropped; products, years, groups and the like stay. Raises InputError
-    for an unknown source, and for a recipe that reads an archive: what is on disk is nowhere else.
+    Options of the former sources are dropped; products, years, groups and the like stay. Raises InputError for an
+    unknown source, and for a recipe that reads an archive, since other sources do not hold those files.
     """
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
     if blocks is not None and isinstance(result.get("area"), dict):
@@ -20,12 +20,12 @@ def overridden(content: dict[str, Any], where: str, source: str | None, blocks: 
     if source is None:
         return result
     if source not in SOURCES:
-        raise InputError(f"there is no source '{source}' to take a recipe from; choose {' or '.join(SOURCES)}")
+        raise InputError(f"there is no source '{source}' for a whole recipe; choose {' or '.join(SOURCES)}")
     sections = [key for key in ("imagery", "weather", "static", "labels") if isinstance(result.get(key), dict)]
     if fixed := [key for key in sections if result[key].get("source") == "archive"]:
         raise InputError(
-            f"{where}: --source changes a recipe of public data, but {', '.join(fixed)} of this one come from an"
-            " archive on disk; change the recipe instead"
+            f"{where}: --source is for recipes of public data, but this one reads {', '.join(fixed)} from an archive on"
+            " disk; change the recipe instead"
         )
     for key in sections:
         result[key] = _section(key, result[key], source)
@@ -49,7 +49,7 @@ def _section(key: str, options: dict[str, Any], source: str) -> dict[str, Any]:
     if key == "static":
         return {**kept, "source": source}
     if source == "public":
-        # The public source of labels that covers all years says nothing of their confidence.
+        # CropScape, the public source that covers all years, has no confidence.
         kept.pop("confidence", None)
         return {**kept, "source": "cropscape"}
     return {**kept, "source": source}

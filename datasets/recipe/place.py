@@ -1,4 +1,4 @@
-"""The sections of a recipe that say where: the ground, its grid of blocks, and which of them are held out."""
+"""The sections of a recipe about space: the area, its grid of blocks, and which blocks are held out."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -20,29 +20,29 @@ class SitePoint(RecipeModel):
 
 class ClusterSampling(RecipeModel):
     clusters: Annotated[int, Field(ge=1)]
-    """How many clusters of blocks to draw from the area."""
+    """Number of clusters of blocks to draw from the area."""
     size: Annotated[int, Field(ge=1, le=8)] = 3
-    """A cluster is size x size blocks; neighbours share reads."""
-    seed: int = 0
+    """A cluster has size x size blocks; neighbouring blocks share reads."""
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draw; the same seed draws the same blocks."""
 
 
 class Area(RecipeModel):
-    """The ground to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
+    """The area to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
 
     bbox: tuple[float, float, float, float] | None = None
     """[west, south, east, north] in degrees."""
     file: str | None = None
     """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
     fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
-    """US states (two digits) and counties (five digits) by FIPS code, ["19"] is Iowa; in quotes, since YAML takes 06
-    for the number 6."""
+    """US states (two digits) and counties (five digits) by FIPS code: ["19"] is Iowa. In quotes, since YAML reads 06
+    as the number 6."""
     sites: tuple[SitePoint, ...] | None = None
-    """Single places: the block of the grid that each point lies in."""
+    """Single places: the block of the grid that each point lies in is built."""
     sample: ClusterSampling | None = None
-    """Take clusters of blocks from the area instead of all of it."""
+    """Build clusters of blocks drawn from the area instead of all of it."""
     blocks: int | Literal["all"] | None = None
-    """A number builds the first so many blocks only, for a trial; `all` builds wall to wall where `sample` is given
+    """A number builds only that many blocks, for a trial; `all` builds every block although `sample` is given
     (`--blocks` sets it)."""
 
     @field_validator("blocks", mode="before")
@@ -50,7 +50,7 @@ class Area(RecipeModel):
     def _number_or_all(cls, value: Any) -> Any:
         if value in (None, "all") or (str(value).isdecimal() and int(value) > 0):
             return value
-        raise ValueError(f"takes a whole number from 1 on, or all; found {value}")
+        raise ValueError(f"takes a whole number above 0, or all; found {value}")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -67,25 +67,26 @@ class Area(RecipeModel):
         if self.sites is not None:
             names = [site.name for site in self.sites]
             if not names or len(set(names)) < len(names):
-                raise ValueError("sites needs at least one place, each with a name of its own")
+                raise ValueError("sites needs at least one place, each with its own name")
             if self.sample is not None:
-                raise ValueError("sample draws from a bbox, a file or fips; sites are taken as they are")
+                raise ValueError("sample draws blocks from a bbox, a file or fips; remove it where there are sites")
         return self
 
 
 class GridSpec(RecipeModel):
     crs: str
-    """Projected CRS in metres, e.g. EPSG:32615: the UTM zone that most scenes are in."""
+    """Projected CRS in metres, such as EPSG:32615: the UTM zone of most scenes."""
     resolution: Annotated[float, Field(gt=0)] = 30.0
     """Pixel size in metres (HLS 30, Sentinel-2 10)."""
     block: Annotated[int, Field(ge=8, le=2048)] = 256
-    """Pixels a side of a block: the unit of a task, of a Zarr shard, of resuming, of splitting."""
+    """Pixels per side of a block: the unit of a task, a Zarr shard, a resumed build and a split."""
     chunk: Annotated[int, Field(ge=4, le=1024)] = 64
-    """Pixels a side of a chunk: the unit of reading. Divides `block`."""
+    """Pixels per side of a chunk: the unit of reading. Must divide `block`."""
     weather_cell: Annotated[int, Field(ge=1)] = 128
-    """Image pixels a side of one cell of the weather grid."""
+    """Image pixels per side of a cell of the weather grid."""
     origin: tuple[float, float] = (0.0, 0.0)
-    """A block corner [x, y] in metres; blocks are counted from it. Regions that share it share a lattice."""
+    """[x, y] of a block corner in metres, from which blocks are counted. Regions with the same origin have aligned
+    blocks."""
 
     @field_validator("crs")
     @classmethod
@@ -96,7 +97,7 @@ class GridSpec(RecipeModel):
         try:
             crs = CRS.from_user_input(value)
         except CRSError as error:
-            raise ValueError(f"'{value}' is no CRS; write an EPSG code such as EPSG:32615") from error
+            raise ValueError(f"'{value}' is not a CRS; write an EPSG code such as EPSG:32615") from error
         if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
             raise ValueError(f"'{value}' is not a projected CRS in metres; write one such as EPSG:32615")
         return value
@@ -109,33 +110,33 @@ class GridSpec(RecipeModel):
 
 
 class SpatialSplit(RecipeModel):
-    """Which places are held out. Name them (`test`, `validation`: sites), or draw a share of them."""
+    """Which places are held out: sites by name (`test`, `validation`), or a share of all places."""
 
     test: tuple[str, ...] = ()
     """Names of the sites held out for testing."""
     validation: tuple[str, ...] = ()
-    """Names of the sites held out for watching the training."""
+    """Names of the sites held out for validation."""
     test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the units held out for testing, where sites are not named."""
+    """Share of the units held out for testing, where no sites are named."""
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the units held out for watching the training."""
+    """Share of the units held out for validation."""
     unit: Literal["cluster", "block", "chunk"] = "cluster"
-    """What a draw holds out as a whole: connected blocks, single blocks, or (in one small block) single chunks. Where
-    `area.blocks` is `all`, the clusters of `area.sample` are drawn from, and all else is for training."""
+    """What is held out as a whole: clusters of connected blocks, single blocks, or (in a very small region) single
+    chunks. Where `area.blocks` is `all`, clusters of `area.sample` are held out and everything else is for training."""
     layout: Literal["scattered", "strips"] = "scattered"
-    """Units drawn at random, or cut from west to east (for a region too small for a random draw)."""
+    """`scattered` draws units at random; `strips` cuts from west to east, for a region too small for a random draw."""
     buffer: Annotated[int, Field(ge=0)] = 0
-    """Training units this close to a held-out one are left out (in units; in blocks around named sites, and around
-    the clusters of `area.blocks: all`, there one at least)."""
-    seed: int = 0
+    """Training units within this distance of a held-out unit are left out. The distance is in units, or in blocks
+    around named sites and around the clusters of `area.blocks: all` (there at least 1)."""
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draw."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.test or self.validation) and (self.test_share or self.validation_share):
-            raise ValueError("name the held-out sites, or give shares, not both")
+            raise ValueError("name the held-out sites or give shares, not both")
         if (self.test or self.validation) and (self.unit == "chunk" or self.layout == "strips"):
-            raise ValueError("a named site holds out its block; unit and layout are of shares, remove those lines")
+            raise ValueError("a named site holds out its block; unit and layout apply to shares, remove those lines")
         if self.test_share + self.validation_share >= 1:
             raise ValueError("test_share and validation_share leave nothing to train on")
         if set(self.test) & set(self.validation):
@@ -147,7 +148,7 @@ class YearSplit(RecipeModel):
     test: tuple[int, ...] = ()
     """Years held out for testing."""
     validation: tuple[int, ...] = ()
-    """Years held out for watching the training."""
+    """Years held out for validation."""
 
 
 class SplitSpec(RecipeModel):

@@ -1,25 +1,18 @@
-"""The recipe of a region: which place, which years, which sources, on which grid. A short YAML file.
+"""The recipe of a region: which area, which years, which sources, on which grid.
 
-Unknown keys, reversed bounds, impossible dates and unknown sources are refused, each with what the line
-means and what to write instead. The sections of its ground, grid and split are in `region_place`.
+Unknown keys, reversed bounds, impossible dates and unknown sources are refused. The docstring under a key is its
+meaning, which errors and the documentation quote. The sections for area, grid and split are in `place`.
 """
 
-import os
-import re
 from datetime import date
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_NAMES
 
-from .override import overridden
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
-from .schema import RecipeModel, explained
+from .schema import RecipeModel
 
 
 class Period(RecipeModel):
@@ -72,9 +65,9 @@ class Imagery(RecipeModel):
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
-    """A (day, block) with a smaller clear fraction keeps its quality mask, but its bands are not read."""
+    """Where a smaller share of a block is clear on a day, its quality mask is stored, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
-    """A build that could read a smaller share of its (day, block) units ends as incomplete."""
+    """A build that could read a smaller share of its blocks and days ends as incomplete."""
 
 
 class Weather(RecipeModel):
@@ -89,7 +82,7 @@ class Weather(RecipeModel):
     collection: str | None = None
     """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
     variables: tuple[str, ...] = WEATHER_NAMES
-    """Which variables the cube carries."""
+    """Weather variables of the cube."""
     start: date | None = None
     """First day of weather; by default 1 October before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
@@ -116,8 +109,7 @@ class Static(RecipeModel):
     path: str | None = None
     """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
     layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
-    """Which layers the cube carries: elevation (m), slope (degrees, worked out from the elevation), soil_water (mm,
-    in the US)."""
+    """Layers of the cube: elevation (m), slope (degrees, computed from the elevation), soil_water (mm, in the US)."""
 
     @field_validator("layers")
     @classmethod
@@ -144,12 +136,12 @@ class Labels(RecipeModel):
     years: Annotated[tuple[int, ...], Field(min_length=1)]
     """Years with labels."""
     method: Literal["nearest", "majority"] = "majority"
-    """How labels of another grid come to the pixels: nearest to the centre, or the majority of 5 x 5 points."""
+    """How labels are resampled: the label nearest to a pixel's centre, or the majority at 5 x 5 points in it."""
     groups: Literal["default"] | dict[str, tuple[int, ...] | Literal["rest"]] | None = None
-    """Groups of classes instead of the classes, name: [codes]; one may be `rest`, all classes that no other names.
-    What is in no group, and the group `unknown`, is stored as unknown. `default`: those of the CDL."""
+    """Groups of classes in place of the classes, name: [codes]; one may be `rest`, all classes in no other group.
+    Classes in no group, and those in the group `unknown`, are stored as unknown. `default`: groups of the CDL."""
     colors: dict[str, Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]] = Field(default_factory=dict)
-    """Colours of groups, name: "#rrggbb"; by default that of the first class."""
+    """Colours of groups, name: "#rrggbb"; by default the colour of a group's first class."""
     confidence: bool = False
     """Of `planetary-computer` and `earthengine`: store the confidence of each label too."""
 
@@ -167,27 +159,27 @@ class Labels(RecipeModel):
 
 
 class Simulation(RecipeModel):
-    """Make the archive by simulation before it is read (the `sandbox` regions)."""
+    """Simulate the archive before it is read (the `sandbox` regions)."""
 
     path: str
-    """Folder that the simulated archive is written to."""
-    seed: int
+    """Folder for the simulated archive."""
+    seed: Annotated[int, Field(ge=0)]
     """Seed of the simulated world."""
     crop_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How far crops follow the weather of the year (1) or the mean weather (0)."""
+    """How far crops follow the weather of the year: 1 entirely, 0 not at all (they follow the mean weather)."""
     soil_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How far the wetness of bare soil follows the weather of the year (1) or the mean weather (0)."""
+    """How far the wetness of bare soil follows the weather of the year: 1 entirely, 0 not at all."""
 
 
 class Region(RecipeModel):
-    """A whole recipe. `load_region` reads one; `recipe_path` says where it was read from."""
+    """A whole recipe. `load.load_region` reads one from a file."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Lower-case letters, digits and hyphens; the cube is <name>.zarr."""
     title: str
-    """One line for a person."""
+    """One line that describes the region."""
     description: str = ""
-    """What this region is for."""
+    """The purpose of the region."""
     area: Area
     grid: GridSpec
     period: Period
@@ -198,14 +190,14 @@ class Region(RecipeModel):
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
     attribution: str = ""
-    """Origin and licence of the data, stored in the cube."""
+    """Sources and licences of the data; stored in the cube."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         years = set(self.period.years)
         held_out = {*self.split.years.test, *self.split.years.validation}
         if not held_out <= years:
-            raise ValueError(f"split.years names {sorted(held_out - years)}, which the period does not touch")
+            raise ValueError(f"split.years names {sorted(held_out - years)}, which are outside the period")
         if set(self.split.years.test) & set(self.split.years.validation):
             raise ValueError("split.years: a year is both test and validation")
         if held_out == years:
@@ -215,85 +207,14 @@ class Region(RecipeModel):
         if self.weather.start is not None and self.weather.start > self.period.start:
             raise ValueError(f"weather.start ({self.weather.start}) lies after the first day of imagery")
         named = {*self.split.places.test, *self.split.places.validation}
-        known = {site.name for site in self.area.sites or ()}
-        if not named <= known:
-            raise ValueError(f"split.places names {sorted(named - known)}, which area.sites does not list")
+        sites = {site.name for site in self.area.sites or ()}
+        if not named <= sites:
+            raise ValueError(f"split.places names {sorted(named - sites)}, which area.sites does not list")
         return self
 
     @property
     def weather_start(self) -> date:
-        """First day of weather: as the recipe says, or 1 October before the first season, since winter crops
-        and soil water remember."""
+        """First day of weather: `weather.start`, or 1 October before the first season, since winter crops and soil
+        water depend on the weather of the winter."""
         season_start = date(self.period.start.year - 1, 10, 1)
         return self.weather.start or min(self.period.start, season_start)
-
-
-def shipped_regions() -> tuple[str, ...]:
-    """Names of the recipes that come with the package, sorted."""
-    folder = resources.files("mmvsf.datasets.recipe.regions")
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
-
-
-def load_region(
-    name_or_path: str, *, source: str | None = None, blocks: int | str | None = None
-) -> tuple[Region, Path]:
-    """Read a recipe by its shipped name or by the path of a YAML file; returns it and the file's path.
-
-    `source` and `blocks` change it, see `overridden`. Raises InputError if there is no such recipe or if it does not
-    say what a recipe must.
-    """
-    if re.match(NAME_PATTERN, name_or_path):
-        path = Path(str(resources.files("mmvsf.datasets.recipe.regions").joinpath(f"{name_or_path}.yaml")))
-        if not path.is_file():
-            raise InputError(
-                f"there is no recipe named '{name_or_path}'; choose one of {', '.join(shipped_regions())},"
-                " or give the path of a YAML file"
-            )
-    else:
-        path = Path(name_or_path).expanduser()
-        if not path.is_file():
-            raise InputError(f"there is no recipe file {path}; `mmvsf regions` lists the shipped ones")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
-    except ValueError as error:
-        # PyYAML builds dates itself and lets 30 February through as Python's own error.
-        raise InputError(f"{path}: one of its dates does not exist ({error}); write YYYY-MM-DD") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
-    return parse_region(overridden(content, str(path), source, blocks), str(path)), path
-
-
-def read_recipe(
-    recipe: Region | Path | str, *, source: str | None = None, blocks: int | str | None = None
-) -> tuple[Region, Path]:
-    """A recipe made in Python, or read as by `load_region`; relative paths of the former start at the working folder.
-
-    Raises InputError as `load_region`.
-    """
-    if not isinstance(recipe, Region):
-        return load_region(str(recipe), source=source, blocks=blocks)
-    path = Path.cwd() / f"{recipe.name}.yaml"
-    if source is None and blocks is None:
-        return recipe, path
-    content = recipe.model_dump(mode="json", exclude_unset=True)
-    return parse_region(overridden(content, recipe.name, source, blocks), recipe.name), path
-
-
-def parse_region(content: dict[str, Any], where: str) -> Region:
-    """Check a recipe given as a mapping. Raises InputError naming the line, its meaning and the remedy."""
-    try:
-        return Region.model_validate(content)
-    except ValidationError as error:
-        raise InputError(f"{where}: {explained(error, Region)}") from None
-
-
-def resolve_path(text: str, recipe: Path, data_dir: Path) -> Path:
-    """Absolute path of a recipe's path: {data_dir} and ${VARIABLES} are filled in, and what is relative
-    starts at the recipe's own folder. Raises InputError if an environment variable is not set."""
-    expanded = os.path.expandvars(text.replace("{data_dir}", str(data_dir.expanduser().absolute())))
-    if missing := re.search(r"\$\{?(\w+)", expanded):
-        raise InputError(f"{recipe}: the path '{text}' needs the environment variable {missing.group(1)}; set it")
-    path = Path(expanded).expanduser()
-    return path if path.is_absolute() else (recipe.parent / path).absolute()

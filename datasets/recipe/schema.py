@@ -1,8 +1,9 @@
-"""What the sections of a recipe have in common: unknown keys are refused, and an error says what its line means."""
+"""The base class of a recipe's sections, which refuses unknown keys, and the wording of its errors."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 WORDING: dict[tuple[str, ...], str] = {
     ("missing",): "missing; add it",
@@ -22,61 +23,60 @@ WORDING: dict[tuple[str, ...], str] = {
     ("tuple_type", "list_type"): "takes a list, [one, two]; found {found}",
     ("too_short",): "needs at least {min_length}; found {actual_length}",
     ("too_long",): "takes at most {max_length}; found {actual_length}",
-    ("model_type", "dict_type"): "takes lines of its own, `key: value`; found {found}",
+    ("model_type", "dict_type"): "takes indented lines, `key: value`; found {found}",
 }
-"""Kinds of errors (docs.pydantic.dev, validation errors) -> what is said of them."""
+"""Types of errors (docs.pydantic.dev, validation errors) -> their message."""
 
 
 class RecipeModel(BaseModel):
-    """A part of a recipe. The docstring under a key is its meaning, which errors quote."""
+    """A section of a recipe. The docstring under a key is its meaning, which errors quote."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def explained(error: ValidationError, recipe: type[BaseModel]) -> str:
     """All that is wrong with a recipe in one line: each key, what is wrong with it, and what it means."""
-    found = error.errors()
-    # Of a list with a wrong member pydantic also says that it is too short.
-    inner = {item["loc"][:size] for item in found for size in range(len(item["loc"]))}
-    return "; ".join(_explain(item, recipe) for item in found if item["loc"] not in inner)
+    items = error.errors()
+    # For a list with a wrong member pydantic also reports that it is too short.
+    outer = {item["loc"][:size] for item in items for size in range(len(item["loc"]))}
+    return "; ".join(_explain(item, recipe) for item in items if item["loc"] not in outer)
 
 
-def _explain(item: Any, recipe: type[BaseModel]) -> str:
+def _explain(item: ErrorDetails, recipe: type[BaseModel]) -> str:
     # pydantic adds parts of its own for validators and for the members of a union: function-wrap[...], dict[...].
     location = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
     where = ".".join(str(part) for part in location) or "recipe"
-    model: Any = recipe
+    model: type[BaseModel] = recipe
     meaning = ""
     for part in location:
         if not isinstance(part, str):
             continue
-        field = getattr(model, "model_fields", {}).get(part)
+        field = model.model_fields.get(part)
         if field is None:
             break
         meaning = field.description or meaning
-        model = _model_of(field.annotation) or model
+        model = _section_in(field.annotation) or model
     if item["type"] == "extra_forbidden":
-        known = ", ".join(getattr(model, "model_fields", {}))
-        return f"{where}: unknown key; remove it or use one of {known}"
+        return f"{where}: unknown key; remove it or use one of {', '.join(model.model_fields)}"
     hint = f" ({' '.join(meaning.split())})" if meaning else ""
-    return f"{where}: {_said(item)}{hint}"
+    return f"{where}: {_message(item)}{hint}"
 
 
-def _said(item: Any) -> str:
+def _message(item: ErrorDetails) -> str:
     """What is wrong, in the words of recipes."""
-    known = next((text for kinds, text in WORDING.items() if item["type"] in kinds), None)
-    if known is not None:
+    wording = next((text for kinds, text in WORDING.items() if item["type"] in kinds), None)
+    if wording is not None:
         value = item["input"]
-        return known.format(**item.get("ctx", {}), found=f"'{value}'" if isinstance(value, str) else value)
+        return wording.format(**item.get("ctx", {}), found=f"'{value}'" if isinstance(value, str) else value)
     message = str(item["msg"]).removeprefix("Value error, ")
     return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
 
 
-def _model_of(annotation: Any) -> Any:
+def _section_in(annotation: Any) -> type[BaseModel] | None:
     """The recipe section inside an annotation such as `Labels | None` or `tuple[SitePoint, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        if (found := _model_of(inner)) is not None:
-            return found
+        if (section := _section_in(inner)) is not None:
+            return section
     return None

@@ -1,4 +1,4 @@
-"""From windows to batches: samples that depend on nothing but their number, and what gives them to Lightning."""
+"""From windows to batches: samples that depend only on their number, and the data module for Lightning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .reader import Floats, WindowReader
 from .windows import Window, index_windows
 
 LONGEST_LEAD = 80
-"""Days: the longest step that is trained and scored."""
+"""The longest lead that is trained and scored, in days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,26 @@ class TrainingSample:
     images: Floats
     days: NDArray[np.int64]
     valid: NDArray[np.bool_]
-    """(T, H, W): what the network may see."""
+    """(T, H, W): the pixels that the network may see"""
     clear: NDArray[np.bool_]
-    """(T, H, W): what may be a target."""
+    """(T, H, W): the pixels that may be a target"""
     origin: NDArray[np.int64]
     """(P,)"""
     target: NDArray[np.int64]
-    """(P,): which of the images is to be forecast."""
+    """(P,): indices of the images to forecast"""
     series: tuple[int, int, int, int]
-    """(cube, cell y, cell x, year): which weather."""
+    """(cube, cell y, cell x, year) of the weather"""
     weather: Floats
     weather_start: int
     labels: NDArray[np.int64] | None = None
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
-    """Stack samples; shorter series are padded with images that are valid nowhere, and fewer targets with
-    targets that count nowhere. Weather that several samples share is kept once."""
+    """Stack samples. Shorter series are padded with images that are valid nowhere, and missing targets with targets
+    that count nowhere. Weather that several samples share is kept once.
+
+    Raises InputError where the weather ends before a target.
+    """
     length = max(len(sample.days) for sample in samples)
     targets = max(len(sample.origin) for sample in samples)
 
@@ -60,16 +63,16 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         return torch.from_numpy(np.stack(padded))
 
     series = {sample.series: sample for sample in samples}
-    places = {key: place for place, key in enumerate(series)}
+    positions = {key: position for position, key in enumerate(series)}
     image_days = stack([sample.days for sample in samples], length, "edge")
     target_day = stack([sample.days[sample.target] for sample in samples], targets, "edge")
     start = torch.tensor([sample.weather_start for sample in series.values()])
-    index = torch.tensor([places[sample.series] for sample in samples])
-    needed = int((image_days.amax(1) - start[index]).max())  # later weather would only cost time
+    index = torch.tensor([positions[sample.series] for sample in samples])
+    needed = int((image_days.amax(1) - start[index]).max())  # later weather is not used
     for sample in samples:
         last = int(sample.days[sample.target].max(initial=0))
         if sample.weather_start + len(sample.weather) < last:
-            raise InputError(f"the weather ends before {date_of(last)}, which is to be forecast; see `mmvsf check`")
+            raise InputError(f"the weather ends before {date_of(last)}, a day to forecast; see `mmvsf check`")
     labels = [sample.labels for sample in samples if sample.labels is not None]
     return Batch(
         images=stack([sample.images for sample in samples], length),
@@ -87,7 +90,7 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
 
 
 def dihedral(array: NDArray[Any], symmetry: int) -> NDArray[Any]:
-    """One of the eight symmetries of the square, over the last two axes."""
+    """One of the eight symmetries of the square (0 to 7), applied to the last two axes."""
     array = np.rot90(array, symmetry % 4, axes=(-2, -1))
     return array[..., ::-1] if symmetry >= 4 else array
 
@@ -97,15 +100,15 @@ class SamplePlan:
     """How training samples are drawn."""
 
     size: int = 32
-    """Pixels a side; smaller where chunks are."""
+    """Pixels per side; smaller where chunks are smaller."""
     images: int = 12
-    """Images of one sample, at most."""
+    """Largest number of images in a sample."""
     dropout: float = 0.1
-    """Chance that an image is hidden from the context (it may still be a target)."""
+    """Probability that an image is hidden from the context (it may still be a target)."""
     lead_zero: float = 0.1
-    """Chance that a target is the origin's own image."""
+    """Probability that a target is the image of its origin."""
     early: float = 0.0
-    """Chance that a season for mapping ends early, after any of its images, so that a map can be asked for then."""
+    """Probability that a season for mapping ends early, after any of its images, so that a map can be made then."""
     seed: int = 0
 
 
@@ -123,10 +126,10 @@ class ForecastSamples(Dataset[TrainingSample]):
         length: int,
         first: int = 0,
     ) -> None:
-        """`windows`: those of each reader, which may be none but not for all. The samples are number `first`
-        and the `length - 1` that follow it."""
+        """`windows` are those of each reader; some may be empty, but not all. The samples have the numbers `first` to
+        `first + length - 1`."""
         self.plan, self.length, self.first = plan, length, first
-        pairs = [(reader, list(own)) for reader, own in zip(readers, windows, strict=True) if own]
+        pairs = [(reader, list(each)) for reader, each in zip(readers, windows, strict=True) if each]
         self.readers, self.windows = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     def __len__(self) -> int:
@@ -136,15 +139,15 @@ class ForecastSamples(Dataset[TrainingSample]):
         plan = self.plan
         rng = np.random.default_rng([plan.seed, self.first + number])
         cube = int(rng.integers(len(self.readers)))
-        reader, own = self.readers[cube], self.windows[cube]
-        tiles = list(own[int(rng.integers(len(own)))].tiles(plan.size))
+        reader, windows = self.readers[cube], self.windows[cube]
+        tiles = list(windows[int(rng.integers(len(windows)))].tiles(plan.size))
         window = tiles[int(rng.integers(len(tiles)))]
-        # A stretch of the season, thinned: as often dense and short as sparse and long.
+        # A random subset of a random stretch of the season: short and dense as often as long and sparse.
         count = min(plan.images, len(window.days))
         stretch = int(rng.integers(count, len(window.days) + 1))
         first = int(rng.integers(len(window.days) - stretch + 1))
         days = window.days[first + np.sort(rng.choice(stretch, count, replace=False))]
-        target = np.array([self._target(rng, days, place) for place in range(count)])
+        target = np.array([self._target(rng, days, origin) for origin in range(count)])
         symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
         images, clear = (np.ascontiguousarray(dihedral(array, symmetry)) for array in reader.images(window, days))
         weather_start, weather = reader.weather(window.cell, window.year)
@@ -161,7 +164,7 @@ class ForecastSamples(Dataset[TrainingSample]):
         )
 
     def _target(self, rng: np.random.Generator, days: NDArray[np.int32], origin: int) -> int:
-        """A later image within the longest lead; the origin itself where there is none, or now and then."""
+        """Index of a later image within the longest lead; of the origin where there is none, or by `lead_zero`."""
         later = int(np.searchsorted(days, days[origin] + LONGEST_LEAD, side="right")) - origin - 1
         if later == 0 or rng.random() < self.plan.lead_zero:
             return origin
@@ -170,7 +173,7 @@ class ForecastSamples(Dataset[TrainingSample]):
 
 @dataclass(frozen=True, slots=True)
 class LabelLookup:
-    """Classes 0, 1, ... of the codes of a legend; everything else is -1, unknown."""
+    """Maps the codes of a legend to the classes 0, 1, ... and every other code to -1, unknown."""
 
     codes: tuple[int, ...]
 
@@ -181,12 +184,12 @@ class LabelLookup:
 
 
 WindowClasses = Callable[[Window], NDArray[np.int64]]
-"""Gives the class of every pixel (H, W) of a window in its year, -1 where it is unknown or not to be used."""
+"""Returns the class of every pixel (H, W) of a window in its year; -1 where it is unknown or not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredClasses:
-    """The classes that a cube holds; -1 everywhere in a year without labels."""
+    """The classes stored in a cube; -1 everywhere in a year without labels."""
 
     reader: WindowReader
     lookup: LabelLookup
@@ -197,15 +200,15 @@ class StoredClasses:
 
 
 class LabelledSamples(Dataset[TrainingSample]):
-    """Training samples for mapping: a season's images, thinned, with the classes of their year.
+    """Training samples for mapping: a random subset of a season's images, with the classes of their year.
 
-    Sample n depends on the seed and n alone. Nothing is to be forecast.
+    Sample n depends on the seed and n alone. It has no targets to forecast.
     """
 
     def __init__(
         self, reader: WindowReader, windows: Sequence[Window], classes: WindowClasses, plan: SamplePlan, length: int
     ) -> None:
-        """`windows` should hold classes; where one does not, nothing is learned from it."""
+        """`windows` should have known classes; a window without any teaches nothing."""
         self.reader, self.windows, self.classes, self.plan, self.length = reader, windows, classes, plan, length
 
     def __len__(self) -> int:
@@ -236,8 +239,8 @@ def season_sample(
     days: NDArray[np.int32] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
 ) -> TrainingSample:
-    """Images of a window on some of its days (all by default), with the forecasts that `pairs` of places
-    (origin, target) in those days ask for."""
+    """Images of a window on some of its days (all by default), with the forecasts of `pairs`, (origin, target) indices
+    into those days."""
     days = window.days if days is None else days
     images, clear = reader.images(window, days)
     origin, target = (np.array([pair[i] for pair in pairs], np.int64) for i in (0, 1))
@@ -247,7 +250,7 @@ def season_sample(
 
 
 class CubeDataModule(lightning.LightningDataModule):
-    """The training and validation samples of one or several cubes."""
+    """The training and validation samples of one or more cubes."""
 
     def __init__(
         self,
@@ -262,10 +265,10 @@ class CubeDataModule(lightning.LightningDataModule):
         validation_batches: int = 4,
         folds: Sequence[Fold] | None = None,
     ) -> None:
-        """`steps` batches on each of `processes`; `first_step` of them were done before (a resumed run). The parts are
+        """`steps` batches on each of `processes`, of which `first_step` were done before (a resumed run). Splits are
         those of `folds`, one for each reader, or else of the recipes.
 
-        Raises InputError where the training part of a cube is empty.
+        Raises InputError where the training split of a cube is empty.
         """
         super().__init__()
         self.readers, self.plan = readers, plan
@@ -279,7 +282,7 @@ class CubeDataModule(lightning.LightningDataModule):
 
     @property
     def has_validation(self) -> bool:
-        """Whether any cube holds windows for watching the training."""
+        """Whether any cube has windows for validation."""
         return any(self.validation)
 
     def train_dataloader(self) -> DataLoader[TrainingSample]:

@@ -1,4 +1,4 @@
-"""Which forecasts are scored: pairs of an origin, the last day that is known, and a later target day."""
+"""Which forecasts are scored: pairs of an origin, the last day with a known image, and a later target day."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .windows import Window
 LEADS: tuple[tuple[int, int], ...] = ((5, 10), (11, 20), (21, 40), (41, 80))
 """Lead times in days, both ends included, by which forecasts are scored."""
 PAIRS = 32
-"""Forecasts of one window that are scored, at most."""
+"""Largest number of scored forecasts per window."""
 
 
 def forecast_pairs(days: NDArray[np.integer], seed: int, limit: int = PAIRS) -> list[tuple[int, int]]:
-    """(origin, target) places in a series of days: for every target and lead bin, one origin drawn from those
-    that lie in it; at most `limit` of them."""
+    """(origin, target) indices into a series of days: for every target and lead bin, one origin drawn at random from
+    that bin; at most `limit` pairs."""
     rng = np.random.default_rng([seed, int(days[0])])
     pairs = []
     for target, day in enumerate(days):
@@ -29,5 +29,5 @@ def forecast_pairs(days: NDArray[np.integer], seed: int, limit: int = PAIRS) -> 
 
 
 def window_pairs(window: Window, seed: int = 0, limit: int = PAIRS) -> list[tuple[int, int]]:
-    """The (origin, target) places in the days of a window that are scored; another draw for another place."""
+    """The (origin, target) indices into the days of a window that are scored; each place has its own draw."""
     return forecast_pairs(window.days, seed + window.row * 7919 + window.column, limit)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tensorstore import TensorStore
 
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.store import CACHE_BYTES, open_pixels
+from mmvsf.datasets.storage.store import CACHE_BYTES, finish_read, open_pixels, read_pixels
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
 
 from .folds import Fold
@@ -25,14 +26,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Means and deviations of a training part. They travel with a model, and win over another cube's."""
+    """Means and standard deviations over a training split. A model keeps its own when it is used on another cube."""
 
     bands: Moments
     weather: Moments
 
     @classmethod
     def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None) -> Normalisation:
-        """From the training parts of cubes, as `folds` or else their recipes split them, each of the same weight.
+        """From the training splits of cubes (of `folds`, or else of their recipes), each cube with the same weight.
 
         Raises InputError where the cubes carry different bands or weather variables.
         """
@@ -68,17 +69,17 @@ class Normalisation:
         return images * std + mean
 
 
-def _pooled(parts: Sequence[Moments]) -> Moments:
-    mean = np.mean([part.mean for part in parts], axis=0)
-    square = np.mean([np.square(part.mean) + np.square(part.std) for part in parts], axis=0)
-    std = np.sqrt(square - mean**2) if len(parts) > 1 else np.asarray(parts[0].std)
-    return Moments(parts[0].names, tuple(mean.tolist()), tuple(std.tolist()))
+def _pooled(moments: Sequence[Moments]) -> Moments:
+    mean = np.mean([each.mean for each in moments], axis=0)
+    square = np.mean([np.square(each.mean) + np.square(each.std) for each in moments], axis=0)
+    std = np.sqrt(square - mean**2) if len(moments) > 1 else np.asarray(moments[0].std)
+    return Moments(moments[0].names, tuple(mean.tolist()), tuple(std.tolist()))
 
 
 class WindowReader:
-    """Reads windows of one cube. Pixels come through tensorstore, many chunks at once, past a bounded cache.
+    """Reads windows of one cube. Tensorstore reads many chunks at once, through a cache of bounded size.
 
-    The stores are opened on first use, so that a reader can be sent to a worker process.
+    Arrays are opened on first use, so that a reader can be pickled for a worker process.
     """
 
     def __init__(self, cube: Cube, normalisation: Normalisation, cache_bytes: int = CACHE_BYTES) -> None:
@@ -89,32 +90,36 @@ class WindowReader:
                 f"{', '.join(normalisation.weather.names)}; pretrain on this cube, or use one like it"
             )
         self.cube, self.normalisation, self.cache_bytes = cube, normalisation, cache_bytes
-        self._stores: dict[str, Any] = {}
+        self._stores: dict[str, TensorStore] = {}
         self._weather: NDArray[np.float32] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stores": {}, "_weather": None}
 
-    def _store(self, name: str) -> Any:
+    def _store(self, name: str) -> TensorStore:
         if name not in self._stores:
             self._stores[name] = open_pixels(self.cube.path, name, cache_bytes=self.cache_bytes)
         return self._stores[name]
 
     def images(self, window: Window, days: NDArray[np.int32]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Normalised images (T, C, H, W) of the given days and where they are valid (T, H, W)."""
+        """Normalised images (T, C, H, W) of the given days and where they are valid (T, H, W).
+
+        Raises InputError for a damaged shard, OSError where the disk or the bucket refuses.
+        """
         rows, columns = window.slices
         at = np.asarray(days, np.int64) - self.cube.calendar.first_day
-        pixels = self._store("imagery/reflectance")[at, :, rows, columns].read()
-        quality = self._store("imagery/quality")[at, rows, columns].read()
-        stored: NDArray[np.int16] = np.asarray(pixels.result())
-        valid = is_clear(np.asarray(quality.result())) & (stored != REFLECTANCE_FILL).all(1)
+        reflectance, quality = self._store("imagery/reflectance"), self._store("imagery/quality")
+        reads = reflectance[at, :, rows, columns].read(), quality[at, rows, columns].read()
+        stored: NDArray[np.int16] = finish_read(reflectance, reads[0])
+        valid = is_clear(finish_read(quality, reads[1])) & (stored != REFLECTANCE_FILL).all(1)
         return self.normalisation.images(stored, valid), valid
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
-        """First day, and normalised daily weather (D, V) from it to the end of the season: from 1 October before
-        the season, since winter crops and soil water remember, or from where the cube's weather begins.
+        """First day (since 1970-01-01), and normalised daily weather (D, V) from it to the end of the season. It starts
+        on 1 October before the season, since winter crops and soil water depend on the weather of the winter, or where
+        the cube's weather begins.
 
-        Raises InputError, naming the day, where the cube has none.
+        Raises InputError, naming the day, where the cube has no weather.
         """
         if self._weather is None:
             arrays = [self.cube.array(f"weather/{name}") for name in self.cube.weather]
@@ -125,16 +130,16 @@ class WindowReader:
         end = day_number(min(date(year, 12, 31), region.period.end)) + 1
         first = self.cube.calendar.first_day
         series = self._weather[start - first : end - first, cell[0], cell[1]]
-        known = np.isfinite(series).all(1)
-        if not known.all():
-            day = date_of(start + int(np.argmin(known)))
+        finite = np.isfinite(series).all(1)
+        if not finite.all():
+            day = date_of(start + int(np.argmin(finite)))
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
         return start, series
 
     def labels(self, window: Window) -> NDArray[np.uint16] | None:
-        """Stored label codes (H, W) of the window's year; None where the cube has no labels of it."""
+        """Stored label codes (H, W) uint16 of the window's year; None for a year without labels."""
         if window.year not in self.cube.label_years:
             return None
         at = self.cube.label_years.index(window.year)
         rows, columns = window.slices
-        return np.asarray(self._store("labels/crop")[at, rows, columns].read().result())
+        return read_pixels(self._store("labels/crop"), (at, rows, columns))

@@ -1,7 +1,7 @@
-"""Means and deviations of a training part, from the sums that the cube stores by year and chunk.
+"""Means and standard deviations over the training split, from the sums that the cube stores by year and chunk.
 
-The sums are integers (reflectance) or were added in a fixed order (weather), so any part's statistics are a
-sum away and do not depend on how the cube was built.
+The sums are integers (reflectance) or were added in a fixed order (weather), so the statistics of any split are a sum
+and do not depend on how the cube was built.
 """
 
 from dataclasses import dataclass
@@ -26,24 +26,24 @@ class Moments:
 
 
 def training_statistics(cube: Cube, fold: Fold | None = None) -> tuple[Moments, Moments]:
-    """(reflectance, weather) moments over training places and training years of `fold`, or else of the
-    recipe; reflectance as a fraction.
+    """(reflectance, weather) moments over the training places and years of `fold`, by default of the recipe's split;
+    reflectance as a fraction.
 
-    Raises InputError if the training part holds no clear pixel.
+    Raises InputError if there is no clear pixel to train on.
     """
     fold = fold or Fold.of(cube)
-    part = (fold.years == Split.TRAIN)[:, None, None] & (fold.places == Split.TRAIN)[None]
-    imagery = _moments(cube, "imagery", cube.bands, part, REFLECTANCE_SCALE)
-    return imagery, _moments(cube, "weather", cube.weather, part, 1.0)
+    training = (fold.years == Split.TRAIN)[:, None, None] & (fold.places == Split.TRAIN)[None]
+    imagery = _moments(cube, "imagery", cube.bands, training, REFLECTANCE_SCALE)
+    return imagery, _moments(cube, "weather", cube.weather, training, 1.0)
 
 
-def _moments(cube: Cube, kind: str, names: tuple[str, ...], part: NDArray[np.bool_], scale: float) -> Moments:
+def _moments(cube: Cube, kind: str, names: tuple[str, ...], training: NDArray[np.bool_], scale: float) -> Moments:
     count, total, squares = (
-        cube.array(f"statistics/{kind}_{what}")[part].sum(axis=0).astype(np.float64)
+        cube.array(f"statistics/{kind}_{what}")[training].sum(axis=0).astype(np.float64)
         for what in ("count", "sum", "sum_of_squares")
     )
     if np.any(count == 0):
-        raise InputError(f"{cube.path}: no clear {kind} in the training part; check split and period of the recipe")
+        raise InputError(f"{cube.path}: no clear {kind} in the training split; check split and period of the recipe")
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     # A variable that never changes is left as it is instead of being divided by nothing.

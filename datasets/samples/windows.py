@@ -1,7 +1,7 @@
 """The index of windows: which chunk, in which season, was seen clearly on which days.
 
-It comes from the cube's summaries (clear fractions, status, splits) and touches no pixel. A window lies in one
-part: its place and its season are both for training, or both are what the part says.
+It is made from the cube's summaries (clear fractions, status, splits) and reads no pixel. A window belongs to one
+split: `train` where both its place and its season are for training, otherwise one named after what is held out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Member = TypeVar("Member")
 SplitName = Literal["train", "validation", "new_place", "new_year", "both"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "new_place", "new_year", "both")
 HELD_OUT: tuple[SplitName, ...] = ("new_place", "new_year", "both")
-"""Places, years, and both, that training never sees."""
+"""Splits of held-out places, years, and both, for testing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class Window:
 
     row: int
     column: int
-    """Upper left pixel in the cube."""
+    """upper left pixel in the cube"""
     size: int
-    """Pixels a side."""
+    """pixels per side"""
     year: int
-    """The season is this calendar year."""
+    """the calendar year of the season"""
     cell: tuple[int, int]
-    """(y, x) of the weather cell its centre lies in."""
+    """(y, x) of the weather cell that its centre lies in"""
     days: NDArray[np.int32]
-    """(n,): days since 1970-01-01 on which it was clear enough, sorted."""
+    """(n,) int32: days since 1970-01-01 on which it was clear enough, sorted"""
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -49,12 +49,12 @@ class Window:
         return slice(self.row, self.row + self.size), slice(self.column, self.column + self.size)
 
     def slices_in(self, block: tuple[int, int], side: int) -> tuple[slice, slice]:
-        """Rows and columns in a block of `side` pixels."""
+        """Rows and columns within a block of `side` pixels per side."""
         row, column = self.row - block[0] * side, self.column - block[1] * side
         return slice(row, row + self.size), slice(column, column + self.size)
 
     def tiles(self, size: int) -> Iterator[Window]:
-        """Windows of `size` pixels a side that cover this one; all of it where it is no larger."""
+        """Windows of `size` pixels per side that cover this one; the window itself where it is not larger."""
         if size >= self.size:
             yield self
             return
@@ -64,16 +64,16 @@ class Window:
 
 
 def spread(members: Sequence[Member], most: int) -> list[Member]:
-    """At most that many of the members (windows, for example), spread evenly over them; all of them for 0."""
+    """At most `most` members (such as windows), spread evenly over all; all members for 0."""
     if not most or len(members) <= most:
         return list(members)
     return [members[i] for i in np.linspace(0, len(members) - 1, most).round().astype(int)]
 
 
 def split_name(place: int, year: int) -> SplitName | None:
-    """The part that a place and a year of these `Split` codes make; None where one belongs to no part.
+    """The name of the split of a place and a year with these `Split` codes; None where either has none.
 
-    What validates never tests, and a validation year at a test place (or the reverse) is not used at all.
+    Validation data is never used for testing, and a validation year at a test place (or the reverse) is not used.
     """
     codes = (place, year)
     if Split.NONE in codes:
@@ -87,47 +87,47 @@ def split_name(place: int, year: int) -> SplitName | None:
 
 @dataclass(frozen=True)
 class WindowIndex:
-    """All windows of a cube by part, each as large as a chunk."""
+    """All windows of a cube by split, each as large as a chunk."""
 
-    parts: dict[SplitName, tuple[Window, ...]]
+    splits: dict[SplitName, tuple[Window, ...]]
 
-    def __getitem__(self, part: SplitName) -> tuple[Window, ...]:
-        return self.parts[part]
+    def __getitem__(self, split: SplitName) -> tuple[Window, ...]:
+        return self.splits[split]
 
     @property
     def count(self) -> dict[SplitName, int]:
-        """Number of windows in each part."""
-        return {part: len(windows) for part, windows in self.parts.items()}
+        """Number of windows in each split."""
+        return {split: len(windows) for split, windows in self.splits.items()}
 
 
 def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, min_images: int = 3) -> WindowIndex:
-    """Every chunk and year of the cube with at least `min_images` days of at least `min_clear` percent clear, by the
-    parts of `fold`, or else of the recipe.
+    """Every chunk and year of the cube with at least `min_images` days that are at least `min_clear` percent clear, by
+    the split of `fold`, or else of the recipe.
 
-    Raises InputError where the training part is empty; the others may be.
+    Raises InputError where the training split is empty; the others may be.
     """
     fold = fold or Fold.of(cube)
     places = fold.places
     clear = clear_days(cube, min_clear)
-    parts: dict[SplitName, list[Window]] = {part: [] for part in SPLIT_NAMES}
+    splits: dict[SplitName, list[Window]] = {name: [] for name in SPLIT_NAMES}
     for year, year_code in zip(cube.years, fold.years, strict=True):
         for cy, cx in np.argwhere(places != Split.NONE):
-            part = split_name(int(places[cy, cx]), int(year_code))
-            if part is None:
+            name = split_name(int(places[cy, cx]), int(year_code))
+            if name is None:
                 continue
             window = chunk_window(cube, int(cy), int(cx), year, clear)
             if len(window.days) >= min_images:
-                parts[part].append(window)
-    if not parts["train"]:
+                splits[name].append(window)
+    if not splits["train"]:
         raise InputError(
             f"{cube.path}: no training place has {min_images} days that are {min_clear} % clear in a training year; "
             "take a longer period or another split in its recipe"
         )
-    return WindowIndex({part: tuple(windows) for part, windows in parts.items()})
+    return WindowIndex({name: tuple(windows) for name, windows in splits.items()})
 
 
 def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
-    """(time, chunk_y, chunk_x): where the reflectance is stored and at least `min_clear` percent is clear."""
+    """(time, chunk_y, chunk_x) bool: True where reflectance is stored and at least `min_clear` percent is clear."""
     fraction, status = cube.array("imagery/clear_fraction"), cube.array("imagery/status")
     n = cube.grid.chunks_per_block
     stored = (status == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
@@ -136,7 +136,7 @@ def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
 
 
 def chunk_window(cube: Cube, cy: int, cx: int, year: int, clear: NDArray[np.bool_]) -> Window:
-    """The window of one chunk in one year, whatever part it belongs to; `clear` as `clear_days` gives it."""
+    """The window of one chunk in one year, in any split; `clear` is the result of `clear_days`."""
     size = cube.grid.chunk
     row, column = cy * size, cx * size
     days = cube.calendar.days

@@ -1,4 +1,4 @@
-"""Cards: what a cube or a model is, for people, in Markdown under the front matter that Hugging Face reads."""
+"""Cards describe a cube or a model to readers, in Markdown under the front matter that Hugging Face reads."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import yaml
 
 from mmvsf.datasets.storage.location import Location, write_whole
 
-Place = TypeVar("Place", bound=Location)
+CardPath = TypeVar("CardPath", bound=Location)
 
 
-def write_card(path: Place, template: Path, front: Mapping[str, Any], values: Mapping[str, Any]) -> Place:
-    """Fill a template of the Jinja language with `values` and write it to `path` under the front matter.
+def write_card(path: CardPath, template: Path, front: Mapping[str, Any], values: Mapping[str, Any]) -> CardPath:
+    """Fill a Jinja template with `values` and write it to `path` under the front matter.
 
-    Raises jinja2.UndefinedError where the template names a value that is not given, OSError where the disk refuses.
+    Raises jinja2.UndefinedError where the template uses a value that is not given, and OSError.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),

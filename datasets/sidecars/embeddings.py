@@ -1,7 +1,7 @@
 """The layout of an encoder's embeddings: a Zarr 3 cube on the patches of a cube's pixels.
 
-embedding   (year or time, y, x, feature) float16; NaN outside the blocks and where nothing was ever seen clear
-images      (year or time, y, x) uint16: in how many images up to then the patch was seen clear
+embedding   (year or time, y, x, feature) float16; NaN outside the blocks and where nothing was ever clear
+images      (year or time, y, x) uint16: number of images up to then in which the patch was clear
 done        (block_y, block_x) uint8: 1 where a block is written
 """
 
@@ -22,12 +22,12 @@ FORMAT_VERSION = 1
 
 
 def embeddings_path(region: str, runs_dir: Path) -> Path:
-    """Where the embeddings of a region stand."""
+    """The folder of a region's embeddings."""
     return runs_dir / region / "embeddings.zarr"
 
 
 def block_slices(grid: Grid, block: BlockIndex, patch: int) -> tuple[slice, slice]:
-    """Rows and columns of a block in the grid of patches of `patch` pixels a side."""
+    """Rows and columns of a block in the grid of patches of `patch` pixels per side."""
     side = grid.block // patch
     return slice(block[0] * side, (block[0] + 1) * side), slice(block[1] * side, (block[1] + 1) * side)
 
@@ -42,8 +42,8 @@ def embedding_layout(
     days: Sequence[int] = (),
     attributes: dict[str, Any],
 ) -> GroupSpec:
-    """The group of embeddings, one a year, or one on each of `days` (since 1970-01-01) where there are any. A block of
-    the cube is one chunk, so that blocks are written independently."""
+    """The group of embeddings, one per year, or one per day of `days` (since 1970-01-01) where these are given. A block
+    of the cube is one chunk, so that blocks are written independently."""
     axis, steps = ("time", days) if days else ("year", years)
     time = {"standard_name": "time", "units": "days since 1970-01-01", "calendar": "standard"} if days else {}
     height, width = grid.shape[0] // patch, grid.shape[1] // patch

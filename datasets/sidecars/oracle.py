@@ -1,14 +1,14 @@
-"""The oracle of a simulated region: the forecasts of someone who knows the true model of its fields.
+"""The oracle of a simulated region: forecasts of the model that simulated its fields.
 
-Each is made twice: with the weather that came, and as the mean of what each of the other years' weather would have made
-of it from its origin on, so that their distance is all that the weather in between can tell.
+Each forecast is made twice: with the weather that came, and as the mean over the weather of all other years from its
+origin on, so that the difference is all that the weather in between can explain.
 `<data>/<region>.oracle.zarr` holds them for the windows and pairs of days that are scored (`pairs.window_pairs`):
 
 row, column, year    (window,)   upper left pixel in the cube, and season
 origin, target       (window, pair)   days since 1970-01-01, 0 where a window has fewer pairs
-done                 (window,)   1 where the forecasts are made
+done                 (window,)   1 where the forecasts exist
 with_gap             (window, pair, band, y, x)   int16 x 1e-4, the weather up to the day before the target
-without_gap          the same, the weather up to the day before the origin, that of the other years from then on
+without_gap          the same, the weather up to the day before the origin, from then on that of the other years
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from tensorstore import TensorStore
 
 from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.errors import InputError
@@ -36,27 +37,27 @@ Image = NDArray[np.float32]
 
 
 def oracle_path(cube: Cube) -> Location:
-    """Where the oracle of a cube stands: beside it."""
+    """The folder of a cube's oracle, beside the cube."""
     return cube.path.with_name(f"{cube.path.name.removesuffix('.zarr')}.oracle.zarr")
 
 
 def oracle_layout(
     name: str, windows: list[Window], bands: tuple[str, ...], limit: int, seed: int, attributes: dict[str, Any]
 ) -> GroupSpec:
-    """The group of an oracle for these windows, all of one size, with the pairs that are scored in each."""
+    """The group of an oracle for windows of one size, with the pairs that are scored in each."""
     size = windows[0].size
     days = np.zeros((2, len(windows), limit), np.int32)
     for number, window in enumerate(windows):
         pairs = np.array(window_pairs(window, seed, limit), np.int64).reshape(-1, 2)
         days[:, number, : len(pairs)] = window.days[pairs.T]
-    place = {
+    position = {
         "row": np.array([window.row for window in windows], np.int32),
         "column": np.array([window.column for window in windows], np.int32),
         "year": np.array([window.year for window in windows], np.int32),
     }
     day = {"units": "days since 1970-01-01", "calendar": "standard"}
     count = len(windows)
-    arrays = [ArraySpec(key, ("window",), (count,), "int32", (count,), 0, data=data) for key, data in place.items()]
+    arrays = [ArraySpec(key, ("window",), (count,), "int32", (count,), 0, data=data) for key, data in position.items()]
     arrays += [
         ArraySpec(key, ("window", "pair"), (count, limit), "int32", (count, limit), 0, attributes=day, data=data)
         for key, data in zip(("origin", "target"), days, strict=True)
@@ -91,58 +92,58 @@ def oracle_layout(
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """The forecasts of an oracle, read as they are asked for."""
+    """The forecasts of an oracle, read on demand."""
 
     path: Location
     attributes: dict[str, Any]
-    """What it was made from: `cube` (digest), `spec`, `size`, `limit`, `seed`."""
+    """What it was made from: `cube` (digest), `spec`, `size`, `limit`, `seed`"""
     _pairs: dict[tuple[int, int, int, int, int], tuple[int, int]]
-    """(row, column, year, origin, target) -> (window, pair), of what is made."""
-    _stores: tuple[Any, Any]
+    """(row, column, year, origin, target) -> (window, pair), for the forecasts that exist"""
+    _stores: tuple[TensorStore, TensorStore]
 
     @classmethod
     def open(cls, path: Location) -> Self:
-        """Raises InputError where there is none, or one of another format version."""
+        """Open an oracle. Raises InputError where there is none or it has another format version."""
         if not (path / "zarr.json").is_file():
-            raise InputError(f"there is no oracle at {path}; make it with `mmvsf oracle`")
+            raise InputError(f"there is no oracle at {path}; create it with `mmvsf oracle`")
         attributes = root_attributes(path)
         if (attributes.get("format"), attributes.get("format_version")) != (FORMAT, FORMAT_VERSION):
-            raise InputError(f"{path} is no oracle that this program reads; make it again with `mmvsf oracle`")
+            raise InputError(f"{path} is not an oracle that this version reads; create it again with `mmvsf oracle`")
 
         def whole(name: str) -> NDArray[Any]:
             return read_pixels(open_pixels(path, name), ...)
 
-        place = np.stack([whole(name) for name in ("row", "column", "year")], axis=1)
+        position = np.stack([whole(name) for name in ("row", "column", "year")], axis=1)
         origin, target = whole("origin"), whole("target")
-        made = (whole("done") > 0)[:, None] & (target > 0)
+        exists = (whole("done") > 0)[:, None] & (target > 0)
         pairs = {}
-        for window, pair in np.argwhere(made).tolist():
-            row, column, year = place[window].tolist()
+        for window, pair in np.argwhere(exists).tolist():
+            row, column, year = position[window].tolist()
             pairs[row, column, year, int(origin[window, pair]), int(target[window, pair])] = (window, pair)
         first, second = (open_pixels(path, name) for name in FORECASTS)
         return cls(path, attributes, pairs, (first, second))
 
     @classmethod
     def of(cls, cube: Cube) -> Self:
-        """The oracle beside a cube. Raises InputError where there is none, or one of another cube."""
+        """The oracle beside a cube. Raises InputError where there is none or it belongs to another cube."""
         oracle = cls.open(oracle_path(cube))
         if oracle.attributes["cube"] != cube.digest:
-            raise InputError(f"{oracle.path} was made for another cube than {cube.path}; run `mmvsf oracle` again")
+            raise InputError(f"{oracle.path} belongs to another cube than {cube.path}; run `mmvsf oracle` again")
         return oracle
 
     def __len__(self) -> int:
-        """Number of pairs that are forecast."""
+        """Number of pairs with forecasts."""
         return len(self._pairs)
 
     def pair(self, row: int, column: int, year: int, origin: int, target: int) -> tuple[Image, Image] | None:
         """Reflectance (C, H, W), as a fraction, of the window whose upper left pixel is (row, column), on the day
         `target` as forecast on the day `origin` (days since 1970-01-01): with the weather of the gap between
-        them, and without. None for what is not in the oracle."""
-        found = self._pairs.get((row, column, year, origin, target))
-        if found is None:
+        them, and without. None for a pair that is not in the oracle."""
+        index = self._pairs.get((row, column, year, origin, target))
+        if index is None:
             return None
         # A window is one chunk, which tensorstore keeps for its next pair.
         images = [
-            read_pixels(store, found).astype(np.float32) * np.float32(REFLECTANCE_SCALE) for store in self._stores
+            read_pixels(store, index).astype(np.float32) * np.float32(REFLECTANCE_SCALE) for store in self._stores
         ]
         return images[0], images[1]

@@ -1,15 +1,15 @@
-"""Where a cube stands: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
+"""Where a cube is stored: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
 
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, MmvsfError, one_line
 
 from .s3 import S3Path
 from .s3_client import reaching
@@ -18,8 +18,8 @@ Location = Path | S3Path
 """Both have `/`, `name`, `with_name`, `is_file`, `is_dir`, `exists`, `read_bytes`, `read_text` and `unlink`."""
 
 LOCAL_FOLDER = Path("~/.cache/mmvsf")
-"""What has to be local (downloads, a simulated archive) is kept here for cubes in a bucket: in the home of whoever
-runs, here and on each worker."""
+"""For a cube in a bucket, files that must be local (downloads, a simulated archive) are kept here: in the home of the
+user, on this machine and on each worker."""
 
 
 READS_AT_ONCE = 16
@@ -27,56 +27,79 @@ READS_AT_ONCE = 16
 
 
 def location(text: str | Location) -> Location:
-    """From a path or an address such as `s3://bucket/cubes`. Raises InputError for an address of another kind."""
+    """From a path or an address such as `s3://bucket/cubes`. Raises InputError for any other address."""
     if not isinstance(text, str):
         return text
     scheme, mark, _ = text.partition("://")
     if not mark:
         return Path(text)
     if scheme != "s3":
-        raise InputError(f"{scheme}:// is not supported; a cube stands in a folder or at s3://BUCKET/PREFIX")
+        raise InputError(f"{scheme}:// is not supported; a cube is in a folder or at s3://BUCKET/PREFIX")
     return S3Path.parse(text)
 
 
 def local_folder(data_dir: Location) -> Path:
-    """The folder for what has to be local: the data folder itself, else `LOCAL_FOLDER`."""
+    """The folder for files that must be local: the data folder itself, or `LOCAL_FOLDER` where that is in a bucket."""
     return data_dir if isinstance(data_dir, Path) else LOCAL_FOLDER
 
 
 def ensure_reachable(where: Location) -> None:
-    """Ask a bucket whether it answers. Raises InputError or IncompleteError with the remedy, see `S3Path`."""
+    """Check that a bucket answers. Raises InputError or IncompleteError with the remedy, see `S3Path`."""
     if isinstance(where, S3Path):
         where.ensure_reachable()
 
 
 def zarr_store(where: Location) -> Any:
-    """The place as zarr-python and xarray take it."""
+    """The location in the form that zarr-python and xarray take; their annotations have no common type for it."""
     return str(where) if isinstance(where, Path) else where.zarr_store()
 
 
 def kvstore(where: Location) -> dict[str, Any]:
-    """The place as tensorstore takes it."""
+    """The location in the form that tensorstore takes."""
     return {"driver": "file", "path": f"{where}/"} if isinstance(where, Path) else where.kvstore()
 
 
 def store_errors(where: Location) -> AbstractContextManager[object]:
-    """Errors of zarr-python's reads and writes in one line; those of a disk are so already."""
+    """Errors of a bucket behind zarr-python's reads and writes in one line; those of a disk already are."""
     return nullcontext() if isinstance(where, Path) else reaching(where.bucket)
 
 
-def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-    """(name, content) of the named files or objects below a place, in order; None where there is none.
+@contextmanager
+def read_errors(where: Location) -> Iterator[None]:
+    """Errors of zarr-python's reads in one line: InputError where metadata or chunks are damaged, OSError where the
+    disk or the bucket refuses, FileNotFoundError where there is nothing to read."""
+    try:
+        with store_errors(where):
+            yield
+    except (OSError, MmvsfError):
+        raise
+    except DAMAGE as error:
+        raise damaged(where, error) from error
 
-    A bucket is asked for several at a time, since the way there and back takes longer than the reading.
+
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+"""What zarr-python and json raise for damaged content, by where they notice it. JSON that is nested too deeply is a
+RecursionError, which is a RuntimeError."""
+
+
+def damaged(where: object, error: Exception) -> InputError:
+    """The error for stored content that cannot be read."""
+    return InputError(f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`")
+
+
+def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+    """(name, content) of the named files or objects below `root`, in order; None for one that does not exist.
+
+    Several objects of a bucket are read at a time, since the latency is longer than the transfer.
     """
     if isinstance(root, Path):
         for name in names:
             yield name, _read(root / name)
         return
-    waiting = iter(names)
+    remaining = iter(names)
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        while window := list(islice(waiting, 4 * READS_AT_ONCE)):
-            yield from zip(window, pool.map(lambda name: _read(root / name), window), strict=True)
+        while batch := list(islice(remaining, 4 * READS_AT_ONCE)):
+            yield from zip(batch, pool.map(lambda name: _read(root / name), batch), strict=True)
 
 
 def _read(where: Location) -> bytes | None:
@@ -86,19 +109,37 @@ def _read(where: Location) -> bytes | None:
         return None
 
 
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield the path of an empty draft beside `path`, which replaces it when the block ends without an error.
+
+    A kill leaves the old file or the new one, never half of it. The new file has the mode that the umask gives, even
+    where the library that writes the draft is stricter (such as those that write a temporary file of mode 0600 first).
+    An error removes the draft. Creates the folder. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(b"")
+        mode = draft.stat().st_mode & 0o777
+        yield draft
+        draft.chmod(mode)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_whole(where: Location, content: bytes) -> None:
-    """Replace a file or object, so that a kill leaves the old or the new. Raises OSError."""
+    """Replace a file or object, so that a kill leaves the old one or the new one. Raises OSError."""
     if isinstance(where, S3Path):
         where.write_bytes(content)
         return
-    where.parent.mkdir(parents=True, exist_ok=True)
-    temporary = where.with_name(f"{where.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(where)
+    with atomic_file(where) as draft:
+        draft.write_bytes(content)
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:
-    """(name below `where`, bytes) of every file or object, in the order of their names; none where nothing stands."""
+    """(name below `where`, bytes) of every file or object, sorted by name; nothing where `where` does not exist."""
     if isinstance(where, S3Path):
         yield from sorted(where.objects())
         return
@@ -108,7 +149,7 @@ def objects(where: Location) -> Iterator[tuple[str, int]]:
 
 
 def remove_tree(where: Location) -> None:
-    """Remove everything that stands there."""
+    """Remove everything below `where`, and the folder itself."""
     if isinstance(where, S3Path):
         where.remove_tree()
     else:

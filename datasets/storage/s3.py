@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mmvsf.datasets.errors import InputError
 
 from .s3_client import DEFAULT_REGION, Settings, client, reaching
 
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+    from zarr.storage import ObjectStore
+
 DELETED_AT_ONCE = 1000
-"""Objects that one request deletes, S3's own limit."""
+"""Objects that one request deletes: the limit of S3."""
 
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-"""S3's rule for names of buckets."""
+"""The rule of S3 for names of buckets."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class S3Path:
     """An object, or all objects whose keys begin with `key/`. Writing an object is atomic: old or new, never half.
 
     Every method raises FileNotFoundError where there is no such object, InputError where the bucket or the credentials
-    are wrong, IncompleteError where no service answers, and OSError for anything else.
+    are wrong, IncompleteError where no service answers, and OSError for any other failure.
     """
 
     bucket: str
@@ -33,10 +37,10 @@ class S3Path:
     @classmethod
     def parse(cls, url: str) -> Self:
         """From `s3://bucket/prefix`. Raises InputError."""
-        found = re.fullmatch(rf"s3://({BUCKET})(?:/(.*?))?/*", url)
-        if found is None or set((found[2] or "x").split("/")) & {"", ".", ".."}:
-            raise InputError("this is no address of objects; write s3://BUCKET or s3://BUCKET/PREFIX")
-        return cls(found[1], found[2] or "")
+        match = re.fullmatch(rf"s3://({BUCKET})(?:/(.*?))?/*", url)
+        if match is None or set((match[2] or "x").split("/")) & {"", ".", ".."}:
+            raise InputError("this is not an address of objects; write s3://BUCKET or s3://BUCKET/PREFIX")
+        return cls(match[1], match[2] or "")
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}".rstrip("/")
@@ -65,14 +69,14 @@ class S3Path:
         return True
 
     def is_dir(self) -> bool:
-        """Whether there is any object below this key. Unlike `is_file` it tells a bucket that does not exist."""
+        """Whether there is any object below this key. Unlike `is_file` it raises InputError for a missing bucket."""
         return next(self.objects(), None) is not None
 
     def exists(self) -> bool:
         return self.is_file() or self.is_dir()
 
     def ensure_reachable(self) -> None:
-        """Ask for one page of the bucket, without patience: wrong settings should show before work begins."""
+        """List one page of the bucket with a single retry, so that wrong settings show before work begins."""
         with reaching(self.bucket, patient=False) as store:
             next(iter(store.list(prefix=self.key or None)), None)
 
@@ -88,7 +92,7 @@ class S3Path:
             store.put(self.key, content)
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object; S3 does not say whether there was one."""
+        """Remove the object; S3 does not report whether there was one."""
         with reaching(self.bucket) as store:
             store.delete(self.key)
 
@@ -107,23 +111,23 @@ class S3Path:
             for first in range(0, len(keys), DELETED_AT_ONCE):
                 store.delete(keys[first : first + DELETED_AT_ONCE])
 
-    def zarr_store(self) -> Any:
-        """The place as zarr-python and xarray take it. The store begins here: zarr makes groups of what is above."""
+    def zarr_store(self) -> ObjectStore[S3Store]:
+        """The form that zarr-python and xarray take. This prefix is its root: zarr creates groups above a path."""
         from zarr.storage import ObjectStore
 
         return ObjectStore(client(self.bucket, self.key))
 
     def kvstore(self) -> dict[str, Any]:
-        """The place as tensorstore takes it."""
-        found = Settings.of_environment()
+        """The form that tensorstore takes."""
+        settings = Settings.from_environment()
         spec: dict[str, Any] = {
             "driver": "s3",
             "bucket": self.bucket,
             "path": f"{self.key}/",
-            "aws_credentials": {"type": found.credentials},
+            "aws_credentials": {"type": settings.credentials},
         }
-        if found.endpoint:
-            spec |= {"endpoint": found.endpoint, "aws_region": found.region or DEFAULT_REGION}
-        elif found.region:
-            spec |= {"aws_region": found.region}
+        if settings.endpoint:
+            spec |= {"endpoint": settings.endpoint, "aws_region": settings.region or DEFAULT_REGION}
+        elif settings.region:
+            spec |= {"aws_region": settings.region}
         return spec

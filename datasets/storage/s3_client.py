@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 PATIENT = 10
-"""Attempts after the first, with pauses of 0.1 s to 15 s: a busy service (503 Slow Down) recovers in that time."""
+"""Retries, with pauses of 0.1 s to 15 s: a busy service (503 Slow Down) recovers in that time."""
 
 DEFAULT_REGION = "us-east-1"
-"""What S3 itself takes where no region is named, and what stores of other makers do not look at."""
+"""The region that S3 itself assumes; other stores ignore it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says of S3. It is read anew each time, so that a change is seen; no secret is kept."""
+    """The S3 settings of the environment, read again for each use, so that a change counts; no secret is kept."""
 
     endpoint: str | None
     region: str | None
@@ -43,7 +43,7 @@ class Settings:
     unsigned: bool
 
     @classmethod
-    def of_environment(cls) -> Settings:
+    def from_environment(cls) -> Settings:
         get = os.environ.get
         return cls(
             get("AWS_ENDPOINT_URL_S3") or get("AWS_ENDPOINT_URL") or None,
@@ -55,7 +55,7 @@ class Settings:
 
     @property
     def credentials(self) -> str:
-        """Where tensorstore is to look for credentials: in the same order as boto3."""
+        """Where tensorstore looks for credentials: in the same order as boto3."""
         return "anonymous" if self.unsigned else "environment" if self.key_id else "default"
 
     @property
@@ -65,11 +65,11 @@ class Settings:
 
 
 def client(bucket: str, prefix: str = "", *, patient: bool = True) -> S3Store:
-    """The client of a bucket or of a prefix in it, one a process and environment.
+    """The client of a bucket or of a prefix in it, one per process and environment.
 
     Raises InputError where a library or credentials are missing.
     """
-    return _client(bucket, prefix, Settings.of_environment(), PATIENT if patient else 1)
+    return _client(bucket, prefix, Settings.from_environment(), PATIENT if patient else 1)
 
 
 @lru_cache(maxsize=128)
@@ -97,7 +97,7 @@ def _client(bucket: str, prefix: str, settings: Settings, retries: int) -> S3Sto
 
 @lru_cache(maxsize=4)
 def _identity(settings: Settings) -> tuple[str, Boto3CredentialProvider | None]:
-    """Region and credentials as boto3 finds them; no credentials where requests are not to be signed."""
+    """Region and credentials as boto3 finds them; no credentials where requests are unsigned."""
     try:
         import boto3
         from botocore.exceptions import BotoCoreError
@@ -116,7 +116,7 @@ def _identity(settings: Settings) -> tuple[str, Boto3CredentialProvider | None]:
             )
         return region, Boto3CredentialProvider(session)
     except BotoCoreError as error:
-        raise InputError(f"AWS credentials: {one_line(error)}; mend AWS_PROFILE or ~/.aws") from error
+        raise InputError(f"AWS credentials: {one_line(error)}; fix AWS_PROFILE or ~/.aws") from error
 
 
 REFUSED = re.compile(r"401 Unauthorized|403 Forbidden")
@@ -126,10 +126,10 @@ UNREACHED = re.compile(r"error sending request|operation timed out")
 
 @contextmanager
 def reaching(bucket: str, *, patient: bool = True) -> Generator[S3Store, None, None]:
-    """The client of a bucket; what obstore says in many lines is said in one.
+    """The client of a bucket; errors of obstore are reduced to one line.
 
-    Raises FileNotFoundError for an object that is not there, InputError where the bucket or the credentials are wrong,
-    IncompleteError where no service answers, and OSError for anything else.
+    Raises FileNotFoundError for a missing object, InputError where the bucket or the credentials are wrong,
+    IncompleteError where no service answers, and OSError for any other failure.
     """
     store = client(bucket, patient=patient)
     from obstore.exceptions import BaseError
@@ -148,23 +148,23 @@ def reaching(bucket: str, *, patient: bool = True) -> Generator[S3Store, None, N
 
 def _where(error: Exception, bucket: str) -> str:
     """The object that an error is about."""
-    found = re.search(r"(?:location|path) (\S+?):? ", str(error))
-    return f"s3://{bucket}/{found[1]}" if found else f"s3://{bucket}"
+    match = re.search(r"(?:location|path) (\S+?):? ", str(error))
+    return f"s3://{bucket}/{match[1]}" if match else f"s3://{bucket}"
 
 
 def _explained(error: Exception, bucket: str) -> Exception:
-    text, host = str(error), Settings.of_environment().host
+    text, host = str(error), Settings.from_environment().host
     code = re.search(r"<Code>(\w+)</Code>", text)
-    said = f" ({code[1]})" if code else ""
+    detail = f" ({code[1]})" if code else ""
     if "NoSuchBucket" in text:
-        return InputError(f"there is no bucket '{bucket}' at {host}; make it, or name another")
+        return InputError(f"there is no bucket '{bucket}' at {host}; create it, or name another")
     if REFUSED.search(text):
         return InputError(
-            f"s3://{bucket}: {host} refused access{said}; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or"
+            f"s3://{bucket}: {host} refused access{detail}; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or"
             f" AWS_PROFILE, and that they may list, read, write and delete in '{bucket}'"
         )
     if ELSEWHERE.search(text):
-        return InputError(f"s3://{bucket} is in another region{said}; set AWS_REGION to it")
+        return InputError(f"s3://{bucket} is in another region{detail}; set AWS_REGION to it")
     if UNREACHED.search(text):
         return IncompleteError(
             f"s3://{bucket}: no S3 service answers at {host}; check AWS_ENDPOINT_URL and the network"
@@ -173,5 +173,5 @@ def _explained(error: Exception, bucket: str) -> Exception:
 
 
 def _short(error: Exception) -> str:
-    """The first of the many lines of an error of obstore."""
+    """The first line of an error of obstore."""
     return one_line(Exception(str(error).partition("Debug source")[0]))

@@ -1,4 +1,4 @@
-"""What a store is made of: arrays with their chunks, fill values and attributes, in groups."""
+"""The specification of a Zarr store: groups of arrays with their chunks, fill values and attributes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """One Zarr array. `shards` None: not sharded. `data`: written with the template (coordinates)."""
+    """One Zarr array. `shards` is None for an array that is not sharded; `data` (coordinates) is written at once."""
 
     name: str
     dims: tuple[str, ...]

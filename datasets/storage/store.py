@@ -1,6 +1,6 @@
-"""How the bytes of a cube are reached: zarr-python for metadata, tensorstore for pixels.
+"""Access to the bytes of a cube: zarr-python for metadata and small arrays, tensorstore for pixels.
 
-One writer library writes all shards: tensorstore's and zarr-python's differ in bytes.
+Tensorstore writes all shards: those of zarr-python hold the same values in other bytes.
 """
 
 import errno
@@ -19,7 +19,7 @@ from zarr.codecs import BloscCodec
 
 from mmvsf.datasets.errors import InputError, one_line
 
-from .location import Location, kvstore, store_errors, write_whole, zarr_store
+from .location import Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
 from .spec import ArraySpec, GroupSpec
 
 CACHE_BYTES = 256 * 2**20
@@ -27,7 +27,7 @@ CACHE_BYTES = 256 * 2**20
 
 
 def create_group(root: Location, spec: GroupSpec) -> None:
-    """Create one group with its arrays and coordinate values; what stands there already is replaced."""
+    """Create one group with its arrays and coordinate values, in place of an existing one. Raises OSError."""
     where = root / spec.name
     with store_errors(where):
         group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=_json(spec.attributes))
@@ -36,15 +36,14 @@ def create_group(root: Location, spec: GroupSpec) -> None:
 
 
 def update_group(root: Location, spec: GroupSpec) -> None:
-    """Give a group its attributes and leave its arrays; create it where there is none. Raises OSError."""
+    """Set the attributes of a group and leave its arrays; create it where it does not exist. Raises OSError."""
     with store_errors(root):
         group = zarr.open_group(zarr_store(root / spec.name), mode="a", zarr_format=3)
         group.update_attributes(_json(spec.attributes))
 
 
 def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
-    """Create one array of a group that exists, in place of one that stands there, with `values` if there are any.
-    Raises OSError."""
+    """Create one array in an existing group, in place of an existing array, with `values` if given. Raises OSError."""
     with store_errors(root):
         _create_array(zarr.open_group(zarr_store(root / group), mode="r+"), spec, overwrite=True)
     if values is not None:
@@ -52,7 +51,7 @@ def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any
 
 
 def resize_array(root: Location, array: str, shape: tuple[int, ...]) -> None:
-    """Make an array larger at its ends. Only its metadata change. Raises OSError."""
+    """Make an array larger at its ends. Only its metadata changes. Raises OSError."""
     with store_errors(root):
         opened = zarr.open_array(zarr_store(root / array), mode="r+")
         if opened.shape != shape:
@@ -86,20 +85,21 @@ def _json(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_values(root: Location, array: str) -> NDArray[Any]:
-    """A small array read whole with zarr-python, as stored. Raises FileNotFoundError where there is none."""
-    with store_errors(root):
+    """A small array read whole with zarr-python, as stored. Raises FileNotFoundError where there is none, InputError
+    where it is damaged."""
+    with read_errors(root / array):
         return np.asarray(zarr.open_array(zarr_store(root / array), mode="r")[...])
 
 
 def group_attributes(root: Location, group: str) -> dict[str, Any]:
-    """The attributes of a group. Raises FileNotFoundError where there is none."""
-    with store_errors(root):
+    """The attributes of a group. Raises FileNotFoundError where there is none, InputError where it is damaged."""
+    with read_errors(root / group):
         return dict(zarr.open_group(zarr_store(root / group), mode="r").attrs)
 
 
 def array_attributes(root: Location, array: str) -> dict[str, Any]:
-    """The attributes of an array. Raises FileNotFoundError where there is none."""
-    with store_errors(root):
+    """The attributes of an array. Raises FileNotFoundError where there is none, InputError where it is damaged."""
+    with read_errors(root / array):
         return dict(zarr.open_array(zarr_store(root / array), mode="r").attrs)
 
 
@@ -112,74 +112,93 @@ def write_values(root: Location, array: str, values: NDArray[Any]) -> None:
 def set_root_attributes(root: Location, attributes: dict[str, Any]) -> None:
     """Change attributes of the root group in one replacement of zarr.json, so that a kill leaves the old or the new.
 
-    Consolidated metadata are dropped: what changes makes them stale."""
+    Consolidated metadata is dropped, since the change makes it stale. Raises InputError where zarr.json is damaged."""
     path = root / "zarr.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["attributes"] = {**content["attributes"], **attributes}
-    content.pop("consolidated_metadata", None)
+    with read_errors(path):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["attributes"] = {**content["attributes"], **attributes}
+        content.pop("consolidated_metadata", None)
     write_whole(path, json.dumps(content, indent=2).encode())
 
 
-def open_pixels(root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, write: bool = False) -> Any:
+def open_pixels(
+    root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, write: bool = False
+) -> tensorstore.TensorStore:
     """Open an array such as `imagery/reflectance` with tensorstore.
 
-    Reading returns raw stored values. Raises FileNotFoundError where there is no such array.
+    Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
+    metadata are damaged, OSError where the disk or the bucket refuses.
     """
     path = root / array
     if not (path / "zarr.json").is_file():
-        raise FileNotFoundError(f"{path} is no Zarr array")
+        raise FileNotFoundError(f"{path} is not a Zarr array")
     context = tensorstore.Context({"cache_pool": {"total_bytes_limit": 0 if write else cache_bytes}})
     spec = {"driver": "zarr3", "kvstore": kvstore(path)}
-    return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
-
-
-def read_pixels(array: Any, index: Any) -> NDArray[Any]:
-    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard, OSError where the
-    disk or bucket refuses."""
     try:
-        return np.asarray(array[index].read().result())
-    except (ValueError, RuntimeError) as error:
-        place = array.spec().kvstore.to_json()
-        where = f"s3://{place['bucket']}/{place['path']}" if "bucket" in place else place["path"]
-        if str(error).startswith(REFUSALS):
-            raise _refusal(error, where) from error
-        raise InputError(
-            f"{where} is damaged: {one_line(error)}; build the cube again with `mmvsf dataset --overwrite`"
-        ) from error
+        return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
+    except TENSORSTORE_ERRORS as error:
+        raise _read_error(error, str(path)) from error
 
 
-def finish_writes(writes: Iterable[Any], where: Location) -> None:
-    """Wait for tensorstore's writes to `where`. Raises OSError if the disk refuses: tensorstore says so with a
+def read_pixels(array: tensorstore.TensorStore, index: Any) -> NDArray[Any]:
+    """A part of an array that `open_pixels` opened, as stored. Raises InputError for a damaged shard, OSError where the
+    disk or the bucket refuses."""
+    return finish_read(array, array[index].read())
+
+
+def finish_read(array: tensorstore.TensorStore, read: tensorstore.Future[Any]) -> NDArray[Any]:
+    """Wait for a read that was begun on `array`. Raises as `read_pixels` does."""
+    try:
+        return np.asarray(read.result())
+    except TENSORSTORE_ERRORS as error:
+        raise _read_error(error, _address(array)) from error
+
+
+def _address(array: tensorstore.TensorStore) -> str:
+    """The folder, or the address in a bucket, of an opened array."""
+    spec = array.spec().kvstore
+    store = spec.to_json() if spec is not None else {"path": "an array"}
+    return f"s3://{store['bucket']}/{store['path']}" if "bucket" in store else str(store["path"])
+
+
+def finish_writes(writes: Iterable[tensorstore.WriteFutures], where: Location) -> None:
+    """Wait for tensorstore's writes to `where`. Raises OSError if the disk refuses: tensorstore reports this as a
     ValueError that holds the system's error number."""
     for write in writes:
         try:
             write.result()
-        except (ValueError, RuntimeError) as error:
+        except TENSORSTORE_ERRORS as error:
             raise _refusal(error, str(where)) from error
 
 
+TENSORSTORE_ERRORS = (ValueError, RuntimeError)
+
 REFUSALS = ("PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
-"""How tensorstore's errors begin that say nothing of what is stored."""
+"""How tensorstore's errors begin that say nothing about what is stored."""
+
+
+def _read_error(error: Exception, where: str) -> OSError | InputError:
+    return _refusal(error, where) if str(error).startswith(REFUSALS) else damaged(where, error)
 
 
 def _refusal(error: Exception, where: str) -> OSError:
-    """What tensorstore says of a disk or a bucket that refuses, without the details that follow in brackets."""
-    found = re.search(r"os_error_code='(\d+)'", str(error))
-    number = int(found.group(1)) if found else errno.EIO
-    return OSError(number, os.strerror(number) if found else one_line(error).partition(" [")[0], where)
+    """What tensorstore reports of a disk or a bucket that refuses, without the details that follow in brackets."""
+    match = re.search(r"os_error_code='(\d+)'", str(error))
+    number = int(match[1]) if match else errno.EIO
+    return OSError(number, os.strerror(number) if match else one_line(error).partition(" [")[0], where)
 
 
 LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")
-"""What killed writers leave: tensorstore's locks, zarr-python's half files, our own half root."""
+"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, a draft of the root."""
 
 
 def sweep_leftovers(root: Location) -> int:
-    """Remove what killed writers left; returns how many files there were. No writer may be at work.
+    """Remove the files that killed writers left, and return their number. No writer may be at work.
 
     In a bucket an object appears whole or not at all, so nothing is left."""
     if not isinstance(root, Path):
         return 0
-    found = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
-    for path in found:
+    leftovers = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
+    for path in leftovers:
         path.unlink(missing_ok=True)
-    return len(found)
+    return len(leftovers)

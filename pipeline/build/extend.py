@@ -15,7 +15,8 @@ from mmvsf.datasets.cube.cube import Cube, cube_path
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, read_recipe
+from mmvsf.datasets.recipe.load import read_recipe
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder
 from mmvsf.datasets.storage.store import group_attributes, set_root_attributes
 from mmvsf.datasets.variables import Split

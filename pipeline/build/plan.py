@@ -12,7 +12,8 @@ from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, read_recipe
+from mmvsf.datasets.recipe.load import read_recipe
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, local_folder
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan

@@ -44,7 +44,7 @@ def regions(
     show: Annotated[str | None, typer.Option("--show", help="Print this recipe.")] = None,
 ) -> None:
     """List the shipped recipes, or print one to start a recipe of your own from."""
-    from mmvsf.datasets.recipe.region import load_region, shipped_regions
+    from mmvsf.datasets.recipe.load import load_region, shipped_regions
 
     if show is not None:
         _, path = load_region(show)

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.boundaries import ground_of, name_of
-from mmvsf.datasets.recipe.region import Region, load_region, parse_region
+from mmvsf.datasets.recipe.boundaries import name_of, outline
+from mmvsf.datasets.recipe.load import load_region, parse_region
+from mmvsf.datasets.recipe.region import Region
 
 CONUS = tuple(f"{code:02d}" for code in range(1, 57) if code not in {2, 3, 7, 14, 15, 43, 52})
 """FIPS codes of the 48 contiguous states and the District of Columbia; codes that are no state are left out."""
@@ -31,7 +32,7 @@ def recipes_for(place: str, like: str, source: str | None = None) -> dict[str, t
 def _on_ground(code: str, like: str, source: str | None) -> tuple[Region, Path]:
     region, recipe = load_region(like, source=source)
     content = region.model_dump(mode="json", exclude_unset=True)
-    longitude = ground_of((code,)).centroid.x
+    longitude = outline((code,)).centroid.x
     content |= {"name": f"fips-{code}", "title": name_of(code), "area": {"fips": [code]}}
     content["grid"] |= {"crs": f"EPSG:{32601 + int((longitude + 180) // 6)}"}
     content.pop("split", None)

@@ -18,7 +18,8 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
-from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather, resolve_path
+from mmvsf.datasets.recipe.load import resolve_path
+from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 Bounds = tuple[float, float, float, float]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
-from mmvsf.datasets.recipe.region import shipped_regions
+from mmvsf.datasets.recipe.load import shipped_regions
 from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, Split, Status
 

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, read_recipe, resolve_path
+from mmvsf.datasets.recipe.load import read_recipe, resolve_path
+from mmvsf.datasets.recipe.region import Region
 
 from . import Site, WorldSpec, is_finished, simulate
 

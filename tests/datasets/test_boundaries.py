@@ -11,8 +11,8 @@ from pyproj import Geod
 
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.boundaries import ground_of
-from mmvsf.datasets.recipe.region import load_region, parse_region
+from mmvsf.datasets.recipe.boundaries import outline
+from mmvsf.datasets.recipe.load import load_region, parse_region
 
 IOWA_KM2 = 145_746
 """Land and water, US Census Bureau."""
@@ -35,18 +35,18 @@ def recipe(**area: Any) -> dict[str, Any]:
 
 
 def test_iowa_is_as_large_as_iowa() -> None:
-    assert area_km2(ground_of(("19",))) == pytest.approx(IOWA_KM2, rel=0.01)
+    assert area_km2(outline(("19",))) == pytest.approx(IOWA_KM2, rel=0.01)
 
 
 def test_a_state_is_its_counties() -> None:
-    state, story = ground_of(("19",)), ground_of(("19169",))
+    state, story = outline(("19",)), outline(("19169",))
     assert area_km2(story) == pytest.approx(1486, rel=0.02)
     assert story.difference(state).area < 1e-9 and shapely.Point(-93.62, 42.03).within(story)  # Ames
 
 
 def test_several_places_are_one_ground() -> None:
-    both = ground_of(("19169", "27"))
-    assert area_km2(both) == pytest.approx(area_km2(ground_of(("19169",))) + area_km2(ground_of(("27",))), rel=1e-6)
+    both = outline(("19169", "27"))
+    assert area_km2(both) == pytest.approx(area_km2(outline(("19169",))) + area_km2(outline(("27",))), rel=1e-6)
 
 
 def test_the_blocks_of_a_county() -> None:
@@ -67,19 +67,20 @@ def test_iowa_wall_to_wall_and_as_a_sample() -> None:
     assert IOWA_KM2 < len(everything.blocks) * 7.68**2 < 1.08 * IOWA_KM2
 
 
-@pytest.mark.parametrize(("code", "part"), [("03", "state with the FIPS code 03"), ("19002", "county .* 19002")])
-def test_a_code_that_is_none(code: str, part: str) -> None:
-    with pytest.raises(InputError, match=part):
-        ground_of((code,))
+def test_a_code_of_no_state_or_county() -> None:
+    for code, message in (("03", "state with the FIPS code 03"), ("19002", "county .* 19002")):
+        with pytest.raises(InputError, match=message):
+            outline((code,))
 
 
-@pytest.mark.parametrize("codes", [[], ["9"], ["Iowa"], ["1916"], [19]])
-def test_what_is_no_fips_code(codes: list[Any]) -> None:
-    with pytest.raises(InputError, match=r"area\.fips"):
-        parse_region(recipe(fips=codes), "here.yaml")
+def test_what_is_no_fips_code() -> None:
+    codes: tuple[list[Any], ...] = ([], ["9"], ["Iowa"], ["1916"], [19])
+    for wrong in codes:
+        with pytest.raises(InputError, match=r"area\.fips"):
+            parse_region(recipe(fips=wrong), "here.yaml")
 
 
 def test_ground_far_from_the_grid() -> None:
     region = parse_region(recipe(fips=["06"]), "here.yaml")
-    with pytest.raises(InputError, match="lies far from the ground of EPSG:32615"):
+    with pytest.raises(InputError, match="lies far outside the area of use of EPSG:32615"):
         grid_from_recipe(region, Path("here.yaml"), Path("data"))

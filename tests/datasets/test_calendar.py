@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for, date_of, day_number
-from mmvsf.datasets.recipe.region import Region, parse_region
+from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.region import Region
 
 DAYS = st.dates(date(1982, 1, 1), date(2080, 1, 1))
 

@@ -72,15 +72,13 @@ def test_what_is_in_no_group_is_unknown() -> None:
     assert SMALL.stored_codes() == {code: code for code in (1, 5, 36, 111)}
 
 
-@pytest.mark.parametrize(
-    ("groups", "part"),
-    [
+def test_groups_that_cannot_be() -> None:
+    wrong: tuple[tuple[dict[str, tuple[int, ...] | str], str], ...] = (
         ({"corn": (1, 2)}, r"codes \[2\]"),
         ({"corn": (1,), "more corn": (1, 5)}, r"codes \[1\] twice"),
         ({"unknown": (1, 5)}, "keeps no class"),
         ({"nothing": ()}, "keeps no class"),
-    ],
-)
-def test_groups_that_cannot_be(groups: dict[str, tuple[int, ...] | str], part: str) -> None:
-    with pytest.raises(InputError, match=part):
-        grouped(SMALL, groups, {})
+    )
+    for groups, message in wrong:
+        with pytest.raises(InputError, match=message):
+            grouped(SMALL, groups, {})

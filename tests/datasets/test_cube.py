@@ -10,11 +10,20 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube
+from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube, open_cube
 from mmvsf.datasets.cube.layout import cube_layout
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.region import load_region
-from mmvsf.datasets.storage.store import finish_writes, open_pixels, read_pixels, sweep_leftovers
+from mmvsf.datasets.recipe.load import load_region
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.storage.store import (
+    array_attributes,
+    finish_writes,
+    open_pixels,
+    read_pixels,
+    read_values,
+    sweep_leftovers,
+)
 
 
 @pytest.fixture
@@ -59,27 +68,64 @@ def test_a_cube_says_what_it_holds(grown_cube: Cube) -> None:
     assert opened.legend == grown_cube.legend and opened.calendar == grown_cube.calendar
 
 
-def test_the_identity_is_of_data_and_not_of_provenance(grown_cube: Cube, copy: Path) -> None:
+def test_the_digest_is_of_data_and_not_of_provenance(grown_cube: Cube, copy: Path) -> None:
     root = json.loads((copy / "zarr.json").read_text())
     root["attributes"]["created"] = "another time"
     (copy / "zarr.json").write_text(json.dumps(root))
     assert digest(copy) == digest(grown_cube.path)
 
 
-@pytest.mark.parametrize("change", ["pixel", "attribute", "missing chunk"])
-def test_the_identity_sees_every_change_of_data(grown_cube: Cube, copy: Path, change: str) -> None:
-    if change == "pixel":
-        array = open_pixels(copy, "imagery/quality", write=True)
-        finish_writes([array[:32, :32, :32].write(np.uint8(7))], copy)
-    elif change == "attribute":
-        zarr.open_array(str(copy / "imagery/quality"), mode="r+").attrs["long_name"] = "else"
-    else:
-        next(path for path in (copy / "imagery/quality/c").rglob("*") if path.is_file()).unlink()
-    assert digest(copy) != digest(grown_cube.path)
+def chunk_objects(cube: Path, array: str) -> list[Path]:
+    return sorted(path for path in (cube / array / "c").rglob("*") if path.is_file())
+
+
+FOREIGN_FILES = (
+    *(".DS_Store", "._zarr.json", "._0", ".nfs0000001", "Thumbs.db", "desktop.ini"),
+    *("zarr.json~", ".zarr.json.swp", "#zarr.json#", "zarr.json.bak", "0.orig", "7.__lock", "0.1f.partial"),
+)
+
+
+def test_the_digest_covers_objects_of_the_format_alone(grown_cube: Cube, copy: Path) -> None:
+    """What file managers, network file systems and editors leave behind is no part of a cube."""
+    for folder in (copy, copy / "imagery", copy / "imagery/quality", chunk_objects(copy, "imagery/quality")[0].parent):
+        for name in FOREIGN_FILES:
+            (folder / name).write_bytes(b"left")
+    assert digest(copy) == digest(grown_cube.path)
+
+
+def test_the_digest_sees_every_change_of_data(grown_cube: Cube, copy: Path) -> None:
+    digests = [digest(grown_cube.path)]
+    array = open_pixels(copy, "imagery/quality", write=True)
+    finish_writes([array[:32, :32, :32].write(np.uint8(7))], copy)
+    digests.append(digest(copy))
+    zarr.open_array(str(copy / "imagery/quality"), mode="r+").attrs["long_name"] = "else"
+    digests.append(digest(copy))
+    zarr.open_group(str(copy / "imagery"), mode="r+").attrs["more"] = 1
+    digests.append(digest(copy))
+    chunk_objects(copy, "imagery/quality")[0].unlink()
+    digests.append(digest(copy))
+    assert len(set(digests)) == 5
+
+
+def test_the_digest_sees_where_an_object_lies(grown_cube: Cube, copy: Path) -> None:
+    """The contents are the same, only names differ: two chunks in each other's place, one chunk moved, two arrays
+    renamed."""
+    digests = [digest(grown_cube.path)]
+    first, *_, last = chunk_objects(copy, "imagery/quality")
+    contents = first.read_bytes(), last.read_bytes()
+    assert contents[0] != contents[1]
+    first.write_bytes(contents[1])
+    last.write_bytes(contents[0])
+    digests.append(digest(copy))
+    last.rename(last.with_name("999999"))
+    digests.append(digest(copy))
+    (copy / "weather/tmin").rename(copy / "weather/tmin2")
+    digests.append(digest(copy))
+    assert len(set(digests)) == 4
 
 
 def test_no_array_to_open(copy: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no Zarr array"):
+    with pytest.raises(FileNotFoundError, match="is not a Zarr array"):
         open_pixels(copy, "imagery/thermal")
 
 
@@ -89,6 +135,36 @@ def test_a_damaged_shard_is_named(copy: Path) -> None:
     shard.write_bytes(b"short")
     with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
         read_pixels(open_pixels(copy, "imagery/quality"), slice(None))
+    cube = Cube.open(copy)
+    window = index_windows(cube)["train"][0]
+    for path in chunk_objects(copy, "imagery/quality"):
+        path.write_bytes(b"short")
+    with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
+        WindowReader(cube, Normalisation.of([cube])).images(window, window.days)
+
+
+def test_damaged_metadata_is_reported_in_one_line(copy: Path) -> None:
+    """At the root, of a group, of an array that opening reads, and of one that is read later."""
+    deep = b'{"attributes": ' * 100_000 + b"{}" + b"}" * 100_000
+    for name in ("", "imagery", "labels/crop", "weather/tmin"):
+        path = copy / name / "zarr.json"
+        whole = path.read_bytes()
+        for content in (b"", b"\xff", b"null", b"[]", deep, whole[:100], whole.replace(b"node_type", b"kind")):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=r"damaged.*build the cube again"):
+                open_cube(copy)
+        if "/" in name:
+            path.write_bytes(b"null")
+            for read in (read_values, array_attributes, open_pixels):
+                with pytest.raises(InputError, match=f"{name} is damaged.*build the cube again"):
+                    read(copy, name)
+        path.write_bytes(whole)
+    for attribute in ("grid", "region", "calendar"):
+        root = json.loads((copy / "zarr.json").read_text())
+        del root["attributes"][attribute]
+        (copy / "zarr.json").write_text(json.dumps(root))
+        with pytest.raises(InputError, match="missing or damaged; build the cube again"):
+            Cube.open(copy)
 
 
 def test_pixels_read_by_zarr_and_by_tensorstore_agree(grown_cube: Cube) -> None:

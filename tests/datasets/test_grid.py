@@ -14,7 +14,7 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.datasets.recipe.load import parse_region
 
 SIDE = 32 * 30.0
 TO_METRES = Transformer.from_crs(4326, 32615, always_xy=True)
@@ -129,7 +129,7 @@ POINT = {"type": "Point", "coordinates": [-93.6, 42.0]}
         (geometries(), "holds no polygon"),
         (geometries(None), "holds no polygon"),
         (geometries({"type": "Polygon", "coordinates": []}), "holds no polygon"),
-        (geometries(POINT), "holds no polygon .found: Point.; single places are named as area.sites"),
+        (geometries(POINT), "holds no polygon .found: Point.; list single places under area.sites"),
     ],
 )
 def test_a_vector_file_that_is_none(tmp_path: Path, content: str, part: str) -> None:
@@ -201,7 +201,7 @@ def test_a_file_of_several_layers_and_a_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has the layers fields, farms"):
         grid({"file": "area.gpkg"}, tmp_path)
     (tmp_path / "area.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="only a table"):
+    with pytest.raises(InputError, match="a table without polygons"):
         grid({"file": "area.csv"}, tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,30 @@ def test_attributes_and_back(entries: dict[int, str]) -> None:
     attributes = whole.attributes()
     assert Legend.from_attributes(attributes) == whole
     assert len(attributes["flag_meanings"].split(" ")) == len(entries)
+
+
+def test_a_line_that_cannot_be_a_class_is_named(tmp_path: Path) -> None:
+    wrong = {
+        "65536,Corn,": "line 2: needs a code from 0 to 65535 and a name; found code '65536', name 'Corn'",
+        "-1,Corn,": "found code '-1'",
+        "\u00b2,Corn,": "found code '\u00b2'",
+        f"{'9' * 5000},Corn,": "needs a code from 0 to 65535",
+        "1,,": "found code '1', name ''",
+        "1,Corn,red": "line 2: color must be written #rrggbb; found 'red'",
+        "5,Corn,\n5,Soy,": "line 3: code 5 appears twice",
+        "0,unknown,": "names no class",
+        f"1,{'x' * 200_000},": "cannot be read: field larger than field limit",
+    }
+    for lines, message in wrong.items():
+        with pytest.raises(InputError, match=re.escape(message)):
+            legend(tmp_path, f"code,name,color\n{lines}\n")
+
+
+def test_a_legend_holds_no_code_that_cannot_be_stored() -> None:
+    """Sources make legends without a file, too."""
+    for codes, message in (((0,), "code 0"), ((65536,), "code 65536"), ((5, 7, 5), "code 5 appears twice")):
+        with pytest.raises(InputError, match=message):
+            Legend(tuple(LegendClass(code, f"class {code}", "#010203") for code in codes))
 
 
 def test_no_file(tmp_path: Path) -> None:

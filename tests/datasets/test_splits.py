@@ -15,7 +15,8 @@ from scipy import ndimage
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, parse_region
+from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import Split
 
 NONE, TRAIN, VALIDATION, TEST = Split.NONE, Split.TRAIN, Split.VALIDATION, Split.TEST

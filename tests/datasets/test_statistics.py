@@ -1,4 +1,4 @@
-"""Means and deviations of the training part, from stored sums, against numpy on the pixels themselves."""
+"""Means and deviations of the training split, from stored sums, against numpy on the pixels themselves."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def by_hand(cube: Cube) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def test_a_part_without_a_clear_pixel(grown_cube: Cube, tmp_path: Path) -> None:
     shutil.copytree(grown_cube.path, tmp_path / "copy.zarr")
     zarr.open_array(str(tmp_path / "copy.zarr/statistics/imagery_count"), mode="r+")[...] = 0
-    with pytest.raises(InputError, match="no clear imagery in the training part"):
+    with pytest.raises(InputError, match="no clear imagery in the training split"):
         training_statistics(Cube.open(tmp_path / "copy.zarr"))
 
 

@@ -100,7 +100,7 @@ def test_what_is_in_the_cache_is_not_asked_for_again(source: CropScapeLabels, se
     assert source.asset(2021) == asset
     np.testing.assert_array_equal(source.read(asset, window), first)
     assert len(server.requests) == asked
-    assert not list(source.cache.rglob("*.part"))
+    assert not list(source.cache.rglob("*.tmp"))
 
 
 FAULTS: list[tuple[str, Fault]] = [

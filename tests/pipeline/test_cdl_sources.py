@@ -15,7 +15,7 @@ from pyproj import Transformer
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import Asset

@@ -19,7 +19,7 @@ import yaml
 import zarr
 
 from mmvsf.datasets.cube.cube import Cube, digest
-from mmvsf.datasets.recipe.region import shipped_regions
+from mmvsf.datasets.recipe.load import shipped_regions
 from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear

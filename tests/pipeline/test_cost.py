@@ -13,7 +13,7 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.boundaries import name_of
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.estimate.conus import CONUS, recipes_for
 from mmvsf.pipeline.estimate.cost import region_cost
 from mmvsf.pipeline.layers.imagery.satellites import LANDSAT, SENTINEL_2

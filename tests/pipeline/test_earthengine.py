@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Period, load_region
+from mmvsf.datasets.recipe.load import load_region
+from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build

@@ -18,7 +18,7 @@ from pyproj import CRS
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
 from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import cube_weather

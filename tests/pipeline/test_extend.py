@@ -22,7 +22,7 @@ from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.storage.location import Location, location, objects
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.variables import WeatherFlag

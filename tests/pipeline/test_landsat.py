@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Period, load_region
+from mmvsf.datasets.recipe.load import load_region
+from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.products import LANDSAT_C2_L2
 from mmvsf.pipeline.sources.earthengine.imagery import EarthEngineImagery
 from mmvsf.pipeline.sources.stac.items import product_of, scene_of

@@ -20,7 +20,7 @@ import xarray as xr
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.layers.source import SourceSite

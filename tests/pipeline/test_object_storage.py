@@ -14,7 +14,7 @@ import xarray as xr
 
 from mmvsf.datasets.cube.cube import Cube, digest, open_cube
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.region import resolve_path
+from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects

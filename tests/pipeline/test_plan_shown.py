@@ -15,7 +15,7 @@ import zarr
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.storage.s3 import S3Path
 from mmvsf.pipeline.build.executor import DaskExecutor, executor
 from mmvsf.pipeline.build.plan import build_plan

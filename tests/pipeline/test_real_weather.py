@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.layers.weather.units import (

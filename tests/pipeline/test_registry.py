@@ -9,7 +9,7 @@ import pytest
 
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import parse_region
+from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.pipeline.build.sources import GivenSources, Sources, open_sources
 from mmvsf.pipeline.layers.registry import IMAGERY, WEATHER, register_source
 from mmvsf.pipeline.layers.source import SourceSite

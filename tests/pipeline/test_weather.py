@@ -16,7 +16,7 @@ from pyproj import CRS, Transformer
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather, least_certain
 from mmvsf.pipeline.layers.weather.units import saturation_pressure

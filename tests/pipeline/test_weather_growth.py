@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for, day_number
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
-from mmvsf.datasets.recipe.region import Region, parse_region
+from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.layers.weather.update import update_weather

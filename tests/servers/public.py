@@ -21,7 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mmvsf.datasets.cube.grid import grid_from_recipe
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.layers.source import SourceSite
 
 from .archive import ArchiveServer

@@ -3,7 +3,7 @@
 `us.topojson.gz` is derived from the US Census Bureau's cartographic boundary files of 2017 at 1:10,000,000
 (public domain), as packaged by us-atlas (`counties-10m.json`, ISC licence, see NOTICE.txt). It was made with
 
-    python -m mmvsf.datasets.boundaries counties-10m.json us.topojson.gz
+    python -m mmvsf.datasets.recipe.boundaries counties-10m.json us.topojson.gz
 
 which leaves out the outline of the nation and compresses the rest. Coordinates are rounded to 0.0036 degrees of
 longitude and 0.00086 degrees of latitude, about 300 m and 100 m: finer than a block, coarser than a field.
@@ -13,17 +13,22 @@ import gzip
 import io
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmvsf.datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from shapely.geometry.base import BaseGeometry
 
 FILE = "us.topojson.gz"
 
 
-def ground_of(fips: tuple[str, ...]) -> Any:
-    """The states (two digits) and counties (five digits) as one shapely geometry, in degrees of NAD83.
+def outline(fips: tuple[str, ...]) -> "BaseGeometry":
+    """The union of states (two digits) and counties (five digits), in degrees of NAD83.
 
-    Raises InputError for a code that is none."""
+    Raises InputError for a code of no state or county.
+    """
     import shapely
 
     shapes = []
@@ -42,17 +47,17 @@ def ground_of(fips: tuple[str, ...]) -> Any:
 
 
 def name_of(code: str) -> str:
-    """Name of a state or county. Raises InputError for a code that is none."""
+    """Name of a state or county. Raises InputError for a code of neither."""
     frame = _frame("states" if len(code) == 2 else "counties")
-    found = frame["name"][frame["id"] == code]
-    if found.empty:
+    names = frame["name"][frame["id"] == code]
+    if names.empty:
         raise InputError(f"there is no state or county with the FIPS code {code}")
-    return str(found.iloc[0])
+    return str(names.iloc[0])
 
 
 @lru_cache(maxsize=2)
-def _frame(layer: str) -> Any:
-    """All states or all counties."""
+def _frame(layer: str) -> "GeoDataFrame":
+    """All states or all counties: their `id` (FIPS code), name and geometry."""
     import geopandas
 
     content = gzip.decompress(resources.files(__name__).joinpath(FILE).read_bytes())

@@ -1,4 +1,4 @@
-"""Make `us.topojson.gz` from us-atlas's counties-10m.json: `python -m mmvsf.datasets.boundaries IN OUT`."""
+"""Make `us.topojson.gz` from us-atlas's counties-10m.json: `python -m mmvsf.datasets.recipe.boundaries IN OUT`."""
 
 import gzip
 import json

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.region import Labels
+from mmvsf.datasets.storage.location import atomic_file
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
@@ -140,7 +141,6 @@ class CropScapeLabels(LabelSource):
     def _fetch(self, year: int, bounds: Bounds, path: Path, grid: RasterGrid | None) -> None:
         """Fetch a tile, or the probe (without grid); it takes its name only once it was read to its end. What fails is
         tried again."""
-        part = path.with_suffix(".part")
         west, south, east, north = bounds
         wide = f"{west - MARGIN:.0f},{south - MARGIN:.0f},{east + MARGIN:.0f},{north + MARGIN:.0f}"
         most = self.retry_policy.attempts if grid is not None else min(PROBE_ATTEMPTS, self.retry_policy.attempts)
@@ -148,12 +148,11 @@ class CropScapeLabels(LabelSource):
         with session(self.retry_policy, retry=False) as client:
             while True:
                 try:
-                    part.write_bytes(self._get(client, self._file_url(client, year, wide)))
-                    _verify(part, bounds, grid)
-                    part.replace(path)
+                    with atomic_file(path) as draft:
+                        draft.write_bytes(self._get(client, self._file_url(client, year, wide)))
+                        _verify(draft, bounds, grid)
                     return
                 except (_RefusedError, ReadError) as error:
-                    part.unlink(missing_ok=True)
                     final = isinstance(error, _RefusedError) and attempts.count >= MOST_REFUSALS - 1
                     if final or not attempts.again(getattr(error, "asked", 0.0)):
                         raise

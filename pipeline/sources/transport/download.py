@@ -2,7 +2,6 @@
 
 import fcntl
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from urllib3 import Retry
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError
 
 from mmvsf.datasets.errors import IncompleteError, one_line
+from mmvsf.datasets.storage.location import write_whole
 
 from .http import BUSY, RetryPolicy, reason_of, session
 
@@ -71,7 +71,7 @@ def download(
                 status = answer.status_code
                 if status == 200:
                     check(answer.content)
-                    _write(path, answer.content)
+                    write_whole(path, answer.content)
                     return
                 asked = seconds_asked(answer.headers.get("Retry-After"))
                 reason = f"HTTP status {status}{_said(answer.content)}"
@@ -113,13 +113,6 @@ def _is_unreached(error: requests.RequestException) -> bool:
     """Whether not even a connection came about."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
-
-
-def _write(path: Path, body: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(body)
-    part.replace(path)
 
 
 def _said(body: bytes) -> str:
