@@ -69,9 +69,11 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        lacks_extra = isinstance(error, ModuleNotFoundError) and missing_extra(error) is not None
-        print(f"error: {install_hint(error) if lacks_extra else _bug(error)}", file=sys.stderr)
-        code = InputError.exit_code if lacks_extra else 1
+        if isinstance(error, ModuleNotFoundError) and missing_extra(error) is not None:
+            message, code = install_hint(error), InputError.exit_code
+        else:
+            message, code = _bug(error), 1
+        print(f"error: {message}", file=sys.stderr)
     if code == INTERRUPTED:
         # typer turns an interrupt into this code and prints nothing.
         print("interrupted; finished work is kept, the same command continues from there", file=sys.stderr)
