@@ -58,22 +58,34 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except (MmvsfError, OSError) as error:
+    except (MmvsfError, OSError, *_gdal_errors()) as error:
         if debug:
             raise
         print(f"error: {_message(error)}", file=sys.stderr)
         code = error.exit_code if isinstance(error, MmvsfError) else 1
     if code == INTERRUPTED:
-        # typer turns an interrupt into this code without a word.
-        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        # typer turns an interrupt into this code and prints nothing.
+        print("interrupted; finished work is kept, the same command continues from there", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _gdal_errors() -> tuple[type[Exception], ...]:
+    """Errors of GDAL, most of which are no OSError; none where no raster was touched."""
+    if "rasterio" not in sys.modules:
+        return ()
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    return CPLE_BaseError, RasterioError
+
+
 def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, MmvsfError):
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or one_line(error)}{where}; what was finished is kept, run again once that is mended"
-    return one_line(error, 2000)
+    if isinstance(error, MmvsfError):
+        return one_line(error, 2000)
+    reason, file = one_line(error, 2000), ""
+    if isinstance(error, OSError):
+        reason, file = error.strerror or reason, f": {error.filename}" if error.filename else ""
+    return f"{reason}{file}; finished work is kept, fix this and run the same command again"
 
 
 if __name__ == "__main__":

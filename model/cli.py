@@ -28,7 +28,7 @@ DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds
 RunsDir = Annotated[Path, typer.Option(envvar="RUNS_DIR", help="Folder that results are written to.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights and samples.")]
 ModelDir = Annotated[
-    Path | None, typer.Option("--model", help="Folder of a pretrained model [default: the region's own run].")
+    Path | None, typer.Option("--model", show_default="the region's own run", help="Folder of a pretrained model.")
 ]
 
 
@@ -76,7 +76,9 @@ def cropmap(
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 1e-3,
     freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, leave the encoder as it is.")] = False,
     scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
-    year: Annotated[int | None, typer.Option(help="Year to map [default: the held-out one, or the latest].")] = None,
+    year: Annotated[
+        int | None, typer.Option(show_default="the held-out one, or the latest", help="Year to map.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Map crops with the pretrained encoder, and compare with a random forest."""
@@ -98,7 +100,7 @@ def cropmap(
 def forecast(
     region: CubeArgument,
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
-    block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN [default: the first].")] = None,
+    block: Annotated[str | None, typer.Option(show_default="the first", help="Block as ROW,COLUMN.")] = None,
     lead: Annotated[int, typer.Option(min=1, help="Use images at least this many days older.")] = 1,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
@@ -153,7 +155,8 @@ def forecast(
 def embed(
     region: CubeArgument,
     every: Annotated[
-        int | None, typer.Option(min=1, help="Days between embeddings [default: one a year, the mean of its season].")
+        int | None,
+        typer.Option(min=1, show_default="one per year, the mean of its season", help="Days between embeddings."),
     ] = None,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = Path("runs"),
@@ -179,7 +182,7 @@ def evaluate(
     control: Annotated[str | None, typer.Option(help="Region in which weather moves nothing.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small settings: does it all run?")] = False,
     document: Annotated[Path | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: one a processor].")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop before a piece after so long; go on later.")
     ] = None,

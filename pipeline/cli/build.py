@@ -70,8 +70,13 @@ def plan(
     """Show what a build would read, before it reads it: blocks on a map, scenes, bytes, minutes, what is missing."""
     from mmvsf.pipeline.build.plan import prepare
     from mmvsf.pipeline.estimate.preview import block_map, month_table, preview, tables
+    from mmvsf.pipeline.inspect.output import check_output
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
+    if html is not None:
+        check_output(html, "--html", (".html", ".htm"))
+    if png is not None:
+        check_output(png, "--png", (".png",))
     count = workers or os.cpu_count() or 1
     place = _place(data_dir)
     ensure_archive(region, local_folder(place), count, status_console(as_json))

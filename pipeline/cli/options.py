@@ -8,13 +8,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from mmvsf.pipeline.inspect.output import check_local
+
 console = Console()
+
+
+def _local_folder(path: Path) -> Path:
+    """Raises InputError for an address."""
+    check_local(path, "--runs-dir")
+    return path
+
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
 DataDir = Annotated[
     str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
+RunsDir = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="RUNS_DIR", callback=_local_folder, help="Folder of the runs; not a bucket."),
+]
 CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]

@@ -9,6 +9,7 @@ import numpy as np
 import rasterio
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -177,7 +178,7 @@ def _map_beside_labels(
                 labels = sample.labels(int(year), *place) if year in sample.cube.label_years and year else None
                 share = sure.read(1, window=window).astype(np.float32)
                 rows.append(_Row(block, translated, labels, np.where(share > 100, np.nan, share)))
-    except (RasterioError, OSError):
+    except (RasterioError, CPLE_BaseError, OSError):
         return None
     labelled = rows[0].labels is not None
     caption = (

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.storage.location import Location
+from mmvsf.datasets.storage.location import Location, write_whole
 from mmvsf.datasets.variables import Status
 
 from .clear import clear_section
@@ -59,11 +59,8 @@ def write_report(cube: Location, runs: Path) -> Path:
         sample.cube.digest,
         sample.cube.attributes.get("software", {}).get("mmvsf", ""),
     )
-    runs.mkdir(parents=True, exist_ok=True)
     page = runs / PAGE
-    temporary = page.with_name(PAGE + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+    write_whole(page, text.encode())
     return page
 
 

@@ -1,5 +1,6 @@
 """The plan as a picture and as a page: where the blocks lie, and how many scenes were found in each month."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.recipe.area import area_shape
+from mmvsf.datasets.storage.location import write_whole
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import megabytes
@@ -25,8 +27,10 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73")
 
 def write_picture(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
     """Write the map and the scenes by month as a PNG file. Raises OSError if the disk refuses."""
+    stream = io.BytesIO()
     with rc_context(STYLE):
-        _figure(plan, shown, data_dir).savefig(path, format="png", metadata={"Software": None})
+        _figure(plan, shown, data_dir).savefig(stream, format="png", metadata={"Software": None})
+    write_whole(path, stream.getvalue())
 
 
 def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
@@ -58,7 +62,7 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         (megabytes(facts["read_megabytes"] * 1e6), "to download" if facts["remote"] else "to read"),
         (duration(facts["seconds"]), "estimated"),
     ]
-    path.write_text(render(f"Plan: {region.title}", region.name, headlines, sections, "", ""), encoding="utf-8")
+    write_whole(path, render(f"Plan: {region.title}", region.name, headlines, sections, "", "").encode())
 
 
 def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
