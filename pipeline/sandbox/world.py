@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
-from .crops import grow, surface_wetness
+from .crops import grow
+from .drivers import surface_wetness
 from .fields import CELL, Ground, field_year, lay_out
 from .reflectance import reflect
 from .spec import PIXEL, REGION_EPSG, Site, WorldSpec, check_sites

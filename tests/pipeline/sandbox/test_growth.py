@@ -5,7 +5,7 @@ import pytest
 
 from mmvsf.pipeline.sandbox import Season, SiteWorld
 from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, SOYBEANS, WHEAT
-from mmvsf.pipeline.sandbox.crops import surface_wetness
+from mmvsf.pipeline.sandbox.drivers import surface_wetness
 from mmvsf.pipeline.sandbox.weather import VARIABLES, SiteWeather
 
 
