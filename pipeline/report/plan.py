@@ -19,7 +19,7 @@ from mmvsf.pipeline.disk_space import megabytes
 from mmvsf.pipeline.estimate.preview import MONTHS, Preview, duration
 
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
-from .elements import Cell, Facts, Note, Section, Table, drawn
+from .elements import Cell, Facts, Note, ReportSection, ReportTable, drawn
 from .page import render
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73")
@@ -48,13 +48,13 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         for product, year in sorted({(product, year) for product, year, _ in shown.scenes})
     ]
     sections = (
-        Section("place", "Where, and how many scenes", [*map(Note, shown.warnings), picture]),
-        Section(
+        ReportSection("place", "Where, and how many scenes", [*map(Note, shown.warnings), picture]),
+        ReportSection(
             "scenes",
             "Scenes by month",
-            [Table("Scenes found", ["", *(MONTHS[month - 1] for month in months)], rows)],
+            [ReportTable("Scenes found", ["", *(MONTHS[month - 1] for month in months)], rows)],
         ),
-        Section("cost", "What it takes", [Facts(_facts(plan, facts))]),
+        ReportSection("cost", "What it takes", [Facts(_facts(plan, facts))]),
     )
     headlines = [
         (str(facts["blocks"]), f"{'block' if facts['blocks'] == 1 else 'blocks'}, {facts['square_kilometres']:,} km²"),
