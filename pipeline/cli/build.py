@@ -69,7 +69,8 @@ def plan(
 ) -> None:
     """Show what a build would read, before it reads it: blocks on a map, scenes, bytes, minutes, what is missing."""
     from mmvsf.pipeline.build.plan import prepare
-    from mmvsf.pipeline.estimate.preview import block_map, month_table, preview, tables
+    from mmvsf.pipeline.estimate.preview import preview
+    from mmvsf.pipeline.estimate.preview_table import block_map, month_table, tables
     from mmvsf.pipeline.inspect.output import check_output
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
@@ -146,7 +147,8 @@ def dataset(
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.plan import prepare
     from mmvsf.pipeline.build.run import build
-    from mmvsf.pipeline.estimate.preview import preview, tables
+    from mmvsf.pipeline.estimate.preview import preview
+    from mmvsf.pipeline.estimate.preview_table import tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
     started = time.monotonic()
@@ -181,7 +183,8 @@ def extend(
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.extend import extend as extend_cube
     from mmvsf.pipeline.build.extend import open_target_cube, prepare_extension
-    from mmvsf.pipeline.estimate.preview import preview, tables
+    from mmvsf.pipeline.estimate.preview import preview
+    from mmvsf.pipeline.estimate.preview_table import tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
     started = time.monotonic()

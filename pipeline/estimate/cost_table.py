@@ -5,7 +5,7 @@ from rich.table import Column, Table
 from mmvsf.pipeline.disk_space import megabytes
 
 from .cost import Cost
-from .preview import plural
+from .preview_table import plural
 
 COLUMNS = ("blocks", "km²", "units", "requests", "download", "on disk", "hours")
 

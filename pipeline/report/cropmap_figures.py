@@ -88,7 +88,7 @@ class _MapBlock:
         if self.labels is None:
             return ""
         both = (self.labels > 0) & (self.mapped > 0)
-        return f"{percent(float((self.labels == self.mapped)[both].mean()), 0)} alike" if both.any() else ""
+        return f"{percent(float((self.labels == self.mapped)[both].mean()), 0)} agree" if both.any() else ""
 
 
 def map_beside_labels(

@@ -16,7 +16,8 @@ from mmvsf.datasets.storage.location import write_whole
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import megabytes
-from mmvsf.pipeline.estimate.preview import MONTHS, Preview, duration
+from mmvsf.pipeline.estimate.preview import Preview
+from mmvsf.pipeline.estimate.preview_table import MONTHS, duration
 
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
 from .elements import Cell, Facts, Note, ReportSection, ReportTable, drawn

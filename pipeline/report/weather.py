@@ -116,7 +116,7 @@ def _figure(years: Years, normal: int) -> Figure:
 def _kind(years: Years, year: int) -> str:
     if years.late is None:
         return "the only year with a whole spring"
-    return "late year" if year == years.late else "the normal year"
+    return "the late year" if year == years.late else "the normal year"
 
 
 def _caption(years: Years) -> str:

@@ -24,10 +24,12 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Status
 from mmvsf.pipeline.report import write_report
 from mmvsf.pipeline.report.cropmap import cropmap_section
+from mmvsf.pipeline.report.curves import curves_section
 from mmvsf.pipeline.report.drawing import MASK, mask_classes, readable
 from mmvsf.pipeline.report.elements import Absent, Picture, ReportSection
 from mmvsf.pipeline.report.evaluation import evaluation_section
 from mmvsf.pipeline.report.forecast import forecast_section
+from mmvsf.pipeline.report.ndvi import ndvi_curves
 from mmvsf.pipeline.report.runs import best_cells
 from mmvsf.pipeline.report.scenes import choose_scenes
 from mmvsf.pipeline.report.view import ReportView
@@ -236,6 +238,24 @@ def test_weather_is_the_mean_over_the_blocks(grown_cube: Cube) -> None:
     whole = grown_cube.array("weather/tmax")
     expected = np.mean([whole[:, y, x] for y, x in grown_cube.grid.blocks], axis=0)
     assert np.allclose(view.weather("tmax", grown_cube.grid.blocks), expected, atol=1e-4)
+
+
+def test_curves_follow_the_crops(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
+    """Of fields wide enough to have an inside: the late crop is at its greenest later than the early one."""
+    cube = make_cube(tmp_path / "fields.zarr", field=32, block=64, chunk=32)
+    view = ReportView(cube)
+    (absent,) = curves_section(view, read_years(view)).elements
+    assert isinstance(absent, Absent)  # no pixel is pure
+    zarr.open_array(str(cube.path / "labels/purity"), mode="r+")[...] = 100
+    (picture,) = curves_section(view, read_years(ReportView(cube))).elements
+    assert isinstance(picture, Picture)
+    assert cube.legend is not None
+    curves = ndvi_curves(ReportView(cube), 2019, cube.legend.codes)
+    peaks = {entry.name: np.nanargmax(curves[entry.code].quartiles[:, 1]) for entry in cube.legend.classes}
+    assert peaks["early"] < peaks["late"]
+    for curve in curves.values():
+        low, median, high = curve.quartiles[np.isfinite(curve.quartiles[:, 1])].T
+        assert curve.pixels > 0 and (low <= median).all() and (median <= high).all()
 
 
 def test_late_year_has_the_least_heat_by_june(grown_cube: Cube) -> None:
