@@ -1,4 +1,4 @@
-"""How fields grow: canopy and soil water from daily weather.
+"""Growth of fields: canopy and soil water from daily weather.
 
 Development follows growing-degree days (for corn the 86/50 F method, a cap at 10 and 30 C); growth is limited
 by water in a soil bucket, emptied by reference evapotranspiration times a crop coefficient (after FAO-56);

@@ -1,4 +1,4 @@
-"""What the weather means to fields: demand for water, wetness of the soil, heat, frost, days of field work."""
+"""The effect of the weather on fields: demand for water, wetness of the soil, heat, frost, days of field work."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ def surface_wetness(weather: SiteWeather) -> Array:
 
 @dataclass(frozen=True)
 class Drivers:
-    """What the weather means to fields; arrays of shape (days,) but `heat`, (covers, days)."""
+    """The effect of the weather on fields; arrays of shape (days,), `heat` (covers, days)."""
 
     doy: NDArray[np.int64]
     in_season: NDArray[np.bool_]
@@ -45,7 +45,7 @@ class Drivers:
     ten_days: Array
     """Mean temperature of the last ten days."""
     workable: Array
-    """0..1: how much of a day of field work the wet ground allows."""
+    """0..1: share of a day of field work that the wet soil allows."""
     heat: Array
     frost: NDArray[np.bool_]
     """A killing frost of autumn."""

@@ -206,7 +206,7 @@ def test_the_ground_is_that_of_the_fields(archive, spec, sites):
             assert (file.crs, file.transform, file.shape) == (crop.crs, crop.transform, crop.shape)
             layers[name], known = file.read(1, masked=True), crop.read(1) > 0
             np.testing.assert_array_equal(~layers[name].mask, known)
-    capacities = np.concatenate([world.ground.water_capacity for world in truth(spec, sites).values()])
+    capacities = np.concatenate([world.field_map.water_capacity for world in truth(spec, sites).values()])
     assert np.isin(layers["soil_water"].compressed(), capacities.astype(np.float32)).all()
     heights = layers["elevation"].compressed()
     assert 250 < heights.min() < heights.max() < 500 and np.ptp(heights) > 10
