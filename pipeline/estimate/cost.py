@@ -1,7 +1,7 @@
-"""What a build takes where no catalogue is asked: a model of passes, tiles, files and clouds.
+"""Estimate of a build without a catalogue: a model of passes, tiles, files and clouds.
 
-Each number below names its source; those called assumptions are rough and are the ones to change. Where a catalogue can
-be asked, `mmvsf plan` counts scenes instead.
+Each number below names its source; those called assumptions are rough and are the ones to change. Where there is a
+catalogue, `mmvsf plan` counts scenes instead.
 """
 
 from collections import defaultdict
@@ -28,12 +28,12 @@ class Constellation(NamedTuple):
     """Sun-synchronous satellites of one swath."""
 
     repeat_days: float
-    """days in which all of them together fly every track once"""
+    """days in which all of them together cover every track once"""
     tracks: int
     swath_km: float
 
     def passes_a_day(self, latitude: float) -> float:
-        """How often a point is seen: neighbouring swaths overlap the more, the further from the equator."""
+        """How often a point is seen per day: swaths overlap more, the further from the equator."""
         return self.swath_km * self.tracks / (EQUATOR_KM * cos(radians(latitude))) / self.repeat_days
 
 
@@ -51,35 +51,35 @@ OVERCAST_SHARE = 0.3
 of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
 
 BAND_BYTES, MASK_BYTES = 1.15, 0.3
-"""Compressed bytes of a pixel in a file of a band or a mask: an assumption, that sums to `plan.BYTES_PER_PIXEL`."""
+"""Compressed bytes per pixel in a file of a band or a mask: an assumption that sums to `plan.BYTES_PER_PIXEL`."""
 HEADER_BYTES = 32_768
 """Fetched on opening a file (`remote.HEADER_BYTES`)."""
 FILE_TILE = {"hls-l30": 256, "hls-s30": 256, "sentinel-2-l2a": 1024}
 """Side of the internal tiles of the files in pixels: a remote raster is read in whole tiles."""
 REQUESTS_TO_OPEN = 2
-"""For its length and its header; each row of internal tiles is one more (measured: 4 for a window of 256 x 256 pixels,
-6 for one of 768 x 768)."""
+"""For the length and the header of a file; each row of internal tiles is one more (measured: 4 for a window of 256 x
+256 pixels, 6 for one of 768 x 768)."""
 
 EARTH_ENGINE_BYTES_PER_PIXEL = 25
-"""Earth Engine sends exactly the pixels asked for, but uncompressed: six float32 and a mask."""
+"""Earth Engine sends exactly the requested pixels, but uncompressed: six float32 and a mask."""
 
 NETWORK_MBIT = 100.0
-"""Mbit/s that the time of a download is reckoned with."""
+"""Mbit/s assumed for the time of a download."""
 SECONDS_PER_REQUEST = 0.15
-"""From asking to the last byte, for an archive on the same continent: an assumption."""
+"""From the request to the last byte, for an archive on the same continent: an assumption."""
 REQUESTS_AT_ONCE = 8
 """Of one worker (`remote.READS_AT_ONCE`)."""
 
 LABEL_TILE_KM = 61.44
 LABEL_TILE_BYTES = 4.2e6
-"""CropScape cuts the CDL out in tiles of this side; not compressed."""
+"""CropScape delivers the CDL in tiles of this side, uncompressed."""
 WEATHER_CELLS_PER_DEGREE = 24
-"""gridMET's; a value takes two bytes on the way."""
+"""gridMET's; a value takes two bytes when downloaded."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one cube takes, or several together."""
+    """The estimate for one cube, or for several together."""
 
     blocks: int
     square_kilometres: float
@@ -96,8 +96,8 @@ class Cost:
 
 
 def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_MBIT) -> Cost:
-    """The model for a recipe on its grid, built by so many workers over a network of so many Mbit/s. Asks nothing of
-    any server. Layers of the ground count on disk only: to fetch them once is little beside years of scenes."""
+    """The estimate for a recipe on its grid, built by so many workers over a network of so many Mbit/s. Asks no server.
+    Static layers count on disk only: their download is small beside years of scenes."""
     products, days = region.imagery.products, _days(region.period)
     latitude = _latitude(grid)
     passes = {name: days * min(1.0, CONSTELLATIONS[name].passes_a_day(latitude)) for name in products}
@@ -126,7 +126,7 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
 
 
 def build_seconds(pixels: float, requests: float, fetched: float, workers: int, mbit: float = NETWORK_MBIT) -> float:
-    """The longest of what processors, servers and network take for so many band pixels, requests and bytes."""
+    """The longest of the times of processors, servers and network for so many band pixels, requests and bytes."""
     return max(
         pixels / PIXELS_PER_SECOND / workers,
         requests * SECONDS_PER_REQUEST / (REQUESTS_AT_ONCE * workers),
@@ -141,7 +141,7 @@ def requests_of(height: int, product: str) -> int:
 
 
 def overhead(height: int, width: int, product: str) -> float:
-    """How much more than a window is fetched, since files are read in whole tiles."""
+    """Pixels fetched per pixel of a window, since files are read in whole tiles."""
     tile = FILE_TILE[product]
     return (height + tile) * (width + tile) / (height * width)
 
@@ -168,13 +168,13 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: 
 
 
 def _groups(grid: Grid) -> list[tuple[int, int]]:
-    """(rows, columns) in blocks of everything that is read together."""
+    """(rows, columns) in blocks of each group that is read together."""
     side = max(1, GROUP_PIXELS // grid.block)
     members: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
     for by, bx in grid.blocks:
         members[by // side, bx // side].append((by, bx))
-    found = [blocks for group in members.values() for blocks in rectangles(group)]
-    return [(len({by for by, _ in blocks}), len({bx for _, bx in blocks})) for blocks in found]
+    groups = [blocks for group in members.values() for blocks in rectangles(group)]
+    return [(len({by for by, _ in blocks}), len({bx for _, bx in blocks})) for blocks in groups]
 
 
 def _days(period: Period) -> int:

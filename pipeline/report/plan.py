@@ -1,4 +1,4 @@
-"""The plan as a picture and as a page: where the blocks lie, and how many scenes were found in each month."""
+"""The plan as a picture and as a page: a map of the blocks, and the number of scenes of each month."""
 
 import io
 from pathlib import Path
@@ -41,7 +41,7 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         picture = drawn(
             _figure(plan, shown, data_dir),
             "Map of the blocks to build and their area, and a chart of the scenes found by month",
-            "The blocks that will be built, by the part of the data they belong to, and the scenes found.",
+            "The blocks to build, by the part of the data they belong to, and the scenes found.",
         )
     months = sorted({month for _, _, month in shown.scenes})
     rows = [
@@ -70,7 +70,7 @@ def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
     disk, free = megabytes(facts["disk_megabytes"] * 1e6), facts["free_megabytes"]
     needs = [f"{need.name} ({'present' if need.present else 'missing'})" for need in plan.requirements]
     return [
-        ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels a side"),
+        ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels per side"),
         ("(day, block) units", str(facts["block_days"])),
         ("to download" if facts["remote"] else "to read", megabytes(facts["read_megabytes"] * 1e6)),
         ("requests", f"{facts['requests']:,}" if facts["remote"] else "none, the files are on disk"),
@@ -78,7 +78,7 @@ def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("time", f"about {duration(facts['seconds'])}"),
         ("weather", f"{facts['weather_days']:,} days of {', '.join(plan.region.weather.variables)}"),
         ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
-        ("ground", ", ".join(facts["static_layers"]) or "none"),
+        ("static layers", ", ".join(facts["static_layers"]) or "none"),
         ("needs", ", ".join(needs) or "no account, no key"),
     ]
 

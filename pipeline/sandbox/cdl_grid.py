@@ -20,6 +20,7 @@ from .world import SiteWorld
 EPSG = 5070
 CDL_CORNER = 15.0
 """CDL's pixel edges lie at odd multiples of 15 m."""
+CREATION = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "sparse_ok": True}
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,16 @@ class Mosaic:
         """Write a raster of `shape` as a sparse GeoTIFF. Raises OSError if the disk refuses."""
         transform = Affine(PIXEL, 0, self.left * PIXEL + CDL_CORNER, 0, -PIXEL, -self.top * PIXEL + CDL_CORNER)
         creation = {
-            "driver": "GTiff", "width": raster.shape[1], "height": raster.shape[0], "count": 1,
-            "dtype": raster.dtype.name, "crs": f"EPSG:{EPSG}", "transform": transform, "tiled": True, "blockxsize": 256, "blockysize": 256,
-            "compress": "deflate", "sparse_ok": True, "nodata": nodata,
-        }  # fmt: skip
+            "driver": "GTiff",
+            "width": raster.shape[1],
+            "height": raster.shape[0],
+            "count": 1,
+            "dtype": raster.dtype.name,
+            "crs": f"EPSG:{EPSG}",
+            "transform": transform,
+            "nodata": nodata,
+            **CREATION,
+        }
         # Through memory, so that a full disk raises.
         with MemoryFile() as memory:
             with memory.open(**creation) as file:

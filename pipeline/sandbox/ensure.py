@@ -35,7 +35,7 @@ def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Cons
     if free < 2 * needed:
         raise InputError(
             f"the simulated archive and its cube need about {2 * needed / 1e6:.0f} MB at {root.parent}, and"
-            f" {free / 1e6:.0f} MB are free; make room or choose another --data-dir"
+            f" {free / 1e6:.0f} MB are free; free some space or choose another --data-dir"
         )
     columns = (
         TextColumn("{task.description}"),

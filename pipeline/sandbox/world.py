@@ -101,7 +101,7 @@ class SiteWorld:
         return SimulatedSeason(soil.days[start:], reflectance[start - 1 : -1], canopy.green[start - 1 : -1])
 
     def view(self, grid: GeoBox) -> View | None:
-        """How `grid` (north up, 30 m) sees this site; None where it does not. Raises ValueError without an EPSG code."""
+        """How `grid` (north up, 30 m) sees this site, None if not at all. Raises ValueError without an EPSG code."""
         epsg = grid.crs.epsg if grid.crs is not None else None
         if epsg is None:
             raise ValueError("the grid needs a coordinate system with an EPSG code")
