@@ -107,8 +107,11 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     requests = fetched = 0.0
     for product, count in passes.items():
         for group in _groups(grid):
-            asked, size = _group_cost(group, grid, product, region.imagery.source == "earthengine")
-            requests, fetched = requests + count * asked, fetched + count * size
+            requests_per_pass, bytes_per_pass = _group_cost(
+                group, grid, product, region.imagery.source == "earthengine"
+            )
+            requests += count * requests_per_pass
+            fetched += count * bytes_per_pass
     years = len(region.labels.years) if region.labels else 0
     area = len(grid.blocks) * (grid.block * grid.resolution / 1000) ** 2
     weather_days = (region.period.end - region.weather_start).days + 1

@@ -36,7 +36,7 @@ class Preview:
 
 
 def preview(plan: BuildPlan, workers: int) -> Preview:
-    """Count and estimate. Asks a source for nothing that `prepare` did not ask."""
+    """Count and estimate, without further requests to a source."""
     scenes = Counter((scene.product, scene.acquired.year, scene.acquired.month) for scene in plan.imagery.scenes)
     done, stale = shards_in_cube(plan)
     free = free_bytes(plan.cube)

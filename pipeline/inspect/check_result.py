@@ -1,4 +1,4 @@
-"""What a check of a cube comes to: one `Check` per aspect, together a `CheckReport`."""
+"""The results of checking a cube: one `Check` per aspect, together a `CheckReport`."""
 
 from dataclasses import dataclass
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -84,36 +85,48 @@ def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _figure(plan: BuildPlan, shown: Preview, data_dir: Path) -> Figure:
+    """A map of the blocks above a chart of the scenes by month."""
+    ratio = float(np.clip(plan.grid.blocks_y / plan.grid.blocks_x, 0.3, 1.1))
+    figure = Figure(figsize=(WIDTH, WIDTH * ratio * 0.8 + 2.2), layout="constrained")
+    block_map, chart = figure.subplots(2, 1, height_ratios=(4, 1))
+    _draw_blocks(block_map, plan, data_dir)
+    _draw_months(chart, shown)
+    return figure
+
+
+def _draw_blocks(axes: Axes, plan: BuildPlan, data_dir: Path) -> None:
+    """The blocks in the colours of their parts, and the outline of the area, in km from the south-western corner."""
     grid, side = plan.grid, plan.grid.block * plan.grid.resolution / 1000
     height, width = grid.blocks_y * side, grid.blocks_x * side
-    figure = Figure(figsize=(WIDTH, WIDTH * float(np.clip(height / width, 0.3, 1.1)) * 0.8 + 2.2), layout="constrained")
-    place, chart = figure.subplots(2, 1, height_ratios=(4, 1))
     n = grid.chunks_per_block
     split = place_split(plan.region, grid)
     codes = [Split(split[by * n : by * n + n, bx * n : bx * n + n].min()) for by, bx in grid.blocks]
     squares = [Rectangle((bx * side, height - (by + 1) * side), side, side) for by, bx in grid.blocks]
-    place.add_collection(
+    axes.add_collection(
         PatchCollection(squares, facecolors=[SPLIT_COLOURS[c] for c in codes], edgecolors="white", linewidths=0.3)
     )
     area = area_shape(plan.region.area, grid.crs, plan.recipe, data_dir)
     for shape in getattr(area, "geoms", [area]):
         if shape.geom_type == "Polygon":
             xs, ys = np.array(shape.exterior.coords).T[:2]
-            place.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000 + height, color="#333333", linewidth=0.8)
-    place.set(aspect="equal", xlabel="km east", ylabel="km north", title=plan.region.title)
-    place.set_xlim(-0.02 * width, 1.02 * width)
-    place.set_ylim(-0.02 * height, 1.02 * height)
-    place.legend(handles=handles([(SPLIT_NAMES[c], SPLIT_COLOURS[c]) for c in sorted(set(codes))]), loc="best")
-    moments = sorted({(year, month) for _, year, month in shown.scenes})
-    bottom = np.zeros(len(moments))
+            axes.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000 + height, color="#333333", linewidth=0.8)
+    axes.set(aspect="equal", xlabel="km east", ylabel="km north", title=plan.region.title)
+    axes.set_xlim(-0.02 * width, 1.02 * width)
+    axes.set_ylim(-0.02 * height, 1.02 * height)
+    axes.legend(handles=handles([(SPLIT_NAMES[c], SPLIT_COLOURS[c]) for c in sorted(set(codes))]), loc="best")
+
+
+def _draw_months(axes: Axes, shown: Preview) -> None:
+    """Scenes of each month, a colour per product."""
+    months = sorted({(year, month) for _, year, month in shown.scenes})
+    bottom = np.zeros(len(months))
     for colour, product in zip(COLOURS, sorted({product for product, _, _ in shown.scenes}), strict=False):
-        counts = np.array([shown.scenes[product, *moment] for moment in moments])
-        chart.bar(range(len(moments)), counts, bottom=bottom, color=colour, label=product)
+        counts = np.array([shown.scenes[product, *month] for month in months])
+        axes.bar(range(len(months)), counts, bottom=bottom, color=colour, label=product)
         bottom += counts
-    every = -(-len(moments) // 12)
-    chart.set_xticks(
-        range(0, len(moments), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in moments[::every]]
+    every = -(-len(months) // 12)
+    axes.set_xticks(
+        range(0, len(months), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in months[::every]]
     )
-    chart.set_ylabel("scenes")
-    chart.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))
-    return figure
+    axes.set_ylabel("scenes")
+    axes.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))

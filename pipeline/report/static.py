@@ -76,6 +76,5 @@ def _table(view: ReportView, blocks: list[Layers]) -> ReportTable:
         label = f"{name.replace('_', ' ')} ({STATIC_BY_NAME[name].units})"
         rows.append([Cell(label), *map(Cell, cells), Cell(share)])
     scope = "" if len(blocks) == len(view.cube.grid.blocks) else f", on {len(blocks)} blocks"
-    return ReportTable(
-        f"Range of the ground{scope}", ["layer", "least", "25 %", "median", "75 %", "most", "known"], rows
-    )
+    head = ["layer", "minimum", "25 %", "median", "75 %", "maximum", "with data"]
+    return ReportTable(f"Range of the static layers{scope}", head, rows)

@@ -1,4 +1,4 @@
-"""What the page reads of a cube: its small arrays whole, and of its pixels a few blocks, one at a time."""
+"""The data that the page reads from a cube: small arrays whole, and the pixels of a few blocks, one at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
