@@ -102,26 +102,30 @@ def _confidence(cube: Cube) -> tuple[str, str]:
 
 def check_static(cube: Cube) -> Check:
     """Static layers have data somewhere, in range, and name their source."""
-    ranges: dict[str, list[tuple[float, float, int]]] = {name: [] for name in cube.static_layers}
-    for block in cube.grid.blocks:
-        for name, values in cube.static(block).items():
-            finite = values[np.isfinite(values)]
-            if finite.size:
-                ranges[name].append((float(finite.min()), float(finite.max()), finite.size))
     pixels = len(cube.grid.blocks) * cube.grid.block**2
     problems, details = [], []
-    for name, of_blocks in ranges.items():
-        if not of_blocks:
-            problems.append(f"{name} has no data in any block")
-            continue
-        lows, highs, counts = zip(*of_blocks, strict=True)
-        layer, low, high = STATIC_BY_NAME[name], min(lows), max(highs)
+    for name, (low, high, count) in _static_ranges(cube).items():
+        layer = STATIC_BY_NAME[name]
         text = f"{name} {low:.4g} to {high:.4g} {layer.units}"
-        if low < layer.valid_min or high > layer.valid_max:
+        if not count:
+            problems.append(f"{name} has no data in any block")
+        elif low < layer.valid_min or high > layer.valid_max:
             problems.append(f"{text}, out of range")
         else:
-            details.append(text + (f" on {sum(counts) / pixels:.0%}" if sum(counts) < pixels else ""))
+            details.append(text + (f" on {count / pixels:.0%}" if count < pixels else ""))
     documented = {record.get("layer") for record in cube.attributes.get("sources", [])}
     if missing := [name for name in cube.static_layers if name not in documented]:
         problems.append(f"no source and licence of {', '.join(missing)}")
     return Check.of("static", problems, "; ".join(details))
+
+
+def _static_ranges(cube: Cube) -> dict[str, tuple[float, float, int]]:
+    """(minimum, maximum, pixels with data) of each static layer over all blocks."""
+    ranges = dict.fromkeys(cube.static_layers, (np.inf, -np.inf, 0))
+    for block in cube.grid.blocks:
+        for name, values in cube.static(block).items():
+            finite = values[np.isfinite(values)]
+            if finite.size:
+                low, high, count = ranges[name]
+                ranges[name] = min(low, float(finite.min())), max(high, float(finite.max())), count + finite.size
+    return ranges

@@ -84,17 +84,31 @@ def _overall(rows: Rows) -> ReportTable:
 
 
 def _by_class(rows: Rows, classes: Sequence[LegendClass]) -> ReportTable:
-    """Classes down; every method in every held-out set across."""
+    """Classes down; every method in every held-out set across. Classes without a score are left out."""
     held_out_sets = ordered(rows, "set", tuple(SETS))
     methods = [method for method in ordered(rows, "method", tuple(METHODS)) if method != "majority"]
     per_class = {(row["set"], row["method"]): row.get("per_class") or {} for row in rows}
     body = []
     for entry in classes:
-        f1 = {key: scores.get(entry.name, {}).get("f1") for key, scores in per_class.items()}
-        if any(f1[key] is not None for key in f1 if key[1] in methods):
-            columns = [[f1.get((held_out, method)) for method in methods] for held_out in held_out_sets]
-            cells = [cell for column in columns for cell in best_cells(column, 2, largest=True)]
-            body.append([Cell(entry.name, swatch=colour(entry.color)), *cells])
+        columns = _f1(per_class, entry.name, held_out_sets, methods)
+        if _any_score(columns):
+            body.append([Cell(entry.name, swatch=colour(entry.color)), *_class_cells(columns)])
     head = ["class", *(METHODS.get(method, method) for _ in held_out_sets for method in methods)]
     groups = (("", 1), *((SETS.get(name, name), len(methods)) for name in held_out_sets))
     return ReportTable("F1 of each class", head, body, groups=groups)
+
+
+def _f1(
+    per_class: dict[tuple[str, str], dict[str, Any]], name: str, held_out_sets: Sequence[str], methods: Sequence[str]
+) -> list[list[float | None]]:
+    """A column per held-out set, a value per method; `per_class` maps (held-out set, method) to scores by class."""
+    f1 = {key: scores.get(name, {}).get("f1") for key, scores in per_class.items()}
+    return [[f1.get((held_out, method)) for method in methods] for held_out in held_out_sets]
+
+
+def _any_score(columns: Sequence[Sequence[float | None]]) -> bool:
+    return any(value is not None for column in columns for value in column)
+
+
+def _class_cells(columns: Sequence[Sequence[float | None]]) -> list[Cell]:
+    return [cell for column in columns for cell in best_cells(column, 2, largest=True)]
