@@ -58,7 +58,7 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except (MmvsfError, OSError, *_gdal_errors()) as error:
+    except _reported() as error:
         if debug:
             raise
         print(f"error: {_message(error)}", file=sys.stderr)
@@ -69,14 +69,14 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _gdal_errors() -> tuple[type[Exception], ...]:
-    """Errors of GDAL, most of which are no OSError; none where no raster was touched."""
+def _reported() -> tuple[type[Exception], ...]:
+    """The errors that are reported in one line. Most of GDAL's are no OSError; they need rasterio to be loaded."""
     if "rasterio" not in sys.modules:
-        return ()
+        return MmvsfError, OSError
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
-    return CPLE_BaseError, RasterioError
+    return MmvsfError, OSError, CPLE_BaseError, RasterioError
 
 
 def _message(error: Exception) -> str:

@@ -98,7 +98,8 @@ class _Unit:
     @property
     def clear(self) -> NDArray[np.bool_]:
         """(row, column), True where all bands are stored and the mask is clear."""
-        return is_clear(self.quality) & (self.bands != REFLECTANCE_FILL).all(axis=0)
+        stored: NDArray[np.bool_] = (self.bands != REFLECTANCE_FILL).all(axis=0)
+        return is_clear(self.quality) & stored
 
 
 def check_pixels(cube: Cube, units: int) -> list[Check]:

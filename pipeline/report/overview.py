@@ -71,7 +71,7 @@ def _locator(view: ReportView) -> Figure:
     middles = np.stack([lon.mean(1), lat.mean(1)], -1)
     if side / 1000 / KM_PER_DEGREE < 0.02 * (box[3] - box[2]):
         # Too small to be seen at this scale: mark the middles as well.
-        axes.scatter(*middles.T, s=22, c=colours, marker="s", linewidths=0)
+        axes.scatter(middles[:, 0], middles[:, 1], s=22, c=colours, marker="s", linewidths=0)
     if len(squares) == len(grid.blocks) <= MOST_NAMES:
         points_per_degree = 72 * (width - 1) / (box[1] - box[0])
         _write_names(axes, middles, points_per_degree * np.array([1.0, stretch]), [view.names[b] for b in squares])

@@ -92,7 +92,7 @@ def make_oracle(
     return path
 
 
-def _open_or_create(cube: Cube, windows: Sequence[Window], limit: int, seed: int) -> Location:
+def _open_or_create(cube: Cube, windows: list[Window], limit: int, seed: int) -> Location:
     """Path of the oracle, which is created if there is none of this cube and these options."""
     path = oracle_path(cube)
     identity = {

@@ -80,12 +80,12 @@ class _Generator:
     @cached_property
     def lat(self) -> Array:
         """(cells,), degrees"""
-        return np.meshgrid(LATITUDES, LONGITUDES, indexing="ij")[0].ravel()
+        return np.repeat(LATITUDES, LONGITUDES.size)
 
     @cached_property
     def lon(self) -> Array:
         """(cells,), degrees"""
-        return np.meshgrid(LATITUDES, LONGITUDES, indexing="ij")[1].ravel()
+        return np.tile(LONGITUDES, LATITUDES.size)
 
     @cached_property
     def roots(self) -> tuple[Array, Array]:
