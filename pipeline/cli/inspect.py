@@ -89,7 +89,7 @@ def oracle(
 
     cube = Cube.open(_cube(region, data_dir))
     with progress_bar(console) as bar:
-        task = bar.add_task("growing the fields again", total=None, rate="")
+        task = bar.add_task("simulating seasons", total=None, rate="")
 
         def update(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)

@@ -33,7 +33,7 @@ from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_cle
 from . import Site, truth
 from .ensure import world_sites, world_spec
 from .oracle_forecast import WindowView, forecast_windows
-from .spec import GENERATOR_VERSION
+from .spec import GENERATOR_VERSION, WorldSpec
 from .world import SiteWorld
 
 Progress = Callable[[int, int], None]
@@ -69,12 +69,13 @@ def make_oracle(
     Raises InputError for a region that is not simulated, for a year or site that it lacks, and for a cube that was
     simulated differently; OSError where the disk refuses.
     """
+    spec = world_spec(cube.region)
     all_sites = world_sites(cube.region, cube.grid, str(cube.path))
     sites_of_cube = [site for site in all_sites if _block(cube, site) in cube.grid.blocks]
     _refuse_unknown("years", years, cube.years)
     _refuse_unknown("sites", sites, [site.name for site in sites_of_cube])
     windows, units = _plan(cube, sites_of_cube)
-    path = _open_or_create(cube, windows, limit, seed)
+    path = _open_or_create(cube, spec, windows, limit, seed)
     done = read_values(path, "done")
     missing = [
         unit
@@ -83,7 +84,7 @@ def make_oracle(
         and (sites is None or unit.site.name in sites)
         and not done[unit.windows].all()
     ]
-    worlds = truth(world_spec(cube.region), sites_of_cube) if missing else {}
+    worlds = truth(spec, sites_of_cube) if missing else {}
     writer = _Writer(cube, windows, path)
     for number, unit in enumerate(missing):
         progress(number, len(missing))
@@ -92,13 +93,13 @@ def make_oracle(
     return path
 
 
-def _open_or_create(cube: Cube, windows: list[Window], limit: int, seed: int) -> Location:
+def _open_or_create(cube: Cube, spec: WorldSpec, windows: list[Window], limit: int, seed: int) -> Location:
     """Path of the oracle, which is created if there is none of this cube and these options."""
     path = oracle_path(cube)
     identity = {
         "cube": cube.digest,
         "generator_version": GENERATOR_VERSION,
-        "spec": asdict(world_spec(cube.region)),
+        "spec": asdict(spec),
         "size": windows[0].size,
         "limit": limit,
         "seed": seed,
