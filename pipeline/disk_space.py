@@ -1,37 +1,13 @@
-"""Disk space: how much a cube will need, and whether that much is free."""
+"""Disk space: how much is free, how much is used, and whether what is needed fits."""
 
 import shutil
 from pathlib import Path
 
-from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import Location, objects
 
-BYTES_PER_UNIT_PIXEL = 7.2
-"""Of a (day, block) unit: six int16 bands and the mask, compressed. An upper bound: the simulated cube takes 5.1, since
-cloudy units store their mask only and an outline in a catalogue is larger than the data."""
-
-BYTES_PER_LABEL_PIXEL = 1.0
-"""Code and purity; the simulated cube takes 0.35."""
-
-BYTES_PER_STATIC_PIXEL = 4.0
-"""Of one layer: float32, which hardly compresses."""
-
 LEAST_SHARE = 0.5
 """A cube takes at least this share of its estimate: cloudy units store their mask only."""
-
-
-def cube_bytes(
-    grid: Grid, units: int, label_years: int, weather_days: int, variables: int, static_layers: int = 0
-) -> int:
-    """Bytes that a cube of so many (day, block) units will take, an upper bound."""
-    block = grid.block**2
-    rows, columns = grid.weather_shape
-    # Cells without a block are NaN throughout and take almost no space.
-    cells = min(rows * columns, len(grid.blocks) * (grid.block // grid.weather_cell + 2) ** 2)
-    labels = label_years * len(grid.blocks) * block * BYTES_PER_LABEL_PIXEL
-    static = static_layers * len(grid.blocks) * block * BYTES_PER_STATIC_PIXEL
-    return round(units * block * BYTES_PER_UNIT_PIXEL + labels + static + weather_days * cells * variables * 4)
 
 
 def free_bytes(path: Location) -> int | None:

@@ -5,7 +5,7 @@ entry, so that one process can write them into the cube at the end.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,8 @@ class Ledger:
         """Write an entry whole or not at all. Raises OSError."""
         write_whole(self._path(name), json.dumps(content, separators=(",", ":")).encode())
 
-    def undone(self, digests: dict[str, str], *, accept_failed: bool = False) -> set[str]:
-        """Of units with the digests of today, those that do not stand so. One with failures is not done unless
-        accepted."""
+    def undone(self, digests: Mapping[str, str], *, accept_failed: bool = False) -> set[str]:
+        """The units that are not done with these digests. One with failures is not done unless accepted."""
         begun = {name for kind in {name.partition("/")[0] for name in digests} for name in self.names(kind)}
         done = {
             name

@@ -49,12 +49,12 @@ def bench_build(data_dir: Path, repeats: int) -> None:
     import odc.stac
     import pystac
 
-    from mmvsf.pipeline.build.plan import prepare
+    from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
     from mmvsf.pipeline.layers.imagery.plan import shard_tasks
 
     _ensure_cube(data_dir)
-    plan = prepare("sandbox", data_dir)
+    plan = build_plan("sandbox", data_dir)
     archive = data_dir / "archive/sandbox"
     collection = pystac.ItemCollection.from_file(str(archive / "items.json"))
     year = 2021
@@ -72,7 +72,7 @@ def bench_build(data_dir: Path, repeats: int) -> None:
 
         def ours(tasks: Any = tasks) -> None:
             for task in tasks:
-                read_shard(task, plan.grid, plan.context.imagery, plan.region.imagery.skip_below_clear)
+                read_shard(task, plan.grid, plan.imagery_layer.layer.source, plan.region.imagery.skip_below_clear)
 
         def theirs(items: Any = items, block: Any = block) -> None:
             for product, names in HLS_BANDS.items():

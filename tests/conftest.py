@@ -20,6 +20,7 @@ from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.cube import Cube, create_template
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.recipe.region import parse_region
 from mmvsf.datasets.storage.store import open_pixels
@@ -77,7 +78,7 @@ def grow_cube(
         if labels
         else None
     )
-    create_template(path, region, grid, calendar, legend, {"digest": f"grown-{seed}"})
+    create_template(path, CubeSpec(region, grid, calendar, legend), {"digest": f"grown-{seed}"})
 
     rng = np.random.default_rng(seed)
     days, side = calendar.days, block

@@ -1,118 +1,139 @@
-"""The cube is the contract: `datasets` knows nobody, `pipeline` and `model` know `datasets` and never each other."""
+"""Who may import whom. The cube is the contract: `datasets` knows nobody, `pipeline` and `model` know `datasets` and
+never each other; inside a part, arrows point downwards only."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
-SPLIT_NAMES = ("datasets", "pipeline", "model")
+FACE = "api"
+"""The folder that installs as the package `mmvsf` itself: it knows all parts, and no part knows it."""
+PARTS = ("datasets", "pipeline", "model")
 MAY_KNOW = {"datasets": {"datasets"}, "pipeline": {"datasets", "pipeline"}, "model": {"datasets", "model"}}
 WITH_TORCH = {"datasets/samples/batch.py", "datasets/samples/loader.py"}
 """The modules of `datasets` that need the extra `train`."""
 
 LEVELS: dict[str, tuple[set[str], ...]] = {
-    "datasets": (
-        {"errors", "variables"},
-        {"storage", "recipe"},
-        {"cube"},
-        {"samples", "sidecars"},
-        {"command"},
-    ),
+    "datasets": ({"errors", "variables"}, {"storage", "recipe"}, {"cube"}, {"samples"}, {"sidecars"}, {"command"}),
     "pipeline": (
         {"ledger", "disk_space", "raster"},
         {"layers"},
         {"sources", "sandbox"},
         {"build"},
-        {"inspect", "estimate", "report"},
+        {"inspect", "estimate"},
+        {"report"},
         {"cli"},
     ),
-    "model": (
-        {"mmvsf"},
-        {"baselines", "pretraining"},
-        {"cropmap"},
-        {"evaluation"},
-        {"cli"},
-    ),
+    "model": ({"mmvsf"}, {"baselines", "pretraining"}, {"cropmap"}, {"evaluation"}, {"cli"}),
 }
 """The folders and loose modules of a part, from those that know nobody to those that know the most."""
 
-MODULES = sorted(path for part in SPLIT_NAMES for path in (ROOT / part).rglob("*.py"))
+MODULES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Absolute names of everything that a module imports, anywhere in it; relative imports are resolved."""
     package = ["mmvsf", *path.relative_to(ROOT).parts[:-1]]
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else []
             module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
 
 
-def in_module(name: str, path: str) -> bool:
-    """Whether a dotted name is of the module at a path."""
-    return name.startswith(f"mmvsf.{path.removesuffix('.py').replace('/', '.')}.")
-
-
-def test_relative_imports_are_resolved() -> None:
-    assert "mmvsf.pipeline.raster.scene.Asset" in imports(ROOT / "pipeline/sources/archive/rasters.py")
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_part_imports_only_what_it_may_know(path: Path) -> None:
-    part = path.relative_to(ROOT).parts[0]
-    for name in imports(path):
-        first, _, rest = name.partition(".")
-        assert first not in SPLIT_NAMES, f"{name}: as a bare name this is another package"
-        if first == "mmvsf":
-            assert rest.split(".")[0] in MAY_KNOW[part], f"{path.relative_to(ROOT)} imports {name}"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_cubes_are_built_and_read_without_torch(path: Path) -> None:
-    part = path.relative_to(ROOT).parts[0]
-    if part == "model" or (part == "datasets" and str(path.relative_to(ROOT)) in WITH_TORCH):
-        return
-    heavy = {name for name in imports(path) if name.split(".")[0] in {"torch", "lightning", "safetensors", "sklearn"}}
-    assert not heavy
-    if part == "datasets":
-        assert not {
-            name for name in imports(path) for module in WITH_TORCH if f"{module[:-3].replace('/', '.')}." in name
-        }
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.name)
-def test_tests_do_not_use_bare_names_either(path: Path) -> None:
-    assert not {name for name in imports(path) if name.split(".")[0] in SPLIT_NAMES}
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 def unit_of(module: str) -> str:
-    """The folder or loose module of a part that a dotted name lies in, as `pipeline/layers/weather`."""
+    """The folder, or the loose module of a part, that a dotted name lies in: `pipeline/layers/weather`, `model/cli`."""
     parts = module.split(".")[1:]
     while parts and not (ROOT.joinpath(*parts).is_dir() or ROOT.joinpath(*parts).with_suffix(".py").is_file()):
         parts.pop()
-    if len(parts) > 2 and ROOT.joinpath(*parts).with_suffix(".py").is_file():
+    if len(parts) > 2 and not ROOT.joinpath(*parts).is_dir():
         parts.pop()
     return "/".join(parts)
 
 
 def arrows() -> set[tuple[str, str]]:
-    """(importing unit, imported unit), across folders."""
+    """(importing unit, imported unit)."""
     found = set()
     for path in MODULES:
-        source = unit_of(".".join(["mmvsf", *path.relative_to(ROOT).with_suffix("").parts]))
+        source = unit_of("mmvsf." + name_of(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
         found |= {(source, unit_of(name)) for name in imports(path) if name.startswith("mmvsf.")}
-    return {(source, target) for source, target in found if source != target and target}
+    return {(source, target) for source, target in found if source != target and "/" in target}
 
 
-def level(unit: str) -> tuple[str, int]:
-    """The part of a unit, and its level there. Raises StopIteration for one that `LEVELS` does not list."""
+def level(unit: str) -> int:
+    """The level of a unit within its part; -1 for one that `LEVELS` does not list."""
     part, name = unit.split("/")[:2]
-    return part, next(number for number, names in enumerate(LEVELS[part]) if name in names)
+    return next((number for number, names in enumerate(LEVELS[part]) if name in names), -1)
+
+
+def test_relative_imports_are_resolved() -> None:
+    assert "mmvsf.pipeline.raster.scene.Asset" in imports(ROOT / "pipeline/sources/archive/rasters.py")
+    assert "mmvsf.pipeline.layers.imagery.plan.ImageryPlan" in imports(ROOT / "pipeline/layers/imagery/summarise.py")
+
+
+def test_a_part_imports_only_what_it_may_know() -> None:
+    wrong = [
+        f"{name_of(path)} imports {name}"
+        for path in MODULES
+        for name in imports(path)
+        if name.startswith("mmvsf") and name.split(".")[1] not in MAY_KNOW[path.relative_to(ROOT).parts[0]]
+    ]
+    assert not wrong
+
+
+def test_no_bare_names() -> None:
+    """`import datasets` would be Hugging Face's."""
+    paths = [*MODULES, *(ROOT / FACE).rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    assert not [f"{name_of(path)}: {name}" for path in paths for name in imports(path) if name.split(".")[0] in PARTS]
+
+
+def test_arrows_inside_a_part_point_downwards() -> None:
+    wrong = [
+        f"{source} imports {target}"
+        for source, target in sorted(arrows())
+        if source.split("/")[0] == target.split("/")[0]
+        and source.split("/")[1] != target.split("/")[1]
+        and level(source) <= level(target)
+    ]
+    assert not wrong
+
+
+def test_every_folder_has_a_level() -> None:
+    assert not [unit for arrow in arrows() for unit in arrow if level(unit) < 0]
+
+
+def test_no_two_folders_import_each_other() -> None:
+    both = arrows()
+    assert not [f"{source} and {target}" for source, target in both if (target, source) in both and source < target]
+
+
+def test_layers_know_no_sources() -> None:
+    assert not [arrow for arrow in arrows() if arrow[0].startswith("pipeline/layers") and "/sources" in arrow[1]]
+
+
+def heavy_imports() -> Iterator[str]:
+    """Imports of training packages, and of modules that need them, where cubes are built and read."""
+    with_torch = {f"mmvsf.{path.removesuffix('.py').replace('/', '.')}" for path in WITH_TORCH}
+    for path in MODULES:
+        if path.relative_to(ROOT).parts[0] == "model" or name_of(path) in WITH_TORCH:
+            continue
+        for name in imports(path):
+            training = name.split(".")[0] in {"torch", "lightning", "safetensors", "sklearn"}
+            if training or any(name.startswith(module) for module in with_torch):
+                yield f"{name_of(path)} imports {name}"
+
+
+def test_cubes_are_built_and_read_without_torch() -> None:
+    assert not list(heavy_imports())

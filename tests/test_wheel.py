@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SPLIT_NAMES = ("datasets", "pipeline", "model")
+PARTS = ("datasets", "pipeline", "model")
+FACE = "api"
+"""The folder that installs as the package `mmvsf` itself."""
 SHIPPED = {".py", ".yaml", ".html", ".md", ".typed", ".css", ".j2", ".js", ".gz", ".txt"}
 
 
@@ -21,7 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     pytest.importorskip("build", reason="needs the package `build`")
     pytest.importorskip("setuptools", minversion="77", reason="builds without isolation")
     clean = tmp_path_factory.mktemp("source")
-    for part in SPLIT_NAMES:
+    for part in (FACE, *PARTS):
         shutil.copytree(ROOT / part, clean / part, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         if (ROOT / name).exists():
@@ -36,8 +38,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def wanted() -> set[str]:
-    found = {path for part in SPLIT_NAMES for path in (ROOT / part).rglob("*") if path.suffix in SHIPPED}
-    return {f"mmvsf/{path.relative_to(ROOT).as_posix()}" for path in found if "__pycache__" not in path.parts}
+    files = {path for part in (FACE, *PARTS) for path in (ROOT / part).rglob("*") if path.suffix in SHIPPED}
+    names = {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
+    return {f"mmvsf/{name.removeprefix(f'{FACE}/')}" for name in names}
 
 
 def test_every_module_recipe_and_template_is_in_it(wheel: set[str]) -> None:
@@ -45,7 +48,7 @@ def test_every_module_recipe_and_template_is_in_it(wheel: set[str]) -> None:
 
 
 def test_every_part_says_that_it_is_typed(wheel: set[str]) -> None:
-    assert {f"mmvsf/{part}/py.typed" for part in SPLIT_NAMES} <= wheel
+    assert {"mmvsf/py.typed", *(f"mmvsf/{part}/py.typed" for part in PARTS)} <= wheel
 
 
 def test_nothing_else_is_in_it(wheel: set[str]) -> None:

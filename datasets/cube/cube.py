@@ -13,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
-from mmvsf.datasets.recipe.region import Region, load_region, parse_region, shipped_regions
+from mmvsf.datasets.recipe.region import Region, load_region, shipped_regions
 from mmvsf.datasets.storage.location import (
     Location,
     ensure_reachable,
@@ -23,18 +23,18 @@ from mmvsf.datasets.storage.location import (
     store_errors,
     zarr_store,
 )
-from mmvsf.datasets.storage.store import array_attributes, create_group, open_pixels, read_pixels, read_values
+from mmvsf.datasets.storage.store import create_group, open_pixels, read_pixels, read_values
 from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import SHARD_DAYS, Calendar
-from .compatibility import CubeSpec
 from .grid import BlockIndex, Grid
-from .layout import FORMAT, FORMAT_VERSION
+from .layout import FORMAT, FORMAT_VERSION, cube_layout
 from .legend import Legend
+from .spec import CubeSpec
 
 
 def cube_path(region: str, data_dir: Location) -> Location:
-    """Where the cube of a region stands."""
+    """Where the cube of a region is."""
     return data_dir / f"{region}.zarr"
 
 
@@ -65,25 +65,48 @@ class Cube:
     """What a cube is and holds, read from its metadata; pixels stay where they are."""
 
     path: Location
-    region: Region
-    grid: Grid
-    calendar: Calendar
-    weather: tuple[str, ...]
-    """weather variables"""
-    label_years: tuple[int, ...]
-    legend: Legend | None
+    spec: CubeSpec
     complete: bool
     """True once the build was finished"""
     attributes: dict[str, Any]
     """all root attributes"""
-    static_layers: tuple[str, ...] = ()
-    """layers of the ground that do not change (`variables.STATIC`)"""
-    confidence: bool = False
-    """True where `labels/confidence` is stored"""
 
     @property
-    def spec(self) -> CubeSpec:
-        return CubeSpec(self.region, self.grid, self.calendar, self.legend)
+    def region(self) -> Region:
+        """The recipe that it was built from."""
+        return self.spec.region
+
+    @property
+    def grid(self) -> Grid:
+        return self.spec.grid
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.spec.calendar
+
+    @property
+    def legend(self) -> Legend | None:
+        """The classes of its labels; None for a cube without labels."""
+        return self.spec.legend
+
+    @property
+    def weather(self) -> tuple[str, ...]:
+        """Weather variables."""
+        return self.spec.weather
+
+    @property
+    def label_years(self) -> tuple[int, ...]:
+        return self.spec.label_years
+
+    @property
+    def static_layers(self) -> tuple[str, ...]:
+        """Layers that do not change with time (`variables.STATIC`)."""
+        return self.spec.static_layers
+
+    @property
+    def confidence(self) -> bool:
+        """True where `labels/confidence` is stored."""
+        return self.spec.confidence
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -91,7 +114,7 @@ class Cube:
 
     @property
     def years(self) -> tuple[int, ...]:
-        return self.region.period.years
+        return self.spec.years
 
     @classmethod
     def open(cls, path: Location, *, allow_incomplete: bool = False) -> Self:
@@ -115,21 +138,10 @@ class Cube:
         if not complete and not allow_incomplete:
             raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
         try:
-            grid = Grid.from_attributes(attributes["grid"])
-            calendar = Calendar(**attributes["calendar"])
-            weather = tuple(attributes["weather_variables"])
-            label_years = tuple(attributes["label_years"])
-            static_layers = tuple(attributes.get("static_layers", ()))
+            spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        region = parse_region(attributes["region"], f"{path} (root attribute 'region')")
-        legend = None
-        if label_years:
-            legend = Legend.from_attributes(array_attributes(path, "labels/crop"))
-        confidence = bool(attributes.get("label_confidence", False))
-        return cls(
-            path, region, grid, calendar, weather, label_years, legend, complete, attributes, static_layers, confidence
-        )
+        return cls(path, spec, complete, attributes)
 
     def array(self, name: str) -> NDArray[Any]:
         """A small array read whole, such as `imagery/status` or `splits/split`, as stored."""
@@ -161,26 +173,18 @@ def root_attributes(path: Location) -> dict[str, Any]:
         ) from error
 
 
-def create_template(
-    path: Location,
-    region: Region,
-    grid: Grid,
-    calendar: Calendar,
-    legend: Legend | None,
-    provenance: dict[str, Any],
-) -> None:
+def create_template(path: Location, spec: CubeSpec, provenance: dict[str, Any]) -> None:
     """Create every array of a cube, empty. The root's zarr.json is written last and marks the template whole.
 
-    `provenance` goes to the root attributes beside the recipe. Raises OSError if the disk refuses.
+    `provenance` goes to the root attributes beside the specification. Raises OSError if the disk refuses.
     """
-    extent = CubeSpec(region, grid, calendar, legend)
-    for group in extent.groups():
+    for group in cube_layout(spec):
         create_group(path, group)
     attributes = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "complete": False,
-        **extent.attributes(),
+        **spec.attributes(),
         **provenance,
     }
     with store_errors(path):
@@ -197,9 +201,9 @@ def open_cube(path: Location | str) -> xr.DataTree:
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
     with store_errors(cube.path):
-        for name in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).group_keys()):
-            # Other groups are not sharded; their own chunks are as good as any.
-            chunks = shards if name in ("imagery", "labels", "static") else {}
+        for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
+            # Where nothing is sharded, an array's own chunks are as good as any.
+            chunks = shards if any(array.shards for _, array in group.arrays()) else {}
             groups[name] = xr.open_zarr(zarr_store(cube.path / name), chunks=chunks, consolidated=False)
     return xr.DataTree.from_dict(groups)
 
@@ -207,7 +211,7 @@ def open_cube(path: Location | str) -> xr.DataTree:
 def digest(path: Location) -> str:
     """The identity of a cube: SHA-256 over every array's metadata and chunk objects, and the child groups'
     metadata, by path. Provenance (the root's attributes and consolidated metadata) is left out, so two builds
-    of the same data agree, wherever they stand."""
+    of the same data agree, wherever they are."""
     names = (name for name, _ in objects(path) if name != "zarr.json" and not name.endswith(".__lock"))
     total = sha256()
     for name, content in read_each(path, names):

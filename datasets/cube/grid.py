@@ -93,6 +93,15 @@ class Grid:
             mask[by, bx] = True
         return mask
 
+    def weather_mask(self) -> NDArray[np.bool_]:
+        """(weather_y, weather_x), True for the cells that hold a part of a block."""
+        mask = np.zeros(self.weather_shape, bool)
+        cell = self.weather_cell
+        for block in self.blocks:
+            rows, columns = (slice(s.start // cell, (s.stop - 1) // cell + 1) for s in self.block_slices(block))
+            mask[rows, columns] = True
+        return mask
+
     def weather_cell_of(self, row: int, column: int) -> tuple[int, int]:
         """The weather cell that an image pixel lies in."""
         return row // self.weather_cell, column // self.weather_cell

@@ -9,7 +9,7 @@ import re
 from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -19,9 +19,7 @@ from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_NAMES
 
 from .override import overridden
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
-from .schema import RecipeModel, explained, needs
-
-Products = Literal["hls-l30", "hls-s30", "sentinel-2-l2a"]
+from .schema import RecipeModel, explained
 
 
 class Period(RecipeModel):
@@ -51,16 +49,26 @@ class Period(RecipeModel):
         return self.start <= day <= self.end and day.month in self.months
 
 
+SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
+
+SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
+
+
 class Imagery(RecipeModel):
-    source: Literal["archive", "stac", "earthengine"]
-    """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue) or
-    `earthengine`."""
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "cloud_score")
+    source: SourceName
+    """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue),
+    `earthengine`, or a source of an installed package."""
+    options: SourceOptions = Field(default_factory=dict)
+    """Options of a source of another package."""
     path: str | None = None
     """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
-    catalog: Literal["planetary-computer", "lpcloud", "earth-search"] | None = None
-    """Of `stac`: planetary-computer (HLS, no account), lpcloud (HLS, Earthdata account), earth-search (Sentinel-2)."""
-    products: Annotated[tuple[Products, ...], Field(min_length=1)]
-    """Which products to take: hls-l30, hls-s30, sentinel-2-l2a."""
+    catalog: str | None = None
+    """Of `stac`: planetary-computer (all products, no account), lpcloud (HLS, Earthdata account), earth-search
+    (Sentinel-2)."""
+    products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
+    """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2."""
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
@@ -68,50 +76,24 @@ class Imagery(RecipeModel):
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its (day, block) units ends as incomplete."""
 
-    @model_validator(mode="after")
-    def _options(self) -> Self:
-        given = {"path": self.path, "catalog": self.catalog}
-        needs("imagery", self.source, given, {"path": {"archive"}, "catalog": {"stac"}})
-        if self.cloud_score is not None and (self.source, self.products) != ("earthengine", ("sentinel-2-l2a",)):
-            raise ValueError("cloud_score is an option of sentinel-2-l2a from earthengine; remove the line")
-        return self
-
-    @model_validator(mode="after")
-    def _one_processing(self) -> Self:
-        if "sentinel-2-l2a" in self.products and len(self.products) > 1:
-            raise ValueError(
-                "HLS is adjusted to a fixed sun and view angle and Sentinel-2 L2A is not; build one cube of each"
-            )
-        return self
-
 
 class Weather(RecipeModel):
-    source: Literal["archive", "gridmet", "meteostat", "earthengine"]
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection")
+    source: SourceName
     """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
-    `meteostat` (stations, no account) or `earthengine`."""
+    `meteostat` (stations, no account), `earthengine`, or a source of an installed package."""
+    options: SourceOptions = Field(default_factory=dict)
+    """Options of a source of another package."""
     path: str | None = None
     """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
-    collection: Literal["gridmet", "daymet", "era5-land"] | None = None
-    """Of `earthengine`: the collection, by default era5-land, which covers the world."""
+    collection: str | None = None
+    """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
     variables: tuple[str, ...] = WEATHER_NAMES
     """Which variables the cube carries."""
     start: date | None = None
     """First day of weather; by default 1 October before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
     """Gaps of up to this many days are filled from their neighbours and flagged; longer ones are refused."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_collection(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("source") == "earthengine":
-            return {"collection": "era5-land", **given}
-        return given
-
-    @model_validator(mode="after")
-    def _options(self) -> Self:
-        given = {"path": self.path, "collection": self.collection}
-        needs("weather", self.source, given, {"path": {"archive"}, "collection": {"earthengine"}})
-        return self
 
     @field_validator("variables")
     @classmethod
@@ -125,19 +107,17 @@ class Weather(RecipeModel):
 
 
 class Static(RecipeModel):
-    source: Literal["archive", "public", "earthengine"]
-    """Where layers of the ground come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no
-    account) or `earthengine`."""
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path",)
+    source: SourceName
+    """Where terrain and soil come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no account),
+    `earthengine`, or a source of an installed package."""
+    options: SourceOptions = Field(default_factory=dict)
+    """Options of a source of another package."""
     path: str | None = None
     """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
     layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
     """Which layers the cube carries: elevation (m), slope (degrees, worked out from the elevation), soil_water (mm,
     in the US)."""
-
-    @model_validator(mode="after")
-    def _options(self) -> Self:
-        needs("static", self.source, {"path": self.path}, {"path": {"archive"}})
-        return self
 
     @field_validator("layers")
     @classmethod
@@ -149,9 +129,13 @@ class Static(RecipeModel):
 
 
 class Labels(RecipeModel):
-    source: Literal["archive", "cropscape", "planetary-computer", "nass", "earthengine"]
-    """Where labels come from: `archive` (one raster a year on disk), or USDA's Cropland Data Layer from `cropscape`
-    (only what is needed), `planetary-computer` (to 2021), `nass` (whole years, large) or `earthengine`."""
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "legend")
+    source: SourceName
+    """Where labels come from: `archive` (one raster a year on disk), USDA's Cropland Data Layer from `cropscape`
+    (only what is needed), `planetary-computer` (to 2021), `nass` (whole years, large) or `earthengine`, or a source of
+    an installed package."""
+    options: SourceOptions = Field(default_factory=dict)
+    """Options of a source of another package."""
     path: str | None = None
     """Of `archive`: path of the rasters, with {year} in place of the year."""
     legend: str | None = None
@@ -171,16 +155,10 @@ class Labels(RecipeModel):
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:
-        if self.groups == "default" and self.source == "archive" and self.legend != "cdl":
-            raise ValueError("groups: default groups the classes of the CDL; name groups of this legend's own classes")
         if isinstance(self.groups, dict) and list(self.groups.values()).count("rest") > 1:
             raise ValueError("groups may hold one `rest`")
         if foreign := set(self.colors) - (set(self.groups) if isinstance(self.groups, dict) else set()):
             raise ValueError(f"colors names {', '.join(sorted(foreign))}, which groups does not")
-        given = {"path": self.path, "legend": self.legend}
-        needs("labels", self.source, given, {"path": {"archive"}, "legend": {"archive"}})
-        if self.confidence and self.source not in {"planetary-computer", "earthengine"}:
-            raise ValueError(f"labels source '{self.source}' has no confidence; remove the line")
         if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
             raise ValueError("path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
@@ -285,6 +263,22 @@ def load_region(
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
     return parse_region(overridden(content, str(path), source, blocks), str(path)), path
+
+
+def read_recipe(
+    recipe: Region | Path | str, *, source: str | None = None, blocks: int | str | None = None
+) -> tuple[Region, Path]:
+    """A recipe made in Python, or read as by `load_region`; relative paths of the former start at the working folder.
+
+    Raises InputError as `load_region`.
+    """
+    if not isinstance(recipe, Region):
+        return load_region(str(recipe), source=source, blocks=blocks)
+    path = Path.cwd() / f"{recipe.name}.yaml"
+    if source is None and blocks is None:
+        return recipe, path
+    content = recipe.model_dump(mode="json", exclude_unset=True)
+    return parse_region(overridden(content, recipe.name, source, blocks), recipe.name), path
 
 
 def parse_region(content: dict[str, Any], where: str) -> Region:

@@ -33,15 +33,6 @@ class RecipeModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-def needs(section: str, source: str, given: dict[str, Any], needed: dict[str, set[str]]) -> None:
-    """Raise ValueError unless exactly the options of a source are given; `needed`: option -> its sources."""
-    for option, sources in needed.items():
-        if source in sources and given[option] is None:
-            raise ValueError(f"{section} with source '{source}' needs the line {option}")
-        if source not in sources and given[option] is not None:
-            raise ValueError(f"{option} is no option of {section} source '{source}'; remove the line")
-
-
 def explained(error: ValidationError, recipe: type[BaseModel]) -> str:
     """All that is wrong with a recipe in one line: each key, what is wrong with it, and what it means."""
     found = error.errors()

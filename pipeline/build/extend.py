@@ -1,4 +1,4 @@
-"""Extend a cube in place to what its recipe says now: more days, ground, label years, variables or products.
+"""Extend a cube in place to what its recipe says now: more days, blocks, label years, variables or products.
 
 Three steps: look (is it an extension? nothing is written), plan (search scenes, fetch the weather that is missing),
 build (give the cube its new shape, then do what the ledger does not hold, as any build does).
@@ -10,27 +10,27 @@ from pathlib import Path
 
 import numpy as np
 
-from mmvsf.datasets.cube.calendar import Calendar, calendar_for
-from mmvsf.datasets.cube.compatibility import CubeSpec, differences
+from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube, cube_path
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, load_region
+from mmvsf.datasets.recipe.region import Region, read_recipe
 from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder
 from mmvsf.datasets.storage.store import group_attributes, set_root_attributes
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.disk_space import ensure_space
 from mmvsf.pipeline.layers.imagery.summarise import Summary
-from mmvsf.pipeline.layers.protocols import WeatherSource
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
-from mmvsf.pipeline.layers.weather.update import update_weather
 from mmvsf.pipeline.ledger import Ledger
 
+from .compatibility import reasons_against
 from .executor import Executor
-from .plan import BuildPlan, bytes_to_write, prepare
+from .plan import BuildPlan, build_plan
+from .provenance import provenance
 from .reshape import finish_reshape, kept_arrays, renames_shards, reshape_cube
 from .run import Progress, build
-from .target import provenance
+from .sources import GivenSources
 
 
 @dataclass(frozen=True)
@@ -39,34 +39,42 @@ class Extended:
 
     summary: Summary
     moved_chunks: int
-    """chunks that stood before and now belong to another part (training, validation, test)"""
+    """chunks that were there before and now belong to another split (training, validation, test)"""
 
 
 def open_target_cube(
-    region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | str | None = None
+    recipe: Region | Path | str, data_dir: Location, *, source: str | None = None, blocks: int | str | None = None
 ) -> Cube:
-    """The cube that a recipe would extend, once an extension that was cut off has taken its shape.
+    """The cube that a recipe would extend, once an interrupted extension has given it its shape.
 
-    Raises InputError if there is no cube, or if the recipe (read as `prepare` reads it) does not extend it.
+    Raises InputError if there is no cube, or if the recipe (read as `build_plan` reads it) does not extend it.
     """
-    region, recipe = load_region(region_name, source=source, blocks=blocks)
-    path = cube_path(region.name, data_dir)
-    ensure_reachable(path)
-    if not (path / "zarr.json").is_file():
-        raise InputError(f"there is no cube at {path} to extend; make it with `mmvsf dataset`")
-    finish_reshape(path)
-    cube = Cube.open(path, allow_incomplete=True)
-    grid = grid_from_recipe(region, recipe, local_folder(data_dir))
-    # The legend is known once the source of the labels was asked.
+    region, path = read_recipe(recipe, source=source, blocks=blocks)
+    target = cube_path(region.name, data_dir)
+    ensure_reachable(target)
+    if not (target / "zarr.json").is_file():
+        raise InputError(f"there is no cube at {target} to extend; make it with `mmvsf dataset`")
+    finish_reshape(target)
+    cube = Cube.open(target, allow_incomplete=True)
+    grid = grid_from_recipe(region, path, local_folder(data_dir))
+    # The legend is known only after the label source was asked.
     _refuse_other(cube, CubeSpec(region, grid, calendar_for(region), cube.legend))
     return cube
 
 
-def prepare_extension(
-    cube: Cube, region_name: str, data_dir: Location, *, source: str | None = None, blocks: int | str | None = None
+def plan_extension(
+    cube: Cube,
+    recipe: Region | Path | str,
+    data_dir: Location,
+    *,
+    source: str | None = None,
+    blocks: int | str | None = None,
+    given: GivenSources | None = None,
 ) -> BuildPlan:
-    """What is to be done to extend `cube`. Raises InputError as `prepare` does, and for another legend."""
-    plan = prepare(region_name, data_dir, source=source, blocks=blocks, weather_of=partial(_weather, cube))
+    """What is to be done to extend `cube`. Raises InputError as `build_plan` does, and for another legend."""
+    plan = build_plan(
+        recipe, data_dir, source=source, blocks=blocks, given=given, present_weather=partial(_present_weather, cube)
+    )
     _refuse_other(cube, plan.spec)
     return plan
 
@@ -74,42 +82,40 @@ def prepare_extension(
 def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, accept_failed: bool = False) -> Extended:
     """Extend a cube. Raises what `build` raises; run again, it goes on where it was."""
     made = len(Ledger.of_cube(cube.path).names("imagery"))
-    ensure_space(plan.cube, bytes_to_write(plan, max(len(plan.imagery.units) - made, 0)))
+    ensure_space(plan.cube, plan.bytes_to_write(max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.spec, "splits")["splits/split"]
     reshape_cube(cube, plan.spec)
-    told = provenance(plan)
-    set_root_attributes(plan.cube, {**told, "created": cube.attributes.get("created", told["created"])})
+    attributes = provenance(plan)
+    created = cube.attributes.get("created", attributes["created"])
+    set_root_attributes(plan.cube, {**attributes, "created": created})
     summary = build(plan, run, progress, accept_failed=accept_failed)
     after = Cube.open(plan.cube).array("splits/split")
     return Extended(summary, int(((before != Split.NONE) & (before != after)).sum()))
 
 
 def _refuse_other(cube: Cube, wanted: CubeSpec) -> None:
-    reasons = differences(cube.spec, wanted)
-    if reasons:
+    if reasons := reasons_against(cube.spec, wanted):
         raise InputError(
-            f"the recipe does not extend {cube.path}: {'; '.join(reasons)}. Extending only adds: put that back, or"
-            " build the cube anew with `mmvsf dataset --overwrite`, or give the recipe another name"
+            f"the recipe does not extend {cube.path}: {'; '.join(reasons)}. Extending only adds: undo that change, or"
+            " rebuild the cube with `mmvsf dataset --overwrite`, or give the recipe another name"
         )
     if not isinstance(cube.path, Path) and renames_shards(cube.spec, wanted):
         raise InputError(
-            f"earlier days or label years, and ground to the north or west, give the shards of {cube.path} other names,"
+            f"earlier days or label years, and blocks to the north or west, give the shards of {cube.path} other names,"
             " which a bucket cannot do; copy the cube and its .ledger to a folder, extend it there and copy them back,"
-            " or build it anew with `mmvsf dataset --overwrite`"
+            " or rebuild it with `mmvsf dataset --overwrite`"
         )
 
 
-def _weather(cube: Cube, source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
-    """The cube's weather with what it lacks."""
-    kept = kept_arrays(cube, CubeSpec(region, grid, calendar, cube.legend), "weather")
-    nothing = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
-    values = {name: kept.get(f"weather/{name}", nothing) for name in region.weather.variables}
-    origin = group_attributes(cube.path, "weather")
-    standing = CubeWeather(
-        values,
+def _present_weather(cube: Cube, spec: CubeSpec) -> CubeWeather:
+    """The cube's weather on the axes of its new specification, NaN where it has none."""
+    kept = kept_arrays(cube, spec, "weather")
+    nothing = np.full((len(spec.calendar), *spec.grid.weather_shape), np.nan, np.float32)
+    attributes = group_attributes(cube.path, "weather")
+    return CubeWeather(
+        {name: kept.get(f"weather/{name}", nothing) for name in spec.weather},
         kept["weather/flag"],
         kept["weather/time_bnds"],
-        str(origin.get("source", "")),
-        str(origin.get("licence", "")),
+        str(attributes.get("source", "")),
+        str(attributes.get("licence", "")),
     )
-    return update_weather(standing, source, region, grid, calendar)

@@ -1,137 +1,163 @@
 """Everything that a build needs, worked out and checked before a pixel is read."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for
-from mmvsf.datasets.cube.compatibility import CubeSpec
 from mmvsf.datasets.cube.cube import cube_path
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, load_region
+from mmvsf.datasets.recipe.region import Region, read_recipe
 from mmvsf.datasets.storage.location import Location, local_folder
-from mmvsf.pipeline.disk_space import cube_bytes
-from mmvsf.pipeline.layers.imagery.plan import Plan, make_plan
-from mmvsf.pipeline.layers.labels.resample import LabelTask, label_tasks, stored_legend
-from mmvsf.pipeline.layers.protocols import Requirement, WeatherSource
-from mmvsf.pipeline.layers.static.resample import StaticTask, static_tasks, weather_cells
-from mmvsf.pipeline.layers.task import BuildContext
-from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
-from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
-from mmvsf.pipeline.sources.registry import imagery_source, label_source, requirements_of, static_source, weather_source
+from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
+from mmvsf.pipeline.layers.imagery.plan import ImageryPlan
+from mmvsf.pipeline.layers.imagery.products import check_products
+from mmvsf.pipeline.layers.labels.layer import LabelLayer
+from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
+from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
+from mmvsf.pipeline.layers.source import Requirement, SourceSite, WeatherSource
+from mmvsf.pipeline.layers.static.layer import StaticLayer
+from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
+from mmvsf.pipeline.layers.weather.layer import WeatherLayer, WeatherPlan
+from mmvsf.pipeline.layers.weather.regrid import CubeWeather
 
-WeatherOf = Callable[[WeatherSource, Region, Grid, Calendar], CubeWeather]
-"""Makes a cube's weather from its source; the first of them is `cube_weather`."""
+from .layers import cube_bytes
+from .sources import GivenSources, Sources, open_sources
+
+SomeLayer = TypeVar("SomeLayer", bound=Layer[Any], covariant=True)
+SomePlan = TypeVar("SomePlan", bound=LayerPlan[Any], covariant=True)
+
+PresentWeather = Callable[[CubeSpec], CubeWeather]
+"""The weather of a cube that is extended, on the axes of its new specification"""
+
+
+@dataclass(frozen=True)
+class Planned(Generic[SomeLayer, SomePlan]):
+    """A layer, and what is to be done for it."""
+
+    layer: SomeLayer
+    plan: SomePlan
 
 
 @dataclass(frozen=True)
 class BuildPlan:
     """Everything a build needs, checked before a pixel is read."""
 
-    region: Region
+    spec: CubeSpec
     recipe: Path
     cube: Location
-    grid: Grid
-    calendar: Calendar
-    imagery: Plan
-    weather: CubeWeather | None
-    """None in a plan that is only shown, where it comes from a service"""
-    legend: Legend | None
-    labels: tuple[LabelTask, ...]
-    static: tuple[StaticTask, ...]
-    context: BuildContext
+    imagery_layer: Planned[ImageryLayer, ImageryPlan]
+    weather_layer: Planned[WeatherLayer, WeatherPlan]
+    label_layer: Planned[LabelLayer, BlockPlan[LabelTask]] | None
+    static_layer: Planned[StaticLayer, BlockPlan[StaticTask]] | None
     requirements: tuple[Requirement, ...]
-    """what the sources need of the person who builds"""
+    """what the sources need of their user"""
 
     @property
-    def spec(self) -> CubeSpec:
-        return CubeSpec(self.region, self.grid, self.calendar, self.legend)
+    def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
+        """All layers in the order of the work. Labels come first: a code that the legend lacks should show before
+        hours of imagery."""
+        layers = (self.label_layer, self.static_layer, self.imagery_layer, self.weather_layer)
+        return tuple(layer for layer in layers if layer is not None)
+
+    @property
+    def imagery(self) -> ImageryPlan:
+        return self.imagery_layer.plan
+
+    @property
+    def weather(self) -> CubeWeather | None:
+        """None in a plan that is only shown, where the weather comes from a service."""
+        return self.weather_layer.plan.weather
+
+    @property
+    def region(self) -> Region:
+        return self.spec.region
+
+    @property
+    def grid(self) -> Grid:
+        return self.spec.grid
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.spec.calendar
+
+    @property
+    def legend(self) -> Legend | None:
+        return self.spec.legend
+
+    @property
+    def static_rasters(self) -> int:
+        """Number of rasters that static layers are read from."""
+        tasks = self.static_layer.plan.all_tasks if self.static_layer else ()
+        return len({tile.href for task in tasks for _, tiles in task.tiles for tile in tiles})
+
+    def bytes_to_write(self, shards: int) -> int:
+        """Bytes that so many of the plan's shards will take, with the other layers."""
+        return cube_bytes(self.spec, self.imagery.block_days * shards / max(len(self.imagery.units), 1))
 
 
-def prepare(
-    region_name: str,
+def build_plan(
+    recipe: Region | Path | str,
     data_dir: Location,
     *,
     source: str | None = None,
     blocks: int | str | None = None,
+    given: GivenSources | None = None,
     only_shown: bool = False,
-    weather_of: WeatherOf = cube_weather,
+    present_weather: PresentWeather | None = None,
 ) -> BuildPlan:
     """Read the recipe, search its sources and work out what to do. Raises InputError for anything wrong.
 
-    `source` and `blocks` change the recipe, see `mmvsf.datasets.override`. A plan that is `only_shown` fetches no
-    weather from a service, and is made as far as it can be without credentials; another one asks for them first.
-    `weather_of` makes the cube's weather; a cube that is extended keeps what it has.
+    `source` and `blocks` change the recipe, see `mmvsf.datasets.recipe.override`; `given` sources replace those that it
+    names. A plan that is `only_shown` fetches no weather from a service, and is made as far as it can be without
+    credentials; another one asks for them first. A cube that is extended keeps its `present_weather`.
     """
-    region, recipe = load_region(region_name, source=source, blocks=blocks)
+    region, path = read_recipe(recipe, source=source, blocks=blocks)
     folder = local_folder(data_dir)
-    grid = grid_from_recipe(region, recipe, folder)
+    grid = grid_from_recipe(region, path, folder)
     place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
-    calendar = calendar_for(region)
-    imagery = imagery_source(region, recipe, folder)
-    labels = label_source(region, recipe, folder, grid)
-    ground = static_source(region, recipe, folder)
-    weather_from = weather_source(region, recipe, folder, grid)
-    needs = requirements_of(imagery, weather_from, ground, labels)
+    sources = open_sources(region, SourceSite(grid, path, folder), given or GivenSources())
+    check_products(region.imagery.products, str(path))  # after a package has registered its own with its source
+    needs = sources.requirements
     if not only_shown:
         refuse_missing(needs)
+    cube = cube_path(region.name, data_dir)
     try:
-        scenes = imagery.search(grid, region.period, region.imagery.products)
+        classes = sources.labels.legend() if sources.labels else None
+        legend = stored_legend(region.labels, classes) if region.labels and classes else None
+        spec = CubeSpec(region, grid, calendar_for(region), legend)
+        imagery = ImageryLayer(spec, cube, sources.imagery)
+        imagery_layer = Planned(imagery, imagery.plan())
     except InputError:
         refuse_missing(needs)  # all that is missing, where the search stopped at the first
         raise
-    plan = make_plan(scenes, grid, calendar, region.imagery.skip_below_clear)
-    legend, method = None, "nearest"
-    codes: tuple[int, ...] = ()
-    tasks: list[LabelTask] = []
-    years: tuple[int, ...] = ()
-    if region.labels is not None and labels is not None:
-        classes = labels.legend()
-        codes, legend = classes.codes, stored_legend(region.labels, classes)
-        years, method = tuple(sorted(region.labels.years)), region.labels.method
-        attributes = json.dumps(legend.attributes())
-        tasks = label_tasks(labels, grid, years, method, attributes, region.labels.confidence)
-    layers = region.static.layers if region.static else ()
-    static = static_tasks(ground, grid, layers) if ground is not None else []
-    weather = None
-    if not only_shown or region.weather.source == "archive":
-        if isinstance(weather_from, MeteostatStations) and ground is not None and "elevation" in layers:
-            weather_from = replace(weather_from, cells=weather_cells(ground, grid))
-        weather = weather_of(weather_from, region, grid, calendar)
-    cube = cube_path(region.name, data_dir)
-    context = BuildContext(
-        cube,
-        grid,
-        calendar,
-        imagery,
-        labels,
-        method,
-        codes,
-        legend.stored_codes() if legend else {},
-        years,
-        region.imagery.skip_below_clear,
-        bool(years and region.labels and region.labels.confidence),
-        ground,
-        layers,
-    )
-    return BuildPlan(
-        region, recipe, cube, grid, calendar, plan, weather, legend, tuple(tasks), tuple(static), context, needs
-    )
+    label_layer, static_layer = None, None
+    if sources.labels and classes:
+        labels = LabelLayer(spec, cube, sources.labels, classes)
+        label_layer = Planned(labels, labels.plan())
+    if sources.static:
+        static = StaticLayer(spec, cube, sources.static)
+        static_layer = Planned(static, static.plan())
+    fetches = not only_shown or region.weather.path is not None  # files on disk cost nothing to look at
+    present = present_weather(spec) if present_weather else None
+    weather = WeatherLayer(spec, cube, _at_elevation(sources, spec) if fetches else sources.weather, present, fetches)
+    weather_layer = Planned(weather, weather.plan())
+    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs)
+
+
+def _at_elevation(sources: Sources, spec: CubeSpec) -> WeatherSource:
+    """The weather source, with the elevation of its cells where it uses that."""
+    if sources.weather.uses_elevation and sources.static is not None and "elevation" in spec.static_layers:
+        return sources.weather.at_cells(weather_cells(sources.static, spec.grid))
+    return sources.weather
 
 
 def refuse_missing(needs: tuple[Requirement, ...]) -> None:
     """Raise InputError with the remedies of all that is missing."""
     if missing := [f"{need.name} is missing: {need.remedy}" for need in needs if not need.present]:
         raise InputError("; ".join(missing))
-
-
-def bytes_to_write(plan: BuildPlan, shards: int) -> int:
-    """Bytes that so many of the plan's shards will take, with the labels and the weather."""
-    units = round(plan.imagery.block_days * shards / max(len(plan.imagery.units), 1))
-    days, variables = len(plan.calendar), len(plan.region.weather.variables)
-    layers = len(plan.context.static_layers)
-    return cube_bytes(plan.grid, units, len(plan.context.label_years), days, variables, layers)

@@ -1,8 +1,8 @@
 """A cube takes a larger shape in place: shards keep their bytes, small arrays their values; all that is new is empty.
 
-Shards that get other positions (earlier days, ground to the north or west, labels of years in between) are renamed,
-never rewritten. What is to be done stands in the ledger before the first file is touched, so that a kill at any
-moment leaves a growth that `finish_reshape` completes.
+Shards that get other positions (earlier days, blocks to the north or west, labels of years in between) are renamed,
+never rewritten. What is to be done is written to the ledger before the first file is touched, so that a kill at any
+moment leaves a change of shape that `finish_reshape` completes.
 """
 
 import io
@@ -16,16 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.compatibility import CubeSpec, Positions, block_shift, positions
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.location import Location, write_whole
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.storage.store import resize_array, set_root_attributes, sweep_leftovers, update_group, write_array
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.ledger import Ledger
 
+from .compatibility import Positions, block_shift, positions
+
 ENTRY = "extension"
-"""Name of the ledger's entry of a growth that is under way."""
+"""Name of the ledger's entry for a change of shape that is under way."""
 
 MOVED = ".moved"
 """What the folder that renamed files wait in is called beside their own."""
@@ -34,14 +37,17 @@ MOVED = ".moved"
 def renames_shards(old: CubeSpec, new: CubeSpec) -> bool:
     """Whether shards or entries of the ledger get other names, which cannot be done in a bucket."""
     places = positions(old, new)
-    shards = (_renaming(array, places[group.name]) for group in old.groups() for array in group.arrays if array.shards)
+    shards = (
+        _renaming(array, places[group.name]) for group in cube_layout(old) for array in group.arrays if array.shards
+    )
     return any(shards) or block_shift(old, new) != (0, 0)
 
 
 def reshape_cube(cube: Cube, new: CubeSpec) -> None:
-    """Bring a cube into the shape of `new`, an extension of its own.
+    """Bring a cube into the shape of `new`, an extension of what it is.
 
-    A cube in a bucket is one whose shards keep their names, see `renames_shards`. Raises OSError if the disk refuses.
+    In a bucket only a cube whose shards keep their names can be reshaped, see `renames_shards`. Raises OSError if the
+    disk refuses.
     """
     old, ledger = cube.spec, Ledger.of_cube(cube.path)
     if old.attributes() == new.attributes():
@@ -52,12 +58,12 @@ def reshape_cube(cube: Cube, new: CubeSpec) -> None:
 
 
 def is_reshaping(cube: Location) -> bool:
-    """Whether a growth was begun and not finished."""
+    """Whether a change of shape was begun and not finished."""
     return Ledger.of_cube(cube).read(ENTRY) is not None
 
 
 def finish_reshape(cube: Location) -> None:
-    """Complete a growth that was begun, if there is one. Raises OSError if the disk refuses."""
+    """Complete a change of shape that was begun, if there is one. Raises OSError if the disk refuses."""
     ledger = Ledger.of_cube(cube)
     entry = ledger.read(ENTRY)
     if entry is None:
@@ -73,23 +79,23 @@ def finish_reshape(cube: Location) -> None:
         ledger.write(ENTRY, {**entry, "moving": False})
     for move in moves:
         move.back()
-    standing = {group.name: {array.name for array in group.arrays} for group in old.groups()}
+    existing = {group.name: {array.name for array in group.arrays} for group in cube_layout(old)}
     kept = _load(ledger)
-    for group in new.groups():
-        _reshape(cube, group, standing.get(group.name, set()), kept)
+    for group in cube_layout(new):
+        _reshape(cube, group, existing.get(group.name, set()), kept)
     set_root_attributes(cube, new.attributes())
     ledger.remove(ENTRY)  # first: an entry without its values could not be finished
     _kept_path(ledger).unlink(missing_ok=True)
 
 
 def kept_arrays(cube: Cube, new: CubeSpec, *groups: str) -> dict[str, NDArray[Any]]:
-    """The values of every small array (of some groups) at their new positions, fill where nothing stood:
+    """The values of every small array (of some groups) at their new positions, fill elsewhere:
     `group/array` -> values."""
     old = cube.spec
     places = positions(old, new)
-    grown = {f"{group.name}/{array.name}": array for group in new.groups() for array in group.arrays}
+    grown = {f"{group.name}/{array.name}": array for group in cube_layout(new) for array in group.arrays}
     kept = {}
-    for group in old.groups():
+    for group in cube_layout(old):
         for array in group.arrays:
             name = f"{group.name}/{array.name}"
             if (group.name in groups or not groups) and array.shards is None and array.data is None:
@@ -106,12 +112,12 @@ def _placed(values: NDArray[Any], old: ArraySpec, new: ArraySpec, place: Positio
     return result
 
 
-def _reshape(cube: Location, group: GroupSpec, standing: set[str], kept: dict[str, NDArray[Any]]) -> None:
-    """Give the arrays of a group their new shapes; sharded ones keep their shards, others are written anew."""
+def _reshape(cube: Location, group: GroupSpec, existing: set[str], kept: dict[str, NDArray[Any]]) -> None:
+    """Give the arrays of a group their new shapes; sharded ones keep their shards, others are written again."""
     update_group(cube, group)
     for array in group.arrays:
         name = f"{group.name}/{array.name}"
-        if array.shards is not None and array.name in standing:
+        if array.shards is not None and array.name in existing:
             resize_array(cube, name, array.shape)
         else:
             write_array(cube, group.name, array, kept.get(name))
@@ -145,7 +151,7 @@ class _Move:
 def _moves(cube: Path, old: CubeSpec, new: CubeSpec) -> Iterator[_Move]:
     """The folders whose files get other names."""
     places = positions(old, new)
-    for group in old.groups():
+    for group in cube_layout(old):
         for array in group.arrays:
             if array.shards is not None:
                 rename = _renaming(array, places[group.name])

@@ -1,41 +1,33 @@
-"""Build a cube: plan, template, one task a shard, labels, summaries. Kill it anywhere and run it again."""
+"""Build a cube: its template, then layer by layer what the ledger lacks, then the summaries. It can be killed at any
+moment and run again."""
 
 import errno
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import zarr
 from zarr.errors import ZarrUserWarning
 
 from mmvsf.datasets.cube.cube import digest
-from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.location import store_errors, zarr_store
 from mmvsf.datasets.storage.store import set_root_attributes, sweep_leftovers
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
-from mmvsf.pipeline.layers.imagery.plan import ShardTask, shard_tasks
-from mmvsf.pipeline.layers.imagery.summarise import Summary, finish_imagery
-from mmvsf.pipeline.layers.imagery.write import imagery_entry_name, run_shard_task
-from mmvsf.pipeline.layers.labels.resample import LabelTask
-from mmvsf.pipeline.layers.labels.write import label_entry_name, run_label_task
-from mmvsf.pipeline.layers.static.resample import StaticTask
-from mmvsf.pipeline.layers.static.write import run_static_task, static_entry_name
-from mmvsf.pipeline.layers.task import BuildContext, TaskReport
-from mmvsf.pipeline.layers.weather.write import finish_weather
+from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.layer import Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
-from .plan import BuildPlan, bytes_to_write, refuse_missing
-from .splits import finish_splits
-from .target import ensure_template, now
-
-BlockTask = TypeVar("BlockTask", LabelTask, StaticTask)
+from .plan import BuildPlan, refuse_missing
+from .provenance import now
+from .splits import write_splits
+from .target import ensure_template
 
 MOST_FAILURES = 10
-"""Blocks in a row whose labels, or layers of the ground, cannot be read: then their source is taken to be out of reach,
-and the others are left to the next run. A spoilt tile of the CDL meets eight blocks of 7.7 km in a row."""
+"""After so many tasks in a row whose labels or static layers cannot be read, their source is taken to be out of reach,
+and the others are left to the next run. A damaged tile of the CDL meets eight blocks of 7.7 km in a row."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ def build(
 ) -> Summary:
     """Build or finish a cube. Only what the ledger does not hold is done.
 
-    Raises InputError if another cube stands in the way, IncompleteError if scenes could not be read (all else
+    Raises InputError if another cube is in the way, IncompleteError if scenes could not be read (all else
     is done and kept), OSError if the disk refuses.
     """
     try:
@@ -71,29 +63,59 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise ValueError("this plan was made to be shown, without its weather")
     refuse_missing(plan.requirements)
     if overwrite:
-        ensure_space(plan.cube, bytes_to_write(plan, len(plan.imagery.units)) - stored_bytes(plan.cube))
+        ensure_space(plan.cube, plan.bytes_to_write(len(plan.imagery.units)) - stored_bytes(plan.cube))
     ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
-    named = {imagery_entry_name(*key): key for key in plan.imagery.units}
-    wanted = {name: plan.imagery.digests[key] for name, key in named.items()}
-    todo = {named[name] for name in ledger.undone(wanted, accept_failed=accept_failed)}
-    labels = _undone(ledger, {label_entry_name(task.year, task.block): task for task in plan.labels})
-    static = _undone(ledger, {static_entry_name(task.block): task for task in plan.static})
-    ensure_space(plan.cube, bytes_to_write(plan, len(todo)))
+    todo = [
+        ledger.undone(part.plan.entries, accept_failed=accept_failed and part.layer.marks_failures)
+        for part in plan.layers
+    ]
+    ensure_space(plan.cube, plan.bytes_to_write(len(ledger.undone(plan.imagery.entries, accept_failed=accept_failed))))
     set_root_attributes(plan.cube, {"complete": False})
-    _clear_stale(plan, ledger)
-    # Labels first: a code that the legend lacks should show before hours of imagery. Labels or layers of the ground
-    # that cannot be had are no reason to leave the imagery undone.
-    missing: list[str] = []
-    for kind, function, tasks in (("labels", run_label_task, labels), ("static", run_static_task, static)):
-        missing += _run_blocks(kind, function, tasks, run, progress, plan.context)
-    _run_shards(plan, run, progress, shard_tasks(plan.imagery, plan.grid, todo), len(todo))
+    plan.imagery_layer.layer.clear_stale(plan.imagery)
+    # Labels or static layers that cannot be had are no reason to leave the imagery undone.
+    missing = [
+        problem
+        for part, entries in zip(plan.layers, todo, strict=True)
+        for problem in _run_layer(part.layer, part.plan.tasks(entries), len(entries), run, progress)
+    ]
     if missing:
-        raise IncompleteError(f"{'; '.join(missing)}; mend or replace the file, or run again to retry")
-    finish_weather(plan.cube, plan.region, plan.grid, plan.calendar, plan.weather)
-    finish_splits(plan.cube, plan.region, plan.grid)
-    summary = finish_imagery(plan.cube, plan.region, plan.grid, plan.calendar, plan.imagery)
+        raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
+    plan.weather_layer.layer.write(plan.weather_layer.plan)
+    write_splits(plan.cube, plan.spec)
+    summary = plan.imagery_layer.layer.write_summaries(plan.imagery)
+    _refuse_incomplete(plan, summary, accept_failed)
+    set_root_attributes(plan.cube, {"complete": True, "finished": now(), "digest": digest(plan.cube)})
+    with warnings.catch_warnings():
+        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        with store_errors(plan.cube):
+            zarr.consolidate_metadata(zarr_store(plan.cube))
+    return summary
+
+
+def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:
+    """Run the tasks of a layer. Yields at most one text: what could not be read and is not marked in the cube."""
+    if not units:
+        return
+    done = pixels = in_a_row = 0
+    failures: list[str] = []
+    progress.update(layer.name, 0, units, 0)
+    for report in run.run(run_task, tasks, layer):
+        done, pixels = done + report.units, pixels + report.pixels
+        progress.update(layer.name, done, units, pixels)
+        failures += report.failures
+        in_a_row = in_a_row + 1 if report.failures else 0
+        if in_a_row == MOST_FAILURES and not layer.marks_failures:
+            break
+    if failures and not layer.marks_failures:
+        untried = f"; {units - done} were not tried after {in_a_row} failures in a row" if done < units else ""
+        yield f"{layer.name}: {len(failures)} of {units} could not be read, for example {failures[0]}{untried}"
+
+
+def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -> None:
+    """Raise IncompleteError for a build that is finished and yet lacks what it should have."""
     if summary.failed and not accept_failed:
         raise IncompleteError(
             f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
@@ -107,62 +129,5 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
-            f" {plan.region.imagery.complete_above:.0%}; mend the scenes, or lower imagery.complete_above"
+            f" {plan.region.imagery.complete_above:.0%}; repair the scenes, or lower imagery.complete_above"
         )
-    set_root_attributes(plan.cube, {"complete": True, "finished": now(), "digest": digest(plan.cube)})
-    with warnings.catch_warnings():
-        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        with store_errors(plan.cube):
-            zarr.consolidate_metadata(zarr_store(plan.cube))
-    return summary
-
-
-def _undone(ledger: Ledger, tasks: dict[str, BlockTask]) -> list[BlockTask]:
-    """Of the label or static tasks by their entries' names, those that are not done."""
-    undone = ledger.undone({name: task.digest for name, task in tasks.items()})
-    return [task for name, task in tasks.items() if name in undone]
-
-
-def _run_shards(plan: BuildPlan, run: Executor, progress: Progress, tasks: list[ShardTask], units: int) -> None:
-    done = pixels = 0
-    progress.update("imagery", 0, units, 0)
-    for report in run.run(run_shard_task, tasks, plan.context):
-        done, pixels = done + report.units, pixels + report.pixels
-        progress.update("imagery", done, units, pixels)
-
-
-def _run_blocks(
-    kind: str,
-    function: Callable[[Any, BuildContext], TaskReport],
-    tasks: Sequence[LabelTask | StaticTask],
-    run: Executor,
-    progress: Progress,
-    context: BuildContext,
-) -> list[str]:
-    """Run the label or static tasks of a build. What could not be read, in words: nothing, or one item."""
-    done = in_a_row = 0
-    failures: list[str] = []
-    progress.update(kind, 0, len(tasks), 0)
-    for report in run.run(function, tasks, context):
-        done += report.units
-        progress.update(kind, done, len(tasks), 0)
-        failures += report.failures
-        in_a_row = in_a_row + 1 if report.failures else 0
-        if in_a_row == MOST_FAILURES:
-            break
-    if not failures:
-        return []
-    untried = f"; {len(tasks) - done} were not tried after {in_a_row} failures in a row" if done < len(tasks) else ""
-    return [f"{kind}: {len(failures)} of {len(tasks)} could not be read, for example {failures[0]}{untried}"]
-
-
-def _clear_stale(plan: BuildPlan, ledger: Ledger) -> None:
-    """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""
-    planned = {imagery_entry_name(*key) for key in plan.imagery.units}
-    for name in ledger.names("imagery"):
-        if name not in planned:
-            _, shard, block = name.split("/")
-            index: BlockIndex = (int(block.split("-")[0]), int(block.split("-")[1]))
-            run_shard_task(ShardTask(int(shard), (index,), (), ("",), (frozenset(),)), plan.context)
-            ledger.remove(name)

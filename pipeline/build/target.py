@@ -1,11 +1,8 @@
-"""The cube that stands where one is to be built: none yet, one to go on with, or one to leave alone."""
+"""What exists where a cube is to be built: nothing yet, a cube to go on with, or something to leave alone."""
 
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.cube.compatibility import differences
 from mmvsf.datasets.cube.cube import Cube, create_template, root_attributes
 from mmvsf.datasets.cube.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.errors import IncompleteError, InputError
@@ -13,8 +10,9 @@ from mmvsf.datasets.storage.location import Location, remove_tree
 from mmvsf.datasets.storage.store import set_root_attributes
 from mmvsf.pipeline.ledger import Ledger
 
+from .compatibility import reasons_against
 from .plan import BuildPlan
-from .provenance import sources_of
+from .provenance import provenance
 from .reshape import is_reshaping
 
 SHAPE = (
@@ -28,19 +26,17 @@ SHAPE = (
 )
 """Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
 
-SOFTWARE = ("mmvsf", "zarr", "tensorstore", "xarray", "rasterio", "odc-geo", "pyproj", "numpy", "dask")
-
 
 def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
-    """Create the template, or check that the cube that stands there has the same layout and is of this recipe.
+    """Create the template, or check that the existing cube has the same layout and is of this recipe.
 
-    Raises InputError for another cube, and for a folder of something else: that is never written to or removed.
+    Raises InputError for another cube, and for a folder that is no cube: that is never written to or removed.
     """
     if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
-        raise InputError(f"{plan.cube} is something else than a cube; move it away, or choose another --data-dir")
+        raise InputError(f"{plan.cube} exists and is not a cube; move it away, or choose another --data-dir")
     root, ledger = plan.cube / "zarr.json", Ledger.of_cube(plan.cube)
     if overwrite:
-        # The root first: without it nothing that is left after a kill is taken for done.
+        # The root first: without it, nothing left behind by a kill counts as done.
         root.unlink(missing_ok=True)
         remove_tree(ledger.root)
         remove_tree(plan.cube)
@@ -48,7 +44,7 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)
-        create_template(plan.cube, plan.region, plan.grid, plan.calendar, plan.legend, provenance(plan))
+        create_template(plan.cube, plan.spec, provenance(plan))
         return
     if is_reshaping(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
@@ -59,24 +55,26 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
 
 
 def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise InputError unless the cube that stands has the shape of the plan."""
-    anew = "build it anew with --overwrite, or give the recipe another name"
+    """Raise InputError unless the existing cube has the shape of the plan."""
+    remedy = "rebuild it with --overwrite, or give the recipe another name"
     other = [
         key for key, value in (("format", FORMAT), ("format_version", FORMAT_VERSION)) if attributes.get(key) != value
     ]
     if other:
-        raise InputError(f"{plan.cube} was made by another version ({', '.join(other)} differ); {anew}")
-    standing = Cube.open(plan.cube, allow_incomplete=True)
+        raise InputError(
+            f"{plan.cube} was made by another version of this program ({', '.join(other)} differ); {remedy}"
+        )
+    existing = Cube.open(plan.cube, allow_incomplete=True)
     changed = [key for key in SHAPE if attributes.get(key) != wanted.get(key)]
-    if standing.years != plan.region.period.years:
+    if existing.years != plan.region.period.years:
         changed.append("years")
     if not changed:
         return
-    if reasons := differences(standing.spec, plan.spec):
-        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {anew}")
+    if reasons := reasons_against(existing.spec, plan.spec):
+        raise InputError(f"{plan.cube} was made by another recipe: {'; '.join(reasons)}; {remedy}")
     raise InputError(
-        f"{plan.cube} holds less than the recipe says ({', '.join(changed)}); `mmvsf extend` with the same"
-        f" arguments adds what it lacks and leaves what stands; or {anew}"
+        f"{plan.cube} holds less than the recipe asks for ({', '.join(changed)}); `mmvsf extend` with the same"
+        f" arguments adds what is missing and does not change existing data; or {remedy}"
     )
 
 
@@ -84,21 +82,3 @@ def _looks_like_a_cube(path: Location) -> bool:
     """Whether a folder is empty, or holds a cube or the beginning of one."""
     begun = (path / "zarr.json").is_file() or (path / "imagery").is_dir()
     return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))
-
-
-def provenance(plan: BuildPlan) -> dict[str, Any]:
-    """The root attributes that say what a cube was made from, with what, and when."""
-    attribution = getattr(plan.context.labels, "attribution", "")
-    return {
-        "created": now(),
-        "software": {name: version(name) for name in SOFTWARE},
-        "recipe_file": plan.recipe.name,
-        "attribution": plan.region.attribution,
-        "label_source": attribution,
-        "sources": sources_of(plan.region, plan.weather, attribution, plan.context.static),
-    }
-
-
-def now() -> str:
-    """The time of an event in a cube's life, UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -68,7 +68,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a build would do, without building: blocks on a map, scenes, bytes, minutes, and what is missing."""
-    from mmvsf.pipeline.build.plan import prepare
+    from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.estimate.preview import preview
     from mmvsf.pipeline.estimate.preview_table import block_map, month_table, tables
     from mmvsf.pipeline.inspect.output import check_output
@@ -82,20 +82,20 @@ def plan(
     folder = _data_dir(data_dir)
     ensure_archive(region, local_folder(folder), count, status_console(as_json))
     with _waiting(status_console(as_json)):
-        prepared = prepare(region, folder, source=source, blocks=blocks, only_shown=True)
-    shown = preview(prepared, count)
+        plan = build_plan(region, folder, source=source, blocks=blocks, only_shown=True)
+    shown = preview(plan, count)
     if html is not None or png is not None:
         from mmvsf.pipeline.report.plan import write_page, write_picture
 
         if html is not None:
-            write_page(prepared, shown, local_folder(folder), html)
+            write_page(plan, shown, local_folder(folder), html)
         if png is not None:
-            write_picture(prepared, shown, local_folder(folder), png)
+            write_picture(plan, shown, local_folder(folder), png)
     if as_json:
         typer.echo(json.dumps(shown.facts))
         return
-    console.print(block_map(prepared.grid, width=max(20, console.width - 4)), highlight=False)
-    console.print(month_table(shown), tables(prepared, shown, count))
+    console.print(block_map(plan.grid, width=max(20, console.width - 4)), highlight=False)
+    console.print(month_table(shown), tables(plan, shown, count))
 
 
 @app.command()
@@ -145,7 +145,7 @@ def dataset(
 ) -> None:
     """Build the cube of a region, or finish an interrupted build."""
     from mmvsf.pipeline.build.executor import executor
-    from mmvsf.pipeline.build.plan import prepare
+    from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.build.run import build
     from mmvsf.pipeline.estimate.preview import preview
     from mmvsf.pipeline.estimate.preview_table import tables
@@ -157,12 +157,12 @@ def dataset(
     with executor(workers, scheduler) as run:
         ensure_archive(region, local_folder(folder), count, status_console(as_json))
         with _waiting(status_console(as_json)):
-            prepared = prepare(region, folder, source=source, blocks=blocks)
+            plan = build_plan(region, folder, source=source, blocks=blocks)
         if not as_json:
-            console.print(tables(prepared, preview(prepared, count), count))
+            console.print(tables(plan, preview(plan, count), count))
         with _progress(started, as_json) as progress:
-            summary = build(prepared, run, progress, accept_failed=accept_failed, overwrite=overwrite)
-    _show_cube(prepared, summary, started, as_json)
+            summary = build(plan, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+    _show_cube(plan, summary, started, as_json)
 
 
 @app.command()
@@ -182,7 +182,7 @@ def extend(
     """
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.extend import extend as extend_cube
-    from mmvsf.pipeline.build.extend import open_target_cube, prepare_extension
+    from mmvsf.pipeline.build.extend import open_target_cube, plan_extension
     from mmvsf.pipeline.estimate.preview import preview
     from mmvsf.pipeline.estimate.preview_table import tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
@@ -194,12 +194,12 @@ def extend(
     with executor(workers, scheduler) as run:
         ensure_archive(region, local_folder(folder), count, status_console(as_json))
         with _waiting(status_console(as_json)):
-            prepared = prepare_extension(cube, region, folder, source=source, blocks=blocks)
+            plan = plan_extension(cube, region, folder, source=source, blocks=blocks)
         if not as_json:
-            console.print(tables(prepared, preview(prepared, count), count))
+            console.print(tables(plan, preview(plan, count), count))
         with _progress(started, as_json) as progress:
-            extended = extend_cube(cube, prepared, run, progress, accept_failed=accept_failed)
-    _show_cube(prepared, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
+            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed)
+    _show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
 def _data_dir(text: str) -> Location:
@@ -240,7 +240,7 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
 
 
 def _show_cube(
-    prepared: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
+    plan: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
 ) -> None:
     """Write the cube's card, print what was built, and check it. Raises IncompleteError if the cube is not sound."""
     from mmvsf.datasets.cube.cube import Cube
@@ -248,23 +248,23 @@ def _show_cube(
     from mmvsf.pipeline.disk_space import stored_bytes
     from mmvsf.pipeline.inspect.check import check_cube
 
-    card = write_dataset_card(Cube.open(prepared.cube))
-    report = check_cube(prepared.cube, sample_only=True)
+    card = write_dataset_card(Cube.open(plan.cube))
+    report = check_cube(plan.cube, sample_only=True)
     facts = {
-        "cube": str(prepared.cube),
+        "cube": str(plan.cube),
         "card": str(card),
         "stored": summary.stored,
         "skipped_cloudy": summary.skipped_cloudy,
         "failed": summary.failed,
         "completeness": summary.completeness,
         "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(stored_bytes(prepared.cube) / 1e6, 1),
+        "megabytes": round(stored_bytes(plan.cube) / 1e6, 1),
         **(more or {}),
     }
     if as_json:
         typer.echo(json.dumps(facts))
     else:
-        table = Table("cube", Column(str(prepared.cube), overflow="fold"), title=prepared.region.title)
+        table = Table("cube", Column(str(plan.cube), overflow="fold"), title=plan.region.title)
         table.add_row("(day, block) units stored", str(summary.stored))
         table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
         table.add_row("not acquired", str(summary.not_acquired))

@@ -7,44 +7,22 @@ catalogue, `mmvsf plan` counts scenes instead.
 from collections import defaultdict
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from math import ceil, cos, prod, radians
-from typing import NamedTuple
+from math import ceil, prod
+from pathlib import Path
 
 import numpy as np
 import shapely
 from pyproj import Transformer
 
+from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Period, Region
 from mmvsf.datasets.variables import BANDS
-from mmvsf.pipeline.disk_space import cube_bytes
+from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.layers.imagery.plan import GROUP_PIXELS, PIXELS_PER_SECOND, rectangles
-from mmvsf.pipeline.sources.registry import weather_bounds
-
-EQUATOR_KM = 40_075.0
-
-
-class Constellation(NamedTuple):
-    """Sun-synchronous satellites of one swath."""
-
-    repeat_days: float
-    """days in which all of them together cover every track once"""
-    tracks: int
-    swath_km: float
-
-    def passes_a_day(self, latitude: float) -> float:
-        """How often a point is seen per day: swaths overlap more, the further from the equator."""
-        return self.swath_km * self.tracks / (EQUATOR_KM * cos(radians(latitude))) / self.repeat_days
-
-
-LANDSAT = Constellation(8, 233, 185)
-"""Landsat 8 and 9, each 16 days (Landsat 9 Data Users Handbook, USGS)."""
-SENTINEL_2 = Constellation(5, 143, 290)
-"""Two satellites, each 10 days (Sentinel-2 User Handbook, ESA)."""
-CONSTELLATIONS = {"hls-l30": LANDSAT, "hls-s30": SENTINEL_2, "sentinel-2-l2a": SENTINEL_2}
-
-TILE_KM, TILE_PITCH_KM = 109.8, 100.0
-"""Side of a tile of the Sentinel-2 tiling grid, and the distance from one to the next (ESA)."""
+from mmvsf.pipeline.layers.imagery.products import product_named
+from mmvsf.pipeline.layers.source import SourceSite
 
 OVERCAST_SHARE = 0.3
 """Share of the days seen on which a block is too cloudy to be stored; an assumption. Over the contiguous US about half
@@ -54,8 +32,6 @@ BAND_BYTES, MASK_BYTES = 1.15, 0.3
 """Compressed bytes per pixel in a file of a band or a mask: an assumption that sums to `plan.BYTES_PER_PIXEL`."""
 HEADER_BYTES = 32_768
 """Fetched on opening a file (`remote.HEADER_BYTES`)."""
-FILE_TILE = {"hls-l30": 256, "hls-s30": 256, "sentinel-2-l2a": 1024}
-"""Side of the internal tiles of the files in pixels: a remote raster is read in whole tiles."""
 REQUESTS_TO_OPEN = 2
 """For the length and the header of a file; each row of internal tiles is one more (measured: 4 for a window of 256 x
 256 pixels, 6 for one of 768 x 768)."""
@@ -100,7 +76,7 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     Static layers count on disk only: their download is small beside years of scenes."""
     products, days = region.imagery.products, _days(region.period)
     latitude = _latitude(grid)
-    passes = {name: days * min(1.0, CONSTELLATIONS[name].passes_a_day(latitude)) for name in products}
+    passes = {name: days * min(1.0, product_named(name).constellation.passes_a_day(latitude)) for name in products}
     seen = days * (1 - prod(1 - count / days for count in passes.values()))
     units, pixels = seen * len(grid.blocks), seen * len(grid.blocks) * grid.block**2
     stored = units * (1 - OVERCAST_SHARE)
@@ -116,13 +92,12 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     area = len(grid.blocks) * (grid.block * grid.resolution / 1000) ** 2
     weather_days = (region.period.end - region.weather_start).days + 1
     tiles = years * ceil(1.5 * area / LABEL_TILE_KM**2)
-    west, south, east, north = weather_bounds(grid)
+    west, south, east, north = SourceSite(grid, Path(), Path()).weather_bounds
     cells = (east - west) * (north - south) * WEATHER_CELLS_PER_DEGREE**2
     names = region.weather.variables
     requests += 2 * tiles + len(names) * (region.period.end.year - region.weather_start.year + 1)
     fetched += tiles * LABEL_TILE_BYTES + 2 * cells * weather_days * len(names)
-    layers = len(region.static.layers) if region.static else 0
-    disk = cube_bytes(grid, round(stored), years, weather_days, len(names), layers)
+    disk = cube_bytes(CubeSpec(region, grid, calendar_for(region), None), stored)
     disk += round((units - stored) * grid.block**2 * MASK_BYTES)
     seconds = build_seconds(pixels * (1 - OVERCAST_SHARE) * len(BANDS), requests, fetched, workers, mbit)
     return Cost(len(grid.blocks), area, units, requests, fetched, disk, seconds)
@@ -138,14 +113,14 @@ def build_seconds(pixels: float, requests: float, fetched: float, workers: int, 
 
 
 def requests_of(height: int, product: str) -> int:
-    """Requests for a window of so many rows of a remote file."""
-    tile = FILE_TILE[product]
+    """Requests for a window of so many rows of a remote file. Raises InputError for an unknown product."""
+    tile = product_named(product).tiling.internal_tile
     return REQUESTS_TO_OPEN + ceil(height / tile) + 1
 
 
 def overhead(height: int, width: int, product: str) -> float:
-    """Pixels fetched per pixel of a window, since files are read in whole tiles."""
-    tile = FILE_TILE[product]
+    """Pixels fetched per pixel of a window: files are read in whole tiles. Raises InputError for an unknown product."""
+    tile = product_named(product).tiling.internal_tile
     return (height + tile) * (width + tile) / (height * width)
 
 
@@ -157,15 +132,15 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: 
     """
     height, width = group[0] * grid.block, group[1] * grid.block
     sides = [length * grid.resolution / 1000 for length in (height, width)]
-    masks = prod((TILE_KM + side) / TILE_PITCH_KM for side in sides)
-    bands = prod((TILE_PITCH_KM + side) / TILE_PITCH_KM for side in sides) * (1 - OVERCAST_SHARE)
-    twice = (TILE_KM / TILE_PITCH_KM) ** 2
+    tiling = product_named(product).tiling
+    masks = prod((tiling.side_km + side) / tiling.pitch_km for side in sides)
+    bands = prod((tiling.pitch_km + side) / tiling.pitch_km for side in sides) * (1 - OVERCAST_SHARE)
+    twice = (tiling.side_km / tiling.pitch_km) ** 2
     pixels = height * width * twice
     if earth_engine:
         return masks, pixels * EARTH_ENGINE_BYTES_PER_PIXEL
-    fine = 1.0 if product != "sentinel-2-l2a" else 0.625  # half of its bands have a quarter of the pixels
     more = overhead(height, width, product)
-    size = pixels * more * (MASK_BYTES + (1 - OVERCAST_SHARE) * len(BANDS) * BAND_BYTES * fine)
+    size = pixels * more * (MASK_BYTES + (1 - OVERCAST_SHARE) * len(BANDS) * BAND_BYTES * tiling.band_pixels)
     files = masks + bands * len(BANDS)
     return files * requests_of(height, product), size + files * HEADER_BYTES
 

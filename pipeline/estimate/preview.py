@@ -10,10 +10,10 @@ import numpy as np
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.datasets.variables import BANDS
-from mmvsf.pipeline.build.plan import BuildPlan, bytes_to_write
-from mmvsf.pipeline.disk_space import cube_bytes, free_bytes, megabytes
-from mmvsf.pipeline.layers.imagery.plan import BYTES_PER_PIXEL, Plan, shard_tasks
-from mmvsf.pipeline.layers.imagery.write import imagery_entry_name
+from mmvsf.pipeline.build.layers import cube_bytes
+from mmvsf.pipeline.build.plan import BuildPlan
+from mmvsf.pipeline.disk_space import free_bytes, megabytes
+from mmvsf.pipeline.layers.imagery.plan import BYTES_PER_PIXEL, ImageryPlan, shard_tasks
 from mmvsf.pipeline.ledger import Ledger
 
 from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
@@ -82,14 +82,7 @@ def _effort_facts(plan: BuildPlan, workers: int) -> dict[str, Any]:
     fetched, requests = _bytes_fetched(imagery, plan.grid), requests_for(imagery, plan.grid)
     remote = is_remote(imagery)
     seconds = build_seconds(imagery.pixels, requests, fetched, workers) if remote else imagery.seconds(workers)
-    disk = cube_bytes(
-        plan.grid,
-        imagery.block_days,
-        len(plan.context.label_years),
-        _weather_days(plan),
-        len(plan.region.weather.variables),
-        len(plan.context.static_layers),
-    )
+    disk = cube_bytes(plan.spec, imagery.block_days)
     return {
         "remote": remote,
         "read_megabytes": round(fetched / 1e6, 1),
@@ -103,10 +96,10 @@ def _effort_facts(plan: BuildPlan, workers: int) -> dict[str, Any]:
 def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
     """The layers beside the imagery."""
     return {
-        "label_years": list(plan.context.label_years),
+        "label_years": list(plan.spec.label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
-        "static_layers": list(plan.context.static_layers),
-        "static_rasters": len({tile.href for task in plan.static for _, tiles in task.tiles for tile in tiles}),
+        "static_layers": list(plan.spec.static_layers),
+        "static_rasters": plan.static_rasters,
         "weather_days": _weather_days(plan),
     }
 
@@ -121,7 +114,7 @@ def _weather_days(plan: BuildPlan) -> int:
 def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
     warnings = early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
-    needed = bytes_to_write(plan, len(plan.imagery.units) - done)
+    needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:
         more = " more" if done else ""
         warnings.append(f"the cube will need about {megabytes(needed)}{more}, and {megabytes(free)} are free")
@@ -133,13 +126,13 @@ def shards_in_cube(plan: BuildPlan) -> tuple[int, int]:
     """(current, stale): shards of the plan that the cube has as they would be built today, and shards that it has
     from other scenes or options, which will be rebuilt."""
     ledger = Ledger.of_cube(plan.cube)
-    digests = {imagery_entry_name(*key): digest for key, digest in plan.imagery.digests.items()}
+    digests = plan.imagery.entries
     entries = ledger.entries(name for name in ledger.names("imagery") if name in digests)
     current = [entry.get("digest") == digests[name] for name, entry in entries if entry is not None]
     return sum(current), len(current) - sum(current)
 
 
-def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
+def _bytes_fetched(imagery: ImageryPlan, grid: Grid) -> float:
     if _scheme(imagery) == "earthengine":
         return imagery.pixels / len(BANDS) * EARTH_ENGINE_BYTES_PER_PIXEL
     if not is_remote(imagery):
@@ -153,7 +146,7 @@ def _bytes_fetched(imagery: Plan, grid: Grid) -> float:
     return fetched
 
 
-def requests_for(imagery: Plan, grid: Grid) -> int:
+def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
     """Requests to the server of the files, if no scene is overcast; 0 where the files are on disk."""
     if not is_remote(imagery):
         return 0
@@ -167,17 +160,17 @@ def requests_for(imagery: Plan, grid: Grid) -> int:
     )
 
 
-def _scheme(imagery: Plan) -> str:
+def _scheme(imagery: ImageryPlan) -> str:
     """The scheme of the scenes' addresses; a path has none."""
     return imagery.scenes[0].quality.href.split(":")[0] if imagery.scenes else ""
 
 
-def is_remote(imagery: Plan) -> bool:
+def is_remote(imagery: ImageryPlan) -> bool:
     """Whether the pixels are read over a network."""
     return _scheme(imagery) in REMOTE
 
 
-def early_ends(imagery: Plan, period: Period, products: tuple[str, ...]) -> list[str]:
+def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) -> list[str]:
     """One line for each product that has no scene, or none near the end of the period."""
     wanted = period.end
     while wanted.month not in period.months:

@@ -44,16 +44,7 @@ def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
 def _structure(cube: Cube) -> Check:
     """Every array has the shape and type that format version 1 gives it."""
     problems = []
-    groups = cube_layout(
-        cube.grid,
-        cube.calendar,
-        cube.weather,
-        cube.years,
-        cube.label_years,
-        cube.legend,
-        cube.static_layers,
-        cube.confidence,
-    )
+    groups = cube_layout(cube.spec)
     for name, spec in ((f"{group.name}/{spec.name}", spec) for group in groups for spec in group.arrays):
         try:
             with store_errors(cube.path):

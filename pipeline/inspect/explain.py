@@ -13,7 +13,7 @@ from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, STATIC_BY_NAME, Status
-from mmvsf.pipeline.build.provenance import origin_of
+from mmvsf.pipeline.build.provenance import product_origin
 
 from .days import parse_day, time_index
 
@@ -52,7 +52,7 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
     else:
         scene = _scene_row(cube, day_number(when), block, index)
         flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
-        origin = origin_of(cube.attributes, scene["product"])
+        origin = product_origin(cube.attributes, scene["product"])
         facts |= {"scene": scene, "quality": quality, "flags": flags, "origin": origin}
         only_mask = "; only its mask is stored, the block was too cloudy" if status == Status.SKIPPED_CLOUDY else ""
         source = f"; {scene['product']} of {origin}" if origin else ""

@@ -58,7 +58,7 @@ class Scene:
 
     id: str
     product: str
-    """a key of `products.PRODUCTS`"""
+    """name of a `Product`"""
     acquired: datetime
     """UTC"""
     version: str
@@ -66,9 +66,10 @@ class Scene:
     bands: tuple[Asset, ...]
     """in the order of `datasets.variables.BANDS`"""
     quality: Asset
-    """the mask: Fmask or SCL"""
+    """the mask, in the product's own codes"""
     offset: int
-    """added to the stored numbers before scaling (Sentinel-2 processing baseline 04.00 and later: -1000)"""
+    """added to the stored numbers before the product's own scale and offset, 0 where all scenes of the product have
+    the same (Sentinel-2 processing baseline 04.00 and later: -1000)"""
     footprint: tuple[tuple[float, float], ...]
     """outline of the data in degrees (longitude, latitude)"""
 

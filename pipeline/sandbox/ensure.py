@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Region, load_region, resolve_path
+from mmvsf.datasets.recipe.region import Region, read_recipe, resolve_path
 
 from . import Site, WorldSpec, is_finished, simulate
 
@@ -16,17 +16,17 @@ BYTES_PER_SITE_YEAR = 7_000_000
 """Size of the archive of one 96 x 96 pixel site and one season, measured."""
 
 
-def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Console) -> None:
+def ensure_archive(recipe: Region | Path | str, data_dir: Path, workers: int, console: Console) -> None:
     """Simulate the archive of a recipe that asks for it, unless a finished one exists.
 
     Raises InputError if the recipe's grid does not suit the simulation, OSError if the disk refuses.
     """
-    region, recipe = load_region(region_name)
+    region, path = read_recipe(recipe)
     if region.simulate is None:
         return
-    root = resolve_path(region.simulate.path, recipe, data_dir)
+    root = resolve_path(region.simulate.path, path, data_dir)
     spec = world_spec(region)
-    sites = world_sites(region, grid_from_recipe(region, recipe, data_dir), recipe)
+    sites = world_sites(region, grid_from_recipe(region, path, data_dir), path)
     if is_finished(spec, sites, root):
         return
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def ensure_archive(region_name: str, data_dir: Path, workers: int, console: Cons
         try:
             simulate(spec, sites, root, workers=workers, progress=update)
         except ValueError as error:
-            raise InputError(f"{recipe}: this grid cannot be simulated: {error}") from error
+            raise InputError(f"{path}: this grid cannot be simulated: {error}") from error
 
 
 def world_spec(region: Region) -> WorldSpec:

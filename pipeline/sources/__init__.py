@@ -1,1 +1,27 @@
-"""Where data comes from: one module a source, each behind the protocols in `protocols`."""
+"""The sources of this project; importing the package registers them (entry point of the group `mmvsf.sources`)."""
+
+from . import gridmet, ground
+from .archive import rasters
+from .archive import weather as archive_weather
+from .cdl import cropscape, nass
+from .cdl import stac as cdl_stac
+from .earthengine import imagery as earthengine_imagery
+from .earthengine import labels as earthengine_labels
+from .earthengine import weather as earthengine_weather
+from .meteostat import weather as meteostat_weather
+from .stac import imagery as stac_imagery
+
+__all__ = [
+    "archive_weather",
+    "cdl_stac",
+    "cropscape",
+    "earthengine_imagery",
+    "earthengine_labels",
+    "earthengine_weather",
+    "gridmet",
+    "ground",
+    "meteostat_weather",
+    "nass",
+    "rasters",
+    "stac_imagery",
+]

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import xarray as xr
@@ -18,10 +19,13 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, convert
 from mmvsf.pipeline.sources.transport.download import DownloadError, download, server_folder
-from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
@@ -59,8 +63,9 @@ FILES: dict[str, tuple[str, str]] = {
 Bounds = tuple[float, float, float, float]
 
 
+@register_source("gridmet")
 @dataclass(frozen=True)
-class GridMet:
+class GridMet(WeatherSource):
     """A `WeatherSource` over a rectangle."""
 
     bounds: Bounds
@@ -70,7 +75,16 @@ class GridMet:
     url: str = ENDPOINTS["gridmet"].url
     retry_policy: RetryPolicy = RETRY_POLICY
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
+        """See `WeatherSource`."""
+        return cls(site.weather_bounds, site.cache("gridmet"), address("gridmet"))
+
+    def origin(self) -> Origin:
+        """See `WeatherSource`."""
+        return Origin("gridmet", plain_url(self.url), source=SOURCE, licence=LICENCE)
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises InputError for ground or days that gridMET does not cover, IncompleteError if
         the server gives no usable answer; what it gave until then is kept."""
         _refuse_other_ground(self.bounds)
@@ -95,11 +109,7 @@ class GridMet:
             part = parts.pop(0)  # a state's weather is large: not held twice
             values[name][part.days - days[0]] = part.values
             flag[part.days[part.provisional] - days[0]] = WeatherFlag.PROVISIONAL
-        return xr.Dataset(
-            {name: (("time", "y", "x"), array) for name, array in values.items()},
-            {"time": days.astype("datetime64[D]").astype("datetime64[ns]"), "y": y, "x": x, "flag": ("time", flag)},
-            {"crs": "EPSG:4326", "day_ends_utc_hour": DAY_ENDS_UTC_HOUR, "source": SOURCE, "licence": LICENCE},
-        )
+        return WeatherSeries(values, days, y, x, "EPSG:4326", DAY_ENDS_UTC_HOUR, flag)
 
     def _part(self, name: str, first: date, last: date) -> "_Part":
         """One variable within one year: from the cache, or from the server."""

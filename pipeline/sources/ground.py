@@ -10,7 +10,7 @@ soil_water   gNATSGO `aws0_100`: water that plants can draw from the upper metre
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import shapely
@@ -18,14 +18,18 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.datasets.recipe.region import Static
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, StaticSource
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
 from mmvsf.pipeline.sources.earthengine.client import requirements
 from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
-from mmvsf.pipeline.sources.stac.catalogs import Catalog
+from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
 from mmvsf.pipeline.sources.stac.search import find_items
+from mmvsf.pipeline.sources.transport import http
+from mmvsf.pipeline.sources.transport.endpoints import plain_url, public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
@@ -77,21 +81,28 @@ GROUND: dict[str, GroundData] = {
 }
 
 
+@register_source("public")
 @dataclass(frozen=True)
-class StacGround:
+class StacGround(StaticSource):
     """Layers from a STAC catalogue that has the Planetary Computer's collections."""
 
     catalog: Catalog
     retry_policy: RetryPolicy
 
+    @classmethod
+    def from_recipe(cls, section: Static, site: SourceSite) -> Self:
+        """See `StaticSource`."""
+        retry_policy = http.RETRY_POLICY
+        return cls(catalog(PUBLIC_CATALOG, retry_policy), retry_policy)
+
     def requirements(self) -> tuple[Requirement, ...]:
-        """What a person needs to read the files; see `protocols`."""
+        """See `Source`."""
         return self.catalog.access.requirements()
 
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
         guard_logs()
-        data, blocks = GROUND[layer], blocks_lonlat(grid)
+        data, blocks = _data(layer), blocks_lonlat(grid)
         found: dict[str, Asset] = {}
         for item in find_items(self.catalog, self.retry_policy, [data.collection], blocks.bounds, [None]):
             outline = outline_of(item)
@@ -103,25 +114,33 @@ class StacGround:
         """See `StaticSource`."""
         return RemoteReader(self.catalog.access, self.retry_policy).measured(asset, window)
 
-    def origin(self, layer: str) -> dict[str, str]:
+    def origin(self, layer: str) -> Origin:
         """See `StaticSource`."""
-        return {"source": f"{GROUND[layer].source}; through {self.catalog.name}", "licence": GROUND[layer].licence}
+        data = _data(layer)
+        source = f"{data.source}; through {self.catalog.name}"
+        return Origin(self.catalog.name, plain_url(self.catalog.url), data.collection, source, data.licence)
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
         return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
 
 
+@register_source("earthengine")
 @dataclass(frozen=True)
-class EarthEngineGround:
+class EarthEngineGround(StaticSource):
     """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
 
+    @classmethod
+    def from_recipe(cls, section: Static, site: SourceSite) -> Self:
+        """See `StaticSource`."""
+        return cls()
+
     def requirements(self) -> tuple[Requirement, ...]:
-        """What it needs of the person who uses it."""
+        """See `Source`."""
         return requirements()
 
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
-        collection = GROUND[layer].earthengine
+        collection = _data(layer).earthengine
         around = blocks_lonlat(grid).envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")
         found = []
         for image in list_images(collection, None, None, json.loads(shapely.to_geojson(around))):
@@ -139,20 +158,26 @@ class EarthEngineGround:
         values = fetch_pixels(image, build, 1, asset.grid, window)[band].astype(np.float64)
         return np.where((values == MASKED) | (values == NO_SOIL), np.nan, values)
 
-    def origin(self, layer: str) -> dict[str, str]:
+    def origin(self, layer: str) -> Origin:
         """See `StaticSource`."""
-        return {
-            "source": f"{GROUND[layer].source}; through Google Earth Engine ({GROUND[layer].earthengine})",
-            "licence": GROUND[layer].licence,
-        }
+        data = _data(layer)
+        source = f"{data.source}; through Google Earth Engine ({data.earthengine})"
+        return Origin("earthengine", public_address("earthengine"), data.earthengine, source, data.licence)
 
 
+@register_source("archive")
 @dataclass(frozen=True)
-class ArchiveGround:
+class ArchiveGround(StaticSource):
     """Layers from a folder: `elevation.tif` and `soil_water.tif`, or folders `elevation/`, `soil_water/` of tiles, in
     any projection, metres and millimetres, with their no-data value declared."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True}
     root: Path
+
+    @classmethod
+    def from_recipe(cls, section: Static, site: SourceSite) -> Self:
+        """See `StaticSource`."""
+        return cls(site.path(section.path or ""))
 
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
@@ -172,9 +197,9 @@ class ArchiveGround:
         """See `StaticSource`."""
         return read_measured(asset, window)
 
-    def origin(self, layer: str) -> dict[str, str]:
+    def origin(self, layer: str) -> Origin:
         """See `StaticSource`."""
-        return {"source": f"{layer} of an archive on disk", "licence": "see `attribution`"}
+        return Origin("archive", source=f"{layer} of an archive on disk", licence="see `attribution`")
 
 
 def _found(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
@@ -184,3 +209,10 @@ def _found(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
             " static.layers, or take it from files on disk (static.source: archive)"
         )
     return tiles
+
+
+def _data(layer: str) -> GroundData:
+    """Where a layer is found. Raises InputError for one that no public archive is known for."""
+    if layer not in GROUND:
+        raise InputError(f"no public archive is known for {layer}; take it from files on disk (static.source: archive)")
+    return GROUND[layer]

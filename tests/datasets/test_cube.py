@@ -25,17 +25,13 @@ def copy(grown_cube: Cube, tmp_path: Path) -> Path:
 
 def template(cube: Cube, path: Path) -> Path:
     path.mkdir()
-    create_template(path, cube.region, cube.grid, cube.calendar, cube.legend, {})
+    create_template(path, cube.spec, {})
     return path
 
 
 def test_a_template_holds_every_array_and_no_pixel(grown_cube: Cube, tmp_path: Path) -> None:
     path = template(grown_cube, tmp_path / "new.zarr")
-    layout = cube_layout(
-        grown_cube.grid, grown_cube.calendar, grown_cube.weather, grown_cube.years, grown_cube.label_years,
-        grown_cube.legend,
-    )  # fmt: skip
-    for group in layout:
+    for group in cube_layout(grown_cube.spec):
         for spec in group.arrays:
             array = zarr.open_array(str(path / group.name / spec.name), mode="r")
             assert array.shape == spec.shape and tuple(array.metadata.dimension_names or ()) == spec.dims

@@ -99,12 +99,9 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("period.start", "1975-01-01", ("period", "1982")),
     ("period.months", [13], ("months", "12")),
     ("period.months", [], ("months", "whole year")),
-    ("imagery.source", "ftp", ("imagery.source: takes 'archive', 'stac' or 'earthengine'; found 'ftp'",)),
-    ("imagery.products", ["modis"], ("imagery.products", "hls-l30")),
+    ("imagery.products", ["MODIS 09"], ("imagery.products", "hls-l30")),
     ("imagery.products", [], ("imagery.products",)),
-    ("imagery.products", ["hls-s30", "sentinel-2-l2a"], ("imagery", "one cube of each")),
     ("imagery.skip_below_clear", 2, ("imagery.skip_below_clear", "1")),
-    ("weather.source", "oracle", ("weather.source", "archive")),
     ("weather.variables", ["tmin", "snow"], ("weather.variables", "snow", "tmax")),
     ("weather.variables", ["tmin", "tmin"], ("weather.variables", "once")),
     ("weather.variables", [], ("weather.variables", "none")),
@@ -115,14 +112,9 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("labels.years", "2019", ("labels.years: takes a list",)),
     ("labels.groups", 3, ("labels.groups: takes 'default'", "labels.groups: takes lines of its own")),
     ("labels.path", "crop.tif", ("labels", "{year}")),
-    ("labels.source", "cdl", ("labels.source", "cropscape", "nass")),
-    ("labels.confidence", True, ("labels", "'archive' has no confidence", "remove the line")),
     ("static", {"source": "public", "layers": ["aspect"]}, ("static.layers", "aspect", "elevation, slope, soil_water")),
     ("static", {"source": "public", "layers": ["slope", "slope"]}, ("static.layers", "once")),
     ("static", {"source": "public", "layers": []}, ("static.layers",)),
-    ("static", {"source": "archive"}, ("static", "needs the line path")),
-    ("static", {"source": "public", "path": "ground"}, ("static", "path is no option", "remove")),
-    ("static", {"source": "moon"}, ("static.source", "archive")),
     ("labels.method", "mean", ("labels.method", "majority")),
     ("split.places.test", ["z"], ("split.places", "z", "area.sites")),
     ("split.places.validation", ["a"], ("split.places", "both test and validation")),
@@ -145,13 +137,6 @@ def test_a_wrong_line(key: str, value: Any, parts: tuple[str, ...]) -> None:
     assert "nput should" not in text and "alid " not in text  # the words of the library
     for part in parts:
         assert part in text
-
-
-def test_weather_of_earth_engine_is_that_of_the_world_by_default() -> None:
-    region = parse_region(changed("weather", {"source": "earthengine"}), "my.yaml")
-    assert region.weather.collection == "era5-land"
-    region = parse_region(changed("weather", {"source": "earthengine", "collection": "daymet"}), "my.yaml")
-    assert region.weather.collection == "daymet"
 
 
 def test_a_list_with_a_wrong_member_is_not_called_too_short() -> None:

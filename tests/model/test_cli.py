@@ -63,7 +63,7 @@ def test_an_evaluation_that_may_take_no_time_says_so(grown_cube: Cube, recipe: P
     assert done.exit_code == 0, done.exception
     assert "What it cost" in done.stdout and "results.json" in done.stdout
     assert (tmp_path / "grown/evaluate-quick/results.json").is_file()
-    assert grown_cube.identity[:16] in (tmp_path / "results.md").read_text()
+    assert grown_cube.digest[:16] in (tmp_path / "results.md").read_text()
 
 
 def test_an_evaluation_needs_years_to_hold_out(

@@ -62,7 +62,7 @@ def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where:
     assert found.embedding.attrs["grid_mapping"] == "spatial_ref" and "spatial_ref" in found.embedding.coords
     left, step, _, top, _, down = map(float, found.spatial_ref.attrs["GeoTransform"].split())
     assert (left, top, step, down) == (grown_cube.grid.left, grown_cube.grid.top, 120, -120)
-    assert found.attrs["cube"] == {"region": "grown", "digest": grown_cube.identity}
+    assert found.attrs["cube"] == {"region": "grown", "digest": grown_cube.digest}
     assert len(found.attrs["model"]["weights_sha256"]) == 64
 
 

@@ -18,7 +18,7 @@ from mmvsf.model.evaluation.settings import Settings
 from mmvsf.model.evaluation.training import load, pretrain
 from mmvsf.model.mmvsf.sizes import SIZES
 from mmvsf.pipeline.build.executor import executor
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
@@ -50,7 +50,7 @@ def simulated(folder: Path, name: str, dose: float) -> Cube:
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
     ensure_archive(str(path), data, 1, Console(quiet=True))
     with executor(1) as run:
-        build(prepare(str(path), data), run, Progress(lambda *_: None))
+        build(build_plan(str(path), data), run, Progress(lambda *_: None))
     return Cube.open(data / f"{name}.zarr")
 
 

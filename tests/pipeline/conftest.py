@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from mmvsf.datasets import command
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.s3 import S3Path
 from mmvsf.pipeline.build.executor import executor
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.registry import WEATHER
+from mmvsf.pipeline.layers.source import SourceSite, WeatherSource
 from tests.servers.s3 import S3
 
 from .tiny_archive import TinyArchive
@@ -25,7 +28,7 @@ from .tiny_archive import TinyArchive
 def build_tiny(archive: TinyArchive, workers: int = 1, **options: bool) -> Summary:
     """Build the cube of an archive's recipe."""
     with executor(workers) as run:
-        plan = prepare(str(archive.recipe), archive.data)
+        plan = build_plan(str(archive.recipe), archive.data)
         return build(plan, run, Progress(lambda *_: None), **options)
 
 
@@ -116,3 +119,8 @@ def dataset(mmvsf: Command) -> Callable[[TinyArchive], Outcome]:
         return mmvsf("dataset", archive.recipe, "--data-dir", archive.data, "--workers", 1, *options)
 
     return run
+
+
+def weather_source(region: Region, site: SourceSite) -> WeatherSource:
+    """The weather source that a recipe names."""
+    return WEATHER.choose(region.weather).from_recipe(region.weather, site)

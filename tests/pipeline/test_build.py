@@ -20,7 +20,7 @@ import zarr
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.build.executor import SerialExecutor
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.layers.imagery import plan as planning
 
@@ -66,13 +66,13 @@ def test_any_grouping(tiny: TinyArchive, built: TinyArchive, pixels: int, monkey
 
 
 def _todo(archive: TinyArchive) -> tuple[Any, ...]:
-    prepared = prepare(str(archive.recipe), archive.data)
+    prepared = build_plan(str(archive.recipe), archive.data)
     return prepared.imagery, prepared.grid, set(prepared.imagery.units)
 
 
 def test_any_order(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "GROUP_PIXELS", 32)
-    build(prepare(str(tiny.recipe), tiny.data), ShuffledExecutor(), Progress(lambda *_: None))
+    build(build_plan(str(tiny.recipe), tiny.data), ShuffledExecutor(), Progress(lambda *_: None))
     assert digest(tiny.cube) == digest(built.cube)
 
 
@@ -133,7 +133,7 @@ def status_of(archive: TinyArchive, scene: Scene) -> Any:
 
 
 def test_the_digest_that_is_printed_is_the_one_recorded(built: TinyArchive, mmvsf: Command) -> None:
-    assert mmvsf("digest", built.cube).out.strip() == Cube.open(built.cube).identity == digest(built.cube)
+    assert mmvsf("digest", built.cube).out.strip() == Cube.open(built.cube).digest == digest(built.cube)
 
 
 def test_what_a_kill_leaves_behind_is_no_part_of_the_cube(tiny: TinyArchive, built: TinyArchive) -> None:

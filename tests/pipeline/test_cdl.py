@@ -260,9 +260,8 @@ def test_labels_that_cannot_be_fetched_leave_the_rest_built(
     tiny: TinyArchive, server: CropScape, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MMVSF_CROPSCAPE_URL", server.service)
-    monkeypatch.setattr(
-        "mmvsf.pipeline.sources.registry.CropScapeLabels", lambda cache, url: CropScapeLabels(cache, url, QUICK)
-    )
+    quick = classmethod(lambda cls, section, site: cls(site.cache("cdl"), server.service, QUICK))
+    monkeypatch.setattr(CropScapeLabels, "from_recipe", quick)
     tiny.write_recipe(labels={"source": "cropscape", "years": [2021]})
     options = ("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
     server.fail("bbox=(?!-30,)", status(404))  # all but the probe

@@ -21,13 +21,12 @@ from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import Asset
 from mmvsf.pipeline.report.labels import labels_section
 from mmvsf.pipeline.report.view import ReportView
-from mmvsf.pipeline.sources import registry
 from mmvsf.pipeline.sources.cdl.cropscape import CropScapeLabels
 from mmvsf.pipeline.sources.cdl.nass import NassLabels
 from mmvsf.pipeline.sources.cdl.stac import StacLabels
 from mmvsf.pipeline.sources.stac.catalogs import catalog
+from mmvsf.pipeline.sources.transport import http, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
-from mmvsf.pipeline.sources.transport import signing
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from ..servers.archive import ArchiveServer
@@ -72,7 +71,7 @@ def pixels(window: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short waits, nothing left of another test, and GDAL as the tasks of a build have it."""
-    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
+    monkeypatch.setattr(http, "RETRY_POLICY", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
     with gdal_environment():

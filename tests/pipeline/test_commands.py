@@ -25,7 +25,7 @@ from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.inspect.check_layers import cells_of_blocks
-from mmvsf.pipeline.layers.imagery.products import decode_fmask
+from mmvsf.pipeline.layers.imagery.masks import decode_fmask
 
 from .conftest import Command, Outcome
 from .reference import expected_day

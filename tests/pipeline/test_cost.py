@@ -15,8 +15,9 @@ from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.boundaries import name_of
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.pipeline.estimate.conus import CONUS, recipes_for
-from mmvsf.pipeline.estimate.cost import LANDSAT, SENTINEL_2, region_cost
-from mmvsf.pipeline.sources import registry
+from mmvsf.pipeline.estimate.cost import region_cost
+from mmvsf.pipeline.layers.imagery.satellites import LANDSAT, SENTINEL_2
+from mmvsf.pipeline.sources.transport import http
 
 from ..servers.archive import ArchiveServer
 from ..servers.granules import write_granules
@@ -49,7 +50,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
     path = recipe_of(tmp_path, 1)
     region, recipe = load_region(str(path))
     write_granules(tmp_path / "archive", region, grid_from_recipe(region, recipe, tmp_path))
-    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
+    monkeypatch.setattr(http, "RETRY_POLICY", QUICK)
     with ArchiveServer(tmp_path / "archive", access="sas") as archive, WeatherServer() as weather:
         for name, value in {**archive.environment(), **weather.environment()}.items():
             monkeypatch.setenv(name, value)

@@ -19,7 +19,7 @@ from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Period, load_region
 from mmvsf.pipeline.build.executor import executor
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.estimate.preview import preview
 from mmvsf.pipeline.raster.io import ReadError
@@ -110,7 +110,7 @@ def test_worker_processes_open_sessions_of_their_own(
     for number, fault in enumerate((status(429, 1), reset(), truncated())):
         server.fail("computePixels", fault, times=1, after=4 * number)
     with executor(2) as run:
-        build(prepare(str(through.recipe), through.data), run, Progress(lambda *_: None))
+        build(build_plan(str(through.recipe), through.data), run, Progress(lambda *_: None))
     assert digest(through.cube) == digest(known.cube)
     assert 2 <= len(server.asked("/algorithms")) <= 3
 
@@ -130,7 +130,7 @@ def test_one_request_brings_all_bands_of_an_image(through: TinyArchive, server: 
 
 
 def test_the_plan_reckons_with_uncompressed_pixels(through: TinyArchive, server: EarthEngine) -> None:
-    facts = preview(prepare(str(through.recipe), through.data), 1).facts
+    facts = preview(build_plan(str(through.recipe), through.data), 1).facts
     assert facts["remote"] and facts["read_megabytes"] == round(facts["block_days"] * 32**2 * 25 / 1e6, 1) > 0
     assert not server.asked("computePixels")
 

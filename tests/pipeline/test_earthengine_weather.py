@@ -20,15 +20,16 @@ from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import parse_region
 from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
+from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.sources.earthengine import weather as earthengine_weather
 from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
 from mmvsf.pipeline.sources.gridmet import GridMet
-from mmvsf.pipeline.sources.registry import weather_source
 
 from ..servers.earthengine import EarthEngine, Grid, Image, array_band
 from ..servers.earthengine_public import gridmet_images
 from ..servers.weather import WeatherServer
+from .conftest import weather_source
 from .earthengine_session import serving
 from .tiny_archive import recipe
 
@@ -163,7 +164,12 @@ def test_the_last_day_of_daymets_leap_years_is_filled_and_flagged(
     span = [day for day in days(date(2020, 11, 20), 44) if day != date(2020, 12, 31)]
     server.images += [flat("NASA/ORNL/DAYMET_V4", day, {"tmin": float(day.day)}, KILOMETRES) for day in span]
     grid, calendar = grid_from_recipe(region, tmp_path, tmp_path), calendar_for(region)
-    weather = cube_weather(weather_source(region, tmp_path, tmp_path, grid), region, grid, calendar)
+    weather = cube_weather(
+        weather_source(region, SourceSite(grid, tmp_path, tmp_path)),
+        region,
+        grid,
+        calendar,
+    )
     at = calendar.index(day_number(date(2020, 12, 31)))
     wanted = 30.0 if end == "2020-12-31" else (30.0 + 1.0) / 2
     assert np.nanmin(weather.values["tmin"][at]) == np.nanmax(weather.values["tmin"][at]) == wanted

@@ -18,17 +18,18 @@ import pytest
 import xarray as xr
 
 from mmvsf.datasets.cube.calendar import calendar_for
-from mmvsf.datasets.cube.compatibility import CubeSpec, differences
 from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
 from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.storage.location import Location, location, objects
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build import reshape as growth
+from mmvsf.pipeline.build.compatibility import reasons_against
 from mmvsf.pipeline.build.executor import executor
-from mmvsf.pipeline.build.extend import Extended, extend, open_target_cube, prepare_extension
+from mmvsf.pipeline.build.extend import Extended, extend, open_target_cube, plan_extension
 from mmvsf.pipeline.build.run import Progress
 
 from ..servers import weather
@@ -65,7 +66,7 @@ def entries(archive: TinyArchive) -> dict[str, int]:
 def extend_tiny(archive: TinyArchive, workers: int = 1) -> Extended:
     with executor(workers) as run:
         cube = open_target_cube(str(archive.recipe), archive.data)
-        plan = prepare_extension(cube, str(archive.recipe), archive.data)
+        plan = plan_extension(cube, str(archive.recipe), archive.data)
         return extend(cube, plan, run, Progress(lambda *_: None))
 
 
@@ -106,7 +107,7 @@ def test_extended_is_built_anew(tiny: TinyArchive, built: TinyArchive, added: st
     before, done = shards(tiny), entries(tiny)
     tiny.write_recipe()
     extend_tiny(tiny)
-    assert digest(tiny.cube) == digest(built.cube) == Cube.open(tiny.cube).identity
+    assert digest(tiny.cube) == digest(built.cube) == Cube.open(tiny.cube).digest
     kept = {name for name, changed in entries(tiny).items() if done.get(name) == changed}
     assert kept and (added in REREAD or kept == set(done))
     names = {found["product"] for found in root_attributes(tiny.cube)["sources"] if "product" in found}
@@ -217,8 +218,8 @@ def test_the_elevation_of_station_weather_stays(tmp_path: Path) -> None:
     stations = region.model_copy(update={"weather": region.weather.model_copy(update={"source": "meteostat"})})
     bare = stations.model_copy(update={"static": None})
     with_elevation, without = (CubeSpec(found, grid, calendar, None) for found in (stations, bare))
-    assert "elevation" in " ".join(differences(without, with_elevation))
-    assert differences(with_elevation, with_elevation) == []
+    assert "elevation" in " ".join(reasons_against(without, with_elevation))
+    assert reasons_against(with_elevation, with_elevation) == []
 
 
 def test_several_workers(tiny: TinyArchive, built: TinyArchive) -> None:
@@ -231,7 +232,7 @@ def test_several_workers(tiny: TinyArchive, built: TinyArchive) -> None:
 
 def test_a_cube_that_was_never_finished(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.write_recipe(**ONLY_2021)
-    monkeypatch.setattr("mmvsf.pipeline.build.run.finish_weather", _stop)
+    monkeypatch.setattr("mmvsf.pipeline.layers.weather.layer.write_weather", _stop)
     with pytest.raises(_Killed):
         build_tiny(tiny)
     monkeypatch.undo()
@@ -321,7 +322,7 @@ def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeyp
         return seen
 
     shutil.copytree(small, tiny.data)
-    plan = prepare_extension(open_target_cube(str(tiny.recipe), tiny.data), str(tiny.recipe), tiny.data)
+    plan = plan_extension(open_target_cube(str(tiny.recipe), tiny.data), str(tiny.recipe), tiny.data)
     steps = grow(None)
     whole, files = digest(tiny.cube), sorted(entries(tiny))
     first, last = ([order.index(name) for name in STEPS] for order in (steps, steps[::-1]))
@@ -514,5 +515,5 @@ def test_a_simulated_world_is_not_extended(tmp_path: Path) -> None:
     whole, two, long = (
         CubeSpec(r, grid_from_recipe(r, path, tmp_path), calendar_for(r), None) for r in (region, trial, longer)
     )
-    assert differences(two, whole) == []
-    assert "simulate" in " ".join(differences(whole, long))
+    assert reasons_against(two, whole) == []
+    assert "simulate" in " ".join(reasons_against(whole, long))

@@ -19,15 +19,15 @@ from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
-from mmvsf.pipeline.sources.registry import weather_source
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.progress import progress_listener
 
 from ..servers.base import Fault, Response, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import WeatherServer, gridmet_truth
-from .conftest import Command, build_tiny
+from .conftest import Command, build_tiny, weather_source
 from .tiny_archive import TinyArchive
 
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
@@ -297,7 +297,12 @@ def place(tmp_path: Path, server: WeatherServer, monkeypatch: pytest.MonkeyPatch
 def weather_of(archive: TinyArchive) -> CubeWeather:
     region, recipe = load_region(str(archive.recipe))
     grid = grid_from_recipe(region, recipe, archive.data)
-    return cube_weather(weather_source(region, recipe, archive.data, grid), region, grid, calendar_for(region))
+    return cube_weather(
+        weather_source(region, SourceSite(grid, recipe, archive.data)),
+        region,
+        grid,
+        calendar_for(region),
+    )
 
 
 def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: WeatherServer) -> None:

@@ -175,7 +175,7 @@ def test_a_block_that_cannot_be_read_leaves_the_others(
             raise ReadError("a tile is spoilt")
         return read_labels(task, *rest)
 
-    monkeypatch.setattr("mmvsf.pipeline.layers.labels.write.read_labels", read)
+    monkeypatch.setattr("mmvsf.pipeline.layers.labels.layer.read_labels", read)
     outcome = dataset(tiny)
     assert outcome.code == 1 and len(asked) == 12
     assert "labels: 1 of 12 could not be read, for example a tile is spoilt (2020, block 0,1)" in outcome.error
@@ -189,7 +189,7 @@ def test_a_source_out_of_reach_is_not_asked_for_every_block(
     def read(task: LabelTask, *rest: Any) -> BlockLabels:
         raise ReadError("no answer in time")
 
-    monkeypatch.setattr("mmvsf.pipeline.layers.labels.write.read_labels", read)
+    monkeypatch.setattr("mmvsf.pipeline.layers.labels.layer.read_labels", read)
     monkeypatch.setattr("mmvsf.pipeline.build.run.MOST_FAILURES", 3)
     outcome = dataset(tiny)
     assert outcome.code == 1 and "3 of 12 could not be read, for example no answer in time" in outcome.error

@@ -22,10 +22,11 @@ from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
+from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.layers.weather.stations import (
-    Cells,
+    WeatherCells,
     distance_weights,
     distances_km,
     interpolate,
@@ -33,11 +34,11 @@ from mmvsf.pipeline.layers.weather.stations import (
 )
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
-from mmvsf.pipeline.sources.registry import weather_source
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
+from .conftest import weather_source
 from .tiny_archive import Granule, TinyArchive, write_raster
 
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
@@ -366,7 +367,12 @@ def test_a_recipe_gets_its_weather_from_stations(tmp_path: Path, server: Weather
     region, recipe = load_region(str(place.recipe))
     grid, calendar = grid_from_recipe(region, recipe, place.data), calendar_for(region)
     server.weather.stations = tuple(replace(s, lon=s.lon - 2) for s in STATIONS)
-    weather = cube_weather(weather_source(region, recipe, place.data, grid), region, grid, calendar)
+    weather = cube_weather(
+        weather_source(region, SourceSite(grid, recipe, place.data)),
+        region,
+        grid,
+        calendar,
+    )
     known = ~np.isnan(weather.values["tmin"][:, 0, 0])
     assert known.sum() == day_number(date(2021, 6, 30)) - day_number(date(2019, 10, 1)) + 1
     assert (weather.flag[known] == WeatherFlag.ESTIMATED).all()
@@ -381,7 +387,7 @@ def test_temperature_follows_the_elevation_of_a_place(few: Fetch) -> None:
     """Two cells side by side, the second 1000 m higher: 6.5 degrees colder, and no other weather changes."""
     elevation = np.array([[300.0, 1300.0, np.nan]])
     x = np.array([-93.75, -93.7499, -93.7498])
-    cells = Cells("EPSG:4326", np.array([42.0]), x, np.ones((1, 3), bool), elevation)
+    cells = WeatherCells("EPSG:4326", np.array([42.0]), x, np.ones((1, 3), bool), elevation)
     source = MeteostatStations(BOUNDS, few.cache, QUICK, cells)
     found = source.fetch(FIRST, LAST, ("tmin", "tmax", "precipitation"))
     for name in ("tmin", "tmax"):
@@ -397,7 +403,7 @@ def test_temperature_follows_the_elevation_of_a_place(few: Fetch) -> None:
 def test_cells_that_are_not_wanted_are_left_out(few: Fetch) -> None:
     wanted = np.array([[True, False], [False, True]])
     y, x = np.array([4_640_000.0, 4_650_000.0]), np.array([440_000.0, 450_000.0])
-    cells = Cells("EPSG:32615", y, x, wanted, np.full((2, 2), 300.0))
+    cells = WeatherCells("EPSG:32615", y, x, wanted, np.full((2, 2), 300.0))
     found = MeteostatStations(BOUNDS, few.cache, QUICK, cells).fetch(FIRST, LAST, ("tmin",))["tmin"].values
     assert np.isfinite(found[:, wanted]).all() and np.isnan(found[:, ~wanted]).all()
 
@@ -418,7 +424,7 @@ def test_a_recipe_with_elevation_gives_its_cells_their_own(
             weather={"source": "meteostat", "variables": ["tmin", "tmax"], "start": "2020-05-01"},
             static={"source": "archive", "path": "archive/ground", "layers": ["elevation"]},
         )
-        weather = prepare(str(tiny.recipe), tiny.data).weather
+        weather = build_plan(str(tiny.recipe), tiny.data).weather
         assert weather is not None and "static/elevation" in weather.source
         found.append(weather.values["tmin"])
     known = np.isfinite(found[0]).all(axis=(1, 2))

@@ -20,7 +20,7 @@ from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects
 from mmvsf.datasets.storage.s3 import S3Path
 from mmvsf.pipeline.build.executor import SerialExecutor
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from tests.servers.base import reset, status
 from tests.servers.s3 import S3
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("s3")
 
 
 def build_in(archive: TinyArchive, data: S3Path, **options: bool) -> S3Path:
-    plan = prepare(str(archive.recipe), data)
+    plan = build_plan(str(archive.recipe), data)
     build(plan, SerialExecutor(), Progress(lambda *_: None), **options)
     assert isinstance(plan.cube, S3Path)
     return plan.cube
@@ -50,7 +50,7 @@ def assert_same(cube: S3Path, built: TinyArchive) -> None:
     assert dict(objects(cube)).keys() == dict(objects(built.cube)).keys()
     for name, _ in objects(cube):
         assert name == "zarr.json" or (cube / name).read_bytes() == (built.cube / name).read_bytes(), name
-    assert Cube.open(cube).identity == digest(cube) == digest(built.cube)
+    assert Cube.open(cube).digest == digest(cube) == digest(built.cube)
 
 
 def test_the_same_objects_as_in_a_folder(stored: S3Path, built: TinyArchive) -> None:
@@ -69,7 +69,7 @@ def test_a_second_run_writes_no_shard(stored: S3Path, built: TinyArchive, s3: S3
 def test_every_reading_command(stored: S3Path, built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
     assert mmvsf("check", stored).code == 0
     assert mmvsf("digest", stored).out == mmvsf("digest", built.cube).out
-    x, y = Cube.open(stored).grid.geobox.spec.centroid.coords[0]
+    x, y = Cube.open(stored).grid.geobox.extent.centroid.coords[0]
     place = ("--day", "2021-05-13", "--x", x, "--y", y)
     assert mmvsf("explain", stored, *place).out == mmvsf("explain", built.cube, *place).out
     for cube, name in ((stored, "bucket.tif"), (built.cube, "folder.tif")):
@@ -141,7 +141,7 @@ def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data:
 
 def test_what_is_no_cube_is_left_alone(tiny: TinyArchive, data: S3Path) -> None:
     (data / "tiny.zarr/letters/1.txt").write_bytes(b"dear")
-    with pytest.raises(InputError, match="something else than a cube"):
+    with pytest.raises(InputError, match="exists and is not a cube"):
         build_in(tiny, data, overwrite=True)
     assert (data / "tiny.zarr/letters/1.txt").read_bytes() == b"dear"
 

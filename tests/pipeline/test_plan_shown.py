@@ -18,11 +18,11 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.storage.s3 import S3Path
 from mmvsf.pipeline.build.executor import DaskExecutor, executor
-from mmvsf.pipeline.build.plan import prepare
+from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.estimate.preview import preview
 from mmvsf.pipeline.estimate.preview_table import block_map
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.source import Requirement
 from mmvsf.pipeline.raster.scene import Scene
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 
@@ -126,7 +126,7 @@ def test_a_full_disk_is_noticed_before_the_work(
 def test_what_is_done_needs_no_room(finished: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = system.disk_usage(finished.folder)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=200_000))
-    plan = prepare(str(finished.recipe), finished.data)
+    plan = build_plan(str(finished.recipe), finished.data)
     with executor(1) as run:
         build(plan, run, Progress(lambda *_: None))
     assert preview(plan, 1).warnings == ()
@@ -205,7 +205,7 @@ def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: Tin
     tiny.write_recipe(
         labels__groups={"crops": [1, 5], "hay": [36]}, labels__colors={"hay": "#00ff00"}, labels__method="nearest"
     )
-    plan = prepare(str(tiny.recipe), tiny.data)
+    plan = build_plan(str(tiny.recipe), tiny.data)
     with executor(1) as run:
         build(plan, run, Progress(lambda *_: None))
     (crop, purity), (plain, share) = (
@@ -225,7 +225,7 @@ def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: Tin
 
 def digests(archive: TinyArchive) -> dict[int, list[str]]:
     """year -> digests of its label tasks."""
-    tasks = prepare(str(archive.recipe), archive.data).labels
+    tasks = build_plan(str(archive.recipe), archive.data).label_layer.plan.all_tasks
     return {year: [task.digest for task in tasks if task.year == year] for year in (2020, 2021)}
 
 
@@ -259,7 +259,7 @@ def test_large_files_are_told_apart_without_reading_all(tmp_path: Path, monkeypa
 
 
 def test_a_plan_that_lacks_something_is_an_error_of_input(tiny: TinyArchive) -> None:
-    plan = replace(prepare(str(tiny.recipe), tiny.data), requirements=(Requirement("key", False, "ask for it"),))
+    plan = replace(build_plan(str(tiny.recipe), tiny.data), requirements=(Requirement("key", False, "ask for it"),))
     with executor(1) as run, pytest.raises(InputError, match="key is missing: ask for it"):
         build(plan, run, Progress(lambda *_: None))
 

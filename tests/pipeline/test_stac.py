@@ -26,9 +26,8 @@ from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources import registry
 from mmvsf.pipeline.sources.stac.imagery import spans
-from mmvsf.pipeline.sources.transport import earthdata, signing
+from mmvsf.pipeline.sources.transport import earthdata, http, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, redact
@@ -63,7 +62,7 @@ FILE = f"{BROKEN.id}/B06"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Short waits, no credentials of the person who tests, and nothing left of another test."""
-    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
+    monkeypatch.setattr(http, "RETRY_POLICY", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
     monkeypatch.setattr(signing, "_refusals", {})
@@ -172,7 +171,7 @@ def test_a_fault_that_passes_leaves_no_trace(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "hang":
-        monkeypatch.setattr(registry, "RETRY_POLICY", replace(QUICK, request=0.4))
+        monkeypatch.setattr(http, "RETRY_POLICY", replace(QUICK, request=0.4))
     server = serve("open")
     for pattern in ("Fmask", "B06", "GET .*B02"):
         server.fail(pattern, TRANSIENT[kind], times=2, after=1)
@@ -206,7 +205,7 @@ def test_a_fault_that_stays_fails_its_day_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if reason == "no answer in time":
-        monkeypatch.setattr(registry, "RETRY_POLICY", HASTY)
+        monkeypatch.setattr(http, "RETRY_POLICY", HASTY)
     server = serve("sas")
     server.fail(FILE, fault)
     outcome = dataset(tiny)
@@ -257,7 +256,7 @@ def test_a_search_or_a_signature_that_fails_at_first(
     tiny: TinyArchive, built: TinyArchive, dataset: Build, serve: Serve, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "hang":
-        monkeypatch.setattr(registry, "RETRY_POLICY", replace(QUICK, request=0.4))
+        monkeypatch.setattr(http, "RETRY_POLICY", replace(QUICK, request=0.4))
     server = serve("sas")
     for pattern in ("/search", "GET /stac$", "/collections/hls2-l30", "GET /sas/"):
         server.fail(pattern, TRANSIENT[kind], times=1)

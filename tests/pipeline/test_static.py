@@ -24,10 +24,9 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 from mmvsf.pipeline.report.static import static_sections
 from mmvsf.pipeline.report.view import ReportView
-from mmvsf.pipeline.sources import registry
 from mmvsf.pipeline.sources.ground import ArchiveGround
+from mmvsf.pipeline.sources.transport import http, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
-from mmvsf.pipeline.sources.transport import signing
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from ..servers.archive import ArchiveServer
@@ -48,7 +47,7 @@ GRID = Grid("EPSG:32615", 30.0, LEFT, TOP, 2, 3, BLOCK, 16, 48, tuple((y, x) for
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short waits, and nothing left of another test."""
-    monkeypatch.setattr(registry, "RETRY_POLICY", QUICK)
+    monkeypatch.setattr(http, "RETRY_POLICY", QUICK)
     monkeypatch.setattr(remote, "_resting", {})
     monkeypatch.setattr(signing, "_tokens", {})
 

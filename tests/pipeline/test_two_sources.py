@@ -11,7 +11,7 @@ import yaml
 import zarr
 
 from mmvsf.datasets.cube.cube import digest
-from mmvsf.pipeline.build.provenance import plain_url
+from mmvsf.pipeline.sources.transport.endpoints import plain_url
 
 from ..servers.archive import ArchiveServer
 from ..servers.cropscape import CropScape

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.region import load_region
-from mmvsf.pipeline.sources.registry import weather_bounds
+from mmvsf.pipeline.layers.source import SourceSite
 
 from .archive import ArchiveServer
 from .base import wait
@@ -50,7 +50,7 @@ def public_services(recipe: str, blocks: int, every: int) -> Iterator[dict[str, 
             *ground_images(),
         ]
         weather = WeatherServer()
-        weather.weather.stations = stations_over(*weather_bounds(grid))
+        weather.weather.stations = stations_over(*SourceSite(grid, Path(), Path()).weather_bounds)
         servers = (ArchiveServer(root, access="sas"), weather, CropScape(), EarthEngine(images))
         environment: dict[str, str] = {"NO_GCE_CHECK": "true"}
         for server in servers:

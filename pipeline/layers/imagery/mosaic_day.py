@@ -28,13 +28,13 @@ from mmvsf.datasets.variables import (
     Status,
     is_clear,
 )
-from mmvsf.pipeline.layers.protocols import ImagerySource
+from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import Resampler, resampler
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
 from .plan import ShardTask
-from .products import PRODUCTS, to_reflectance
+from .products import product_named, to_reflectance
 
 NO_DATA_RANK = 255
 
@@ -97,7 +97,7 @@ def read_shard(
         with gdal_environment():
             _read_day(*entry, met, grid, source, skip_below_clear, result)
 
-    at_once = min(len(days), getattr(source, "days_at_once", 1))
+    at_once = min(len(days), source.days_at_once)
     if at_once > 1:
         # A server is waited for most of the time; days of a shard touch different pixels.
         with ThreadPoolExecutor(at_once) as pool:
@@ -186,7 +186,7 @@ def _fill_day(
                 area = _area(block, corner, grid.block)
                 chosen = pixels[area]
                 result[block].reflectance[position, band][chosen] = values[area][chosen]
-        if scene.offset:
+        if scene.offset and product_named(scene.product).item_offset is not None:
             for block in blocks:
                 area = _area(block, corner, grid.block)
                 clear = pixels[area] & is_clear(quality[area])
@@ -241,9 +241,11 @@ def _rank(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:
     place = resampler(scene.quality.grid, target)
     stored = source.read(scene.quality, place.window)
-    if stored.dtype != np.uint8:
-        raise ReadError(f"{scene.quality.href}: a mask is uint8, found {stored.dtype}")
-    decoded: NDArray[np.uint8] = place.codes(PRODUCTS[scene.product].decode_quality(stored), QUALITY_FILL)
+    product = product_named(scene.product)
+    if stored.dtype != product.mask_dtype:
+        wanted = np.dtype(product.mask_dtype)
+        raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {stored.dtype}")
+    decoded: NDArray[np.uint8] = place.codes(product.decode_quality(stored), QUALITY_FILL)
     return decoded
 
 
@@ -251,7 +253,7 @@ def _read_reflectance(scene: Scene, band: int, place: Resampler, source: Imagery
     stored = source.read(scene.bands[band], place.window)
     if stored.dtype.kind not in "iu":
         raise ReadError(f"{scene.bands[band].href}: reflectance is stored as integers, found {stored.dtype}")
-    return to_reflectance(stored, PRODUCTS[scene.product].nodata, scene.offset)
+    return to_reflectance(stored, product_named(scene.product), scene.offset)
 
 
 def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
@@ -14,6 +15,7 @@ from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.variables import BANDS, SCENE_FILL
+from mmvsf.pipeline.layers.layer import LayerPlan
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Scene
 
 READER_VERSION = 1
@@ -28,6 +30,11 @@ BYTES_PER_PIXEL = 7.2
 PIXELS_PER_SECOND = 3e6
 """Band pixels that one worker reads, resolves and writes a second from local files: the sandbox's 254 million took two
 workers 43 s. Its blocks are small, so opening files costs most; larger blocks are faster."""
+
+
+def entry_name(shard: int, block: BlockIndex) -> str:
+    """Name of the ledger entry of a shard (counted from 1970-01-01) of a block."""
+    return f"imagery/{shard}/{block[0]}-{block[1]}"
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,10 @@ class ShardTask:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImageryPlan(LayerPlan[ShardTask]):
     """All that a build of the imagery will do."""
 
+    grid: Grid
     units: dict[tuple[int, BlockIndex], tuple[Scene, ...]]
     """(shard, block) -> scenes that meet it"""
     digests: dict[tuple[int, BlockIndex], str]
@@ -59,6 +67,15 @@ class Plan:
     """band pixels to be read if nothing is skipped as cloudy"""
 
     @property
+    def entries(self) -> Mapping[str, str]:
+        """See `LayerPlan`."""
+        return {entry_name(*unit): digest for unit, digest in self.digests.items()}
+
+    def tasks(self, todo: Collection[str]) -> list[ShardTask]:
+        """See `LayerPlan`; neighbouring blocks of a shard are one task."""
+        return shard_tasks(self, self.grid, {unit for unit in self.units if entry_name(*unit) in todo})
+
+    @property
     def bytes_to_read(self) -> int:
         return round(self.pixels / len(BANDS) * BYTES_PER_PIXEL)
 
@@ -67,7 +84,7 @@ class Plan:
         return self.pixels / PIXELS_PER_SECOND / max(workers, 1)
 
 
-def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> Plan:
+def plan_scenes(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> ImageryPlan:
     """Match scenes to blocks by their outlines, with a margin."""
     units: dict[tuple[int, BlockIndex], list[Scene]] = defaultdict(list)
     boxes = np.array([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
@@ -94,7 +111,7 @@ def make_plan(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_cl
         for key, found in ordered.items()
     }
     pixels = len(block_days) * grid.block**2 * len(BANDS)
-    return Plan(ordered, digests, tuple(used), len(block_days), pixels)
+    return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels)
 
 
 def _refuse_too_many(units: dict[tuple[int, BlockIndex], list[Scene]], grid: Grid) -> None:
@@ -110,7 +127,7 @@ def _refuse_too_many(units: dict[tuple[int, BlockIndex], list[Scene]], grid: Gri
             )
 
 
-def shard_tasks(plan: Plan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> list[ShardTask]:
+def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> list[ShardTask]:
     """The tasks of the units in `todo`: neighbouring blocks of one shard together, in order of time.
 
     Blocks are grouped only where they fill a rectangle, so that nothing is read for nothing.

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import Calendar, date_of
+from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
-from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.storage.store import create_group, write_values
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Status
-from mmvsf.pipeline.layers.imagery.plan import Plan
-from mmvsf.pipeline.layers.imagery.write import imagery_entry_name
 from mmvsf.pipeline.ledger import Ledger
+
+from .plan import ImageryPlan, entry_name
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Summary:
         return (acquired - self.failed) / acquired if acquired else 0.0
 
 
-def finish_imagery(cube: Location, region: Region, grid: Grid, calendar: Calendar, plan: Plan) -> Summary:
+def write_summaries(cube: Location, spec: CubeSpec, plan: ImageryPlan) -> Summary:
     """Write status, clear fraction, the sums of the imagery and the table of scenes from the ledger."""
+    region, grid, calendar = spec.region, spec.grid, spec.calendar
     ledger = Ledger.of_cube(cube)
     status = np.zeros((len(calendar), grid.blocks_y, grid.blocks_x), np.uint8)
     in_period = np.array([region.period.contains(d) for d in calendar.days.astype("datetime64[D]").tolist()])
@@ -49,7 +50,7 @@ def finish_imagery(cube: Location, region: Region, grid: Grid, calendar: Calenda
     sums = {what: np.zeros(shape, np.int64) for what in ("count", "sum", "sum_of_squares")}
     rows: list[tuple[Any, ...]] = []
     failures: list[str] = []
-    named = {imagery_entry_name(*unit): unit for unit in plan.units}
+    named = {entry_name(*unit): unit for unit in plan.units}
     for name, entry in ledger.entries(named):
         shard, block = named[name]
         if entry is None:

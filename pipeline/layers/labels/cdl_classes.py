@@ -155,6 +155,8 @@ CDL = Legend(
 
 CDL_ATTRIBUTION = "USDA National Agricultural Statistics Service, Cropland Data Layer; public domain"
 
+CDL_LICENCE = "public domain"
+
 CDL_FIRST_YEAR = 2008
 """The first year that covers all of the contiguous United States."""
 

@@ -12,13 +12,13 @@ from mmvsf.datasets.cube.legend import Legend, grouped
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
-from mmvsf.pipeline.layers.protocols import ConfidentLabelSource, LabelSource
+from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import code_resampler
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
-from .cdl_classes import CDL_GROUP_COLORS, CDL_GROUPS
+from .cdl_classes import CDL, CDL_GROUP_COLORS, CDL_GROUPS
 
 POINTS = 5
 """A pixel's label is the majority of POINTS x POINTS points in it, and its purity their share. An odd number: the
@@ -42,6 +42,11 @@ class LabelTask:
     confidence: Asset | None = None
     """the raster of the source's confidence, on the grid of `asset`; None where it has none or it is not wanted"""
 
+    @property
+    def entry(self) -> str:
+        """Name of its ledger entry."""
+        return f"labels/{self.year}/{self.block[0]}-{self.block[1]}"
+
 
 class BlockLabels(NamedTuple):
     """The labels of one block in one year: arrays (block, block)."""
@@ -59,6 +64,11 @@ def stored_legend(options: Labels, legend: Legend) -> Legend:
     if options.groups is None:
         return legend
     if options.groups == "default":
+        if not set(CDL.codes) <= set(legend.codes):
+            raise InputError(
+                "labels.groups: default groups the classes of the Cropland Data Layer, which these labels do not have;"
+                " name groups of their own classes"
+            )
         return grouped(legend, CDL_GROUPS, CDL_GROUP_COLORS)
     return grouped(legend, dict(options.groups), options.colors)
 
@@ -80,7 +90,7 @@ def label_tasks(
         asset = source.asset(year)
         text = f"{LABELS_VERSION} {content_fingerprint(asset.href)} {asset.grid} {method} {legend}"
         certain = None
-        if confidence and isinstance(source, ConfidentLabelSource):
+        if confidence:
             certain = source.confidence(year)
             text += f" {content_fingerprint(certain.href) if certain else 'no confidence'}"
         contents.append((year, asset, certain, text))

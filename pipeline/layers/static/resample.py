@@ -11,9 +11,7 @@ from pyproj import CRS, Transformer
 
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.variables import STATIC_BY_NAME
-from mmvsf.pipeline.layers.protocols import StaticSource
-from mmvsf.pipeline.layers.weather.regrid import needed_cells
-from mmvsf.pipeline.layers.weather.stations import Cells
+from mmvsf.pipeline.layers.source import StaticSource, WeatherCells
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import relate, same_crs
@@ -48,6 +46,11 @@ class StaticTask:
     tiles: tuple[tuple[str, tuple[Asset, ...]], ...]
     """(measured layer, its rasters that meet the block)"""
     digest: str
+
+    @property
+    def entry(self) -> str:
+        """Name of its ledger entry."""
+        return f"static/{self.block[0]}-{self.block[1]}"
 
 
 def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> list[StaticTask]:
@@ -103,7 +106,7 @@ def horn_slope(elevation: NDArray[np.float64], size: float) -> NDArray[np.float6
     return slope
 
 
-def weather_cells(source: StaticSource, grid: Grid) -> Cells:
+def weather_cells(source: StaticSource, grid: Grid) -> WeatherCells:
     """The weather cells that hold a block, with the mean elevation of the blocks' pixels in each.
 
     Raises what `StaticSource.tiles` and `read_static` raise.
@@ -121,7 +124,7 @@ def weather_cells(source: StaticSource, grid: Grid) -> Cells:
     elevation = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
     ys, xs = grid.weather_coordinates()
     # Rows of a source run from south to north.
-    return Cells(grid.crs, ys[::-1], xs, needed_cells(grid)[::-1], elevation[::-1])
+    return WeatherCells(grid.crs, ys[::-1], xs, grid.weather_mask()[::-1], elevation[::-1])
 
 
 def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: StaticSource) -> NDArray[np.float64]:

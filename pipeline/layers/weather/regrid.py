@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
@@ -14,7 +13,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.protocols import WeatherSource
+from mmvsf.pipeline.layers.source import WeatherSeries, WeatherSource
 
 from .units import check_range
 
@@ -60,27 +59,30 @@ def fetch_weather(
 
     Raises InputError where days, variables or ground are missing, and what the source raises."""
     first, last = span
-    dataset = source.fetch(first, last, variables)
+    series = source.fetch(first, last, variables)
     days = np.arange(day_number(first), day_number(last) + 1)
-    dataset = dataset.reindex(time=days.astype("datetime64[D]").astype("datetime64[ns]"), copy=False)
-    weights = _cell_weights(dataset, grid)
+    present = np.isin(series.days, days)
+    position = series.days[present] - days[0]
+    weights = _cell_weights(series, grid)
     place = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
-    dropped = _leap_year_ends(days) & bool(dataset.attrs.get("drops_leap_year_end", False))
-    flags = _source_flags(dataset)
+    dropped = _leap_year_ends(days) & series.drops_leap_year_end
+    flags = np.zeros(days.size, np.uint8)
+    if series.flag is not None:
+        flags[position] = series.flag[present]
     values = {}
     for name in variables:
-        series = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
-        complete, filled = _complete_days(dataset[name].values, days, region.weather.fill_gaps, dropped, name)
+        stored = np.full((days.size, series.y.size, series.x.size), np.nan, np.float32)
+        stored[position] = series.values[name][present]
+        complete, filled = _complete_days(stored, days, region.weather.fill_gaps, dropped, name)
         flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
         regridded = _regrid(complete, weights, name)
         check_range(name, regridded, f"weather of region '{region.name}'")
-        series[place] = regridded
-        values[name] = series
+        values[name] = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
+        values[name][place] = regridded
     flag = np.full(len(calendar), WeatherFlag.NONE, np.uint8)
     flag[place] = flags
-    attributes = dataset.attrs
-    bounds = day_bounds(calendar.days, float(attributes["day_ends_utc_hour"]))
-    return CubeWeather(values, flag, bounds, str(attributes["source"]), str(attributes.get("licence", "")))
+    origin = source.origin()
+    return CubeWeather(values, flag, day_bounds(calendar.days, series.day_ends_utc_hour), origin.source, origin.licence)
 
 
 def least_certain(*flags: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
@@ -99,13 +101,6 @@ def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[
     """
     end = days + ends_utc_hour / 24 + (1 if ends_utc_hour < 12 else 0)
     return np.stack([end - 1, end], axis=1)
-
-
-def _source_flags(dataset: xr.Dataset) -> NDArray[np.uint8]:
-    """What the source says about its days; a day that it does not know is dealt with where values are filled."""
-    if "flag" not in dataset.coords:
-        return np.zeros(dataset.sizes["time"], np.uint8)
-    return np.nan_to_num(dataset["flag"].values.astype(np.float64)).astype(np.uint8)
 
 
 def _leap_year_ends(days: NDArray[np.int_]) -> NDArray[np.bool_]:
@@ -159,30 +154,30 @@ class _Weights:
     """(weather_y, weather_x), True for those cells; the others stay NaN and cost nothing on disk"""
 
 
-def _cell_weights(dataset: xr.Dataset, grid: Grid) -> _Weights:
+def _cell_weights(series: WeatherSeries, grid: Grid) -> _Weights:
     """Bilinear weights from the source's regular grid to the centres of the cube's weather cells.
 
     Raises InputError where a block of the recipe lies beyond the source's grid.
     """
     ys, xs = grid.weather_coordinates()
-    needed = needed_cells(grid)
+    needed = grid.weather_mask()
     x, y = (axis[needed] for axis in np.meshgrid(xs, ys))
-    to_source = Transformer.from_crs(grid.crs, dataset.attrs["crs"], always_xy=True)
+    to_source = Transformer.from_crs(grid.crs, series.crs, always_xy=True)
     x, y = to_source.transform(x, y)
     degrees = to_source.target_crs is not None and to_source.target_crs.is_geographic
-    low_y, share_y, out_y = _bracket(dataset["y"].values, y, degrees)
-    low_x, share_x, out_x = _bracket(dataset["x"].values, x, degrees)
+    low_y, share_y, out_y = _bracket(series.y, y, degrees)
+    low_x, share_x, out_x = _bracket(series.x, x, degrees)
     if np.any(out_y | out_x):
         raise InputError(
             "the weather does not reach the whole region: it covers"
-            f" x {dataset['x'].values.min():.6g} to {dataset['x'].values.max():.6g},"
-            f" y {dataset['y'].values.min():.6g} to {dataset['y'].values.max():.6g}"
+            f" x {series.x.min():.6g} to {series.x.max():.6g},"
+            f" y {series.y.min():.6g} to {series.y.max():.6g}"
         )
-    width = dataset.sizes["x"]
+    width = series.x.size
     index, weight = [], []
     for step_y, weight_y in ((0, 1 - share_y), (1, share_y)):
         for step_x, weight_x in ((0, 1 - share_x), (1, share_x)):
-            row = np.minimum(low_y + step_y, dataset.sizes["y"] - 1)
+            row = np.minimum(low_y + step_y, series.y.size - 1)
             column = np.minimum(low_x + step_x, width - 1)
             index.append(row * width + column)
             weight.append(weight_y * weight_x)
@@ -230,13 +225,3 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArra
     cells = np.full((len(result), *weights.needed.shape), np.nan, np.float32)
     cells[:, weights.needed] = result
     return cells
-
-
-def needed_cells(grid: Grid) -> NDArray[np.bool_]:
-    """(weather_y, weather_x), True for the cells that hold a part of a block."""
-    needed = np.zeros(grid.weather_shape, bool)
-    cell = grid.weather_cell
-    for block in grid.blocks:
-        rows, columns = (slice(s.start // cell, (s.stop - 1) // cell + 1) for s in grid.block_slices(block))
-        needed[rows, columns] = True
-    return needed

@@ -82,21 +82,6 @@ class Stations:
     """m s-1"""
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Where fields are wanted: some cells of a regular grid, with their elevation."""
-
-    crs: str
-    y: Floats
-    """(y,) centres, ascending"""
-    x: Floats
-    """(x,)"""
-    wanted: NDArray[np.bool_]
-    """(y, x)"""
-    elevation: Floats
-    """(y, x) metres, NaN where it is not known"""
-
-
 def station_fields(
     stations: Stations,
     lat: Floats,

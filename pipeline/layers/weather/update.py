@@ -9,9 +9,9 @@ from mmvsf.datasets.cube.calendar import Calendar, date_of, day_number
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.protocols import WeatherSource
+from mmvsf.pipeline.layers.source import WeatherSource
 
-from .regrid import CubeWeather, fetch_weather, least_certain, needed_cells
+from .regrid import CubeWeather, fetch_weather, least_certain
 
 APART = 31
 """Days. Runs of wanted days that lie closer are fetched together: a request costs more than a few days."""
@@ -32,7 +32,7 @@ def update_weather(
     inside = (calendar.days >= day_number(region.weather_start)) & (calendar.days <= day_number(region.period.end))
     uncertain = np.isin(standing_flag, (WeatherFlag.NONE, WeatherFlag.PROVISIONAL))
     lacking = inside & _with_filled_neighbours(uncertain, standing_flag)
-    needed, kept = needed_cells(grid), inside & ~lacking
+    needed, kept = grid.weather_mask(), inside & ~lacking
     values = {name: array.copy() for name, array in standing.values.items()}
     # A variable that is new, or has cells that are, is wanted on the days that stand too.
     whole = tuple(name for name, array in values.items() if np.isnan(array[kept][:, needed]).any())

@@ -8,10 +8,11 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, store_errors, zarr_store
 from mmvsf.datasets.storage.store import write_values
-from mmvsf.pipeline.layers.weather.regrid import CubeWeather
+
+from .regrid import CubeWeather
 
 
-def finish_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar, weather: CubeWeather) -> None:
+def write_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar, weather: CubeWeather) -> None:
     """Write the weather and its sums by year and chunk."""
     for name, values in weather.values.items():
         write_values(cube, f"weather/{name}", values)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pystac
 from numpy.typing import NDArray
@@ -12,18 +12,32 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend, read_legend
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.recipe.region import Period
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL
+from mmvsf.datasets.recipe.region import Imagery, Labels, Period
+from mmvsf.pipeline.layers.imagery.products import product_named
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
 from mmvsf.pipeline.raster.scene import Asset, Scene
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat, product_of, scene_of
 
 
+@register_source("archive")
 @dataclass(frozen=True)
-class ArchiveImagery:
+class ArchiveImagery(ImagerySource):
     """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True}
     root: Path
+
+    @classmethod
+    def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
+        """See `ImagerySource`."""
+        return cls(site.path(section.path or ""))
+
+    def origin(self, product: str) -> Origin:
+        """See `ImagerySource`."""
+        return Origin("archive", licence=product_named(product).licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Raises InputError for a missing catalogue, for an item that does not say what is
@@ -72,13 +86,25 @@ class ArchiveImagery:
             )
 
 
+@register_source("archive")
 @dataclass(frozen=True)
-class ArchiveLabels:
+class ArchiveLabels(LabelSource):
     """One label raster a year; `pattern` holds {year} in place of the year."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "legend": True}
     pattern: str
     legend_path: Path | None
     """None: the classes of the CDL"""
+
+    @classmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """See `LabelSource`."""
+        legend = None if section.legend in (None, "cdl") else site.path(section.legend)
+        return cls(str(site.path(section.path or "")), legend)
+
+    def origin(self) -> Origin:
+        """See `LabelSource`. The licence of rasters with a legend of their own is not known."""
+        return Origin("archive", licence=CDL_LICENCE if self.legend_path is None else "")
 
     def legend(self) -> Legend:
         """See `LabelSource`."""

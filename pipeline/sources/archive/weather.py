@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,10 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WEATHER_BY_NAME
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.units import (
     WIND_10M_TO_2M,
     convert,
@@ -40,13 +43,26 @@ Y_NAMES = ("y", "lat", "latitude")
 X_NAMES = ("x", "lon", "longitude")
 
 
+@register_source("archive")
 @dataclass(frozen=True)
-class ArchiveWeather:
+class ArchiveWeather(WeatherSource):
     """A NetCDF file, a folder of them (joined in time), or a Zarr store."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True}
     path: Path
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
+        """See `WeatherSource`."""
+        return cls(site.path(section.path or ""))
+
+    def origin(self) -> Origin:
+        """See `WeatherSource`: as the attributes `source` and `license` of the files say."""
+        attributes = self._open().attrs
+        licence = str(attributes.get("license", attributes.get("licence", "")))
+        return Origin("archive", source=str(attributes.get("source", self.path.name)), licence=licence)
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises InputError if the files cannot be read, or lack variables, time or CRS."""
         dataset = _canonical_axes(self._open(), self.path)
         span = dataset.sel(time=slice(np.datetime64(first), np.datetime64(last)))
@@ -54,16 +70,15 @@ class ArchiveWeather:
             raise InputError(f"{self.path} has no weather between {first} and {last}")
         if np.unique(span["time"].values).size < span.sizes["time"]:
             raise InputError(f"{self.path} has two rows for one day; join its files so that each day stands once")
-        arrays = {name: (("time", "y", "x"), _variable(span, name, self.path)) for name in variables}
-        attributes = {
-            "crs": _crs_of(dataset, self.path),
-            "day_ends_utc_hour": float(dataset.attrs.get("day_ends_utc_hour", 24)),
-            "source": str(dataset.attrs.get("source", self.path.name)),
-            "licence": str(dataset.attrs.get("license", dataset.attrs.get("licence", ""))),
-            "drops_leap_year_end": int("daymet" in str(dataset.attrs.get("source", "")).lower()),
-        }
-        coordinates = {name: span[name].values for name in ("time", "y", "x")}
-        return xr.Dataset(arrays, coordinates, attributes)
+        return WeatherSeries(
+            {name: _variable(span, name, self.path) for name in variables},
+            span["time"].values.astype("datetime64[D]").astype(np.int64),
+            span["y"].values,
+            span["x"].values,
+            _crs_of(dataset, self.path),
+            float(dataset.attrs.get("day_ends_utc_hour", 24)),
+            drops_leap_year_end="daymet" in str(dataset.attrs.get("source", "")).lower(),
+        )
 
     def _open(self) -> xr.Dataset:
         path = self.path

@@ -9,7 +9,7 @@ build to come. Described in Han et al. (2012), doi:10.1016/j.compag.2012.03.005;
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Self
 
 import numpy as np
 import requests
@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR
+from mmvsf.datasets.recipe.region import Labels
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
-from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
 
 CRS = "EPSG:5070"
@@ -54,15 +57,24 @@ MARGIN = 30
 Bounds = tuple[float, float, float, float]
 
 
+@register_source("cropscape")
 @dataclass(frozen=True)
-class CropScapeLabels:
+class CropScapeLabels(LabelSource):
     """Codes of the CDL, each year on its own national grid (30 m, or 10 m from 2024)."""
 
-    attribution: ClassVar[str] = CDL_ATTRIBUTION
     cache: Path
     """folder of the tiles"""
     service: str = ENDPOINTS["cropscape"].url
     retry_policy: RetryPolicy = RETRY_POLICY
+
+    @classmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """See `LabelSource`."""
+        return cls(site.cache("cdl"), address("cropscape"))
+
+    def origin(self) -> Origin:
+        """See `LabelSource`."""
+        return Origin("cropscape", plain_url(self.service), source=CDL_ATTRIBUTION, licence=CDL_LICENCE)
 
     def legend(self) -> Legend:
         """See `LabelSource`."""

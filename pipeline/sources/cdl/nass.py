@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Self
 
 import numpy as np
 import requests
@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.recipe.region import Labels
 from mmvsf.pipeline.disk_space import ensure_space
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
-from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
+from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
 
 from .cropscape import CRS, national_grid
@@ -43,15 +46,24 @@ RETRY_POLICY = RetryPolicy(attempts=8, deadline=4 * 3600.0)
 """Attempts without a byte of progress: what was fetched before a failure stays."""
 
 
+@register_source("nass")
 @dataclass(frozen=True)
-class NassLabels:
+class NassLabels(LabelSource):
     """Codes of the CDL, each year on its own national grid of 30 m."""
 
-    attribution: ClassVar[str] = CDL_ATTRIBUTION
     cache: Path
     """folder of the files"""
     service: str = ENDPOINTS["nass"].url
     retry_policy: RetryPolicy = RETRY_POLICY
+
+    @classmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """See `LabelSource`."""
+        return cls(site.cache("nass"), address("nass"))
+
+    def origin(self) -> Origin:
+        """See `LabelSource`."""
+        return Origin("nass", plain_url(self.service), source=CDL_ATTRIBUTION, licence=CDL_LICENCE)
 
     def legend(self) -> Legend:
         """See `LabelSource`."""

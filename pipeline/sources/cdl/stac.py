@@ -7,7 +7,7 @@ and, where NASS gave it, `confidence` (percent). Others hold crop frequencies an
 
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,20 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import LabelSource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
-from mmvsf.pipeline.sources.stac.catalogs import Catalog
+from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
 from mmvsf.pipeline.sources.stac.search import find_items
+from mmvsf.pipeline.sources.transport import http
+from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
@@ -35,11 +39,12 @@ FILL = {CODES: 0, CONFIDENCE: CONFIDENCE_FILL}
 """Number where there is no tile, beyond the borders of the CDL."""
 
 
+@register_source("planetary-computer")
 @dataclass(frozen=True)
-class StacLabels:
+class StacLabels(LabelSource):
     """Codes of the CDL from a STAC catalogue, each year on its own national grid."""
 
-    attribution: ClassVar[str] = f"{CDL_ATTRIBUTION}, through the Planetary Computer"
+    has_confidence: ClassVar[bool] = True
     catalog: Catalog
     retry_policy: RetryPolicy
     place: Grid
@@ -47,9 +52,20 @@ class StacLabels:
     found: dict[str, tuple[Asset, ...]] = field(default_factory=dict, compare=False)
     """href of an asset of this source -> its tiles; filled by `asset` and sent to workers with the source"""
 
+    @classmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """See `LabelSource`."""
+        retry_policy = http.RETRY_POLICY
+        return cls(catalog("planetary-computer", retry_policy), retry_policy, site.grid)
+
     def requirements(self) -> tuple[Requirement, ...]:
-        """What a person needs to read the files; see `protocols`."""
+        """See `Source`."""
         return self.catalog.access.requirements()
+
+    def origin(self) -> Origin:
+        """See `LabelSource`."""
+        source = f"{CDL_ATTRIBUTION}, through the Planetary Computer"
+        return Origin(self.catalog.name, plain_url(self.catalog.url), COLLECTION, source, CDL_LICENCE)
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
@@ -62,7 +78,7 @@ class StacLabels:
         return self._asset(year, CODES)
 
     def confidence(self, year: int) -> Asset | None:
-        """See `ConfidentLabelSource`."""
+        """See `LabelSource`."""
         codes = self.asset(year)
         return replace(codes, href=self._href(year, CONFIDENCE)) if self.found[self._href(year, CONFIDENCE)] else None
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.source import Requirement
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.sources.transport.download import seconds_asked
 from mmvsf.pipeline.sources.transport.endpoints import address

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import shapely
@@ -22,13 +22,15 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.recipe.region import Period
+from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
-from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat
+from mmvsf.pipeline.sources.transport.endpoints import public_address
 
 from .client import requirements
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, kept, list_images
@@ -83,16 +85,30 @@ COLLECTIONS: dict[str, Collection] = {
 }  # fmt: skip
 
 
+@register_source("earthengine")
 @dataclass(frozen=True)
-class EarthEngineImagery:
+class EarthEngineImagery(ImagerySource):
     """Scenes of Earth Engine's collections; credentials and project come from the environment."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"cloud_score": False}
     cloud_score: float | None = None
     """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
 
+    @classmethod
+    def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
+        """See `ImagerySource`. Raises InputError for a cloud score of other products than Sentinel-2's."""
+        if section.cloud_score is not None and section.products != ("sentinel-2-l2a",):
+            raise InputError("imagery.cloud_score is an option of sentinel-2-l2a; remove the line")
+        return cls(section.cloud_score)
+
     def requirements(self) -> tuple[Requirement, ...]:
-        """What it needs of the person who uses it."""
+        """See `Source`."""
         return requirements()
+
+    def origin(self, product: str) -> Origin:
+        """See `ImagerySource`."""
+        licence = product_named(product).licence
+        return Origin("earthengine", public_address("earthengine"), _collection(product).id, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Raises InputError also for credentials that are missing or refused, ReadError if
@@ -101,7 +117,7 @@ class EarthEngineImagery:
         region = json.loads(shapely.to_geojson(blocks.envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")))
         scenes = {}
         for product in products:
-            collection = COLLECTIONS[product]
+            collection = _collection(product)
             for first, after in _seasons(period):
                 for image in list_images(collection.id, first, after, region):
                     scene = _scene(image, collection, self.cloud_score)
@@ -247,3 +263,10 @@ def _is_fraction(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
 def _is_whole(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
     """Whether numbers are whole numbers of 1e-4, in whatever type they come."""
     return bool(np.all(known == np.rint(known)) and known.min() >= 0 and known.max() <= np.iinfo(np.uint16).max)
+
+
+def _collection(product: str) -> Collection:
+    """The collection of a product. Raises InputError for one that Earth Engine is not read for."""
+    if product not in COLLECTIONS:
+        raise InputError(f"Earth Engine is not read for {product}; it is for {', '.join(COLLECTIONS)}")
+    return COLLECTIONS[product]

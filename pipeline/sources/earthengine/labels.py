@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_LICENCE
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import LabelSource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset
+from mmvsf.pipeline.sources.transport.endpoints import public_address
 
 from .client import requirements
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
@@ -23,16 +26,27 @@ MASKED = {BAND: 0, CONFIDENCE: CONFIDENCE_FILL}
 """What a masked pixel of a band stands for."""
 
 
+@register_source("earthengine")
 @dataclass(frozen=True)
-class EarthEngineLabels:
+class EarthEngineLabels(LabelSource):
     """USDA's Cropland Data Layer, one image a year. Credentials and project come from the environment."""
 
-    attribution: ClassVar[str] = f"{CDL_ATTRIBUTION}, through Google Earth Engine"
+    has_confidence: ClassVar[bool] = True
     years: tuple[int, ...]
 
+    @classmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """See `LabelSource`."""
+        return cls(section.years)
+
     def requirements(self) -> tuple[Requirement, ...]:
-        """What it needs of the person who uses it."""
+        """See `Source`."""
         return requirements()
+
+    def origin(self) -> Origin:
+        """See `LabelSource`."""
+        source = f"{CDL_ATTRIBUTION}, through Google Earth Engine"
+        return Origin("earthengine", public_address("earthengine"), COLLECTION, source, CDL_LICENCE)
 
     def legend(self) -> Legend:
         """The classes of the CDL, with any that the images of these years name beyond them. Raises InputError for
@@ -49,7 +63,7 @@ class EarthEngineLabels:
         return Asset(f"{SCHEME}{asset_id(image)}#{BAND}", grid_of_band(image, BAND))
 
     def confidence(self, year: int) -> Asset | None:
-        """See `ConfidentLabelSource`; 2024 has none. Raises as `asset`."""
+        """See `LabelSource`; 2024 has none. Raises as `asset`."""
         image = self._image(year)
         if CONFIDENCE not in {band["id"] for band in image["bands"]}:
             return None

@@ -7,16 +7,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
+from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.units import (
     KELVIN_OFFSET,
     SECONDS_PER_DAY,
@@ -25,6 +27,7 @@ from mmvsf.pipeline.layers.weather.units import (
     vapour_pressure_deficit,
 )
 from mmvsf.pipeline.raster.scene import RasterGrid
+from mmvsf.pipeline.sources.transport.endpoints import public_address
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .client import requirements
@@ -58,6 +61,9 @@ class WeatherCollection:
     has_status: bool = False
     """True where images say in `status` whether their values are final (`permanent`)"""
 
+
+DEFAULT_COLLECTION = "era5-land"
+"""It covers the world."""
 
 COLLECTIONS: dict[str, WeatherCollection] = {
     "gridmet": WeatherCollection(
@@ -131,20 +137,38 @@ COLLECTIONS: dict[str, WeatherCollection] = {
 }
 
 
+@register_source("earthengine")
 @dataclass(frozen=True)
-class EarthEngineWeather:
+class EarthEngineWeather(WeatherSource):
     """A weather collection over some ground. Credentials and project come from the environment."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"collection": False}
     collection: str
     """a key of `COLLECTIONS`"""
     bounds: tuple[float, float, float, float]
     """west, south, east, north in degrees"""
 
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
+        """See `WeatherSource`. Raises InputError for a collection that is not known."""
+        name = section.collection or DEFAULT_COLLECTION
+        if name not in COLLECTIONS:
+            raise InputError(
+                f"there is no weather collection '{name}'; weather.collection is one of {', '.join(COLLECTIONS)}"
+            )
+        return cls(name, site.weather_bounds)
+
     def requirements(self) -> tuple[Requirement, ...]:
-        """What it needs of the person who uses it."""
+        """See `Source`."""
         return requirements()
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+    def origin(self) -> Origin:
+        """See `WeatherSource`."""
+        options = COLLECTIONS[self.collection]
+        url = public_address("earthengine")
+        return Origin("earthengine", url, options.id, options.source, options.licence)
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises ReadError if Earth Engine does not answer."""
         options = COLLECTIONS[self.collection]
         if lacking := [name for name in variables if name not in options.formulas]:
@@ -171,7 +195,7 @@ class EarthEngineWeather:
             days[day] = {name: options.formulas[name][1](found).astype(np.float32) for name in variables}
         if not days:
             raise InputError(f"Earth Engine has no day of {options.id} between {first} and {last}; check the period")
-        return self._dataset(options, grid, (rows, columns), variables, days, after)
+        return self._series(options, grid, (rows, columns), variables, days, after)
 
     def _window(self, grid: RasterGrid) -> tuple[slice, slice]:
         """The cells of the collection that hold the ground, with a margin. Raises InputError if there are none."""
@@ -217,7 +241,7 @@ class EarthEngineWeather:
             yield from days.items()
             first = stop
 
-    def _dataset(
+    def _series(
         self,
         options: WeatherCollection,
         grid: RasterGrid,
@@ -225,11 +249,10 @@ class EarthEngineWeather:
         variables: tuple[str, ...],
         days: dict[date, dict[str, NDArray[np.float32]]],
         after: date,
-    ) -> xr.Dataset:
+    ) -> WeatherSeries:
         ordered = sorted(days)
         a, _, c, _, e, f = grid.transform
         rows, columns = (np.arange(part.start, part.stop) + 0.5 for part in window)
-        arrays = {name: (("time", "y", "x"), np.stack([days[day][name] for day in ordered])) for name in variables}
         flag = np.full(len(ordered), WeatherFlag.OBSERVED, np.uint8)
         if options.has_status:
             provisional = {
@@ -240,17 +263,14 @@ class EarthEngineWeather:
             flag[[f"{day:%Y%m%d}" in provisional for day in ordered]] = WeatherFlag.PROVISIONAL
         west, _, east, _ = self.bounds
         hour = options.day_ends_utc_hour
-        attributes = {
-            "crs": grid.crs,
-            "day_ends_utc_hour": float(round(-(west + east) / 2 / 15) % 24 if hour is None else hour),
-            "source": options.source,
-            "licence": options.licence,
-            "drops_leap_year_end": int(options.drops_leap_year_end),
-        }
-        coordinates = {
-            "time": np.array(ordered, "datetime64[ns]"),
-            "y": f + e * rows,
-            "x": c + a * columns,
-            "flag": ("time", flag),
-        }
-        return xr.Dataset(arrays, coordinates, attributes).sortby("y")
+        # Rows of the collection run from north to south, those of a series from south to north.
+        return WeatherSeries(
+            {name: np.stack([days[day][name] for day in ordered])[:, ::-1] for name in variables},
+            np.array([day_number(day) for day in ordered], np.int64),
+            (f + e * rows)[::-1],
+            c + a * columns,
+            grid.crs,
+            float(round(-(west + east) / 2 / 15) % 24 if hour is None else hour),
+            flag,
+            options.drops_leap_year_end,
+        )

@@ -3,21 +3,25 @@
 Stations measure no radiation: it is estimated from the range of the temperature, and such days are flagged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.pipeline.layers.weather.stations import Cells, Stations, distances_km, station_fields
+from mmvsf.datasets.recipe.region import Weather
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherCells, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.weather.stations import Stations, distances_km, station_fields
 from mmvsf.pipeline.layers.weather.units import convert
+from mmvsf.pipeline.sources.transport.endpoints import public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
@@ -55,19 +59,35 @@ NEEDS: dict[str, tuple[str, ...]] = {
 Floats = NDArray[np.float64]
 
 
+@register_source("meteostat")
 @dataclass(frozen=True)
-class MeteostatStations:
+class MeteostatStations(WeatherSource):
     """A `WeatherSource` over a rectangle."""
 
+    uses_elevation: ClassVar[bool] = True
     bounds: tuple[float, float, float, float]
     """west, south, east, north in degrees"""
     cache: Path
     """folder of the downloaded files"""
     retry_policy: RetryPolicy = RETRY_POLICY
-    cells: Cells | None = None
+    cells: WeatherCells | None = None
     """places of known elevation to bring the stations to, instead of a grid of STEP degrees"""
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
+        """See `WeatherSource`."""
+        return cls(site.weather_bounds, site.cache("meteostat"))
+
+    def at_cells(self, cells: WeatherCells) -> Self:
+        """See `WeatherSource`."""
+        return replace(self, cells=cells)
+
+    def origin(self) -> Origin:
+        """See `WeatherSource`."""
+        source = SOURCE if self.cells is None else f"{SOURCE}; {AT_ELEVATION}"
+        return Origin("meteostat", public_address("meteostat"), source=source, licence=LICENCE)
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises InputError where too few stations measure something, IncompleteError if a file
         of a station cannot be had; what was fetched until then is kept."""
         parameters = tuple(dict.fromkeys(p for name in variables for p in NEEDS[name]))
@@ -90,15 +110,14 @@ class MeteostatStations:
             values[:, cells.wanted] = field
             return values
 
-        return xr.Dataset(
-            {name: (("time", "y", "x"), spread(field)) for name, field in fields.items()},
-            {"time": days.values.astype("datetime64[ns]"), "y": cells.y, "x": cells.x, "flag": ("time", flag)},
-            {
-                "crs": cells.crs,
-                "day_ends_utc_hour": _day_ends(stations),
-                "source": SOURCE if self.cells is None else f"{SOURCE}; {AT_ELEVATION}",
-                "licence": LICENCE,
-            },
+        return WeatherSeries(
+            {name: spread(field) for name, field in fields.items()},
+            days.values.astype("datetime64[D]").astype(np.int64),
+            cells.y,
+            cells.x,
+            cells.crs,
+            _day_ends(stations),
+            flag,
         )
 
 
@@ -182,11 +201,11 @@ def _refuse_too_few(measured: Stations, variables: tuple[str, ...]) -> None:
             )
 
 
-def _regular(bounds: tuple[float, float, float, float]) -> Cells:
+def _regular(bounds: tuple[float, float, float, float]) -> WeatherCells:
     """A grid of STEP degrees over a rectangle, of unknown elevation."""
     west, south, east, north = bounds
     y, x = _axis(south, north), _axis(west, east)
-    return Cells("EPSG:4326", y, x, np.ones((y.size, x.size), bool), np.full((y.size, x.size), np.nan))
+    return WeatherCells("EPSG:4326", y, x, np.ones((y.size, x.size), bool), np.full((y.size, x.size), np.nan))
 
 
 def _axis(low: float, high: float) -> Floats:

@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 
+from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.sources.transport.earthdata import Earthdata
 from mmvsf.pipeline.sources.transport.endpoints import address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.signing import Access, NoAuth, SasSigned
 
 COLLECTIONS: dict[str, dict[str, str]] = {
-    "planetary-computer": {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", "sentinel-2-l2a": "sentinel-2-l2a"},
+    "planetary-computer": {
+        "hls-l30": "hls2-l30",
+        "hls-s30": "hls2-s30",
+        "sentinel-2-l2a": "sentinel-2-l2a",
+        "landsat-c2-l2": "landsat-c2-l2",
+    },
     "lpcloud": {"hls-l30": "HLSL30_2.0", "hls-s30": "HLSS30_2.0"},
     "earth-search": {"sentinel-2-l2a": "sentinel-2-l2a"},
 }
@@ -27,7 +33,11 @@ class Catalog:
 
 
 def catalog(name: str, retry_policy: RetryPolicy) -> Catalog:
-    """The catalogue of a name that the recipe may use, at its own address or the environment's (`endpoints`)."""
+    """The catalogue of a name that a recipe may use, at its own address or the environment's (`endpoints`).
+
+    Raises InputError for a name that is not known."""
+    if name not in COLLECTIONS:
+        raise InputError(f"there is no catalogue '{name}'; imagery.catalog is one of {', '.join(COLLECTIONS)}")
     access: dict[str, Access] = {
         "planetary-computer": SasSigned(address("sas"), retry_policy),
         "lpcloud": Earthdata(address("urs"), retry_policy),

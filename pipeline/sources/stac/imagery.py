@@ -4,34 +4,51 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.region import Period
-from mmvsf.pipeline.layers.imagery.products import Product
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.datasets.recipe.region import Imagery, Period
+from mmvsf.pipeline.layers.imagery.products import Product, product_named
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
+from mmvsf.pipeline.sources.transport import http
+from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redact
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
-from .catalogs import Catalog
+from .catalogs import Catalog, catalog
 from .items import blocks_lonlat, product_of, scene_of
 from .search import find_items
 
 
+@register_source("stac")
 @dataclass(frozen=True)
-class StacImagery:
+class StacImagery(ImagerySource):
     """Scenes of one catalogue."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True}
     catalog: Catalog
     retry_policy: RetryPolicy
     days_at_once: int = 8
     """days of a task that are read at the same time"""
+
+    @classmethod
+    def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
+        """See `ImagerySource`. Raises InputError for a catalogue that is not known."""
+        retry_policy = http.RETRY_POLICY
+        return cls(catalog(section.catalog or "", retry_policy), retry_policy)
+
+    def origin(self, product: str) -> Origin:
+        """See `ImagerySource`."""
+        (collection,) = self._collections((product,))
+        licence = product_named(product).licence
+        return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
@@ -63,7 +80,7 @@ class StacImagery:
         return self._reader.window(asset, window)
 
     def requirements(self) -> tuple[Requirement, ...]:
-        """What a person needs to read the files; see `protocols`."""
+        """See `Source`."""
         return self.catalog.access.requirements()
 
     @property
@@ -110,7 +127,7 @@ class _Grids:
         def grid(identity: str, key: str, href: str) -> RasterGrid:
             tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
             # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
-            place = (tile.group(1) if tile else href, "" if product.name.startswith("hls") else key)
+            place = (tile.group(1) if tile else href, "" if product.one_grid else key)
             if place not in self._known:
                 try:
                     with gdal_environment():

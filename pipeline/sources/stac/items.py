@@ -1,6 +1,7 @@
 """STAC items as scenes: the same rules for a folder of items and for a public catalogue."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.recipe.region import Period
-from mmvsf.pipeline.layers.imagery.products import PRODUCT_OF_COLLECTION, PRODUCTS, Product
+from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.raster.resample import is_crs
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
 
@@ -28,11 +29,30 @@ FindGrid = Callable[[str, str, str], RasterGrid]
 
 def product_of(item: dict[str, Any], period: Period, products: tuple[str, ...], blocks: Any) -> Product | None:
     """The product of an item that is wanted: one of the products, in the period, and with an outline that meets
-    the blocks (see `blocks_lonlat`). None for any other."""
-    product = PRODUCT_OF_COLLECTION.get(item.get("collection", ""))
-    if product not in products or not period.contains(acquired_at(item).date()):
+    the blocks (see `blocks_lonlat`). None for any other. Raises InputError for an unknown product, and for an item
+    that lacks what says whether it counts."""
+    collection = item.get("collection", "")
+    candidates = [product for product in map(product_named, products) if collection in product.collections]
+    if not candidates or not period.contains(acquired_at(item).date()):
         return None
-    return PRODUCTS[product] if outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks) else None
+    if not outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
+        return None
+    return next((product for product in candidates if _counts(item, product)), None)
+
+
+def _counts(item: dict[str, Any], product: Product) -> bool:
+    """Whether an item of a product's collection has the properties that the product wants of its scenes. Raises
+    InputError for an item that lacks one of them."""
+    for key, allowed in product.only.items():
+        value = item.get("properties", {}).get(key)
+        if value is None:
+            raise InputError(
+                f"item {item.get('id')} has no {key}; {product.name} takes scenes with {' or '.join(allowed)}: add the"
+                " property to the item"
+            )
+        if str(value).lower().replace("_", "-") not in allowed:
+            return False
+    return True
 
 
 def blocks_lonlat(grid: Grid) -> Any:
@@ -78,7 +98,7 @@ def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_g
         id=str(item["id"]),
         product=product.name,
         acquired=acquired_at(item),
-        version=_version(item),
+        version=_version(item, product),
         bands=tuple(asset_of(item, outline, folder, keys, find_grid) for keys in product.bands),
         quality=asset_of(item, outline, folder, product.quality, find_grid),
         offset=_offset(item, product),
@@ -166,37 +186,58 @@ def _href(href: str, folder: Path | None) -> str:
     return str((folder / href).resolve())
 
 
-def _version(item: dict[str, Any]) -> str:
+def _version(item: dict[str, Any], product: Product) -> str:
     properties = item.get("properties", {})
     for key in ("processing:version", "s2:processing_baseline", "hls:version"):
         if key in properties:
             return str(properties[key])
     _, dot, tail = str(item["id"]).rpartition(".v")
-    return f"v{tail}" if dot else str(properties.get("updated", ""))
+    return f"v{tail}" if dot else str(properties.get(product.updated, ""))
 
 
 def _offset(item: dict[str, Any], product: Product) -> int:
-    """What is added to the stored numbers before scaling.
+    """What is added to the stored numbers of a scene before the product's scale and offset.
 
-    HLS has none. Sentinel-2 L2A has -1000 from processing baseline 04.00 on unless the archive removed it
-    already; dates do not decide, since old scenes were reprocessed. Decided by what the item says, in this
-    order: the archive's flag, the red band's declared offset, the processing baseline.
+    Raises InputError for an item whose bands declare another scale than the product has, or another offset where the
+    product has one for all scenes: its numbers would be read wrongly.
     """
-    if product.nodata != 0:
+    where = f"item {item['id']}"
+    scales, offsets = _declared(item, product, "scale"), _declared(item, product, "offset")
+    if others := [scale for scale in scales if not math.isclose(scale, product.scale, rel_tol=1e-6)]:
+        raise InputError(
+            f"{where} declares a scale of {others[0]:g} and {product.name} has {product.scale:g}; correct the item"
+            " (raster:bands), or give it the collection of another product"
+        )
+    if product.item_offset is None:
+        if others := [offset for offset in offsets if not math.isclose(offset, product.offset, abs_tol=1e-9)]:
+            raise InputError(
+                f"{where} declares an offset of {others[0]:g} and {product.name} has {product.offset:g}; correct the"
+                " item (raster:bands), or give it the collection of another product"
+            )
         return 0
-    properties = item.get("properties", {})
-    if properties.get("earthsearch:boa_offset_applied") is True:
-        return 0
-    red: dict[str, Any] = next((item["assets"][key] for key in product.bands[2] if key in item["assets"]), {})
-    bands = red.get("raster:bands") or red.get("bands") or [{}]
-    declared = bands[0].get("offset", bands[0].get("raster:offset", red.get("raster:offset")))
-    scale = bands[0].get("scale", bands[0].get("raster:scale", red.get("raster:scale", 1e-4)))
-    if declared is not None:
-        return round(float(declared) / float(scale))
-    baseline = properties.get("s2:processing_baseline", properties.get("processing:version"))
-    if baseline is not None and re.fullmatch(r"\d+(\.\d+)?", str(baseline)):
-        return -1000 if float(str(baseline)) >= 4.0 else 0
-    raise InputError(
-        f"item {item['id']} does not say whether its reflectance carries the offset of baseline 04.00; add"
-        " s2:processing_baseline, or raster:bands with scale and offset, to the item"
-    )
+    if len(offsets) > 1:
+        raise InputError(
+            f"{where}: its bands declare different offsets ({', '.join(f'{offset:g}' for offset in sorted(offsets))});"
+            " a scene has one, correct the item (raster:bands)"
+        )
+    declared = next((round((offset - product.offset) / product.scale) for offset in offsets), None)
+    return product.item_offset(str(item["id"]), item.get("properties", {}), declared)
+
+
+def _declared(item: dict[str, Any], product: Product, key: str) -> set[float]:
+    """The numbers that the bands of an item declare as their `scale` or `offset` (STAC raster extension 1 and 2)."""
+    values = set()
+    for keys in product.bands:
+        asset: dict[str, Any] = next((item["assets"][name] for name in keys if name in item["assets"]), {})
+        described = (asset.get("raster:bands") or asset.get("bands") or [{}])[0]
+        value = described.get(key, described.get(f"raster:{key}", asset.get(f"raster:{key}")))
+        if value is not None:
+            values.add(_number(value, f"item {item['id']}: the {key} of a band"))
+    return values
+
+
+def _number(value: Any, what: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is no number: {value!r}") from error

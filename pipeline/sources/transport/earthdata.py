@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.source import Requirement
 
 from .http import BUSY, RetryPolicy, fetch_json, keep_secret, reason_of
 

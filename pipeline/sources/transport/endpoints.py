@@ -2,7 +2,7 @@
 
 import os
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from mmvsf.datasets.errors import InputError
 
@@ -63,3 +63,15 @@ def address(service: str) -> str:
     if "@" in urlsplit(url).netloc:
         raise InputError(f"{endpoint.variable} holds a name or password; give the address without it")
     return url
+
+
+def public_address(service: str) -> str:
+    """The address of a service as a cube stores it. Raises as `address`."""
+    return plain_url(address(service))
+
+
+def plain_url(url: str) -> str:
+    """A URL without the user, the password and the query that it may carry."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))

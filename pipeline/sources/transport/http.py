@@ -73,6 +73,10 @@ class RetryPolicy:
         )
 
 
+RETRY_POLICY = RetryPolicy()
+"""How long sources of scenes wait for their servers."""
+
+
 def session(retry_policy: RetryPolicy, *, retry: bool = True) -> requests.Session:
     """A session that retries as told, or not at all. Its `get` and `post` still need `timeout=`."""
     made = requests.Session()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.pipeline.layers.protocols import Requirement
+from mmvsf.pipeline.layers.source import Requirement
 
 from .http import REST_SECONDS, Bearer, RetryPolicy, fetch_json, keep_secret, reason_of
 

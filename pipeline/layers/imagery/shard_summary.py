@@ -1,4 +1,4 @@
-"""Read one task of imagery, write its shards, then its ledger entries."""
+"""What a finished shard leaves in its ledger entry: status, clear fractions, integer sums, its scenes."""
 
 from typing import Any
 
@@ -6,47 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import SHARD_DAYS
-from mmvsf.datasets.cube.grid import BlockIndex, Grid
-from mmvsf.datasets.storage.store import finish_writes, open_pixels
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
-from mmvsf.pipeline.layers.imagery.mosaic_day import BlockShard, clear_pixels, read_shard
-from mmvsf.pipeline.layers.imagery.plan import ShardTask
-from mmvsf.pipeline.layers.task import BuildContext, TaskReport
-from mmvsf.pipeline.ledger import Ledger
-from mmvsf.pipeline.raster.io import gdal_environment
+
+from .mosaic_day import BlockShard, clear_pixels
 
 
-def imagery_entry_name(shard: int, block: BlockIndex) -> str:
-    return f"imagery/{shard}/{block[0]}-{block[1]}"
-
-
-def run_shard_task(task: ShardTask, context: BuildContext) -> TaskReport:
-    """Read and write one task. Raises OSError if the disk refuses; a scene that cannot be read is recorded."""
-    with gdal_environment():
-        shards = read_shard(task, context.grid, context.imagery, context.skip_below_clear)
-    time = context.calendar.shard_slice(task.shard)
-    ledger = Ledger.of_cube(context.cube)
-    arrays = {
-        name: open_pixels(context.cube, f"imagery/{name}", write=True) for name in ("reflectance", "quality", "scene")
-    }
-    pixels, failures = 0, []
-    for block, digest in zip(task.blocks, task.digests, strict=True):
-        shard = shards[block]
-        rows, columns = context.grid.block_slices(block)
-        writes = [
-            arrays["reflectance"][time, :, rows, columns].write(shard.reflectance),
-            arrays["quality"][time, rows, columns].write(shard.quality),
-            arrays["scene"][time, rows, columns].write(shard.scene),
-        ]
-        finish_writes(writes, context.cube)
-        entry = {"digest": digest, **summarise(shard, task.shard, context.grid)}
-        ledger.write(imagery_entry_name(task.shard, block), entry)
-        pixels += int((shard.reflectance[:, 0] != -9999).sum()) * shard.reflectance.shape[1]
-        failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
-    return TaskReport(len(task.blocks), pixels, tuple(failures))
-
-
-def summarise(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:
+def shard_summary(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:
     """The part of a shard that goes into the cube's small arrays: status and clear percent by day, and integer
     sums of the clear pixels by year and chunk."""
     clear = clear_pixels(shard)

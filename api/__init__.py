@@ -1,0 +1,71 @@
+"""Cubes of satellite images, weather and crop labels, and MM-VSF, a model that learns from them.
+
+    import mmvsf
+
+    cube = mmvsf.open_cube("data/iowa.zarr")       # an xarray DataTree
+    plan = mmvsf.plan("iowa", blocks=2)            # what a build would read
+    cube = mmvsf.build("iowa", blocks=2)           # build it, or finish it
+
+What is listed here is the public interface; anything else may change. Names are imported when they are first used, so
+that `import mmvsf` is quick, and reading cubes needs neither the packages that build them nor torch.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.recipe.region import Region as Recipe
+    from mmvsf.datasets.samples.loader import CubeDataModule
+    from mmvsf.pipeline.build.sources import GivenSources
+
+    from ._build import build, extend, plan
+    from ._cubes import check, export, load_recipe, open_cube
+    from ._model import load_model
+
+    __version__: str
+
+__all__ = [
+    "Cube",
+    "CubeDataModule",
+    "GivenSources",
+    "Recipe",
+    "__version__",
+    "build",
+    "check",
+    "export",
+    "extend",
+    "load_model",
+    "load_recipe",
+    "open_cube",
+    "plan",
+]
+
+_MODULES = {
+    "Cube": ("mmvsf.datasets.cube.cube", "Cube"),
+    "CubeDataModule": ("mmvsf.datasets.samples.loader", "CubeDataModule"),
+    "GivenSources": ("mmvsf.pipeline.build.sources", "GivenSources"),
+    "Recipe": ("mmvsf.datasets.recipe.region", "Region"),
+    "build": ("mmvsf._build", "build"),
+    "check": ("mmvsf._cubes", "check"),
+    "export": ("mmvsf._cubes", "export"),
+    "extend": ("mmvsf._build", "extend"),
+    "load_model": ("mmvsf._model", "load_model"),
+    "load_recipe": ("mmvsf._cubes", "load_recipe"),
+    "open_cube": ("mmvsf._cubes", "open_cube"),
+    "plan": ("mmvsf._build", "plan"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("mmvsf")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'mmvsf' has no attribute '{name}'")
+    module, attribute = _MODULES[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

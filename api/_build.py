@@ -1,0 +1,113 @@
+"""Planning and building cubes from Python; the commands `mmvsf plan`, `dataset` and `extend` do the same."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.recipe.region import Region, read_recipe
+from mmvsf.datasets.storage.location import ensure_reachable, local_folder, location
+from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.extend import extend as extend_cube
+from mmvsf.pipeline.build.extend import open_target_cube, plan_extension
+from mmvsf.pipeline.build.plan import BuildPlan, build_plan
+from mmvsf.pipeline.build.run import Progress
+from mmvsf.pipeline.build.run import build as build_cube
+from mmvsf.pipeline.build.sources import GivenSources
+from mmvsf.pipeline.sandbox.ensure import ensure_archive
+
+Recipe = Region | str | Path
+"""A recipe made in Python, the name of a shipped one, or the path of a YAML file"""
+
+_SILENT = Progress(lambda phase, done, total, pixels: None)
+
+
+def plan(
+    recipe: Recipe,
+    data_dir: str | Path = "data",
+    *,
+    source: str | None = None,
+    blocks: int | str | None = None,
+    sources: GivenSources | None = None,
+) -> BuildPlan:
+    """Work out what a build would do, before a pixel is read.
+
+    `source` takes all data of a public recipe from `public` archives or from `earthengine`; `blocks` builds the first
+    so many blocks, or `"all"`; `sources` replace those that the recipe names. Weather of a service is not fetched.
+    Raises InputError for anything wrong with the recipe.
+
+    >>> import mmvsf
+    >>> len(mmvsf.plan("tiny.yaml").grid.blocks)
+    6
+    """
+    _simulate(recipe, data_dir, 1)
+    return build_plan(recipe, location(str(data_dir)), source=source, blocks=blocks, given=sources, only_shown=True)
+
+
+def build(
+    recipe: Recipe,
+    data_dir: str | Path = "data",
+    *,
+    source: str | None = None,
+    blocks: int | str | None = None,
+    sources: GivenSources | None = None,
+    workers: int | None = 1,
+    scheduler: str | None = None,
+    accept_failed: bool = False,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> Cube:
+    """Build a cube, or finish one that was interrupted, and return it.
+
+    `workers` None is one process a processor, 1 this process; `scheduler` is the address of a Dask cluster. Raises
+    InputError for anything wrong with the recipe, IncompleteError if something could not be read (all else is done and
+    kept, and the next call tries again), OSError if the disk refuses.
+
+    >>> import mmvsf
+    >>> cube = mmvsf.build("tiny.yaml")
+    >>> cube.complete, cube.years
+    (True, (2020, 2021))
+    """
+    target = location(str(data_dir))
+    ensure_reachable(target)
+    with executor(workers, scheduler) as run:
+        _simulate(recipe, data_dir, run.workers)
+        made = build_plan(recipe, target, source=source, blocks=blocks, given=sources)
+        build_cube(made, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+    return Cube.open(made.cube)
+
+
+def extend(
+    recipe: Recipe,
+    data_dir: str | Path = "data",
+    *,
+    source: str | None = None,
+    blocks: int | str | None = None,
+    sources: GivenSources | None = None,
+    workers: int | None = 1,
+    scheduler: str | None = None,
+    accept_failed: bool = False,
+    progress: Progress = _SILENT,
+) -> Cube:
+    """Add to a cube what its recipe now asks for beyond it, in place, and return it.
+
+    Arguments and errors are those of `build`; a recipe that takes something away is an InputError.
+
+    >>> import mmvsf
+    >>> mmvsf.extend("tiny.yaml").complete
+    True
+    """
+    target = location(str(data_dir))
+    cube = open_target_cube(recipe, target, source=source, blocks=blocks)
+    with executor(workers, scheduler) as run:
+        _simulate(recipe, data_dir, run.workers)
+        made = plan_extension(cube, recipe, target, source=source, blocks=blocks, given=sources)
+        extend_cube(cube, made, run, progress, accept_failed=accept_failed)
+    return Cube.open(made.cube)
+
+
+def _simulate(recipe: Recipe, data_dir: str | Path, workers: int) -> None:
+    """Make the archive of a simulated region, if it is one and there is none yet."""
+    region, _ = read_recipe(recipe)
+    if region.simulate is not None:
+        ensure_archive(recipe, local_folder(location(str(data_dir))), workers, Console(quiet=True))

@@ -1,0 +1,93 @@
+"""Coordinates, grid mappings and the attributes that CF and GeoZarr ask for."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+
+from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
+
+from .calendar import Calendar
+
+
+def georeferenced(
+    name: str, arrays: tuple[ArraySpec, ...], geobox: GeoBox, attributes: dict[str, Any] | None = None
+) -> GroupSpec:
+    """A group of arrays over y and x, with the coordinates of the pixel centres and the CRS of a north-up grid."""
+    step, left, top = geobox.transform.a, geobox.transform.c, geobox.transform.f
+    ys, xs = (np.arange(size, dtype=np.float64) + 0.5 for size in geobox.shape)
+    axes = yx_axes(top - ys * step, left + xs * step)
+    return GroupSpec(name, (*arrays, *axes, spatial_ref(geobox)), {**geo_attributes(geobox), **(attributes or {})})
+
+
+def flag_attributes(members: Any) -> dict[str, Any]:
+    """CF flag_values and flag_meanings of an IntEnum of codes."""
+    return {
+        "flag_values": [int(member) for member in members],
+        "flag_meanings": " ".join(member.name.lower() for member in members),
+    }
+
+
+def time_axis(calendar: Calendar, attributes: dict[str, Any] | None = None) -> ArraySpec:
+    return ArraySpec(
+        "time",
+        ("time",),
+        (len(calendar),),
+        "int32",
+        (len(calendar),),
+        0,
+        None,
+        {
+            "long_name": "day",
+            "standard_name": "time",
+            "units": "days since 1970-01-01",
+            "calendar": "standard",
+            **(attributes or {}),
+        },
+        calendar.days,
+    )
+
+
+def year_axis(years: tuple[int, ...]) -> ArraySpec:
+    return ArraySpec("year", ("year",), (len(years),), "int32", (len(years),), 0, None, {}, np.array(years, np.int32))
+
+
+def yx_axes(ys: NDArray[np.float64], xs: NDArray[np.float64]) -> tuple[ArraySpec, ArraySpec]:
+    def axis(name: str, values: NDArray[np.float64]) -> ArraySpec:
+        attributes = {"standard_name": f"projection_{name}_coordinate", "units": "m", "axis": name.upper()}
+        return ArraySpec(name, (name,), values.shape, "float64", values.shape, "NaN", None, attributes, values)
+
+    return axis("y", ys), axis("x", xs)
+
+
+def spatial_ref(geobox: GeoBox) -> ArraySpec:
+    """The CF grid mapping, with GDAL's GeoTransform."""
+    crs = crs_of_geobox(geobox)
+    attributes = {
+        **crs.proj.to_cf(),
+        "spatial_ref": crs.wkt,
+        "GeoTransform": " ".join(f"{value:.12g}" for value in geobox.transform.to_gdal()),
+    }
+    return ArraySpec("spatial_ref", (), (), "int32", (), 0, None, attributes, np.array(crs.epsg or 0, dtype=np.int32))
+
+
+def crs_of_geobox(geobox: GeoBox) -> CRS:
+    if geobox.crs is None:
+        raise ValueError("a cube's grid has a CRS")
+    return geobox.crs
+
+
+def geo_attributes(geobox: GeoBox) -> dict[str, Any]:
+    """CF and GeoZarr attributes of a group with x and y. `coordinates` lets xarray see the grid mapping."""
+    return {
+        "Conventions": "CF-1.11",
+        "coordinates": "spatial_ref",
+        "proj:code": f"EPSG:{crs_of_geobox(geobox).epsg}" if crs_of_geobox(geobox).epsg else None,
+        "proj:wkt2": crs_of_geobox(geobox).wkt,
+        "spatial:dimensions": ["y", "x"],
+        "spatial:transform": list(geobox.transform)[:6],
+        "spatial:shape": list(geobox.shape),
+        "spatial:bbox": list(geobox.boundingbox),
+    }

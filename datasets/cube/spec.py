@@ -1,0 +1,72 @@
+"""The specification of a cube: all that its arrays depend on, from which everything else about it is derived."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from mmvsf.datasets.recipe.region import Region, parse_region
+
+from .calendar import Calendar
+from .grid import Grid
+from .legend import Legend
+
+
+@dataclass(frozen=True)
+class CubeSpec:
+    """What a cube holds, whether it is built or only planned."""
+
+    region: Region
+    grid: Grid
+    calendar: Calendar
+    legend: Legend | None
+    """None for a cube without labels"""
+
+    @property
+    def weather(self) -> tuple[str, ...]:
+        """Weather variables."""
+        return self.region.weather.variables
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        return self.region.period.years
+
+    @property
+    def label_years(self) -> tuple[int, ...]:
+        """Years with labels, in order."""
+        return tuple(sorted(self.region.labels.years)) if self.region.labels and self.legend else ()
+
+    @property
+    def static_layers(self) -> tuple[str, ...]:
+        """Layers that do not change with time (`variables.STATIC`)."""
+        return self.region.static.layers if self.region.static else ()
+
+    @property
+    def confidence(self) -> bool:
+        """Whether labels carry the confidence of their source."""
+        return bool(self.label_years and self.region.labels and self.region.labels.confidence)
+
+    def attributes(self) -> dict[str, Any]:
+        """The root attributes that hold the specification, as they come back from JSON."""
+        attributes: dict[str, Any] = {
+            "title": self.region.title,
+            "region": self.region.model_dump(mode="json"),
+            "grid": asdict(self.grid),
+            "calendar": asdict(self.calendar),
+            "weather_variables": self.weather,
+            "label_years": self.label_years,
+            "legend": self.legend.attributes() if self.legend else None,
+        }
+        # A cube without these parts has no attribute for them.
+        if self.static_layers:
+            attributes["static_layers"] = self.static_layers
+        if self.confidence:
+            attributes["label_confidence"] = True
+        loaded: dict[str, Any] = json.loads(json.dumps(attributes))
+        return loaded
+
+    @classmethod
+    def from_attributes(cls, attributes: dict[str, Any], where: str) -> Self:
+        """What `attributes` wrote. Raises InputError for an invalid recipe, KeyError or TypeError for anything else."""
+        legend = Legend.from_attributes(attributes["legend"]) if attributes["legend"] else None
+        region, grid = parse_region(attributes["region"], where), Grid.from_attributes(attributes["grid"])
+        return cls(region, grid, Calendar(**attributes["calendar"]), legend)

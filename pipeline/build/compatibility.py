@@ -1,0 +1,102 @@
+"""From what a cube holds to what it is asked to hold: is that an extension, and where does its present content go?"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.variables import BAND_NAMES
+
+from .layers import LAYERS
+
+Positions = dict[str, NDArray[np.int64]]
+"""dimension -> for each old position along it, the new one"""
+
+
+def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
+    """Why `new` is no extension of `old`, one short reason each; empty where it is one (or the same)."""
+    reasons = [
+        f"grid.{name} is {now}, in the cube {was}"
+        for name in ("crs", "resolution", "block", "chunk", "weather_cell")
+        if (was := getattr(old.grid, name)) != (now := getattr(new.grid, name))
+    ]
+    reasons = reasons or _area(old.grid, new.grid)
+    reasons += _period(old.region, new.region)
+    return reasons + [reason for layer in LAYERS for reason in layer.reasons_against(old, new)]
+
+
+def positions(old: CubeSpec, new: CubeSpec) -> dict[str, Positions]:
+    """For each group where the positions of `old` lie in `new`; a dimension that is not named keeps its positions.
+
+    `new` is an extension of `old`.
+    """
+    grid, (down, right) = old.grid, _shift(old.grid, new.grid)
+    days = np.arange(len(old.calendar)) + old.calendar.first_day - new.calendar.first_day
+    space = {"time": days}
+    for axis, size, moved in (("y", grid.blocks_y, down), ("x", grid.blocks_x, right)):
+        for dim, side in ((f"block_{axis}", 1), (f"chunk_{axis}", grid.chunks_per_block), (axis, grid.block)):
+            space[dim] = np.arange(size * side) + moved * side
+    cells = {
+        axis: np.arange(size) + moved * grid.block // grid.weather_cell
+        for axis, size, moved in zip("yx", grid.weather_shape, (down, right), strict=True)
+    }
+    years = _members(old.years, new.years)
+    variables = _members(old.weather, new.weather)
+    others: dict[str, Positions] = {
+        "weather": cells,
+        "labels": {"year": _members(old.label_years, new.label_years)},
+        "splits": {"year": years},
+        "statistics": {"year": years, "band": np.arange(len(BAND_NAMES)), "variable": variables},
+    }
+    return {group.name: {**space, **others.get(group.name, {})} for group in cube_layout(old)}
+
+
+def block_shift(old: CubeSpec, new: CubeSpec) -> tuple[int, int]:
+    """By how many blocks the old blocks move (down, right), since the grid grew to the north or west."""
+    return _shift(old.grid, new.grid)
+
+
+def _shift(old: Grid, new: Grid) -> tuple[int, int]:
+    side = old.block * old.resolution
+    return round((new.top - old.top) / side), round((old.left - new.left) / side)
+
+
+def _members(old: tuple[Any, ...], new: tuple[Any, ...]) -> NDArray[np.int64]:
+    return np.array([new.index(member) for member in old], np.int64)
+
+
+def _area(old: Grid, new: Grid) -> list[str]:
+    side, (down, right) = old.block * old.resolution, _shift(old, new)
+    if max(abs(new.top - old.top - down * side), abs(old.left - new.left - right * side)) > 1e-6 * side:
+        return ["grid.origin moves the lattice of the blocks"]
+    covered = set(new.blocks)
+    dropped = sum((by + down, bx + right) not in covered for by, bx in old.blocks)
+    if dropped:
+        return [f"area leaves out {dropped} of the cube's {len(old.blocks)} blocks"]
+    if min(down, right) < 0 or old.blocks_y + down > new.blocks_y or old.blocks_x + right > new.blocks_x:
+        return ["the rectangle around area is smaller than the cube's"]
+    if any(moved * old.block % old.weather_cell for moved in (down, right)):
+        return [
+            f"area grows by {down} blocks to the north and {right} to the west, which moves the weather cells of"
+            f" {old.weather_cell} pixels (blocks have {old.block})"
+        ]
+    return []
+
+
+def _period(old: Region, new: Region) -> list[str]:
+    reasons = []
+    if new.period.start > old.period.start:
+        reasons.append(f"period.start is {new.period.start}, in the cube {old.period.start}")
+    if new.period.end < old.period.end:
+        reasons.append(f"period.end is {new.period.end}, in the cube {old.period.end}")
+    if dropped := set(old.period.months) - set(new.period.months):
+        reasons.append(f"period.months leaves out {', '.join(map(str, sorted(dropped)))}")
+    if old.simulate or new.simulate:
+        worlds = [(r.simulate, r.period, r.area.sites) for r in (old, new)]
+        if worlds[0] != worlds[1]:
+            reasons.append("simulate: with another period or other sites the whole simulated world is another")
+    return reasons

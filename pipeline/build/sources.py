@@ -1,0 +1,76 @@
+"""The sources of a build: those that the recipe names, or those that a program gives."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Region
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, WEATHER, Section, SourceTable
+from mmvsf.pipeline.layers.source import (
+    ImagerySource,
+    LabelSource,
+    Requirement,
+    Source,
+    SourceSite,
+    StaticSource,
+    WeatherSource,
+)
+
+S = TypeVar("S", bound=Source)
+
+
+@dataclass(frozen=True)
+class GivenSources:
+    """Sources made in Python; each takes the place of the one that the recipe's section names."""
+
+    imagery: ImagerySource | None = None
+    weather: WeatherSource | None = None
+    labels: LabelSource | None = None
+    static: StaticSource | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources of one build."""
+
+    imagery: ImagerySource
+    weather: WeatherSource
+    labels: LabelSource | None
+    """None for a recipe without labels"""
+    static: StaticSource | None
+    """None for a recipe without static layers"""
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What the sources need of their user, each once."""
+        needs: dict[str, Requirement] = {}
+        for source in (self.imagery, self.weather, self.static, self.labels):
+            for need in source.requirements() if source is not None else ():
+                needs.setdefault(need.name, need)
+        return tuple(needs.values())
+
+
+def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sources:
+    """The sources of a recipe. Raises InputError with all that is wrong: an unknown source, or lines that it does not
+    take."""
+    problems: list[str] = []
+
+    def opened(table: SourceTable[S], section: Section | None, instance: S | None) -> S | None:
+        if section is None or instance is not None:
+            return instance if section is not None else None
+        try:
+            source: S = table.choose(section).from_recipe(section, site)
+            return source
+        except InputError as error:
+            problems.append(str(error))
+            return None
+
+    imagery = opened(IMAGERY, region.imagery, given.imagery)
+    weather = opened(WEATHER, region.weather, given.weather)
+    labels = opened(LABELS, region.labels, given.labels)
+    static = opened(STATIC, region.static, given.static)
+    if region.labels and region.labels.confidence and labels and not labels.has_confidence:
+        problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
+    if imagery is None or weather is None or problems:
+        raise InputError(f"{site.recipe}: {'; '.join(problems)}")
+    return Sources(imagery, weather, labels, static)

@@ -1,0 +1,95 @@
+"""The layer `labels`: crop codes, purity and confidence, one task a block and year."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.recipe.region import Labels
+from mmvsf.datasets.storage.store import finish_writes, open_pixels
+from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport
+from mmvsf.pipeline.layers.source import LabelSource
+from mmvsf.pipeline.ledger import Ledger
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+
+from .resample import BlockLabels, LabelTask, label_tasks, read_labels
+
+BYTES_PER_PIXEL = 1.0
+"""Code and purity of a year, compressed; the simulated cube takes 0.35."""
+
+
+@dataclass(frozen=True)
+class LabelLayer(Layer[LabelTask]):
+    name: ClassVar[str] = "labels"
+    source: LabelSource
+    classes: Legend
+    """the source's own classes, before the recipe groups them"""
+
+    @cached_property
+    def section(self) -> Labels:
+        if self.spec.region.labels is None or self.spec.legend is None:
+            raise ValueError("a label layer is of a cube with labels")
+        return self.spec.region.labels
+
+    def plan(self) -> BlockPlan[LabelTask]:
+        """See `Layer`."""
+        legend = json.dumps(self.spec.legend.attributes()) if self.spec.legend else ""
+        tasks = label_tasks(
+            self.source, self.spec.grid, self.spec.label_years, self.section.method, legend, self.spec.confidence
+        )
+        return BlockPlan(tuple(tasks))
+
+    def run(self, task: LabelTask) -> TaskReport:
+        """See `Layer`. Raises InputError for a code that the legend lacks."""
+        stored = self.spec.legend.stored_codes() if self.spec.legend else {}
+        try:
+            with gdal_environment():
+                labels = read_labels(task, self.spec.grid, self.source, self.section.method, self.classes.codes, stored)
+        except ReadError as error:
+            reason = f"{error} ({task.year}, block {task.block[0]},{task.block[1]})"
+            return self.record_failure(task.entry, task.digest, reason)
+        rows, columns = self.spec.grid.block_slices(task.block)
+        year = self.spec.label_years.index(task.year)
+        names = BlockLabels._fields if self.spec.confidence else ("crop", "purity")
+        writes = [
+            open_pixels(self.cube, f"labels/{name}", write=True)[year, rows, columns].write(getattr(labels, name))
+            for name in names
+        ]
+        finish_writes(writes, self.cube)
+        codes, counts = np.unique(labels.crop, return_counts=True)
+        shares = {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
+        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "counts": shares})
+        return TaskReport(1)
+
+    def origins(self) -> list[Record]:
+        """See `Layer`."""
+        path = {"path": self.section.path} if self.section.path is not None else {}
+        return [{"role": self.name, **path, **self.source.origin().record()}]
+
+    @staticmethod
+    def stored_bytes(spec: CubeSpec, units: float) -> float:
+        """See `Layer`."""
+        years = len(spec.region.labels.years) if spec.region.labels else 0
+        return years * len(spec.grid.blocks) * spec.grid.block**2 * BYTES_PER_PIXEL
+
+    @staticmethod
+    def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
+        """See `Layer`. Labels of another source are read again, as the ledger says."""
+        if not old.label_years:
+            return []
+        if new.region.labels is None or old.region.labels is None:
+            return ["labels are left out"]
+        reasons = []
+        if new.region.labels.method != old.region.labels.method:
+            reasons.append(f"labels.method is {new.region.labels.method}, in the cube {old.region.labels.method}")
+        if dropped := set(old.label_years) - set(new.region.labels.years):
+            reasons.append(f"labels.years leaves out {', '.join(map(str, sorted(dropped)))}")
+        if old.legend != new.legend:
+            reasons.append("the legend of the labels is another")
+        if old.confidence and not new.confidence:
+            reasons.append("labels.confidence is left out")
+        return reasons

@@ -1,0 +1,116 @@
+"""A layer of a cube: what a build asks of imagery, weather, labels and static layers alike."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.storage.location import Location
+from mmvsf.pipeline.ledger import Ledger
+
+Record = dict[str, str]
+"""One record of a cube's root attribute `sources`; see `mmvsf.pipeline.build.provenance`"""
+
+
+class BlockTask(Protocol):
+    """A task that makes one entry of the ledger."""
+
+    @property
+    def entry(self) -> str:
+        """Name of the entry."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that the task's result depends on."""
+
+
+Task = TypeVar("Task")
+OneBlock = TypeVar("OneBlock", bound=BlockTask)
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """What a finished task reports to the build."""
+
+    units: int
+    """ledger entries written"""
+    pixels: int = 0
+    """band pixels stored"""
+    failures: tuple[str, ...] = ()
+
+
+class LayerPlan(ABC, Generic[Task]):
+    """What a build has to do for a layer."""
+
+    @property
+    @abstractmethod
+    def entries(self) -> Mapping[str, str]:
+        """Name of a ledger entry -> digest of everything that its unit of work depends on."""
+
+    @abstractmethod
+    def tasks(self, todo: Collection[str]) -> list[Task]:
+        """The tasks that make these entries."""
+
+
+@dataclass(frozen=True)
+class BlockPlan(LayerPlan[OneBlock]):
+    """A plan of tasks with one entry each."""
+
+    all_tasks: tuple[OneBlock, ...] = field(default=())
+
+    @property
+    def entries(self) -> Mapping[str, str]:
+        """See `LayerPlan`."""
+        return {task.entry: task.digest for task in self.all_tasks}
+
+    def tasks(self, todo: Collection[str]) -> list[OneBlock]:
+        """See `LayerPlan`."""
+        return [task for task in self.all_tasks if task.entry in todo]
+
+
+@dataclass(frozen=True)
+class Layer(ABC, Generic[Task]):
+    """One layer of one cube. It is sent to each worker, so it holds options and nothing open or large."""
+
+    name: ClassVar[str]
+    """its group in the cube, and the first part of its entries in the ledger"""
+    marks_failures: ClassVar[bool] = False
+    """Whether a unit that cannot be read is marked in the cube, so that a build may accept it. Without a mark the
+    build stays incomplete."""
+
+    spec: CubeSpec
+    cube: Location
+
+    @abstractmethod
+    def plan(self) -> LayerPlan[Task]:
+        """Ask the source what there is, and work out what to do. Raises InputError for anything wrong."""
+
+    @abstractmethod
+    def run(self, task: Task) -> TaskReport:
+        """Read one task's data, write its shards, then its ledger entries. What cannot be read is recorded as failed.
+        Runs on a worker. Raises OSError if the disk refuses."""
+
+    @abstractmethod
+    def origins(self) -> list[Record]:
+        """Where each part of the layer comes from."""
+
+    @staticmethod
+    @abstractmethod
+    def stored_bytes(spec: CubeSpec, units: float) -> float:
+        """Bytes on disk of the layer in a cube with so many (day, block) units of imagery: an upper bound."""
+
+    @staticmethod
+    @abstractmethod
+    def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
+        """Why a cube of `old` cannot be extended to `new` in this layer, one short reason each."""
+
+    def record_failure(self, entry: str, digest: str, reason: str) -> TaskReport:
+        """Record that a task of one entry could not be read; the next run tries again."""
+        Ledger.of_cube(self.cube).write(entry, {"digest": digest, "failures": [reason]})
+        return TaskReport(1, failures=(reason,))
+
+
+def run_task(task: Task, layer: Layer[Task]) -> TaskReport:
+    """`Layer.run` as a function that an executor can send to its workers."""
+    return layer.run(task)

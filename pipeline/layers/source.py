@@ -1,0 +1,260 @@
+"""What a layer asks of a source: base classes to derive from, and the types that sources return.
+
+A source translates one archive or service to the project's vocabulary (`mmvsf.datasets.variables`). It is a frozen
+dataclass that holds options and nothing open, since it is sent to workers; see `docs/add-a-source.md`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather, resolve_path
+from mmvsf.pipeline.raster.scene import Asset, Scene
+
+Bounds = tuple[float, float, float, float]
+"""west, south, east, north in degrees"""
+
+Window = tuple[slice, slice]
+"""rows and columns of a raster"""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that a source needs of its user. `mmvsf plan` lists which are present."""
+
+    name: str
+    """what it is, for example "Earthdata token" """
+    present: bool
+    remedy: str
+    """how to get it and where to put it; for something that is present, where it was found"""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where data come from, and under which licence. It is stored in the cube's root attributes."""
+
+    service: str
+    """the archive or service: planetary-computer, gridmet, archive, ..."""
+    url: str = ""
+    """address of the service, without credentials"""
+    collection: str = ""
+    source: str = ""
+    """the data set in words, with the attribution that it asks for"""
+    licence: str = ""
+    """empty where it is not known: a licence is never guessed"""
+
+    def record(self) -> dict[str, str]:
+        """What is known of it, as stored; see `mmvsf.pipeline.build.provenance`."""
+        names = {"from": self.service, "url": self.url, "collection": self.collection}
+        return {key: text for key, text in {**names, "source": self.source, "licence": self.licence}.items() if text}
+
+
+@dataclass(frozen=True)
+class SourceSite:
+    """What a source is made from, beside its own lines of the recipe: the ground, and where files are."""
+
+    grid: Grid
+    recipe: Path
+    """the recipe's file; relative paths in it start at its folder"""
+    data_dir: Path
+
+    def path(self, text: str) -> Path:
+        """A path of the recipe, resolved. Raises InputError if it names an unset environment variable."""
+        return resolve_path(text, self.recipe, self.data_dir)
+
+    def cache(self, name: str) -> Path:
+        """The folder for downloads of a source. A home (`~`) is left for each machine to expand."""
+        folder = self.data_dir if self.data_dir.parts[:1] == ("~",) else self.data_dir.absolute()
+        return folder / "cache" / name
+
+    @property
+    def weather_bounds(self) -> Bounds:
+        """The rectangle that weather is needed for: weather cells reach beyond the blocks by less than one cell."""
+        return lonlat_bounds(self.grid, self.grid.weather_cell)
+
+
+def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
+    """The rectangle around a grid's blocks and so many pixels more on each side."""
+    boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
+    area = shapely.buffer(shapely.union_all(boxes), margin * grid.resolution, join_style="mitre")
+    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    left, bottom, right, top = area.bounds
+    west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
+    return west, south, east, north
+
+
+class Source(ABC):
+    """What every source has."""
+
+    recipe_lines: ClassVar[Mapping[str, bool]] = {}
+    """lines of its section of the recipe, or keys of the section's `options`, that the source takes -> whether it needs
+    them"""
+
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Any, site: SourceSite) -> Self:
+        """The source that its section of the recipe describes. Raises InputError."""
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What the source needs of its user, found out without the network; by default nothing."""
+        return ()
+
+
+class ImagerySource(Source):
+    """Scenes of a place and period."""
+
+    days_at_once: int = 1
+    """Days of a task that are read at the same time, by threads: more than 1 where waiting for a server takes
+    longer than the work."""
+
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
+        """The source that the recipe's section `imagery` describes. Raises InputError."""
+
+    @abstractmethod
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+        """Scenes of the period whose outline meets the grid's blocks, by time and id.
+
+        Raises InputError for a product that the source lacks and where nothing matched.
+        """
+
+    @abstractmethod
+    def read(self, asset: Asset, window: Window) -> NDArray[Any]:
+        """Native numbers of a window. Raises ReadError; never returns made-up no-data."""
+
+    @abstractmethod
+    def origin(self, product: str) -> Origin:
+        """Where the scenes of a product come from. Raises InputError for a product that the source lacks."""
+
+
+@dataclass(frozen=True)
+class WeatherSeries:
+    """Daily weather on a source's own regular grid."""
+
+    values: dict[str, NDArray[np.float32]]
+    """canonical name -> (day, y, x) in canonical units, NaN where there is no value"""
+    days: NDArray[np.int64]
+    """(day,) numbers since 1970-01-01, increasing; days that the source lacks may be left out"""
+    y: NDArray[np.float64]
+    """(y,) increasing, in the CRS's unit"""
+    x: NDArray[np.float64]
+    """(x,) increasing, in the CRS's unit"""
+    crs: str
+    day_ends_utc_hour: float
+    """hour (UTC) at which a weather day ends: 24 for UTC days; below 12 it is an hour of the next date, from 12 on one
+    of the day's own"""
+    flag: NDArray[np.uint8] | None = None
+    """(day,) of `WeatherFlag`: which days are provisional or estimated; None: all are observed"""
+    drops_leap_year_end: bool = False
+    """whether the calendar has no 31 December in leap years, as Daymet's"""
+
+
+@dataclass(frozen=True, eq=False)
+class WeatherCells:
+    """Places of known elevation that station measurements are brought to."""
+
+    crs: str
+    y: NDArray[np.float64]
+    """(y,) centres, increasing"""
+    x: NDArray[np.float64]
+    """(x,) centres, increasing"""
+    wanted: NDArray[np.bool_]
+    """(y, x)"""
+    elevation: NDArray[np.float64]
+    """(y, x) metres, NaN where it is not known"""
+
+
+class WeatherSource(Source):
+    """Daily weather of a place."""
+
+    uses_elevation: ClassVar[bool] = False
+    """Whether temperatures are brought to the elevation of the ground, by `at_cells`."""
+
+    def at_cells(self, cells: WeatherCells) -> Self:
+        """The source that gives its values at these cells; only asked of one that `uses_elevation`."""
+        return self
+
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
+        """The source that the recipe's section `weather` describes. Raises InputError."""
+
+    @abstractmethod
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
+        """The variables from the first to the last day.
+
+        Raises InputError where the source lacks a variable or ground, or names a unit that cannot be converted,
+        IncompleteError where it cannot be reached.
+        """
+
+    @abstractmethod
+    def origin(self) -> Origin:
+        """Where the weather comes from. Raises InputError where that is in files that cannot be read."""
+
+
+class StaticSource(Source):
+    """Measured rasters of terrain and soil, in tiles on their own lattices."""
+
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Static, site: SourceSite) -> Self:
+        """The source that the recipe's section `static` describes. Raises InputError."""
+
+    @abstractmethod
+    def tiles(self, layer: str, grid: Grid) -> list[Asset]:
+        """The rasters of a measured layer (`elevation` in m, `soil_water` in mm) over the grid's blocks.
+
+        Raises InputError if there are none, IncompleteError or ReadError if a service does not answer.
+        """
+
+    @abstractmethod
+    def read(self, asset: Asset, window: Window) -> NDArray[np.float64]:
+        """Numbers of a window in the layer's unit, NaN where there is no data. Raises ReadError."""
+
+    @abstractmethod
+    def origin(self, layer: str) -> Origin:
+        """Where a measured layer comes from. Raises InputError for a layer that the source lacks."""
+
+
+class LabelSource(Source):
+    """Yearly label rasters."""
+
+    has_confidence: ClassVar[bool] = False
+    """Whether `confidence` may return a raster."""
+
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """The source that the recipe's section `labels` describes. Raises InputError."""
+
+    @abstractmethod
+    def legend(self) -> Legend:
+        """The classes. Raises InputError if they cannot be read."""
+
+    @abstractmethod
+    def asset(self, year: int) -> Asset:
+        """The raster of a year. Raises InputError if there is none or it has no CRS."""
+
+    @abstractmethod
+    def read(self, asset: Asset, window: Window) -> NDArray[Any]:
+        """Codes of a window. Raises ReadError."""
+
+    def confidence(self, year: int) -> Asset | None:
+        """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with 0 or
+        anything above 100 where it is not known. None for a year without."""
+        return None
+
+    @abstractmethod
+    def origin(self) -> Origin:
+        """Where the labels come from."""

@@ -1,0 +1,67 @@
+"""The layer `static`: terrain and soil, one task a block."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.storage.store import finish_writes, open_pixels
+from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport
+from mmvsf.pipeline.layers.source import StaticSource
+from mmvsf.pipeline.ledger import Ledger
+from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+
+from .resample import MEASURED, StaticTask, read_static, static_tasks
+
+BYTES_PER_PIXEL = 4.0
+"""Of one layer: float32, which hardly compresses."""
+
+
+@dataclass(frozen=True)
+class StaticLayer(Layer[StaticTask]):
+    name: ClassVar[str] = "static"
+    source: StaticSource
+
+    def plan(self) -> BlockPlan[StaticTask]:
+        """See `Layer`."""
+        return BlockPlan(tuple(static_tasks(self.source, self.spec.grid, self.spec.static_layers)))
+
+    def run(self, task: StaticTask) -> TaskReport:
+        """See `Layer`."""
+        try:
+            with gdal_environment():
+                layers = read_static(task, self.spec.grid, self.source, self.spec.static_layers)
+        except ReadError as error:
+            reason = f"{error} (block {task.block[0]},{task.block[1]})"
+            return self.record_failure(task.entry, task.digest, reason)
+        window = self.spec.grid.block_slices(task.block)
+        writes = [
+            open_pixels(self.cube, f"static/{name}", write=True)[window].write(values)
+            for name, values in layers.items()
+        ]
+        finish_writes(writes, self.cube)
+        known = {name: int(np.isfinite(values).sum()) for name, values in layers.items()}
+        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "known": known})
+        return TaskReport(1)
+
+    def origins(self) -> list[Record]:
+        """See `Layer`."""
+        section = self.spec.region.static
+        path = {"path": section.path} if section is not None and section.path is not None else {}
+        return [
+            {"role": self.name, "layer": name, **path, **self.source.origin(MEASURED[name]).record()}
+            for name in self.spec.static_layers
+        ]
+
+    @staticmethod
+    def stored_bytes(spec: CubeSpec, units: float) -> float:
+        """See `Layer`."""
+        return len(spec.static_layers) * len(spec.grid.blocks) * spec.grid.block**2 * BYTES_PER_PIXEL
+
+    @staticmethod
+    def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
+        """See `Layer`."""
+        if dropped := set(old.static_layers) - set(new.static_layers):
+            return [f"static.layers leaves out {', '.join(sorted(dropped))}"]
+        return []

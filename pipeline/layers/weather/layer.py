@@ -1,0 +1,118 @@
+"""The layer `weather`: fetched and regridded when a build is planned, since it is small, and written at its end."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Never
+
+from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.pipeline.layers.layer import Layer, LayerPlan, Record, TaskReport
+from mmvsf.pipeline.layers.registry import WEATHER
+from mmvsf.pipeline.layers.source import WeatherSource
+
+from .regrid import CubeWeather, cube_weather
+from .update import update_weather
+from .write import write_weather
+
+BYTES_PER_VALUE = 4.0
+"""float32"""
+
+
+@dataclass(frozen=True)
+class WeatherPlan(LayerPlan[Never]):
+    """The whole weather of a cube; there are no tasks."""
+
+    weather: CubeWeather | None
+    """None in a plan that is only shown, where the weather comes from a service"""
+
+    @property
+    def entries(self) -> Mapping[str, str]:
+        """See `LayerPlan`."""
+        return {}
+
+    def tasks(self, todo: Collection[str]) -> list[Never]:
+        """See `LayerPlan`."""
+        return []
+
+
+@dataclass(frozen=True)
+class WeatherLayer(Layer[Never]):
+    name: ClassVar[str] = "weather"
+    source: WeatherSource
+    present: CubeWeather | None = None
+    """the weather of a cube that is extended, on its new axes; only what it lacks is fetched"""
+    fetches: bool = True
+    """False for a plan that is only shown"""
+
+    def plan(self) -> WeatherPlan:
+        """See `Layer`. Raises what `fetch_weather` raises."""
+        region, grid, calendar = self.spec.region, self.spec.grid, self.spec.calendar
+        if not self.fetches:
+            return WeatherPlan(None)
+        if self.present is not None:
+            return WeatherPlan(update_weather(self.present, self.source, region, grid, calendar))
+        return WeatherPlan(cube_weather(self.source, region, grid, calendar))
+
+    def run(self, task: Never) -> TaskReport:
+        """See `Layer`."""
+        raise AssertionError("weather has no tasks")
+
+    def write(self, plan: WeatherPlan) -> None:
+        """Write the weather and its sums. Raises OSError if the disk refuses."""
+        if plan.weather is None:
+            raise ValueError("this plan was made to be shown, without its weather")
+        write_weather(self.cube, self.spec.region, self.spec.grid, self.spec.calendar, plan.weather)
+
+    def origins(self) -> list[Record]:
+        """See `Layer`."""
+        section = self.spec.region.weather
+        path = {"path": section.path} if section.path is not None else {}
+        return [{"role": self.name, **path, **self.source.origin().record()}]
+
+    @staticmethod
+    def stored_bytes(spec: CubeSpec, units: float) -> float:
+        """See `Layer`."""
+        grid, region = spec.grid, spec.region
+        rows, columns = grid.weather_shape
+        # Cells without a block hold NaN throughout and take next to nothing.
+        cells = min(rows * columns, len(grid.blocks) * (grid.block // grid.weather_cell + 2) ** 2)
+        days = (region.period.end - region.weather_start).days + 1
+        return days * cells * len(spec.weather) * BYTES_PER_VALUE
+
+    @staticmethod
+    def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
+        """See `Layer`."""
+        was, now = old.region.weather, new.region.weather
+        reasons = []
+        if lost := set(was.variables) - set(now.variables):
+            reasons.append(f"weather.variables leaves out {', '.join(sorted(lost))}")
+        reasons += [
+            f"weather.{option} is {getattr(now, option)}, in the cube {getattr(was, option)}"
+            for option in ("source", "collection", "options")
+            if getattr(was, option) != getattr(now, option)
+        ]
+        if new.region.weather_start > old.region.weather_start:
+            reasons.append(
+                f"the weather begins on {new.region.weather_start}, in the cube on {old.region.weather_start}"
+            )
+        return reasons + _elevation(old, new)
+
+
+def _elevation(old: CubeSpec, new: CubeSpec) -> list[str]:
+    """Temperatures that are brought to the ground's elevation change with it."""
+    if not WEATHER.find(new.region.weather.source).uses_elevation:
+        return []
+    was, now = (_elevation_source(spec) for spec in (old, new))
+    if was != now:
+        return [
+            f"the elevation of static, which temperatures of the source {new.region.weather.source} are brought to, is"
+            " another"
+        ]
+    if now and new.grid.weather_cell > new.grid.block and len(new.grid.blocks) > len(old.grid.blocks):
+        return ["area gains blocks, and weather cells of several blocks, with their temperatures, another elevation"]
+    return []
+
+
+def _elevation_source(spec: CubeSpec) -> tuple[str, str | None] | None:
+    """Where a cube's elevation comes from."""
+    static = spec.region.static
+    return (static.source, static.path) if static and "elevation" in static.layers else None

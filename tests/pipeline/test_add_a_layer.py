@@ -1,0 +1,60 @@
+"""The page on adding a layer: its class builds, resumes and opens, and the files it names exist."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mmvsf.datasets.cube.cube import Cube, open_cube
+from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
+from mmvsf.datasets.storage.store import create_group
+from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.layers.layer import run_task
+from mmvsf.pipeline.ledger import Ledger
+
+from .tiny_archive import TinyArchive
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/add-a-layer.md"
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The page's code as a module."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    module = ModuleType("added_layer")
+    monkeypatch.setitem(sys.modules, "added_layer", module)
+    exec(compile(code, str(PAGE), "exec"), module.__dict__)
+    return module
+
+
+def test_a_new_layer_is_built_once_and_opens(finished: TinyArchive, page: Any) -> None:
+    cube = Cube.open(finished.cube)
+    grid = cube.grid
+    shape = ("distance", ("y", "x"), grid.shape, "float32", (grid.chunk, grid.chunk), "NaN", (grid.block, grid.block))
+    create_group(cube.path, GroupSpec("wells", (ArraySpec(*shape),)))
+    layer = page.WellLayer(cube.spec, cube.path, well=(grid.left, grid.top))
+    plan, ledger = layer.plan(), Ledger.of_cube(cube.path)
+    with executor(1) as run:
+        reports = list(run.run(run_task, plan.tasks(ledger.undone(plan.entries)), layer))
+    assert sum(report.units for report in reports) == len(grid.blocks)
+    assert not ledger.undone(plan.entries)
+    moved = page.WellLayer(cube.spec, cube.path, well=(0.0, 0.0)).plan()
+    assert ledger.undone(moved.entries) == set(plan.entries)  # another well, another digest
+    distance: xr.DataArray = open_cube(cube.path)["wells/distance"]
+    y, x = grid.coordinates()
+    assert np.allclose(distance.values[5, 7], np.hypot(y[5] - grid.top, x[7] - grid.left))
+    assert not np.isnan(distance.values).any()
+
+
+def test_every_file_that_the_page_names_exists() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:datasets|pipeline)/[\w/.]+\.py)`", text)
+    assert len(named) > 8 and not [name for name in named if not (ROOT / name).is_file()]

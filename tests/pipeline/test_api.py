@@ -1,0 +1,85 @@
+"""The public interface: its examples run, and recipes, paths and sources are accepted in every form."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import mmvsf
+from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.samples.reader import Normalisation
+from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
+
+from .tiny_archive import TinyArchive
+
+
+def run_examples(module: str) -> int:
+    """Run the examples of a module, in the order of its functions; their number."""
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    tests = sorted((test for test in finder.find(import_module(module)) if test.examples), key=lambda t: t.lineno or 0)
+    for test in tests:
+        runner.run(test)
+    assert not runner.failures
+    return len(tests)
+
+
+def test_every_example_runs(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny.folder)
+    assert run_examples("mmvsf._build") == 3
+    assert run_examples("mmvsf._cubes") == 4
+
+
+def test_everything_public_has_a_docstring() -> None:
+    for name in mmvsf.__all__:
+        assert getattr(mmvsf, name).__doc__, name
+    assert mmvsf.__version__
+    with pytest.raises(AttributeError, match="no_such_name"):
+        mmvsf.no_such_name  # noqa: B018
+
+
+def test_a_recipe_and_a_source_made_in_python(tiny: TinyArchive, built: TinyArchive) -> None:
+    content = mmvsf.load_recipe(tiny.recipe).model_dump(mode="json", exclude_unset=True)
+    for section in ("imagery", "weather", "labels"):
+        content[section]["path"] = str(tiny.folder / content[section]["path"])
+    content["labels"]["legend"] = str(tiny.folder / content["labels"]["legend"])
+    content["weather"] = {"source": "mine"}
+    recipe = mmvsf.Recipe.model_validate(content)
+    sources = mmvsf.GivenSources(weather=ArchiveWeather(tiny.root / "weather/daily.nc"))
+    cube = mmvsf.build(recipe, tiny.data, sources=sources)
+    assert cube.digest == digest(cube.path) == digest(built.cube)
+
+
+@pytest.mark.parametrize("form", [str, Path])
+def test_paths_are_accepted_as_text_and_as_path(built: TinyArchive, form: type) -> None:
+    assert mmvsf.load_recipe(form(built.recipe)).name == "tiny"
+    assert mmvsf.open_cube(form(built.cube))["imagery"].sizes["band"] == 6
+    assert all(item.ok for item in mmvsf.check(form(built.cube), sample_only=True).checks)
+
+
+def test_reading_needs_neither_torch_nor_what_builds() -> None:
+    hidden = ("torch", "lightning", "safetensors", "sklearn", "rasterio", "geopandas", "distributed", "pystac_client")
+    program = (
+        "import sys\n"
+        f"for name in {hidden}: sys.modules[name] = None\n"
+        "import mmvsf\n"
+        "mmvsf.open_cube, mmvsf.load_recipe, mmvsf.Cube, mmvsf.Recipe\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from mmvsf.model.mmvsf.checkpoint import new_network, save_checkpoint
+    from mmvsf.model.mmvsf.sizes import NetworkConfig
+
+    cube = mmvsf.Cube.open(built.cube)
+    normalisation = Normalisation.of([cube])
+    network = new_network(NetworkConfig(cube.bands, cube.weather, width=32, heads=2, mlp=32), normalisation)
+    save_checkpoint(tmp_path / "runs/pretrain", network, normalisation, {"tiny": cube.digest}, {})
+    monkeypatch.chdir(tmp_path)
+    assert run_examples("mmvsf._model") == 1
