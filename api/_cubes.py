@@ -11,7 +11,7 @@ from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, location
 
 if TYPE_CHECKING:
-    from mmvsf.pipeline.inspect.check import CheckReport
+    from mmvsf.pipeline.inspect.check_result import CheckReport
 
 
 def load_recipe(recipe: str | Path) -> Region:

@@ -28,7 +28,8 @@ DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds
 RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 ModelDir = Annotated[
-    str | None, typer.Option("--model", help="Local folder of a pretrained model; by default that of the region's run.")
+    str | None,
+    typer.Option("--model", show_default="the region's own run", help="Local folder of a pretrained model."),
 ]
 
 
@@ -79,7 +80,9 @@ def cropmap(
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 1e-3,
     freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, not the encoder.")] = False,
     scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
-    year: Annotated[int | None, typer.Option(help="Year to map; by default the held-out or the last one.")] = None,
+    year: Annotated[
+        int | None, typer.Option(show_default="the held-out one, or the latest", help="Year to map.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Map crops with the pretrained encoder, and compare with a random forest."""
@@ -104,7 +107,7 @@ def cropmap(
 def forecast(
     region: CubeArgument,
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
-    block: Annotated[str | None, typer.Option(help="Block as ROW,COLUMN; by default the first.")] = None,
+    block: Annotated[str | None, typer.Option(show_default="the first", help="Block as ROW,COLUMN.")] = None,
     lead: Annotated[int, typer.Option(min=1, help="Days ahead: use only images at least this much older.")] = 1,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
@@ -152,7 +155,7 @@ def embed(
     region: CubeArgument,
     every: Annotated[
         int | None,
-        typer.Option(min=1, help="Days between embeddings; by default one per year, of its season."),
+        typer.Option(min=1, show_default="one per year, the mean of its season", help="Days between embeddings."),
     ] = None,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
@@ -179,7 +182,7 @@ def evaluate(
     control: Annotated[str | None, typer.Option(help="Cube in which weather has no effect, as a control.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
     document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per processor.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Start no further piece after so many minutes; run again to continue.")
     ] = None,

@@ -1,4 +1,4 @@
-"""The commands that make cubes and ask them."""
+"""The commands that make cubes and inspect them."""
 
 from .build import app
 

@@ -1,4 +1,4 @@
-"""The commands that make a cube: regions, plan, cost, dataset, extend; `cli_cube` has those on a cube that stands."""
+"""The commands that make a cube: regions, plan, cost, dataset, extend; `inspect` has those for existing cubes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder, location
 
-from . import inspect as cli_cube
+from . import inspect
 from .options import (
     DATA_DIR,
     AcceptFailed,
@@ -41,16 +41,16 @@ app = typer.Typer()
 
 @app.command()
 def regions(
-    show: Annotated[str | None, typer.Option("--show", help="Print this recipe.")] = None,
+    show: Annotated[str | None, typer.Option("--show", help="Print the recipe of this name.")] = None,
 ) -> None:
-    """List the shipped recipes, or print one to start a recipe of your own from."""
+    """List the shipped recipes, or print one as a start for your own."""
     from mmvsf.datasets.recipe.load import load_region, shipped_regions
 
     if show is not None:
         _, path = load_region(show)
         typer.echo(path.read_text(encoding="utf-8"), nl=False)
         return
-    table = Table("recipe", "what it is")
+    table = Table("recipe", "title")
     for name in shipped_regions():
         table.add_row(name, load_region(name)[0].title)
     console.print(table)
@@ -63,28 +63,34 @@ def plan(
     workers: Workers = None,
     source: SourceOption = None,
     blocks: BlocksOption = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Also write the plan as a page.")] = None,
-    png: Annotated[Path | None, typer.Option("--png", help="Also write the map as a picture.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write the plan as an HTML page.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Also write the map as a PNG picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a build would read, before it reads it: blocks on a map, scenes, bytes, minutes, what is missing."""
+    """Show what a build would do, without building: blocks on a map, scenes, bytes, minutes, and what is missing."""
     from mmvsf.pipeline.build.plan import build_plan
-    from mmvsf.pipeline.estimate.preview import block_map, month_table, preview, tables
+    from mmvsf.pipeline.estimate.preview import preview
+    from mmvsf.pipeline.estimate.preview_table import block_map, month_table, tables
+    from mmvsf.pipeline.inspect.output import check_output
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
+    if html is not None:
+        check_output(html, "--html", (".html", ".htm"))
+    if png is not None:
+        check_output(png, "--png", (".png",))
     count = workers or os.cpu_count() or 1
-    place = _place(data_dir)
-    ensure_archive(region, local_folder(place), count, status_console(as_json))
+    folder = _data_dir(data_dir)
+    ensure_archive(region, local_folder(folder), count, status_console(as_json))
     with _waiting(status_console(as_json)):
-        plan = build_plan(region, place, source=source, blocks=blocks, only_shown=True)
+        plan = build_plan(region, folder, source=source, blocks=blocks, only_shown=True)
     shown = preview(plan, count)
     if html is not None or png is not None:
         from mmvsf.pipeline.report.plan import write_page, write_picture
 
         if html is not None:
-            write_page(plan, shown, local_folder(place), html)
+            write_page(plan, shown, local_folder(folder), html)
         if png is not None:
-            write_picture(plan, shown, local_folder(place), png)
+            write_picture(plan, shown, local_folder(folder), png)
     if as_json:
         typer.echo(json.dumps(shown.facts))
         return
@@ -94,17 +100,17 @@ def plan(
 
 @app.command()
 def cost(
-    places: Annotated[
+    areas: Annotated[
         list[str], typer.Argument(help="A recipe, a state or county by FIPS code (19 is Iowa), or conus.")
     ],
-    like: Annotated[str, typer.Option("--like", help="Recipe that all but the ground comes from.")] = "iowa",
+    like: Annotated[str, typer.Option("--like", help="Recipe that everything but the area comes from.")] = "iowa",
     data_dir: DataDir = DATA_DIR,
     workers: Workers = None,
     mbit: Annotated[float, typer.Option("--mbit", min=1, help="Speed of the network in Mbit/s.")] = 100.0,
     source: SourceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a place would take, by a model that asks no catalogue: requests, bytes, hours."""
+    """Estimate requests, bytes and hours for an area, without asking a catalogue."""
     from dataclasses import asdict
 
     from mmvsf.datasets.cube.grid import grid_from_recipe
@@ -116,11 +122,11 @@ def cost(
     folder = local_folder(location(data_dir))
     costs = {
         name: region_cost(region, grid_from_recipe(region, recipe, folder), count, mbit)
-        for place in places
-        for name, (region, recipe) in recipes_for(place, like, source).items()
+        for area in areas
+        for name, (region, recipe) in recipes_for(area, like, source).items()
     }
     if as_json:
-        typer.echo(json.dumps({name: asdict(found) for name, found in costs.items()}))
+        typer.echo(json.dumps({name: asdict(estimate) for name, estimate in costs.items()}))
         return
     console.print(cost_table(costs, count, mbit))
 
@@ -132,25 +138,26 @@ def dataset(
     workers: Workers = None,
     scheduler: Scheduler = None,
     accept_failed: AcceptFailed = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the cube that stands there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the existing cube.")] = False,
     source: SourceOption = None,
     blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the cube of a region, or finish one that was interrupted."""
+    """Build the cube of a region, or finish an interrupted build."""
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.build.run import build
-    from mmvsf.pipeline.estimate.preview import preview, tables
+    from mmvsf.pipeline.estimate.preview import preview
+    from mmvsf.pipeline.estimate.preview_table import tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    place = _place(data_dir)
+    folder = _data_dir(data_dir)
     with executor(workers, scheduler) as run:
-        ensure_archive(region, local_folder(place), count, status_console(as_json))
+        ensure_archive(region, local_folder(folder), count, status_console(as_json))
         with _waiting(status_console(as_json)):
-            plan = build_plan(region, place, source=source, blocks=blocks)
+            plan = build_plan(region, folder, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with _progress(started, as_json) as progress:
@@ -169,24 +176,25 @@ def extend(
     blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add to a cube what its recipe now says beyond it, in place; what stands is left untouched.
+    """Extend a cube in place to what its recipe has become; existing data is not changed.
 
-    More days, blocks, label years, weather variables and products are added, provisional weather is replaced.
+    Days, blocks, label years, weather variables and products are added; provisional weather is replaced.
     """
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.extend import extend as extend_cube
     from mmvsf.pipeline.build.extend import open_target_cube, plan_extension
-    from mmvsf.pipeline.estimate.preview import preview, tables
+    from mmvsf.pipeline.estimate.preview import preview
+    from mmvsf.pipeline.estimate.preview_table import tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    place = _place(data_dir)
-    cube = open_target_cube(region, place, source=source, blocks=blocks)
+    folder = _data_dir(data_dir)
+    cube = open_target_cube(region, folder, source=source, blocks=blocks)
     with executor(workers, scheduler) as run:
-        ensure_archive(region, local_folder(place), count, status_console(as_json))
+        ensure_archive(region, local_folder(folder), count, status_console(as_json))
         with _waiting(status_console(as_json)):
-            plan = plan_extension(cube, region, place, source=source, blocks=blocks)
+            plan = plan_extension(cube, region, folder, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with _progress(started, as_json) as progress:
@@ -194,25 +202,25 @@ def extend(
     _show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
-def _place(data_dir: str) -> Location:
-    """The place of `--data-dir`, a bucket only if it answers."""
-    place = location(data_dir)
-    ensure_reachable(place)
-    return place
+def _data_dir(text: str) -> Location:
+    """The location of `--data-dir`. Raises InputError or IncompleteError for a bucket that does not answer."""
+    data_dir = location(text)
+    ensure_reachable(data_dir)
+    return data_dir
 
 
 @contextmanager
-def _waiting(where: Console) -> Iterator[None]:
-    """Show what sources are busy with, while a plan is made."""
+def _waiting(target: Console) -> Iterator[None]:
+    """Show what the sources are reading, while a plan is made."""
     from mmvsf.pipeline.sources.transport.progress import progress_listener
 
-    with where.status("reading the recipe and its sources") as status, progress_listener(status.update):
+    with target.status("reading the recipe and its sources") as status, progress_listener(status.update):
         yield
 
 
 @contextmanager
 def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
-    """Bars of a build's phases, or a line that there was none; the rate counts from `started`, a reading of
+    """Progress bars of a build's phases, or a line that nothing was left to do; rates count from `started`, a value of
     `time.monotonic`."""
     from mmvsf.pipeline.build.run import Progress
 
@@ -228,13 +236,13 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
 
         yield Progress(update)
     if not tasks:
-        status_console(as_json).print("every shard stands: nothing was left to do")
+        status_console(as_json).print("All shards are already built.")
 
 
 def _show_cube(
     plan: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
 ) -> None:
-    """Write its card, print what was built, and check it. Raises IncompleteError if it is not sound."""
+    """Write the cube's card, print what was built, and check it. Raises IncompleteError if the cube is not sound."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.build.card import write_dataset_card
     from mmvsf.pipeline.disk_space import stored_bytes
@@ -270,4 +278,4 @@ def _show_cube(
     report.raise_for_problems()
 
 
-app.add_typer(cli_cube.app)
+app.add_typer(inspect.app)

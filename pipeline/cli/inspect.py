@@ -1,4 +1,4 @@
-"""The commands on a cube that stands: check, explain, digest, export, oracle, report, summary."""
+"""The commands for existing cubes: check, explain, digest, export, oracle, report, summary."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ app = typer.Typer()
 
 @app.command()
 def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Verify a cube's structure, ranges, coverage and metadata."""
+    """Verify a cube's structure, metadata, coverage and values."""
     from mmvsf.pipeline.inspect.check import check_cube
 
     path = _cube(cube, data_dir)
@@ -35,23 +35,23 @@ def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = Fa
 @app.command()
 def explain(
     cube: CubeArgument,
-    day: Annotated[str, typer.Option("--day", help="YYYY-MM-DD")],
-    x: Annotated[float, typer.Option("--x", help="x in the cube's CRS, or longitude with --lonlat")],
-    y: Annotated[float, typer.Option("--y", help="y in the cube's CRS, or latitude with --lonlat")],
-    lonlat: Annotated[bool, typer.Option("--lonlat", help="x and y are degrees.")] = False,
+    day: Annotated[str, typer.Option("--day", help="Day, YYYY-MM-DD.")],
+    x: Annotated[float, typer.Option("--x", help="x in the cube's CRS, or the longitude with --lonlat.")],
+    y: Annotated[float, typer.Option("--y", help="y in the cube's CRS, or the latitude with --lonlat.")],
+    lonlat: Annotated[bool, typer.Option("--lonlat", help="x and y are in degrees.")] = False,
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Name the scene that a pixel came from, or the reason there is none."""
     from mmvsf.pipeline.inspect.explain import explain_pixel
 
-    found = explain_pixel(_cube(cube, data_dir), day, x, y, lonlat=lonlat)
-    typer.echo(json.dumps(found.facts) if as_json else found.sentence)
+    explanation = explain_pixel(_cube(cube, data_dir), day, x, y, lonlat=lonlat)
+    typer.echo(json.dumps(explanation.facts) if as_json else explanation.sentence)
 
 
 @app.command()
 def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
-    """Print the identity of a cube: equal for equal data, however it was built."""
+    """Print the digest of a cube: equal for equal data, however it was built."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.cube.cube import digest as cube_digest
 
@@ -63,13 +63,13 @@ def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
 @app.command()
 def export(
     cube: CubeArgument,
-    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
-    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity")] = "reflectance",
-    day: Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, for imagery")] = None,
-    year: Annotated[int | None, typer.Option("--year", help="for labels")] = None,
+    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write, .tif or .tiff.")],
+    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity.")] = "reflectance",
+    day: Annotated[str | None, typer.Option("--day", help="Day of the imagery, YYYY-MM-DD.")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="Year of the labels.")] = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Write a day, or a year's labels, as a Cloud-Optimized GeoTIFF that any GIS opens."""
+    """Write the imagery of a day, or the labels of a year, as a Cloud-Optimized GeoTIFF."""
     from mmvsf.pipeline.inspect.export import export_geotiff
 
     export_geotiff(_cube(cube, data_dir), out, what, day, year)
@@ -80,16 +80,16 @@ def export(
 def oracle(
     region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
-    years: Annotated[str | None, typer.Option("--years", help="Only these, as 2021,2022.")] = None,
-    sites: Annotated[str | None, typer.Option("--sites", help="Only these, as norfolk,mapleton.")] = None,
+    years: Annotated[str | None, typer.Option("--years", help="Only these years, as 2021,2022.")] = None,
+    sites: Annotated[str | None, typer.Option("--sites", help="Only these sites, as norfolk,mapleton.")] = None,
 ) -> None:
-    """Of a simulated region, write what someone who knows the true model would forecast, beside its cube."""
+    """Write the forecasts of the true model of a simulated region beside its cube."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.sandbox.oracle import make_oracle
 
     cube = Cube.open(_cube(region, data_dir))
     with progress_bar(console) as bar:
-        task = bar.add_task("growing the fields again", total=None, rate="")
+        task = bar.add_task("simulating seasons", total=None, rate="")
 
         def update(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
@@ -109,7 +109,7 @@ def report(
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
-    """Write the page that shows a cube and what was learned from it: runs/<region>/report.html."""
+    """Write a page about a cube and the runs on it: runs/<region>/report.html."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.report import write_report
 
@@ -124,7 +124,7 @@ def summary(
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
-    """Print what was made of a region, where it is, and the main scores."""
+    """Print the files made for a region, and the main scores."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.inspect.summary import summary_tables
 
@@ -136,7 +136,7 @@ def _years(text: str) -> list[int]:
     try:
         return [int(year) for year in text.split(",")]
     except ValueError as error:
-        raise InputError(f"--years {text}: not years; write them as 2021,2022") from error
+        raise InputError(f"--years {text} are not years; write them as 2021,2022") from error
 
 
 def _cube(text: str, data_dir: str) -> Location:

@@ -1,4 +1,4 @@
-"""What the commands of the pipeline share: their arguments and options, and where they print."""
+"""Arguments, options and consoles that the commands of the pipeline share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,27 +8,44 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from mmvsf.pipeline.inspect.output import check_local
+
 console = Console()
+
+
+def _local_folder(path: Path) -> Path:
+    """Raises InputError for an address."""
+    check_local(path, "--runs-dir")
+    return path
+
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
 DataDir = Annotated[
     str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="RUNS_DIR", help="Folder of runs.")]
+RunsDir = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="RUNS_DIR", callback=_local_folder, help="Folder of the runs; not a bucket."),
+]
 CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; by default one a processor.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, show_default="one per processor", help="Worker processes.")
+]
 SourceOption = Annotated[
-    str | None, typer.Option("--source", help="Take a recipe of public data from 'public' archives or 'earthengine'.")
+    str | None, typer.Option("--source", help="Sources of a recipe of public data: public (archives) or earthengine.")
 ]
 BlocksOption = Annotated[
     str | None,
-    typer.Option("--blocks", help="Only the first so many blocks, as a trial; or all, not a sample of the area."),
+    typer.Option("--blocks", help="Only the first N blocks, as a trial; or all, where the recipe samples its area."),
 ]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 AcceptFailed = Annotated[
-    bool, typer.Option("--accept-failed", help="Leave out scenes that cannot be read instead of retrying.")
+    bool,
+    typer.Option(
+        "--accept-failed", help="Leave out scenes that cannot be read, instead of reporting the build as unfinished."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -36,11 +53,12 @@ DATA_DIR, RUNS_DIR = "data", Path("runs")
 
 
 def status_console(as_json: bool) -> Console:
-    """Where progress is shown: nowhere if the output is for a program."""
+    """The console for progress; it prints nothing if the output is for a program."""
     return Console(quiet=True) if as_json else console
 
 
-def progress_bar(where: Console) -> Bar:
+def progress_bar(target: Console) -> Bar:
+    """A progress bar whose tasks have a field `rate`."""
     return Bar(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -48,5 +66,5 @@ def progress_bar(where: Console) -> Bar:
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=where,
+        console=target,
     )

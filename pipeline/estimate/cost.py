@@ -1,7 +1,7 @@
-"""What a build takes where no catalogue is asked: a model of passes, tiles, files and clouds.
+"""Estimate of a build without a catalogue: a model of passes, tiles, files and clouds.
 
-Each number below names its source; those called assumptions are rough and are the ones to change. Where a catalogue can
-be asked, `mmvsf plan` counts scenes instead.
+Each number below names its source; those called assumptions are rough and are the ones to change. Where there is a
+catalogue, `mmvsf plan` counts scenes instead.
 """
 
 from collections import defaultdict
@@ -29,33 +29,33 @@ OVERCAST_SHARE = 0.3
 of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
 
 BAND_BYTES, MASK_BYTES = 1.15, 0.3
-"""Compressed bytes of a pixel in a file of a band or a mask: an assumption, that sums to `plan.BYTES_PER_PIXEL`."""
+"""Compressed bytes per pixel in a file of a band or a mask: an assumption that sums to `plan.BYTES_PER_PIXEL`."""
 HEADER_BYTES = 32_768
 """Fetched on opening a file (`remote.HEADER_BYTES`)."""
 REQUESTS_TO_OPEN = 2
-"""For its length and its header; each row of internal tiles is one more (measured: 4 for a window of 256 x 256 pixels,
-6 for one of 768 x 768)."""
+"""For the length and the header of a file; each row of internal tiles is one more (measured: 4 for a window of 256 x
+256 pixels, 6 for one of 768 x 768)."""
 
 EARTH_ENGINE_BYTES_PER_PIXEL = 25
-"""Earth Engine sends exactly the pixels asked for, but uncompressed: six float32 and a mask."""
+"""Earth Engine sends exactly the requested pixels, but uncompressed: six float32 and a mask."""
 
 NETWORK_MBIT = 100.0
-"""Mbit/s that the time of a download is reckoned with."""
+"""Mbit/s assumed for the time of a download."""
 SECONDS_PER_REQUEST = 0.15
-"""From asking to the last byte, for an archive on the same continent: an assumption."""
+"""From the request to the last byte, for an archive on the same continent: an assumption."""
 REQUESTS_AT_ONCE = 8
 """Of one worker (`remote.READS_AT_ONCE`)."""
 
 LABEL_TILE_KM = 61.44
 LABEL_TILE_BYTES = 4.2e6
-"""CropScape cuts the CDL out in tiles of this side; not compressed."""
+"""CropScape delivers the CDL in tiles of this side, uncompressed."""
 WEATHER_CELLS_PER_DEGREE = 24
-"""gridMET's; a value takes two bytes on the way."""
+"""gridMET's; a value takes two bytes when downloaded."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one cube takes, or several together."""
+    """The estimate for one cube, or for several together."""
 
     blocks: int
     square_kilometres: float
@@ -72,8 +72,8 @@ class Cost:
 
 
 def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_MBIT) -> Cost:
-    """The model for a recipe on its grid, built by so many workers over a network of so many Mbit/s. Asks nothing of
-    any server. Layers of the ground count on disk only: to fetch them once is little beside years of scenes."""
+    """The estimate for a recipe on its grid, built by so many workers over a network of so many Mbit/s. Asks no server.
+    Static layers count on disk only: their download is small beside years of scenes."""
     products, days = region.imagery.products, _days(region.period)
     latitude = _latitude(grid)
     passes = {name: days * min(1.0, product_named(name).constellation.passes_a_day(latitude)) for name in products}
@@ -83,8 +83,11 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     requests = fetched = 0.0
     for product, count in passes.items():
         for group in _groups(grid):
-            asked, size = _group_cost(group, grid, product, region.imagery.source == "earthengine")
-            requests, fetched = requests + count * asked, fetched + count * size
+            requests_per_pass, bytes_per_pass = _group_cost(
+                group, grid, product, region.imagery.source == "earthengine"
+            )
+            requests += count * requests_per_pass
+            fetched += count * bytes_per_pass
     years = len(region.labels.years) if region.labels else 0
     area = len(grid.blocks) * (grid.block * grid.resolution / 1000) ** 2
     weather_days = (region.period.end - region.weather_start).days + 1
@@ -101,7 +104,7 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
 
 
 def build_seconds(pixels: float, requests: float, fetched: float, workers: int, mbit: float = NETWORK_MBIT) -> float:
-    """The longest of what processors, servers and network take for so many band pixels, requests and bytes."""
+    """The longest of the times of processors, servers and network for so many band pixels, requests and bytes."""
     return max(
         pixels / PIXELS_PER_SECOND / workers,
         requests * SECONDS_PER_REQUEST / (REQUESTS_AT_ONCE * workers),
@@ -116,7 +119,7 @@ def requests_of(height: int, product: str) -> int:
 
 
 def overhead(height: int, width: int, product: str) -> float:
-    """How much more than a window is fetched, since files are read in whole tiles. Raises InputError likewise."""
+    """Pixels fetched per pixel of a window: files are read in whole tiles. Raises InputError for an unknown product."""
     tile = product_named(product).tiling.internal_tile
     return (height + tile) * (width + tile) / (height * width)
 
@@ -143,13 +146,13 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: 
 
 
 def _groups(grid: Grid) -> list[tuple[int, int]]:
-    """(rows, columns) in blocks of everything that is read together."""
+    """(rows, columns) in blocks of each group that is read together."""
     side = max(1, GROUP_PIXELS // grid.block)
     members: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
     for by, bx in grid.blocks:
         members[by // side, bx // side].append((by, bx))
-    found = [blocks for group in members.values() for blocks in rectangles(group)]
-    return [(len({by for by, _ in blocks}), len({bx for _, bx in blocks})) for blocks in found]
+    groups = [blocks for group in members.values() for blocks in rectangles(group)]
+    return [(len({by for by, _ in blocks}), len({bx for _, bx in blocks})) for blocks in groups]
 
 
 def _days(period: Period) -> int:

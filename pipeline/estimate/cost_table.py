@@ -1,17 +1,17 @@
-"""What cubes take by the model of `cost`, for a terminal."""
+"""The estimates of `cost`, for a terminal."""
 
 from rich.table import Column, Table
 
 from mmvsf.pipeline.disk_space import megabytes
 
 from .cost import Cost
-from .preview import plural
+from .preview_table import plural
 
 COLUMNS = ("blocks", "km²", "units", "requests", "download", "on disk", "hours")
 
 
 def cost_table(costs: dict[str, Cost], workers: int, mbit: float) -> Table:
-    """A row a cube, and one of them all."""
+    """One row per cube, and one for all of them."""
     table = Table(Column("cube", no_wrap=True), *(Column(name, justify="right") for name in COLUMNS))
     for name, cost in costs.items():
         table.add_row(name, *_cells(cost))
@@ -20,7 +20,7 @@ def cost_table(costs: dict[str, Cost], workers: int, mbit: float) -> Table:
         table.add_section()
         table.add_row(plural(len(costs), "cube"), *_cells(total))
     pace = f"with {plural(workers, 'worker')} and {mbit:g} Mbit/s"
-    table.caption = f"by a model (pipeline/cost.py), {pace};\na unit is a block on a day"
+    table.caption = f"estimated by a model (pipeline/estimate/cost.py) {pace};\na unit is one block on one day"
     return table
 
 
@@ -31,7 +31,7 @@ def _cells(cost: Cost) -> tuple[str, ...]:
 
 
 def _short(count: float) -> str:
-    """A count for people: whole below ten thousand, then in thousands (k) or millions (M)."""
+    """A count as text: whole below ten thousand, then in thousands (k) or millions (M)."""
     if count < 1e4:
         return f"{count:,.0f}"
     return f"{count / 1e3:,.0f} k" if count < 1e6 else f"{count / 1e6:,.1f} M"

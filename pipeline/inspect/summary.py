@@ -1,4 +1,4 @@
-"""The closing tables of a run: what was made, where it is, and the main scores, read from what lies on disk."""
+"""The closing tables of a run: the files that were made and the main scores, read from disk."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.storage.location import Location
 
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
-MADE = {
+FILES = {
     "pretrain/weights.safetensors": "pretrained model",
     "pretrain/forecast.png": "forecast beside observation",
     "cropmap/crop_map.tif": "crop map",
-    "report.html": "the page that shows all of it",
+    "report.html": "report page",
 }
 
 
@@ -25,12 +25,12 @@ def summary_tables(cube: Location, runs: Path) -> Group:
     scores = Table("score", "held out", "MM-VSF", "compared with", title=opened.region.title)
     for row in _forecast_rows(_read(runs / "pretrain/metrics.json")) + _crop_rows(_read(runs / "cropmap/metrics.json")):
         scores.add_row(*row)
-    made = Table("what", Column("where", overflow="fold"))
-    made.add_row(f"cube of {len(opened.grid.blocks)} blocks and {len(opened.years)} years", str(cube))
-    for name, meaning in MADE.items():
+    files = Table("file", Column("path", overflow="fold"))
+    files.add_row(f"cube of {len(opened.grid.blocks)} blocks and {len(opened.years)} years", str(cube))
+    for name, description in FILES.items():
         if (runs / name).is_file():
-            made.add_row(meaning, str(runs / name))
-    return Group(scores, made) if scores.row_count else Group(made)
+            files.add_row(description, str(runs / name))
+    return Group(scores, files) if scores.row_count else Group(files)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -40,11 +40,11 @@ def _read(path: Path) -> dict[str, Any]:
 def _forecast_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Squared error over all leads and bands, in units of each band's training variance; lower is better."""
     rows = []
-    for part, name in HELD_OUT.items():
+    for key, name in HELD_OUT.items():
         errors = {
             entry["method"]: entry["mse"]
             for entry in metrics.get("forecast", [])
-            if entry["set"] == part and entry["lead"] == "all" and entry["variable"] == "mean"
+            if entry["set"] == key and entry["lead"] == "all" and entry["variable"] == "mean"
         }
         rows += _row("forecast error (MSE)", name, errors)
     return rows
@@ -53,15 +53,15 @@ def _forecast_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 def _crop_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Mean F1 over the classes; higher is better."""
     rows = []
-    for part, name in HELD_OUT.items():
-        scores = {entry["method"]: entry["mean_f1"] for entry in metrics.get("scores", []) if entry["set"] == part}
+    for key, name in HELD_OUT.items():
+        scores = {entry["method"]: entry["mean_f1"] for entry in metrics.get("scores", []) if entry["set"] == key}
         rows += _row("crop map (mean F1)", name, scores)
     return rows
 
 
 def _row(score: str, held_out: str, values: dict[str, float | None]) -> list[tuple[str, str, str, str]]:
-    known = {method: f"{value:.3f}" for method, value in values.items() if value is not None}
-    if "mmvsf" not in known:
+    texts = {method: f"{value:.3f}" for method, value in values.items() if value is not None}
+    if "mmvsf" not in texts:
         return []
-    others = ", ".join(f"{method.replace('_', ' ')} {value}" for method, value in known.items() if method != "mmvsf")
-    return [(score, held_out, known["mmvsf"], others)]
+    others = ", ".join(f"{method.replace('_', ' ')} {text}" for method, text in texts.items() if method != "mmvsf")
+    return [(score, held_out, texts["mmvsf"], others)]

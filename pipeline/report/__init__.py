@@ -1,8 +1,8 @@
-"""The page a person looks at: what a cube holds, and what runs on it left on disk.
+"""The page a person looks at: what a cube holds, and the results of runs on it.
 
-`elements` what a section is made of · `drawing` style and colours · `sample` the few pixels that are read ·
-`place`, `clear`, `scenes`, `weather`, `labels`, `curves` the cube · `runs`, `forecast`, `cropmap` the runs ·
-`page` puts them together.
+`elements` the elements of a section · `drawing` style and colours · `view` the few pixels that are read ·
+`overview`, `clear`, `scenes`, `weather`, `labels`, `static`, `ndvi`, `curves` the cube · `runs`, `forecast`,
+`cropmap`, `cropmap_figures`, `evaluation` the runs · `page` puts them together · `plan` a page of its own.
 """
 
 from .page import write_report

@@ -34,7 +34,7 @@ STYLE: Any = {
     "savefig.facecolor": "white",
     "savefig.dpi": 150,
     "svg.hashsalt": "mmvsf",
-    # Names come from recipes and legends: a dollar sign in one is no formula.
+    # Names come from recipes and legends: a dollar sign in one does not begin a formula.
     "text.parse_math": False,
 }
 WIDTH = 9.6
@@ -66,7 +66,7 @@ MONTH_STARTS = (1, 32, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335)
 
 
 def mask_classes(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Quality bits as one class a pixel, an index into `MASK`; of several, the one that hides most."""
+    """Quality bits as one class per pixel, an index into `MASK`; of several, the one that hides the most."""
     classes = np.zeros(quality.shape, np.uint8)
     for value, bit in enumerate((Quality.WATER, Quality.ADJACENT, Quality.SNOW, Quality.SHADOW, Quality.CLOUD), 1):
         classes[(quality & np.uint8(bit)) != 0] = value
@@ -116,12 +116,12 @@ def class_handles(classes: Sequence[LegendClass], maps: Sequence[NDArray[np.inte
 
 
 def handles(pairs: Sequence[tuple[str, str]]) -> list[Patch]:
-    """Legend entries of (name, colour), edged so that white shows too."""
+    """Legend entries of (name, colour), with an edge so that white is visible too."""
     return [Patch(facecolor=colour, edgecolor="#888888", linewidth=0.6, label=name) for name, colour in pairs]
 
 
 def clear_colours() -> Colormap:
-    """0 to 100 % clear: from grey, seen but clouded, to deep blue; white where nothing was acquired."""
+    """0 to 100 % clear: from grey (seen, but cloudy) to deep blue; white where nothing was acquired."""
     low, high = np.array([0.80, 0.80, 0.80]), np.array([0.02, 0.27, 0.52])
     steps = np.linspace(0, 1, 101)[:, None]
     return ListedColormap([tuple(row) for row in low * (1 - steps) + high * steps]).with_extremes(bad="white")

@@ -1,4 +1,4 @@
-"""What a section of the page is made of: pictures, tables, notes. The template draws each kind."""
+"""The elements of a section of the page: pictures, tables, notes. The template draws each kind."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that carries its own bytes. `alt` says what it shows to who cannot see it; `width` in CSS pixels."""
+    """An image that carries its own bytes. `alt` describes it to readers who cannot see it; `width` in CSS pixels."""
 
     kind: ClassVar[str] = "picture"
     uri: str
@@ -33,9 +33,9 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """`rows` begin with a heading cell. `groups` are headings over several columns, as (text, columns).
-    `folded`: shown when it is opened, and in print."""
+    `folded`: shown once it is opened, and in print."""
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, one a line."""
+    """Names and values, one per line."""
 
     kind: ClassVar[str] = "facts"
     rows: Sequence[tuple[str, str]]
@@ -63,21 +63,23 @@ class Note:
 
 @dataclass(frozen=True)
 class Absent:
-    """Says that something is not there, and the command that makes it."""
+    """Says that something is missing, and the command that makes it."""
 
     kind: ClassVar[str] = "absent"
     text: str
     command: str = ""
 
 
-Part = Picture | Table | Facts | Note | Absent
+Element = Picture | ReportTable | Facts | Note | Absent
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
+    """A heading with the elements below it. `anchor` is the fragment of its address."""
+
     anchor: str
     title: str
-    parts: Sequence[Part]
+    elements: Sequence[Element]
 
 
 def drawn(figure: Figure, alt: str, caption: str, *, vector: bool = False) -> Picture:
@@ -91,7 +93,7 @@ def drawn(figure: Figure, alt: str, caption: str, *, vector: bool = False) -> Pi
 
 
 def png_file(path: Path, alt: str, caption: str) -> Picture | None:
-    """A PNG file as a picture; None where there is no such file, or it is no PNG."""
+    """A PNG file as a picture; None where the file is missing or not a PNG."""
     try:
         content = path.read_bytes()
     except OSError:

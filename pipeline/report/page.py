@@ -1,4 +1,4 @@
-"""The page: one HTML file that carries its pictures and asks for nothing from anywhere."""
+"""The page: one HTML file that carries its pictures and loads nothing from anywhere."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,20 +8,20 @@ import numpy as np
 from matplotlib import rc_context
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.storage.location import Location
+from mmvsf.datasets.storage.location import Location, write_whole
 from mmvsf.datasets.variables import Status
 
 from .clear import clear_section
 from .cropmap import cropmap_headline, cropmap_section
 from .curves import curves_section
 from .drawing import STYLE
-from .elements import Section
+from .elements import ReportSection
 from .evaluation import evaluation_section
 from .forecast import forecast_headline, forecast_section
-from .ground import ground_sections
 from .labels import labels_section
-from .place import place_section
+from .overview import overview_section
 from .scenes import scenes_section
+from .static import static_sections
 from .view import ReportView
 from .weather import read_years, weather_section
 
@@ -29,41 +29,38 @@ PAGE = "report.html"
 
 
 def write_report(cube: Location, runs: Path) -> Path:
-    """Write `report.html` into `runs` (runs/<region>/), which holds what `pretrain`, `cropmap` and `forecast`
-    left there; what is absent is said to be absent.
+    """Write `report.html` into `runs` (runs/<region>/), the folder of the results of `pretrain`, `cropmap` and
+    `forecast`; results that are missing are reported as missing.
 
-    Reads the small arrays of the cube whole and of its pixels a few blocks, so time and memory do not grow with
-    the region. Returns the path of the page. Raises InputError or IncompleteError as `Cube.open` does, and
+    Reads the small arrays of the cube whole and the pixels of a few blocks, so time and memory do not grow with the
+    region. Returns the path of the page. Raises InputError or IncompleteError as `Cube.open` does, and
     OSError if the disk refuses.
     """
-    sample = ReportView(Cube.open(cube))
+    view = ReportView(Cube.open(cube))
     with rc_context(STYLE):
-        years = read_years(sample)
+        years = read_years(view)
         sections = (
-            place_section(sample),
-            clear_section(sample),
-            scenes_section(sample),
-            weather_section(sample, years),
-            labels_section(sample),
-            *ground_sections(sample),
-            curves_section(sample, years),
-            forecast_section(sample, runs),
-            cropmap_section(sample, runs),
-            evaluation_section(sample, runs),
+            overview_section(view),
+            clear_section(view),
+            scenes_section(view),
+            weather_section(view, years),
+            labels_section(view),
+            *static_sections(view),
+            curves_section(view, years),
+            forecast_section(view, runs),
+            cropmap_section(view, runs),
+            evaluation_section(view, runs),
         )
     text = render(
-        sample.cube.region.title,
-        sample.cube.region.name,
-        _headlines(sample, runs),
+        view.cube.region.title,
+        view.cube.region.name,
+        _headlines(view, runs),
         sections,
-        sample.cube.digest,
-        sample.cube.attributes.get("software", {}).get("mmvsf", ""),
+        view.cube.digest,
+        view.cube.attributes.get("software", {}).get("mmvsf", ""),
     )
-    runs.mkdir(parents=True, exist_ok=True)
     page = runs / PAGE
-    temporary = page.with_name(PAGE + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+    write_whole(page, text.encode())
     return page
 
 
@@ -71,7 +68,7 @@ def render(
     title: str,
     name: str,
     headlines: Sequence[tuple[str, str]],
-    sections: Sequence[Section],
+    sections: Sequence[ReportSection],
     digest: str,
     version: str,
 ) -> str:
@@ -88,17 +85,17 @@ def render(
     )
 
 
-def _headlines(sample: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
-    """A few numbers that say most, as (value, what it is)."""
-    region = sample.cube.region
-    stored = np.where(sample.status == Status.STORED, np.nan_to_num(sample.clear), 0)
-    views = float(stored.sum() / 100 / len(sample.cube.grid.blocks) / len(sample.cube.years))
-    blocks, side = len(sample.cube.grid.blocks), sample.side_km
-    found = [
+def _headlines(view: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
+    """The main numbers, as (value, what it is)."""
+    region = view.cube.region
+    stored = np.where(view.status == Status.STORED, np.nan_to_num(view.clear), 0)
+    views = float(stored.sum() / 100 / len(view.cube.grid.blocks) / len(view.cube.years))
+    blocks, side = len(view.cube.grid.blocks), view.side_km
+    headlines = [
         (f"{blocks}", f"{'block' if blocks == 1 else 'blocks'} of {side:.3g} × {side:.3g} km"),
         (f"{region.period.start.year} to {region.period.end.year}", "years of images and weather"),
-        (f"{views:.0f}", "clear views of a pixel a year"),
+        (f"{views:.0f}", "clear views of a pixel per year"),
         forecast_headline(runs),
         cropmap_headline(runs),
     ]
-    return [entry for entry in found if entry is not None]
+    return [entry for entry in headlines if entry is not None]

@@ -1,23 +1,27 @@
-"""The plan as a picture and as a page: where the blocks lie, and how many scenes were found in each month."""
+"""The plan as a picture and as a page: a map of the blocks, and the number of scenes of each month."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.recipe.area import area_shape
+from mmvsf.datasets.storage.location import write_whole
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import megabytes
-from mmvsf.pipeline.estimate.preview import MONTHS, Preview, duration
+from mmvsf.pipeline.estimate.preview import Preview
+from mmvsf.pipeline.estimate.preview_table import MONTHS, duration
 
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
-from .elements import Cell, Facts, Note, Section, Table, drawn
+from .elements import Cell, Facts, Note, ReportSection, ReportTable, drawn
 from .page import render
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73")
@@ -25,8 +29,10 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73")
 
 def write_picture(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
     """Write the map and the scenes by month as a PNG file. Raises OSError if the disk refuses."""
+    stream = io.BytesIO()
     with rc_context(STYLE):
-        _figure(plan, shown, data_dir).savefig(path, format="png", metadata={"Software": None})
+        _figure(plan, shown, data_dir).savefig(stream, format="png", metadata={"Software": None})
+    write_whole(path, stream.getvalue())
 
 
 def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
@@ -36,7 +42,7 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         picture = drawn(
             _figure(plan, shown, data_dir),
             "Map of the blocks to build and their area, and a chart of the scenes found by month",
-            "The blocks that will be built, by the part of the data they belong to, and the scenes found.",
+            "The blocks to build, by the part of the data they belong to, and the scenes found.",
         )
     months = sorted({month for _, _, month in shown.scenes})
     rows = [
@@ -44,13 +50,13 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         for product, year in sorted({(product, year) for product, year, _ in shown.scenes})
     ]
     sections = (
-        Section("place", "Where, and how many scenes", [*map(Note, shown.warnings), picture]),
-        Section(
+        ReportSection("place", "Where, and how many scenes", [*map(Note, shown.warnings), picture]),
+        ReportSection(
             "scenes",
             "Scenes by month",
-            [Table("Scenes found", ["", *(MONTHS[month - 1] for month in months)], rows)],
+            [ReportTable("Scenes found", ["", *(MONTHS[month - 1] for month in months)], rows)],
         ),
-        Section("cost", "What it takes", [Facts(_facts(plan, facts))]),
+        ReportSection("cost", "What it takes", [Facts(_facts(plan, facts))]),
     )
     headlines = [
         (str(facts["blocks"]), f"{'block' if facts['blocks'] == 1 else 'blocks'}, {facts['square_kilometres']:,} km²"),
@@ -58,14 +64,14 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         (megabytes(facts["read_megabytes"] * 1e6), "to download" if facts["remote"] else "to read"),
         (duration(facts["seconds"]), "estimated"),
     ]
-    path.write_text(render(f"Plan: {region.title}", region.name, headlines, sections, "", ""), encoding="utf-8")
+    write_whole(path, render(f"Plan: {region.title}", region.name, headlines, sections, "", "").encode())
 
 
 def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
     disk, free = megabytes(facts["disk_megabytes"] * 1e6), facts["free_megabytes"]
     needs = [f"{need.name} ({'present' if need.present else 'missing'})" for need in plan.requirements]
     return [
-        ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels a side"),
+        ("grid", f"{facts['crs']}, {facts['resolution']:g} m, blocks of {facts['block_pixels']} pixels per side"),
         ("(day, block) units", str(facts["block_days"])),
         ("to download" if facts["remote"] else "to read", megabytes(facts["read_megabytes"] * 1e6)),
         ("requests", f"{facts['requests']:,}" if facts["remote"] else "none, the files are on disk"),
@@ -73,42 +79,54 @@ def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("time", f"about {duration(facts['seconds'])}"),
         ("weather", f"{facts['weather_days']:,} days of {', '.join(plan.region.weather.variables)}"),
         ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
-        ("ground", ", ".join(facts["static_layers"]) or "none"),
+        ("static layers", ", ".join(facts["static_layers"]) or "none"),
         ("needs", ", ".join(needs) or "no account, no key"),
     ]
 
 
 def _figure(plan: BuildPlan, shown: Preview, data_dir: Path) -> Figure:
+    """A map of the blocks above a chart of the scenes by month."""
+    ratio = float(np.clip(plan.grid.blocks_y / plan.grid.blocks_x, 0.3, 1.1))
+    figure = Figure(figsize=(WIDTH, WIDTH * ratio * 0.8 + 2.2), layout="constrained")
+    block_map, chart = figure.subplots(2, 1, height_ratios=(4, 1))
+    _draw_blocks(block_map, plan, data_dir)
+    _draw_months(chart, shown)
+    return figure
+
+
+def _draw_blocks(axes: Axes, plan: BuildPlan, data_dir: Path) -> None:
+    """The blocks in the colours of their parts, and the outline of the area, in km from the south-western corner."""
     grid, side = plan.grid, plan.grid.block * plan.grid.resolution / 1000
     height, width = grid.blocks_y * side, grid.blocks_x * side
-    figure = Figure(figsize=(WIDTH, WIDTH * float(np.clip(height / width, 0.3, 1.1)) * 0.8 + 2.2), layout="constrained")
-    place, chart = figure.subplots(2, 1, height_ratios=(4, 1))
     n = grid.chunks_per_block
     split = place_split(plan.region, grid)
     codes = [Split(split[by * n : by * n + n, bx * n : bx * n + n].min()) for by, bx in grid.blocks]
     squares = [Rectangle((bx * side, height - (by + 1) * side), side, side) for by, bx in grid.blocks]
-    place.add_collection(
+    axes.add_collection(
         PatchCollection(squares, facecolors=[SPLIT_COLOURS[c] for c in codes], edgecolors="white", linewidths=0.3)
     )
     area = area_shape(plan.region.area, grid.crs, plan.recipe, data_dir)
     for shape in getattr(area, "geoms", [area]):
         if shape.geom_type == "Polygon":
             xs, ys = np.array(shape.exterior.coords).T[:2]
-            place.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000 + height, color="#333333", linewidth=0.8)
-    place.set(aspect="equal", xlabel="km east", ylabel="km north", title=plan.region.title)
-    place.set_xlim(-0.02 * width, 1.02 * width)
-    place.set_ylim(-0.02 * height, 1.02 * height)
-    place.legend(handles=handles([(SPLIT_NAMES[c], SPLIT_COLOURS[c]) for c in sorted(set(codes))]), loc="best")
-    moments = sorted({(year, month) for _, year, month in shown.scenes})
-    bottom = np.zeros(len(moments))
+            axes.plot((xs - grid.left) / 1000, (ys - grid.top) / 1000 + height, color="#333333", linewidth=0.8)
+    axes.set(aspect="equal", xlabel="km east", ylabel="km north", title=plan.region.title)
+    axes.set_xlim(-0.02 * width, 1.02 * width)
+    axes.set_ylim(-0.02 * height, 1.02 * height)
+    axes.legend(handles=handles([(SPLIT_NAMES[c], SPLIT_COLOURS[c]) for c in sorted(set(codes))]), loc="best")
+
+
+def _draw_months(axes: Axes, shown: Preview) -> None:
+    """Scenes of each month, a colour per product."""
+    months = sorted({(year, month) for _, year, month in shown.scenes})
+    bottom = np.zeros(len(months))
     for colour, product in zip(COLOURS, sorted({product for product, _, _ in shown.scenes}), strict=False):
-        counts = np.array([shown.scenes[product, *moment] for moment in moments])
-        chart.bar(range(len(moments)), counts, bottom=bottom, color=colour, label=product)
+        counts = np.array([shown.scenes[product, *month] for month in months])
+        axes.bar(range(len(months)), counts, bottom=bottom, color=colour, label=product)
         bottom += counts
-    every = -(-len(moments) // 12)
-    chart.set_xticks(
-        range(0, len(moments), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in moments[::every]]
+    every = -(-len(months) // 12)
+    axes.set_xticks(
+        range(0, len(months), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in months[::every]]
     )
-    chart.set_ylabel("scenes")
-    chart.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))
-    return figure
+    axes.set_ylabel("scenes")
+    axes.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))

@@ -1,4 +1,4 @@
-"""What a run left on disk: its metrics.json, and the words for what stands in it."""
+"""The results of a run on disk: its metrics.json, and the names of sets and methods in it."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ METHODS = {
     "majority": "majority class",
 }
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
-"""What reading a metrics.json of another form raises."""
+"""Raised on reading a metrics.json of another form."""
 
 Rows = list[dict[str, Any]]
 
@@ -30,34 +30,34 @@ def read_metrics(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict):
-        raise ValueError("holds no table of results")
+        raise ValueError("it has no results")
     return content
 
 
 def damaged(path: Path, error: Exception, command: str) -> Absent:
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return Absent(f"{path.parent.name}/{path.name} cannot be read ({what}). Run again:", command)
+    return Absent(f"{path.parent.name}/{path.name} cannot be read ({what}). To make it again:", command)
 
 
-def ordered(rows: Rows, key: str, known: Sequence[str]) -> list[str]:
-    """The values of a key that occur: the known ones in their order, then the others."""
-    found = list(dict.fromkeys(str(row[key]) for row in rows))
-    return [value for value in known if value in found] + [value for value in found if value not in known]
+def ordered(rows: Rows, key: str, first: Sequence[str]) -> list[str]:
+    """The values of a key that occur: those of `first` in their order, then the others."""
+    values = list(dict.fromkeys(str(row[key]) for row in rows))
+    return [value for value in first if value in values] + [value for value in values if value not in first]
 
 
 def best_cells(values: Sequence[float | None], digits: int = 3, *, largest: bool = False) -> list[Cell]:
     """Numbers as cells; the best of them, as far as the digits tell, is bold."""
-    known = [round(value, digits) for value in values if value is not None]
-    best = (max(known) if largest else min(known)) if known else None
+    rounded = [round(value, digits) for value in values if value is not None]
+    best = (max(rounded) if largest else min(rounded)) if rounded else None
     return [
-        Cell(number(value, digits), best=len(known) > 1 and value is not None and round(value, digits) == best)
+        Cell(number(value, digits), best=len(rounded) > 1 and value is not None and round(value, digits) == best)
         for value in values
     ]
 
 
-def other_cube(noted: Any, identity: str, command: str) -> list[Note | Absent]:
-    """A warning where a run was made from other data than this cube holds."""
-    if not identity or not noted or noted == identity:
+def other_cube(recorded: Any, digest: str, command: str) -> list[Note | Absent]:
+    """A warning where a run recorded another digest than the cube has now."""
+    if not digest or not recorded or recorded == digest:
         return []
-    text = f"Made from another version of this cube (digest {str(noted)[:12]}…, now {identity[:12]}…). To renew it:"
+    text = f"Made from another version of this cube (digest {str(recorded)[:12]}…, now {digest[:12]}…). To update it:"
     return [Absent(text, command)]

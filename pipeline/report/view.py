@@ -1,4 +1,4 @@
-"""What the page reads of a cube: its small arrays whole, and of its pixels a few blocks, one at a time."""
+"""The data that the page reads from a cube: small arrays whole, and the pixels of a few blocks, one at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,27 +31,27 @@ def spread(items: Sequence[Any], most: int) -> list[Any]:
 
 @dataclass(frozen=True)
 class ReportView:
-    """A cube, and how the page looks into it."""
+    """A cube, as the page reads it."""
 
     cube: Cube
 
     @cached_property
     def status(self) -> NDArray[np.uint8]:
         """(time, blocks): `Status` codes."""
-        rows, columns = self._block_places
-        picked: NDArray[np.uint8] = self.cube.array("imagery/status")[:, rows, columns]
-        return picked
+        rows, columns = np.transpose(self.cube.grid.blocks)
+        status: NDArray[np.uint8] = self.cube.array("imagery/status")[:, rows, columns]
+        return status
 
     @cached_property
     def clear(self) -> Floats:
         """(time, blocks): percent of a block that was clear; NaN where it was not seen."""
         percent = self.cube.array("imagery/clear_fraction")
         share = np.full((len(percent), len(self.cube.grid.blocks)), np.nan, np.float32)
-        for place, block in enumerate(self.cube.grid.blocks):
-            own = percent[:, *self._chunks_of(block)]
-            seen = own != CLEAR_FRACTION_FILL
-            # A chunk that a scene does not reach shows no ground: it counts as not clear.
-            share[:, place] = np.where(seen.any((1, 2)), np.where(seen, own, 0).mean((1, 2)), np.nan)
+        for position, block in enumerate(self.cube.grid.blocks):
+            of_block = percent[:, *self._chunks_of(block)]
+            seen = of_block != CLEAR_FRACTION_FILL
+            # A chunk that a scene does not reach counts as not clear.
+            share[:, position] = np.where(seen.any((1, 2)), np.where(seen, of_block, 0).mean((1, 2)), np.nan)
         return share
 
     @cached_property
@@ -70,13 +70,18 @@ class ReportView:
 
     @cached_property
     def squares(self) -> tuple[list[tuple[int, int]], list[Split]]:
-        """The places that are split, as (row, column) and their part: blocks, or chunks where blocks are divided."""
-        grid, n = self.cube.grid, self.cube.grid.chunks_per_block
-        chunks = [(y * n + j, x * n + i) for y, x in grid.blocks for j in range(n) for i in range(n)]
-        codes = self.chunk_split[tuple(np.transpose(chunks))].reshape(len(grid.blocks), -1)
+        """The units that are split, as (row, column) and their part: blocks, or chunks where blocks are divided."""
+        blocks = self.cube.grid.blocks
+        codes = self.chunk_split[tuple(np.transpose(self.chunks))].reshape(len(blocks), -1)
         if (codes == codes[:, :1]).all():
-            return list(grid.blocks), [Split(int(code)) for code in codes[:, 0]]
-        return chunks, [Split(int(code)) for code in codes.ravel()]
+            return list(blocks), [Split(int(code)) for code in codes[:, 0]]
+        return self.chunks, [Split(int(code)) for code in codes.ravel()]
+
+    @cached_property
+    def chunks(self) -> list[tuple[int, int]]:
+        """(row, column) in the grid of chunks of every chunk, block by block."""
+        n = self.cube.grid.chunks_per_block
+        return [(y * n + j, x * n + i) for y, x in self.cube.grid.blocks for j in range(n) for i in range(n)]
 
     @cached_property
     def year_split(self) -> dict[int, Split]:
@@ -99,7 +104,7 @@ class ReportView:
 
     @cached_property
     def names(self) -> dict[BlockIndex, str]:
-        """What each block is called: the sites in it, or its row and column."""
+        """The name of each block: the sites in it, or its row and column."""
         names: dict[BlockIndex, list[str]] = {}
         for site in self.cube.region.area.sites or ():
             names.setdefault(self.cube.grid.block_of_point(site.lon, site.lat), []).append(site.name)
@@ -107,12 +112,12 @@ class ReportView:
 
     @property
     def side_km(self) -> float:
-        """Kilometres a side of a block."""
+        """Side of a block in kilometres."""
         return self.cube.grid.block * self.cube.grid.resolution / 1000
 
     @cached_property
     def recipe(self) -> str:
-        """What a command is given to name this region."""
+        """The argument that names this region in a command."""
         name = self.cube.region.name
         return name if name in shipped_regions() else str(self.cube.attributes.get("recipe_file", name))
 
@@ -121,13 +126,13 @@ class ReportView:
 
     @cached_property
     def example_year(self) -> int:
-        """The year whose pictures are shown: the last test year, labelled if there are labels; or the last."""
+        """The year of the example pictures: the last test year, labelled if there are labels; else the last year."""
         years = [y for y in self.cube.label_years if y in self.cube.years] or list(self.cube.years)
         return max([year for year in years if self.year_split[year] is Split.TEST] or years)
 
     @cached_property
     def example_blocks(self) -> list[BlockIndex]:
-        """Up to three blocks, a test, a training and a validation place where there are such."""
+        """Up to three blocks: one for testing, one for training and one for validation, as far as there are."""
         chosen: list[BlockIndex] = []
         for wanted in (Split.TEST, Split.TRAIN, Split.VALIDATION):
             chosen += [block for block in self.cube.grid.blocks if self.block_split(block) is wanted][:1]
@@ -136,18 +141,17 @@ class ReportView:
 
     def stored_days(self, block: BlockIndex, year: int) -> NDArray[np.int64]:
         """Positions on the time axis on which a block's bands are stored in a year."""
-        own = self.status[:, self.cube.grid.blocks.index(block)] == Status.STORED
-        return np.flatnonzero(own & (self.cube.calendar.years() == year))
+        stored = self.status[:, self.cube.grid.blocks.index(block)] == Status.STORED
+        return np.flatnonzero(stored & (self.cube.calendar.years() == year))
 
     def quality(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.uint8]:
         """(days, H, W): quality bits at positions on the time axis."""
-        picked = self._open("imagery/quality").oindex[days, rows, columns]
-        return np.asarray(picked.read().result())
+        return np.asarray(self._open("imagery/quality").oindex[days, rows, columns].read().result())
 
     def reflectance(self, days: NDArray[np.int64], bands: Sequence[str], rows: slice, columns: slice) -> Floats:
         """(days, bands, H, W): surface reflectance as a fraction; NaN where there is none."""
-        places = [self.cube.bands.index(name) for name in bands]
-        stored = np.asarray(self._open("imagery/reflectance").oindex[days, places, rows, columns].read().result())
+        positions = [self.cube.bands.index(name) for name in bands]
+        stored = np.asarray(self._open("imagery/reflectance").oindex[days, positions, rows, columns].read().result())
         return np.where(stored == REFLECTANCE_FILL, np.nan, stored * np.float32(REFLECTANCE_SCALE)).astype(np.float32)
 
     def labels(self, year: int, rows: slice, columns: slice, *, array: str = "crop") -> NDArray[Any]:
@@ -162,7 +166,7 @@ class ReportView:
         half = grid.block // 2
         cells = {grid.weather_cell_of(y * grid.block + half, x * grid.block + half) for y, x in blocks}
         rows, columns = (list(axis) for axis in zip(*sorted(cells), strict=True))
-        # Indexed places come first, whatever their position: (cells, time).
+        # Indexed axes come first, whatever their position: (cells, time).
         values = np.asarray(self._open(f"weather/{name}").vindex[:, rows, columns].read().result())
         mean: Floats = values.mean(axis=0, dtype=np.float32)
         return mean
@@ -186,8 +190,3 @@ class ReportView:
         """Rows and columns of a block in the grid of chunks."""
         n = self.cube.grid.chunks_per_block
         return slice(block[0] * n, block[0] * n + n), slice(block[1] * n, block[1] * n + n)
-
-    @cached_property
-    def _block_places(self) -> tuple[list[int], list[int]]:
-        rows, columns = zip(*self.cube.grid.blocks, strict=True)
-        return list(rows), list(columns)

@@ -1,7 +1,7 @@
-"""A simulated region: an archive in the form of HLS whose weather, soil and crops are coupled."""
+"""A simulated region: an archive in the format of HLS whose weather, soil and crops are coupled."""
 
 from .archive import is_finished, simulate
 from .spec import Site, WorldSpec
-from .world import Season, SiteWorld, truth
+from .world import SimulatedSeason, SiteWorld, truth
 
-__all__ = ["Season", "Site", "SiteWorld", "WorldSpec", "is_finished", "simulate", "truth"]
+__all__ = ["SimulatedSeason", "Site", "SiteWorld", "WorldSpec", "is_finished", "simulate", "truth"]

@@ -1,4 +1,4 @@
-"""Writes the simulated archive: scenes, STAC items, weather and crop labels, in the form of the real ones."""
+"""Writes the simulated archive: scenes, STAC items, weather and crop labels, in the formats of the real ones."""
 
 import json
 import multiprocessing
@@ -8,13 +8,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from . import weather as weather_files
-from .ground import write_ground
+from . import weather_generator
 from .labels import write_labels
 from .scenes import TileYear, write_tile_year
 from .spec import Site, WorldSpec, check_sites, describe
+from .terrain import write_terrain
 from .tiles import TILES
-from .world import site_world
+from .world import SiteWorld, site_world
 
 Progress = Callable[[int, int], None]
 
@@ -27,17 +27,17 @@ def simulate(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> None:
-    """Writes the archive of `sites` into the folder `root`:
+    """Write the archive of `sites` into the folder `root`:
 
     - `items.json`, a STAC ItemCollection, and `scenes/<id>/<id>.<asset>.tif`
     - `weather/daily.nc`, `labels/crop_<year>.tif`, `labels/legend.csv`
     - `ground/elevation.tif`, `ground/soil_water.tif`
     - `world.json`, what was simulated
 
-    A finished archive of the same spec and sites is left alone; any other is replaced when the new one
-    is complete. The bytes don't depend on `workers` (processes; 1 works in this one). `progress` is
-    called with units done and in all. Raises ValueError for sites that can't be simulated, OSError
-    where the disk refuses, FileExistsError where `root` holds something that is not such an archive.
+    A finished archive of the same spec and sites is kept; any other is replaced once the new one is complete. The
+    bytes do not depend on `workers` (processes; with 1 no other is started). `progress` is called with the units done
+    and their total. Raises ValueError for sites that cannot be simulated, OSError if the disk refuses, FileExistsError
+    where `root` holds something that is not such an archive.
     """
     check_sites(sites)
     if workers < 1:
@@ -46,7 +46,7 @@ def simulate(
     if is_finished(spec, sites, root):
         return
     if root.exists() and any(root.iterdir()) and not (root / "world.json").is_file():
-        raise FileExistsError(f"{root} is not empty and no simulated archive: choose another folder")
+        raise FileExistsError(f"{root} is not empty and not a simulated archive; choose another folder")
 
     draft = root.with_name(f".{root.name}.unfinished")
     if draft.exists():
@@ -62,42 +62,44 @@ def simulate(
 def is_finished(spec: WorldSpec, sites: Sequence[Site], root: Path) -> bool:
     """Whether `root` holds the finished archive of exactly this spec and these sites."""
     try:
-        found = json.loads((root / "world.json").read_text())
+        description = json.loads((root / "world.json").read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return False
-    return bool(found == describe(spec, sites))
+    return bool(description == describe(spec, sites))
 
 
 def _write(spec: WorldSpec, sites: Sequence[Site], root: Path, workers: int, progress: Progress) -> None:
-    weather = weather_files.generate(spec)
+    weather = weather_generator.generate(spec)
     (root / "weather").mkdir()
-    weather_files.write(weather, root / "weather" / "daily.nc")
+    weather_generator.write(weather, root / "weather" / "daily.nc")
     worlds = tuple(site_world(spec, site, weather) for site in sites)
     write_labels(root / "labels", worlds)
-    write_ground(root / "ground", worlds)
-
-    tasks = []
-    covered = set()
-    for tile in TILES:
-        here = tuple(world for world in worlds if world.view(tile.geobox) is not None)
-        covered |= {world.site.name for world in here}
-        tasks += [TileYear(spec, tile, year, here, root) for year in spec.years if here]
-    missed = [site.name for site in sites if site.name not in covered]
-    if missed:
-        raise ValueError(f"no tile covers these sites: {', '.join(missed)}")
-
-    tasks.sort(key=lambda task: len(task.worlds), reverse=True)
+    write_terrain(root / "ground", worlds)
+    tasks = _tasks(spec, worlds, root)
     items: list[dict[str, Any]] = []
-    for done, found in enumerate(_each(tasks, workers), start=1):
-        items += found
+    for done, items_of_task in enumerate(_each(tasks, workers), start=1):
+        items += items_of_task
         progress(done, len(tasks))
     items.sort(key=lambda item: str(item["id"]))
     collection = {"type": "FeatureCollection", "features": items}
     (root / "items.json").write_text(json.dumps(collection))
 
 
+def _tasks(spec: WorldSpec, worlds: Sequence[SiteWorld], root: Path) -> list[TileYear]:
+    """One per tile and year, the largest first. Raises ValueError for sites that no tile covers."""
+    tasks: list[TileYear] = []
+    for tile in TILES:
+        seen = tuple(world for world in worlds if world.view(tile.geobox) is not None)
+        if seen:
+            tasks += [TileYear(spec, tile, year, seen, root) for year in spec.years]
+    covered = {world.site.name for task in tasks for world in task.worlds}
+    if missed := [world.site.name for world in worlds if world.site.name not in covered]:
+        raise ValueError(f"no tile covers these sites: {', '.join(missed)}")
+    return sorted(tasks, key=lambda task: len(task.worlds), reverse=True)
+
+
 def _each(tasks: Sequence[TileYear], workers: int) -> Iterator[list[dict[str, Any]]]:
-    """The items of the tasks in the order they finish; the first error ends it."""
+    """The items of the tasks in the order they finish; the first error ends the work."""
     if workers == 1:
         yield from map(write_tile_year, tasks)
         return

@@ -53,7 +53,7 @@ class Climate:
     """Mean temperature of wet days minus that of dry days."""
     clearness_dry: Array = field(default_factory=lambda: _months(
         0.70, 0.72, 0.70, 0.70, 0.73, 0.74, 0.75, 0.73, 0.71, 0.71, 0.72, 0.69))
-    """Radiation at the ground over radiation above the atmosphere, dry days."""
+    """Radiation at the surface over radiation above the atmosphere, dry days."""
     clearness_wet: Array = field(default_factory=lambda: _months(
         0.54, 0.51, 0.49, 0.49, 0.56, 0.63, 0.65, 0.62, 0.55, 0.53, 0.53, 0.42))
     clearness_dry_sd: Array = field(default_factory=lambda: _months(
@@ -67,7 +67,7 @@ class Climate:
 
 
 LATITUDE = 42.0
-"""Where the table holds, degrees north."""
+"""Of the table, degrees north."""
 
 
 def by_day(monthly: Array, days: NDArray[np.datetime64]) -> Array:

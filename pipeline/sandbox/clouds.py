@@ -22,7 +22,7 @@ _CELL = 60.0
 _REACH = 3600.0  # metres around the site from where a shadow may fall on it
 _AEROSOL_SHARES = [0.35, 0.45, 0.14, 0.06]  # climatological, low, moderate, high
 _BRIGHT = np.array([0.60, 0.58, 0.59, 0.62, 0.46, 0.36])  # a thick water cloud
-_SHADE = np.array([0.62, 0.55, 0.50, 0.48, 0.42, 0.40])  # what diffuse light leaves in a shadow
+_SHADE = np.array([0.62, 0.55, 0.50, 0.48, 0.42, 0.40])  # share of the light that is left in a shadow
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Sky:
     to_sun: tuple[float, float]
     """Metres east and north from a shadow to its cloud."""
     aerosol: int
-    """0..3; 3 is high. Chance alone: it says nothing about the weather."""
+    """0..3; 3 is high. Drawn at random, independent of the weather."""
 
     def flags(self, x: Array, y: Array) -> NDArray[np.uint8]:
         """Fmask values (never fill) at points of EPSG:32615, shape of x."""
@@ -49,7 +49,7 @@ class Sky:
         return np.asarray(flags, dtype=np.uint8)
 
     def cover(self, reflectance: NDArray[np.float32], x: Array, y: Array) -> NDArray[np.float32]:
-        """What is seen through this sky of `reflectance` (pixels, 6). Only flagged pixels change."""
+        """`reflectance` (pixels, 6) as seen through this sky. Only flagged pixels change."""
         thickness = self._thickness(x, y)[:, None]
         shadow = self._thickness(x + self.to_sun[0], y + self.to_sun[1])[:, None]
         shade = 1 - (1 - _SHADE) * np.clip(0.5 + shadow, 0, 1)
@@ -67,7 +67,7 @@ class Sky:
 
 
 def sky(spec: WorldSpec, site: Site, weather: SiteWeather, overflight: Pass) -> Sky:
-    """The sky over `site`; cloudier the less of the day's possible radiation reached the ground."""
+    """The sky over `site`; the cloudier, the less of the day's possible radiation reached the surface."""
     rng = spec.generator(site.name, overflight.name, "sky")
     shared = spec.generator(overflight.name, "sky").normal()
     cover = _cloud_cover(weather, overflight.day, 0.6 * shared + 0.8 * rng.normal())
@@ -96,7 +96,7 @@ def _cloud_cover(weather: SiteWeather, day: np.datetime64, chance: float) -> flo
 
 
 def _to_sun(latitude: float, day: np.datetime64, cloud_height: float) -> tuple[float, float]:
-    """Offset to the point a cloud of that height stands over, from its shadow at about 10:40 solar time."""
+    """Offset from a shadow to the point below its cloud of that height, at about 10:40 solar time."""
     phi = np.radians(latitude)
     declination = 0.409 * np.sin(2 * np.pi * int(day_of_year(np.array([day]))[0]) / 365 - 1.39)
     hour = np.radians(-20.0)
@@ -109,7 +109,7 @@ def _to_sun(latitude: float, day: np.datetime64, cloud_height: float) -> tuple[f
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Array:
     """Gaussian noise of unit variance, smooth over `sigma` cells."""
     noise = gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap", truncate=3.0)
-    # The variance a Gaussian kernel leaves; not the sample's own, which would fix the cloud cover exactly.
+    # By the variance that a Gaussian kernel leaves, not that of the sample, which would fix the cloud cover exactly.
     return np.asarray(noise * (2 * np.sqrt(np.pi) * sigma), dtype=np.float64)
 
 

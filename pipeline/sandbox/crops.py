@@ -1,4 +1,4 @@
-"""How fields grow: canopy and soil water from daily weather.
+"""Growth of fields: canopy and soil water from daily weather.
 
 Development follows growing-degree days (for corn the 86/50 F method, a cap at 10 and 30 C); growth is limited
 by water in a soil bucket, emptied by reference evapotranspiration times a crop coefficient (after FAO-56);
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .climate import day_of_year, reference_evapotranspiration
 from .crop_types import ALFALFA, COVERS, PASTURE, WHEAT
+from .drivers import DayDrivers, field_drivers
 from .weather import SiteWeather
 
 Array = NDArray[np.float64]
@@ -54,152 +54,169 @@ class Canopy:
     """Water stress remembered over weeks, 0 none to 1."""
 
 
-def evapotranspiration(weather: SiteWeather) -> Array:
-    """Reference evapotranspiration by day, mm, (days,)."""
-    tmin, tmax, radiation, vpd, wind = (weather[name] for name in ("tmin", "tmax", "radiation", "vpd", "wind"))
-    return reference_evapotranspiration(tmin, tmax, radiation, vpd, wind, day_of_year(weather.days), weather.latitude)
-
-
-def surface_wetness(weather: SiteWeather) -> Array:
-    """Wetness of the top of the soil at the end of each day, 0 dry to 1, (days,).
-
-    14 mm of rain fill it; it loses 12 % a day and 9 % more for each mm of evaporative demand.
-    """
-    rain, keep = weather["precipitation"], np.exp(-0.12 - 0.09 * evapotranspiration(weather))
-    wetness = np.zeros(len(rain))
-    level = 0.5
-    for day in range(len(rain)):
-        level = min(1.0, level * keep[day] + rain[day] / 14)
-        wetness[day] = level
-    return wetness
-
-
 def grow(fields: FieldYear, weather: SiteWeather) -> Canopy:
-    """Grows the fields through the days of `weather`, from the autumn before to the end of the season.
+    """Grow the fields through the days of `weather`, from the autumn before to the end of the season.
 
-    Deterministic: all chance is in `fields`, so that the same call with other weather is a forecast
-    with true parameters.
+    Deterministic: all chance is in `fields`, so that the same call with other weather is a forecast with true
+    parameters.
     """
-    cover = fields.cover
-    n, days = len(cover), len(weather.days)
-    drivers = _drivers(weather)
-
-    def constant(name: str) -> Array:
-        """Of each field's cover; NaN for None."""
-        return np.array([getattr(c, name) for c in COVERS], dtype=np.float64)[cover]
-
-    half, speed = constant("half"), constant("speed")
-    yellow, yellow_speed = constant("yellow"), constant("yellow_speed")
-    start, autumn_day, autumn_rate = constant("start_day"), constant("autumn_day"), constant("autumn_rate")
-    standing, ripe, stubble = constant("standing"), constant("ripe"), constant("stubble")
-    warmth = constant("sowing_warmth")
-    spring_sown, annual = np.isfinite(warmth), constant("perennial") == 0
-    wheat, alfalfa, pasture = cover == WHEAT, cover == ALFALFA, cover == PASTURE
-    sowing_days = np.maximum(constant("sowing_days") + fields.delay, 1.0)
-    dry_days = np.maximum(constant("dry_down") + fields.dry_down, 2.0)
-    leaf_area = constant("leaf_area") * fields.vigour
-    capacity = fields.water_capacity * constant("roots")
-
-    warm, sown, harvested = (np.zeros(n, dtype=bool) for _ in range(3))
-    worked, heat, cut_at, unfolded, built, age, dried, regrown, stress = (np.zeros(n) for _ in range(9))
-    water, residue = 0.75 * capacity, fields.residue.copy()
+    drivers = field_drivers(weather)
+    days, n = len(drivers.doy), len(fields.cover)
     canopy = Canopy(*(np.zeros((days, n)) for _ in range(4)))
-
-    for day in range(days):
-        doy, in_season, workable = drivers.doy[day], drivers.in_season[day], drivers.workable[day]
-
-        # Spring crops are sown once the ground is warm, after as many workable days as this farmer takes.
-        warm |= in_season & (doy >= start) & (drivers.ten_days[day] >= warmth)
-        worked += workable * (warm & ~sown)
-        sow = ~sown & in_season & (doy >= start) & (~spring_sown | (worked >= sowing_days))
-        residue = np.where(sow & spring_sown, residue * fields.tillage, residue)
-        sown |= sow
-
-        # Leaves unfold with heat, as far as there is water.
-        supply = np.minimum(1.0, water / (0.5 * capacity))
-        stress = 0.94 * stress + 0.06 * (1 - supply)
-        units = drivers.heat[cover, day]
-        heat += units * sown
-        before, unfolded = unfolded, _logistic((heat - cut_at - half) / speed)
-        built += leaf_area * np.maximum(unfolded - before, 0.0) * (0.3 + 0.7 * supply)
-
-        # They age.
-        short = in_season & (doy >= autumn_day)
-        cold = max(10.0 - drivers.ten_days[day], 0.0) * np.where(annual, 1.0, 0.12) * short
-        drought = 4.0 * (1 - supply) * (unfolded > 0.5)
-        frost = 90.0 * (drivers.frost[day] & spring_sown)
-        age += sown * (annual * (units + drought + frost) + autumn_rate * short + cold)
-        yellowed = _logistic((age - yellow) / yellow_speed)
-
-        # Grain is harvested when ripe and dry; alfalfa is cut.
-        dried += workable * (age >= ripe)
-        harvest = (dried >= dry_days) & (age >= ripe) & ~harvested
-        harvested |= harvest
-        residue = np.where(harvest, stubble, residue * 0.9985)
-        due = np.where(cut_at > 0, _NEXT_CUT, _FIRST_CUT) + 8.0 * fields.delay
-        cut = alfalfa & (heat - cut_at >= due) & (doy < _LAST_CUT_DAY)
-        cut_at = np.where(cut, heat - _CROWN, cut_at)
-        built = np.where(cut, 0.35, built)
-        unfolded = np.where(cut, _logistic((heat - cut_at - half) / speed), unfolded)
-
-        # Wheat overwinters as a thin sward; weeds and volunteers follow on its stubble.
-        sward = 0.30 * (wheat & ~harvested) * (1 - unfolded) * min(1.0, day / 45)
-        regrown += units * (harvested & wheat)
-        weeds = 0.6 * (harvested & wheat) * _logistic((regrown - 700) / 130) * (1 - 0.8 * stress)
-
-        alive = np.where(harvested, 0.0, built * (1 - yellowed))
-        wilted = alive * stress * np.where(pasture, 0.75, 0.3)
-        dead = np.where(harvested, 0.0, built * yellowed)
-        canopy.green[day] = alive - wilted + weeds + sward
-        canopy.brown[day] = (dead + wilted) * standing
-        canopy.residue[day], canopy.stress[day] = residue, stress
-
-        # Plants and the bare ground between them empty the soil's water; rain fills it.
-        closed = 1 - np.exp(-0.55 * canopy.green[day])
-        coefficient = 0.15 + 0.15 * drivers.wetness[day] * (1 - closed) + 0.95 * closed
-        water = np.clip(water + drivers.rain[day] - drivers.evaporation[day] * coefficient * supply, 1.0, capacity)
+    state = _FieldState(fields)
+    for number in range(days):
+        state.step(drivers.on(number))
+        canopy.green[number], canopy.brown[number] = state.green, state.brown
+        canopy.residue[number], canopy.stress[number] = state.residue, state.stress
     return canopy
 
 
+class _FieldState:
+    """The fields on one day; `step` moves them to the end of the next. Arrays have shape (fields,)."""
+
+    def __init__(self, fields: FieldYear) -> None:
+        self.fields, self.traits = fields, _Traits.of(fields)
+        n = len(fields.cover)
+        self.warm, self.sown, self.harvested = (np.zeros(n, dtype=bool) for _ in range(3))
+        self.worked, self.dried = np.zeros(n), np.zeros(n)
+        """workable days since the ground was warm, and since the crop was ripe"""
+        self.heat, self.cut_at, self.age, self.regrown = (np.zeros(n) for _ in range(4))
+        """heat units since sowing, and at the last cut; ageing units; heat units since the wheat harvest"""
+        self.unfolded, self.built, self.stress = (np.zeros(n) for _ in range(3))
+        """share of the leaves that are out; leaf area index of all leaves, green or not; as in `Canopy`"""
+        self.water, self.residue = 0.75 * self.traits.capacity, fields.residue.copy()
+        self.green, self.brown = np.zeros(n), np.zeros(n)
+
+    def step(self, day: DayDrivers) -> None:
+        self._sow(day)
+        supply = np.minimum(1.0, self.water / (0.5 * self.traits.capacity))
+        units = day.heat[self.fields.cover]
+        self._unfold(units, supply)
+        yellowed = self._grow_old(day, units, supply)
+        self._harvest(day)
+        self._cut(day)
+        self._set_leaf_area(day, units, yellowed)
+        self._draw_water(day, supply)
+
+    def _sow(self, day: DayDrivers) -> None:
+        """Spring crops are sown once the ground is warm, after as many workable days as this farmer takes."""
+        traits = self.traits
+        started = day.in_season & (day.doy >= traits.start)
+        self.warm |= started & (day.ten_days >= traits.sowing_warmth)
+        self.worked += day.workable * (self.warm & ~self.sown)
+        sow = ~self.sown & started & (~traits.spring_sown | (self.worked >= traits.sowing_days))
+        self.residue = np.where(sow & traits.spring_sown, self.residue * self.fields.tillage, self.residue)
+        self.sown |= sow
+
+    def _unfold(self, units: Array, supply: Array) -> None:
+        """Leaves unfold with heat, as far as there is water."""
+        self.stress = 0.94 * self.stress + 0.06 * (1 - supply)
+        self.heat += units * self.sown
+        before, self.unfolded = self.unfolded, self._unfolded_at_heat()
+        self.built += self.traits.leaf_area * np.maximum(self.unfolded - before, 0.0) * (0.3 + 0.7 * supply)
+
+    def _unfolded_at_heat(self) -> Array:
+        return _logistic((self.heat - self.cut_at - self.traits.half) / self.traits.speed)
+
+    def _grow_old(self, day: DayDrivers, units: Array, supply: Array) -> Array:
+        """Leaves age with heat, drought, frost and short days. Returns the share that is yellow."""
+        traits = self.traits
+        short = day.in_season & (day.doy >= traits.autumn_day)
+        cold = max(10.0 - day.ten_days, 0.0) * np.where(traits.annual, 1.0, 0.12) * short
+        drought = 4.0 * (1 - supply) * (self.unfolded > 0.5)
+        frost = 90.0 * (day.frost & traits.spring_sown)
+        self.age += self.sown * (traits.annual * (units + drought + frost) + traits.autumn_rate * short + cold)
+        return _logistic((self.age - traits.yellow) / traits.yellow_speed)
+
+    def _harvest(self, day: DayDrivers) -> None:
+        """Grain is harvested when it is ripe and dry."""
+        traits = self.traits
+        self.dried += day.workable * (self.age >= traits.ripe)
+        harvest = (self.dried >= traits.dry_days) & (self.age >= traits.ripe) & ~self.harvested
+        self.harvested |= harvest
+        self.residue = np.where(harvest, traits.stubble, self.residue * 0.9985)
+
+    def _cut(self, day: DayDrivers) -> None:
+        """Alfalfa is cut and grows again."""
+        due = np.where(self.cut_at > 0, _NEXT_CUT, _FIRST_CUT) + 8.0 * self.fields.delay
+        cut = self.traits.alfalfa & (self.heat - self.cut_at >= due) & (day.doy < _LAST_CUT_DAY)
+        self.cut_at = np.where(cut, self.heat - _CROWN, self.cut_at)
+        self.built = np.where(cut, 0.35, self.built)
+        self.unfolded = np.where(cut, self._unfolded_at_heat(), self.unfolded)
+
+    def _set_leaf_area(self, day: DayDrivers, units: Array, yellowed: Array) -> None:
+        """Wheat overwinters as a thin sward; weeds and volunteers follow on its stubble."""
+        traits = self.traits
+        sward = 0.30 * (traits.wheat & ~self.harvested) * (1 - self.unfolded) * min(1.0, day.number / 45)
+        stubble = self.harvested & traits.wheat
+        self.regrown += units * stubble
+        weeds = 0.6 * stubble * _logistic((self.regrown - 700) / 130) * (1 - 0.8 * self.stress)
+        alive = np.where(self.harvested, 0.0, self.built * (1 - yellowed))
+        wilted = alive * self.stress * np.where(traits.pasture, 0.75, 0.3)
+        dead = np.where(self.harvested, 0.0, self.built * yellowed)
+        self.green = alive - wilted + weeds + sward
+        self.brown = (dead + wilted) * traits.standing
+
+    def _draw_water(self, day: DayDrivers, supply: Array) -> None:
+        """Plants and the bare ground between them empty the soil's water; rain fills it."""
+        closed = 1 - np.exp(-0.55 * self.green)
+        coefficient = 0.15 + 0.15 * day.wetness * (1 - closed) + 0.95 * closed
+        drawn = day.evaporation * coefficient * supply
+        self.water = np.clip(self.water + day.rain - drawn, 1.0, self.traits.capacity)
+
+
 @dataclass(frozen=True)
-class _Drivers:
-    """What the weather means to fields; arrays of shape (days,) but `heat`, (covers, days)."""
+class _Traits:
+    """What a field's cover and farmer fix for the year; arrays of shape (fields,), named as in `CropType`."""
 
-    doy: NDArray[np.int64]
-    in_season: NDArray[np.bool_]
-    """From 1 January of the season's year."""
-    rain: Array
-    evaporation: Array
-    wetness: Array
-    ten_days: Array
-    """Mean temperature of the last ten days."""
-    workable: Array
-    """0..1: how much of a day of field work the wet ground allows."""
-    heat: Array
-    frost: NDArray[np.bool_]
-    """A killing frost of autumn."""
+    start: Array
+    sowing_warmth: Array
+    """NaN where nothing is sown in spring"""
+    sowing_days: Array
+    leaf_area: Array
+    half: Array
+    speed: Array
+    yellow: Array
+    yellow_speed: Array
+    autumn_day: Array
+    autumn_rate: Array
+    standing: Array
+    ripe: Array
+    """NaN without harvest"""
+    dry_days: Array
+    stubble: Array
+    capacity: Array
+    """mm of water within reach of the roots"""
+    spring_sown: NDArray[np.bool_]
+    annual: NDArray[np.bool_]
+    wheat: NDArray[np.bool_]
+    alfalfa: NDArray[np.bool_]
+    pasture: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, fields: FieldYear) -> "_Traits":
+        cover = fields.cover
 
-def _drivers(weather: SiteWeather) -> _Drivers:
-    tmin, tmax = weather["tmin"], weather["tmax"]
-    doy, year = day_of_year(weather.days), weather.days.astype("datetime64[Y]")
-    in_season = np.asarray(year == year[-1])
-    wetness = surface_wetness(weather)
-    sums = np.concatenate([[0.0], np.cumsum((tmin + tmax) / 2)])
-    last = np.arange(1, len(doy) + 1)
-    length = np.minimum(last, 10)
-    base = np.array([cover.base for cover in COVERS])[:, None]
-    return _Drivers(
-        doy=doy,
-        in_season=in_season,
-        rain=weather["precipitation"],
-        evaporation=evapotranspiration(weather),
-        wetness=wetness,
-        ten_days=(sums[last] - sums[last - length]) / length,
-        workable=np.clip(1.35 - wetness, 0.0, 1.0),
-        heat=(np.clip(tmax, base, 30.0) + np.clip(tmin, base, 30.0)) / 2 - base,
-        frost=in_season & (doy > 240) & (tmin < -1.5),
-    )
+        def constant(name: str) -> Array:
+            """Of each field's cover; NaN for None."""
+            return np.array([getattr(crop, name) for crop in COVERS], dtype=np.float64)[cover]
+
+        same = ("half", "speed", "yellow", "yellow_speed", "autumn_day", "autumn_rate", "standing", "ripe", "stubble")
+        warmth = constant("sowing_warmth")
+        return cls(
+            **{name: constant(name) for name in same},
+            start=constant("start_day"),
+            sowing_warmth=warmth,
+            sowing_days=np.maximum(constant("sowing_days") + fields.delay, 1.0),
+            leaf_area=constant("leaf_area") * fields.vigour,
+            dry_days=np.maximum(constant("dry_down") + fields.dry_down, 2.0),
+            capacity=fields.water_capacity * constant("roots"),
+            spring_sown=np.isfinite(warmth),
+            annual=constant("perennial") == 0,
+            wheat=cover == WHEAT,
+            alfalfa=cover == ALFALFA,
+            pasture=cover == PASTURE,
+        )
 
 
 def _logistic(x: Array) -> Array:

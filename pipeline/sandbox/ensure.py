@@ -1,4 +1,4 @@
-"""The step before the build, for recipes whose archive is simulated: make it, or find it made."""
+"""The step before the build, for recipes whose archive is simulated: make the archive unless it exists."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ BYTES_PER_SITE_YEAR = 7_000_000
 
 
 def ensure_archive(recipe: Region | Path | str, data_dir: Path, workers: int, console: Console) -> None:
-    """Simulate the archive of a recipe that asks for it, unless it stands there finished.
+    """Simulate the archive of a recipe that asks for it, unless a finished one exists.
 
     Raises InputError if the recipe's grid does not suit the simulation, OSError if the disk refuses.
     """
@@ -36,7 +36,7 @@ def ensure_archive(recipe: Region | Path | str, data_dir: Path, workers: int, co
     if free < 2 * needed:
         raise InputError(
             f"the simulated archive and its cube need about {2 * needed / 1e6:.0f} MB at {root.parent}, and"
-            f" {free / 1e6:.0f} MB are free; make room or choose another --data-dir"
+            f" {free / 1e6:.0f} MB are free; free some space or choose another --data-dir"
         )
     columns = (
         TextColumn("{task.description}"),
@@ -45,7 +45,7 @@ def ensure_archive(recipe: Region | Path | str, data_dir: Path, workers: int, co
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("simulate archive", total=None)
+        task = bar.add_task("simulating the archive", total=None)
 
         def update(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
@@ -57,10 +57,10 @@ def ensure_archive(recipe: Region | Path | str, data_dir: Path, workers: int, co
 
 
 def world_spec(region: Region) -> WorldSpec:
-    """What is simulated. Raises InputError for a region that is not."""
+    """The world that a region simulates. Raises InputError for a region that is not simulated."""
     simulation = region.simulate
     if simulation is None:
-        raise InputError(f"region '{region.name}' is not simulated: its recipe has no section `simulate`")
+        raise InputError(f"region '{region.name}' is not simulated: its recipe has no `simulate` section")
     return WorldSpec(
         simulation.seed,
         region.period.start.year,
@@ -71,8 +71,8 @@ def world_spec(region: Region) -> WorldSpec:
 
 
 def world_sites(region: Region, grid: Grid, where: object) -> list[Site]:
-    """The simulated places: the block of the grid that each site lies in. Raises InputError where the region, read
-    from the recipe or cube `where`, names none."""
+    """The simulated sites: the block of the grid that each lies in. Raises InputError where the region, read from the
+    recipe or cube `where`, has none."""
     if region.area.sites is None:
-        raise InputError(f"{where}: a simulated region names its places in area.sites")
+        raise InputError(f"{where}: a simulated region needs area.sites")
     return [Site(site.name, grid.block_geobox(grid.block_of_point(site.lon, site.lat))) for site in region.area.sites]

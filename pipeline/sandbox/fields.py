@@ -1,4 +1,4 @@
-"""The ground of a site: parcels of the US land survey, a wooded stream, and who grows what in which year."""
+"""The fields of a site: parcels of the US land survey, a wooded stream, and the crops of every year."""
 
 from dataclasses import dataclass
 
@@ -16,20 +16,20 @@ from .spec import MARGIN, PIXEL, REGION_EPSG, Site, WorldSpec
 Array = NDArray[np.float64]
 
 CELL = 10.0
-"""Ground size of a cell of the field map, metres."""
+"""Side of a cell of the field map, metres."""
 _QUARTER = 804.67  # side of a quarter section, metres (half a mile)
 _LEAST_SHARE = 0.065  # of a site, sown to wheat and to alfalfa in every year
 _SPIN_UP_YEARS = 8
 
 
 @dataclass(frozen=True)
-class Ground:
-    """The unchanging part of a site."""
+class FieldMap:
+    """The fields of a site, with what does not change from day to day."""
 
     geobox: GeoBox
     """The field map's grid: cells of 10 m in EPSG:32615, the site with its margin."""
     field: NDArray[np.int64]
-    """Which field each cell belongs to, shape of `geobox`."""
+    """The field that each cell belongs to, shape of `geobox`."""
     crop: NDArray[np.int64]
     """(years, fields): index into `COVERS`, first season first."""
     texture: NDArray[np.float32]
@@ -42,7 +42,7 @@ class Ground:
         return len(self.water_capacity)
 
 
-def lay_out(spec: WorldSpec, site: Site) -> Ground:
+def lay_out(spec: WorldSpec, site: Site) -> FieldMap:
     """The fields of a site, their soil, and their crops in every year of `spec`."""
     box = _fine_geobox(site)
     rng = spec.generator(site.name, "parcels")
@@ -69,7 +69,7 @@ def lay_out(spec: WorldSpec, site: Site) -> Ground:
                 static[candidate] = cover
 
     soil = spec.generator(site.name, "soil")
-    return Ground(
+    return FieldMap(
         geobox=box,
         field=field,
         crop=_rotate(spec, site, static, area),
@@ -79,23 +79,23 @@ def lay_out(spec: WorldSpec, site: Site) -> Ground:
     )
 
 
-def field_year(spec: WorldSpec, site: Site, ground: Ground, year: int) -> tuple[FieldYear, Surface]:
-    """What chance decides about each field in one year; the weather has no part in it."""
+def field_year(spec: WorldSpec, site: Site, field_map: FieldMap, year: int) -> tuple[FieldYear, Surface]:
+    """What chance decides about each field in one year, independent of the weather."""
     rng = spec.generator(site.name, year, "fields")
-    crop = ground.crop[year - spec.first_year]
-    before = ground.crop[year - 1 - spec.first_year] if year > spec.first_year else crop
-    n = ground.fields
+    crop = field_map.crop[year - spec.first_year]
+    before = field_map.crop[year - 1 - spec.first_year] if year > spec.first_year else crop
+    n = field_map.fields
     heavy = np.isin(before, (CORN, WHEAT))
     fields = FieldYear(
         cover=crop,
-        water_capacity=ground.water_capacity,
+        water_capacity=field_map.water_capacity,
         vigour=np.clip(rng.normal(1, 0.07, n), 0.75, 1.2),
         delay=rng.normal(0, 3.5, n),
         dry_down=rng.normal(0, 4, n),
         residue=np.clip(rng.normal(0.25 + 0.22 * heavy, 0.10), 0.03, 0.85),
         tillage=rng.choice([0.35, 0.6, 0.95], n),
     )
-    return fields, Surface(crop, ground.soil_brightness, np.clip(rng.normal(1, 0.04, n), 0.88, 1.12))
+    return fields, Surface(crop, field_map.soil_brightness, np.clip(rng.normal(1, 0.04, n), 0.88, 1.12))
 
 
 def _fine_geobox(site: Site) -> GeoBox:
@@ -202,7 +202,7 @@ def _texture(box: GeoBox, rng: np.random.Generator) -> NDArray[np.float32]:
     return np.asarray(1 + np.multiply.outer(soil, bright) + np.multiply.outer(stand, leafy), dtype=np.float32)
 
 
-def share_of_covers(ground: Ground, year_index: int) -> Array:
+def share_of_covers(field_map: FieldMap, year_index: int) -> Array:
     """Share of each of `COVERS` in one year, shape (6,)."""
-    covers = ground.crop[year_index][ground.field]
+    covers = field_map.crop[year_index][field_map.field]
     return np.asarray(np.bincount(covers.ravel(), minlength=len(COVERS)) / covers.size)

@@ -1,4 +1,4 @@
-"""What a satellite sees of a canopy: six bands from leaf area, leaf state and the wetness of the soil.
+"""Reflectance of a canopy in six bands, from leaf area, leaf state and the wetness of the soil.
 
 Reflectance is a mixture of green canopy, standing yellow leaves, residue and soil, weighted by the gap
 fraction exp(-k LAI) of a canopy with randomly oriented leaves (k = 0.55 near nadir; Monsi and Saeki 1953).
@@ -39,7 +39,7 @@ _STRESS = np.array([0.15, 0.15, 0.35, -0.10, 0.30, 0.40])  # relative change of 
 
 @dataclass(frozen=True)
 class Surface:
-    """What makes fields of one crop look different; shape (fields,) each."""
+    """Differences between fields of one crop; shape (fields,) each."""
 
     cover: NDArray[np.int64]
     """Index into `COVERS`."""
@@ -56,14 +56,14 @@ def reflect(canopy: Canopy, wetness: Array, surface: Surface) -> NDArray[np.floa
     gap_brown = np.exp(-_EXTINCTION * canopy.brown)
     green = 1 - gap_green
     brown = gap_green * (1 - gap_brown)
-    ground = gap_green * gap_brown
+    bare = gap_green * gap_brown
     littered = np.where(cover == FOREST, 0.85, np.where(cover == PASTURE, 0.70, canopy.residue))
 
     dead = np.where((cover == FOREST)[:, None], _LITTER, _RESIDUE)
     wet = wetness[:, None, None]
     leaf = _GREEN[cover] * surface.leaf_brightness[:, None] * (1 + _STRESS * canopy.stress[..., None])
     out = green[..., None] * leaf + brown[..., None] * _BROWN
-    out += (ground * littered)[..., None] * dead * (1 - 0.6 * _WET_LOSS * wet)
+    out += (bare * littered)[..., None] * dead * (1 - 0.6 * _WET_LOSS * wet)
     soil = _SOIL * surface.soil_brightness[:, None] * (1 - _WET_LOSS * wet)
-    out += (ground * (1 - littered))[..., None] * soil
+    out += (bare * (1 - littered))[..., None] * soil
     return np.asarray(out, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Scenes as HLS delivers them: one GeoTIFF a band and tile, with a STAC item."""
+"""Scenes as HLS delivers them: one GeoTIFF per band and tile, with a STAC item."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .clouds import CLOUD, FILL, sky
 from .reflectance import BANDS
 from .spec import REGION_EPSG, WorldSpec
 from .tiles import TILE_SIDE, Pass, Tile, passes, reproject
-from .world import Season, SiteWorld, View
+from .world import SimulatedSeason, SiteWorld, View
 
 NODATA = -9999
 SCALE = 1e-4
@@ -27,8 +27,8 @@ ASSETS = {
 
 _RELATIVE_NOISE = 0.008
 _ABSOLUTE_NOISE = 0.001
-_SCENE_GAIN_SD = 0.010  # what atmospheric correction leaves, common to a scene's bands
-_SENSOR_GAIN_SD = 0.008  # what bandpass adjustment leaves, constant by sensor and band
+_SCENE_GAIN_SD = 0.010  # error of the atmospheric correction, common to a scene's bands
+_SENSOR_GAIN_SD = 0.008  # error of the bandpass adjustment, constant by sensor and band
 
 _CREATION = {
     "driver": "GTiff", "width": TILE_SIDE, "height": TILE_SIDE, "count": 1, "tiled": True, "blockxsize": 256,
@@ -54,7 +54,7 @@ class TileYear:
 
 @dataclass(frozen=True)
 class _Chip:
-    """What one scene sees of one site."""
+    """The pixels of one site in one scene."""
 
     view: View
     bands: NDArray[np.int16]
@@ -63,7 +63,7 @@ class _Chip:
 
 
 def write_tile_year(task: TileYear) -> list[dict[str, Any]]:
-    """Writes the scenes below `root/scenes` and returns their STAC items. Raises OSError where it can't."""
+    """Write the scenes below `root/scenes` and return their STAC items. Raises OSError if the disk refuses."""
     grid = task.tile.geobox
     seen = [(world, view) for world in task.worlds if (view := world.view(grid)) is not None]
     seasons = [world.season(task.year) for world, _ in seen]
@@ -82,13 +82,13 @@ def write_tile_year(task: TileYear) -> list[dict[str, Any]]:
 
 
 def scene_id(tile: Tile, overflight: Pass) -> str:
-    """As HLS names a granule, `HLS.S30.T15TTG.2022152T170100.v2.0`."""
+    """In the form of HLS, `HLS.S30.T15TTG.2022152T170100.v2.0`."""
     time = overflight.time.item()
     return f"HLS.{overflight.orbit.sensor}.T{tile.name}.{time:%Y%jT%H%M%S}.v2.0"
 
 
-def _observe(name: str, world: SiteWorld, view: View, season: Season, overflight: Pass) -> _Chip | None:
-    """Ground, sky and sensor together; None where the swath misses the site."""
+def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, overflight: Pass) -> _Chip | None:
+    """Fields, sky and sensor together; None where the swath misses the site."""
     in_swath = overflight.sees(view.x, view.y)
     if not in_swath.any():
         return None
@@ -102,7 +102,7 @@ def _observe(name: str, world: SiteWorld, view: View, season: Season, overflight
     noise = spec.generator(name, world.site.name, "noise").standard_normal(seen.shape, dtype=np.float32)
     sd = np.hypot(_RELATIVE_NOISE * seen, _ABSOLUTE_NOISE)
     numbers = np.rint((seen * (sensor * scene) + noise * sd) / SCALE)
-    # Nobody looks into clouds: rounded to 0.01 they take little space.
+    # No detail is needed in clouds: rounded to 0.01 they take little space.
     clouded = (flags & CLOUD > 0)[:, None]
     numbers = np.where(clouded, np.rint(seen / 0.01) * (0.01 / SCALE), numbers)
     numbers = np.clip(numbers, -500, 16000)

@@ -1,8 +1,9 @@
-"""What is simulated: the places, the years, and how strongly crops and soil feel the weather."""
+"""What is simulated: the sites, the years, and how strongly crops and soil respond to the weather."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,18 @@ GENERATOR_VERSION = 2
 """Raised whenever the same spec would give another archive."""
 
 REGION_EPSG = 32615
-"""The coordinate system of every site, of the swath edges and of the ground itself."""
+"""The coordinate system of every site, of the swath edges and of the fields."""
 
 PIXEL = 30.0
-"""Ground size of a pixel of the archive, in metres."""
-
+"""Side of a pixel of the archive, in metres."""
 
 MARGIN = 240.0
-"""Metres of ground around a site that are simulated too, so that resampled pixels have neighbours."""
+"""Metres around a site that are simulated too, so that resampled pixels have neighbours."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """One patch of ground. Its weather is the weather at its centre."""
+    """One patch of land. Its weather is the weather at its centre."""
 
     name: str
     """Unique; it seeds everything random about the site."""
@@ -49,7 +49,7 @@ class WorldSpec:
 
     def __post_init__(self) -> None:
         if self.seed < 0:
-            raise ValueError(f"seed must not be negative, not {self.seed}")
+            raise ValueError(f"seed must not be negative: {self.seed}")
         if self.last_year < self.first_year:
             raise ValueError(f"last_year {self.last_year} is before first_year {self.first_year}")
         for name in ("crop_dose", "soil_dose"):
@@ -63,7 +63,7 @@ class WorldSpec:
     def generator(self, *purpose: str | int) -> np.random.Generator:
         """Random numbers for one purpose, independent of every other purpose and of any order of work.
 
-        Doses don't enter: worlds that differ in dose alone share weather, ground, clouds and noise.
+        Doses don't enter: worlds that differ in dose alone share weather, fields, clouds and noise.
         """
         digest = hashlib.sha256("/".join(str(part) for part in purpose).encode()).digest()
         words = np.frombuffer(digest, dtype="<u4").tolist()
@@ -71,23 +71,26 @@ class WorldSpec:
 
 
 def check_sites(sites: Sequence[Site]) -> None:
-    """Raises ValueError where the sites can't be simulated: names, coordinate system, pixel grid, distance."""
+    """Raise ValueError where the sites cannot be simulated: names, coordinate system, pixel grid, distance."""
     if not sites:
         raise ValueError("no sites to simulate")
     names = [site.name for site in sites]
     if len(set(names)) < len(names):
         raise ValueError(f"site names must be unique: {sorted(names)}")
     for site in sites:
-        box = site.geobox
-        if box.crs is None or box.crs.epsg != REGION_EPSG:
-            raise ValueError(f"site {site.name}: its grid must be in EPSG:{REGION_EPSG}, not {box.crs}")
-        a = box.affine
-        if (a.a, a.b, a.d, a.e) != (PIXEL, 0.0, 0.0, -PIXEL) or a.c % PIXEL or a.f % PIXEL:
-            raise ValueError(f"site {site.name}: pixels must be {PIXEL:g} m, north up, with edges on the HLS grid")
-    for i, site in enumerate(sites):
-        for other in sites[:i]:
-            if _gap(site.geobox, other.geobox) < 2 * MARGIN:
-                raise ValueError(f"sites {other.name} and {site.name} are less than {2 * MARGIN:g} m apart")
+        _check_grid(site)
+    for site, other in combinations(sites, 2):
+        if _gap(site.geobox, other.geobox) < 2 * MARGIN:
+            raise ValueError(f"sites {site.name} and {other.name} are less than {2 * MARGIN:g} m apart")
+
+
+def _check_grid(site: Site) -> None:
+    box = site.geobox
+    if box.crs is None or box.crs.epsg != REGION_EPSG:
+        raise ValueError(f"site {site.name}: its grid must be in EPSG:{REGION_EPSG}, not {box.crs}")
+    a = box.affine
+    if (a.a, a.b, a.d, a.e) != (PIXEL, 0.0, 0.0, -PIXEL) or a.c % PIXEL or a.f % PIXEL:
+        raise ValueError(f"site {site.name}: pixels must be {PIXEL:g} m, north up, with edges on the HLS grid")
 
 
 def _gap(a: GeoBox, b: GeoBox) -> float:

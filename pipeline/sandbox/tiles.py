@@ -1,4 +1,4 @@
-"""The two tiles of the region, the satellites' passes over them, and which ground a pass sees."""
+"""The two tiles of the region, the satellites' passes over them, and which points a pass sees."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ TILE_SIDE = 3660
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of the Sentinel-2 tiling grid: 109.8 km a side, 3660 pixels of 30 m."""
+    """A tile of the Sentinel-2 tiling grid: 109.8 km per side, 3660 pixels of 30 m."""
 
     name: str
     epsg: int
@@ -36,7 +36,7 @@ TILES = (Tile("14TPM", 32614, 600000, 4700040), Tile("15TTG", 32615, 199980, 470
 
 @dataclass(frozen=True)
 class Orbit:
-    """A ground track that comes back every `repeat` days, with the edges of its swath.
+    """A ground track that repeats every `repeat` days, with the edges of its swath.
 
     An edge is the easting (km, EPSG:32615) where it crosses northing 4645 km; it runs from north-northeast
     to south-southwest, as the track of a descending, sun-synchronous satellite does at 42 degrees north.
@@ -66,7 +66,7 @@ _EDGE_JITTER = 2.5e3  # metres; tracks drift a little
 
 @dataclass(frozen=True)
 class Pass:
-    """One overflight."""
+    """One overflight, with the edges of its swath."""
 
     orbit: Orbit
     time: np.datetime64
@@ -106,13 +106,13 @@ def passes(spec: WorldSpec, year: int) -> Iterator[Pass]:
     for number, orbit in enumerate(ORBITS):
         rng = spec.generator("pass", year, number)
         for day in days[(days.astype(int) - orbit.phase) % orbit.repeat == 0]:
-            turn = (int(day.astype(int)) - orbit.phase) // orbit.repeat
+            cycle = (int(day.astype(int)) - orbit.phase) // orbit.repeat
             seconds = orbit.minutes * 60 + int(rng.integers(-120, 120))
             drift = rng.normal(0, _EDGE_JITTER, 2)
             yield Pass(
                 orbit=orbit,
                 time=(day + np.timedelta64(16, "h")).astype("datetime64[s]") + np.timedelta64(seconds, "s"),
-                platform=orbit.platforms[turn % len(orbit.platforms)],
+                platform=orbit.platforms[cycle % len(orbit.platforms)],
                 west=orbit.west * 1e3 + drift[0],
                 east=orbit.east * 1e3 + drift[1],
             )

@@ -1,8 +1,8 @@
-"""The simulated truth: what each site looks like on each day, before sensors and clouds.
+"""The simulated truth: the appearance of each site on each day, before sensors and clouds.
 
 `truth` gives it to tests, plots and oracle forecasts: all chance is fixed in a site's parameters, so
 `SiteWorld.season` with other weather (say, real up to the last image and climatology after) is the
-forecast of someone who knows the true model.
+forecast of somebody who knows the true model.
 """
 
 from collections.abc import Sequence
@@ -15,27 +15,29 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
-from .crops import grow, surface_wetness
-from .fields import CELL, Ground, field_year, lay_out
+from .crops import grow
+from .drivers import surface_wetness
+from .fields import CELL, FieldMap, field_year, lay_out
 from .reflectance import reflect
 from .spec import PIXEL, REGION_EPSG, Site, WorldSpec, check_sites
 from .tiles import reproject
-from .weather import SiteWeather, at_point, generate
+from .weather import SiteWeather, at_point
+from .weather_generator import generate
 
 Array = NDArray[np.float64]
 
-_SUBPOINTS = 6  # a side: every pixel is the mean of 36 points of the ground; on the site's own grid that is exact
+_SUBPOINTS = 6  # per side: every pixel is the mean of 36 points; on the site's own grid that is exact
 _MARGIN_PIXELS = 1  # as far as bilinear interpolation onto the site's own pixels reaches
 
 
 @dataclass(frozen=True)
-class Season:
-    """One site, 1 April to 31 October, as it lies at the hour of overflight."""
+class SimulatedSeason:
+    """One site, 1 April to 31 October, at the hour of overflight."""
 
     days: NDArray[np.datetime64]
     """datetime64[D]."""
     reflectance: NDArray[np.float32]
-    """(days, fields, 6): free of noise and clouds; it knows the weather up to the day before."""
+    """(days, fields, 6): free of noise and clouds; it depends on the weather up to the day before."""
     green_leaf_area: Array
     """(days, fields)."""
 
@@ -47,13 +49,13 @@ class Season:
 
 @dataclass(frozen=True)
 class View:
-    """How a grid sees the ground of a site: which pixels, and of which fields each is mixed."""
+    """How a grid sees a site: which pixels, and of which fields each is mixed."""
 
     rows: slice
     columns: slice
     """Window of the grid that holds the pixels."""
     inside: NDArray[np.bool_]
-    """Shape of the window: pixels on the site's ground (with its margin); the others are never seen."""
+    """Shape of the window: pixels on the site (with its margin); the others are never seen."""
     mixing: csr_array
     """(pixels inside, fields): share of each field in each pixel; rows sum to 1."""
     texture: NDArray[np.float32]
@@ -69,13 +71,13 @@ class View:
 
 @dataclass(frozen=True)
 class SiteWorld:
-    """A site with its ground and weather."""
+    """A site with its fields and weather."""
 
     spec: WorldSpec
     site: Site
-    ground: Ground
+    field_map: FieldMap
     weather: SiteWeather
-    """The real weather, as delivered; see `crop_weather` and `soil_weather` for what it is felt as."""
+    """The real weather, as delivered; crops and soil respond to `crop_weather` and `soil_weather`."""
 
     @cached_property
     def crop_weather(self) -> SiteWeather:
@@ -87,19 +89,19 @@ class SiteWorld:
 
     def season(
         self, year: int, crop_weather: SiteWeather | None = None, soil_weather: SiteWeather | None = None
-    ) -> Season:
+    ) -> SimulatedSeason:
         """The season of `year` under the world's weather, or under other weather (full length, 1 October on)."""
         first, last = np.datetime64(f"{year - 1}-10-01"), np.datetime64(f"{year}-10-31")
-        fields, surface = field_year(self.spec, self.site, self.ground, year)
+        fields, surface = field_year(self.spec, self.site, self.field_map, year)
         canopy = grow(fields, (crop_weather or self.crop_weather).between(first, last))
         soil = (soil_weather or self.soil_weather).between(first, last)
         reflectance = reflect(canopy, surface_wetness(soil), surface)
-        # A satellite passes in the morning: it sees what the weather up to the day before has made.
+        # A satellite passes in the morning: it sees the effect of the weather up to the day before.
         start = int((np.datetime64(f"{year}-04-01") - first).astype(int))
-        return Season(soil.days[start:], reflectance[start - 1 : -1], canopy.green[start - 1 : -1])
+        return SimulatedSeason(soil.days[start:], reflectance[start - 1 : -1], canopy.green[start - 1 : -1])
 
     def view(self, grid: GeoBox) -> View | None:
-        """How `grid` (north up, 30 m) sees this site; None where it doesn't. Raises ValueError without EPSG code."""
+        """How `grid` (north up, 30 m) sees this site, None if not at all. Raises ValueError without an EPSG code."""
         epsg = grid.crs.epsg if grid.crs is not None else None
         if epsg is None:
             raise ValueError("the grid needs a coordinate system with an EPSG code")
@@ -133,32 +135,32 @@ class SiteWorld:
         if not inside.any():
             return None
 
-        ground = self.ground
-        column = ((east[inside] - ground.geobox.affine.c) // CELL).astype(int)
-        row = ((ground.geobox.affine.f - north[inside]) // CELL).astype(int)
-        field = ground.field[row, column]
+        field_map = self.field_map
+        column = ((east[inside] - field_map.geobox.affine.c) // CELL).astype(int)
+        row = ((field_map.geobox.affine.f - north[inside]) // CELL).astype(int)
+        field = field_map.field[row, column]
         pixels = len(field)
         index = (np.repeat(np.arange(pixels), k * k), field.ravel())
         weights = np.full(field.size, 1 / (k * k))
-        mixing = csr_array((weights, index), shape=(pixels, ground.fields))
+        mixing = csr_array((weights, index), shape=(pixels, field_map.fields))
         mixing.sum_duplicates()
-        texture = ground.texture[:, row, column].mean(axis=2).T
+        texture = field_map.texture[:, row, column].mean(axis=2).T
         return View(rows, columns, inside.reshape(height, width), mixing, texture, x[inside], y[inside])
 
 
 def site_world(spec: WorldSpec, site: Site, weather: xr.Dataset) -> SiteWorld:
-    """A site of the world whose weather `weather.generate(spec)` gave. Raises ValueError outside its grid."""
+    """A site of the world of the generated `weather`. Raises ValueError outside its grid."""
     lon, lat = site.geobox.geographic_extent.centroid.coords[0]
     return SiteWorld(spec, site, lay_out(spec, site), at_point(weather, lon, lat))
 
 
 def truth(spec: WorldSpec, sites: Sequence[Site]) -> dict[str, SiteWorld]:
-    """The sites by name. Raises ValueError for sites that can't be simulated."""
+    """The sites by name. Raises ValueError for sites that cannot be simulated."""
     check_sites(sites)
     weather = generate(spec)
     return {site.name: site_world(spec, site, weather) for site in sites}
 
 
 def _window(low: float, high: float, size: int) -> slice:
-    """Whole pixels of 0..size that cover low..high."""
+    """Whole pixels within 0..size that cover low..high."""
     return slice(max(int(np.floor(low)), 0), min(int(np.ceil(high)), size))

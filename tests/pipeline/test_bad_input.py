@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio.shutil
 import zarr
 
+from mmvsf.datasets import command
 from mmvsf.datasets.cube.cube import digest
 
 from .conftest import Command, Outcome
-from .tiny_archive import SCENES, TinyArchive, weather_dataset
+from .tiny_archive import EAST, SCENES, TinyArchive, weather_dataset, write_raster
 
 Build = Callable[..., Outcome]
 SCENE = SCENES[4]
@@ -69,6 +71,49 @@ def test_a_wrong_line_of_a_recipe(tiny: TinyArchive, dataset: Build) -> None:
 def test_an_unknown_option(mmvsf: Command) -> None:
     outcome = mmvsf("dataset", "sandbox", "--wrokers", 3)
     assert outcome.code == 2 and "--wrokers" in outcome.err and "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("name", ["report", "summary"])
+def test_runs_in_a_bucket(
+    finished: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An address is not taken for a folder `s3:`, whether it comes as an option or from the environment."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    refused(mmvsf(name, finished.cube, "--runs-dir", "s3://bucket/runs"), "--runs-dir s3://bucket/runs", "bucket")
+    monkeypatch.setenv("RUNS_DIR", "s3://bucket/runs")
+    refused(mmvsf(name, finished.cube), "--runs-dir s3://bucket/runs")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--html", "plan.pdf"), "must end in .html or .htm"),
+        (("--png", "plan.jpg"), "must end in .png"),
+        (("--png", "s3://bucket/plan.png"), "--png s3://bucket/plan.png"),
+        (("--html", "."), "is a folder"),
+    ],
+)
+def test_a_plan_in_another_format(
+    mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], part: str
+) -> None:
+    """Noticed before the recipe is read: this one does not exist."""
+    monkeypatch.chdir(tmp_path)
+    refused(mmvsf("plan", "atlantis", *options), part)
+
+
+def test_an_error_of_gdal_is_one_line(mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GDAL's own errors, which rasterio passes on as they come, are no OSError."""
+    raster, target = tmp_path / "a.tif", tmp_path / "missing/b.tif"
+    write_raster(raster, np.zeros((64, 64), np.uint8), EAST)
+
+    def copy(**_: object) -> None:
+        rasterio.shutil.copy(raster, target, driver="GTiff")
+
+    monkeypatch.setattr(command, "build_app", lambda: copy)
+    outcome = mmvsf("anything")
+    assert outcome.code == 1 and str(target) in outcome.error and "No such file" in outcome.error
 
 
 # ---------------------------------------------------------------------- the catalogue

@@ -207,7 +207,7 @@ def test_a_cube_with_confidence_from_two_sources(
     assert confidence.dtype == np.uint8 and ((confidence <= 100) | (confidence == 255)).all() and confidence.any()
     checked = mmvsf("check", tiny.cube, "--json")
     assert checked.code == 0 and "mean confidence 50 %" in checked.out
-    (table,) = [part for part in labels_section(ReportView(cube)).parts if part.kind == "table"]
+    (table,) = [part for part in labels_section(ReportView(cube)).elements if part.kind == "table"]
     (row,) = [row for row in table.rows if row[0].text == "mean confidence"]
     known = confidence[0][confidence[0] != 255]
     assert row[1].text == f"{known.mean():.1f} %"

@@ -19,10 +19,12 @@ import yaml
 import zarr
 
 from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.load import shipped_regions
 from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear
+from mmvsf.pipeline.inspect.check_layers import cells_of_blocks
 from mmvsf.pipeline.layers.imagery.masks import decode_fmask
 
 from .conftest import Command, Outcome
@@ -193,6 +195,11 @@ def test_an_exported_crop_map_has_its_colours_and_names(built: TinyArchive, mmvs
         (("--day", "1999-01-01"), "calendar"),
         (("--what", "crop"), "2020, 2021"),
         (("--what", "crop", "--year", 2019), "2020, 2021"),
+        (("--what", "crop", "--year", 0), "2020, 2021"),
+        (("--what", "crop", "--year", 2020, "--day", DAY), "--day 2021-05-05 selects imagery"),
+        (("--day", DAY, "--year", 2030), "--year 2030 selects labels"),
+        (("--day", "1999-01-01"), "2019-09-05 to 2021-07-07"),
+        (("--day", "2021-02-30"), "YYYY-MM-DD"),
         (("--what", "thermal"), "choose one of"),
     ],
 )
@@ -201,7 +208,53 @@ def test_an_export_that_cannot_be(
 ) -> None:
     outcome = mmvsf("export", built.cube, *options, "--out", tmp_path / "x.tif")
     assert outcome.code == 2 and part in outcome.error
-    assert not (tmp_path / "x.tif").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["day.nc", "day", "day.tif.zip", "s3://bucket/day.tif"])
+def test_an_export_to_another_format_is_refused(
+    built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A GeoTIFF is not given the name of something else, and a path is not made of an address."""
+    monkeypatch.chdir(tmp_path)
+    outcome = mmvsf("export", built.cube, "--day", DAY, "--out", name)
+    assert outcome.code == 2 and f"--out {name}" in outcome.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_replaces_the_file_whole(
+    built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that fails leaves the file of before, and GDAL's error is one line that names the file."""
+    out = tmp_path / "day.TIF"
+    out.write_text("of before")
+
+    def fail(source: Path, target: Path, **_: object) -> None:
+        target.write_bytes(b"half")
+        rasterio.shutil.copy(source, tmp_path, driver="GTiff")  # a folder: GDAL raises its own kind of error
+
+    monkeypatch.setattr("mmvsf.pipeline.inspect.export.copy_raster", fail)
+    outcome = mmvsf("export", built.cube, "--day", DAY, "--out", out)
+    assert outcome.code == 1 and str(out) in outcome.error
+    assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.TIF"]
+
+
+def test_files_follow_the_umask(finished: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    """Another user can read what a command wrote, where the umask lets them."""
+    before = os.umask(0o027)
+    try:
+        out, data = tmp_path / "out", ("--data-dir", finished.data)
+        for arguments in (
+            ("plan", finished.recipe, *data, "--html", out / "plan.html", "--png", out / "plan.png"),
+            ("export", finished.cube, "--day", DAY, "--out", out / "day.tif"),
+            ("report", finished.cube, "--runs-dir", out / "runs"),
+        ):
+            assert mmvsf(*arguments).code == 0
+    finally:
+        os.umask(before)
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert {path.name for path in files} == {"plan.html", "plan.png", "day.tif", "report.html"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o640}
 
 
 # ---------------------------------------------------------------------- check
@@ -239,7 +292,13 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a block beyond the recipe": (lambda cube: small(cube, "imagery/clear_fraction", at(DAY), 101), "clear fraction"),
     "weather that is lost": (lambda cube: small(cube, "weather/tmax", (100, 0, 0), np.nan), "tmax misses days"),
     "weather in kelvin": (lambda cube: small(cube, "weather/tmax", 100, 300), "tmax out of range"),
-    "no training place": (lambda cube: small(cube, "splits/split", ..., 3), "nothing to train on"),
+    "no training place": (lambda cube: small(cube, "splits/split", ..., 3), "there are no training places and years"),
+    "no training year": (lambda cube: small(cube, "splits/year_split", ..., 3), "no training places and years"),
+    "no test year": (lambda cube: small(cube, "splits/year_split", ..., 1), "no test years"),
+    "a test year without a clear pixel": (
+        lambda cube: small(cube, "statistics/imagery_count", 1, 0),
+        "test years have no clear pixel",
+    ),
     "no sums": (lambda cube: small(cube, "statistics/imagery_count", ..., 0), "no clear pixel"),
     "a stray label": (
         lambda cube: pixels(cube, "labels/crop", (0, slice(0, 2), slice(0, 2)), np.uint16(77)),
@@ -256,6 +315,49 @@ def test_damage_is_found(finished: TinyArchive, mmvsf: Command, kind: str) -> No
     damage(finished.cube)
     outcome = mmvsf("check", finished.cube)
     assert outcome.code == 1 and "not sound" in outcome.error and part in outcome.error
+
+
+def test_every_weather_cell_of_a_block_is_checked(tiny: TinyArchive, mmvsf: Command, dataset: Build) -> None:
+    """Where cells are smaller than blocks, most of them hold no block's middle."""
+    tiny.write_recipe(grid__weather_cell=16)
+    assert dataset(tiny).code == 0
+    edge = (5, 3)  # of 6 x 4 cells; the middles of the blocks lie in every other one
+    for name, days, value, part in (
+        ("vpd", 100, np.nan, "vpd misses days in 1 of 24 cells"),
+        ("vpd", 100, 999, "vpd out of range"),
+        ("tmin", slice(None), 50, "tmin lies above tmax in 1 of 24 cells"),
+    ):
+        array = zarr.open_array(str(tiny.cube / f"weather/{name}"), mode="r+")
+        before = np.asarray(array[days, edge[1], edge[0]])
+        array[days, edge[1], edge[0]] = value
+        outcome = mmvsf("check", tiny.cube)
+        assert outcome.code == 1 and part in outcome.error
+        array[days, edge[1], edge[0]] = before
+    assert mmvsf("check", tiny.cube).code == 0
+
+
+@pytest.mark.parametrize("cell", [5, 8, 12, 16, 40])
+def test_cells_of_blocks_are_those_that_share_pixels_with_one(cell: int) -> None:
+    blocks = ((0, 1), (2, 0), (2, 3))
+    grid = Grid("EPSG:32615", 30.0, 0.0, 0.0, 3, 4, 16, 8, cell, blocks)
+    expected = np.zeros(grid.weather_shape, bool)
+    for row, column in np.argwhere(grid.block_mask().repeat(16, 0).repeat(16, 1)):
+        expected[row // cell, column // cell] = True
+    np.testing.assert_array_equal(cells_of_blocks(grid), expected)
+
+
+def test_a_part_that_the_recipe_asks_for_must_not_be_empty(finished: TinyArchive, mmvsf: Command) -> None:
+    """Held-out chunks that became training chunks; a trial of a few blocks may be too small to hold any out."""
+    array = zarr.open_array(str(finished.cube / "splits/split"), mode="r+")
+    split = np.asarray(array[...])
+    for code, name in ((2, "validation"), (3, "test")):
+        array[...] = np.where(split == code, 1, split)
+        outcome = mmvsf("check", finished.cube)
+        assert outcome.code == 1 and f"there are no {name} places" in outcome.error
+    root = zarr.open_group(str(finished.cube), mode="r+")
+    region = root.attrs["region"]
+    root.attrs["region"] = {**region, "area": {**region["area"], "blocks": 6}}
+    assert mmvsf("check", finished.cube).code == 0
 
 
 # ---------------------------------------------------------------------- statistics and splits of a built cube

@@ -123,4 +123,4 @@ def test_a_state_by_its_code(mmvsf: Command) -> None:
     assert outcome.code == 0 and "Rhode Island" in outcome.out and "1000 Mbit/s" in outcome.out
     ((region, _),) = recipes_for("44", "iowa").values()
     assert region.grid.crs == "EPSG:32619" and region.area.sample is None
-    assert "A place is a recipe, a FIPS code" in mmvsf("cost", "nowhere").error
+    assert "Give a recipe, a FIPS code" in mmvsf("cost", "nowhere").error

@@ -20,7 +20,8 @@ from mmvsf.datasets.storage.s3 import S3Path
 from mmvsf.pipeline.build.executor import DaskExecutor, executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
-from mmvsf.pipeline.estimate.preview import block_map, preview
+from mmvsf.pipeline.estimate.preview import preview
+from mmvsf.pipeline.estimate.preview_table import block_map
 from mmvsf.pipeline.layers.source import Requirement
 from mmvsf.pipeline.raster.scene import Scene
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
@@ -87,7 +88,7 @@ def test_a_collection_that_ends_early(tiny: TinyArchive, mmvsf: Command) -> None
     tiny.write_items()
     facts = json.loads(mmvsf("plan", tiny.recipe, "--data-dir", tiny.data, "--json").out)
     assert len(facts["warnings"]) == 2
-    assert "its last scene is of 2021-05-05, the period of 2021-06-30" in facts["warnings"][0]
+    assert "ends early, on 2021-05-05; the period ends on 2021-06-30" in facts["warnings"][0]
     assert "ends early" in mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).out
 
 
@@ -269,15 +270,15 @@ def test_a_plan_that_lacks_something_is_an_error_of_input(tiny: TinyArchive) -> 
         build(plan, run, Progress(lambda *_: None))
 
 
-# ---------------------------------------------------------------------- what stands already
+# ---------------------------------------------------------------------- what is built already
 
 
-def test_a_plan_tells_what_stands_and_what_will_be_made_anew(finished: TinyArchive, mmvsf: Command) -> None:
+def test_a_plan_shows_what_is_built_and_what_will_be_rebuilt(finished: TinyArchive, mmvsf: Command) -> None:
     facts = json.loads(mmvsf("plan", finished.recipe, "--data-dir", finished.data, "--json").out)
     assert (facts["shards_done"], facts["shards_stale"]) == (facts["shards"], 0) and facts["shards"] > 6
     finished.write_recipe(imagery__skip_below_clear=0.5)
     outcome = mmvsf("plan", finished.recipe, "--data-dir", finished.data)
-    assert f"0 of {facts['shards']} shards" in outcome.out and "will be made anew" in " ".join(outcome.out.split())
+    assert f"0 of {facts['shards']} shards" in outcome.out and "will be rebuilt" in " ".join(outcome.out.split())
 
 
 def test_where_all_is_done_no_worker_starts(

@@ -24,10 +24,12 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Status
 from mmvsf.pipeline.report import write_report
 from mmvsf.pipeline.report.cropmap import cropmap_section
+from mmvsf.pipeline.report.curves import curves_section
 from mmvsf.pipeline.report.drawing import MASK, mask_classes, readable
-from mmvsf.pipeline.report.elements import Absent, Picture, Section
+from mmvsf.pipeline.report.elements import Absent, Picture, ReportSection
 from mmvsf.pipeline.report.evaluation import evaluation_section
 from mmvsf.pipeline.report.forecast import forecast_section
+from mmvsf.pipeline.report.ndvi import ndvi_curves
 from mmvsf.pipeline.report.runs import best_cells
 from mmvsf.pipeline.report.scenes import choose_scenes
 from mmvsf.pipeline.report.view import ReportView
@@ -116,8 +118,8 @@ def test_every_picture_is_one(full: Page) -> None:
 
 def test_what_is_absent_is_said_with_its_command(plain: Page) -> None:
     assert "No model was pretrained on this cube yet" in plain.text
-    assert "No crop map was made of this cube yet" in plain.text
-    assert "No evaluation was made of this cube yet" in plain.text
+    assert "This cube has no crop map yet" in plain.text
+    assert "This cube has no evaluation yet" in plain.text
     for command in ("pretrain", "cropmap", "forecast", "evaluate"):
         assert f"mmvsf {command} grown" in plain.text
 
@@ -164,7 +166,7 @@ def test_runs_of_another_cube_are_said_to_be(grown_cube: Cube, runs: Path, tmp_p
     ):
         path = tmp_path / "runs" / name / file
         path.write_text(path.read_text().replace(grown_cube.digest, "f" * 64))
-        parts = section(ReportView(grown_cube), tmp_path / "runs").parts
+        parts = section(ReportView(grown_cube), tmp_path / "runs").elements
         assert any(isinstance(part, Absent) and "(digest ffffffffffff" in part.text for part in parts)
 
 
@@ -183,13 +185,13 @@ DAMAGED = (
     [("pretrain", forecast_section), ("cropmap", cropmap_section), ("evaluate", evaluation_section)],
 )
 def test_damaged_metrics_are_said_to_be(
-    grown_cube: Cube, tmp_path: Path, content: str, name: str, section: Callable[[ReportView, Path], Section]
+    grown_cube: Cube, tmp_path: Path, content: str, name: str, section: Callable[[ReportView, Path], ReportSection]
 ) -> None:
     (tmp_path / name).mkdir()
     file = "results.json" if name == "evaluate" else "metrics.json"
     (tmp_path / name / file).write_text(content)
     (tmp_path / name / "loss.png").write_text("no picture")
-    parts = section(ReportView(grown_cube), tmp_path).parts
+    parts = section(ReportView(grown_cube), tmp_path).elements
     assert any(isinstance(part, Absent) and f"{name}/{file} cannot be read" in part.text for part in parts)
     assert not any(isinstance(part, Picture) for part in parts)
 
@@ -217,7 +219,7 @@ def test_cube_without_labels(tmp_path: Path) -> None:
     cube = builder.write(tmp_path / "bare.zarr")
     page = Page(write_report(cube.path, tmp_path / "runs"))
     assert "This cube has no labels" in page.text
-    assert "Needs labels" in page.text
+    assert "This needs labels" in page.text
     assert "the late year" not in page.text
 
 
@@ -236,10 +238,28 @@ def test_no_cube(tmp_path: Path) -> None:
 
 
 def test_weather_is_the_mean_over_the_blocks(grown_cube: Cube) -> None:
-    sample = ReportView(grown_cube)
+    view = ReportView(grown_cube)
     whole = grown_cube.array("weather/tmax")
     expected = np.mean([whole[:, y, x] for y, x in grown_cube.grid.blocks], axis=0)
-    assert np.allclose(sample.weather("tmax", grown_cube.grid.blocks), expected, atol=1e-4)
+    assert np.allclose(view.weather("tmax", grown_cube.grid.blocks), expected, atol=1e-4)
+
+
+def test_curves_follow_the_crops(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
+    """Of fields wide enough to have an inside: the late crop is at its greenest later than the early one."""
+    cube = make_cube(tmp_path / "fields.zarr", field=32, block=64, chunk=32)
+    view = ReportView(cube)
+    (absent,) = curves_section(view, read_years(view)).elements
+    assert isinstance(absent, Absent)  # no pixel is pure
+    zarr.open_array(str(cube.path / "labels/purity"), mode="r+")[...] = 100
+    (picture,) = curves_section(view, read_years(ReportView(cube))).elements
+    assert isinstance(picture, Picture)
+    assert cube.legend is not None
+    curves = ndvi_curves(ReportView(cube), 2019, cube.legend.codes)
+    peaks = {entry.name: np.nanargmax(curves[entry.code].quartiles[:, 1]) for entry in cube.legend.classes}
+    assert peaks["early"] < peaks["late"]
+    for curve in curves.values():
+        low, median, high = curve.quartiles[np.isfinite(curve.quartiles[:, 1])].T
+        assert curve.pixels > 0 and (low <= median).all() and (median <= high).all()
 
 
 def test_late_year_has_the_least_heat_by_june(grown_cube: Cube) -> None:
@@ -257,20 +277,20 @@ def test_late_year_has_the_least_heat_by_june(grown_cube: Cube) -> None:
 
 
 def test_clear_is_percent_of_the_whole_block(grown_cube: Cube) -> None:
-    sample = ReportView(grown_cube)
+    view = ReportView(grown_cube)
     fraction = grown_cube.array("imagery/clear_fraction")
-    at, place = np.argwhere(sample.status == Status.STORED)[7]
+    at, place = np.argwhere(view.status == Status.STORED)[7]
     y, x = grown_cube.grid.blocks[place]
-    assert sample.clear[at, place] == pytest.approx(fraction[at, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean())
-    assert np.isnan(sample.clear[sample.status == Status.OUTSIDE]).all()
+    assert view.clear[at, place] == pytest.approx(fraction[at, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean())
+    assert np.isnan(view.clear[view.status == Status.OUTSIDE]).all()
 
 
 def test_chosen_scenes_are_what_they_are_called(grown_cube: Cube) -> None:
-    sample = ReportView(grown_cube)
-    choice = choose_scenes(sample, 2021)
+    view = ReportView(grown_cube)
+    choice = choose_scenes(view, 2021)
     assert choice is not None
     assert list(choice.days) == sorted(set(choice.days))
-    clear = sample.clear[list(choice.days), grown_cube.grid.blocks.index(choice.block)]
+    clear = view.clear[list(choice.days), grown_cube.grid.blocks.index(choice.block)]
     assert {"clear", "partly cloudy"} <= set(choice.reasons)
     for share, reason in zip(clear, choice.reasons, strict=True):
         assert share > 89 if reason == "clear" else 20 <= share <= 86

@@ -22,7 +22,7 @@ from mmvsf.pipeline.layers.static.resample import horn_slope, read_static, stati
 from mmvsf.pipeline.raster.io import ReadError, raster_grid
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
-from mmvsf.pipeline.report.ground import ground_sections
+from mmvsf.pipeline.report.static import static_sections
 from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.sources.ground import ArchiveGround
 from mmvsf.pipeline.sources.transport import http, signing
@@ -271,7 +271,7 @@ def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build,
     cube = Cube.open(tiny.cube)
     slope = origins(tiny)["slope"]
     assert slope["source"].startswith("elevation of an archive") and slope["path"] == "archive/ground"
-    ((picture, table),) = [section.parts for section in ground_sections(ReportView(cube))]
+    ((picture, table),) = [section.elements for section in static_sections(ReportView(cube))]
     assert picture.kind == "picture" and [row[0].text for row in table.rows] == ["elevation (m)", "slope (degree)"]
     assert table.rows[0][1].text == f"{found['elevation'].min():.4g}" and table.rows[0][-1].text == "100 %"
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -207,7 +208,13 @@ def test_the_ground_is_that_of_the_fields(archive, spec, sites):
             assert (file.crs, file.transform, file.shape) == (crop.crs, crop.transform, crop.shape)
             layers[name], known = file.read(1, masked=True), crop.read(1) > 0
             np.testing.assert_array_equal(~layers[name].mask, known)
-    capacities = np.concatenate([world.ground.water_capacity for world in truth(spec, sites).values()])
+    capacities = np.concatenate([world.field_map.water_capacity for world in truth(spec, sites).values()])
     assert np.isin(layers["soil_water"].compressed(), capacities.astype(np.float32)).all()
     heights = layers["elevation"].compressed()
     assert 250 < heights.min() < heights.max() < 500 and np.ptp(heights) > 10
+
+
+def test_files_follow_the_umask(archive):
+    umask = os.umask(0)
+    os.umask(umask)
+    assert {path.stat().st_mode & 0o777 for path in archive.rglob("*") if path.is_file()} == {0o666 & ~umask}

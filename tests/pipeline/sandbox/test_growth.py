@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from mmvsf.pipeline.sandbox import Season, SiteWorld
+from mmvsf.pipeline.sandbox import SimulatedSeason, SiteWorld
 from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, SOYBEANS, WHEAT
-from mmvsf.pipeline.sandbox.crops import surface_wetness
+from mmvsf.pipeline.sandbox.drivers import surface_wetness
 from mmvsf.pipeline.sandbox.weather import VARIABLES, SiteWeather
 
 
-def ndvi(season: Season) -> np.ndarray:
+def ndvi(season: SimulatedSeason) -> np.ndarray:
     """(days, fields)."""
     red, nir = season.reflectance[..., 2], season.reflectance[..., 3]
     return (nir - red) / (nir + red)
 
 
-def greenup(world: SiteWorld, season: Season, year: int, crop: int) -> float:
+def greenup(world: SiteWorld, season: SimulatedSeason, year: int, crop: int) -> float:
     """Mean day of the season on which the fields of a crop pass NDVI 0.5."""
-    fields = world.ground.crop[year - world.spec.first_year] == crop
+    fields = world.field_map.crop[year - world.spec.first_year] == crop
     return float((ndvi(season)[:, fields] > 0.5).argmax(axis=0).mean())
 
 
@@ -44,7 +44,7 @@ def test_seasons_come_in_order(world):
     """Wheat peaks and is gone before corn has closed; corn greens up weeks before soybeans, which yellow first."""
     for year in world.spec.years:
         curves = ndvi(world.season(year))[:183]  # to the end of September: later wheat stubble is weedy
-        crop = world.ground.crop[year - world.spec.first_year]
+        crop = world.field_map.crop[year - world.spec.first_year]
         wheat, corn, soybeans = (np.median(curves[:, crop == cover], axis=1) for cover in (WHEAT, CORN, SOYBEANS))
         assert wheat.argmax() + 20 < corn.argmax() <= soybeans.argmax()
         greening = [int((curve > 0.5).argmax()) for curve in (wheat, corn, soybeans)]
@@ -56,7 +56,7 @@ def test_seasons_come_in_order(world):
 
 def test_spectra_are_those_of_fields(world):
     season = world.season(2021)
-    crop = world.ground.crop[0]
+    crop = world.field_map.crop[0]
     curves = ndvi(season)
     for cover in (CORN, SOYBEANS, FOREST):
         assert 0.80 < np.median(curves[:, crop == cover].max(axis=0)) < 0.92
@@ -67,7 +67,7 @@ def test_spectra_are_those_of_fields(world):
 
 
 def test_alfalfa_is_cut_three_to_five_times(world):
-    curves = ndvi(world.season(2022))[:, world.ground.crop[1] == ALFALFA]
+    curves = ndvi(world.season(2022))[:, world.field_map.crop[1] == ALFALFA]
     falls = (curves[1:] - curves[:-1] < -0.2).sum(axis=0)
     assert ((falls >= 3) & (falls <= 5)).all()
 
@@ -81,7 +81,7 @@ def test_a_cold_spring_delays_corn(world):
 def test_a_drought_costs_leaf_area_and_ends_the_season_early(world):
     dry = changed(world.weather, "precipitation", "2021-05-20", "2021-09-15", add=0, factor=0.1)
     wet = changed(world.weather, "precipitation", "2021-05-20", "2021-09-15", add=4, factor=1)
-    corn = world.ground.crop[0] == CORN
+    corn = world.field_map.crop[0] == CORN
     thirsty, sated = (world.season(2021, crop_weather=weather) for weather in (dry, wet))
     late_august = 148
     assert ndvi(thirsty)[late_august, corn].mean() < ndvi(sated)[late_august, corn].mean() - 0.1
@@ -91,7 +91,7 @@ def test_a_drought_costs_leaf_area_and_ends_the_season_early(world):
 def test_rain_darkens_bare_soil_for_days(world):
     rain = changed(world.soil_weather, "precipitation", "2021-04-10", "2021-04-30", add=0, factor=0)
     one_shower = changed(rain, "precipitation", "2021-04-15", "2021-04-15", add=14, factor=0)
-    bare = world.ground.crop[0] == SOYBEANS
+    bare = world.field_map.crop[0] == SOYBEANS
     swir = [world.season(2021, soil_weather=w).reflectance[:, bare, 4].mean(axis=1) for w in (rain, one_shower)]
     ratio = swir[1] / swir[0]
     assert ratio[14] == pytest.approx(1)  # that morning it had not rained yet
@@ -123,13 +123,13 @@ def swapped(weather: SiteWeather) -> SiteWeather:
 
 def test_the_control_world_does_not_see_which_year_it_is(worlds, control):
     for name, normal in control.items():
-        other = SiteWorld(normal.spec, normal.site, normal.ground, swapped(normal.weather))
+        other = SiteWorld(normal.spec, normal.site, normal.field_map, swapped(normal.weather))
         for year in normal.spec.years:
             one, two = normal.season(year), other.season(year)
             assert greenup(normal, one, year, CORN) == greenup(other, two, year, CORN)
             np.testing.assert_allclose(one.reflectance, two.reflectance, atol=1e-6)
         real = worlds[name]
-        exchanged = SiteWorld(real.spec, real.site, real.ground, swapped(real.weather))
+        exchanged = SiteWorld(real.spec, real.site, real.field_map, swapped(real.weather))
         assert np.abs(exchanged.season(2021).reflectance - real.season(2021).reflectance).max() > 0.05
 
 
@@ -138,7 +138,7 @@ def test_soil_alone_sees_the_weather_with_doses_zero_and_one(worlds, control):
     for name, normal in control.items():
         soil_only = normal.season(2021, soil_weather=worlds[name].weather)
         change = np.abs(soil_only.reflectance - normal.season(2021).reflectance).max(axis=2)
-        crop = normal.ground.crop[0]
+        crop = normal.field_map.crop[0]
         assert (soil_only.green_leaf_area == normal.season(2021).green_leaf_area).all()
         assert change[:20, crop == CORN].max() > 0.03
         assert change[110:130, crop == CORN].max() < 0.03

@@ -9,7 +9,8 @@ from mmvsf.pipeline.sandbox.climate import (
     reference_evapotranspiration,
     saturation_vapour_pressure,
 )
-from mmvsf.pipeline.sandbox.weather import at_point, generate
+from mmvsf.pipeline.sandbox.weather import at_point
+from mmvsf.pipeline.sandbox.weather_generator import generate
 
 
 @pytest.fixture(scope="module")

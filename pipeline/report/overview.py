@@ -1,6 +1,7 @@
-"""What a cube is and where it lies: a small map of its blocks, and the facts of its metadata."""
+"""What a cube is and where it is: a small map of its blocks, and the facts of its metadata."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,50 +16,48 @@ from mmvsf.datasets.storage.location import objects
 from mmvsf.datasets.variables import Status
 
 from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
-from .elements import Facts, Note, Part, Section, drawn
+from .elements import Element, Facts, Note, ReportSection, drawn
 from .view import ReportView
 
 MOST_NAMES = 24
 """Blocks are named on the map up to this many."""
 Box = tuple[float, float, float, float]
-"""left, bottom, right, top"""
+"""left, bottom, right, top; or west, east, south, north"""
 KM_PER_DEGREE = 111.195
 """Of latitude, on a sphere of the Earth's mean radius."""
 
 
-def place_section(sample: ReportView) -> Section:
+def overview_section(view: ReportView) -> ReportSection:
     """Title, attribution, map and facts."""
-    region = sample.cube.region
-    parts: list[Part] = []
+    region = view.cube.region
+    elements: list[Element] = []
     if region.description:
-        parts.append(Note(region.description))
-    if attribution := str(sample.cube.attributes.get("attribution", "") or region.attribution):
-        parts.append(Note(attribution))
-    parts.append(
+        elements.append(Note(region.description))
+    if attribution := str(view.cube.attributes.get("attribution", "") or region.attribution):
+        elements.append(Note(attribution))
+    elements.append(
         drawn(
-            _locator(sample),
+            _locator(view),
             "Map of the blocks of the cube in longitude and latitude, coloured by the part they belong to",
-            "The blocks of the cube, by the part of the data they belong to. What is for training is never used to "
-            "test, and the other way round.",
+            "The blocks of the cube, by the part of the data they belong to. Training data are never used for "
+            "testing, nor test data for training.",
         )
     )
-    parts.append(Facts(_facts(sample)))
-    return Section("place", "What and where", parts)
+    elements.append(Facts(_facts(view)))
+    return ReportSection("place", "What and where", elements)
 
 
-def _locator(sample: ReportView) -> Figure:
-    grid = sample.cube.grid
-    squares, codes = sample.squares
-    named = len(squares) == len(grid.blocks) <= MOST_NAMES
+def _locator(view: ReportView) -> Figure:
+    """A map of the split units in degrees, with their names where they are few."""
+    grid = view.cube.grid
+    squares, codes = view.squares
     side = (grid.block if len(squares) == len(grid.blocks) else grid.chunk) * grid.resolution
     corners = np.array([[(y, x), (y, x + 1), (y + 1, x + 1), (y + 1, x)] for y, x in squares], float)
     lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(
         grid.left + corners[..., 1] * side, grid.top - corners[..., 0] * side
     )
-    west, east, south, north = lon.min(), lon.max(), lat.min(), lat.max()
-    stretch = 1 / np.cos(np.radians((south + north) / 2))
-    pad = 0.08 * max(north - south, (east - west) / stretch)
-    box = (west - pad * stretch, east + pad * stretch, south - 1.6 * pad, north + pad)
+    stretch = 1 / np.cos(np.radians((lat.min() + lat.max()) / 2))
+    box = _padded(lon, lat, stretch)
     ratio = float(np.clip((box[3] - box[2]) * stretch / (box[1] - box[0]), 0.3, 1.1))
     width = 6.6 if ratio < 0.8 else 4.6
     figure = Figure(figsize=(width, width * ratio + 0.5), layout="constrained")
@@ -69,18 +68,13 @@ def _locator(sample: ReportView) -> Figure:
     axes.add_collection(
         PolyCollection(list(np.stack([lon, lat], -1)), facecolors=colours, edgecolors="white", linewidths=0.4)
     )
+    middles = np.stack([lon.mean(1), lat.mean(1)], -1)
     if side / 1000 / KM_PER_DEGREE < 0.02 * (box[3] - box[2]):
         # Too small to be seen at this scale: mark the middles as well.
-        axes.scatter(lon.mean(1), lat.mean(1), s=22, c=colours, marker="s", linewidths=0)
-    if named:
+        axes.scatter(middles[:, 0], middles[:, 1], s=22, c=colours, marker="s", linewidths=0)
+    if len(squares) == len(grid.blocks) <= MOST_NAMES:
         points_per_degree = 72 * (width - 1) / (box[1] - box[0])
-        middles = np.stack([lon.mean(1) * points_per_degree, lat.mean(1) * points_per_degree * stretch], -1)
-        for block, x, y, (dx, dy) in zip(
-            squares, lon.mean(1), lat.mean(1), _offsets(middles, [sample.names[b] for b in squares]), strict=True
-        ):
-            axes.annotate(
-                sample.names[block], (x, y), (dx, dy), textcoords="offset points", fontsize=8, va="center", ha="left"
-            )
+        _write_names(axes, middles, points_per_degree * np.array([1.0, stretch]), [view.names[b] for b in squares])
     _scale_bar(axes, box, stretch)
     present = [part for part in SPLIT_COLOURS if part in codes]
     figure.legend(
@@ -91,9 +85,24 @@ def _locator(sample: ReportView) -> Figure:
     return figure
 
 
+def _padded(lon: NDArray[np.float64], lat: NDArray[np.float64], stretch: float) -> Box:
+    """(west, east, south, north) of the points, with a margin and room for the scale bar below."""
+    west, east, south, north = lon.min(), lon.max(), lat.min(), lat.max()
+    pad = 0.08 * max(north - south, (east - west) / stretch)
+    return west - pad * stretch, east + pad * stretch, south - 1.6 * pad, north + pad
+
+
+def _write_names(
+    axes: Axes, middles: NDArray[np.float64], points_per_degree: NDArray[np.float64], names: Sequence[str]
+) -> None:
+    """Write a name beside each middle (n, 2), in degrees."""
+    for name, middle, offset in zip(names, middles, _offsets(middles * points_per_degree, names), strict=True):
+        axes.annotate(name, tuple(middle), offset, textcoords="offset points", fontsize=8, va="center", ha="left")
+
+
 def _offsets(middles: NDArray[np.float64], names: Sequence[str]) -> list[tuple[float, float]]:
-    """Where each name begins, in points from its mark: right, left, above or below, so that names don't meet
-    each other or another mark as far as that can be. `middles` (n, 2) are the marks in points."""
+    """Where each name begins, in points from its mark: right, left, above or below, so that names overlap each
+    other and other marks as little as possible. `middles` (n, 2) are the marks in points."""
     right = middles[:, 0].max() + 40
     taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in middles]
     offsets: list[tuple[float, float]] = []
@@ -145,58 +154,64 @@ def _scale_bar(axes: Axes, box: Box, stretch: float) -> None:
     axes.text(x + width / 2, y + 1.6 * height, text, ha="center", va="bottom", fontsize=8.5)
 
 
-def _facts(sample: ReportView) -> list[tuple[str, str]]:
-    cube, grid = sample.cube, sample.cube.grid
-    region, attributes = cube.region, cube.attributes
-    days = np.flatnonzero((sample.status == Status.STORED).any(axis=1))
+def _facts(view: ReportView) -> list[tuple[str, str]]:
+    cube, grid, region = view.cube, view.cube.grid, view.cube.region
+    days = np.count_nonzero((view.status == Status.STORED).any(axis=1))
     months = sorted(region.period.months)
     season = "" if len(months) == 12 else f", the months {', '.join(MONTHS[month - 1] for month in months)}"
+    labels = f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend else "none"
     rows = [
         ("coordinate system", f"{CRS.from_user_input(grid.crs).name} ({grid.crs})"),
         ("resolution", f"{grid.resolution:g} m"),
         (
             "blocks",
-            f"{len(grid.blocks)} of {grid.block} × {grid.block} pixels ({sample.side_km:.3g} km a side), "
-            f"in chunks of {grid.chunk} × {grid.chunk}; {len(grid.blocks) * sample.side_km**2:,.3g} km² in all",
+            f"{len(grid.blocks)} of {grid.block} × {grid.block} pixels ({view.side_km:.3g} km per side), "
+            f"in chunks of {grid.chunk} × {grid.chunk}; {len(grid.blocks) * view.side_km**2:,.3g} km² in all",
         ),
         ("period", f"{region.period.start} to {region.period.end}{season}"),
-        ("days seen", f"{len(days):,} days on which at least one block was stored"),
-        ("places", _places(sample)),
-        ("years", "; ".join(_years(sample))),
+        ("days seen", f"{days:,} days on which at least one block was stored"),
+        ("places", _places(view)),
+        ("years", "; ".join(_years(view))),
         ("weather", f"{', '.join(cube.weather)}; daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"),
-        ("labels", f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend
-         else "none"),
-    ]  # fmt: skip
-    for source in attributes.get("sources", []):
-        layer = str(source.get("layer", "")).replace("_", " ")
-        what = source.get("product") or layer or f"{source.get('role', 'data')} from"
-        place = " ".join(str(source[key]) for key in ("from", "url", "path", "collection") if source.get(key))
-        words = [place, *(str(source[key]) for key in ("processing", "source", "licence") if source.get(key))]
-        rows.append((str(what), "; ".join(word for word in words if word)))
-    rows += [
-        ("size on disk", _size(sample)),
+        ("labels", labels),
+        *map(_source, cube.attributes.get("sources", [])),
+        ("size on disk", _size(view)),
         ("digest", cube.digest or "none recorded"),
-        ("made", f"{str(attributes.get('finished', attributes.get('created', 'unknown')))[:19].replace('T', ' ')} UTC"),
-        ("software", ", ".join(f"{name} {version}" for name, version in attributes.get("software", {}).items())),
+        *_made(cube.attributes),
     ]
     return [(name, value) for name, value in rows if value]
 
 
-def _places(sample: ReportView) -> str:
+def _source(record: dict[str, Any]) -> tuple[str, str]:
+    """(what, where it is from) of one record of the cube's sources."""
+    layer = str(record.get("layer", "")).replace("_", " ")
+    what = record.get("product") or layer or f"{record.get('role', 'data')} from"
+    origin = " ".join(str(record[key]) for key in ("from", "url", "path", "collection") if record.get(key))
+    details = [str(record[key]) for key in ("processing", "source", "licence") if record.get(key)]
+    return str(what), "; ".join(words for words in (origin, *details) if words)
+
+
+def _made(attributes: dict[str, Any]) -> list[tuple[str, str]]:
+    finished = str(attributes.get("finished", attributes.get("created", "unknown")))[:19].replace("T", " ")
+    software = ", ".join(f"{name} {version}" for name, version in attributes.get("software", {}).items())
+    return [("made", f"{finished} UTC"), ("software", software)]
+
+
+def _places(view: ReportView) -> str:
     """How many blocks, or chunks where blocks are divided, belong to each part."""
-    squares, codes = sample.squares
-    what = "blocks" if len(squares) == len(sample.cube.grid.blocks) else "chunks"
+    squares, codes = view.squares
+    what = "blocks" if len(squares) == len(view.cube.grid.blocks) else "chunks"
     return f"{what}: " + ", ".join(f"{codes.count(part)} {SPLIT_NAMES[part]}" for part in SPLIT_NAMES if part in codes)
 
 
-def _years(sample: ReportView) -> list[str]:
+def _years(view: ReportView) -> list[str]:
     return [
-        f"{SPLIT_NAMES[part]} " + ", ".join(str(year) for year, code in sample.year_split.items() if code is part)
+        f"{SPLIT_NAMES[part]} " + ", ".join(str(year) for year, code in view.year_split.items() if code is part)
         for part in SPLIT_NAMES
-        if part in sample.year_split.values()
+        if part in view.year_split.values()
     ]
 
 
-def _size(sample: ReportView) -> str:
-    total = sum(size for _, size in objects(sample.cube.path))
+def _size(view: ReportView) -> str:
+    total = sum(size for _, size in objects(view.cube.path))
     return f"{total / 1e6:,.0f} MB" if total < 1e10 else f"{total / 1e9:,.0f} GB"

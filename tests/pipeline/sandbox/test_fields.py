@@ -16,11 +16,11 @@ from mmvsf.pipeline.sandbox.tiles import TILES
 def test_every_cover_has_its_share_in_every_year(wide_sites):
     spec = WorldSpec(9, 2018, 2023)
     for site in wide_sites:
-        ground = lay_out(spec, site)
-        shares = np.array([share_of_covers(ground, index) for index in range(6)])
+        field_map = lay_out(spec, site)
+        shares = np.array([share_of_covers(field_map, index) for index in range(6)])
         assert (shares > 0.04).all()
         assert (shares[:, [CORN, SOYBEANS]].sum(axis=1) > 0.5).all()
-        assert 30 <= ground.fields <= 90
+        assert 30 <= field_map.fields <= 90
 
 
 def test_pasture_and_forest_stay_and_alfalfa_stands_for_years(wide_sites):
@@ -53,7 +53,7 @@ def test_pixels_are_mixed_of_fields(worlds):
 
 
 @pytest.mark.slow
-def test_both_zones_see_the_same_ground(spec, sites):
+def test_both_zones_see_the_same_fields(spec, sites):
     world = truth(spec, sites)["overlap"]
     fields = world.season(2021).reflectance[60]
     west, east = (world.view(tile.geobox) for tile in TILES)
@@ -84,12 +84,12 @@ def test_labels_are_the_fields_at_the_pixel_centres(archive, spec, sites):
         for world in worlds.values():
             rows, columns = np.nonzero(label)
             x, y = transform("EPSG:5070", "EPSG:32615", affine.c + 30 * (columns + 0.5), affine.f - 30 * (rows + 0.5))
-            corner = world.ground.geobox.affine
+            corner = world.field_map.geobox.affine
             column, row = (np.array(x) - corner.c) / 10, (corner.f - np.array(y)) / 10
-            height, width = world.ground.geobox.shape
+            height, width = world.field_map.geobox.shape
             here = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            field = world.ground.field[row[here].astype(int), column[here].astype(int)]
-            assert (label[rows[here], columns[here]] == codes[world.ground.crop[index][field]]).all()
+            field = world.field_map.field[row[here].astype(int), column[here].astype(int)]
+            assert (label[rows[here], columns[here]] == codes[world.field_map.crop[index][field]]).all()
             labelled += here.sum()
         assert labelled == (label > 0).sum()
     legend = (archive / "labels" / "legend.csv").read_text().splitlines()
@@ -128,5 +128,5 @@ def test_unsuitable_specs_are_refused():
 def test_doses_share_ground_and_fields(worlds, control):
     for name, world in worlds.items():
         other: SiteWorld = control[name]
-        assert (world.ground.field == other.ground.field).all()
+        assert (world.field_map.field == other.field_map.field).all()
         assert (world.weather.values == other.weather.values).all()
