@@ -1,6 +1,6 @@
 """The sources of this project; importing the package registers them (entry point of the group `mmvsf.sources`)."""
 
-from . import gridmet, ground
+from . import gridmet, static
 from .archive import rasters
 from .archive import weather as archive_weather
 from .cdl import cropscape, nass
@@ -19,9 +19,9 @@ __all__ = [
     "earthengine_labels",
     "earthengine_weather",
     "gridmet",
-    "ground",
     "meteostat_weather",
     "nass",
     "rasters",
     "stac_imagery",
+    "static",
 ]

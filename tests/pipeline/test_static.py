@@ -24,7 +24,7 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 from mmvsf.pipeline.report.static import static_sections
 from mmvsf.pipeline.report.view import ReportView
-from mmvsf.pipeline.sources.ground import ArchiveGround
+from mmvsf.pipeline.sources.static import ArchiveStatic
 from mmvsf.pipeline.sources.transport import http, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
@@ -150,7 +150,7 @@ def inclined(folder: Path, *, tiles: bool = False, nodata: float | None = None) 
     return folder
 
 
-def read_all(source: ArchiveGround, names: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
+def read_all(source: ArchiveStatic, names: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
     whole = {name: np.zeros((ROWS, COLUMNS), np.float32) for name in names}
     for task in static_tasks(source, GRID, names):
         for name, values in read_static(task, GRID, source, names).items():
@@ -159,7 +159,7 @@ def read_all(source: ArchiveGround, names: tuple[str, ...]) -> dict[str, NDArray
 
 
 def test_a_plane_in_degrees_keeps_its_elevation_and_slope(tmp_path: Path) -> None:
-    found = read_all(ArchiveGround(inclined(tmp_path)), ("elevation", "slope"))
+    found = read_all(ArchiveStatic(inclined(tmp_path)), ("elevation", "slope"))
     x, y = centres()
     # A plane in metres is none in degrees, but for 30 m it is one to a millimetre.
     np.testing.assert_allclose(found["elevation"], 200 + 0.06 * (x - LEFT) + 0.04 * (y - TOP), atol=2e-3)
@@ -167,15 +167,15 @@ def test_a_plane_in_degrees_keeps_its_elevation_and_slope(tmp_path: Path) -> Non
 
 
 def test_tiles_show_no_seam(tmp_path: Path) -> None:
-    one = read_all(ArchiveGround(inclined(tmp_path / "one")), ("elevation", "slope"))
-    two = read_all(ArchiveGround(inclined(tmp_path / "two", tiles=True)), ("elevation", "slope"))
+    one = read_all(ArchiveStatic(inclined(tmp_path / "one")), ("elevation", "slope"))
+    two = read_all(ArchiveStatic(inclined(tmp_path / "two", tiles=True)), ("elevation", "slope"))
     assert len(list((tmp_path / "two/elevation").iterdir())) == 2
     for name in one:
         np.testing.assert_array_equal(one[name], two[name])
 
 
 def test_pixels_do_not_depend_on_the_blocks(tmp_path: Path) -> None:
-    source = ArchiveGround(inclined(tmp_path, nodata=-32767))
+    source = ArchiveStatic(inclined(tmp_path, nodata=-32767))
     large = replace(GRID, block=2 * BLOCK, blocks_y=1, blocks_x=2, blocks=((0, 0),))
     (task,) = static_tasks(source, large, ("elevation", "slope"))
     small = read_all(source, ("elevation", "slope"))
@@ -184,7 +184,7 @@ def test_pixels_do_not_depend_on_the_blocks(tmp_path: Path) -> None:
 
 
 def test_what_is_declared_as_no_data_is_unknown_and_does_not_bleed(tmp_path: Path) -> None:
-    found = read_all(ArchiveGround(inclined(tmp_path, nodata=-32767)), ("elevation", "slope"))
+    found = read_all(ArchiveStatic(inclined(tmp_path, nodata=-32767)), ("elevation", "slope"))
     unknown = np.isnan(found["elevation"])
     assert 20 < unknown.sum() < 120
     x, y = centres()
@@ -198,7 +198,7 @@ def test_what_is_declared_as_no_data_is_unknown_and_does_not_bleed(tmp_path: Pat
 def test_numbers_that_no_elevation_can_be(tmp_path: Path, scale: float, part: str) -> None:
     with rasterio.open(inclined(tmp_path) / "elevation.tif", "r+") as file:
         file.write(file.read(1) * np.float32(scale), 1)
-    source = ArchiveGround(tmp_path)
+    source = ArchiveStatic(tmp_path)
     task = static_tasks(source, GRID, ("elevation",))[0]
     with pytest.raises(ReadError, match=part):
         read_static(task, GRID, source, ("elevation",))
@@ -208,7 +208,7 @@ def test_finer_rasters_are_averaged(tmp_path: Path) -> None:
     """On the cube's own lattice, but of 10 m: each pixel is the mean of its nine."""
     values = np.random.default_rng(0).uniform(50, 250, (ROWS * 3, COLUMNS * 3)).astype(np.float32)
     write(tmp_path / "soil_water.tif", values, Affine(10, 0, LEFT, 0, -10, TOP), "EPSG:32615")
-    found = read_all(ArchiveGround(tmp_path), ("soil_water",))["soil_water"]
+    found = read_all(ArchiveStatic(tmp_path), ("soil_water",))["soil_water"]
     np.testing.assert_allclose(found, values.reshape(ROWS, 3, COLUMNS, 3).mean((1, 3)), rtol=1e-6)
 
 
@@ -223,7 +223,7 @@ def test_lattices_that_meet_share_their_pixels(tmp_path: Path) -> None:
         write(
             tmp_path / f"elevation/{number}.tif", plane, Affine(size, 0, LEFT + first, 0, -30, TOP + 60), "EPSG:32615"
         )
-    found = read_all(ArchiveGround(tmp_path), ("elevation",))["elevation"]
+    found = read_all(ArchiveStatic(tmp_path), ("elevation",))["elevation"]
     plane = 0.1 * (x - LEFT) + 0.05 * (y - TOP) + 300
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, plane, atol=0.1 * 22.5)
@@ -432,7 +432,7 @@ def test_ground_that_is_not_there(public: TinyArchive, server: ArchiveServer, da
 
 
 def test_cells_have_the_mean_elevation_of_their_ground(tmp_path: Path) -> None:
-    source = ArchiveGround(inclined(tmp_path))
+    source = ArchiveStatic(inclined(tmp_path))
     cells = weather_cells(source, GRID)
     elevation = read_all(source, ("elevation",))["elevation"]
     assert cells.elevation.shape == (2, 2) == cells.wanted.shape and cells.wanted.all()
@@ -455,9 +455,9 @@ def test_no_layers_ask_for_nothing() -> None:
 
 def test_the_identity_of_a_task_is_what_it_is_made_from(tmp_path: Path) -> None:
     """Moving a file changes nothing; another content does."""
-    first = static_tasks(ArchiveGround(inclined(tmp_path / "a")), GRID, ("elevation",))
-    moved = static_tasks(ArchiveGround(inclined(tmp_path / "b")), GRID, ("elevation",))
-    other = static_tasks(ArchiveGround(inclined(tmp_path / "c", nodata=-9999)), GRID, ("elevation",))
+    first = static_tasks(ArchiveStatic(inclined(tmp_path / "a")), GRID, ("elevation",))
+    moved = static_tasks(ArchiveStatic(inclined(tmp_path / "b")), GRID, ("elevation",))
+    other = static_tasks(ArchiveStatic(inclined(tmp_path / "c", nodata=-9999)), GRID, ("elevation",))
     assert [task.digest for task in first] == [task.digest for task in moved]
     assert not {task.digest for task in first} & {task.digest for task in other}
     assert raster_grid(tmp_path / "a/elevation.tif").crs == "EPSG:4326"

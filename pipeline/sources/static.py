@@ -1,5 +1,5 @@
-"""Layers of the ground from public archives: STAC tiles of the Planetary Computer, which need no account, Earth
-Engine, and GeoTIFFs on disk.
+"""Terrain and soil from public archives: STAC tiles of the Planetary Computer, which need no account, Earth Engine,
+and GeoTIFFs on disk.
 
 elevation    Copernicus DEM GLO-30: one arc second (30 m) of the world's land, wider pixels towards the poles; a
              surface model, so trees and roofs count. Heights above the geoid EGM2008. There are no tiles of the sea.
@@ -34,7 +34,7 @@ from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 PUBLIC_CATALOG = "planetary-computer"
-"""Where a recipe's `public` ground comes from."""
+"""Where a recipe's `public` static layers come from."""
 
 MASKED = -9999.0
 """Asked of Earth Engine in place of a masked pixel; no elevation and no amount of water."""
@@ -45,7 +45,7 @@ own; so a copy of them may hold it as if it were a value."""
 
 
 @dataclass(frozen=True)
-class GroundData:
+class StaticData:
     """Where a layer is found, and under which terms."""
 
     collection: str
@@ -58,8 +58,8 @@ class GroundData:
     licence: str
 
 
-GROUND: dict[str, GroundData] = {
-    "elevation": GroundData(
+STATIC_DATA: dict[str, StaticData] = {
+    "elevation": StaticData(
         "cop-dem-glo-30",
         "data",
         "COPERNICUS/DEM/GLO30",
@@ -68,7 +68,7 @@ GROUND: dict[str, GroundData] = {
         " provided under COPERNICUS by the European Union and ESA; all rights reserved",
         "free for any use with that notice (Copernicus DEM licence)",
     ),
-    "soil_water": GroundData(
+    "soil_water": StaticData(
         "gnatsgo-rasters",
         "aws0_100",
         # A public asset of the community catalogue (gee-community-catalog.org), copied from the Planetary Computer.
@@ -83,7 +83,7 @@ GROUND: dict[str, GroundData] = {
 
 @register_source("public")
 @dataclass(frozen=True)
-class StacGround(StaticSource):
+class StacStatic(StaticSource):
     """Layers from a STAC catalogue that has the Planetary Computer's collections."""
 
     catalog: Catalog
@@ -126,7 +126,7 @@ class StacGround(StaticSource):
 
 @register_source("earthengine")
 @dataclass(frozen=True)
-class EarthEngineGround(StaticSource):
+class EarthEngineStatic(StaticSource):
     """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
 
     @classmethod
@@ -167,7 +167,7 @@ class EarthEngineGround(StaticSource):
 
 @register_source("archive")
 @dataclass(frozen=True)
-class ArchiveGround(StaticSource):
+class ArchiveStatic(StaticSource):
     """Layers from a folder: `elevation.tif` and `soil_water.tif`, or folders `elevation/`, `soil_water/` of tiles, in
     any projection, metres and millimetres, with their no-data value declared."""
 
@@ -205,14 +205,14 @@ class ArchiveGround(StaticSource):
 def _found(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
     if not tiles:
         raise InputError(
-            f"{where} has no {layer} over this region; it covers {GROUND[layer].covers}. Leave {layer} out of"
+            f"{where} has no {layer} over this region; it covers {STATIC_DATA[layer].covers}. Leave {layer} out of"
             " static.layers, or take it from files on disk (static.source: archive)"
         )
     return tiles
 
 
-def _data(layer: str) -> GroundData:
+def _data(layer: str) -> StaticData:
     """Where a layer is found. Raises InputError for one that no public archive is known for."""
-    if layer not in GROUND:
+    if layer not in STATIC_DATA:
         raise InputError(f"no public archive is known for {layer}; take it from files on disk (static.source: archive)")
-    return GROUND[layer]
+    return STATIC_DATA[layer]
