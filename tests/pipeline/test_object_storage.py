@@ -163,8 +163,8 @@ WRONG = {
     "endpoint": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 1, "no S3 service answers at 127.0.0.1:9", "AWS_ENDPOINT"),
     "name": ({"AWS_ENDPOINT_URL": "http://me:hush@no.invalid"}, 1, "no S3 service answers at no.invalid", "network"),
     "credentials": ({"AWS_ACCESS_KEY_ID": ""}, 2, "no AWS credentials were found", "set AWS_ACCESS_KEY_ID"),
-    "profile": ({"AWS_PROFILE": "nobody"}, 2, "nobody", "mend AWS_PROFILE"),
-    "bucket": ({}, 2, "there is no bucket 'nowhere'", "make it"),
+    "profile": ({"AWS_PROFILE": "nobody"}, 2, "nobody", "fix AWS_PROFILE"),
+    "bucket": ({}, 2, "there is no bucket 'nowhere'", "create it"),
 }
 
 
