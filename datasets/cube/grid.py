@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import area_shape, from_lonlat
-from mmvsf.datasets.recipe.place import ClusterSampling
+from mmvsf.datasets.recipe.place import Area, ClusterSampling
 from mmvsf.datasets.recipe.region import Region
 
 BlockIndex = tuple[int, int]
@@ -139,20 +139,12 @@ def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
     # A point on a block's edge belongs to the block east and south of it.
     blocks_x = max(1, math.ceil((east - left) / side + (1e-9 if area.sites else 0)))
     blocks_y = max(1, math.ceil((top - south) / side + (1e-9 if area.sites else 0)))
-    boxes = [
-        ((by, bx), shapely.box(left + bx * side, top - (by + 1) * side, left + (bx + 1) * side, top - by * side))
+    boxes = {
+        (by, bx): shapely.box(left + bx * side, top - (by + 1) * side, left + (bx + 1) * side, top - by * side)
         for by in range(blocks_y)
         for bx in range(blocks_x)
-    ]
-    shapely.prepare(shape)
-    if area.sites:
-        blocks = sorted({block for block, box in boxes if shape.intersects(box) and _holds_site(box, shape)})
-    else:
-        blocks = [block for block, box in boxes if shape.intersects(box) and not shape.touches(box)]
-        if area.sample is not None and area.blocks != "all":
-            blocks = draw_clusters(set(blocks), area.sample, recipe)
-    if isinstance(area.blocks, int):
-        blocks = blocks[: area.blocks]
+    }
+    blocks = _covered_blocks(area, shape, boxes, recipe)
     if not blocks:
         raise InputError(f"{recipe}: the area covers no block of {spec.block} pixels; make it larger")
     return Grid(
@@ -169,6 +161,20 @@ def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
     )
 
 
+def _covered_blocks(
+    area: Area, shape: BaseGeometry, boxes: dict[BlockIndex, shapely.Polygon], recipe: Path
+) -> list[BlockIndex]:
+    """The blocks that a recipe's area takes, sorted. Raises InputError where a sample does not fit."""
+    shapely.prepare(shape)
+    if area.sites:
+        blocks = sorted({block for block, box in boxes.items() if shape.intersects(box) and _holds_site(box, shape)})
+    else:
+        blocks = [block for block, box in boxes.items() if shape.intersects(box) and not shape.touches(box)]
+        if area.sample is not None and area.blocks != "all":
+            blocks = draw_clusters(set(blocks), area.sample, recipe)
+    return blocks[: area.blocks] if isinstance(area.blocks, int) else blocks
+
+
 def _holds_site(box: shapely.Polygon, points: BaseGeometry) -> bool:
     """Whether one of the points lies in a block, its left and upper edges included."""
     west, south, east, north = box.bounds
@@ -178,11 +184,7 @@ def _holds_site(box: shapely.Polygon, points: BaseGeometry) -> bool:
 def draw_clusters(candidates: set[BlockIndex], sample: ClusterSampling, recipe: object) -> list[BlockIndex]:
     """Clusters of size x size candidates, at least one block apart, sorted. Raises InputError if they do not fit."""
     size = sample.size
-    corners = sorted(
-        (by, bx)
-        for by, bx in candidates
-        if all((by + dy, bx + dx) in candidates for dy in range(size) for dx in range(size))
-    )
+    corners = sorted(corner for corner in candidates if candidates.issuperset(_square(corner, size)))
     order = np.random.default_rng(sample.seed).permutation(len(corners))
     chosen: list[BlockIndex] = []
     for index in order:
@@ -196,7 +198,12 @@ def draw_clusters(candidates: set[BlockIndex], sample: ClusterSampling, recipe: 
             f"{recipe}: the area has room for {len(chosen)} clusters of {size} x {size} blocks,"
             f" the recipe asks for {sample.clusters}"
         )
-    return sorted((by + dy, bx + dx) for by, bx in chosen for dy in range(size) for dx in range(size))
+    return sorted(block for corner in chosen for block in _square(corner, size))
+
+
+def _square(corner: BlockIndex, size: int) -> list[BlockIndex]:
+    """The blocks of a square by its upper left one."""
+    return [(corner[0] + dy, corner[1] + dx) for dy in range(size) for dx in range(size)]
 
 
 def _geobox(crs: str, left: float, top: float, resolution: float, shape: tuple[int, int]) -> GeoBox:

@@ -86,10 +86,7 @@ def grouped(legend: Legend, groups: dict[str, tuple[int, ...] | str], colors: di
     """
     colour_of = {entry.code: entry.color for entry in legend.classes}
     named = [code for codes in groups.values() if not isinstance(codes, str) for code in codes]
-    if foreign := sorted(set(named) - set(legend.codes)):
-        raise InputError(f"labels.groups lists the codes {foreign}, which the labels do not have")
-    if twice := sorted({code for code in named if named.count(code) > 1}):
-        raise InputError(f"labels.groups lists the codes {twice} twice; a class belongs to one group")
+    _check_codes(named, legend)
     rest = tuple(code for code in legend.codes if code not in named)
     classes: list[LegendClass] = []
     for name, chosen in groups.items():
@@ -100,6 +97,14 @@ def grouped(legend: Legend, groups: dict[str, tuple[int, ...] | str], colors: di
     if not classes:
         raise InputError("labels.groups keeps no class; name some codes, or write `rest`")
     return Legend(tuple(classes))
+
+
+def _check_codes(named: list[int], legend: Legend) -> None:
+    """Raise InputError for codes of groups that the legend lacks, or that are in two groups."""
+    if foreign := sorted(set(named) - set(legend.codes)):
+        raise InputError(f"labels.groups lists the codes {foreign}, which the labels do not have")
+    if twice := sorted({code for code in named if named.count(code) > 1}):
+        raise InputError(f"labels.groups lists the codes {twice} twice; a class belongs to one group")
 
 
 def read_legend(path: Path) -> Legend:
@@ -115,22 +120,27 @@ def read_legend(path: Path) -> Legend:
         raise InputError(f"the legend {path} cannot be read: {one_line(error)}") from error
     classes: dict[int, LegendClass] = {}
     for number, row in enumerate(rows, start=2):
-        code, name = (row.get("code") or "").strip(), (row.get("name") or "").strip()
-        color = (row.get("color") or "").strip().lower() or _color(len(classes))
-        if not re.fullmatch("[0-9]{1,9}", code) or int(code) > MAX_CODE or not name:
+        entry = _class_of_row(row, f"{path}, line {number}", _color(len(classes)))
+        if entry.code in classes:
             raise InputError(
-                f"{path}, line {number}: needs a code from 0 to {MAX_CODE} and a name; found code '{code}', name"
-                f" '{name}'"
+                f"{path}, line {number}: code {entry.code} appears twice; give each class a code of its own"
             )
-        if not re.fullmatch(r"#[0-9a-f]{6}", color):
-            raise InputError(f"{path}, line {number}: color must be written #rrggbb; found '{color}'")
-        if int(code) in classes:
-            raise InputError(f"{path}, line {number}: code {code} appears twice; give each class a code of its own")
-        if int(code):
-            classes[int(code)] = LegendClass(int(code), name, color)
+        if entry.code:
+            classes[entry.code] = entry
     if not classes:
         raise InputError(f"the legend {path} names no class; it needs the columns code and name")
     return Legend(tuple(classes[code] for code in sorted(classes)))
+
+
+def _class_of_row(row: dict[str, str | None], where: str, color: str) -> LegendClass:
+    """The class of a line, with that colour if it has none. Raises InputError for an invalid code, name or colour."""
+    code, name = (row.get("code") or "").strip(), (row.get("name") or "").strip()
+    color = (row.get("color") or "").strip().lower() or color
+    if not re.fullmatch("[0-9]{1,9}", code) or int(code) > MAX_CODE or not name:
+        raise InputError(f"{where}: needs a code from 0 to {MAX_CODE} and a name; found code '{code}', name '{name}'")
+    if not re.fullmatch(r"#[0-9a-f]{6}", color):
+        raise InputError(f"{where}: color must be written #rrggbb; found '{color}'")
+    return LegendClass(int(code), name, color)
 
 
 def _color(index: int) -> str:

@@ -12,81 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from mmvsf.datasets.cube.calendar import date_of
-from mmvsf.datasets.errors import InputError
-
-from .batch import Batch
+from .collate import TrainingSample, collate
 from .folds import Fold
-from .reader import Floats, WindowReader
+from .reader import WindowReader
 from .windows import Window, index_windows
 
 LONGEST_LEAD = 80
 """The longest lead that is trained and scored, in days."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSample:
-    """One sample before it is stacked; shapes as in `Batch`, without B."""
-
-    images: Floats
-    days: NDArray[np.int64]
-    valid: NDArray[np.bool_]
-    """(T, H, W): the pixels that the network may see"""
-    clear: NDArray[np.bool_]
-    """(T, H, W): the pixels that may be a target"""
-    origin: NDArray[np.int64]
-    """(P,)"""
-    target: NDArray[np.int64]
-    """(P,): indices of the images to forecast"""
-    series: tuple[int, int, int, int]
-    """(cube, cell y, cell x, year) of the weather"""
-    weather: Floats
-    weather_start: int
-    labels: NDArray[np.int64] | None = None
-
-
-def collate(samples: Sequence[TrainingSample]) -> Batch:
-    """Stack samples. Shorter series are padded with images that are valid nowhere, and missing targets with targets
-    that count nowhere. Weather that several samples share is kept once.
-
-    Raises InputError where the weather ends before a target.
-    """
-    length = max(len(sample.days) for sample in samples)
-    targets = max(len(sample.origin) for sample in samples)
-
-    def stack(arrays: Sequence[NDArray[Any]], size: int, mode: str = "constant") -> torch.Tensor:
-        """Pad the first axis with zeros, or by repeating the last entry ("edge")."""
-        padded = [
-            np.pad(a, [(0, size - len(a))] + [(0, 0)] * (a.ndim - 1), mode=mode) if len(a) < size else a  # type: ignore[call-overload]
-            for a in arrays
-        ]
-        return torch.from_numpy(np.stack(padded))
-
-    series = {sample.series: sample for sample in samples}
-    positions = {key: position for position, key in enumerate(series)}
-    image_days = stack([sample.days for sample in samples], length, "edge")
-    target_day = stack([sample.days[sample.target] for sample in samples], targets, "edge")
-    start = torch.tensor([sample.weather_start for sample in series.values()])
-    index = torch.tensor([positions[sample.series] for sample in samples])
-    needed = int((image_days.amax(1) - start[index]).max())  # later weather is not used
-    for sample in samples:
-        last = int(sample.days[sample.target].max(initial=0))
-        if sample.weather_start + len(sample.weather) < last:
-            raise InputError(f"the weather ends before {date_of(last)}, a day to forecast; see `mmvsf check`")
-    labels = [sample.labels for sample in samples if sample.labels is not None]
-    return Batch(
-        images=stack([sample.images for sample in samples], length),
-        image_days=image_days,
-        valid=stack([sample.valid for sample in samples], length),
-        weather=stack([sample.weather[:needed] for sample in series.values()], max(1, needed)),
-        weather_start=start,
-        weather_index=index,
-        origin=stack([sample.origin for sample in samples], targets, "edge"),
-        target=stack([sample.images[sample.target] for sample in samples], targets),
-        target_valid=stack([sample.clear[sample.target] for sample in samples], targets),
-        target_day=target_day,
-        labels=torch.from_numpy(np.stack(labels)) if len(labels) == len(samples) else None,
-    )
 
 
 def dihedral(array: NDArray[Any], symmetry: int) -> NDArray[Any]:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mmvsf.datasets.samples.batch import Batch
+from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import TrainingSample, collate, season_sample
+from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import SplitName, Window, chunk_window, clear_days

@@ -12,6 +12,7 @@ import zarr
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import (
     LONGEST_LEAD,
     CubeDataModule,
@@ -20,7 +21,6 @@ from mmvsf.datasets.samples.loader import (
     LabelLookup,
     SamplePlan,
     StoredClasses,
-    collate,
     dihedral,
     season_sample,
 )

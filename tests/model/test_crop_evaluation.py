@@ -14,8 +14,9 @@ import torch
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import collate, season_sample
+from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, Window
 from mmvsf.datasets.storage.store import open_pixels

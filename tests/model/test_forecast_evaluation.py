@@ -12,8 +12,8 @@ import torch
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import collate
 from mmvsf.datasets.samples.pairs import PAIRS, window_pairs
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_layout

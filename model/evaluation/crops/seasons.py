@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmvsf.datasets.samples.loader import collate, season_sample
+from mmvsf.datasets.samples.collate import collate
+from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.cropmap.head import CropHead, CropMapper, EncodedSeason, mapping_loss

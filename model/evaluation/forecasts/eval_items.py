@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.samples.loader import TrainingSample, season_sample
+from mmvsf.datasets.samples.collate import TrainingSample
+from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, chunk_window, clear_days, index_windows, spread

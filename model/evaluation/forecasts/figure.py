@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmvsf.datasets.cube.calendar import date_of
-from mmvsf.datasets.samples.loader import collate
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.pairs import LEADS
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.sidecars.oracle import Oracle

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.samples.loader import collate
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.model.baselines.simple import interpolate, persistence
 from mmvsf.model.mmvsf.network import MMVSF

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.batch import Batch
-from mmvsf.datasets.samples.loader import collate
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.sidecars.oracle import Oracle
 from mmvsf.model.forecasting.scoring import forecast_images

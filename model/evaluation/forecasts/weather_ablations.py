@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.samples.batch import Batch
-from mmvsf.datasets.samples.loader import collate
+from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.variables import Split
 from mmvsf.model.mmvsf.network import MMVSF

@@ -160,21 +160,12 @@ def _fill_day(
     wanted = np.zeros(target.shape, bool)
     for block in blocks:
         area = _area(block, corner, grid.block)
-        shard, seen = result[block], quality[area]
-        if np.all(seen == QUALITY_FILL):
-            continue
-        shard.quality[position] = seen
         given = [number for number, mask in enumerate(masks) if np.any(mask[area] != QUALITY_FILL)]
-        index = np.full(len(ordered) + 1, SCENE_FILL, np.uint8)
-        index[given] = np.arange(len(given))
-        shard.scene[position] = index[winner[area]]
-        with _books:
-            shard.scenes += [(day, place, ordered[number]) for place, number in enumerate(given)]
-        if is_clear(seen).mean() < skip_below_clear:
-            shard.status[position] = Status.SKIPPED_CLOUDY
-        else:
-            shard.status[position] = Status.STORED
-            wanted[area] = True
+        if given:
+            _store_quality(result[block], day, quality[area], winner[area], given, ordered)
+            cloudy = is_clear(quality[area]).mean() < skip_below_clear
+            result[block].status[position] = Status.SKIPPED_CLOUDY if cloudy else Status.STORED
+            wanted[area] = not cloudy
     for number, scene in enumerate(ordered):
         pixels = wanted & (winner == number)
         if not pixels.any():
@@ -191,6 +182,24 @@ def _fill_day(
                 area = _area(block, corner, grid.block)
                 clear = pixels[area] & is_clear(quality[area])
                 _refuse_second_offset(scene, result[block].reflectance[position, BLUE][clear])
+
+
+def _store_quality(
+    shard: BlockShard,
+    day: int,
+    quality: NDArray[np.uint8],
+    winner: NDArray[np.intp],
+    given: list[int],
+    scenes: list[Scene],
+) -> None:
+    """Store a day's quality in a block, and which of the scenes each pixel is from: `given` are the positions of those
+    that have data in the block, `winner` (block, block) that of each pixel's scene, -1 for none."""
+    index = np.full(len(scenes) + 1, SCENE_FILL, np.uint8)
+    index[given] = np.arange(len(given))
+    shard.quality[day % SHARD_DAYS] = quality
+    shard.scene[day % SHARD_DAYS] = index[winner]
+    with _books:
+        shard.scenes += [(day, number, scenes[position]) for number, position in enumerate(given)]
 
 
 def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:

@@ -102,27 +102,34 @@ def _place_sums(
             sums[what][position, rows, columns] += np.moveaxis(by_band, 0, -1)
 
 
+SCENE_COLUMNS: dict[str, tuple[str, int, dict[str, str]]] = {
+    "day": (
+        "int32",
+        2,
+        {"long_name": "day number of the UTC date", "units": "days since 1970-01-01", "calendar": "standard"},
+    ),
+    "block_y": ("int32", 0, {"long_name": "row of the block"}),
+    "block_x": ("int32", 1, {"long_name": "column of the block"}),
+    "index": ("uint8", 3, {"long_name": "value in imagery/scene"}),
+    "id": ("string", 4, {"long_name": "scene id"}),
+    "product": ("string", 5, {"long_name": "product"}),
+    "acquired": (
+        "int64",
+        6,
+        {"long_name": "time of acquisition", "units": "seconds since 1970-01-01", "calendar": "standard"},
+    ),
+    "version": ("string", 7, {"long_name": "processing version or baseline"}),
+    "offset": ("int32", 8, {"long_name": "number added to the stored reflectance before scaling"}),
+}
+"""array of the group `scenes` -> (type, position in a row of the ledger's scenes, attributes)"""
+
+
 def _scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
     """One row a (day, block, scene) that gave data, by day, block and index."""
     rows = sorted(rows, key=lambda row: (row[2], row[0], row[1], row[3]))
-    columns: dict[str, tuple[str, list[Any], str]] = {
-        "day": ("int32", [row[2] for row in rows], "day number of the UTC date"),
-        "block_y": ("int32", [row[0] for row in rows], "row of the block"),
-        "block_x": ("int32", [row[1] for row in rows], "column of the block"),
-        "index": ("uint8", [row[3] for row in rows], "value in imagery/scene"),
-        "id": ("string", [row[4] for row in rows], "scene id"),
-        "product": ("string", [row[5] for row in rows], "product"),
-        "acquired": ("int64", [_seconds(row[6]) for row in rows], "time of acquisition"),
-        "version": ("string", [row[7] for row in rows], "processing version or baseline"),
-        "offset": ("int32", [row[8] for row in rows], "number added to the stored reflectance before scaling"),
-    }
     arrays = []
-    for name, (dtype, values, meaning) in columns.items():
-        attributes: dict[str, Any] = {"long_name": meaning}
-        if name == "day":
-            attributes |= {"units": "days since 1970-01-01", "calendar": "standard"}
-        if name == "acquired":
-            attributes |= {"units": "seconds since 1970-01-01", "calendar": "standard"}
+    for name, (dtype, position, attributes) in SCENE_COLUMNS.items():
+        values = [_seconds(row[position]) if name == "acquired" else row[position] for row in rows]
         data = np.array(values, dtype=object if dtype == "string" else dtype)
         chunk = max(1, min(len(rows), 65536))
         fill = "" if dtype == "string" else 0
