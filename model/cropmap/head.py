@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from mmvsf.datasets.samples.batch import Batch
-from mmvsf.datasets.samples.loader import LabelledSamples, SamplePlan, TrainingSample, WindowClasses, collate
+from mmvsf.datasets.samples.classes import WindowClasses
+from mmvsf.datasets.samples.loader import LabelledSamples, SamplePlan, TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.layers import HARMONICS, NEVER, from_patches, year_phase
