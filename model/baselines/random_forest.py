@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from mmvsf.datasets.samples.batch import Batch
+from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.collate import TrainingSample, collate
-from mmvsf.datasets.samples.loader import LabelledSamples, SamplePlan, WindowClasses
+from mmvsf.datasets.samples.loader import LabelledSamples, SamplePlan
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.layers import HARMONICS, NEVER, from_patches, year_phase

@@ -18,7 +18,8 @@ from rich.progress import track
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.loader import LabelLookup, StoredClasses, WindowClasses, season_sample
+from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses, WindowClasses
+from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, clear_days, index_windows, spread
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest

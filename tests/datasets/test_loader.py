@@ -12,15 +12,14 @@ import zarr
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import (
     LONGEST_LEAD,
     CubeDataModule,
     ForecastSamples,
     LabelledSamples,
-    LabelLookup,
     SamplePlan,
-    StoredClasses,
     dihedral,
     season_sample,
 )

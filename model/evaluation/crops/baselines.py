@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.baselines.random_forest import STEPS, draw_pixels, features, train_forest

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.windows import Window
 
 Scalar = TypeVar("Scalar", bound=np.generic)

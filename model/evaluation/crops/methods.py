@@ -13,7 +13,7 @@ from dataclasses import replace
 import lightning
 import torch
 
-from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.model.cropmap.head import CropHead, CropMapper, EncodedSeason, train_mapper
 from mmvsf.model.evaluation.core.settings import SEASON
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network

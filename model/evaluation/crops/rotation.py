@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.samples.loader import WindowClasses
+from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.windows import Window
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.loader import LabelLookup, StoredClasses, WindowClasses
+from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses, WindowClasses
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
 from mmvsf.datasets.variables import Split
