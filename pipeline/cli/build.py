@@ -220,7 +220,7 @@ def _waiting(target: Console) -> Iterator[None]:
 
 @contextmanager
 def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
-    """Progress bars of a build's phases, or a line that nothing was left to do; rates count from `started`, a value of
+    """Progress bars of a build's phases, or a line that all shards are built; rates count from `started`, a value of
     `time.monotonic`."""
     from mmvsf.pipeline.build.run import Progress
 

@@ -63,8 +63,8 @@ def forecast_headline(runs: Path) -> tuple[str, str] | None:
 def _elements(view: ReportView, metrics: dict[str, Any], command: str) -> list[Element]:
     rows: Rows = metrics["forecast"]
     digests = metrics.get("cubes", {})
-    noted = view.cube.digest if view.cube.digest in digests else next(iter(digests), None)
-    elements: list[Element] = [*other_cube(noted, view.cube.digest, command)]
+    recorded = view.cube.digest if view.cube.digest in digests else next(iter(digests), None)
+    elements: list[Element] = [*other_cube(recorded, view.cube.digest, command)]
     if not rows:
         return [*elements, Note("Nothing is held out in this cube, so there are no scores."), *_training(metrics)]
     elements.append(

@@ -169,7 +169,7 @@ def test_a_cube_of_another_world_is_found_out(world: Cube, tmp_path: Path) -> No
     assert simulate is not None
     region = world.region.model_copy(update={"simulate": simulate.model_copy(update={"seed": 6})})
     with pytest.raises(InputError, match="another world"):
-        make_oracle(replace(world, path=tmp_path / "felt.zarr", region=region))
+        make_oracle(replace(world, path=tmp_path / "felt.zarr", spec=replace(world.spec, region=region)))
 
 
 def test_known_weather_ends_on_the_day_before() -> None:

@@ -244,9 +244,9 @@ def test_weather_is_the_mean_over_the_blocks(grown_cube: Cube) -> None:
     assert np.allclose(view.weather("tmax", grown_cube.grid.blocks), expected, atol=1e-4)
 
 
-def test_curves_follow_the_crops(make_cube: Callable[..., Cube], tmp_path: Path) -> None:
+def test_curves_follow_the_crops(tmp_path: Path) -> None:
     """Of fields wide enough to have an inside: the late crop is at its greenest later than the early one."""
-    cube = make_cube(tmp_path / "fields.zarr", field=32, block=64, chunk=32)
+    cube = CubeBuilder(field=32, block=64, chunk=32).write(tmp_path / "fields.zarr")
     view = ReportView(cube)
     (absent,) = curves_section(view, read_years(view)).elements
     assert isinstance(absent, Absent)  # no pixel is pure
