@@ -22,8 +22,8 @@ from .grid import Grid, draw_clusters
 def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
     """(chunk_y, chunk_x) uint8 of `Split` codes; NONE outside the recipe's blocks and in buffers.
 
-    A trial of a few blocks (`area.blocks`) that cannot be split is entirely for training. Raises InputError if the
-    recipe leaves no place to train on.
+    A trial of a few blocks (`area.blocks`) that cannot be split is entirely for training. Raises InputError if no place
+    is left to train on, or for a split that the recipe asks for.
     """
     places, sample = region.split.places, region.area.sample
     trial = isinstance(region.area.blocks, int)
@@ -37,9 +37,25 @@ def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:
         if trial and int(units.max()) < 3:
             places = SpatialSplit()
         split = _strips(places, units, side) if places.layout == "strips" else _scattered(places, units)
-    if not np.any(split == Split.TRAIN) and not trial:
-        raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
+    if not trial:
+        _refuse_empty(split, region)
     return split
+
+
+def _refuse_empty(split: NDArray[np.uint8], region: Region) -> None:
+    """Raise InputError where the recipe asks for a split that no place belongs to."""
+    places = region.split.places
+    if not np.any(split == Split.TRAIN):
+        raise InputError(f"region '{region.name}': split.places leaves no place to train on; hold out fewer")
+    for code, wanted in (
+        (Split.VALIDATION, places.validation or places.validation_share),
+        (Split.TEST, places.test or places.test_share),
+    ):
+        if wanted and not np.any(split == code):
+            raise InputError(
+                f"region '{region.name}': split.places leaves no place for {code.name.lower()}; make its share larger"
+                " or the buffer smaller, or do not hold any out"
+            )
 
 
 def year_split(region: Region) -> NDArray[np.uint8]:

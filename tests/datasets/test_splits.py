@@ -151,8 +151,20 @@ def test_a_buffer_around_named_sites() -> None:
 
 def test_a_site_in_the_block_of_a_test_site_is_tested_too() -> None:
     sites = [*SITES, {"name": "e", "lon": SITES[0]["lon"] + 1e-4, "lat": 42.0}]
-    found, split = named({"test": ["e"], "validation": ["a"]}, sites)
+    found, split = named({"test": ["e"], "validation": ["a", "b"]}, sites)
     assert split_name(found, split, SITES[0]["lon"]) == {TEST}
+
+
+def test_a_split_that_the_recipe_asks_for_has_a_place() -> None:
+    """Where the buffer or another site takes all of it, that is refused before the work."""
+    sites = [*SITES, {"name": "e", "lon": SITES[0]["lon"] + 1e-4, "lat": 42.0}]
+    with pytest.raises(InputError, match="no place for validation"):
+        named({"test": ["e"], "validation": ["a"]}, sites)
+    with pytest.raises(InputError, match="leaves no place"):
+        place_split(
+            region({"test_share": 0.2, "validation_share": 0.2, "unit": "block", "buffer": 9}),
+            grid(np.ones((4, 4), bool)),
+        )
 
 
 def test_the_sample_of_a_whole_area_keeps_its_parts() -> None:
