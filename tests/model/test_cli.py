@@ -76,10 +76,10 @@ def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str) -> N
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("cropmap", ("by default that of the", "by default the held-out")),
-        ("forecast", ("by default the first",)),
-        ("embed", ("by default one per year",)),
-        ("evaluate", ("by default one per processor",)),
+        ("cropmap", ("[default: (the region's own run)]", "[default: (the held-out one, or the latest)]")),
+        ("forecast", ("[default: (the first)]",)),
+        ("embed", ("[default: (one per year, the mean of its season)]",)),
+        ("evaluate", ("[default: (one per processor)]",)),
     ],
 )
 def test_help_names_the_defaults(command: str, words: tuple[str, ...]) -> None:

@@ -80,7 +80,8 @@ def test_more_classes_than_a_map_can_hold_are_refused_before_the_training(
     monkeypatch.setattr(cropping, "train_mapper", not_called)
     legend = Legend(tuple(LegendClass(code, f"class {code}", "#102030") for code in range(1, 257)))
     with pytest.raises(InputError, match=r"at most 255 classes, and the legend has 256; .*labels\.groups"):
-        cropmap(replace(grown_cube, legend=legend), load_checkpoint(pretrained[0]), tmp_path, QUICK_MAP, pretrained[0])
+        cube = replace(grown_cube, spec=replace(grown_cube.spec, legend=legend))
+        cropmap(cube, load_checkpoint(pretrained[0]), tmp_path, QUICK_MAP, pretrained[0])
     assert map_values(Legend(legend.classes[:255])) == tuple(range(1, 256))
     assert map_values(Legend(legend.classes[254:])) == (1, 2)
 
@@ -95,9 +96,12 @@ def test_frozen_means_frozen(pretrained: Pretrained, grown_cube: Cube, tmp_path:
 
 
 def test_without_labels_there_is_no_crop_map(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
-    bare = replace(grown_cube, legend=None, label_years=())
+    bare = replace(grown_cube, spec=replace(grown_cube.spec, legend=None))
     with pytest.raises(InputError, match="has no labels; add `labels`"):
         cropmap(bare, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])
-    late = replace(grown_cube, label_years=(2021,))
+    assert grown_cube.region.labels is not None
+    labels = grown_cube.region.labels.model_copy(update={"years": [2021]})
+    region = grown_cube.region.model_copy(update={"labels": labels})
+    late = replace(grown_cube, spec=replace(grown_cube.spec, region=region))
     with pytest.raises(InputError, match="no labels in its training years"):
         cropmap(late, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])

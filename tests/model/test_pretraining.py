@@ -87,7 +87,7 @@ def test_a_cube_that_holds_nothing_out(tmp_path: Path, capsys: pytest.CaptureFix
 def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such size"):
         pretrain([grown_cube], tmp_path, replace(OPTIONS, size="huge"))
-    odd = replace(grown_cube, grid=replace(grown_cube.grid, chunk=10))
+    odd = replace(grown_cube, spec=replace(grown_cube.spec, grid=replace(grown_cube.grid, chunk=10)))
     with pytest.raises(InputError, match="power of two"):
         pretrain([odd], tmp_path, OPTIONS)
 
