@@ -19,6 +19,7 @@ from mmvsf.model.mmvsf.sizes import NetworkConfig
 from .conftest import Pretrained
 
 
+@pytest.mark.slow
 def test_a_checkpoint_comes_back_as_it_was(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(pretrained[0])
     assert checkpoint.normalisation == Normalisation.of([grown_cube])
@@ -29,6 +30,7 @@ def test_a_checkpoint_comes_back_as_it_was(pretrained: Pretrained, grown_cube: C
         assert torch.equal(value, again.network.state_dict()[key])
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_are_reported(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no trained model"):
         load_checkpoint(tmp_path)

@@ -111,6 +111,7 @@ def test_missing_cubes_and_models_are_reported(grown_cube: Cube, recipe: Path, t
     assert isinstance(error, InputError) and "no recipe named" in str(error)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_may_take_no_time_says_so(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
     where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path, "--document", tmp_path / "results.md")
     done = run("evaluate", recipe, *where, "--quick", "--minutes", "0", "--workers", "1")

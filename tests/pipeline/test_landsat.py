@@ -33,6 +33,8 @@ from .landsat_archive import COLUMNS, KEYS, LEFT, NOT_TAKEN, ROWS, SCENES, TOP, 
 from .test_stac import QUICK
 from .tiny_archive import TinyArchive, write_raster
 
+pytestmark = pytest.mark.stand_in
+
 Build = Callable[..., Outcome]
 FILL = -9999
 DAYS = sorted({scene.day for scene in SCENES})
@@ -114,6 +116,7 @@ def assert_as_expected(archive: TinyArchive) -> None:
         np.testing.assert_array_equal(stored(archive, "reflectance", day), reflectance)
 
 
+@pytest.mark.slow
 def test_every_pixel(landsat_built: TinyArchive) -> None:
     assert_as_expected(landsat_built)
 
@@ -171,6 +174,7 @@ def serve(archive: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> ArchiveServe
     return ArchiveServer(archive.root, access="sas")
 
 
+@pytest.mark.slow
 def test_a_recipe_of_the_planetary_computer(
     landsat: TinyArchive, landsat_built: TinyArchive, dataset: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

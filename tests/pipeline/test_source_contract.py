@@ -142,6 +142,7 @@ def test_what_a_source_does_not_have_is_refused_and_no_lookup_fails(
         assert isinstance(error.value, InputError), error.value
 
 
+@pytest.mark.slow
 def test_every_variable_that_a_recipe_may_name_is_looked_up_without_a_key_error(tmp_path: Path, offline: None) -> None:
     for name in set(WEATHER.names()) - {"example"}:
         source, _ = made(WEATHER, name, tmp_path)

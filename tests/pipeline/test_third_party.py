@@ -17,6 +17,8 @@ from mmvsf.datasets.cube.grid import Grid
 
 from .tiny_archive import recipe
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(__file__).resolve().parents[1] / "third_party"
 
 
