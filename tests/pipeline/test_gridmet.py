@@ -19,7 +19,7 @@ from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import SourceSite
+from mmvsf.pipeline.layers.source import SourceSite, WeatherSeries
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
@@ -29,6 +29,7 @@ from ..servers.base import Fault, Response, corrupt, empty, hang, reset, status,
 from ..servers.weather import WeatherServer, gridmet_truth
 from .conftest import Command, build_tiny, weather_source
 from .tiny_archive import TinyArchive
+from .weather_series import assert_same_series
 
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
@@ -67,8 +68,11 @@ class Fetch:
         first: date = FIRST,
         last: date = LAST,
         bounds: tuple[float, float, float, float] = BOUNDS,
-    ) -> xr.Dataset:
-        return GridMet(bounds, self.cache, self.server.gridmet_url, self.retry_policy).fetch(first, last, variables)
+    ) -> WeatherSeries:
+        return self.source(bounds).fetch(first, last, variables)
+
+    def source(self, bounds: tuple[float, float, float, float] = BOUNDS) -> GridMet:
+        return GridMet(bounds, self.cache, self.server.gridmet_url, self.retry_policy)
 
     @property
     def files(self) -> list[Path]:
@@ -81,20 +85,21 @@ def fetch(server: WeatherServer, tmp_path: Path) -> Fetch:
 
 
 def test_every_variable_comes_in_canonical_units(fetch: Fetch) -> None:
-    found = fetch(ALL)
+    series = fetch(ALL)
     days = np.arange(day_number(FIRST), day_number(LAST) + 1)
-    assert found["time"].values.astype("datetime64[D]").astype(int).tolist() == days.tolist()
-    assert (np.diff(found["y"]) > 0).all() and (np.diff(found["x"]) > 0).all()
+    assert series.days.tolist() == days.tolist()
+    assert (np.diff(series.y) > 0).all() and (np.diff(series.x) > 0).all()
     for name, (scale, offset, tolerance) in CANONICAL.items():
-        truth = gridmet_truth(FILES[name][0], days[:, None, None], found["y"].values[:, None], found["x"].values)
-        np.testing.assert_allclose(found[name], truth * scale + offset, atol=tolerance)
-        assert found[name].dtype == np.float32
-    assert found.attrs["day_ends_utc_hour"] == 7
-    assert "Abatzoglou" in found.attrs["source"] and found.attrs["licence"] == "public domain"
+        truth = gridmet_truth(FILES[name][0], days[:, None, None], series.y[:, None], series.x)
+        np.testing.assert_allclose(series.values[name], truth * scale + offset, atol=tolerance)
+        assert series.values[name].dtype == np.float32
+    origin = fetch.source().origin()
+    assert series.day_ends_utc_hour == 7
+    assert "Abatzoglou" in origin.source and origin.licence == "public domain"
 
 
 def test_only_the_rectangle_and_the_days_are_asked_for(fetch: Fetch) -> None:
-    found = fetch(("tmin", "wind"))
+    series = fetch(("tmin", "wind"))
     asked = {request.path.rpartition("/")[2]: request.query for request in fetch.server.requests}
     assert set(asked) == {"tmmn_2020.nc", "tmmn_2021.nc", "vs_2020.nc", "vs_2021.nc"}
     assert asked["vs_2020.nc"]["var"] == "wind_speed"
@@ -102,15 +107,15 @@ def test_only_the_rectangle_and_the_days_are_asked_for(fetch: Fetch) -> None:
     assert asked["vs_2020.nc"]["time_end"][:10] == "2020-12-31"
     assert float(asked["tmmn_2021.nc"]["west"]) == pytest.approx(-94.0)
     west, south, east, north = BOUNDS
-    assert found["x"].min() < west < east < found["x"].max() < east + 0.15
-    assert found["y"].min() < south < north < found["y"].max() < north + 0.15
+    assert series.x.min() < west < east < series.x.max() < east + 0.15
+    assert series.y.min() < south < north < series.y.max() < north + 0.15
     assert fetch.server.busiest <= 3
 
 
 def test_nothing_is_fetched_twice(fetch: Fetch) -> None:
     first = fetch(("tmin", "tmax"))
     again = fetch(("tmin", "tmax"))
-    xr.testing.assert_identical(first, again)
+    assert_same_series(first, again)
     assert len(fetch.server.requests) == 4
 
 
@@ -134,23 +139,25 @@ def test_two_servers_do_not_share_files(fetch: Fetch, tmp_path: Path) -> None:
 def test_a_file_damaged_on_disk_is_fetched_again(fetch: Fetch) -> None:
     good = fetch()
     fetch.files[0].write_bytes(fetch.files[0].read_bytes()[:300])
-    xr.testing.assert_identical(fetch(), good)
+    assert_same_series(fetch(), good)
     assert len(fetch.server.requests) == 3
 
 
 def test_days_after_the_last_permanent_slice_are_provisional(fetch: Fetch) -> None:
     fetch.server.weather.permanent_until = date(2021, 1, 20)
-    flag = fetch(("tmin", "wind"))["flag"]
-    provisional = flag["time"].values[flag == WeatherFlag.PROVISIONAL].astype("datetime64[D]")
-    assert (str(provisional[0]), len(provisional)) == ("2021-01-21", 11)
+    series = fetch(("tmin", "wind"))
+    flag = series.flag
+    assert flag is not None
+    provisional = series.days[flag == WeatherFlag.PROVISIONAL]
+    assert (provisional[0], len(provisional)) == (day_number(date(2021, 1, 21)), 11)
     assert set(np.unique(flag)) == {WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL}
 
 
 def test_where_the_file_does_not_tell_young_days_are_provisional(fetch: Fetch) -> None:
     today = date.today()
     fetch.server.weather.until = today
-    flag = fetch(first=today - timedelta(100), last=today - timedelta(80))["flag"]
-    assert flag.values.tolist() == [WeatherFlag.OBSERVED] * 11 + [WeatherFlag.PROVISIONAL] * 10
+    flag = fetch(first=today - timedelta(100), last=today - timedelta(80)).flag
+    assert flag is not None and flag.tolist() == [WeatherFlag.OBSERVED] * 11 + [WeatherFlag.PROVISIONAL] * 10
 
 
 def test_young_files_are_fetched_again_after_a_day(fetch: Fetch) -> None:
@@ -159,14 +166,14 @@ def test_young_files_are_fetched_again_after_a_day(fetch: Fetch) -> None:
         pytest.skip("the year's file is not there yet in its first days")
     fetch.server.weather.until = today - timedelta(3)
     span = {"first": max(today - timedelta(20), date(today.year, 1, 1)), "last": today}
-    assert np.isnan(fetch(**span)["tmin"][-3:]).all()
+    assert np.isnan(fetch(**span).values["tmin"][-3:]).all()
     fetch(**span)
     assert len(fetch.server.requests) == 1
     yesterday = time.time() - 90_000
     for path in fetch.files:
         os.utime(path, (yesterday, yesterday))
     fetch.server.weather.until = today
-    assert not np.isnan(fetch(**span)["tmin"]).any()
+    assert not np.isnan(fetch(**span).values["tmin"]).any()
 
 
 def page(request: object, right: Response) -> Response:
@@ -193,7 +200,7 @@ def test_what_passes_is_tried_again(fetch: Fetch, fault: Fault, tmp_path: Path) 
     fetch.server.fail("tmmn_2020", fault, times=2)
     found = fetch()
     assert len(fetch.server.requests) == 4
-    xr.testing.assert_identical(found, Fetch(fetch.server, tmp_path / "other")())
+    assert_same_series(found, Fetch(fetch.server, tmp_path / "other")())
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from pyproj import CRS, Transformer
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import load_region
+from mmvsf.datasets.recipe.region import Weather, load_region
 from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather, least_certain
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
@@ -208,14 +209,21 @@ def test_a_dropped_day_at_an_end_takes_its_only_neighbour(place: TinyArchive, pe
     np.testing.assert_array_equal(weather.values["tmax"][at], weather.values["tmax"][neighbour])
 
 
-@dataclass
-class Flagged:
-    """A source that says where its days come from."""
+@dataclass(frozen=True)
+class Fixed(WeatherSource):
+    """A source that returns one series."""
 
-    dataset: xr.Dataset
+    series: WeatherSeries
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
-        return self.dataset[list(variables)]
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Fixed:
+        raise NotImplementedError
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
+        return self.series
+
+    def origin(self) -> Origin:
+        return Origin("tests")
 
 
 def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) -> None:
@@ -223,16 +231,18 @@ def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) ->
     region, recipe = load_region(str(place.recipe))
     grid = grid_from_recipe(region, recipe, place.data)
     place.write_weather(weather_dataset())
-    dataset = ArchiveWeather(place.root / "weather/daily.nc").fetch(
+    series = ArchiveWeather(place.root / "weather/daily.nc").fetch(
         region.weather_start, region.period.end, region.weather.variables
     )
-    flag = np.zeros(dataset.sizes["time"], np.uint8)
+    flag = np.zeros(series.days.size, np.uint8)
     flag[10:14] = WeatherFlag.PROVISIONAL
     flag[14:18] = WeatherFlag.ESTIMATED
-    dataset["tmin"][13:15] = np.nan
-    dataset["wind"][40] = np.nan
-    dataset = dataset.assign_coords(flag=("time", flag)).drop_isel(time=[30])
-    weather = cube_weather(Flagged(dataset), region, grid, calendar_for(region))
+    series.values["tmin"][13:15] = np.nan
+    series.values["wind"][40] = np.nan
+    kept = np.delete(np.arange(flag.size), 30)
+    values = {name: array[kept] for name, array in series.values.items()}
+    series = replace(series, values=values, days=series.days[kept], flag=flag[kept])
+    weather = cube_weather(Fixed(series), region, grid, calendar_for(region))
     found = weather.flag[26 : 26 + flag.size]
     wanted = {10: 2, 11: 2, 12: 2, 13: 1, 14: 1, 15: 3, 16: 3, 17: 3, 30: 1, 40: 1}
     assert {int(day): int(found[day]) for day in np.flatnonzero(found)} == wanted
