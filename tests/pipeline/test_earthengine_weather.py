@@ -18,7 +18,7 @@ from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import parse_region
-from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
+from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
 from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.sources.earthengine import weather as earthengine_weather
@@ -89,7 +89,7 @@ def test_conversions(
     server: EarthEngine, collection: str, asset: str, numbers: Day, grid: Grid, wanted: tuple[float, ...], ends: float
 ) -> None:
     server.images += [flat(asset, day, numbers, grid) for day in days(date(2021, 5, 1), 3)]
-    names = WEATHER_NAMES[: len(wanted)]
+    names = DEFAULT_WEATHER[: len(wanted)]
     source = EarthEngineWeather(collection, BOUNDS)
     series = source.fetch(date(2021, 5, 1), date(2021, 5, 3), names)
     assert series.days.tolist() == [day_number(day) for day in days(date(2021, 5, 1), 3)]
@@ -98,6 +98,32 @@ def test_conversions(
         assert series.values[name].dtype == np.float32
     assert series.day_ends_utc_hour == ends and source.origin().source and source.origin().licence
     assert CRS(series.crs) == CRS(grid.crs)
+
+
+@pytest.mark.parametrize(
+    ("collection", "asset", "numbers", "grid", "expected"),
+    [
+        ("gridmet", "IDAHO_EPSCOR/GRIDMET", {"rmin": 40.0, "rmax": 90.0}, DEGREES, {"relative_humidity": 65.0}),
+        # 1.0 / ((1.2280 + 2.3383) / 2)
+        ("daymet", "NASA/ORNL/DAYMET_V4", DAYMET | {"swe": 85.0}, KILOMETRES, {"relative_humidity": 56.08, "snow": 85}),
+        (
+            "era5-land",
+            "ECMWF/ERA5_LAND/DAILY_AGGR",
+            # 0.8723 kPa at the dew point of 5 C, 1.7053 at 15 C
+            {"temperature_2m": 288.15, "dewpoint_temperature_2m": 278.15, "surface_pressure": 97_500.0,
+             "volumetric_soil_water_layer_1": 0.31, "snow_depth_water_equivalent": 0.085},
+            DEGREES,
+            {"relative_humidity": 51.15, "pressure": 97.5, "soil_moisture": 0.31, "snow": 85},
+        ),
+    ],
+)  # fmt: skip
+def test_conversions_beyond_the_default_variables(
+    server: EarthEngine, collection: str, asset: str, numbers: Day, grid: Grid, expected: Day
+) -> None:
+    server.images.append(flat(asset, date(2021, 5, 1), numbers, grid))
+    series = EarthEngineWeather(collection, BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 1), tuple(expected))
+    for name, value in expected.items():
+        np.testing.assert_allclose(series.values[name], value, rtol=2e-4, err_msg=name)
 
 
 def test_flows_a_little_below_zero_are_zero(server: EarthEngine) -> None:
@@ -132,7 +158,7 @@ def test_many_days_come_in_few_requests(server: EarthEngine) -> None:
     server.images += [
         flat("IDAHO_EPSCOR/GRIDMET", day, GRIDMET | {"pr": float(number)}, DEGREES) for number, day in enumerate(span)
     ]
-    series = EarthEngineWeather("gridmet", BOUNDS).fetch(span[0], span[-1], WEATHER_NAMES)
+    series = EarthEngineWeather("gridmet", BOUNDS).fetch(span[0], span[-1], DEFAULT_WEATHER)
     np.testing.assert_array_equal(series.values["precipitation"][:, 0, 0], np.arange(400))
     assert len(server.asked("computePixels")) == 3
 
@@ -195,9 +221,9 @@ def test_gridmet_is_the_same_from_both_of_its_homes(server: EarthEngine, tmp_pat
     """Earth Engine's gridMET against THREDDS', whose files are packed into 16 bits."""
     first, last = date(2020, 12, 30), date(2021, 1, 3)
     server.images += gridmet_images(first, last)
-    series = EarthEngineWeather("gridmet", BOUNDS).fetch(first, last, WEATHER_NAMES)
+    series = EarthEngineWeather("gridmet", BOUNDS).fetch(first, last, DEFAULT_WEATHER)
     with WeatherServer() as thredds:
-        other = GridMet(BOUNDS, tmp_path, thredds.gridmet_url).fetch(first, last, WEATHER_NAMES)
+        other = GridMet(BOUNDS, tmp_path, thredds.gridmet_url).fetch(first, last, DEFAULT_WEATHER)
     # The server's rectangle is wider: the same cells of it.
     rows, columns = (
         np.abs(axis - mine[:, None]).argmin(axis=1) for mine, axis in ((series.y, other.y), (series.x, other.x))
@@ -205,7 +231,7 @@ def test_gridmet_is_the_same_from_both_of_its_homes(server: EarthEngine, tmp_pat
     np.testing.assert_allclose(series.y, other.y[rows], atol=1e-6)
     np.testing.assert_allclose(series.x, other.x[columns], atol=1e-6)
     np.testing.assert_array_equal(series.days, other.days)
-    for name in WEATHER_NAMES:
+    for name in DEFAULT_WEATHER:
         np.testing.assert_allclose(
             series.values[name], other.values[name][:, rows][:, :, columns], atol=1e-4, err_msg=name
         )

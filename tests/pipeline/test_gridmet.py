@@ -18,7 +18,7 @@ from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import load_region
-from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
 from mmvsf.pipeline.layers.source import SourceSite, WeatherSeries
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
@@ -33,7 +33,7 @@ from .weather_series import assert_same_series
 
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
-ALL = tuple(FILES)
+ALL = DEFAULT_WEATHER
 QUICK = RetryPolicy(attempts=3, first_wait=0.02, request=5.0)
 
 # Canonical values from the files' own units, by hand: K - 273.15; mm; W m-2 over 86,400 s are 0.0864 MJ m-2; kPa;
@@ -90,12 +90,28 @@ def test_every_variable_comes_in_canonical_units(fetch: Fetch) -> None:
     assert series.days.tolist() == days.tolist()
     assert (np.diff(series.y) > 0).all() and (np.diff(series.x) > 0).all()
     for name, (scale, offset, tolerance) in CANONICAL.items():
-        truth = gridmet_truth(FILES[name][0], days[:, None, None], series.y[:, None], series.x)
+        truth = gridmet_truth(FILES[name][0].name, days[:, None, None], series.y[:, None], series.x)
         np.testing.assert_allclose(series.values[name], truth * scale + offset, atol=tolerance)
         assert series.values[name].dtype == np.float32
     origin = fetch.source().origin()
     assert series.day_ends_utc_hour == 7
     assert "Abatzoglou" in origin.source and origin.licence == "public domain"
+
+
+def test_relative_humidity_is_the_mean_of_the_days_extremes(fetch: Fetch) -> None:
+    """The stand-in's formulas, 30 + 5 sin(day) and 80 + 5 cos(day) percent; both files are packed in tenths."""
+    series = fetch(("relative_humidity", "tmin"))
+    tilt = 0.8 * (series.y[:, None] - 42) - 0.6 * (series.x + 93)
+    expected = 55 + 2.5 * (np.sin(series.days) + np.cos(series.days))[:, None, None] + tilt
+    np.testing.assert_allclose(series.values["relative_humidity"], expected, atol=0.051)
+    assert series.values["relative_humidity"].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["snow", "pressure", "moonlight"])
+def test_a_variable_that_gridmet_lacks_is_refused(fetch: Fetch, name: str) -> None:
+    with pytest.raises(InputError, match=rf"gridMET has no {name}; leave it out of weather\.variables"):
+        fetch(("tmin", name))
+    assert not fetch.server.requests
 
 
 def test_only_the_rectangle_and_the_days_are_asked_for(fetch: Fetch) -> None:
@@ -321,7 +337,7 @@ def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: Weat
     y, x = grid.weather_coordinates()
     lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*np.meshgrid(x, y))
     for name, (scale, offset, tolerance) in CANONICAL.items():
-        truth = gridmet_truth(FILES[name][0], calendar.days[at], lat, lon) * scale + offset
+        truth = gridmet_truth(FILES[name][0].name, calendar.days[at], lat, lon) * scale + offset
         np.testing.assert_allclose(weather.values[name][at], truth, atol=tolerance)
     np.testing.assert_allclose(weather.bounds[at] - calendar.days[at], [7 / 24, 31 / 24])
     flagged = calendar.days[weather.flag == WeatherFlag.PROVISIONAL]

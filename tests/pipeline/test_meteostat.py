@@ -25,10 +25,12 @@ from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.layers.source import SourceSite, WeatherCells, WeatherSeries
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.layers.weather.stations import (
+    Stations,
     distance_weights,
     distances_km,
     interpolate,
     interpolate_temperature,
+    station_fields,
 )
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
@@ -155,6 +157,36 @@ def test_fields_in_canonical_units(fetch: Fetch) -> None:
     assert series.day_ends_utc_hour == 6
     origin = MeteostatStations(BOUNDS, fetch.cache).origin()
     assert "Hargreaves" in origin.source and origin.licence
+
+
+def test_relative_humidity_and_pressure(fetch: Fetch) -> None:
+    """Humidity is the same at all stations. 1013 hPa at sea level are, in the standard atmosphere (ISO 2533:1975), a
+    factor 1 - 0.0065 h / 288.15 to the power 5.2559 less at h metres; a mean of 10 degrees colder than that changes
+    the loss by about as many 288ths."""
+    series = fetch(("relative_humidity", "pressure", "tmin", "tmax"))
+    humidity = (60 + 10 * np.sin(DAYS))[:, None, None]
+    np.testing.assert_allclose(
+        series.values["relative_humidity"], humidity + 0 * series.values["tmin"], atol=0.56
+    )  # rounded twice
+    pressure = series.values["pressure"]
+    # Stations lie at 250 to 415 m: 98.4 to 95.9 kPa in air of 15 degrees, and at -15 degrees 0.5 kPa less.
+    assert 95.3 < pressure.min() < pressure.max() < 98.5
+    warm, cold = (series.values["tmin"].mean(axis=(1, 2)).argsort()[index] for index in (-1, 0))
+    assert (pressure[warm] > pressure[cold]).all()
+    assert (series.flag == WeatherFlag.OBSERVED).all()
+
+
+def test_a_variable_that_stations_lack_is_refused(fetch: Fetch) -> None:
+    with pytest.raises(InputError, match=r"meteostat has no snow and no moonlight; leave it out"):
+        fetch(("tmin", "snow", "moonlight"))
+    assert not fetch.server.requests
+    with pytest.raises(InputError, match="stations give no soil_moisture; leave it out"):
+        station_fields(one_station(), np.zeros(1), np.zeros(1), ("soil_moisture",))
+
+
+def one_station() -> Stations:
+    one = np.zeros((1, 1))
+    return Stations(np.zeros(1), np.zeros(1), np.zeros(1), np.ones(1), one, one, one, one, one, one)
 
 
 def test_a_field_near_a_station_is_that_station(fetch: Fetch) -> None:
@@ -400,6 +432,18 @@ def test_temperature_follows_the_elevation_of_a_place(few: Fetch) -> None:
         series.values["precipitation"][:, 0, 0], series.values["precipitation"][:, 0, 1], atol=1e-2
     )
     assert "static/elevation" in source.origin().source and series.crs == "EPSG:4326"
+
+
+def test_pressure_follows_the_elevation_of_a_place(few: Fetch) -> None:
+    """At 300 m and 1300 m: by the barometric formula the ratio is exp(-g x 1000 / (R x T)), with T of the layer's
+    middle."""
+    cells = WeatherCells(
+        "EPSG:4326", np.array([42.0]), np.array([-93.75, -93.7499]), np.ones((1, 2), bool), np.array([[300.0, 1300.0]])
+    )
+    series = MeteostatStations(BOUNDS, few.cache, QUICK, cells).fetch(FIRST, LAST, ("pressure", "tmin", "tmax"))
+    low, high = series.values["pressure"][:, 0].T
+    middle = (series.values["tmin"] + series.values["tmax"])[:, 0].mean(axis=1) / 2 + 273.15
+    np.testing.assert_allclose(high / low, np.exp(-9.80665 * 1000 / (287.053 * middle)), rtol=5e-4)
 
 
 def test_cells_that_are_not_wanted_are_left_out(few: Fetch) -> None:

@@ -334,11 +334,35 @@ def only(**variables: tuple[float, str]) -> xr.Dataset:
         ("vpd", only(vpd=(8.0, "hPa")), 0.8),
         ("vpd", only(tmin=(15.0, "degC"), tmax=(24.5, "degC"), vp=(1700.0, "Pa")), 0.69),
         ("vpd", only(tmin=(15.0, "degC"), tmax=(24.5, "degC"), dewpoint=(14.96, "degC")), 0.69),
+        ("relative_humidity", only(hurs=(0.68, "1")), 68.0),  # CF
+        ("relative_humidity", only(rmin=(40.0, "%"), rmax=(90.0, "%")), 65.0),  # gridMET
+        # 1.70 kPa of a mean saturation pressure of 2.39 [FAO-56, example 3]
+        ("relative_humidity", only(tmin=(15.0, "degC"), tmax=(24.5, "degC"), vp=(1700.0, "Pa")), 71.135),  # Daymet
+        ("pressure", only(sp=(98_000.0, "Pa")), 98.0),  # ERA5-Land
+        ("pressure", only(ps=(980.0, "hPa")), 98.0),  # CF
+        ("soil_moisture", only(swvl1=(0.31, "m**3 m**-3")), 0.31),  # ERA5-Land
+        ("snow", only(swe=(120.0, "kg m-2")), 120.0),  # Daymet
+        ("snow", only(snw=(120.0, "kg m-2")), 120.0),  # CF
+        ("snow", only(snow_thickness_lwe=(12.0, "cm")), 120.0),  # AgERA5
     ],
 )
 def test_names_of_known_products(place: TinyArchive, variable: str, dataset: xr.Dataset, answer: float) -> None:
     place.write_recipe(weather__variables=[variable])
     assert weather_of(place, dataset).values[variable][300, 0, 0] == pytest.approx(answer, abs=6e-3)
+
+
+@pytest.mark.parametrize("name", ["snow", "relative_humidity"])
+def test_a_known_variable_that_a_file_lacks_is_named(place: TinyArchive, name: str) -> None:
+    place.write_recipe(weather__variables=[name])
+    with pytest.raises(InputError, match=rf"daily\.nc lacks '{name}'"):
+        weather_of(place, only(wind=(5.0, "m/s")))
+
+
+def test_an_unknown_variable_is_refused(place: TinyArchive) -> None:
+    place.write_weather(weather_dataset())
+    source = ArchiveWeather(place.root / "weather/daily.nc")
+    with pytest.raises(InputError, match="there is no weather variable 'moonlight'; choose from tmin, "):
+        source.fetch(date(2020, 1, 1), date(2020, 1, 2), ("moonlight",))
 
 
 def test_a_missing_variable_is_named_with_its_remedy(place: TinyArchive) -> None:
