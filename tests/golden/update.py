@@ -1,6 +1,6 @@
 """Write the checked-in metadata again, after an intended change of the format.
 
-    python -m tests.golden.update
+python -m tests.golden.update
 """
 
 from __future__ import annotations
