@@ -24,7 +24,7 @@ from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.recipe.region import parse_region
 from mmvsf.datasets.storage.store import open_pixels
-from mmvsf.datasets.variables import BAND_NAMES, Quality, Status
+from mmvsf.datasets.variables import BAND_NAMES, DEFAULT_WEATHER, Quality, Status
 
 # An example that takes long on a busy machine is no failure.
 settings.register_profile("patient", deadline=None)
@@ -50,6 +50,7 @@ def grow_cube(
     field: int = 8,
     dose: float = 1.0,
     seed: int = 0,
+    variables: Sequence[str] = DEFAULT_WEATHER,
 ) -> Cube:
     """Write a finished cube of `sites` blocks, each with its own weather, an image every four days."""
     names = [f"s{i}" for i in range(sites)]
@@ -60,7 +61,7 @@ def grow_cube(
         "grid": {"crs": "EPSG:32615", "block": block, "chunk": chunk, "weather_cell": block},
         "period": {"start": f"{years[0]}-04-01", "end": f"{years[-1]}-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
         "imagery": {"source": "archive", "path": "none", "products": ["hls-l30"]},
-        "weather": {"source": "archive", "path": "none"},
+        "weather": {"source": "archive", "path": "none", "variables": list(variables)},
         "split": {
             "places": {
                 "test": names[:test_sites],
@@ -83,6 +84,8 @@ def grow_cube(
     rng = np.random.default_rng(seed)
     days, side = calendar.days, block
     weather = _weather(rng, days, sites, dose)  # (sites, days, variables)
+    # Variables beyond the six copy the wind.
+    weather = np.concatenate([weather, *[weather[..., -1:]] * (len(variables) - weather.shape[-1])], axis=-1)
     rows, columns = grid.weather_shape
     cells = np.zeros((len(region.weather.variables), len(days), rows, columns), np.float32)
     status = np.zeros((len(days), grid.blocks_y, grid.blocks_x), np.uint8)

@@ -20,10 +20,10 @@ from mmvsf.datasets.variables import (
     REFLECTANCE_FILL,
     SCENE_FILL,
     STATIC_BY_NAME,
-    WEATHER_BY_NAME,
     Split,
     Status,
     is_clear,
+    weather_variable,
 )
 
 SAMPLED_UNITS = 24
@@ -123,7 +123,7 @@ def _weather(cube: Cube) -> Check:
     last = cube.calendar.index(day_number(cube.region.period.end))
     rows, columns = np.nonzero(_weather_cells(cube))
     for name in cube.weather:
-        variable = WEATHER_BY_NAME[name]
+        variable = weather_variable(name)
         values = cube.array(f"weather/{name}")[first : last + 1, rows, columns]
         if np.isnan(values).any():
             problems.append(f"{name} misses days")

@@ -19,10 +19,11 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.variables import DEFAULT_WEATHER
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
 from mmvsf.model.forecast import forecast_block, write_image
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.pretraining.fit import LAST, PretrainOptions
 from mmvsf.model.pretraining.run import pretrain
@@ -189,6 +190,19 @@ def test_a_model_of_other_bands_is_refused(grown_cube: Cube, tmp_path: Path) -> 
     save_checkpoint(tmp_path, network, other, {}, {})
     with pytest.raises(InputError, match=r"expects the bands .*thermal, but .*grown\.zarr carries .*swir2; pretrain"):
         cropmap(grown_cube, load_checkpoint(tmp_path), tmp_path, CropmapOptions(), tmp_path)
+
+
+def test_other_weather_variables_train_a_model_of_their_own(
+    run: tuple[Path, dict[str, Any]], make_cube: Callable[..., Cube], tmp_path: Path
+) -> None:
+    """One more variable is trained on by name; a model of the six refuses that cube in one line."""
+    cube = make_cube(tmp_path / "humid.zarr", variables=(*DEFAULT_WEATHER, "relative_humidity"))
+    pretrain([cube], tmp_path / "pretrain", replace(OPTIONS, steps=2))
+    names = load_checkpoint(tmp_path / "pretrain").normalisation.weather.names
+    assert tuple(names) == (*DEFAULT_WEATHER, "relative_humidity")
+    folder, _ = run
+    with pytest.raises(InputError, match=r"expects the weather variables .*wind, but .*wind, relative_humidity; pretr"):
+        check_fits(load_checkpoint(folder), cube, folder)
 
 
 def test_a_crop_map_is_made(run: tuple[Path, dict[str, Any]], grown_cube: Cube, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _vpd(points: _Points) -> _Field:
     actual = np.where(
         unknown, saturation_pressure(points.tmin), pressure_of_humidity(points.tmin, points.tmax, humidity)
     )
-    return _Field(vapour_pressure_deficit(points.tmin, points.tmax, actual), unknown.any(axis=1))
+    return _Field(vapour_pressure_deficit(points.tmin, points.tmax, actual), np.asarray(unknown.any(axis=1)))
 
 
 def _radiation(points: _Points) -> _Field:
