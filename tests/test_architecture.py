@@ -17,7 +17,7 @@ WITH_TORCH = {"datasets/samples/batch.py", "datasets/samples/loader.py"}
 """The modules of `datasets` that need the extra `train`."""
 
 LEVELS: dict[str, tuple[set[str], ...]] = {
-    "datasets": ({"errors", "variables"}, {"storage", "recipe"}, {"cube"}, {"samples"}, {"sidecars"}, {"command"}),
+    "datasets": ({"errors"}, {"variables"}, {"storage", "recipe"}, {"cube"}, {"samples"}, {"sidecars"}, {"command"}),
     "pipeline": (
         {"ledger", "disk_space", "raster"},
         {"layers"},
