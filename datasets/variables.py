@@ -10,6 +10,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
+
 REFLECTANCE_SCALE = 1e-4
 """Stored reflectance x this = surface reflectance (dimensionless), as in HLS and Sentinel-2 L2A."""
 
@@ -35,6 +37,8 @@ BANDS: tuple[Band, ...] = (
     Band("swir1", "swir16", 1.611),
     Band("swir2", "swir22", 2.196),
 )
+"""The bands of every cube, in the order in which they are stored. A recipe cannot choose among them."""
+
 BAND_NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
 
 
@@ -75,14 +79,49 @@ WEATHER: tuple[WeatherVariable, ...] = (
         "vpd", "kPa", "water_vapor_saturation_deficit_in_air", "time: mean", 0, 15, "vapour pressure deficit"
     ),
     WeatherVariable("wind", "m s-1", "wind_speed", "time: mean", 0, 60, "wind speed at 2 m"),
+    WeatherVariable(
+        "relative_humidity", "%", "relative_humidity", "time: mean", 0, 100, "daily mean relative humidity at 2 m"
+    ),
+    WeatherVariable(
+        "pressure", "kPa", "surface_air_pressure", "time: mean", 30, 110, "daily mean air pressure at the surface"
+    ),
+    WeatherVariable(
+        "soil_moisture",
+        "m3 m-3",
+        "volume_fraction_of_condensed_water_in_soil",
+        "time: mean",
+        0,
+        1,
+        "daily mean water content of the top 7 cm of soil",
+    ),
+    WeatherVariable(
+        "snow",
+        "mm",
+        "lwe_thickness_of_surface_snow_amount",
+        "time: mean",
+        0,
+        15_000,
+        "daily mean snow water equivalent on the ground",
+    ),
 )
-WEATHER_NAMES: tuple[str, ...] = tuple(variable.name for variable in WEATHER)
+"""The known variables. A recipe's `weather.variables` may name any of them; adding one changes no cube."""
+
 WEATHER_BY_NAME: dict[str, WeatherVariable] = {variable.name: variable for variable in WEATHER}
+
+DEFAULT_WEATHER: tuple[str, ...] = ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind")
+"""The variables of a recipe that names none. Changing this changes the shape and the digest of their cubes."""
+
+
+def weather_variable(name: str) -> WeatherVariable:
+    """The known weather variable of a name. Raises InputError for another name."""
+    if name not in WEATHER_BY_NAME:
+        raise InputError(f"there is no weather variable '{name}'; choose from {', '.join(WEATHER_BY_NAME)}")
+    return WEATHER_BY_NAME[name]
 
 
 @dataclass(frozen=True)
 class StaticLayer:
-    """One characteristic of the ground that does not change with time: canonical name, unit, CF standard name if it
+    """One property of terrain or soil that does not change with time: canonical name, unit, CF standard name if it
     has one, and the range outside of which a number is an error of units or a no-data value that was not declared."""
 
     name: str
@@ -114,7 +153,7 @@ class Quality(IntEnum):
 
 
 QUALITY_FILL = 255
-"""No data. Test it before any bit: as a bit field 255 would say cloud, snow and water at once."""
+"""No data. Test it before any bit: read as bits, 255 would be cloud, snow and water at once."""
 
 NOT_CLEAR = Quality.CLOUD | Quality.ADJACENT | Quality.SHADOW | Quality.SNOW
 
@@ -132,7 +171,7 @@ QUALITY_FLAGS: tuple[tuple[str, int, int], ...] = (
 
 
 def is_clear(quality: NDArray[np.uint8], *, drop_high_aerosol: bool = False) -> NDArray[np.bool_]:
-    """Where the ground was seen: data, and no cloud, cloud edge, shadow or snow. Same shape as `quality`.
+    """Where the surface was observed: data, and no cloud, cloud edge, shadow or snow. Same shape as `quality`.
 
     Water is clear. High aerosol is clear unless `drop_high_aerosol`: in a real granule 6 % of the clear
     pixels carry that flag, and most of them are usable.
@@ -144,7 +183,7 @@ def is_clear(quality: NDArray[np.uint8], *, drop_high_aerosol: bool = False) -> 
 
 
 class Status(IntEnum):
-    """What became of one block on one day (`imagery/status`)."""
+    """The state of one block on one day (`imagery/status`)."""
 
     OUTSIDE = 0
     NOT_ACQUIRED = 1
@@ -154,7 +193,7 @@ class Status(IntEnum):
 
 
 class Split(IntEnum):
-    """Which part a place or a year belongs to (`splits`)."""
+    """The part that a place or a year belongs to (`splits`)."""
 
     NONE = 0
     TRAIN = 1
@@ -176,7 +215,7 @@ CLEAR_FRACTION_FILL = 255
 """`imagery/clear_fraction` where a chunk was not seen; otherwise percent."""
 
 CONFIDENCE_FILL = 255
-"""`labels/confidence` where it is not known; otherwise percent."""
+"""`labels/confidence` where it is unknown; otherwise percent."""
 
 SCENE_FILL = 255
-"""`imagery/scene` where no scene gave the pixel."""
+"""`imagery/scene` where no scene covers the pixel."""

@@ -20,7 +20,7 @@ from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.store import open_pixels
-from mmvsf.datasets.variables import BAND_NAMES, QUALITY_FILL, REFLECTANCE_FILL, Quality, Status
+from mmvsf.datasets.variables import BAND_NAMES, DEFAULT_WEATHER, QUALITY_FILL, REFLECTANCE_FILL, Quality, Status
 
 Array = NDArray[Any]
 
@@ -50,6 +50,8 @@ class CubeBuilder:
     labels: bool = True
     field: int = 8
     """pixels a side of a field"""
+    variables: tuple[str, ...] = DEFAULT_WEATHER
+    """weather variables; those beyond the six of `DEFAULT_WEATHER` copy the wind"""
     dose: float = 1.0
     """how far the weather departs from its season"""
     seed: int = 0
@@ -76,7 +78,7 @@ class CubeBuilder:
             "grid": {"crs": "EPSG:32615", "block": self.block, "chunk": self.chunk, "weather_cell": self.block},
             "period": {"start": f"{first}-04-01", "end": f"{last}-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
             "imagery": {"source": "archive", "path": "none", "products": ["hls-l30"]},
-            "weather": {"source": "archive", "path": "none"},
+            "weather": {"source": "archive", "path": "none", "variables": list(self.variables)},
             "split": {
                 "places": {
                     "test": names[: self.test_sites],
@@ -99,7 +101,9 @@ class _Growth:
         self.variables = region.weather.variables
         self.rng = np.random.default_rng(options.seed)
         days, years = len(calendar), len(options.years)
-        self.weather = _weather(self.rng, calendar.days, options.sites, options.dose)
+        six = _weather(self.rng, calendar.days, options.sites, options.dose)
+        more = [six[..., -1:]] * (len(self.variables) - six.shape[-1])
+        self.weather = np.concatenate([six, *more], axis=-1)
         self.cells = np.zeros((len(self.variables), days, *grid.weather_shape), np.float32)
         self.status = np.zeros((days, grid.blocks_y, grid.blocks_x), np.uint8)
         self.clear_fraction = np.full((days, *grid.chunk_shape), 255, np.uint8)

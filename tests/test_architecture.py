@@ -18,7 +18,8 @@ WITH_TORCH = {"datasets/samples/batch.py", "datasets/samples/collate.py", "datas
 
 LEVELS: dict[str, tuple[set[str], ...]] = {
     "datasets": (
-        {"errors", "extras", "variables"},
+        {"errors", "extras"},
+        {"variables"},
         {"storage", "recipe"},
         {"cube"},
         {"samples"},

@@ -1,7 +1,7 @@
 """The arrays of the group `weather`."""
 
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
+from mmvsf.datasets.variables import WeatherFlag, weather_variable
 
 from .calendar import Calendar
 from .coordinates import flag_attributes, geo_attributes, spatial_ref, time_axis, yx_axes
@@ -12,7 +12,7 @@ def weather_group(grid: Grid, calendar: Calendar, variables: tuple[str, ...]) ->
     days, (rows, columns) = len(calendar), grid.weather_shape
     arrays = []
     for name in variables:
-        variable = WEATHER_BY_NAME[name]
+        variable = weather_variable(name)
         attributes = {
             "long_name": variable.long_name,
             "standard_name": variable.standard_name,

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_NAMES
+from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .schema import RecipeModel
@@ -81,8 +81,9 @@ class Weather(RecipeModel):
     """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
     collection: str | None = None
     """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
-    variables: tuple[str, ...] = WEATHER_NAMES
-    """Weather variables of the cube."""
+    variables: tuple[str, ...] = DEFAULT_WEATHER
+    """Which variables the cube carries, from `datasets.variables.WEATHER`; by default tmin, tmax, precipitation,
+    radiation, vpd and wind."""
     start: date | None = None
     """First day of weather; by default 1 October before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
@@ -91,10 +92,10 @@ class Weather(RecipeModel):
     @field_validator("variables")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in WEATHER_NAMES]
+        unknown = [name for name in value if name not in WEATHER_BY_NAME]
         if unknown or not value or len(set(value)) < len(value):
             raise ValueError(
-                f"takes some of {', '.join(WEATHER_NAMES)}, each once; found {', '.join(unknown or value) or 'none'}"
+                f"takes some of {', '.join(WEATHER_BY_NAME)}, each once; found {', '.join(unknown or value) or 'none'}"
             )
         return value
 

@@ -1,7 +1,7 @@
 """gridMET: daily weather of the contiguous US on a grid of 1/24 degree (4 km), from 1979; no account is needed.
 
-Abatzoglou (2013), doi:10.1002/joc.3413; in the public domain. One file a variable and year stands on a THREDDS
-server, whose NetCDF subset service (NCSS) cuts out a bounding box and days. Only that part is fetched, and kept under
+Abatzoglou (2013), doi:10.1002/joc.3413; in the public domain. There is one file per variable and year on a THREDDS
+server, whose NetCDF subset service (NCSS) cuts out a bounding box and days. Only that part is fetched, and kept in
 the data folder.
 """
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.region import Weather
-from mmvsf.datasets.variables import WEATHER_BY_NAME, WeatherFlag
+from mmvsf.datasets.variables import WeatherFlag, weather_variable
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, convert
@@ -38,7 +38,7 @@ DAY_ENDS_UTC_HOUR = 7
 EXTENT = (-124.79, 25.05, -67.04, 49.42)
 """west, south, east, north in degrees of the grid's outer edges."""
 TOLERANCE = 0.25
-"""Degrees by which a region's rectangle may reach beyond; its blocks are looked at one by one later."""
+"""Degrees by which a region's rectangle may reach beyond; its blocks are checked one by one later."""
 MARGIN = 0.1
 """Degrees fetched beyond the region, so that its outermost cells have neighbours on every side."""
 
@@ -48,17 +48,29 @@ AT_ONCE = 3
 """Requests at a time; the server is a university's."""
 SETTLED_DAYS = 90
 """Days this old are final: a file fetched so long after its last day is kept, a younger one is fetched again after a
-day. gridMET replaces provisional days after some two months, and mostly tells how far it is with that."""
+day. gridMET replaces provisional days after some two months, and its files mostly say up to which day."""
 
-FILES: dict[str, tuple[str, str]] = {
-    "tmin": ("tmmn", "air_temperature"),
-    "tmax": ("tmmx", "air_temperature"),
-    "precipitation": ("pr", "precipitation_amount"),
-    "radiation": ("srad", "surface_downwelling_shortwave_flux_in_air"),
-    "vpd": ("vpd", "mean_vapor_pressure_deficit"),
-    "wind": ("vs", "wind_speed"),
+
+class GridMetFile(NamedTuple):
+    """One file per year on the server."""
+
+    name: str
+    variable: str
+    """in the file; its unit is read from there"""
+    factor: float = 1.0
+    """by which values in the canonical unit are multiplied"""
+
+
+FILES: dict[str, tuple[GridMetFile, ...]] = {
+    "tmin": (GridMetFile("tmmn", "air_temperature"),),
+    "tmax": (GridMetFile("tmmx", "air_temperature"),),
+    "precipitation": (GridMetFile("pr", "precipitation_amount"),),
+    "radiation": (GridMetFile("srad", "surface_downwelling_shortwave_flux_in_air"),),
+    "vpd": (GridMetFile("vpd", "mean_vapor_pressure_deficit"),),
+    "wind": (GridMetFile("vs", "wind_speed", WIND_10M_TO_2M),),
+    "relative_humidity": (GridMetFile("rmin", "relative_humidity"), GridMetFile("rmax", "relative_humidity")),
 }
-"""canonical name -> (file, variable in it). Units are read from the file; `vs` is at 10 m."""
+"""canonical name -> the files that it is the mean of"""
 
 Bounds = tuple[float, float, float, float]
 
@@ -85,12 +97,14 @@ class GridMet(WeatherSource):
         return Origin("gridmet", plain_url(self.url), source=SOURCE, licence=LICENCE)
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
-        """See `WeatherSource`. Raises InputError for ground or days that gridMET does not cover, IncompleteError if
-        the server gives no usable answer; what it gave until then is kept."""
-        _refuse_other_ground(self.bounds)
+        """See `WeatherSource`. Raises InputError for an area or days that gridMET does not cover, IncompleteError if
+        the server gives no usable answer; what was downloaded until then is kept."""
+        _refuse_other_variables(variables)
+        _refuse_other_areas(self.bounds)
         if first < FIRST_DAY:
             raise InputError(f"gridMET begins on {FIRST_DAY}; the weather is asked for from {first} on")
-        jobs = [(name, *span) for name in variables for span in _by_year(first, last)]
+        spans = _by_year(first, last)
+        jobs = [(name, file, *span) for name in variables for file in FILES[name] for span in spans]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             parts = []
             for part in pool.map(lambda job: self._part(*job), jobs):
@@ -103,27 +117,31 @@ class GridMet(WeatherSource):
                 " folder and run again"
             )
         days = np.arange(day_number(first), day_number(last) + 1)
-        values = {name: np.full((days.size, y.size, x.size), np.nan, np.float32) for name in variables}
+        values = {}
         flag = np.full(days.size, WeatherFlag.OBSERVED, np.uint8)
-        for name, _, _ in jobs:
-            part = parts.pop(0)  # a state's weather is large: not held twice
-            values[name][part.days - days[0]] = part.values
-            flag[part.days[part.provisional] - days[0]] = WeatherFlag.PROVISIONAL
+        for name in variables:
+            fields = []
+            for _ in FILES[name]:
+                fields.append(np.full((days.size, y.size, x.size), np.nan, np.float32))
+                for _ in spans:
+                    part = parts.pop(0)  # a state's weather is large: not held twice
+                    fields[-1][part.days - days[0]] = part.values
+                    flag[part.days[part.provisional] - days[0]] = WeatherFlag.PROVISIONAL
+            values[name] = fields[0] if len(fields) == 1 else np.mean(fields, axis=0)
         return WeatherSeries(values, days, y, x, "EPSG:4326", DAY_ENDS_UTC_HOUR, flag)
 
-    def _part(self, name: str, first: date, last: date) -> "_Part":
-        """One variable within one year: from the cache, or from the server."""
-        file, variable = FILES[name]
+    def _part(self, name: str, file: GridMetFile, first: date, last: date) -> "_Part":
+        """One file's part within one year: from the cache, or from the server."""
         west, south, east, north = _padded(self.bounds)
-        place = f"{west:.2f}_{south:.2f}_{east:.2f}_{north:.2f}"
-        path = server_folder(self.cache, self.url) / f"{file}_{first:%Y%m%d}-{last:%Y%m%d}_{place}.nc"
+        box = f"{west:.2f}_{south:.2f}_{east:.2f}_{north:.2f}"
+        path = server_folder(self.cache, self.url) / f"{file.name}_{first:%Y%m%d}-{last:%Y%m%d}_{box}.nc"
         if _is_fresh(path, last):
             try:
-                return _decode(path.read_bytes(), name, first, last)
+                return _decode(path.read_bytes(), name, file, first, last)
             except ValueError:
                 path.unlink()  # damaged on disk
         query = {
-            "var": variable,
+            "var": file.variable,
             "north": f"{north:.2f}",
             "west": f"{west:.2f}",
             "east": f"{east:.2f}",
@@ -134,9 +152,9 @@ class GridMet(WeatherSource):
             "timeStride": "1",
             "accept": "netcdf",
         }
-        url, what = f"{self.url}/{file}/{file}_{first.year}.nc", f"gridMET {file} of {first} to {last}"
+        url, what = f"{self.url}/{file.name}/{file.name}_{first.year}.nc", f"gridMET {file.name} of {first} to {last}"
         try:
-            download(url, query, path, what, lambda body: _check(body, name, first, last), self.retry_policy)
+            download(url, query, path, what, lambda body: _check(body, name, file, first, last), self.retry_policy)
         except DownloadError as error:
             if error.status in (400, 404):
                 raise InputError(
@@ -144,7 +162,7 @@ class GridMet(WeatherSource):
                     " period, or take another weather source"
                 ) from error
             raise
-        return _decode(path.read_bytes(), name, first, last)
+        return _decode(path.read_bytes(), name, file, first, last)
 
 
 @dataclass(frozen=True)
@@ -161,23 +179,22 @@ class _Part:
     """(day,)"""
 
 
-def _check(body: bytes, name: str, first: date, last: date) -> None:
+def _check(body: bytes, name: str, file: GridMetFile, first: date, last: date) -> None:
     """Raise ValueError unless the body is a complete answer."""
-    wanted, found = (last - first).days + 1, _decode(body, name, first, last).days.size
-    if found < wanted and (date.today() - last).days >= SETTLED_DAYS:
-        raise ValueError(f"the answer holds {found} of {wanted} days")
+    expected, count = (last - first).days + 1, _decode(body, name, file, first, last).days.size
+    if count < expected and (date.today() - last).days >= SETTLED_DAYS:
+        raise ValueError(f"the answer holds {count} of {expected} days")
 
 
-def _decode(body: bytes, name: str, first: date, last: date) -> _Part:
-    """Raises ValueError if the body is not NetCDF with the variable on days of the span and degrees, InputError for
-    an unknown unit."""
-    variable = FILES[name][1]
+def _decode(body: bytes, name: str, file: GridMetFile, first: date, last: date) -> _Part:
+    """One file's days in canonical units. Raises ValueError unless the body is NetCDF with the variable on days of the
+    span and degrees, InputError for an unknown unit."""
     if not body.startswith((b"CDF", b"\x89HDF")):
         text = one_line(Exception(body[:200].decode(errors="replace")), 80)
         raise ValueError(f"the answer is no NetCDF file but '{text}'")
     try:
         with xr.open_dataset(io.BytesIO(body), engine="scipy" if body.startswith(b"CDF") else "h5netcdf") as opened:
-            array = opened[variable].load()
+            array = opened[file.variable].load()
             last_permanent = opened.attrs.get("last_permanent_slice")
         time_name = "day" if "day" in array.dims else "time"
         array = array.transpose(time_name, "lat", "lon").sortby(["lat", "lon"])
@@ -185,13 +202,11 @@ def _decode(body: bytes, name: str, first: date, last: date) -> _Part:
         dates = array[time_name].values.astype("datetime64[D]")
         y, x = (array[axis].values.astype(np.float64) for axis in ("lat", "lon"))
     except (OSError, KeyError, TypeError, IndexError, EOFError, AssertionError, ValueError) as error:
-        raise ValueError(f"the answer is no complete NetCDF file of {variable}: {one_line(error, 120)}") from error
+        raise ValueError(f"the answer is no complete NetCDF file of {file.variable}: {one_line(error, 120)}") from error
     inside = (dates >= np.datetime64(first)) & (dates <= np.datetime64(last))
     if not inside.all() or np.unique(dates).size < dates.size or not dates.size:
         raise ValueError("the answer holds no day, one twice, or others than asked for")
-    values = convert(stored, units, WEATHER_BY_NAME[name].units, f"gridMET, {variable}")
-    if name == "wind":
-        values = values * WIND_10M_TO_2M
+    values = convert(stored, units, weather_variable(name).units, f"gridMET, {file.variable}") * file.factor
     if last_permanent is None:
         provisional = dates > np.datetime64(date.today() - timedelta(days=SETTLED_DAYS))
     else:  # slices of the year's file are counted from 1
@@ -218,7 +233,15 @@ def _is_fresh(path: Path, last: date) -> bool:
     return time.time() - fetched < 86_400 or date.fromtimestamp(fetched) >= last + timedelta(days=SETTLED_DAYS)
 
 
-def _refuse_other_ground(bounds: Bounds) -> None:
+def _refuse_other_variables(variables: tuple[str, ...]) -> None:
+    if lacking := [name for name in variables if name not in FILES]:
+        raise InputError(
+            f"gridMET has no {' and no '.join(lacking)}; leave it out of weather.variables, or take another weather"
+            " source, such as era5-land"
+        )
+
+
+def _refuse_other_areas(bounds: Bounds) -> None:
     west, south, east, north = bounds
     beyond = max(EXTENT[0] - west, EXTENT[1] - south, east - EXTENT[2], north - EXTENT[3])
     if beyond > TOLERANCE:

@@ -101,7 +101,7 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("imagery.products", ["MODIS 09"], ("imagery.products", "hls-l30")),
     ("imagery.products", [], ("imagery.products",)),
     ("imagery.skip_below_clear", 2, ("imagery.skip_below_clear", "1")),
-    ("weather.variables", ["tmin", "snow"], ("weather.variables", "snow", "tmax")),
+    ("weather.variables", ["tmin", "hail"], ("weather.variables", "hail", "tmax")),
     ("weather.variables", ["tmin", "tmin"], ("weather.variables", "once")),
     ("weather.variables", [], ("weather.variables", "none")),
     ("weather.start", "2019-05-01", ("weather.start", "after the first day of imagery")),

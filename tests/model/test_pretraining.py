@@ -15,10 +15,11 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.variables import DEFAULT_WEATHER
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
 from mmvsf.model.forecasting.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.mmvsf.checkpoint import load_checkpoint
+from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
 from mmvsf.model.pretraining.run import pretrain
 from tests.cubes import CubeBuilder
 
@@ -121,3 +122,14 @@ def test_climatology_comes_from_other_training_years(grown_cube: Cube) -> None:
     held_out = next(w for w in index["new_year"] if w.row == days[2019].row and w.column == days[2019].column)
     both = source.for_window(held_out)
     assert both is not None and len(both.phase) == len(days[2019].days) + len(days[2020].days)
+
+
+def test_other_weather_variables_train_a_model_of_their_own(pretrained: Pretrained, tmp_path: Path) -> None:
+    """One more variable is trained on by name; a model of the six refuses that cube in one line."""
+    cube = CubeBuilder(variables=(*DEFAULT_WEATHER, "relative_humidity")).write(tmp_path / "humid.zarr")
+    pretrain([cube], tmp_path / "pretrain", replace(OPTIONS, steps=2))
+    names = load_checkpoint(tmp_path / "pretrain").normalisation.weather.names
+    assert tuple(names) == (*DEFAULT_WEATHER, "relative_humidity")
+    folder, _ = pretrained
+    with pytest.raises(InputError, match=r"expects the weather variables .*wind, but .*wind, relative_humidity; pretr"):
+        check_fits(load_checkpoint(folder), cube, folder)

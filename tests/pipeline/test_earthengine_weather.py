@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
 from pyproj import CRS
 
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
+from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
 from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.sources.earthengine import weather as earthengine_weather
@@ -32,6 +31,7 @@ from ..servers.weather import WeatherServer
 from .conftest import weather_source
 from .earthengine_session import serving
 from .tiny_archive import recipe
+from .weather_series import at_point
 
 pytestmark = pytest.mark.stand_in
 
@@ -92,23 +92,50 @@ def test_conversions(
     server: EarthEngine, collection: str, asset: str, numbers: Day, grid: Grid, wanted: tuple[float, ...], ends: float
 ) -> None:
     server.images += [flat(asset, day, numbers, grid) for day in days(date(2021, 5, 1), 3)]
-    names = WEATHER_NAMES[: len(wanted)]
-    found = EarthEngineWeather(collection, BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 3), names)
-    assert list(found["time"].values) == [np.datetime64(day) for day in days(date(2021, 5, 1), 3)]
+    names = DEFAULT_WEATHER[: len(wanted)]
+    source = EarthEngineWeather(collection, BOUNDS)
+    series = source.fetch(date(2021, 5, 1), date(2021, 5, 3), names)
+    assert series.days.tolist() == [day_number(day) for day in days(date(2021, 5, 1), 3)]
     for name, value in zip(names, wanted, strict=True):
-        np.testing.assert_allclose(found[name].values, value, rtol=1e-4, err_msg=name)
-        assert found[name].dtype == np.float32
-    assert found.attrs["day_ends_utc_hour"] == ends and found.attrs["source"] and found.attrs["licence"]
-    assert CRS(found.attrs["crs"]) == CRS(grid.crs)
+        np.testing.assert_allclose(series.values[name], value, rtol=1e-4, err_msg=name)
+        assert series.values[name].dtype == np.float32
+    assert series.day_ends_utc_hour == ends and source.origin().source and source.origin().licence
+    assert CRS(series.crs) == CRS(grid.crs)
+
+
+@pytest.mark.parametrize(
+    ("collection", "asset", "numbers", "grid", "expected"),
+    [
+        ("gridmet", "IDAHO_EPSCOR/GRIDMET", {"rmin": 40.0, "rmax": 90.0}, DEGREES, {"relative_humidity": 65.0}),
+        # 1.0 / ((1.2280 + 2.3383) / 2)
+        ("daymet", "NASA/ORNL/DAYMET_V4", DAYMET | {"swe": 85.0}, KILOMETRES, {"relative_humidity": 56.08, "snow": 85}),
+        (
+            "era5-land",
+            "ECMWF/ERA5_LAND/DAILY_AGGR",
+            # 0.8723 kPa at the dew point of 5 C, 1.7053 at 15 C
+            {"temperature_2m": 288.15, "dewpoint_temperature_2m": 278.15, "surface_pressure": 97_500.0,
+             "volumetric_soil_water_layer_1": 0.31, "snow_depth_water_equivalent": 0.085},
+            DEGREES,
+            {"relative_humidity": 51.15, "pressure": 97.5, "soil_moisture": 0.31, "snow": 85},
+        ),
+    ],
+)  # fmt: skip
+def test_conversions_beyond_the_default_variables(
+    server: EarthEngine, collection: str, asset: str, numbers: Day, grid: Grid, expected: Day
+) -> None:
+    server.images.append(flat(asset, date(2021, 5, 1), numbers, grid))
+    series = EarthEngineWeather(collection, BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 1), tuple(expected))
+    for name, value in expected.items():
+        np.testing.assert_allclose(series.values[name], value, rtol=2e-4, err_msg=name)
 
 
 def test_flows_a_little_below_zero_are_zero(server: EarthEngine) -> None:
     night = ERA5 | {"total_precipitation_sum": -1e-7, "surface_solar_radiation_downwards_sum": -3.0}
     server.images.append(flat("ECMWF/ERA5_LAND/DAILY_AGGR", date(2021, 1, 1), night, DEGREES))
-    found = EarthEngineWeather("era5-land", BOUNDS).fetch(
+    series = EarthEngineWeather("era5-land", BOUNDS).fetch(
         date(2021, 1, 1), date(2021, 1, 1), ("precipitation", "radiation")
     )
-    assert found["precipitation"].max() == 0 and found["radiation"].max() == 0
+    assert series.values["precipitation"].max() == 0 and series.values["radiation"].max() == 0
 
 
 def test_cells_stand_where_they_belong(server: EarthEngine) -> None:
@@ -119,13 +146,13 @@ def test_cells_stand_where_they_belong(server: EarthEngine) -> None:
     land[8, 10] = False
     day.bands["pr"] = array_band(values, DEGREES, land)
     server.images.append(day)
-    found = EarthEngineWeather("gridmet", BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 1), ("precipitation",))
+    series = EarthEngineWeather("gridmet", BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 1), ("precipitation",))
     # -96.05 to -95.95 lies in columns 9 and 10, 41.95 to 42.02 in rows 9 and 10; two cells more on each side
-    np.testing.assert_allclose(found["x"], -97 + 0.1 * (np.arange(7, 13) + 0.5))
-    np.testing.assert_allclose(found["y"], 43 - 0.1 * (np.arange(12, 6, -1) + 0.5))
+    np.testing.assert_allclose(series.x, -97 + 0.1 * (np.arange(7, 13) + 0.5))
+    np.testing.assert_allclose(series.y, 43 - 0.1 * (np.arange(12, 6, -1) + 0.5))
     wanted = np.where(land, values, np.nan)[7:13, 7:13][::-1]
-    np.testing.assert_array_equal(found["precipitation"].values[0], wanted)
-    assert np.isnan(found["precipitation"].sel(x=-95.95, y=42.15, method="nearest"))
+    np.testing.assert_array_equal(series.values["precipitation"][0], wanted)
+    assert np.isnan(at_point(series, "precipitation", 42.15, -95.95)).all()
 
 
 def test_many_days_come_in_few_requests(server: EarthEngine) -> None:
@@ -134,8 +161,8 @@ def test_many_days_come_in_few_requests(server: EarthEngine) -> None:
     server.images += [
         flat("IDAHO_EPSCOR/GRIDMET", day, GRIDMET | {"pr": float(number)}, DEGREES) for number, day in enumerate(span)
     ]
-    found = EarthEngineWeather("gridmet", BOUNDS).fetch(span[0], span[-1], WEATHER_NAMES)
-    np.testing.assert_array_equal(found["precipitation"].values[:, 0, 0], np.arange(400))
+    series = EarthEngineWeather("gridmet", BOUNDS).fetch(span[0], span[-1], DEFAULT_WEATHER)
+    np.testing.assert_array_equal(series.values["precipitation"][:, 0, 0], np.arange(400))
     assert len(server.asked("computePixels")) == 3
 
 
@@ -145,8 +172,8 @@ def test_days_that_may_still_change_are_flagged(server: EarthEngine) -> None:
         flat("IDAHO_EPSCOR/GRIDMET", day, {"pr": 1.0}, DEGREES, status=state)
         for day, state in zip(days(date(2021, 5, 1), 3), states, strict=True)
     ]
-    found = EarthEngineWeather("gridmet", BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 3), ("precipitation",))
-    assert found["flag"].values.tolist() == [
+    series = EarthEngineWeather("gridmet", BOUNDS).fetch(date(2021, 5, 1), date(2021, 5, 3), ("precipitation",))
+    assert series.flag is not None and series.flag.tolist() == [
         WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL, WeatherFlag.PROVISIONAL
     ]  # fmt: skip
 
@@ -197,11 +224,18 @@ def test_gridmet_is_the_same_from_both_of_its_homes(server: EarthEngine, tmp_pat
     """Earth Engine's gridMET against THREDDS', whose files are packed into 16 bits."""
     first, last = date(2020, 12, 30), date(2021, 1, 3)
     server.images += gridmet_images(first, last)
-    found = EarthEngineWeather("gridmet", BOUNDS).fetch(first, last, WEATHER_NAMES)
+    series = EarthEngineWeather("gridmet", BOUNDS).fetch(first, last, DEFAULT_WEATHER)
     with WeatherServer() as thredds:
-        wanted = GridMet(BOUNDS, tmp_path, thredds.gridmet_url).fetch(first, last, WEATHER_NAMES)
-    found, wanted = xr.align(found, wanted.reindex_like(found, method="nearest", tolerance=1e-6))
-    for name in WEATHER_NAMES:
-        np.testing.assert_allclose(found[name], wanted[name], atol=1e-4, err_msg=name)
-    for key in ("day_ends_utc_hour", "crs"):
-        assert found.attrs[key] == wanted.attrs[key]
+        other = GridMet(BOUNDS, tmp_path, thredds.gridmet_url).fetch(first, last, DEFAULT_WEATHER)
+    # The server's rectangle is wider: the same cells of it.
+    rows, columns = (
+        np.abs(axis - mine[:, None]).argmin(axis=1) for mine, axis in ((series.y, other.y), (series.x, other.x))
+    )
+    np.testing.assert_allclose(series.y, other.y[rows], atol=1e-6)
+    np.testing.assert_allclose(series.x, other.x[columns], atol=1e-6)
+    np.testing.assert_array_equal(series.days, other.days)
+    for name in DEFAULT_WEATHER:
+        np.testing.assert_allclose(
+            series.values[name], other.values[name][:, rows][:, :, columns], atol=1e-4, err_msg=name
+        )
+    assert (series.day_ends_utc_hour, series.crs) == (other.day_ends_utc_hour, other.crs)

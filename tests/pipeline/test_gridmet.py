@@ -18,8 +18,8 @@ from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
-from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import SourceSite
+from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
+from mmvsf.pipeline.layers.source import SourceSite, WeatherSeries
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
@@ -29,12 +29,13 @@ from ..servers.base import Fault, Response, corrupt, empty, hang, reset, status,
 from ..servers.weather import WeatherServer, gridmet_truth
 from .conftest import Command, build_tiny, weather_source
 from .tiny_archive import TinyArchive
+from .weather_series import assert_same_series
 
 pytestmark = pytest.mark.stand_in
 
 BOUNDS = (-93.9, 41.9, -93.6, 42.2)
 FIRST, LAST = date(2020, 12, 1), date(2021, 1, 31)
-ALL = tuple(FILES)
+ALL = DEFAULT_WEATHER
 QUICK = RetryPolicy(attempts=3, first_wait=0.02, request=5.0)
 
 # Canonical values from the files' own units, by hand: K - 273.15; mm; W m-2 over 86,400 s are 0.0864 MJ m-2; kPa;
@@ -69,8 +70,11 @@ class Fetch:
         first: date = FIRST,
         last: date = LAST,
         bounds: tuple[float, float, float, float] = BOUNDS,
-    ) -> xr.Dataset:
-        return GridMet(bounds, self.cache, self.server.gridmet_url, self.retry_policy).fetch(first, last, variables)
+    ) -> WeatherSeries:
+        return self.source(bounds).fetch(first, last, variables)
+
+    def source(self, bounds: tuple[float, float, float, float] = BOUNDS) -> GridMet:
+        return GridMet(bounds, self.cache, self.server.gridmet_url, self.retry_policy)
 
     @property
     def files(self) -> list[Path]:
@@ -83,20 +87,37 @@ def fetch(server: WeatherServer, tmp_path: Path) -> Fetch:
 
 
 def test_every_variable_comes_in_canonical_units(fetch: Fetch) -> None:
-    found = fetch(ALL)
+    series = fetch(ALL)
     days = np.arange(day_number(FIRST), day_number(LAST) + 1)
-    assert found["time"].values.astype("datetime64[D]").astype(int).tolist() == days.tolist()
-    assert (np.diff(found["y"]) > 0).all() and (np.diff(found["x"]) > 0).all()
+    assert series.days.tolist() == days.tolist()
+    assert (np.diff(series.y) > 0).all() and (np.diff(series.x) > 0).all()
     for name, (scale, offset, tolerance) in CANONICAL.items():
-        truth = gridmet_truth(FILES[name][0], days[:, None, None], found["y"].values[:, None], found["x"].values)
-        np.testing.assert_allclose(found[name], truth * scale + offset, atol=tolerance)
-        assert found[name].dtype == np.float32
-    assert found.attrs["day_ends_utc_hour"] == 7
-    assert "Abatzoglou" in found.attrs["source"] and found.attrs["licence"] == "public domain"
+        truth = gridmet_truth(FILES[name][0].name, days[:, None, None], series.y[:, None], series.x)
+        np.testing.assert_allclose(series.values[name], truth * scale + offset, atol=tolerance)
+        assert series.values[name].dtype == np.float32
+    origin = fetch.source().origin()
+    assert series.day_ends_utc_hour == 7
+    assert "Abatzoglou" in origin.source and origin.licence == "public domain"
+
+
+def test_relative_humidity_is_the_mean_of_the_days_extremes(fetch: Fetch) -> None:
+    """The stand-in's formulas, 30 + 5 sin(day) and 80 + 5 cos(day) percent; both files are packed in tenths."""
+    series = fetch(("relative_humidity", "tmin"))
+    tilt = 0.8 * (series.y[:, None] - 42) - 0.6 * (series.x + 93)
+    expected = 55 + 2.5 * (np.sin(series.days) + np.cos(series.days))[:, None, None] + tilt
+    np.testing.assert_allclose(series.values["relative_humidity"], expected, atol=0.051)
+    assert series.values["relative_humidity"].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["snow", "pressure", "moonlight"])
+def test_a_variable_that_gridmet_lacks_is_refused(fetch: Fetch, name: str) -> None:
+    with pytest.raises(InputError, match=rf"gridMET has no {name}; leave it out of weather\.variables"):
+        fetch(("tmin", name))
+    assert not fetch.server.requests
 
 
 def test_only_the_rectangle_and_the_days_are_asked_for(fetch: Fetch) -> None:
-    found = fetch(("tmin", "wind"))
+    series = fetch(("tmin", "wind"))
     asked = {request.path.rpartition("/")[2]: request.query for request in fetch.server.requests}
     assert set(asked) == {"tmmn_2020.nc", "tmmn_2021.nc", "vs_2020.nc", "vs_2021.nc"}
     assert asked["vs_2020.nc"]["var"] == "wind_speed"
@@ -104,15 +125,15 @@ def test_only_the_rectangle_and_the_days_are_asked_for(fetch: Fetch) -> None:
     assert asked["vs_2020.nc"]["time_end"][:10] == "2020-12-31"
     assert float(asked["tmmn_2021.nc"]["west"]) == pytest.approx(-94.0)
     west, south, east, north = BOUNDS
-    assert found["x"].min() < west < east < found["x"].max() < east + 0.15
-    assert found["y"].min() < south < north < found["y"].max() < north + 0.15
+    assert series.x.min() < west < east < series.x.max() < east + 0.15
+    assert series.y.min() < south < north < series.y.max() < north + 0.15
     assert fetch.server.busiest <= 3
 
 
 def test_nothing_is_fetched_twice(fetch: Fetch) -> None:
     first = fetch(("tmin", "tmax"))
     again = fetch(("tmin", "tmax"))
-    xr.testing.assert_identical(first, again)
+    assert_same_series(first, again)
     assert len(fetch.server.requests) == 4
 
 
@@ -136,23 +157,25 @@ def test_two_servers_do_not_share_files(fetch: Fetch, tmp_path: Path) -> None:
 def test_a_file_damaged_on_disk_is_fetched_again(fetch: Fetch) -> None:
     good = fetch()
     fetch.files[0].write_bytes(fetch.files[0].read_bytes()[:300])
-    xr.testing.assert_identical(fetch(), good)
+    assert_same_series(fetch(), good)
     assert len(fetch.server.requests) == 3
 
 
 def test_days_after_the_last_permanent_slice_are_provisional(fetch: Fetch) -> None:
     fetch.server.weather.permanent_until = date(2021, 1, 20)
-    flag = fetch(("tmin", "wind"))["flag"]
-    provisional = flag["time"].values[flag == WeatherFlag.PROVISIONAL].astype("datetime64[D]")
-    assert (str(provisional[0]), len(provisional)) == ("2021-01-21", 11)
+    series = fetch(("tmin", "wind"))
+    flag = series.flag
+    assert flag is not None
+    provisional = series.days[flag == WeatherFlag.PROVISIONAL]
+    assert (provisional[0], len(provisional)) == (day_number(date(2021, 1, 21)), 11)
     assert set(np.unique(flag)) == {WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL}
 
 
 def test_where_the_file_does_not_tell_young_days_are_provisional(fetch: Fetch) -> None:
     today = date.today()
     fetch.server.weather.until = today
-    flag = fetch(first=today - timedelta(100), last=today - timedelta(80))["flag"]
-    assert flag.values.tolist() == [WeatherFlag.OBSERVED] * 11 + [WeatherFlag.PROVISIONAL] * 10
+    flag = fetch(first=today - timedelta(100), last=today - timedelta(80)).flag
+    assert flag is not None and flag.tolist() == [WeatherFlag.OBSERVED] * 11 + [WeatherFlag.PROVISIONAL] * 10
 
 
 def test_young_files_are_fetched_again_after_a_day(fetch: Fetch) -> None:
@@ -161,14 +184,14 @@ def test_young_files_are_fetched_again_after_a_day(fetch: Fetch) -> None:
         pytest.skip("the year's file is not there yet in its first days")
     fetch.server.weather.until = today - timedelta(3)
     span = {"first": max(today - timedelta(20), date(today.year, 1, 1)), "last": today}
-    assert np.isnan(fetch(**span)["tmin"][-3:]).all()
+    assert np.isnan(fetch(**span).values["tmin"][-3:]).all()
     fetch(**span)
     assert len(fetch.server.requests) == 1
     yesterday = time.time() - 90_000
     for path in fetch.files:
         os.utime(path, (yesterday, yesterday))
     fetch.server.weather.until = today
-    assert not np.isnan(fetch(**span)["tmin"]).any()
+    assert not np.isnan(fetch(**span).values["tmin"]).any()
 
 
 def page(request: object, right: Response) -> Response:
@@ -196,7 +219,7 @@ def test_what_passes_is_tried_again(fetch: Fetch, fault: Fault, tmp_path: Path) 
     fetch.server.fail("tmmn_2020", fault, times=2)
     found = fetch()
     assert len(fetch.server.requests) == 4
-    xr.testing.assert_identical(found, Fetch(fetch.server, tmp_path / "other")())
+    assert_same_series(found, Fetch(fetch.server, tmp_path / "other")())
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
@@ -318,7 +341,7 @@ def test_a_recipe_gets_its_weather_from_gridmet(place: TinyArchive, server: Weat
     y, x = grid.weather_coordinates()
     lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*np.meshgrid(x, y))
     for name, (scale, offset, tolerance) in CANONICAL.items():
-        truth = gridmet_truth(FILES[name][0], calendar.days[at], lat, lon) * scale + offset
+        truth = gridmet_truth(FILES[name][0].name, calendar.days[at], lat, lon) * scale + offset
         np.testing.assert_allclose(weather.values[name][at], truth, atol=tolerance)
     np.testing.assert_allclose(weather.bounds[at] - calendar.days[at], [7 / 24, 31 / 24])
     flagged = calendar.days[weather.flag == WeatherFlag.PROVISIONAL]

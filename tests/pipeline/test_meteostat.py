@@ -15,7 +15,6 @@ from pathlib import Path
 import meteostat
 import numpy as np
 import pytest
-import xarray as xr
 
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
@@ -23,14 +22,15 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build.plan import build_plan
-from mmvsf.pipeline.layers.source import SourceSite
+from mmvsf.pipeline.layers.source import SourceSite, WeatherCells, WeatherSeries
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.layers.weather.stations import (
-    WeatherCells,
+    Stations,
     distance_weights,
     distances_km,
     interpolate,
     interpolate_temperature,
+    station_fields,
 )
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
@@ -40,6 +40,7 @@ from ..servers.base import Fault, corrupt, empty, hang, reset, status, truncated
 from ..servers.weather import STATIONS, Station, WeatherServer, station_truth
 from .conftest import weather_source
 from .tiny_archive import Granule, TinyArchive, write_raster
+from .weather_series import assert_same_series, at_point
 
 pytestmark = pytest.mark.stand_in
 
@@ -75,7 +76,7 @@ class Fetch:
         bounds: tuple[float, float, float, float] = BOUNDS,
         first: date = FIRST,
         last: date = LAST,
-    ) -> xr.Dataset:
+    ) -> WeatherSeries:
         return MeteostatStations(bounds, self.cache, self.retry_policy).fetch(first, last, variables)
 
     def of(self, *stations: Station) -> Fetch:
@@ -134,35 +135,68 @@ def test_temperature_goes_by_the_lapse_rate() -> None:
 
 @pytest.mark.slow
 def test_fields_in_canonical_units(fetch: Fetch) -> None:
-    found = fetch(ALL)
-    assert found["time"].values.astype("datetime64[D]").astype(int).tolist() == DAYS.tolist()
+    series = fetch(ALL)
+    assert series.days.tolist() == DAYS.tolist()
     west, south, east, north = BOUNDS
-    assert found["x"].min() < west < east < found["x"].max() and found["y"].min() < south < north < found["y"].max()
+    assert series.x.min() < west < east < series.x.max() and series.y.min() < south < north < series.y.max()
     # The same at all stations: 18 + 6 cos km/h at 10 m are 0.748 / 3.6 of it in m/s at 2 m.
     wind = (18 + 6 * np.cos(DAYS / 3)) * 0.748 / 3.6
-    np.testing.assert_allclose(found["wind"], np.broadcast_to(wind[:, None, None], found["wind"].shape), atol=0.012)
+    np.testing.assert_allclose(
+        series.values["wind"], np.broadcast_to(wind[:, None, None], series.values["wind"].shape), atol=0.012
+    )
     # Humidity as well (the client rounds it to percents): the deficit is its complement of the saturation pressure.
-    saturation = (saturation_pressure(found["tmin"].values) + saturation_pressure(found["tmax"].values)) / 2
+    saturation = (saturation_pressure(series.values["tmin"]) + saturation_pressure(series.values["tmax"])) / 2
     deficit = saturation * (1 - (60 + 10 * np.sin(DAYS))[:, None, None] / 100)
-    np.testing.assert_allclose(found["vpd"], deficit, atol=5e-3)
+    np.testing.assert_allclose(series.values["vpd"], deficit, atol=5e-3)
     # A range of 12 K everywhere: 0.16 sqrt(12) of the extraterrestrial radiation. At 42 N on 21 December (day 356) dr
     # is 1.0326, the declination -0.4089, the sunset angle 1.1698, and so Ra 37.586 x 1.0326 x 0.3166 = 12.29.
-    solstice = found["radiation"].sel(time="2020-12-21", y=42.0, method="nearest")
+    solstice = series.values["radiation"][20, np.abs(series.y - 42.0).argmin()]
     np.testing.assert_allclose(solstice, 0.16 * np.sqrt(12) * 12.29, rtol=0.01)
     # Stations differ by latitude and elevation: fields lie between them, near the truth at the region's middle.
     here = station_truth("tmin", DAYS, 42.05, 310.0)
-    assert np.abs(found["tmin"].mean(("y", "x")) - here).max() < 0.6
+    assert np.abs(series.values["tmin"].mean(axis=(1, 2)) - here).max() < 0.6
     rain = station_truth("prcp", DAYS, 42.05, 0)
-    assert np.abs(found["precipitation"].mean(("y", "x")) - rain).max() < 0.3
-    assert found.attrs["day_ends_utc_hour"] == 6
-    assert "Hargreaves" in found.attrs["source"] and found.attrs["licence"]
+    assert np.abs(series.values["precipitation"].mean(axis=(1, 2)) - rain).max() < 0.3
+    assert series.day_ends_utc_hour == 6
+    origin = MeteostatStations(BOUNDS, fetch.cache).origin()
+    assert "Hargreaves" in origin.source and origin.licence
+
+
+def test_relative_humidity_and_pressure(fetch: Fetch) -> None:
+    """Humidity is the same at all stations. 1013 hPa at sea level are, in the standard atmosphere (ISO 2533:1975), a
+    factor 1 - 0.0065 h / 288.15 to the power 5.2559 less at h metres; a mean of 10 degrees colder than that changes
+    the loss by about as many 288ths."""
+    series = fetch(("relative_humidity", "pressure", "tmin", "tmax"))
+    humidity = (60 + 10 * np.sin(DAYS))[:, None, None]
+    np.testing.assert_allclose(
+        series.values["relative_humidity"], humidity + 0 * series.values["tmin"], atol=0.56
+    )  # rounded twice
+    pressure = series.values["pressure"]
+    # Stations lie at 250 to 415 m: 98.4 to 95.9 kPa in air of 15 degrees, and at -15 degrees 0.5 kPa less.
+    assert 95.3 < pressure.min() < pressure.max() < 98.5
+    warm, cold = (series.values["tmin"].mean(axis=(1, 2)).argsort()[index] for index in (-1, 0))
+    assert (pressure[warm] > pressure[cold]).all()
+    assert (series.flag == WeatherFlag.OBSERVED).all()
+
+
+def test_a_variable_that_stations_lack_is_refused(fetch: Fetch) -> None:
+    with pytest.raises(InputError, match=r"meteostat has no snow and no moonlight; leave it out"):
+        fetch(("tmin", "snow", "moonlight"))
+    assert not fetch.server.requests
+    with pytest.raises(InputError, match="stations give no soil_moisture; leave it out"):
+        station_fields(one_station(), np.zeros(1), np.zeros(1), ("soil_moisture",))
+
+
+def one_station() -> Stations:
+    one = np.zeros((1, 1))
+    return Stations(np.zeros(1), np.zeros(1), np.zeros(1), np.ones(1), one, one, one, one, one, one)
 
 
 @pytest.mark.slow
 def test_a_field_near_a_station_is_that_station(fetch: Fetch) -> None:
     place = STATIONS[5]
-    found = fetch().sel(y=place.lat, x=place.lon, method="nearest")
-    np.testing.assert_allclose(found["tmax"], station_truth("tmax", DAYS, place.lat, place.elevation), atol=0.15)
+    tmax = at_point(fetch(), "tmax", place.lat, place.lon)
+    np.testing.assert_allclose(tmax, station_truth("tmax", DAYS, place.lat, place.elevation), atol=0.15)
 
 
 @pytest.mark.slow
@@ -172,7 +206,7 @@ def test_many_stations_at_once_and_each_file_once(fetch: Fetch) -> None:
     files = [r.path for r in fetch.server.requests if r.path.startswith("/daily")]
     assert len(files) == len(set(files)) > 20
     again = fetch(ALL)
-    xr.testing.assert_identical(first, again)
+    assert_same_series(first, again)
     assert len(fetch.server.requests) == len(files) + 1
 
 
@@ -186,8 +220,8 @@ def test_only_stations_that_report_in_the_period_are_asked(fetch: Fetch) -> None
 @pytest.mark.slow
 def test_a_year_without_a_file_is_no_error(fetch: Fetch) -> None:
     late = replace(STATIONS[5], years=(2019, 2021))
-    found = fetch.of(*STATIONS[:5], late, *STATIONS[6:])()
-    assert not np.isnan(found["tmin"]).any()
+    series = fetch.of(*STATIONS[:5], late, *STATIONS[6:])()
+    assert not np.isnan(series.values["tmin"]).any()
 
 
 @pytest.mark.slow
@@ -198,7 +232,7 @@ def test_a_station_that_seldom_reports_takes_no_part(fetch: Fetch) -> None:
     without = fetch()
     with_it = Fetch(fetch.server, fetch.cache / "other").of(*STATIONS[:5], wrong, *STATIONS[6:])()
     # It moves the elevation of the places, but is in no day's mean.
-    steps = np.abs(np.diff(with_it["tmax"] - without["tmax"], axis=0))
+    steps = np.abs(np.diff(with_it.values["tmax"] - without.values["tmax"], axis=0))
     assert steps.max() < 0.02
 
 
@@ -209,9 +243,9 @@ def test_gaps_of_a_station_are_bridged_by_the_others(fetch: Fetch) -> None:
     holed = Fetch(fetch.server, fetch.cache / "other").of(
         *STATIONS[:5], replace(STATIONS[5], missing=gap), *STATIONS[6:]
     )()
-    assert not np.isnan(holed["tmax"]).any()
-    assert np.abs(holed["tmax"] - whole["tmax"]).max() < 1
-    assert (holed["tmin"] <= holed["tmax"]).all()
+    assert not np.isnan(holed.values["tmax"]).any()
+    assert np.abs(holed.values["tmax"] - whole.values["tmax"]).max() < 1
+    assert (holed.values["tmin"] <= holed.values["tmax"]).all()
 
 
 @pytest.mark.slow
@@ -220,9 +254,9 @@ def test_a_forecast_is_no_measurement(few: Fetch) -> None:
     measured, first = few(), few.server.weather.stations[0]
     days = frozenset({FIRST, FIRST + timedelta(1)})
     others = [replace(station, forecast=frozenset({FIRST})) for station in few.server.weather.stations[1:]]
-    found = Fetch(few.server, few.cache / "other").of(replace(first, forecast=days), *others)()
-    assert np.isnan(found["tmin"][0]).all()
-    assert float(abs(found["tmin"][1:] - measured["tmin"][1:]).max()) < 0.5
+    series = Fetch(few.server, few.cache / "other").of(replace(first, forecast=days), *others)()
+    assert np.isnan(series.values["tmin"][0]).all()
+    assert float(abs(series.values["tmin"][1:] - measured.values["tmin"][1:]).max()) < 0.5
     with pytest.raises(InputError, match=r"stations around the region 0 measured"):
         whole = frozenset(FIRST + timedelta(number) for number in range(len(DAYS)))
         Fetch(few.server, few.cache / "third").of(*(replace(one, forecast=whole) for one in others))()
@@ -230,9 +264,9 @@ def test_a_forecast_is_no_measurement(few: Fetch) -> None:
 
 def test_a_day_that_nobody_knows_is_left_to_the_recipe(few: Fetch) -> None:
     day = date(2020, 12, 24)
-    found = few.of(*(replace(station, missing=frozenset({day})) for station in few.server.weather.stations))()
-    assert np.isnan(found["tmin"].sel(time=str(day))).all()
-    assert int(np.isnan(found["tmin"]).any(("y", "x")).sum()) == 1
+    series = few.of(*(replace(station, missing=frozenset({day})) for station in few.server.weather.stations))()
+    assert np.isnan(series.values["tmin"][day_number(day) - DAYS[0]]).all()
+    assert np.isnan(series.values["tmin"]).any(axis=(1, 2)).sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -245,16 +279,16 @@ def test_a_day_that_nobody_knows_is_left_to_the_recipe(few: Fetch) -> None:
     ids=["all", "radiation", "measured"],
 )
 def test_estimated_radiation_is_flagged(few: Fetch, variables: tuple[str, ...], flag: WeatherFlag) -> None:
-    assert (few(variables)["flag"] == flag).all()
+    assert (few(variables).flag == flag).all()
 
 
 def test_without_humidity_the_minimum_stands_for_the_dew_point(few: Fetch) -> None:
     """Days on which no station knows the humidity: the deficit is (es(tmax) - es(tmin)) / 2 [FAO-56 eq. 48]."""
     dry = tuple(replace(station, measures=("tmin", "tmax", "prcp")) for station in few.server.weather.stations)
-    found = few.of(*dry)(("tmin", "tmax", "vpd"))
-    half = (saturation_pressure(found["tmax"].values) - saturation_pressure(found["tmin"].values)) / 2
-    np.testing.assert_allclose(found["vpd"], half, atol=1e-4)
-    assert (found["flag"] == WeatherFlag.ESTIMATED).all()
+    series = few.of(*dry)(("tmin", "tmax", "vpd"))
+    half = (saturation_pressure(series.values["tmax"]) - saturation_pressure(series.values["tmin"])) / 2
+    np.testing.assert_allclose(series.values["vpd"], half, atol=1e-4)
+    assert (series.flag == WeatherFlag.ESTIMATED).all()
 
 
 @pytest.mark.slow
@@ -263,8 +297,8 @@ def test_without_humidity_the_minimum_stands_for_the_dew_point(few: Fetch) -> No
     [("America/Chicago", 6), ("Europe/Brussels", 23), ("Asia/Kolkata", 18.5), ("Pacific/Auckland", 12), (None, 6)],
 )
 def test_days_end_at_midnight_of_the_stations(few: Fetch, zone: str, hour: float) -> None:
-    found = few.of(*(replace(station, timezone=zone) for station in few.server.weather.stations))()
-    assert found.attrs["day_ends_utc_hour"] == hour
+    series = few.of(*(replace(station, timezone=zone) for station in few.server.weather.stations))()
+    assert series.day_ends_utc_hour == hour
 
 
 def test_too_few_stations_are_an_error_with_the_remedy(fetch: Fetch) -> None:
@@ -303,7 +337,7 @@ def test_what_passes_is_tried_again(few: Fetch, fault: Fault) -> None:
     good = Fetch(few.server, few.cache / "other")()
     few.server.fail("daily/2020/S11", fault, times=2)
     few.server.fail("stations.db", fault, times=1)
-    xr.testing.assert_identical(few(), good)
+    assert_same_series(few(), good)
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
@@ -366,7 +400,7 @@ def test_the_environment_leads_to_another_server(server: WeatherServer, tmp_path
         " from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations as M;"
         " assert 'meteostat' not in sys.modules;"
         f" found = M({BOUNDS}, Path({str(tmp_path)!r})).fetch(date(2021, 1, 1), date(2021, 1, 9), ('tmin',));"
-        " print(found.sizes['time'])"
+        " print(found.days.size)"
     )
     environment = {**os.environ, **server.environment()}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
@@ -403,22 +437,34 @@ def test_temperature_follows_the_elevation_of_a_place(few: Fetch) -> None:
     x = np.array([-93.75, -93.7499, -93.7498])
     cells = WeatherCells("EPSG:4326", np.array([42.0]), x, np.ones((1, 3), bool), elevation)
     source = MeteostatStations(BOUNDS, few.cache, QUICK, cells)
-    found = source.fetch(FIRST, LAST, ("tmin", "tmax", "precipitation"))
+    series = source.fetch(FIRST, LAST, ("tmin", "tmax", "precipitation"))
     for name in ("tmin", "tmax"):
-        low, high, unknown = found[name].values[:, 0].T
+        low, high, unknown = series.values[name][:, 0].T
         np.testing.assert_allclose(low - high, 6.5, atol=5e-3)
         assert np.isfinite(unknown).all()
     np.testing.assert_allclose(
-        found["precipitation"].values[:, 0, 0], found["precipitation"].values[:, 0, 1], atol=1e-2
+        series.values["precipitation"][:, 0, 0], series.values["precipitation"][:, 0, 1], atol=1e-2
     )
-    assert "static/elevation" in found.attrs["source"] and found.attrs["crs"] == "EPSG:4326"
+    assert "static/elevation" in source.origin().source and series.crs == "EPSG:4326"
+
+
+def test_pressure_follows_the_elevation_of_a_place(few: Fetch) -> None:
+    """At 300 m and 1300 m: by the barometric formula the ratio is exp(-g x 1000 / (R x T)), with T of the layer's
+    middle."""
+    cells = WeatherCells(
+        "EPSG:4326", np.array([42.0]), np.array([-93.75, -93.7499]), np.ones((1, 2), bool), np.array([[300.0, 1300.0]])
+    )
+    series = MeteostatStations(BOUNDS, few.cache, QUICK, cells).fetch(FIRST, LAST, ("pressure", "tmin", "tmax"))
+    low, high = series.values["pressure"][:, 0].T
+    middle = (series.values["tmin"] + series.values["tmax"])[:, 0].mean(axis=1) / 2 + 273.15
+    np.testing.assert_allclose(high / low, np.exp(-9.80665 * 1000 / (287.053 * middle)), rtol=5e-4)
 
 
 def test_cells_that_are_not_wanted_are_left_out(few: Fetch) -> None:
     wanted = np.array([[True, False], [False, True]])
     y, x = np.array([4_640_000.0, 4_650_000.0]), np.array([440_000.0, 450_000.0])
     cells = WeatherCells("EPSG:32615", y, x, wanted, np.full((2, 2), 300.0))
-    found = MeteostatStations(BOUNDS, few.cache, QUICK, cells).fetch(FIRST, LAST, ("tmin",))["tmin"].values
+    found = MeteostatStations(BOUNDS, few.cache, QUICK, cells).fetch(FIRST, LAST, ("tmin",)).values["tmin"]
     assert np.isfinite(found[:, wanted]).all() and np.isnan(found[:, ~wanted]).all()
 
 

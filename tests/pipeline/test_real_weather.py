@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
-from mmvsf.datasets.variables import WEATHER_NAMES, WeatherFlag
+from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.layers.weather.units import (
     check_range,
@@ -76,7 +76,7 @@ def test_daymet_becomes_weather_of_a_cube(tmp_path: Path) -> None:
     lon, lat = Transformer.from_crs(32615, 4326, always_xy=True).transform(LEFT + 1440, TOP - 960)
     path = tmp_path / "daymet.nc"
     daymet_dataset(lat, lon).to_netcdf(path, engine="h5netcdf")
-    variables = [name for name in WEATHER_NAMES if name != "wind"]
+    variables = [name for name in DEFAULT_WEATHER if name != "wind"]
     period = {"start": "2004-05-01", "end": "2008-12-31", "months": [5, 6]}
     place.write_recipe(
         weather__path=str(path),

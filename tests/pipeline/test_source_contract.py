@@ -16,7 +16,7 @@ import pytest
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_NAMES
+from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_BY_NAME
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS
 from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TABLES, WEATHER, SourceTable
 from mmvsf.pipeline.layers.source import Origin, SourceSite
@@ -146,7 +146,7 @@ def test_what_a_source_does_not_have_is_refused_and_no_lookup_fails(
 def test_every_variable_that_a_recipe_may_name_is_looked_up_without_a_key_error(tmp_path: Path, offline: None) -> None:
     for name in set(WEATHER.names()) - {"example"}:
         source, _ = made(WEATHER, name, tmp_path)
-        for variable in WEATHER_NAMES:
+        for variable in WEATHER_BY_NAME:
             with pytest.raises(MmvsfError):
                 source.fetch(date(2020, 1, 1), date(2020, 1, 2), (variable,))
     for name in STATIC.names():

@@ -15,7 +15,9 @@ from mmvsf.pipeline.layers.weather.units import (
     extraterrestrial_radiation,
     pressure_of_humidity,
     radiation_of_temperature_range,
+    relative_humidity,
     saturation_pressure,
+    surface_pressure,
     vapour_pressure_deficit,
 )
 
@@ -48,6 +50,13 @@ from mmvsf.pipeline.layers.weather.units import (
         (10.0, "m s**-1", "m s-1", 10.0),
         (10.0, "m/s", "m s-1", 10.0),
         (10.0, " M  S-1 ", "m s-1", 10.0),
+        (68.0, "percent", "%", 68.0),
+        (0.68, "1", "%", 68.0),  # as ERA5 and CMIP write hurs
+        (0.31, "m**3 m**-3", "m3 m-3", 0.31),  # as ERA5-Land
+        (31.0, "%", "m3 m-3", 0.31),
+        (98_000.0, "Pa", "kPa", 98.0),
+        (1.5, "m", "mm", 1500.0),  # ERA5-Land's snow, in metres of water
+        (3.5, "hours", "hours", 3.5),  # a unit without a table of its own
     ],
 )
 def test_conversion(value: float, found: str, wanted: str, answer: float) -> None:
@@ -56,7 +65,15 @@ def test_conversion(value: float, found: str, wanted: str, answer: float) -> Non
 
 @pytest.mark.parametrize(
     ("found", "wanted"),
-    [("degF", "degree_Celsius"), ("in", "mm"), ("kg m-2 s-1", "mm"), ("W m-2", "mm"), ("kt", "m s-1"), ("", "kPa")],
+    [
+        ("degF", "degree_Celsius"),
+        ("in", "mm"),
+        ("kg m-2 s-1", "mm"),
+        ("W m-2", "mm"),
+        ("kt", "m s-1"),
+        ("", "kPa"),
+        ("s", "hours"),
+    ],
 )
 def test_a_unit_that_is_not_known_is_refused(found: str, wanted: str) -> None:
     with pytest.raises(InputError, match=f"my file, tmin.*'{found}'.*{wanted}"):
@@ -88,6 +105,25 @@ def test_pressure_from_humidity_of_fao_56() -> None:
     assert pressure_of_humidity(np.array([18.0]), np.array([25.0]), np.array([68.0]))[0] == pytest.approx(
         1.78, abs=5e-3
     )
+
+
+def test_relative_humidity_of_fao_56() -> None:
+    """Example 5 turned round: 1.78 kPa between 18 and 25 degrees are 68 %. Table 2.3: 20 degrees hold 2.338 kPa, so
+    half of that is 50 %; air at its dew point is saturated, and no air is more."""
+    example = relative_humidity(np.array([1.78]), np.array([18.0]), np.array([25.0]))
+    assert example[0] == pytest.approx(68, abs=0.2)
+    assert relative_humidity(np.array([1.169]), np.array([20.0]))[0] == pytest.approx(50, abs=0.1)
+    assert relative_humidity(np.array([5.0]), np.array([20.0])).tolist() == [100.0]
+
+
+@pytest.mark.parametrize(
+    ("elevation", "celsius", "kilopascal"),
+    [(0.0, 15.0, 101.325), (500.0, 11.75, 95.461), (1500.0, 5.25, 84.556), (3000.0, -4.5, 70.109)],
+)
+def test_surface_pressure_of_the_standard_atmosphere(elevation: float, celsius: float, kilopascal: float) -> None:
+    """ISO 2533:1975, table 1: 101.325 kPa and 15 degrees at sea level, 6.5 K less per kilometre."""
+    found = surface_pressure(np.array([101.325]), np.array([celsius]), np.array([elevation]))
+    assert found[0] == pytest.approx(kilopascal, abs=0.02)
 
 
 def test_wind_at_2_m_of_fao_56() -> None:
@@ -134,6 +170,7 @@ def test_radiation_from_the_temperature_range_of_fao_56(tmin: float, tmax: float
 def test_a_value_out_of_range_points_to_the_units(variable: WeatherVariable) -> None:
     good = np.array([variable.valid_min, np.nan, variable.valid_max])
     check_range(variable.name, good, "here")
-    for wrong in (variable.valid_max * 1.1 + 1, variable.valid_min - 10):
+    beyond = 0.01 * (variable.valid_max - variable.valid_min)
+    for wrong in (variable.valid_max + beyond, variable.valid_min - beyond):
         with pytest.raises(InputError, match=f"here: {variable.name} .*units"):
-            check_range(variable.name, np.array([1.0, wrong]), "here")
+            check_range(variable.name, np.array([variable.valid_max, wrong]), "here")

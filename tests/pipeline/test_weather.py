@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
+from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather, least_certain
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
@@ -209,14 +211,21 @@ def test_a_dropped_day_at_an_end_takes_its_only_neighbour(place: TinyArchive, pe
     np.testing.assert_array_equal(weather.values["tmax"][at], weather.values["tmax"][neighbour])
 
 
-@dataclass
-class Flagged:
-    """A source that says where its days come from."""
+@dataclass(frozen=True)
+class Fixed(WeatherSource):
+    """A source that returns one series."""
 
-    dataset: xr.Dataset
+    series: WeatherSeries
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
-        return self.dataset[list(variables)]
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Fixed:
+        raise NotImplementedError
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
+        return self.series
+
+    def origin(self) -> Origin:
+        return Origin("tests")
 
 
 def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) -> None:
@@ -224,16 +233,18 @@ def test_a_day_has_the_flag_of_its_least_certain_variable(place: TinyArchive) ->
     region, recipe = load_region(str(place.recipe))
     grid = grid_from_recipe(region, recipe, place.data)
     place.write_weather(weather_dataset())
-    dataset = ArchiveWeather(place.root / "weather/daily.nc").fetch(
+    series = ArchiveWeather(place.root / "weather/daily.nc").fetch(
         region.weather_start, region.period.end, region.weather.variables
     )
-    flag = np.zeros(dataset.sizes["time"], np.uint8)
+    flag = np.zeros(series.days.size, np.uint8)
     flag[10:14] = WeatherFlag.PROVISIONAL
     flag[14:18] = WeatherFlag.ESTIMATED
-    dataset["tmin"][13:15] = np.nan
-    dataset["wind"][40] = np.nan
-    dataset = dataset.assign_coords(flag=("time", flag)).drop_isel(time=[30])
-    weather = cube_weather(Flagged(dataset), region, grid, calendar_for(region))
+    series.values["tmin"][13:15] = np.nan
+    series.values["wind"][40] = np.nan
+    kept = np.delete(np.arange(flag.size), 30)
+    values = {name: array[kept] for name, array in series.values.items()}
+    series = replace(series, values=values, days=series.days[kept], flag=flag[kept])
+    weather = cube_weather(Fixed(series), region, grid, calendar_for(region))
     found = weather.flag[26 : 26 + flag.size]
     wanted = {10: 2, 11: 2, 12: 2, 13: 1, 14: 1, 15: 3, 16: 3, 17: 3, 30: 1, 40: 1}
     assert {int(day): int(found[day]) for day in np.flatnonzero(found)} == wanted
@@ -325,11 +336,35 @@ def only(**variables: tuple[float, str]) -> xr.Dataset:
         ("vpd", only(vpd=(8.0, "hPa")), 0.8),
         ("vpd", only(tmin=(15.0, "degC"), tmax=(24.5, "degC"), vp=(1700.0, "Pa")), 0.69),
         ("vpd", only(tmin=(15.0, "degC"), tmax=(24.5, "degC"), dewpoint=(14.96, "degC")), 0.69),
+        ("relative_humidity", only(hurs=(0.68, "1")), 68.0),  # CF
+        ("relative_humidity", only(rmin=(40.0, "%"), rmax=(90.0, "%")), 65.0),  # gridMET
+        # 1.70 kPa of a mean saturation pressure of 2.39 [FAO-56, example 3]
+        ("relative_humidity", only(tmin=(15.0, "degC"), tmax=(24.5, "degC"), vp=(1700.0, "Pa")), 71.135),  # Daymet
+        ("pressure", only(sp=(98_000.0, "Pa")), 98.0),  # ERA5-Land
+        ("pressure", only(ps=(980.0, "hPa")), 98.0),  # CF
+        ("soil_moisture", only(swvl1=(0.31, "m**3 m**-3")), 0.31),  # ERA5-Land
+        ("snow", only(swe=(120.0, "kg m-2")), 120.0),  # Daymet
+        ("snow", only(snw=(120.0, "kg m-2")), 120.0),  # CF
+        ("snow", only(snow_thickness_lwe=(12.0, "cm")), 120.0),  # AgERA5
     ],
 )
 def test_names_of_known_products(place: TinyArchive, variable: str, dataset: xr.Dataset, answer: float) -> None:
     place.write_recipe(weather__variables=[variable])
     assert weather_of(place, dataset).values[variable][300, 0, 0] == pytest.approx(answer, abs=6e-3)
+
+
+@pytest.mark.parametrize("name", ["snow", "relative_humidity"])
+def test_a_known_variable_that_a_file_lacks_is_named(place: TinyArchive, name: str) -> None:
+    place.write_recipe(weather__variables=[name])
+    with pytest.raises(InputError, match=rf"daily\.nc lacks '{name}'"):
+        weather_of(place, only(wind=(5.0, "m/s")))
+
+
+def test_an_unknown_variable_is_refused(place: TinyArchive) -> None:
+    place.write_weather(weather_dataset())
+    source = ArchiveWeather(place.root / "weather/daily.nc")
+    with pytest.raises(InputError, match="there is no weather variable 'moonlight'; choose from tmin, "):
+        source.fetch(date(2020, 1, 1), date(2020, 1, 2), ("moonlight",))
 
 
 def test_a_missing_variable_is_named_with_its_remedy(place: TinyArchive) -> None:

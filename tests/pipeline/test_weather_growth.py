@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for, day_number
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.recipe.region import Region, Weather
 from mmvsf.datasets.variables import WeatherFlag
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.layers.weather.update import update_weather
 
@@ -25,16 +25,23 @@ VARIABLES = ("tmin", "tmax", "precipitation")
 
 
 @dataclass
-class Source:
+class Source(WeatherSource):
     """A source whose values change with `edition`; every call of `fetch` is kept."""
 
     edition: float = 0.0
     provisional_from: date = date(2100, 1, 1)
     missing: frozenset[tuple[str, date]] = frozenset()
-    drops_leap_year_end: int = 0
+    drops_leap_year_end: bool = False
     asked: list[tuple[date, date, tuple[str, ...]]] = field(default_factory=list)
 
-    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> xr.Dataset:
+    @classmethod
+    def from_recipe(cls, section: Weather, site: SourceSite) -> Source:
+        return cls()
+
+    def origin(self) -> Origin:
+        return Origin("tests", source="made for the tests")
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         self.asked.append((first, last, variables))
         days = np.arange(day_number(first), day_number(last) + 1)
         ground = LATITUDES[:, None] - 42 + 0.1 * (LONGITUDES + 96)
@@ -44,15 +51,18 @@ class Source:
             for variable, day in self.missing:
                 if variable == name and first <= day <= last:
                     values[day_number(day) - days[0]] = np.nan
-            arrays[name] = (("time", "y", "x"), values.astype(np.float32))
+            arrays[name] = values.astype(np.float32)
         flag = np.where(days >= day_number(self.provisional_from), WeatherFlag.PROVISIONAL, WeatherFlag.OBSERVED)
-        time = days.astype("datetime64[D]").astype("datetime64[ns]")
-        return xr.Dataset(
+        return WeatherSeries(
             arrays,
-            {"time": time, "y": LATITUDES, "x": LONGITUDES, "flag": ("time", flag.astype(np.uint8))},
-            {"crs": "EPSG:4326", "day_ends_utc_hour": 7, "source": "made for the tests",
-             "drops_leap_year_end": self.drops_leap_year_end},
-        )  # fmt: skip
+            days,
+            LATITUDES,
+            LONGITUDES,
+            "EPSG:4326",
+            7,
+            flag.astype(np.uint8),
+            drops_leap_year_end=self.drops_leap_year_end,
+        )
 
 
 @dataclass(frozen=True)
@@ -186,7 +196,7 @@ def test_a_day_filled_in_beside_a_provisional_one_is_filled_in_anew() -> None:
 
 def test_the_last_day_of_a_leap_year_gets_its_second_neighbour() -> None:
     """Daymet has no 31 December 2020: at the end of a cube it is filled from one side, in a longer one from two."""
-    source = Source(missing=frozenset({(name, date(2020, 12, 31)) for name in VARIABLES}), drops_leap_year_end=1)
+    source = Source(missing=frozenset({(name, date(2020, 12, 31)) for name in VARIABLES}), drops_leap_year_end=True)
     old, new = shape(date(2020, 12, 31)), shape()
     same(new.grown(source, placed(old.weather(source), new)), new.weather(source))
 

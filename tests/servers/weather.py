@@ -41,6 +41,8 @@ PACKING = {
     "srad": ("surface_downwelling_shortwave_flux_in_air", "W m-2", 0.1, 0.0),
     "vpd": ("mean_vapor_pressure_deficit", "kPa", 0.01, 0.0),
     "vs": ("wind_speed", "m/s", 0.1, 0.0),
+    "rmin": ("relative_humidity", "%", 0.1, 0.0),
+    "rmax": ("relative_humidity", "%", 0.1, 0.0),
 }
 FILL = 32767
 
@@ -61,6 +63,8 @@ def gridmet_truth(file: str, days: ArrayLike, lat: ArrayLike, lon: ArrayLike) ->
         "srad": lambda: 200 + 100 * season(days) + 5 * tilt,
         "vpd": lambda: 1.5 + 0.5 * season(days) + 0.1 * tilt,
         "vs": lambda: 6 + np.cos(days / 3) + tilt,
+        "rmin": lambda: 30 + 5 * np.sin(days) + tilt,
+        "rmax": lambda: 80 + 5 * np.cos(days) + tilt,
     }[file]()
 
 

@@ -67,7 +67,7 @@ def write_summaries(cube: Location, spec: CubeSpec, plan: ImageryPlan) -> Summar
     write_values(cube, "imagery/clear_fraction", clear)
     for what, values in sums.items():
         write_values(cube, f"statistics/imagery_{what}", values)
-    create_group(cube, _scenes_group(rows))
+    create_group(cube, scenes_group(rows))
     counts = {code: int((status == code).sum()) for code in Status}
     return Summary(
         counts[Status.STORED],
@@ -124,7 +124,7 @@ SCENE_COLUMNS: dict[str, tuple[str, int, dict[str, str]]] = {
 """array of the group `scenes` -> (type, position in a row of the ledger's scenes, attributes)"""
 
 
-def _scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
+def scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
     """One row a (day, block, scene) that gave data, by day, block and index."""
     rows = sorted(rows, key=lambda row: (row[2], row[0], row[1], row[3]))
     arrays = []

@@ -18,18 +18,17 @@ from mmvsf.pipeline.layers.source import WeatherSeries, WeatherSource
 from .units import check_range
 
 SINGLE_CELL_REACH_DEGREES = 0.3
-"""How far a weather file of one cell (or row, or column) may stand for its surroundings."""
-
+"""How far a weather file of one cell (or row, or column) is taken for its surroundings."""
 
 FLAG_PRECEDENCE = (WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL, WeatherFlag.ESTIMATED, WeatherFlag.FILLED)
-"""A day has one flag, that of its least certain variable: a number that was filled in from other days is further
-from a measurement than one estimated from other variables of its day, and that further than a measurement that may
-still be corrected."""
+"""From certain to uncertain. A day has one flag, that of its least certain variable: a value filled from other days is
+less certain than one estimated from other variables of its day, and that less than a measurement that may still be
+corrected."""
 
 
 @dataclass(frozen=True)
 class CubeWeather:
-    """Weather as it stands in a cube, over the whole calendar."""
+    """Weather as stored in a cube, over the whole calendar."""
 
     values: dict[str, NDArray[np.float32]]
     """name -> (time, weather_y, weather_x), canonical units; NaN before the first day of weather"""
@@ -64,7 +63,7 @@ def fetch_weather(
     present = np.isin(series.days, days)
     position = series.days[present] - days[0]
     weights = _cell_weights(series, grid)
-    place = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
+    window = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
     dropped = _leap_year_ends(days) & series.drops_leap_year_end
     flags = np.zeros(days.size, np.uint8)
     if series.flag is not None:
@@ -78,9 +77,9 @@ def fetch_weather(
         regridded = _regrid(complete, weights, name)
         check_range(name, regridded, f"weather of region '{region.name}'")
         values[name] = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
-        values[name][place] = regridded
+        values[name][window] = regridded
     flag = np.full(len(calendar), WeatherFlag.NONE, np.uint8)
-    flag[place] = flags
+    flag[window] = flags
     origin = source.origin()
     return CubeWeather(values, flag, day_bounds(calendar.days, series.day_ends_utc_hour), origin.source, origin.licence)
 
@@ -116,13 +115,12 @@ def _complete_days(
     """(time, y, x) with short gaps interpolated between their neighbours, and which days were filled.
 
     `dropped` days do not exist in the source's calendar: they are filled whatever the recipe allows, at either end
-    from the one neighbour there is. Raises InputError for any other gap at an end or longer than `fill_gaps`.
+    from their only neighbour. Raises InputError for any other gap at an end or longer than `fill_gaps`.
     """
     values = stored.astype(np.float64)
     missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
-    known_gap = missing & dropped
     present = np.flatnonzero(~missing)
-    _refuse_long_gaps(missing & ~known_gap, days, fill_gaps, name)
+    _refuse_long_gaps(missing & ~dropped, days, fill_gaps, name)
     for day in np.flatnonzero(missing):
         after = int(np.searchsorted(present, day))
         low, high = present[max(after - 1, 0)], present[min(after, present.size - 1)]
@@ -137,7 +135,7 @@ def _refuse_long_gaps(missing: NDArray[np.bool_], days: NDArray[np.int_], limit:
         if stop - start > limit or start == 0 or stop == missing.size:
             raise InputError(
                 f"weather: '{name}' misses {stop - start} days from {date_of(days[start])} to"
-                f" {date_of(days[stop - 1])}; the recipe's weather.fill_gaps allows {limit} between known days."
+                f" {date_of(days[stop - 1])}; the recipe's weather.fill_gaps allows {limit} between days with values."
                 " Take another source, add them to the weather file, or shorten the period"
             )
 
@@ -211,9 +209,9 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArra
     share = np.zeros_like(total)
     for corner in range(4):
         picked = flat[:, weights.index[:, corner]]
-        known = ~np.isnan(picked)
-        weight = weights.weight[:, corner] * known
-        total += np.where(known, picked, 0.0) * weight
+        present = ~np.isnan(picked)
+        weight = weights.weight[:, corner] * present
+        total += np.where(present, picked, 0.0) * weight
         share += weight
     with np.errstate(invalid="ignore", divide="ignore"):
         result = np.where(share > 0, total / share, np.nan)

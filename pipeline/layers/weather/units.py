@@ -1,4 +1,4 @@
-"""Units of weather: from what a file says to the cube's canonical ones. Every constant has a name.
+"""Conversion of weather to the cube's canonical units.
 
 Formulas: FAO Irrigation and Drainage Paper 56 (Allen et al. 1998), equation numbers in brackets.
 """
@@ -10,19 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import WEATHER_BY_NAME
+from mmvsf.datasets.variables import weather_variable
 
 KELVIN_OFFSET = 273.15
 SECONDS_PER_DAY = 86400.0
 WIND_10M_TO_2M = 0.748
 """u2 = u10 x 4.87 / ln(67.8 x 10 - 5.42) [FAO-56 eq. 47]"""
 
+LAPSE_RATE = 0.0065
+"""K per metre by which air cools with height, of the ICAO Standard Atmosphere (ISO 2533:1975)"""
+PRESSURE_EXPONENT = 9.80665 / (287.05287 * LAPSE_RATE)
+"""g / (R x lapse rate), with the gravity and the gas constant of dry air of ISO 2533:1975"""
+
 SOLAR_CONSTANT = 0.0820
-"""MJ m-2 a minute [eq. 21]"""
+"""MJ m-2 per minute [eq. 21]"""
 HARGREAVES_SAMANI = 0.16
-"""K^-0.5, for places in the interior (0.19 at the coast) [eq. 50]"""
+"""K^-0.5, for inland places (0.19 at the coast) [eq. 50]"""
 CLEAR_SKY = 0.75
-"""Share of the extraterrestrial radiation that a clear sky lets through at sea level [eq. 37]"""
+"""Share of the extraterrestrial radiation that passes a clear sky at sea level [eq. 37]"""
 
 _DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1)$"
 
@@ -42,28 +47,30 @@ _LINEAR: dict[str, dict[str, tuple[float, float]]] = {
         "mj/m2": (1.0, 0.0),
         "j m-2": (1e-6, 0.0),
         "j/m2": (1e-6, 0.0),
-        # a mean over 24 hours, as gridMET's srad; Daymet's daylight mean needs the day length instead
+        # a mean over 24 hours, as in gridMET's srad; Daymet's daylight mean needs the day length too
         "w m-2": (SECONDS_PER_DAY * 1e-6, 0.0),
         "w/m2": (SECONDS_PER_DAY * 1e-6, 0.0),
     },
     "kPa": {"kpa": (1.0, 0.0), "hpa": (0.1, 0.0), "mbar": (0.1, 0.0), "pa": (1e-3, 0.0)},
+    "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0), "1": (100.0, 0.0)},
+    "m3 m-3": {"m3 m-3": (1.0, 0.0), "m3/m3": (1.0, 0.0), "1": (1.0, 0.0), "%": (0.01, 0.0)},
     "m s-1": {"m s-1": (1.0, 0.0), "m/s": (1.0, 0.0), "km/h": (1 / 3.6, 0.0), "km h-1": (1 / 3.6, 0.0)},
 }
 
 
-def convert(values: NDArray[np.float64], found: str, wanted: str, what: str) -> NDArray[np.float64]:
-    """Values from the unit a file names to a canonical unit. `what` names the variable in the error.
+def convert(values: NDArray[np.float64], units: str, canonical: str, what: str) -> NDArray[np.float64]:
+    """Values from the unit that a file names to a canonical unit. `what` names the variable in the error.
 
-    A rate a day ("mm d-1") is its daily sum; powers may be written m-2, m^-2 or m**-2. Raises InputError for a
-    unit that is not known.
+    A rate per day ("mm d-1") is its daily sum; powers may be written m-2, m^-2 or m**-2. The canonical unit itself is
+    always accepted. Raises InputError for any other unit that is not listed.
     """
-    text = " ".join(found.replace("**", "").replace("^", "").lower().split())
-    table = _LINEAR[wanted]
+    text = " ".join(units.replace("**", "").replace("^", "").lower().split())
+    table = _LINEAR.get(canonical, {canonical.lower(): (1.0, 0.0)})
     factors = table.get(text) or table.get(re.sub(_DAILY, "", text).strip())
     if factors is None:
         raise InputError(
-            f"{what}: the unit '{found}' is not known; it must be one of {', '.join(sorted(table))}"
-            f" (the cube holds {wanted})"
+            f"{what}: the unit '{units}' is not known; it must be one of {', '.join(sorted(table))}"
+            f" (the cube holds {canonical})"
         )
     scale, offset = factors
     return values * scale + offset
@@ -90,13 +97,33 @@ def pressure_of_humidity(
     return humidity / 100 * (saturation_pressure(tmin) + saturation_pressure(tmax)) / 2
 
 
+def relative_humidity(
+    actual: NDArray[np.float64], *saturation_temperatures: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Relative humidity in percent, at most 100, from the actual vapour pressure (kPa) and one or more temperatures
+    (degrees Celsius) whose saturation pressures are averaged [eq. 10; with the day's extremes, eq. 19 solved for it].
+    """
+    saturation = sum(saturation_pressure(t) for t in saturation_temperatures) / len(saturation_temperatures)
+    return np.asarray(np.minimum(100 * actual / saturation, 100.0))
+
+
+def surface_pressure(
+    sea_level: NDArray[np.float64], temperature: NDArray[np.float64], elevation: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Air pressure at an elevation (m), in the unit of the pressure at sea level, from the air temperature at that
+    elevation (degrees Celsius): the hydrostatic equation with the lapse rate of the ICAO Standard Atmosphere (ISO
+    2533:1975), by which stations reduce their pressure to sea level."""
+    kelvin = temperature + KELVIN_OFFSET
+    return np.asarray(sea_level * (kelvin / (kelvin + LAPSE_RATE * elevation)) ** PRESSURE_EXPONENT)
+
+
 def daylight_sum(flux: NDArray[np.float64], day_length: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Radiation in MJ m-2 a day from a mean flux over the daylight (W m-2) and its length (s), as Daymet gives them."""
+    """Radiation in MJ m-2 per day from a mean flux over the daylight (W m-2) and its length (s), as in Daymet."""
     return flux * day_length * 1e-6
 
 
 def extraterrestrial_radiation(latitude: NDArray[np.float64], day_of_year: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Radiation on a horizontal plane above the atmosphere in MJ m-2 a day, from the latitude (degrees) and the day
+    """Radiation on a horizontal plane above the atmosphere in MJ m-2 per day, from the latitude (degrees) and the day
     of the year from 1 [eq. 21 with 23, 24, 25]. The arguments broadcast; 0 in the polar night."""
     phi, angle = np.radians(latitude), 2 * np.pi * day_of_year / 365
     distance = 1 + 0.033 * np.cos(angle)
@@ -109,15 +136,15 @@ def extraterrestrial_radiation(latitude: NDArray[np.float64], day_of_year: NDArr
 def radiation_of_temperature_range(
     tmin: NDArray[np.float64], tmax: NDArray[np.float64], extraterrestrial: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Estimate of the radiation at the ground in MJ m-2 a day from the day's extremes (degrees Celsius), not above
+    """Estimate of the radiation at the surface in MJ m-2 per day from the day's extremes (degrees Celsius), not above
     that of a clear sky [Hargreaves and Samani; eq. 50, with eq. 37 at sea level]: clouds narrow the range."""
     estimate = HARGREAVES_SAMANI * np.sqrt(np.maximum(tmax - tmin, 0.0))
     return np.minimum(estimate, CLEAR_SKY) * extraterrestrial
 
 
 def check_range(name: str, values: NDArray[np.floating[Any]], where: str) -> None:
-    """Raise InputError if a value lies outside the variable's valid range (NaN is no value)."""
-    variable = WEATHER_BY_NAME[name]
+    """Raise InputError if a value is outside the variable's valid range; NaN is skipped."""
+    variable = weather_variable(name)
     tolerance = 1e-3 * (variable.valid_max - variable.valid_min)
     low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
     if low < variable.valid_min - tolerance or high > variable.valid_max + tolerance:

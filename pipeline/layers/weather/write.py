@@ -37,9 +37,9 @@ def write_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar
                 middle = (row * grid.chunk + grid.chunk // 2, column * grid.chunk + grid.chunk // 2)
                 at = (slice(None), *grid.weather_cell_of(*middle))
                 cell = np.stack([weather.values[name][at] for name in names], axis=-1).astype(np.float64)
-                known = ~np.isnan(cell).any(axis=1)
+                complete = ~np.isnan(cell).any(axis=1)
                 for position, year in enumerate(years):
-                    part = cell[(season == year) & known]
+                    part = cell[(season == year) & complete]
                     sums["count"][position, row, column] = len(part)
                     sums["sum"][position, row, column] = part.sum(axis=0)
                     sums["sum_of_squares"][position, row, column] = (part**2).sum(axis=0)

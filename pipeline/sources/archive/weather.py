@@ -1,5 +1,6 @@
 """Weather of an archive: NetCDF files or a Zarr store on any regular grid, in the names of known products."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,30 +14,37 @@ from pyproj.exceptions import CRSError
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Weather
-from mmvsf.datasets.variables import WEATHER_BY_NAME
+from mmvsf.datasets.variables import weather_variable
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.layers.weather.units import (
     WIND_10M_TO_2M,
     convert,
     daylight_sum,
+    relative_humidity,
     saturation_pressure,
     vapour_pressure_deficit,
 )
 
-# Names by which known products call a variable: this project's own, AgERA5, gridMET, Daymet, CF short names.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "tmin": ("tmin", "temperature_min", "tmmn", "tasmin"),
-    "tmax": ("tmax", "temperature_max", "tmmx", "tasmax"),
-    "precipitation": ("precipitation", "precipitation_flux", "pr", "prcp"),
-    "radiation": ("radiation", "solar_radiation_flux"),
-    "vpd": ("vpd",),
-    "wind": ("wind",),
+    "tmin": ("temperature_min", "tmmn", "tasmin"),
+    "tmax": ("temperature_max", "tmmx", "tasmax"),
+    "precipitation": ("precipitation_flux", "pr", "prcp"),
+    "radiation": ("solar_radiation_flux",),
+    "relative_humidity": ("hurs", "rhum"),
+    "pressure": ("surface_pressure", "ps", "sp"),
+    "soil_moisture": ("volumetric_soil_water_layer_1", "swvl1"),
+    "snow": ("swe", "snw", "snow_thickness_lwe", "Snow_Thickness_LWE_Mean", "snow_depth_water_equivalent"),
 }
+"""canonical name -> the names that known products (AgERA5, gridMET, Daymet, ERA5-Land, CF short names) give it, after
+its own. A variable without an entry is looked for by its own name."""
 WIND_10M = ("wind_speed", "vs")
 VAPOUR_PRESSURE = ("vapour_pressure", "vp")
 DEWPOINT = ("dewpoint_temperature", "dewpoint")
+HUMIDITY_EXTREMES = (("daily_minimum_relative_humidity", "rmin"), ("daily_maximum_relative_humidity", "rmax"))
 DAYLIGHT_RADIATION, DAY_LENGTH = "srad", "dayl"
+
+Floats = NDArray[np.float64]
 
 TIME_NAMES = ("time", "timestamp", "day")
 Y_NAMES = ("y", "lat", "latitude")
@@ -69,9 +77,10 @@ class ArchiveWeather(WeatherSource):
         if span.sizes["time"] == 0:
             raise InputError(f"{self.path} has no weather between {first} and {last}")
         if np.unique(span["time"].values).size < span.sizes["time"]:
-            raise InputError(f"{self.path} has two rows for one day; join its files so that each day stands once")
+            raise InputError(f"{self.path} has two rows for one day; join its files so that each day occurs once")
+        fields = _Fields(span, self.path)
         return WeatherSeries(
-            {name: _variable(span, name, self.path) for name in variables},
+            {name: fields.canonical(name) for name in variables},
             span["time"].values.astype("datetime64[D]").astype(np.int64),
             span["y"].values,
             span["x"].values,
@@ -102,11 +111,11 @@ class ArchiveWeather(WeatherSource):
 def _canonical_axes(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """Dims renamed to time, y, x; days at midnight; y and x increasing."""
     names = {}
-    for wanted, known in (("time", TIME_NAMES), ("y", Y_NAMES), ("x", X_NAMES)):
-        found = next((name for name in known if name in dataset.dims), None)
-        if found is None or found not in dataset.coords:
-            raise InputError(f"{path} has no dimension with coordinates called {' or '.join(known)}")
-        names[found] = wanted
+    for axis, aliases in (("time", TIME_NAMES), ("y", Y_NAMES), ("x", X_NAMES)):
+        name = next((name for name in aliases if name in dataset.dims), None)
+        if name is None or name not in dataset.coords:
+            raise InputError(f"{path} has no dimension with coordinates called {' or '.join(aliases)}")
+        names[name] = axis
     renamed = dataset.rename({old: new for old, new in names.items() if old != new})
     if not np.issubdtype(renamed["time"].dtype, np.datetime64):
         raise InputError(f"{path}: its time axis is not in a standard calendar")
@@ -133,54 +142,95 @@ def _crs_of(dataset: xr.Dataset, path: Path) -> str:
     raise InputError(f"{path} names no CRS; add a spatial_ref variable with crs_wkt, or use latitude and longitude")
 
 
-def _variable(dataset: xr.Dataset, name: str, path: Path) -> NDArray[np.float32]:
-    """One canonical variable, (time, y, x), read directly or derived from what the file has."""
-    values = _direct(dataset, name, path)
-    if values is None and name == "wind":
-        at_ten = _read(dataset, WIND_10M, "m s-1", path)
-        values = None if at_ten is None else at_ten * WIND_10M_TO_2M
-    if values is None and name == "vpd":
-        values = _deficit(dataset, path)
-    if values is None and name == "radiation" and DAYLIGHT_RADIATION in dataset:
-        values = _read(dataset, (DAYLIGHT_RADIATION,), "MJ m-2", path)
-        if values is not None and DAY_LENGTH in dataset:
-            day_length = dataset[DAY_LENGTH].transpose("time", "y", "x").values
-            values = daylight_sum(dataset[DAYLIGHT_RADIATION].transpose("time", "y", "x").values, day_length)
-    if values is None:
-        known = ", ".join(ALIASES[name])
-        raise InputError(
-            f"{path} lacks '{name}' (looked for {known} and what it can be derived from; the file has"
-            f" {', '.join(sorted(map(str, dataset.data_vars)))}); add it, or leave it out of weather.variables"
-        )
-    return values.astype(np.float32)
+@dataclass(frozen=True)
+class _Fields:
+    """The variables of a file, each (time, y, x) in a canonical unit."""
+
+    dataset: xr.Dataset
+    path: Path
+
+    def canonical(self, name: str) -> NDArray[np.float32]:
+        """One canonical variable, read directly or derived from what the file has. Raises InputError."""
+        values = self.direct(name)
+        if values is None and name in DERIVED:
+            values = DERIVED[name](self)
+        if values is None:
+            raise InputError(
+                f"{self.path} lacks '{name}' (looked for {', '.join(_names(name))} and what it can be derived from; the"
+                f" file has {', '.join(sorted(map(str, self.dataset.data_vars)))}); add it, or leave it out of"
+                " weather.variables"
+            )
+        return values.astype(np.float32)
+
+    def direct(self, name: str) -> Floats | None:
+        """A canonical variable that the file has, or None."""
+        return self.read(_names(name), weather_variable(name).units)
+
+    def read(self, names: tuple[str, ...], units: str) -> Floats | None:
+        """The first of the named variables in a canonical unit, or None if the file has none of them."""
+        name = next((name for name in names if name in self.dataset.data_vars), None)
+        if name is None:
+            return None
+        array = self.dataset[name].transpose("time", "y", "x")
+        if "units" not in array.attrs:
+            raise InputError(f"{self.path}: the variable '{name}' has no units attribute; add one")
+        values = array.values.astype(np.float64)
+        nodata = array.attrs.get("nodata")
+        if nodata is not None:
+            values = np.where(values == float(nodata), np.nan, values)
+        return convert(values, str(array.attrs["units"]), units, f"{self.path}, {name}")
+
+    def vapour_pressure(self) -> Floats | None:
+        """Actual vapour pressure in kPa, given or from the dew point."""
+        actual = self.read(VAPOUR_PRESSURE, "kPa")
+        if actual is not None:
+            return actual
+        dewpoint = self.read(DEWPOINT, "degree_Celsius")
+        return None if dewpoint is None else saturation_pressure(dewpoint)
 
 
-def _direct(dataset: xr.Dataset, name: str, path: Path) -> NDArray[np.float64] | None:
-    return _read(dataset, ALIASES[name], WEATHER_BY_NAME[name].units, path)
+def _names(name: str) -> tuple[str, ...]:
+    return name, *ALIASES.get(name, ())
 
 
-def _deficit(dataset: xr.Dataset, path: Path) -> NDArray[np.float64] | None:
-    """VPD from the extremes and the vapour pressure, or the dew point."""
-    tmin, tmax = _direct(dataset, "tmin", path), _direct(dataset, "tmax", path)
-    actual = _read(dataset, VAPOUR_PRESSURE, "kPa", path)
-    if actual is None:
-        dewpoint = _read(dataset, DEWPOINT, "degree_Celsius", path)
-        actual = None if dewpoint is None else saturation_pressure(dewpoint)
+def _wind(fields: _Fields) -> Floats | None:
+    at_ten = fields.read(WIND_10M, "m s-1")
+    return None if at_ten is None else at_ten * WIND_10M_TO_2M
+
+
+def _vpd(fields: _Fields) -> Floats | None:
+    tmin, tmax, actual = fields.direct("tmin"), fields.direct("tmax"), fields.vapour_pressure()
     if tmin is None or tmax is None or actual is None:
         return None
     return vapour_pressure_deficit(tmin, tmax, actual)
 
 
-def _read(dataset: xr.Dataset, names: tuple[str, ...], units: str, path: Path) -> NDArray[np.float64] | None:
-    """The first of the named variables in the wanted unit, or None if the file has none of them."""
-    name = next((name for name in names if name in dataset.data_vars), None)
-    if name is None:
+def _humidity(fields: _Fields) -> Floats | None:
+    """The mean of the day's extremes, as gridMET has them, or from vapour pressure and temperatures."""
+    lowest, highest = (fields.read(names, "%") for names in HUMIDITY_EXTREMES)
+    if lowest is not None and highest is not None:
+        return (lowest + highest) / 2
+    tmin, tmax, actual = fields.direct("tmin"), fields.direct("tmax"), fields.vapour_pressure()
+    if tmin is None or tmax is None or actual is None:
         return None
-    array = dataset[name].transpose("time", "y", "x")
-    if "units" not in array.attrs:
-        raise InputError(f"{path}: the variable '{name}' has no units attribute; add one")
-    values = array.values.astype(np.float64)
-    nodata = array.attrs.get("nodata")
-    if nodata is not None:
-        values = np.where(values == float(nodata), np.nan, values)
-    return convert(values, str(array.attrs["units"]), units, f"{path}, {name}")
+    return relative_humidity(actual, tmin, tmax)
+
+
+def _radiation(fields: _Fields) -> Floats | None:
+    """gridMET's mean over 24 hours, or Daymet's over the daylight, which comes with the day length."""
+    mean = fields.read((DAYLIGHT_RADIATION,), "MJ m-2")
+    if mean is None or DAY_LENGTH not in fields.dataset:
+        return mean
+    flux, day_length = (
+        fields.dataset[name].transpose("time", "y", "x").values for name in (DAYLIGHT_RADIATION, DAY_LENGTH)
+    )
+    return daylight_sum(flux, day_length)
+
+
+DERIVED: dict[str, Callable[[_Fields], Floats | None]] = {
+    "wind": _wind,
+    "vpd": _vpd,
+    "radiation": _radiation,
+    "relative_humidity": _humidity,
+}
+"""canonical name -> the variable from others of the file, or None if the file lacks those"""

@@ -1,4 +1,4 @@
-"""Weather stations of meteostat, gridded by us; no account is needed, anywhere on Earth.
+"""Weather stations of meteostat, worldwide, gridded here; no account is needed.
 
 Stations measure no radiation: it is estimated from the range of the temperature, and such days are flagged.
 """
@@ -36,25 +36,44 @@ LICENCE = "by the weather service of each station, see https://dev.meteostat.net
 
 RETRY_POLICY = RetryPolicy()
 STEP = 0.1
-"""Degrees between the points of the grid that stations are brought to; they stand much farther apart."""
+"""Degrees between the points of the grid that stations are brought to; they are much farther apart."""
 REACH_KM = 80.0
 """How far beyond the region's rectangle stations are taken from."""
 MOST_STATIONS = 60
-"""Of more, those are taken that cover the ground most evenly."""
+"""If there are more, those are taken that cover the area most evenly."""
 FEWEST_STATIONS = 3
-"""Fewer with temperatures, or with precipitation, make no field."""
+"""Fewer with temperatures, or with precipitation, give no field."""
 LEAST_SHARE = 0.5
-"""A station that knows less than this share of the days takes no part: it would come and go in the field."""
+"""A station with values on a smaller share of the days is left out: its effect on the field would come and go."""
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "tmin": ("tmin", "tmax"),
-    "tmax": ("tmin", "tmax"),
-    "precipitation": ("prcp",),
-    "radiation": ("tmin", "tmax"),
-    "vpd": ("tmin", "tmax", "rhum"),
-    "wind": ("wspd",),
+
+@dataclass(frozen=True)
+class Need:
+    """What a variable is made from, as meteostat's parameters."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    """used where stations measure them"""
+    fewest: int = FEWEST_STATIONS
+    """stations that must measure all that is required"""
+
+
+NEEDS: dict[str, Need] = {
+    "tmin": Need(("tmin", "tmax")),
+    "tmax": Need(("tmin", "tmax")),
+    "precipitation": Need(("prcp",)),
+    "radiation": Need(("tmin", "tmax")),
+    "vpd": Need(("tmin", "tmax"), ("rhum",)),
+    "wind": Need(("wspd",), fewest=1),
+    "relative_humidity": Need(("rhum",)),
+    # The temperature brings it from sea level to the surface.
+    "pressure": Need(("pres", "tmin", "tmax")),
 }
-"""canonical name -> meteostat's parameters"""
+"""canonical name -> what it needs. Stations measure no soil moisture, and of snow only the depth, whose density and so
+water equivalent is unknown."""
+
+PARAMETERS = ("tmin", "tmax", "prcp", "rhum", "wspd", "pres")
+"""all of meteostat's parameters that are used"""
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +90,7 @@ class MeteostatStations(WeatherSource):
     """folder of the downloaded files"""
     retry_policy: RetryPolicy = RETRY_POLICY
     cells: WeatherCells | None = None
-    """places of known elevation to bring the stations to, instead of a grid of STEP degrees"""
+    """points of known elevation to interpolate to, instead of a grid of STEP degrees"""
 
     @classmethod
     def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
@@ -90,20 +109,28 @@ class MeteostatStations(WeatherSource):
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises InputError where too few stations measure something, IncompleteError if a file
         of a station cannot be had; what was fetched until then is kept."""
-        parameters = tuple(dict.fromkeys(p for name in variables for p in NEEDS[name]))
+        if lacking := [name for name in variables if name not in NEEDS]:
+            raise InputError(
+                f"meteostat has no {' and no '.join(lacking)}; leave it out of weather.variables, or take another"
+                " weather source, such as era5-land"
+            )
+        needs = [NEEDS[name] for name in variables]
+        parameters = tuple(dict.fromkeys(p for need in needs for p in (*need.required, *need.optional)))
         with meteostat_client(self.cache, self.retry_policy) as client:
             stations = _stations(client, self.bounds, first, last)
-            series = {}
+            series = []
             for name in stations.index:
-                series[name] = station_series(client, stations, str(name), first, last, parameters, self.retry_policy)
+                series.append(station_series(client, stations, str(name), first, last, parameters, self.retry_policy))
                 report_progress("weather, stations of meteostat", len(series), len(stations))
         days = pd.date_range(first, last)
-        measured = _measured(series, stations, days)
+        measured = {parameter: _matrix(series, parameter, days) for parameter in PARAMETERS}
         _refuse_too_few(measured, variables)
         cells = self.cells or _regular(self.bounds)
         y, x = (axis[cells.wanted] for axis in np.meshgrid(cells.y, cells.x, indexing="ij"))
         lon, lat = Transformer.from_crs(cells.crs, "EPSG:4326", always_xy=True).transform(x, y)
-        fields, flag = station_fields(measured, lat, lon, variables, cells.elevation[cells.wanted])
+        fields, flag = station_fields(
+            _stations_of(measured, stations, days), lat, lon, variables, cells.elevation[cells.wanted]
+        )
 
         def spread(field: Floats) -> NDArray[np.float32]:
             values = np.full((len(days), *cells.wanted.shape), np.nan, np.float32)
@@ -155,49 +182,45 @@ def _evenly(lat: Floats, lon: Floats, count: int) -> list[int]:
     return chosen
 
 
-def _measured(series: dict[str, pd.DataFrame], stations: pd.DataFrame, days: pd.DatetimeIndex) -> Stations:
-    """All series on the same days, in the units of `Stations`."""
+def _matrix(series: list[pd.DataFrame], parameter: str, days: pd.DatetimeIndex) -> Floats:
+    """(day, station) of a parameter in meteostat's unit, NaN where there is no value. A station with too few days is
+    left out altogether."""
+    nothing = np.full(len(days), np.nan)
+    columns = [
+        table[parameter].reindex(days).to_numpy(float) if parameter in table else nothing.copy() for table in series
+    ]
+    values = np.stack(columns, axis=1)
+    values[:, (~np.isnan(values)).mean(axis=0) < LEAST_SHARE] = np.nan
+    return values
 
-    def matrix(parameter: str) -> Floats:
-        columns = [
-            found[parameter].reindex(days).to_numpy(float) if parameter in found else np.full(len(days), np.nan)
-            for found in series.values()
-        ]
-        values = np.stack(columns, axis=1)
-        values[:, (~np.isnan(values)).mean(axis=0) < LEAST_SHARE] = np.nan
-        return values
 
-    place = {name: stations[name].to_numpy(float) for name in ("latitude", "longitude", "elevation")}
+def _stations_of(measured: dict[str, Floats], stations: pd.DataFrame, days: pd.DatetimeIndex) -> Stations:
+    """The measurements in the units of `Stations`."""
     return Stations(
-        place["latitude"],
-        place["longitude"],
-        place["elevation"],
+        stations["latitude"].to_numpy(float),
+        stations["longitude"].to_numpy(float),
+        stations["elevation"].to_numpy(float),
         days.day_of_year.to_numpy(float),
-        matrix("tmin"),
-        matrix("tmax"),
-        matrix("prcp"),
-        matrix("rhum"),
-        convert(matrix("wspd"), "km/h", "m s-1", "meteostat, wspd"),
+        measured["tmin"],
+        measured["tmax"],
+        measured["prcp"],
+        measured["rhum"],
+        convert(measured["wspd"], "km/h", "m s-1", "meteostat, wspd"),
+        convert(measured["pres"], "hPa", "kPa", "meteostat, pres"),
     )
 
 
-def _refuse_too_few(measured: Stations, variables: tuple[str, ...]) -> None:
-    """Raise InputError where a variable rests on too few stations."""
-    temperatures = measured.tmin + measured.tmax
-    for name, values, fewest in (
-        ("tmin", temperatures, FEWEST_STATIONS),
-        ("tmax", temperatures, FEWEST_STATIONS),
-        ("radiation", temperatures, FEWEST_STATIONS),
-        ("vpd", temperatures, FEWEST_STATIONS),
-        ("precipitation", measured.precipitation, FEWEST_STATIONS),
-        ("wind", measured.wind_10m, 1),
-    ):
+def _refuse_too_few(measured: dict[str, Floats], variables: tuple[str, ...]) -> None:
+    """Raise InputError where too few stations measure what a variable needs."""
+    for name in variables:
+        need = NEEDS[name]
+        values = np.sum([measured[parameter] for parameter in need.required], axis=0)
         count = int((~np.isnan(values)).any(axis=0).sum())
-        if name in variables and count < fewest:
+        if count < need.fewest:
             raise InputError(
                 f"meteostat: of {values.shape[1]} stations around the region {count} measured what '{name}' needs on at"
-                f" least {LEAST_SHARE:.0%} of the days, {fewest} are needed; leave it out of weather.variables, or take"
-                " another weather source, such as era5-land"
+                f" least {LEAST_SHARE:.0%} of the days, {need.fewest} are needed; leave it out of weather.variables, or"
+                " take another weather source, such as era5-land"
             )
 
 

@@ -1,0 +1,58 @@
+"""docs/add-a-variable.md, followed: `sunshine` is added with nothing but the two entries of the page."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from mmvsf.datasets import variables
+from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherVariable
+from mmvsf.pipeline.sources.archive import weather
+
+from .conftest import Command, build_tiny
+from .tiny_archive import TinyArchive, weather_dataset
+
+PAGE = Path(__file__).parents[2] / "docs/add-a-variable.md"
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_page_followed(tiny: TinyArchive, mmvsf: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, aliases = snippets("python")
+    call = ast.parse(entry.strip(), mode="eval").body
+    assert isinstance(call, ast.Call)
+    sunshine = WeatherVariable(*map(ast.literal_eval, call.args))
+    monkeypatch.setitem(variables.WEATHER_BY_NAME, sunshine.name, sunshine)
+    for name, names in ast.literal_eval(aliases.strip()).items():
+        monkeypatch.setitem(weather.ALIASES, name, names)
+    dataset = weather_dataset()
+    hours = xr.full_like(dataset["radiation"], 7.5).assign_attrs(units="hours")
+    tiny.write_weather(dataset.assign(sund=hours))
+    (section,) = snippets("yaml")
+    tiny.write_recipe(weather__variables=yaml.safe_load(section)["weather"]["variables"])
+    build_tiny(tiny)
+    stored = xr.open_datatree(tiny.cube, engine="zarr")["weather"]["sunshine"]
+    assert (stored.attrs["units"], stored.attrs["standard_name"]) == ("hours", "duration_of_sunshine")
+    assert np.nanmin(stored) == np.nanmax(stored) == 7.5
+    assert mmvsf("check", tiny.cube).code == 0
+
+
+def test_a_new_known_variable_changes_no_cube(built: TinyArchive, tiny: TinyArchive) -> None:
+    """A recipe that names no variables gets the six, whatever else is known."""
+    assert len(variables.WEATHER) > len(DEFAULT_WEATHER)
+    stored = xr.open_datatree(built.cube, engine="zarr")["weather"]
+    assert {*DEFAULT_WEATHER, "flag", "time_bnds", "spatial_ref"} >= set(stored.data_vars) >= set(DEFAULT_WEATHER)
+
+
+def test_tables_named_on_the_page_exist() -> None:
+    root = PAGE.parents[1]
+    for table, module in re.findall(r"`([A-Z]+)` in `([\w/]+\.py)`", PAGE.read_text()):
+        assert re.search(rf"^{table}\b", (root / module).read_text(), re.MULTILINE), (table, module)
