@@ -99,12 +99,12 @@ def source(server: ArchiveServer) -> StacLabels:
 def test_tiles_are_one_raster_of_the_year(source: StacLabels) -> None:
     window = around(300)  # 18 km: over several tiles of 15 km
     asset = source.asset(2021)
-    assert asset.grid.resolution == 30 and asset.grid.crs == "EPSG:5070" and len(source.found[asset.href]) >= 1
+    assert asset.grid.resolution == 30 and asset.grid.crs == "EPSG:5070" and len(source.tiles[asset.href]) >= 1
     wide = StacLabels(
         source.catalog, QUICK, Grid(GRID.crs, 30, LEFT - 15360, TOP + 15360, 1, 1, 1024, 64, 64, ((0, 0),))
     )
     asset = wide.asset(2021)
-    assert len(wide.found[asset.href]) >= 4
+    assert len(wide.tiles[asset.href]) >= 4
     codes = wide.read(asset, in_national_grid(asset, window))
     np.testing.assert_array_equal(codes, codes_of(2021, *pixels(window)))
     confidence = wide.confidence(2021)
