@@ -15,7 +15,6 @@ from pyproj import Transformer
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import Asset
@@ -39,7 +38,7 @@ from ..servers.ground import NO_CONFIDENCE, confidence_of
 from ..servers.nass import NassServer
 from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
-from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive, recipe
+from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive
 
 pytestmark = pytest.mark.stand_in
 
@@ -224,14 +223,6 @@ def test_a_year_without_confidence(built: TinyArchive, monkeypatch: pytest.Monke
         known = {code: code for code in source.legend().codes}
         found = read_labels(task, GRID, source, "nearest", tuple(known), known)
     assert found.crop.any() and (found.confidence == 255).all()
-
-
-@pytest.mark.parametrize("source", ["cropscape", "nass"])
-def test_a_source_without_confidence(source: str) -> None:
-    content = recipe()
-    content["labels"] = {"source": source, "years": YEARS, "confidence": True}
-    with pytest.raises(InputError, match=f"'{source}' has no confidence; remove the line"):
-        parse_region(content, "tiny.yaml")
 
 
 # ---------------------------------------------------------------------- NASS

@@ -46,6 +46,7 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("weather", {"source": "archive", "options": {"path": "x"}}, ("weather.options", "path", "beside `source`")),
     ("labels", {"source": "cdl", "years": [2020]}, ("labels.source", "cropscape", "nass")),
     ("labels", {"source": "cropscape", "years": [2020], "confidence": True}, ("'cropscape' has no confidence",)),
+    ("labels", {"source": "nass", "years": [2020], "confidence": True}, ("'nass' has no confidence; remove the line",)),
     ("labels", {"source": "cropscape", "legend": "cdl", "years": [2020]}, ("'cropscape' takes no legend",)),
     ("static", {"source": "archive"}, ("static", "'archive' needs the line path")),
     ("static", {"source": "public", "path": "ground"}, ("'public' takes no path", "remove")),
