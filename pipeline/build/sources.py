@@ -56,8 +56,10 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     problems: list[str] = []
 
     def opened(table: SourceTable[S], section: Section | None, instance: S | None) -> S | None:
+        if section is None and instance is not None:
+            problems.append(f"a source of {table.layer} is given, but the recipe has no section `{table.layer}`")
         if section is None or instance is not None:
-            return instance if section is not None else None
+            return instance
         try:
             source: S = table.choose(section).from_recipe(section, site)
             return source

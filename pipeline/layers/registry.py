@@ -57,12 +57,7 @@ IMAGERY = SourceTable("imagery", ImagerySource)  # type: ignore[type-abstract]
 WEATHER = SourceTable("weather", WeatherSource)  # type: ignore[type-abstract]
 STATIC = SourceTable("static", StaticSource)  # type: ignore[type-abstract]
 LABELS = SourceTable("labels", LabelSource)  # type: ignore[type-abstract]
-TABLES: tuple[SourceTable[Any], ...] = (
-    IMAGERY,
-    WEATHER,
-    STATIC,
-    LABELS,
-)
+TABLES: tuple[SourceTable[Any], ...] = (IMAGERY, WEATHER, STATIC, LABELS)
 
 
 def register_source(name: str) -> Callable[[SourceClass], SourceClass]:
@@ -91,7 +86,7 @@ def load_entry_points() -> None:
 def _load(entry: EntryPoint) -> None:
     try:
         entry.load()
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:
         raise InputError(
             f"the sources '{entry.name}' ({entry.value}) cannot be loaded: {one_line(error)};"
             " repair or remove that package"
@@ -99,6 +94,10 @@ def _load(entry: EntryPoint) -> None:
 
 
 def _check_lines(layer: str, section: Section, lines: Mapping[str, bool]) -> None:
+    if misplaced := sorted({*type(section).model_fields} & set(section.options)):
+        raise InputError(
+            f"{layer}.options: {', '.join(misplaced)} is a line of the section itself; write it beside `source`"
+        )
     given = {name for name in section.SOURCE_LINES if getattr(section, name) is not None} | set(section.options)
     if foreign := sorted(given - set(lines)):
         raise InputError(f"{layer}: source '{section.source}' takes no {', '.join(foreign)}; remove the line")

@@ -1,4 +1,4 @@
-"""What a layer asks of a source: base classes to derive from, and the types that sources return.
+"""What a layer needs of a source: base classes to derive from, and the types that sources return.
 
 A source translates one archive or service to the project's vocabulary (`mmvsf.datasets.variables`). It is a frozen
 dataclass that holds options and nothing open, since it is sent to workers; see `docs/add-a-source.md`.
@@ -37,7 +37,7 @@ class Requirement:
     """what it is, for example "Earthdata token" """
     present: bool
     remedy: str
-    """how to get it and where to put it; for something that is present, where it was found"""
+    """how to get it and where to put it; for something that is present, where it is"""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Origin:
     """empty where it is not known: a licence is never guessed"""
 
     def record(self) -> dict[str, str]:
-        """What is known of it, as stored; see `mmvsf.pipeline.build.provenance`."""
+        """Its record in a cube, without empty fields; see `mmvsf.pipeline.build.provenance`."""
         names = {"from": self.service, "url": self.url, "collection": self.collection}
         return {key: text for key, text in {**names, "source": self.source, "licence": self.licence}.items() if text}
 
 
 @dataclass(frozen=True)
 class SourceSite:
-    """What a source is made from, beside its own lines of the recipe: the ground, and where files are."""
+    """What a source is made from, beside its section of the recipe: the grid, and where files are."""
 
     grid: Grid
     recipe: Path
@@ -107,7 +107,7 @@ class Source(ABC):
         """The source that its section of the recipe describes. Raises InputError."""
 
     def requirements(self) -> tuple[Requirement, ...]:
-        """What the source needs of its user, found out without the network; by default nothing."""
+        """What the source needs of its user, determined without the network; by default nothing."""
         return ()
 
 
@@ -115,8 +115,8 @@ class ImagerySource(Source):
     """Scenes of a place and period."""
 
     days_at_once: int = 1
-    """Days of a task that are read at the same time, by threads: more than 1 where waiting for a server takes
-    longer than the work."""
+    """Days of a task that are read at the same time, by threads: more than 1 where waiting for a server takes longer
+    than the work."""
 
     @classmethod
     @abstractmethod

@@ -37,16 +37,16 @@ PUBLIC_CATALOG = "planetary-computer"
 """Where a recipe's `public` static layers come from."""
 
 MASKED = -9999.0
-"""Asked of Earth Engine in place of a masked pixel; no elevation and no amount of water."""
+"""Requested from Earth Engine in place of a masked pixel; no elevation and no amount of water."""
 
 NO_SOIL = 2147483648.0
-"""What stands for unknown in gNATSGO's files. They declare it, but as the integer one less, which has no float32 of its
-own; so a copy of them may hold it as if it were a value."""
+"""Means unknown in gNATSGO's files. They declare it, but as the integer one less, which no float32 can hold; so a copy
+of them may have it as if it were a value."""
 
 
 @dataclass(frozen=True)
 class StaticData:
-    """Where a layer is found, and under which terms."""
+    """Where a layer comes from, and under which licence."""
 
     collection: str
     """of the Planetary Computer"""
@@ -103,12 +103,12 @@ class StacStatic(StaticSource):
         """See `StaticSource`."""
         guard_logs()
         data, blocks = _data(layer), blocks_lonlat(grid)
-        found: dict[str, Asset] = {}
+        tiles: dict[str, Asset] = {}
         for item in find_items(self.catalog, self.retry_policy, [data.collection], blocks.bounds, [None]):
             outline = outline_of(item)
             if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
-                found[item["id"]] = asset_of(item, outline, None, (data.asset,), self._grid_of_file)
-        return _found(list(found.values()), layer, f"{self.catalog.name}, {data.collection}")
+                tiles[item["id"]] = asset_of(item, outline, None, (data.asset,), self._grid_of_file)
+        return _checked(list(tiles.values()), layer, f"{self.catalog.name}, {data.collection}")
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """See `StaticSource`."""
@@ -142,11 +142,11 @@ class EarthEngineStatic(StaticSource):
         """See `StaticSource`."""
         collection = _data(layer).earthengine
         around = blocks_lonlat(grid).envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")
-        found = []
+        tiles = []
         for image in list_images(collection, None, None, json.loads(shapely.to_geojson(around))):
             band = str(image["bands"][0]["id"])
-            found.append(Asset(f"{SCHEME}{asset_id(image)}#{band}", grid_of_band(image, band)))
-        return _found(found, layer, f"Earth Engine, {collection}")
+            tiles.append(Asset(f"{SCHEME}{asset_id(image)}#{band}", grid_of_band(image, band)))
+        return _checked(tiles, layer, f"Earth Engine, {collection}")
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """See `StaticSource`."""
@@ -202,7 +202,8 @@ class ArchiveStatic(StaticSource):
         return Origin("archive", source=f"{layer} of an archive on disk", licence="see `attribution`")
 
 
-def _found(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
+def _checked(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
+    """The tiles. Raises InputError if there are none."""
     if not tiles:
         raise InputError(
             f"{where} has no {layer} over this region; it covers {STATIC_DATA[layer].covers}. Leave {layer} out of"
@@ -212,7 +213,7 @@ def _found(tiles: list[Asset], layer: str, where: str) -> list[Asset]:
 
 
 def _data(layer: str) -> StaticData:
-    """Where a layer is found. Raises InputError for one that no public archive is known for."""
+    """Where a layer comes from. Raises InputError for one that no public archive is known for."""
     if layer not in STATIC_DATA:
         raise InputError(f"no public archive is known for {layer}; take it from files on disk (static.source: archive)")
     return STATIC_DATA[layer]

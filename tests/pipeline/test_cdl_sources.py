@@ -15,7 +15,6 @@ from pyproj import Transformer
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
-from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import Asset
@@ -39,7 +38,7 @@ from ..servers.ground import NO_CONFIDENCE, confidence_of
 from ..servers.nass import NassServer
 from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
-from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive, recipe
+from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive
 
 pytestmark = pytest.mark.stand_in
 
@@ -99,12 +98,12 @@ def source(server: ArchiveServer) -> StacLabels:
 def test_tiles_are_one_raster_of_the_year(source: StacLabels) -> None:
     window = around(300)  # 18 km: over several tiles of 15 km
     asset = source.asset(2021)
-    assert asset.grid.resolution == 30 and asset.grid.crs == "EPSG:5070" and len(source.found[asset.href]) >= 1
+    assert asset.grid.resolution == 30 and asset.grid.crs == "EPSG:5070" and len(source.tiles[asset.href]) >= 1
     wide = StacLabels(
         source.catalog, QUICK, Grid(GRID.crs, 30, LEFT - 15360, TOP + 15360, 1, 1, 1024, 64, 64, ((0, 0),))
     )
     asset = wide.asset(2021)
-    assert len(wide.found[asset.href]) >= 4
+    assert len(wide.tiles[asset.href]) >= 4
     codes = wide.read(asset, in_national_grid(asset, window))
     np.testing.assert_array_equal(codes, codes_of(2021, *pixels(window)))
     confidence = wide.confidence(2021)
@@ -224,14 +223,6 @@ def test_a_year_without_confidence(built: TinyArchive, monkeypatch: pytest.Monke
         known = {code: code for code in source.legend().codes}
         found = read_labels(task, GRID, source, "nearest", tuple(known), known)
     assert found.crop.any() and (found.confidence == 255).all()
-
-
-@pytest.mark.parametrize("source", ["cropscape", "nass"])
-def test_a_source_without_confidence(source: str) -> None:
-    content = recipe()
-    content["labels"] = {"source": source, "years": YEARS, "confidence": True}
-    with pytest.raises(InputError, match=f"'{source}' has no confidence; remove the line"):
-        parse_region(content, "tiny.yaml")
 
 
 # ---------------------------------------------------------------------- NASS

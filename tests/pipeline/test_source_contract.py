@@ -16,9 +16,10 @@ import pytest
 from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
 from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.region import Imagery, Labels, Static, Weather
 from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_BY_NAME
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS
-from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TABLES, WEATHER, SourceTable
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TABLES, WEATHER, Section, SourceTable
 from mmvsf.pipeline.layers.source import Origin, SourceSite
 
 from .tiny_archive import recipe
@@ -27,6 +28,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "third_party"
 
 LINES: dict[str, Any] = {"path": "files/{year}.tif", "catalog": "planetary-computer", "legend": "cdl", "every": 3}
 """A value for each line that some source needs."""
+SECTIONS: dict[str, type[Section]] = {"imagery": Imagery, "weather": Weather, "static": Static, "labels": Labels}
 EXTRA: dict[str, dict[str, Any]] = {"imagery": {"products": ["hls-l30"]}, "labels": {"years": [2020]}}
 
 
@@ -61,9 +63,8 @@ def made(table: SourceTable[Any], name: str, tmp_path: Path) -> tuple[Any, Grid]
     source = table.find(name)
     needed = {line: LINES[line] for line, needed in source.recipe_lines.items() if needed}
     section: dict[str, Any] = {"source": name, **EXTRA.get(table.layer, {})}
-    declared = type(getattr(parse_region({**recipe(), "static": {"source": "public"}}, "r"), table.layer)).SOURCE_LINES
     for line, value in needed.items():
-        if line in declared:
+        if line in SECTIONS[table.layer].SOURCE_LINES:
             section[line] = value
         else:
             section.setdefault("options", {})[line] = value
@@ -90,6 +91,12 @@ def test_a_source_is_a_frozen_value_that_tells_its_needs_offline(
     assert pickle.loads(pickle.dumps(source)) == source  # noqa: S301
     for need in source.requirements():
         assert need.name and need.remedy and "secret-token" not in f"{need}"
+
+
+def test_the_lines_of_our_sources_are_lines_of_the_recipe_and_each_is_taken_by_one() -> None:
+    for table in TABLES:
+        ours = {line for name in set(table.names()) - {"example"} for line in table.find(name).recipe_lines}
+        assert ours == set(SECTIONS[table.layer].SOURCE_LINES), table.layer
 
 
 def origins(source: Any, table: SourceTable[Any]) -> list[Origin]:

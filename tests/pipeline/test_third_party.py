@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,14 @@ from .tiny_archive import recipe
 
 pytestmark = pytest.mark.slow
 
-PACKAGE = Path(__file__).resolve().parents[1] / "third_party"
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "tests/third_party"
+PAGE = ROOT / "docs/add-a-source.md"
+
+
+def code(language: str) -> list[str]:
+    """The code of a language on the page about adding a source."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +42,8 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", str(place / "site"), str(copy)], check=True, capture_output=True)
     content = recipe()
-    content["imagery"] = {"source": "example", "products": ["hls-l30"], "options": {"every": 5}}
-    content["weather"] = {"source": "example"}
-    content["labels"] = {"source": "example", "years": [2020, 2021]}
+    (sections,) = code("yaml")
+    content.update(yaml.safe_load(sections))
     (place / "tiny.yaml").write_text(yaml.safe_dump(content))
     program = "from mmvsf.datasets.command import main; main()"
     options = ["dataset", "tiny.yaml", "--data-dir", "data", "--workers", "2"]
@@ -77,3 +84,12 @@ def test_their_origin_is_recorded_and_no_licence_is_guessed(cube: Path) -> None:
     assert records["labels"]["source"] == "computed labels" and "licence" not in records["labels"]
     assert "computed labels" in (cube.parent / "tiny.DATASET_CARD.md").read_text()
     assert "public domain" not in json.dumps(Cube.open(cube).attributes["sources"])
+
+
+def test_the_page_shows_the_code_of_the_package() -> None:
+    module = (PACKAGE / "example_sources.py").read_text(encoding="utf-8")
+    assert len(code("python")) == 3 and not [block for block in code("python") if block not in module]
+    (entry_point,) = code("toml")
+    assert entry_point in (PACKAGE / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:datasets|pipeline|tests)/[\w/.]+)`", PAGE.read_text(encoding="utf-8"))
+    assert len(named) > 5 and not [name for name in named if not (ROOT / name).exists()]

@@ -95,8 +95,8 @@ class ExampleWeather(WeatherSource):
         for name in variables:
             if name not in WEATHER_BY_NAME:
                 raise InputError(f"the source 'example' has no {name}")
-            known = WEATHER_BY_NAME[name]
-            middle = (known.valid_min + known.valid_max) / 2 + 0.01 * y
+            variable = WEATHER_BY_NAME[name]
+            middle = (variable.valid_min + variable.valid_max) / 2 + 0.01 * y
             values[name] = np.broadcast_to(middle[None, :, None], (days.size, y.size, x.size)).astype(np.float32)
         return WeatherSeries(values, days, y, x, "EPSG:4326", 24)
 

@@ -1,4 +1,4 @@
-"""Labels from their own rasters to the cube's pixels, grouped as the recipe says, with the purity of each pixel."""
+"""Resample labels from their rasters to the cube's pixels, in the recipe's groups, with the purity of each pixel."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -81,35 +81,35 @@ def label_tasks(
     legend: str,
     confidence: bool = False,
 ) -> list[LabelTask]:
-    """One task a block and year. `legend` is any text that changes with the stored classes. With the `confidence` of a
-    source that tells it, if wanted. Raises InputError.
+    """One task a block and year. `legend` is any text that changes with the stored classes. With `confidence`,
+    also the raster of the source's confidence where there is one. Raises InputError.
 
     A task's digest holds what its labels depend on: what the raster holds, not where it lies."""
     contents = []
     for year in years:
         asset = source.asset(year)
         text = f"{LABELS_VERSION} {content_fingerprint(asset.href)} {asset.grid} {method} {legend}"
-        certain = None
+        percent = None
         if confidence:
-            certain = source.confidence(year)
-            text += f" {content_fingerprint(certain.href) if certain else 'no confidence'}"
-        contents.append((year, asset, certain, text))
+            percent = source.confidence(year)
+            text += f" {content_fingerprint(percent.href) if percent else 'no confidence'}"
+        contents.append((year, asset, percent, text))
     tasks = []
     for block in grid.blocks:  # the years of a block together: they share its mapping
         place = RasterGrid.of(grid.block_geobox(block))
-        for year, asset, certain, text in contents:
-            tasks.append(LabelTask(year, block, asset, sha256(f"{text} {place}".encode()).hexdigest(), certain))
+        for year, asset, percent, text in contents:
+            tasks.append(LabelTask(year, block, asset, sha256(f"{text} {place}".encode()).hexdigest(), percent))
     return tasks
 
 
 def read_labels(
-    task: LabelTask, grid: Grid, source: LabelSource, method: str, known: tuple[int, ...], stored: dict[int, int]
+    task: LabelTask, grid: Grid, source: LabelSource, method: str, valid: tuple[int, ...], stored: dict[int, int]
 ) -> BlockLabels:
     """The labels of a block.
 
-    `known` are the codes that the source may hold, `stored` maps them to those of the cube; one that is not there
-    is stored as 0. Classes are grouped before they are counted, so purity is that of the group. Raises InputError
-    for a code that is not known, ReadError for a raster that cannot be read.
+    `valid` are the codes that the source may hold, `stored` maps them to those of the cube; one that it lacks is stored
+    as 0. Classes are grouped before they are counted, so purity is that of the group. Raises InputError for a code
+    that is not valid, ReadError for a raster that cannot be read.
     """
     target = RasterGrid.of(grid.block_geobox(task.block))
     points = 1 if code_resampler(task.asset.grid, target).native else POINTS
@@ -118,13 +118,13 @@ def read_labels(
         nothing = np.zeros(target.shape, np.uint16)
         return BlockLabels(nothing, nothing.astype(np.uint8), np.full(target.shape, CONFIDENCE_FILL, np.uint8))
     codes = source.read(task.asset, place.window)
-    unknown = np.setdiff1d(np.unique(codes), (0, *known))
+    unknown = np.setdiff1d(np.unique(codes), (0, *valid))
     if unknown.size:
         raise InputError(
             f"{task.asset.href}: the codes {', '.join(map(str, unknown.tolist()))} are not in the legend; add them"
             " to it, or write 0 where the label is unknown"
         )
-    table = np.zeros(max((0, *known)) + 1, np.uint16)
+    table = np.zeros(max((0, *valid)) + 1, np.uint16)
     table[list(stored)] = list(stored.values())
     cells = _cells(place.codes(table[codes.astype(np.int64)], 0), points)
     crop = cells[:, :, points // 2, points // 2].copy() if method == "nearest" else _majority(cells)

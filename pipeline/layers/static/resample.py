@@ -1,4 +1,4 @@
-"""Layers of the ground, from their own tiles to the cube's pixels, and the slope that follows from the elevation."""
+"""Resample static layers from their tiles to the cube's pixels, and compute the slope from the elevation."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LEAST_KNOWN = 0.5
 """A pixel of which less than this share is known is unknown."""
 
 METRES_PER_DEGREE = 111_320.0
-"""Of latitude, on a sphere of the Earth's mean radius: to tell how fine a raster in degrees is."""
+"""Of latitude, approximately: for the pixel size of a raster in degrees."""
 
 NEIGHBOURS = 2
 """Pixels of a raster beyond a block's outline that may count for its pixels."""
@@ -60,15 +60,16 @@ def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> l
     """
     if not layers:
         return []
-    found = {name: source.tiles(name, grid) for name in dict.fromkeys(MEASURED[layer] for layer in layers)}
-    reaches = {name: _reach(tiles) for name, tiles in found.items()}
-    identities = {tile.href: content_fingerprint(tile.href) for tiles in found.values() for tile in tiles}
+    rasters = {name: source.tiles(name, grid) for name in dict.fromkeys(MEASURED[layer] for layer in layers)}
+    reaches = {name: _reach(tiles) for name, tiles in rasters.items()}
+    identities = {tile.href: content_fingerprint(tile.href) for tiles in rasters.values() for tile in tiles}
     tasks = []
     for block in grid.blocks:
         place = _padded(grid, block)
-        own = tuple((name, _meeting(tiles, reaches[name], place)) for name, tiles in found.items())
-        text = repr([(name, [(identities[tile.href], tile.grid) for tile in tiles]) for name, tiles in own])
-        tasks.append(StaticTask(block, own, sha256(f"{STATIC_VERSION} {layers} {place} {text}".encode()).hexdigest()))
+        meeting = tuple((name, _meeting(tiles, reaches[name], place)) for name, tiles in rasters.items())
+        text = repr([(name, [(identities[tile.href], tile.grid) for tile in tiles]) for name, tiles in meeting])
+        digest = sha256(f"{STATIC_VERSION} {layers} {place} {text}".encode()).hexdigest()
+        tasks.append(StaticTask(block, meeting, digest))
     return tasks
 
 
@@ -95,8 +96,8 @@ def horn_slope(elevation: NDArray[np.float64], size: float) -> NDArray[np.float6
 
     The third-order finite difference weighted by distance of Horn (1981), Hill shading and the reflectance map, Proc.
     IEEE 69(1), as in GDAL and ArcGIS. It is worked out on the cube's grid, where pixels are square and in metres, so
-    that it is the slope of the elevation stored beside it; on the DEM's own grid of degrees it would need a metric of
-    its own in each row. A cube of coarser pixels has gentler slopes.
+    that it is the slope of the elevation stored beside it; on the DEM's grid of degrees each row would need
+    another metric. A cube of coarser pixels has gentler slopes.
     """
     z = elevation
     left, right, upper, lower = z[:, :-2], z[:, 2:], z[:-2], z[2:]
@@ -180,7 +181,7 @@ def _reach(tiles: list[Asset]) -> Reach:
         x, y = NEIGHBOURS * a, NEIGHBOURS * -e
         boxes[tile.grid.crs].append((left - x, top + e * rows - y, left + a * columns + x, top + y))
         places[tile.grid.crs].append(number)
-    return {crs: (np.array(places[crs]), np.array(found)) for crs, found in boxes.items()}
+    return {crs: (np.array(places[crs]), np.array(extents)) for crs, extents in boxes.items()}
 
 
 def _meeting(tiles: list[Asset], reach: Reach, target: RasterGrid) -> tuple[Asset, ...]:

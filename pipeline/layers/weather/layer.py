@@ -98,15 +98,14 @@ class WeatherLayer(Layer[Never]):
 
 
 def _elevation(old: CubeSpec, new: CubeSpec) -> list[str]:
-    """Temperatures that are brought to the ground's elevation change with it."""
-    if not WEATHER.find(new.region.weather.source).uses_elevation:
+    """Temperatures that are brought to the terrain's elevation change with it. A source that is given in Python, and not
+    registered, may use it."""
+    name = new.region.weather.source
+    if name in WEATHER.names() and not WEATHER.find(name).uses_elevation:
         return []
     was, now = (_elevation_source(spec) for spec in (old, new))
     if was != now:
-        return [
-            f"the elevation of static, which temperatures of the source {new.region.weather.source} are brought to, is"
-            " another"
-        ]
+        return [f"the elevation of static, which temperatures of the source {name} are brought to, is another"]
     if now and new.grid.weather_cell > new.grid.block and len(new.grid.blocks) > len(old.grid.blocks):
         return ["area gains blocks, and weather cells of several blocks, with their temperatures, another elevation"]
     return []

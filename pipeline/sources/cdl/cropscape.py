@@ -2,8 +2,8 @@
 
 `GetCDLFile?year=Y&bbox=xmin,ymin,xmax,ymax` (metres of EPSG:5070) answers with a few lines of XML that name a
 GeoTIFF, made for the request; that is fetched next. The service refuses more than two million square kilometres at
-once, so labels are asked for in tiles of 61 km, only where blocks lie, and kept under the data folder for every
-build to come. Described in Han et al. (2012), doi:10.1016/j.compag.2012.03.005; the CDL is in the public domain.
+once, so labels are requested in tiles of 61 km, only where there are blocks, and kept under the data folder for later
+builds. Described in Han et al. (2012), doi:10.1016/j.compag.2012.03.005; the CDL is in the public domain.
 """
 
 import re
@@ -41,19 +41,19 @@ COVERED = (-2_356_085, 276_925, 2_258_225, 3_172_595)
 2025 far beyond."""
 
 PROBE = (0, 1_800_000, 3_000, 1_803_000)
-"""A piece of Kansas: asking for it tells whether a year is published, and its pixels."""
+"""A piece of Kansas: requesting it shows whether a year is published, and the size of its pixels."""
 
 PROBE_ATTEMPTS = 3
-"""It comes before all work, so a service that is out of reach is said soon."""
+"""The probe comes before all work, so an unreachable service is reported soon."""
 
 MOST_REFUSALS = 2
-"""A refusal is believed the second time: an overloaded service refuses too."""
+"""A refusal counts from the second time on: an overloaded service refuses too."""
 
 RETRY_POLICY = RetryPolicy(request=180.0, deadline=900.0)
-"""CropScape cuts out a tile while one waits."""
+"""CropScape cuts out a tile during the request."""
 
 MARGIN = 30
-"""Metres asked for beyond a tile's edges, so that a server that rounds leaves none of its pixels out."""
+"""Metres requested beyond a tile's edges, so that rounding by the server loses none of its pixels."""
 
 Bounds = tuple[float, float, float, float]
 
@@ -82,7 +82,7 @@ class CropScapeLabels(LabelSource):
         return CDL
 
     def asset(self, year: int) -> Asset:
-        """See `LabelSource`. Asks for one small piece of the year and no more. Raises InputError for a year that is
+        """See `LabelSource`. Requests one small piece of the year and no more. Raises InputError for a year that is
         not published, IncompleteError if the service does not answer."""
         if year < CDL_FIRST_YEAR:
             raise InputError(
@@ -129,7 +129,7 @@ class CropScapeLabels(LabelSource):
 
     def _ensure(self, year: int, name: str, bounds: Bounds, grid: RasterGrid | None = None) -> Path:
         """Path of a tile in the cache, fetched if it is not there. Raises _RefusedError or ReadError."""
-        # A folder for each server: what a stand-in made up is never taken for the CDL.
+        # A folder for each server: simulated tiles of a test server are never taken for the CDL.
         path = server_folder(self.cache, self.service) / str(year) / f"{name}.tif"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,10 +160,10 @@ class CropScapeLabels(LabelSource):
     def _file_url(self, client: requests.Session, year: int, bbox: str) -> str:
         """The address of the file that CropScape made. Raises _RefusedError with its reason, or ReadError."""
         text = self._get(client, f"{self.service}/GetCDLFile?year={year}&bbox={bbox}").decode(errors="replace")
-        if found := re.search(r"<returnURL>\s*(https?://[^<\s]+)\s*</returnURL>", text):
-            return found.group(1)
-        if found := re.search(r"(?s)<faultstring[^>]*>(.*?)</faultstring>", text):
-            raise _RefusedError(one_line(Exception(found.group(1)), 200))
+        if address_of_file := re.search(r"<returnURL>\s*(https?://[^<\s]+)\s*</returnURL>", text):
+            return address_of_file.group(1)
+        if fault := re.search(r"(?s)<faultstring[^>]*>(.*?)</faultstring>", text):
+            raise _RefusedError(one_line(Exception(fault.group(1)), 200))
         raise ReadError(f"{self.service} answered without naming a file")
 
     def _get(self, client: requests.Session, url: str) -> bytes:
@@ -189,7 +189,7 @@ def national_grid(piece: RasterGrid) -> RasterGrid:
 
 
 class _RefusedError(Exception):
-    """The service answered that it will not, with its reason."""
+    """The service refused the request, with its reason."""
 
 
 class _BusyError(ReadError):
@@ -198,7 +198,7 @@ class _BusyError(ReadError):
     def __init__(self, message: str, asked: float) -> None:
         super().__init__(message)
         self.asked = asked
-        """seconds to wait, as the server asks"""
+        """seconds to wait that the server asks for"""
 
 
 def _verify(path: Path, bounds: Bounds, national: RasterGrid | None) -> None:
@@ -244,7 +244,7 @@ def _paste(
     if rows.start < rows.stop and columns.start < columns.stop:
         inside = slice(rows.start - row, rows.stop - row), slice(columns.start - column, columns.stop - column)
         to = tuple(
-            slice(one.start - whole.start, one.stop - whole.start)
-            for one, whole in zip((rows, columns), window, strict=True)
+            slice(part.start - whole.start, part.stop - whole.start)
+            for part, whole in zip((rows, columns), window, strict=True)
         )
         codes[to] = read_raster(Asset(str(path), tile), inside)

@@ -1,9 +1,8 @@
 """The Cropland Data Layer as NASS publishes it: one zipped national GeoTIFF of 30 m a year; no account.
 
-A year is some 2 GB, so this is for building wall to wall, or for a place that CropScape cannot be asked from again and
-again. The file is fetched whole, continued where it broke off, unpacked once and kept under the data folder. It isn't
-read inside its zip (GDAL's /vsizip/ could): a zipped file can only be read from its beginning, so a window at its end
-would cost the unpacking of all of it, again for each block.
+A year is some 2 GB, so this is for large areas, or for networks that cannot reach CropScape. The file is fetched whole,
+resumed after an interruption, unpacked once and kept under the data folder. It is not read inside its zip (GDAL's
+/vsizip/ could): a zipped file can only be read from its beginning, so each block would unpack all that precedes it.
 """
 
 import zipfile
@@ -37,13 +36,13 @@ CORNER = (-2_356_095.0, 3_172_605.0)
 """West and north edge of the rasters of 2008 to 2024, in metres; that of 2025 is larger, on the same lattice."""
 
 PIXEL = 30.0
-"""Metres. The 10 m rasters that exist from 2024 on are five times as large; CropScape cuts pieces out of those."""
+"""Metres. The 10 m rasters that exist from 2024 on are five times as large; CropScape gives pieces of those."""
 
 CHUNK = 2**20
 """Bytes written at a time."""
 
 RETRY_POLICY = RetryPolicy(attempts=8, deadline=4 * 3600.0)
-"""Attempts without a byte of progress: what was fetched before a failure stays."""
+"""Attempts without a byte of progress: what was fetched before a failure is kept."""
 
 
 @register_source("nass")
@@ -70,8 +69,8 @@ class NassLabels(LabelSource):
         return CDL
 
     def asset(self, year: int) -> Asset:
-        """See `LabelSource`. Asks whether the year is there, and fetches nothing yet. Raises InputError for a year that
-        is not published, IncompleteError if the server does not answer."""
+        """See `LabelSource`. Checks that the year is published, and fetches nothing yet. Raises InputError if it is
+        not, IncompleteError if the server does not answer."""
         if year < CDL_FIRST_YEAR:
             raise InputError(
                 f"labels.years: the CDL covers the contiguous US from {CDL_FIRST_YEAR} on; leave {year} out"
@@ -91,7 +90,7 @@ class NassLabels(LabelSource):
         return Mosaic(asset.grid, (tile,)).read(window, read_raster, 0, np.uint8)
 
     def _path(self, year: int) -> Path:
-        # A folder for each server: what a stand-in made up is never taken for the CDL.
+        # A folder for each server: simulated files of a test server are never taken for the CDL.
         return server_folder(self.cache, self.service) / f"{year}_30m_cdls.tif"
 
     def _url(self, year: int) -> str:
@@ -152,7 +151,7 @@ class NassLabels(LabelSource):
                     raise
 
     def _continue(self, url: str, part: Path) -> None:
-        """Fetch what is missing of a file. Raises ReadError; what came until then stays."""
+        """Fetch what is missing of a file. Raises ReadError; what was received is kept."""
         have = _size(part)
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         timeout = (self.retry_policy.connect, self.retry_policy.request)
@@ -162,7 +161,7 @@ class NassLabels(LabelSource):
                 client.get(url, headers=headers, timeout=timeout, stream=True) as answer,
             ):
                 if answer.status_code == 416:
-                    return  # all of it is here
+                    return  # the file is complete
                 if answer.status_code not in (200, 206):
                     raise _BusyError(f"{url}: HTTP status {answer.status_code}", answer.headers.get("Retry-After"))
                 wanted = int(answer.headers.get("Content-Length", 0))
@@ -185,25 +184,25 @@ class _BusyError(ReadError):
     def __init__(self, message: str, asked: str | None) -> None:
         super().__init__(message)
         self.asked = seconds_asked(asked)
-        """seconds to wait, as the server asks"""
+        """seconds to wait that the server asks for"""
 
 
 def _unpack(archive: Path, path: Path) -> None:
     """Unpack the one GeoTIFF of a zip; it takes its name when it is whole and its checksum right. Raises ReadError for
-    a damaged zip, which is removed so that it is fetched anew, and InputError for a sound one of another form: fetching
-    its 2 GB again would not help."""
+    a damaged zip, which is removed so that it is fetched again, and InputError for an intact one of another form:
+    fetching its 2 GB again would not help."""
     draft = path.with_suffix(".tif.part")
     try:
-        with zipfile.ZipFile(archive) as found:
-            rasters = [entry for entry in found.infolist() if entry.filename.lower().endswith(".tif")]
+        with zipfile.ZipFile(archive) as content:
+            rasters = [entry for entry in content.infolist() if entry.filename.lower().endswith(".tif")]
             if len(rasters) != 1:
                 raise InputError(
-                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(found.namelist())[:200]}), expected one; NASS"
-                    " packs it in another way now: take labels.source: cropscape, or unpack it yourself and take"
+                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(content.namelist())[:200]}), expected one;"
+                    " NASS packs it in another way now: take labels.source: cropscape, or unpack it yourself and take"
                     " labels.source: archive with legend: cdl"
                 )
             ensure_space(path, rasters[0].file_size)
-            with found.open(rasters[0]) as packed, draft.open("wb") as file:
+            with content.open(rasters[0]) as packed, draft.open("wb") as file:
                 while piece := packed.read(CHUNK):
                     file.write(piece)
         draft.replace(path)

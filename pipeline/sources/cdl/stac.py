@@ -48,8 +48,8 @@ class StacLabels(LabelSource):
     catalog: Catalog
     retry_policy: RetryPolicy
     place: Grid
-    """the ground whose tiles are searched for"""
-    found: dict[str, tuple[Asset, ...]] = field(default_factory=dict, compare=False)
+    """the grid whose tiles are searched for"""
+    tiles: dict[str, tuple[Asset, ...]] = field(default_factory=dict, compare=False)
     """href of an asset of this source -> its tiles; filled by `asset` and sent to workers with the source"""
 
     @classmethod
@@ -73,20 +73,20 @@ class StacLabels(LabelSource):
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`. Searches the catalogue. Raises IncompleteError if it does not answer."""
-        if self._href(year, CODES) not in self.found:
+        if self._href(year, CODES) not in self.tiles:
             self._search(year)
         return self._asset(year, CODES)
 
     def confidence(self, year: int) -> Asset | None:
         """See `LabelSource`."""
         codes = self.asset(year)
-        return replace(codes, href=self._href(year, CONFIDENCE)) if self.found[self._href(year, CONFIDENCE)] else None
+        return replace(codes, href=self._href(year, CONFIDENCE)) if self.tiles[self._href(year, CONFIDENCE)] else None
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `LabelSource`. uint8; 0, or 255 for confidence, beyond the borders of the CDL."""
         fill = FILL[asset.href.rpartition("#")[2]]
         reader = RemoteReader(self.catalog.access, self.retry_policy)
-        return Mosaic(asset.grid, self.found[asset.href]).read(window, reader.window, fill, np.uint8)
+        return Mosaic(asset.grid, self.tiles[asset.href]).read(window, reader.window, fill, np.uint8)
 
     def _search(self, year: int) -> None:
         guard_logs()
@@ -95,8 +95,8 @@ class StacLabels(LabelSource):
         when = date(year, 1, 1), date(year, 12, 31)
         for item in find_items(self.catalog, self.retry_policy, [COLLECTION], blocks.bounds, [when]):
             properties = item.get("properties", {})
-            own = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
-            if properties.get("usda_cdl:type") != "cropland" or not own:
+            of_year = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
+            if properties.get("usda_cdl:type") != "cropland" or not of_year:
                 continue
             outline = outline_of(item)
             if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
@@ -109,11 +109,11 @@ class StacLabels(LabelSource):
                 f" from {CDL_FIRST_YEAR} to 2021. Leave the year out of labels.years, or take labels.source: cropscape"
             )
         _refuse_other_grids(tiles[CODES] + tiles[CONFIDENCE], year)
-        self.found.update({self._href(year, key): tuple(found) for key, found in tiles.items()})
+        self.tiles.update({self._href(year, key): tuple(assets) for key, assets in tiles.items()})
 
     def _asset(self, year: int, key: str) -> Asset:
         href = self._href(year, key)
-        return Asset(href, national_grid(self.found[href][0].grid))
+        return Asset(href, national_grid(self.tiles[href][0].grid))
 
     def _href(self, year: int, key: str) -> str:
         return f"{self.catalog.name}:{COLLECTION}/{year}#{key}"

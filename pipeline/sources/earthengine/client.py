@@ -1,4 +1,4 @@
-"""Earth Engine's own client: one session a process, and requests that are paced and tried again.
+"""One session of Earth Engine's client for each process, and requests that are paced and retried.
 
 The session is opened on first use, from the environment:
 
@@ -6,7 +6,7 @@ The session is opened on first use, from the environment:
     GOOGLE_APPLICATION_CREDENTIALS   key file of a service account; without it, what `earthengine authenticate` stored
     MMVSF_EARTHENGINE_URL            another endpoint; one without TLS gets no credentials
 
-A session that the caller has opened already is used as it is, but for a deadline.
+A session that the caller has opened is used as it is, with a deadline added.
 """
 
 import logging
@@ -34,9 +34,9 @@ STORED_CREDENTIALS = (".config/earthengine/credentials", ".config/gcloud/applica
 """Below the home folder: what `earthengine authenticate` and `gcloud auth application-default login` store."""
 PROJECT_OF_CREDENTIALS = "that of the credentials"
 DEADLINE_SECONDS = 180.0
-"""A request that has no answer after this time is given up and tried again; the client itself would wait for ever."""
+"""A request without an answer after this time is abandoned and tried again; the client itself would wait for ever."""
 TRIES_TO_OPEN = 3
-"""A host that cannot be reached should be said soon, before any work."""
+"""An unreachable host is reported soon, before any work."""
 TRIES = 7
 FIRST_WAIT_SECONDS = 1.0
 """Doubled at each further try, up to a minute; each wait is drawn between half of it and all of it."""
@@ -63,11 +63,11 @@ Result = TypeVar("Result")
 
 @dataclass
 class Pace:
-    """Paces the requests of all threads of a process. After a refusal for quota nobody asks until the wait is over."""
+    """Paces the requests of a process's threads. After a refusal for quota no request starts until the wait is over."""
 
     at_once: int = AT_ONCE
     gave_up: float = -inf
-    """when a request failed in all its tries, with none that was answered since"""
+    """when a request last failed in all its tries, unless one was answered since"""
     _resume: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _slots: threading.Semaphore = field(init=False)
@@ -85,7 +85,7 @@ class Pace:
             yield
 
     def hold(self, seconds: float) -> None:
-        """Let no request begin for this time."""
+        """Let no request start for this time."""
         with self._lock:
             self._resume = max(self._resume, time.monotonic() + seconds)
 
@@ -96,19 +96,19 @@ _deadline_set = threading.Event()
 
 
 def requirements() -> tuple[Requirement, ...]:
-    """What Earth Engine needs of the person who uses it, and whether it is there. Asks nothing of the network.
+    """What Earth Engine needs of its user, and whether it is present. Makes no request.
 
-    Nothing where the caller has opened a session already, on a machine of Google Cloud, which has an account of its
-    own, or where the endpoint gets no credentials."""
+    Nothing where the caller has opened a session, on a machine of Google Cloud, which has its own account, or where
+    the endpoint gets no credentials."""
     opened = "ee" in sys.modules and sys.modules["ee"].data.is_initialized()
     if opened or _on_google_cloud() or not _url().startswith("https://"):
         return ()
     key_file = os.environ.get(KEY_FILE)
     places = (Path(key_file).expanduser(),) if key_file else (Path.home() / path for path in STORED_CREDENTIALS)
-    found = next((path for path in places if path.is_file()), None)
-    project = os.environ.get(PROJECT) or (PROJECT_OF_CREDENTIALS if found else None)
+    key = next((path for path in places if path.is_file()), None)
+    project = os.environ.get(PROJECT) or (PROJECT_OF_CREDENTIALS if key else None)
     return (
-        Requirement("Earth Engine account", found is not None, str(found) if found else _SIGN_IN),
+        Requirement("Earth Engine account", key is not None, str(key) if key else _SIGN_IN),
         Requirement("Earth Engine project", project is not None, project or _NAME_PROJECT),
     )
 
@@ -145,14 +145,14 @@ def _session() -> Any:
             ee.data.setDeadline(DEADLINE_SECONDS * 1000)
             _deadline_set.set()
         except BaseException:
-            # Half a session looks like a whole one to the next caller.
+            # A half-open session would look like an open one to the next caller.
             ee.Reset()
             raise
         return ee
 
 
 def _on_google_cloud() -> bool:
-    """Whether this is a virtual machine of Google Cloud, by the name of its firmware as google-auth tells it."""
+    """Whether this is a virtual machine of Google Cloud, by the name of its firmware, as google-auth does."""
     firmware = Path("/sys/class/dmi/id/product_name")
     if os.environ.get("NO_GCE_CHECK") == "true" or not firmware.is_file():
         return False
@@ -169,7 +169,7 @@ def _credentials(ee: Any, url: str) -> tuple[Any, str]:
     from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import GoogleAuthError
 
-    # That there is no account of the machine is no more than what the error below says in full.
+    # Its warning about a missing account repeats the error below.
     logging.getLogger("google.auth._default").setLevel(logging.ERROR)
     project = os.environ.get(PROJECT)
     key_file = os.environ.get(KEY_FILE)
@@ -180,7 +180,7 @@ def _credentials(ee: Any, url: str) -> tuple[Any, str]:
         try:
             credentials, of_key = google.auth.default(scopes=ee.oauth.SCOPES)
         except (GoogleAuthError, OSError, ValueError):
-            # Not the cause's own words: they may quote the file.
+            # Not the cause's text: it may quote the file.
             raise InputError(
                 f"{KEY_FILE} names {key_file}, which cannot be read as a key file; download a"
                 " JSON key of the service account and point the variable at it"

@@ -2,10 +2,10 @@
 
 A scene gets the identity, time and version that it has in every other catalogue, so that a cube does not show where
 its pixels came from: HLS granules to the byte. Sentinel-2 in Earth Engine has the offset of baseline 04.00 taken off
-already, and what fell below zero by it became zero; such pixels are stored as 1e-4 and differ from other archives.
+already, and what fell below zero by that became zero; such pixels are stored as 1e-4 and differ from other archives.
 
-Bands that share a grid come in one request, though the reader asks for one at a time: what came with the first is
-kept for the others.
+Bands that share a grid come in one request, though the reader takes one at a time: what came with the first is kept
+for the others.
 """
 
 import json
@@ -65,7 +65,7 @@ class Collection:
         return next(group for group in self.together if band in group)
 
     def fill(self, band: str) -> int:
-        """The number that is asked for in place of a masked pixel."""
+        """The number that is requested in place of a masked pixel."""
         return self.mask_fill if band == self.quality else REFLECTANCE_FILL
 
 
@@ -140,18 +140,18 @@ class EarthEngineImagery(ImagerySource):
         collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/"))
         bands = collection.group(band)
         key = (image, bands, self.cloud_score, *((part.start, part.stop) for part in window))
-        found = kept.get(key)
-        if found is None:
+        values = kept.get(key)
+        if values is None:
             try:
-                found = _fetch(image, collection, bands, asset.grid, window, self.cloud_score)
+                values = _fetch(image, collection, bands, asset.grid, window, self.cloud_score)
             except InputError as error:
                 raise ReadError(f"{image}: {one_line(error)}") from error
-            kept.put(key, found)
-        return found[band]
+            kept.put(key, values)
+        return values[band]
 
 
 def _seasons(period: Period) -> Iterator[tuple[date, date]]:
-    """(first day, day after the last) of each year's months in the period, so that winters are not listed in vain."""
+    """(first day, day after the last) of each year's months in the period, so that winters are not listed."""
     for year in period.years:
         first = date(year, min(period.months), 1)
         after = date(year + max(period.months) // 12, max(period.months) % 12 + 1, 1)
@@ -184,9 +184,9 @@ def _scene(image: dict[str, Any], collection: Collection, cloud_score: float | N
 
 
 def _identity(name: str, properties: dict[str, Any]) -> tuple[str, str]:
-    """(id, version) of an image: those of the granule in every other catalogue, where they can be told."""
-    if found := re.fullmatch(r"NASA/HLS/HLS([LS]30)/v002/(T\w{5})_(\d{8}T\d{6})", name):
-        sensor, tile, moment = found.groups()
+    """(id, version) of an image: those of the granule in every other catalogue, where they can be derived."""
+    if granule := re.fullmatch(r"NASA/HLS/HLS([LS]30)/v002/(T\w{5})_(\d{8}T\d{6})", name):
+        sensor, tile, moment = granule.groups()
         return f"HLS.{sensor}.{tile}.{datetime.strptime(moment, '%Y%m%dT%H%M%S'):%Y%jT%H%M%S}.v2.0", "v2.0"
     return str(properties.get("PRODUCT_ID", name.rpartition("/")[2])), str(properties.get("PROCESSING_BASELINE", ""))
 
@@ -223,10 +223,10 @@ def _fetch(
         filled = [part.unmask(collection.fill(band), False) for band, part in parts.items()]
         return ee.Image(filled[0]).addBands(filled[1:]) if len(filled) > 1 else filled[0]
 
-    found = fetch_pixels(image, build, len(bands), grid, window)
-    if tuple(found) != bands:
-        raise ReadError(f"{image}: asked for {', '.join(bands)}, the answer has {', '.join(found)}")
-    return {band: _stored(values, band, collection, image) for band, values in found.items()}
+    answer = fetch_pixels(image, build, len(bands), grid, window)
+    if tuple(answer) != bands:
+        raise ReadError(f"{image}: requested {', '.join(bands)}, the answer has {', '.join(answer)}")
+    return {band: _stored(values, band, collection, image) for band, values in answer.items()}
 
 
 def _stored(values: NDArray[Any], band: str, collection: Collection, image: str) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 
 COLLECTION, BAND, CONFIDENCE = "USDA/NASS/CDL", "cropland", "confidence"
 MASKED = {BAND: 0, CONFIDENCE: CONFIDENCE_FILL}
-"""What a masked pixel of a band stands for."""
+"""The number that is stored for a masked pixel of a band."""
 
 
 @register_source("earthengine")
@@ -73,21 +73,21 @@ class EarthEngineLabels(LabelSource):
         """See `LabelSource`. uint8; where the layer has no data, 0 for codes and 255 for their confidence."""
         name, _, band = asset.href.removeprefix(SCHEME).partition("#")
         fill = MASKED[band]
-        found = fetch_pixels(name, lambda ee: ee.Image(name).select([band]).unmask(fill, False), 1, asset.grid, window)
-        codes = found[band]
+        image = fetch_pixels(name, lambda ee: ee.Image(name).select([band]).unmask(fill, False), 1, asset.grid, window)
+        codes = image[band]
         if codes.min() < 0 or codes.max() > 255 or np.any(codes != np.rint(codes)):
             raise ReadError(f"{name}: {band} runs from {codes.min()} to {codes.max()}, no uint8")
         return codes.astype(np.uint8)
 
     def _image(self, year: int) -> dict[str, Any]:
-        found = {asset_id(image): image for image in list_images(COLLECTION, date(year, 1, 1), date(year + 1, 1, 1))}
-        if f"{COLLECTION}/{year}" not in found:
+        images = {asset_id(image): image for image in list_images(COLLECTION, date(year, 1, 1), date(year + 1, 1, 1))}
+        if f"{COLLECTION}/{year}" not in images:
             raise InputError(f"Earth Engine has no Cropland Data Layer of {year}; leave the year out of labels.years")
-        return found[f"{COLLECTION}/{year}"]
+        return images[f"{COLLECTION}/{year}"]
 
 
 def _classes(image: dict[str, Any]) -> list[LegendClass]:
-    """The classes that an image's own properties name."""
+    """The classes that an image's properties name."""
     properties = image.get("properties", {})
     columns = [properties.get(f"{BAND}_class_{key}", []) for key in ("values", "names", "palette")]
     return [

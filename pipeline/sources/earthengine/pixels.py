@@ -1,4 +1,4 @@
-"""What Earth Engine lists of its images, and pixels in pieces of a size that it allows."""
+"""Listings of Earth Engine's images, and their pixels in pieces of a size that it allows."""
 
 import io
 import threading
@@ -27,7 +27,7 @@ PAGE = 500
 SCHEME = "earthengine:"
 """Begins the hrefs of assets that lie in Earth Engine: `earthengine:IMAGE#BAND`."""
 KEPT_BYTES = 128 * 2**20
-"""Windows kept for the bands that are asked for next; a day of the largest group of blocks takes half of it."""
+"""Windows kept for the bands that are read next; a day of the largest group of blocks takes half of it."""
 
 
 def list_images(
@@ -37,8 +37,8 @@ def list_images(
     region: dict[str, Any] | None = None,
     at_most: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """What Earth Engine knows of a collection's images of the days from `first` on and before `after` (None: of any
-    day, and of none), in pages.
+    """Earth Engine's records of a collection's images from the day `first` on and before `after` (None: no limit), in
+    pages.
 
     `region` is a GeoJSON geometry that they meet. A few images of the neighbouring days may be among them. Raises
     as `call`.
@@ -123,7 +123,7 @@ def _compute(build: Callable[[Any], Any], request: dict[str, Any], ee: Any) -> A
     answer = np.load(io.BytesIO(content), allow_pickle=False, max_header_size=HEADER_BYTES)
     size = request["grid"]["dimensions"]
     if answer.shape != (size["height"], size["width"]) or answer.dtype.names is None:
-        raise ValueError(f"asked for {size['height']} x {size['width']} pixels, the answer is {answer.shape}")
+        raise ValueError(f"requested {size['height']} x {size['width']} pixels, the answer is {answer.shape}")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""A file from a web server, whole or not at all: checked, tried again where that helps, one clear line if not."""
+"""Download a file whole or not at all: checked, retried where that can help, else one clear error."""
 
 import fcntl
 import math
@@ -19,7 +19,7 @@ from .http import BUSY, RetryPolicy, reason_of, session
 
 
 class DownloadError(IncompleteError):
-    """A file could not be had."""
+    """A file could not be downloaded."""
 
     def __init__(self, message: str, reason: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class Attempts:
         self._began = time.monotonic()
 
     def again(self, asked: float = 0.0) -> bool:
-        """Pause after a failure, at least as long as the server asked for (seconds). False: it is time to give up."""
+        """Pause after a failure, at least as long as the server asked for (seconds). False: no attempts are left."""
         self.count += 1
         late = time.monotonic() - self._began + asked > self.retry_policy.deadline
         if self.count >= self.retry_policy.attempts or asked > self.retry_policy.longest_wait or late:
@@ -49,15 +49,15 @@ class Attempts:
     def error(self, host: str, what: str, reason: str, status: int | None = None) -> DownloadError:
         """The failure in one line: who, what, why, and what to do."""
         times = "1 attempt" if self.count == 1 else f"{self.count} attempts"
-        said = f"{host}: {what}: {reason} ({times})"
+        failure = f"{host}: {what}: {reason} ({times})"
         remedy = "what was downloaded is kept; run again later, or check the network"
-        return DownloadError(f"{said}; {remedy}", said, status)
+        return DownloadError(f"{failure}; {remedy}", failure, status)
 
 
 def download(
     url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], retry_policy: RetryPolicy
 ) -> None:
-    """GET a file; it takes its name only once it is complete, so a kill leaves the old one or none.
+    """GET a file; it gets its name only when it is complete, so a kill leaves the old file or none.
 
     `check` raises ValueError with the reason if the body is not what it should be (an error page, half a file); that
     is tried again like a refusal for a time. `what` names the file in errors. Raises DownloadError, OSError.
@@ -74,14 +74,14 @@ def download(
                     write_whole(path, answer.content)
                     return
                 asked = seconds_asked(answer.headers.get("Retry-After"))
-                reason = f"HTTP status {status}{_said(answer.content)}"
+                reason = f"HTTP status {status}{_short_text(answer.content)}"
                 if asked > retry_policy.longest_wait:
                     reason += f", it asks to come back in {asked:.0f} seconds"
             except requests.RequestException as error:
                 reason, reached = reason_of(error), not _is_unreached(error)
             except ValueError as error:
                 reason = one_line(error)
-            # A server that takes no connection is asked twice only, so that a missing network is said at once.
+            # A server that takes no connection is tried only twice, so that a missing network is reported at once.
             final = status not in {None, 200, *BUSY} or not (reached or attempts.count == 0)
             if not attempts.again(math.inf if final else asked):
                 raise attempts.error(urlsplit(url).netloc, what, reason, status)
@@ -96,8 +96,8 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def server_folder(cache: Path, url: str) -> Path:
-    """The folder in a cache for the files of a server, so that two servers' files never mix. `~` is the home of
-    whoever runs: a worker on another machine keeps a cache of its own."""
+    """The folder in a cache for the files of a server, so that two servers' files never mix. `~` is the home
+    of the running user: a worker on another machine has its own cache."""
     return cache.expanduser() / urlsplit(url).netloc.replace(":", "-")
 
 
@@ -110,12 +110,12 @@ def seconds_asked(header: str | None) -> float:
 
 
 def _is_unreached(error: requests.RequestException) -> bool:
-    """Whether not even a connection came about."""
+    """Whether no connection was made at all."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
-def _said(body: bytes) -> str:
-    """What an error page says, if it is short text."""
+def _short_text(body: bytes) -> str:
+    """The text of an error page, if it is short."""
     text = one_line(Exception(body[:2000].decode(errors="replace")), 160)
     return f" ('{text}')" if body and not text.startswith(("<", "{")) else ""

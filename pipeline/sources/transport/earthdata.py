@@ -1,4 +1,4 @@
-"""NASA's archives: a token from the environment, or one made for the login in ~/.netrc. See `signing.Access`."""
+"""Access to NASA's archives: a token from the environment, or one made for the login in ~/.netrc. See `signing`."""
 
 import netrc
 import os
@@ -15,13 +15,13 @@ from mmvsf.pipeline.layers.source import Requirement
 from .http import BUSY, RetryPolicy, fetch_json, keep_secret, reason_of
 
 KEPT = timedelta(hours=12)
-"""How long a process keeps a token that it had made; they are valid for 60 days."""
+"""How long a process keeps a token that was made for it; tokens are valid for 60 days."""
 
 HOSTS = (".earthdatacloud.nasa.gov", ".earthdata.nasa.gov")
 """Hosts that a token is sent to."""
 
 _tokens: dict[str, tuple[str, datetime]] = {}
-"""login service -> (token, when to ask again), of this process"""
+"""login service -> (token, when to request another), of this process"""
 _lock = threading.Lock()
 
 
@@ -39,8 +39,8 @@ class Earthdata:
     def requirements(self) -> tuple[Requirement, ...]:
         if os.environ.get("EARTHDATA_TOKEN"):
             return (Requirement("Earthdata token", True, "from EARTHDATA_TOKEN"),)
-        found = self._login_entry() is not None
-        return (Requirement("Earthdata token", found, "from ~/.netrc" if found else self._how()),)
+        in_netrc = self._login_entry() is not None
+        return (Requirement("Earthdata token", in_netrc, "from ~/.netrc" if in_netrc else self._how()),)
 
     def prepare(self) -> None:
         self._token()
@@ -105,7 +105,7 @@ class Earthdata:
                 raise IncompleteError(f"{host} gives no token (HTTP {status}); run again later, or set EARTHDATA_TOKEN")
             if status != 200:
                 raise InputError(
-                    f"{host} refuses the name and password in ~/.netrc (HTTP {status}); mend the entry"
+                    f"{host} refuses the name and password in ~/.netrc (HTTP {status}); correct the entry"
                     " or set EARTHDATA_TOKEN"
                 )
             return keep_secret(str(content["access_token"]))

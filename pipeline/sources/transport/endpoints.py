@@ -1,4 +1,4 @@
-"""The addresses of public services, and the variables that put a mirror, or a stand-in of `tests/servers`, there."""
+"""The addresses of public services, and the environment variables that replace them by a mirror or a test server."""
 
 import os
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from mmvsf.datasets.errors import InputError
 
 
 class Endpoint(NamedTuple):
-    """Where a service stands."""
+    """The address of a service."""
 
     variable: str
     """variable of the environment that replaces the address"""
@@ -50,11 +50,11 @@ ENDPOINTS: dict[str, Endpoint] = {
         "NASS's files of the Cropland Data Layer",
     ),
 }
-"""service -> endpoint. The catalogues share a variable: what stands in for one must have all that a recipe takes."""
+"""service -> endpoint. The catalogues share a variable: what replaces one must have all that a recipe takes."""
 
 
 def address(service: str) -> str:
-    """The address of a service: the environment's, else its own; without a slash at the end.
+    """The address of a service: from the environment, or the public one; without a slash at the end.
 
     Raises InputError for one with a name or password in it: addresses are shown in messages and stored in cubes.
     """

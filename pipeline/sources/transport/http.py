@@ -1,7 +1,7 @@
-"""RetryPolicy with public services, and no secret in what is said about them.
+"""Requests to public services: waits, retries and timeouts, and no secret in logs or errors.
 
-Every source that asks a server takes its waits, retries and timeouts from a `RetryPolicy`, asks through a `session`
-and passes whatever it prints through `redact`.
+Every source that uses a server takes its waits, retries and timeouts from a `RetryPolicy`, sends requests through a
+`session` and passes whatever it prints through `redact`.
 """
 
 import itertools
@@ -19,19 +19,17 @@ from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3 import Retry
 
 BUSY = (429, 500, 502, 503, 504)
-"""Statuses that waiting may cure."""
+"""Statuses that may be gone after a wait."""
 
 CUT_OFF = (ChunkedEncodingError, ContentDecodingError, UnicodeDecodeError)
-"""What requests, or who reads its answer as text, raises where a body breaks off or is damaged; urllib3 does not ask
-for such again."""
+"""Raised for a body that breaks off or is damaged, which urllib3 does not request again."""
 
 ATTEMPTS_AT_JSON = 3
-"""How often an answer with status 200 that is no JSON is asked for: more likely the address is that of something else,
-which should be said soon."""
+"""Attempts where an answer with status 200 is no JSON: the address is probably wrong, which is reported soon."""
 
 REST_SECONDS = 60.0
-"""How long something that failed all attempts is asked for only once, or not at all: a day is read again for each of
-its blocks, and a dead host must not cost hours."""
+"""For so long, what failed in all attempts gets one attempt or none: a day is read again for each of its blocks, and an
+unreachable host must not cost hours."""
 
 USER_AGENT = "mmvsf"
 
@@ -41,7 +39,7 @@ class RetryPolicy:
     """How long a source waits for a server. Times in seconds."""
 
     attempts: int = 6
-    """how often one thing is asked for before it counts as failed"""
+    """requests for one thing before it counts as failed"""
     first_wait: float = 1.0
     """before the second attempt; doubled before each further one, and shortened by up to half at random"""
     longest_wait: float = 60.0
@@ -50,7 +48,7 @@ class RetryPolicy:
     request: float = 60.0
     """for one request; one that takes longer has failed"""
     deadline: float = 300.0
-    """for one read with all its attempts: no further one is begun after this time"""
+    """for one read with all its attempts: no further attempt starts after this time"""
 
     def wait(self, failures: int) -> float:
         """Seconds to wait after so many failures (1, 2, ...). Random, so that workers do not come back together."""
@@ -78,13 +76,13 @@ RETRY_POLICY = RetryPolicy()
 
 
 def session(retry_policy: RetryPolicy, *, retry: bool = True) -> requests.Session:
-    """A session that retries as told, or not at all. Its `get` and `post` still need `timeout=`."""
-    made = requests.Session()
-    made.headers["User-Agent"] = USER_AGENT
+    """A session that retries by the policy, or not at all. Its `get` and `post` still need `timeout=`."""
+    client = requests.Session()
+    client.headers["User-Agent"] = USER_AGENT
     adapter = HTTPAdapter(max_retries=retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
-    made.mount("http://", adapter)
-    made.mount("https://", adapter)
-    return made
+    client.mount("http://", adapter)
+    client.mount("https://", adapter)
+    return client
 
 
 class Bearer(requests.auth.AuthBase):
@@ -116,7 +114,7 @@ _LOGGERS = (
 
 
 def keep_secret(secret: str) -> str:
-    """From now on `redact` removes this text wherever it stands. Returns it."""
+    """From now on `redact` removes this text wherever it occurs. Returns it."""
     if len(secret) >= 4:
         _secrets.add(secret)
     return secret
@@ -128,7 +126,7 @@ def guard_logs() -> None:
     with _guarded:
         for name in _LOGGERS:
             logger = logging.getLogger(name)
-            if not any(isinstance(one, _Redacting) for one in logger.filters):
+            if not any(isinstance(entry, _Redacting) for entry in logger.filters):
                 logger.addFilter(_Redacting())
 
 
@@ -171,7 +169,7 @@ def fetch_json(
 ) -> tuple[int, dict[str, Any]]:
     """(status, JSON object) of an answer; the object is empty for any status but 200.
 
-    A refusal for a time is waited out, and what breaks off or is no JSON object is asked for again. Raises
+    A temporary refusal is waited out, and what breaks off or is no JSON object is requested again. Raises
     RequestException or ValueError after all attempts.
     """
     with session(retry_policy) as asking:

@@ -1,6 +1,6 @@
-"""What a source is busy with, for whoever listens: a weather archive is fetched for minutes before a build begins.
+"""Progress of a source's downloads, for a listener: fetching weather can take minutes before a build begins.
 
-It goes through a logger of its own, so that sources need no argument for it, and threads are no matter.
+It goes through a logger, so that sources need no argument for it and any thread may report.
 """
 
 import logging
@@ -11,13 +11,13 @@ _LOGGER = logging.getLogger("mmvsf.progress")
 
 
 def report_progress(what: str, done: int, total: int | None) -> None:
-    """Say that `done` of `total` parts are there; None where nobody knows how many there will be."""
+    """Report that `done` of `total` parts are present; None where the number of parts is unknown."""
     _LOGGER.debug("%s: %s", what, done if total is None else f"{done} of {total}")
 
 
 @contextmanager
 def progress_listener(show: Callable[[str], None]) -> Iterator[None]:
-    """Pass what sources tell to `show`, one line each, from any thread."""
+    """Pass the progress of sources to `show`, one line each, from any thread."""
     handler = _Handler(show)
     level, propagate = _LOGGER.level, _LOGGER.propagate
     _LOGGER.setLevel(logging.DEBUG)

@@ -1,9 +1,9 @@
-"""Windows of files on web servers, by range requests through GDAL, patiently.
+"""Windows of files on web servers, by range requests through GDAL, with retries.
 
-GDAL tells too little of a failed request (no Retry-After, often not even the status) and remembers a failure for
-the life of the process. So each attempt opens the file afresh, and after a failure one plain request asks the
-server what is wrong: then the signature is renewed, the wait that the server asks for is kept, or the file is
-given up. Nothing that failed is ever taken for no data.
+GDAL reports too little of a failed request (no Retry-After, often not even the status) and remembers a failure for
+the life of the process. So each attempt opens the file again, and after a failure one plain request finds out what is
+wrong: then the signature is renewed, the wait that the server asks for is kept, or the read fails. Nothing that failed
+is ever taken for no data.
 """
 
 import itertools
@@ -52,13 +52,13 @@ MAX_RENEWALS = 2
 
 _slots = threading.BoundedSemaphore(READS_AT_ONCE)
 _resting: dict[str, float] = {}
-"""file or host -> when it failed all attempts; it then gets one a read for REST_SECONDS"""
+"""file or host -> when it failed all attempts; for REST_SECONDS a read then makes one attempt"""
 _serial = itertools.count()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says about a file."""
+    """A server's answer about a file."""
 
     status: int | None
     """None if there was no answer"""
@@ -69,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class RemoteReader:
-    """Reads files with some right of access and some retry_policy."""
+    """Reads files with one kind of access and one retry policy."""
 
     access: Access
     retry_policy: RetryPolicy
@@ -79,7 +79,7 @@ class RemoteReader:
         return self._patiently(asset.href, lambda path: read_raster(replace(asset, href=path), window))
 
     def measured(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
-        """The same as float64, NaN where the file says that there is no data. Raises ReadError."""
+        """The same as float64, NaN where the file declares no data. Raises ReadError."""
         return self._patiently(asset.href, lambda path: read_measured(replace(asset, href=path), window))
 
     def grid(self, href: str) -> RasterGrid:
@@ -109,7 +109,7 @@ class RemoteReader:
             if answer.status is None or answer.status in BUSY:
                 reason = answer.reason
             elif answer.status in (400, 401, 403):
-                # NASA's gate says 400 or 403 now and then to what it lets pass the next time.
+                # NASA's gateway now and then answers 400 or 403 to what it accepts the next time.
                 renewals += 1
                 self.access.renew(href)
                 if renewals > MAX_RENEWALS:
@@ -118,7 +118,7 @@ class RemoteReader:
             elif answer.status >= 400:
                 raise ReadError(redact(f"{href}: {answer.reason}"))
             else:
-                # The server is well, so the file or its way here was damaged; that is known at once.
+                # The server works, so the file or its transfer was damaged: no need to wait longer.
                 wait = retry_policy.wait(1)
             if failures >= attempts or time.monotonic() + wait > until:
                 _resting[href] = time.monotonic()
@@ -129,7 +129,7 @@ class RemoteReader:
         raise AssertionError("unreachable")
 
     def ask(self, href: str) -> Answer:
-        """What the server says to a request for the file's first byte. Raises ReadError if there is no right."""
+        """The server's answer to a request for the file's first byte. Raises ReadError without a right of access."""
         try:
             url, token = self.access.url(href), self.access.token(href)
         except MmvsfError as error:
@@ -137,8 +137,8 @@ class RemoteReader:
         timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                session(self.retry_policy, retry=False) as asking,
-                asking.get(
+                session(self.retry_policy, retry=False) as client,
+                client.get(
                     url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
                 ) as answer,
             ):
@@ -174,7 +174,7 @@ class RemoteReader:
 
 
 def _plain(error: BaseException) -> str:
-    """GDAL's reason and what is behind it, without the address that it was given."""
+    """GDAL's reason and its causes, without the address."""
     reasons = []
     cause: BaseException | None = error.__cause__ or error
     while cause is not None:

@@ -1,4 +1,4 @@
-"""How a file is read that is not simply there: by a signed address, or (see `earthdata`) by a token.
+"""Access to files that need a signed address or (see `earthdata`) a token.
 
 Tokens are fetched where and when a file is read, kept in memory only, and renewed when refused; scenes, tasks and
 cubes hold plain addresses. A token goes to the hosts it was made for and to no other.
@@ -35,15 +35,15 @@ class Access(Protocol):
     """The right to read files. Instances are sent to workers and hold no credential."""
 
     def requirements(self) -> tuple[Requirement, ...]:
-        """What a person must have. Asks nothing of the network."""
+        """What the user must have. Makes no request."""
         ...
 
     def prepare(self) -> None:
-        """Get what can be had before a file is known. Raises InputError for missing or refused credentials."""
+        """Get what can be got before the first file. Raises InputError for missing or refused credentials."""
         ...
 
     def url(self, href: str) -> str:
-        """The address to read, signed if need be. Raises IncompleteError if no signature is to be had."""
+        """The address to read, signed if need be. Raises IncompleteError if there is no signature."""
         ...
 
     def token(self, href: str) -> str | None:
@@ -56,13 +56,13 @@ class Access(Protocol):
 
     @property
     def remedy(self) -> str:
-        """What a person can do where access is refused."""
+        """What the user can do where access is refused."""
         ...
 
 
 @dataclass(frozen=True)
 class NoAuth:
-    """Files that anybody may read."""
+    """Files that anyone may read."""
 
     def requirements(self) -> tuple[Requirement, ...]:
         return ()
@@ -86,7 +86,7 @@ class NoAuth:
 
 @dataclass(frozen=True)
 class SasSigned:
-    """Azure blobs, signed with a token for their container, as the Planetary Computer hands out to anybody.
+    """Azure blobs, signed with a token for their container, as the Planetary Computer gives to anyone.
 
     Source: `GET {endpoint}/{account}/{container}` answers `{"token": ..., "msft:expiry": ...}`
     (planetarycomputer.microsoft.com/docs/concepts/sas).
@@ -125,7 +125,7 @@ class SasSigned:
     def _container(self, href: str) -> tuple[str, str] | None:
         """(account, container) of a blob; None for a file elsewhere, which needs no signature.
 
-        Where the endpoint's own host serves the files, the account is the path's first part.
+        Where the endpoint's host serves the files, the account is the path's first part.
         """
         parts = urlsplit(href)
         path = parts.path.strip("/").split("/")
@@ -137,7 +137,7 @@ class SasSigned:
         return None
 
     def _new(self, container: tuple[str, str]) -> str:
-        """A fresh token. What was refused after all attempts is not asked for again at once."""
+        """A fresh token. After a failure of all attempts there is no further request for REST_SECONDS."""
         key = (self.endpoint, *container)
         reason, when = _refusals.get(key, ("", -inf))
         if time.monotonic() - when < REST_SECONDS:
