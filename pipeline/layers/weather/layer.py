@@ -98,8 +98,8 @@ class WeatherLayer(Layer[Never]):
 
 
 def _elevation(old: CubeSpec, new: CubeSpec) -> list[str]:
-    """Temperatures that are brought to the terrain's elevation change with it. A source that is given in Python, and not
-    registered, may use it."""
+    """Temperatures that are brought to the terrain's elevation change with it. A source that is given in Python and not
+    registered may use it."""
     name = new.region.weather.source
     if name in WEATHER.names() and not WEATHER.find(name).uses_elevation:
         return []
