@@ -1,4 +1,4 @@
-"""The page on adding an objective: its loss trains, keeps the properties that it lists, and the files it names exist."""
+"""The page on adding an objective: its loss trains and has the listed properties, and the files it names exist."""
 
 from __future__ import annotations
 
