@@ -1,4 +1,4 @@
-"""What the README tells a person to type must work as it stands."""
+"""The code of the README and of the pages in docs runs as it is printed, on a small cube."""
 
 from __future__ import annotations
 
@@ -8,72 +8,82 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from mmvsf.datasets.command import build_app
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.embed import embed
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
-from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
 
-README = Path(__file__).parent.parent / "README.md"
+from .pipeline.tiny_archive import TinyArchive
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python_block(page: str, first_line: str) -> str:
+    """The Python block of a page that begins with these words."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (code,) = (block for block in blocks if block.startswith(first_line))
+    return code
+
+
+def run(code: str, page: str, replaced: dict[str, str]) -> dict[str, Any]:
+    """The names that a page's code defines, with other paths and numbers in it."""
+    for text, other in replaced.items():
+        assert text in code, text
+        code = code.replace(text, other)
+    names: dict[str, Any] = {}
+    exec(compile(code, page, "exec"), names)
+    return names
 
 
 def test_the_snippet_opens_a_cube(grown_cube: Cube) -> None:
-    """Run as written, on another cube and another day's number."""
-    text = README.read_text(encoding="utf-8")
-    start = text.index("    import xarray as xr")
-    lines = text[start:].split("\n\nClouds are in")[0].splitlines()
-    code = "\n".join(line.removeprefix("    ") for line in lines)
-    code = code.replace("data/sandbox.zarr", str(grown_cube.path)).replace("days[40]", "days[5]")
-    names: dict[str, object] = {}
-    exec(compile(code, str(README), "exec"), names)
-    seen = np.asarray(names["red_of_the_ground"])
+    code = python_block("README.md", "import xarray as xr")
+    names = run(code, "README.md", {"data/sandbox.zarr": str(grown_cube.path), "days[40]": "days[5]"})
+    seen = np.asarray(names["clear_red"])
     assert 0 < np.nanmean(seen) < 1
     assert np.isfinite(np.asarray(names["rain"])).any()
 
 
+def test_zarr_and_tensorstore_read_the_same_pixels(grown_cube: Cube) -> None:
+    replaced = {"data/sandbox.zarr": str(grown_cube.path), "[100, :, :64, :64]": "[5, :, :8, :8]"}
+    first, second = (
+        run(python_block("docs/cube.md", f"import {name}"), "docs/cube.md", replaced)
+        for name in ("zarr", "tensorstore")
+    )
+    assert np.array_equal(first["one_chunk"], second["one_chunk"] * first["scale"])
+    assert first["one_chunk"].shape == (6, 8, 8)
+
+
+@pytest.mark.slow
+def test_the_snippet_builds_a_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = TinyArchive(tmp_path).write()
+    monkeypatch.chdir(archive.folder)
+    name = archive.recipe.stem
+    names = run(python_block("README.md", "import mmvsf"), "README.md", {"my-region": name})
+    assert names["cube"].complete and not names["failed"] and "imagery" in names["tree"].children
+    assert (tmp_path / "crop.tif").is_file()
+
+
 @pytest.mark.slow
 def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> None:
-    """Run as written, on another cube and an untrained model."""
+    """With an untrained model."""
     normalisation = Normalisation.of([grown_cube])
     config = NetworkConfig(grown_cube.bands, grown_cube.weather)
     save_checkpoint(tmp_path, new_network(config, normalisation), normalisation, [], {})
-    embed(grown_cube, load_checkpoint(tmp_path), tmp_path / "embeddings.zarr", tmp_path)
-    text = README.read_text(encoding="utf-8")
-    start = text.index("    import numpy as np\n    import xarray as xr\n    from sklearn")
-    lines = text[start:].split("\n\n`sklearn.cluster")[0].splitlines()
-    code = "\n".join(line.removeprefix("    ") for line in lines)
-    code = code.replace("data/sandbox.zarr", str(grown_cube.path))
-    code = code.replace("runs/sandbox/embeddings.zarr", str(tmp_path / "embeddings.zarr"))
-    names: dict[str, Any] = {}
-    exec(compile(code, str(README), "exec"), names)
+    store = embed(grown_cube, load_checkpoint(tmp_path), tmp_path / "embeddings.zarr", tmp_path)
+    code = python_block("docs/models.md", "import numpy as np")
+    replaced = {"data/sandbox.zarr": str(grown_cube.path), "runs/sandbox/embeddings.zarr": str(store)}
+    names = run(code, "docs/models.md", replaced)
     features, test = names["features"], names["test"]
     assert features.shape == (3 * 3 * 64, config.width) and np.isfinite(features).all()
     assert test.sum() == 3 * 64  # one of three places
     assert 0.5 < names["accuracy"] <= 1
 
 
-def test_make_targets_exist() -> None:
-    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`make ([a-z]+)", README.read_text(encoding="utf-8"))):
-        assert re.search(rf"^([a-z ]* )?{target}( [a-z ]*)?:", makefile, re.MULTILINE), target
-
-
-def test_commands_exist() -> None:
-    commands = {command.name or command.callback.__name__ for command in _commands()}
-    named = set(re.findall(r"`mmvsf ([a-z]+)", README.read_text(encoding="utf-8")))
-    assert named and named <= commands
-
-
-def _commands() -> list[Any]:
-    app = build_app()
-    groups = [group.typer_instance for group in app.registered_groups]
-    groups += [inner.typer_instance for group in groups for inner in group.registered_groups]
-    return [command for group in groups for command in group.registered_commands]
-
-
-def test_variables_that_replace_an_address_are_told() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert all(f"`{endpoint.variable}`" in text for endpoint in ENDPOINTS.values())
+def test_the_snippet_gives_batches(grown_cube: Cube) -> None:
+    code = python_block("docs/models.md", "from pathlib import Path")
+    names = run(code, "docs/models.md", {"data/sandbox.zarr": str(grown_cube.path)})
+    assert names["images"].shape[0] == 4 and names["images"].shape[2:] == (6, 16, 16)
+    assert torch.isfinite(names["target"]).all()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
+import mmvsf
 from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.recipe.region import Region
 from mmvsf.pipeline.build.card import card_path, write_dataset_card
 
 from .tiny_archive import TinyArchive
@@ -32,8 +37,20 @@ def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
     assert "simulated" not in text and f'open_datatree("{finished.cube.name}"' in text
 
 
+def test_the_examples_of_the_card_open_the_cube(finished: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write_dataset_card(Cube.open(finished.cube)).read_text("utf-8").partition("## How to load it")[2]
+    indented, sentence = text.strip("\n").split("\n\nor, with this project, ")
+    monkeypatch.chdir(finished.data)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(indented), names)
+    assert names["red"].dims == ("time", "y", "x")
+    tree = eval(sentence.strip("`.\n"), {"mmvsf": mmvsf})
+    assert tree["imagery"].sizes["band"] == 6
+
+
 def test_a_simulated_cube_is_said_to_be_one(finished: TinyArchive) -> None:
     cube = Cube.open(finished.cube)
     recipe = {**cube.region.model_dump(mode="json"), "simulate": {"path": "x", "seed": 1, "crop_dose": 0.5}}
-    text = write_dataset_card(replace(cube, region=type(cube.region).model_validate(recipe))).read_text("utf-8")
+    spec = replace(cube.spec, region=Region.model_validate(recipe))
+    text = write_dataset_card(replace(cube, spec=spec)).read_text("utf-8")
     assert "All of it is simulated" in text and "doses 0.5 and 1.0" in text
