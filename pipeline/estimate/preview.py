@@ -182,5 +182,8 @@ def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) 
         if last is None:
             lines.append(f"{product}: no scenes")
         elif (wanted - last).days > MOST_DAYS_WITHOUT_A_SCENE:
-            lines.append(f"{product}: the collection ends early, on {last}; the period ends on {wanted}")
+            lines.append(
+                f"{product}: the catalogue's last scene is of {last}, the period ends on {wanted}; if it has stopped taking"
+                " in scenes, another imagery.catalog may have them"
+            )
     return lines

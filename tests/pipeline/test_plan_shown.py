@@ -88,8 +88,8 @@ def test_a_collection_that_ends_early(tiny: TinyArchive, mmvsf: Command) -> None
     tiny.write_items()
     facts = json.loads(mmvsf("plan", tiny.recipe, "--data-dir", tiny.data, "--json").out)
     assert len(facts["warnings"]) == 2
-    assert "ends early, on 2021-05-05; the period ends on 2021-06-30" in facts["warnings"][0]
-    assert "ends early" in mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).out
+    assert "the catalogue's last scene is of 2021-05-05, the period ends on 2021-06-30" in facts["warnings"][0]
+    assert "last scene is of" in mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).out
 
 
 def test_missing_credentials_are_told_and_stop_a_build(
