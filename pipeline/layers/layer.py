@@ -114,3 +114,12 @@ class Layer(ABC, Generic[Task]):
 def run_task(task: Task, layer: Layer[Task]) -> TaskReport:
     """`Layer.run` as a function that an executor can send to its workers."""
     return layer.run(task)
+
+
+def changed_options(section: str, old: object, new: object, options: tuple[str, ...]) -> list[str]:
+    """Reasons against an extension: options of a recipe's section that differ from those the cube was built with."""
+    return [
+        f"{section}.{option} is {getattr(new, option)}, in the cube {getattr(old, option)}"
+        for option in options
+        if getattr(old, option) != getattr(new, option)
+    ]

@@ -7,7 +7,7 @@ from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import REFLECTANCE_FILL
-from mmvsf.pipeline.layers.layer import Layer, Record, TaskReport
+from mmvsf.pipeline.layers.layer import Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
@@ -100,9 +100,4 @@ class ImageryLayer(Layer[ShardTask]):
         reasons = []
         if dropped := set(was.products) - set(now.products):
             reasons.append(f"imagery.products leaves out {', '.join(sorted(dropped))}")
-        reasons += [
-            f"imagery.{option} is {getattr(now, option)}, in the cube {getattr(was, option)}"
-            for option in ("skip_below_clear", "cloud_score")
-            if getattr(was, option) != getattr(now, option)
-        ]
-        return reasons
+        return reasons + changed_options("imagery", was, now, ("skip_below_clear", "cloud_score"))

@@ -11,7 +11,7 @@ from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.storage.store import finish_writes, open_pixels
-from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport
+from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -83,9 +83,7 @@ class LabelLayer(Layer[LabelTask]):
             return []
         if new.region.labels is None or old.region.labels is None:
             return ["labels are left out"]
-        reasons = []
-        if new.region.labels.method != old.region.labels.method:
-            reasons.append(f"labels.method is {new.region.labels.method}, in the cube {old.region.labels.method}")
+        reasons = changed_options("labels", old.region.labels, new.region.labels, ("method",))
         if dropped := set(old.label_years) - set(new.region.labels.years):
             reasons.append(f"labels.years leaves out {', '.join(map(str, sorted(dropped)))}")
         if old.legend != new.legend:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Never
 
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.pipeline.layers.layer import Layer, LayerPlan, Record, TaskReport
+from mmvsf.pipeline.layers.layer import Layer, LayerPlan, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import WeatherSource
 
@@ -85,11 +85,7 @@ class WeatherLayer(Layer[Never]):
         reasons = []
         if lost := set(was.variables) - set(now.variables):
             reasons.append(f"weather.variables leaves out {', '.join(sorted(lost))}")
-        reasons += [
-            f"weather.{option} is {getattr(now, option)}, in the cube {getattr(was, option)}"
-            for option in ("source", "collection", "options")
-            if getattr(was, option) != getattr(now, option)
-        ]
+        reasons += changed_options("weather", was, now, ("source", "collection", "options"))
         if new.region.weather_start > old.region.weather_start:
             reasons.append(
                 f"the weather begins on {new.region.weather_start}, in the cube on {old.region.weather_start}"
