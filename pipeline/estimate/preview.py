@@ -183,7 +183,7 @@ def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) 
             lines.append(f"{product}: no scenes")
         elif (wanted - last).days > MOST_DAYS_WITHOUT_A_SCENE:
             lines.append(
-                f"{product}: the catalogue's last scene is of {last}, the period ends on {wanted}; if it no longer takes in"
-                " scenes, another imagery.catalog may have them"
+                f"{product}: the catalogue's last scene is of {last}, the period ends on {wanted}; if it has stopped,"
+                " another imagery.catalog may have later scenes"
             )
     return lines
