@@ -18,6 +18,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import SCENE_FILL, Status
 from mmvsf.pipeline.layers.imagery.mosaic_day import BlockShard, read_shard
 from mmvsf.pipeline.layers.imagery.plan import ShardTask, plan_scenes
+from mmvsf.pipeline.layers.imagery.shard_summary import shard_summary
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
@@ -120,3 +121,22 @@ def test_the_newer_version_wins_where_both_are_clear() -> None:
     left, _ = shards([old, new], constant())
     assert [entry[2].version for entry in left.scenes] == ["2.10", "2.9"]
     assert (left.scene[old.day % SHARD_DAYS] == 0).all()
+
+
+def test_each_year_of_a_shard_over_new_year_has_its_own_sums() -> None:
+    scenes = [scene("a", datetime(2021, 12, 31, 17, tzinfo=UTC)), scene("b", datetime(2022, 1, 1, 17, tzinfo=UTC))]
+    number = scenes[0].day // SHARD_DAYS
+    assert number == scenes[1].day // SHARD_DAYS
+    numbers = {"a": 1000, "b": 2000}
+
+    def pixels(href: str) -> NDArray[Any]:
+        if href.endswith("mask"):
+            return np.zeros(RASTER.shape, np.uint8)
+        return np.full(RASTER.shape, numbers[href.split("/")[0]], np.int16)
+
+    left, _ = shards(scenes, pixels)
+    chunk = GRID.chunk**2
+    assert shard_summary(left, number, GRID)["sums"] == {
+        year: [[chunk] * 4, [[chunk * value] * 4] * 6, [[chunk * value**2] * 4] * 6]
+        for year, value in (("2021", 1000), ("2022", 2000))
+    }
