@@ -64,21 +64,7 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
         raise InputError(f"{cube.path}: its chunks of {cube.grid.chunk} pixels are not whole patches of {patch}")
     seasons = plan_seasons(cube, every)
     days = [int(day) for season in seasons for day in season.days] if every else []
-    settings = {
-        "title": f"Embeddings of {cube.region.title}",
-        "model": {
-            "weights_sha256": weights_digest(where / WEIGHTS),
-            "network": asdict(checkpoint.network.config),
-            "objective": checkpoint.config["training"].get("objective"),
-            "trained_on": checkpoint.config["cubes"],
-            "sees_weather": checkpoint.weather,
-        },
-        "normalisation": {key: asdict(getattr(checkpoint.normalisation, key)) for key in ("bands", "weather")},
-        "cube": {"region": cube.region.name, "digest": cube.digest},
-        "every": every,
-        "season_step": None if every else SEASON_STEP,
-        "attribution": cube.attributes.get("attribution", ""),
-    }
+    settings = _settings(cube, checkpoint, where, every)
     if not _has_settings(path, settings):
         layout = embedding_layout(
             path.name, cube.grid, patch, checkpoint.network.config.width,
@@ -217,6 +203,25 @@ def _mean(embeddings: Floats) -> Floats:
     count = known.sum(1, keepdims=True)
     total: Floats = np.where(known, embeddings, 0).sum(1, keepdims=True)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _settings(cube: Cube, checkpoint: Checkpoint, where: Path, every: int | None) -> dict[str, Any]:
+    """What embeddings depend on, and where they are from: the attributes of their store."""
+    return {
+        "title": f"Embeddings of {cube.region.title}",
+        "model": {
+            "weights_sha256": weights_digest(where / WEIGHTS),
+            "network": asdict(checkpoint.network.config),
+            "objective": checkpoint.config["training"].get("objective"),
+            "trained_on": checkpoint.config["cubes"],
+            "sees_weather": checkpoint.weather,
+        },
+        "normalisation": {key: asdict(getattr(checkpoint.normalisation, key)) for key in ("bands", "weather")},
+        "cube": {"region": cube.region.name, "digest": cube.digest},
+        "every": every,
+        "season_step": None if every else SEASON_STEP,
+        "attribution": cube.attributes.get("attribution", ""),
+    }
 
 
 def _has_settings(path: Path, settings: dict[str, Any]) -> bool:

@@ -1,5 +1,5 @@
-"""Who may import whom. The cube is the contract: `datasets` knows nobody, `pipeline` and `model` know `datasets` and
-never each other; inside a part, arrows point downwards only."""
+"""Who may import whom, and how long modules and functions may be. The cube is the contract: `datasets` knows nobody,
+`pipeline` and `model` know `datasets` and never each other; inside a part, arrows point downwards only."""
 
 from __future__ import annotations
 
@@ -154,3 +154,29 @@ def heavy_imports() -> Iterator[str]:
 
 def test_cubes_are_built_and_read_without_torch() -> None:
     assert not list(heavy_imports())
+
+
+def test_no_module_is_over_300_lines() -> None:
+    paths = [*MODULES, *(ROOT / FACE).rglob("*.py")]
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert not [f"{name}: {count} lines" for name, count in lines.items() if count > 300]
+
+
+def long_functions(source: str, most: int) -> Iterator[str]:
+    """The functions of a module that have more lines than that, with their decorators."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if (count := (node.end_lineno or first) + 1 - first) > most:
+                yield f"{node.name}: {count} lines"
+
+
+def test_long_functions_are_found() -> None:
+    source = "class A:\n    @property\n    def a(self):\n        return 1\n\ndef b():\n    return 1\n"
+    assert list(long_functions(source, 2)) == ["a: 3 lines"]
+
+
+def test_no_function_is_over_60_lines() -> None:
+    paths = [*MODULES, *(ROOT / FACE).rglob("*.py")]
+    sources = {name_of(path): path.read_text(encoding="utf-8") for path in paths}
+    assert not [f"{name}, {found}" for name, source in sources.items() for found in long_functions(source, 60)]

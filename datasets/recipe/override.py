@@ -17,39 +17,49 @@ def overridden(content: dict[str, Any], where: str, source: str | None, blocks: 
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
     if blocks is not None and isinstance(result.get("area"), dict):
         result["area"]["blocks"] = blocks
-    if source is None:
-        return result
+    return result if source is None else _from_source(result, where, source)
+
+
+def _from_source(content: dict[str, Any], where: str, source: str) -> dict[str, Any]:
     if source not in SOURCES:
         raise InputError(f"there is no source '{source}' for a whole recipe; choose {' or '.join(SOURCES)}")
-    sections = [key for key in ("imagery", "weather", "static", "labels") if isinstance(result.get(key), dict)]
-    if fixed := [key for key in sections if result[key].get("source") == "archive"]:
+    changes = {"imagery": _imagery, "weather": _weather, "static": _static, "labels": _labels}
+    sections = [key for key in changes if isinstance(content.get(key), dict)]
+    if fixed := [key for key in sections if content[key].get("source") == "archive"]:
         raise InputError(
             f"{where}: --source is for recipes of public data, but this one reads {', '.join(fixed)} from an archive on"
             " disk; change the recipe instead"
         )
-    for key in sections:
-        result[key] = _section(key, result[key], source)
-    return result
+    return {**content, **{key: changes[key](content[key], source) for key in sections}}
 
 
-def _section(key: str, options: dict[str, Any], source: str) -> dict[str, Any]:
-    kept = {name: value for name, value in options.items() if name not in {"source", "catalog", "collection"}}
-    former = options.get("source"), options.get("collection")
-    if key == "imagery":
-        if source == "public":
-            kept.pop("cloud_score", None)
-        catalog = "earth-search" if "sentinel-2-l2a" in options.get("products", ()) else "planetary-computer"
-        return {**kept, "source": "stac", "catalog": catalog} if source == "public" else {**kept, "source": source}
-    if key == "weather":
-        in_the_us = former[0] == "gridmet" or former[1] in {"gridmet", "daymet"}
-        if source == "public":
-            return {**kept, "source": "gridmet" if in_the_us else "meteostat"}
-        same = options.get("collection") if former[0] == source else None
-        return {**kept, "source": source, "collection": same or ("gridmet" if in_the_us else "era5-land")}
-    if key == "static":
-        return {**kept, "source": source}
+def _imagery(options: dict[str, Any], source: str) -> dict[str, Any]:
+    if source != "public":
+        return {**_kept(options), "source": source}
+    catalog = "earth-search" if "sentinel-2-l2a" in options.get("products", ()) else "planetary-computer"
+    return {**_kept(options, "cloud_score"), "source": "stac", "catalog": catalog}
+
+
+def _weather(options: dict[str, Any], source: str) -> dict[str, Any]:
+    former, collection = options.get("source"), options.get("collection")
+    in_the_us = former == "gridmet" or collection in {"gridmet", "daymet"}
     if source == "public":
-        # CropScape, the public source that covers all years, has no confidence.
-        kept.pop("confidence", None)
-        return {**kept, "source": "cropscape"}
-    return {**kept, "source": source}
+        return {**_kept(options), "source": "gridmet" if in_the_us else "meteostat"}
+    same = collection if former == source else None
+    return {**_kept(options), "source": source, "collection": same or ("gridmet" if in_the_us else "era5-land")}
+
+
+def _static(options: dict[str, Any], source: str) -> dict[str, Any]:
+    return {**_kept(options), "source": source}
+
+
+def _labels(options: dict[str, Any], source: str) -> dict[str, Any]:
+    if source != "public":
+        return {**_kept(options), "source": source}
+    # CropScape, the public source that covers all years, has no confidence.
+    return {**_kept(options, "confidence"), "source": "cropscape"}
+
+
+def _kept(options: dict[str, Any], *dropped: str) -> dict[str, Any]:
+    """The options of a section without those of its former source, and without some more."""
+    return {name: value for name, value in options.items() if name not in {"source", "catalog", "collection", *dropped}}

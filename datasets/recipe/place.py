@@ -57,6 +57,10 @@ class Area(RecipeModel):
         given = [key for key in ("bbox", "file", "fips", "sites") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of bbox, file, fips, sites (found: {', '.join(given) or 'none'})")
+        return self
+
+    @model_validator(mode="after")
+    def _bbox_in_order(self) -> Self:
         if self.bbox is not None:
             west, south, east, north = self.bbox
             if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
@@ -64,6 +68,10 @@ class Area(RecipeModel):
                     "bbox is [west, south, east, north] in degrees, with west < east and south < north,"
                     f" found {list(self.bbox)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _named_sites(self) -> Self:
         if self.sites is not None:
             names = [site.name for site in self.sites]
             if not names or len(set(names)) < len(names):

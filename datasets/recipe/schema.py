@@ -46,20 +46,23 @@ def _explain(item: ErrorDetails, recipe: type[BaseModel]) -> str:
     # pydantic adds parts of its own for validators and for the members of a union: function-wrap[...], dict[...].
     location = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
     where = ".".join(str(part) for part in location) or "recipe"
-    model: type[BaseModel] = recipe
-    meaning = ""
-    for part in location:
-        if not isinstance(part, str):
-            continue
-        field = model.model_fields.get(part)
-        if field is None:
-            break
-        meaning = field.description or meaning
-        model = _section_in(field.annotation) or model
+    model, meaning = _innermost(recipe, [part for part in location if isinstance(part, str)])
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key; remove it or use one of {', '.join(model.model_fields)}"
     hint = f" ({' '.join(meaning.split())})" if meaning else ""
     return f"{where}: {_message(item)}{hint}"
+
+
+def _innermost(recipe: type[BaseModel], keys: list[str]) -> tuple[type[BaseModel], str]:
+    """(the innermost section that the keys lead into, the meaning of the last key that has one)."""
+    model, meaning = recipe, ""
+    for key in keys:
+        field = model.model_fields.get(key)
+        if field is None:
+            break
+        meaning = field.description or meaning
+        model = _section_in(field.annotation) or model
+    return model, meaning
 
 
 def _message(item: ErrorDetails) -> str:

@@ -118,6 +118,7 @@ def build_plan(
     names. A plan that is `only_shown` fetches no weather from a service, and is made as far as it can be without
     credentials; another one asks for them first. A cube that is extended keeps its `present_weather`.
     """
+    # Whole, since its order matters: what costs less to find out is refused first.
     region, path = read_recipe(recipe, source=source, blocks=blocks)
     folder = local_folder(data_dir)
     grid = grid_from_recipe(region, path, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,20 @@ def test_pixels_and_blocks_and_cells() -> None:
     assert (box.left, box.top, box.right, box.bottom) == (960 + 1920, 4800 - 960, 960 + 2880, 4800 - 1920)
     assert found.block_mask().tolist() == [[True, False, False], [False, False, True]]
     assert found.weather_cell_of(47, 48) == (0, 1)
+
+
+def test_weather_cells_are_those_that_hold_a_part_of_a_block() -> None:
+    found = Grid("EPSG:32615", 30.0, 960.0, 4800.0, 2, 3, 32, 16, 48, ((0, 0), (1, 2)))
+    assert found.weather_mask().tolist() == [[True, True], [False, True]]
+    same = replace(found, weather_cell=32)
+    assert same.weather_mask().tolist() == same.block_mask().tolist()
+
+
+def test_a_site_on_the_corner_of_a_block_lies_in_the_block_south_east_of_it() -> None:
+    x, y = TO_METRES.transform(-93.5, 42.0)
+    found = grid({"sites": [{"name": "a", "lon": -93.5, "lat": 42.0}]}, origin=[x, y])
+    assert (found.left, found.top, found.blocks) == (x, y, ((0, 0),))
+    assert found.block_of_point(-93.5, 42.0) == (0, 0)
 
 
 def test_a_site_is_the_block_that_its_point_lies_in() -> None:

@@ -74,6 +74,14 @@ def test_weather_begins_on_1_october_and_has_the_cube_s_values(reader: WindowRea
         assert series[17, place] * moments.std[place] + moments.mean[place] == pytest.approx(stored, abs=1e-4)
 
 
+def test_weather_ends_with_the_year_or_with_the_period(reader: WindowReader) -> None:
+    cube = reader.cube
+    last_days = {year: f"{year}-12-31" for year in cube.years[:-1]} | {cube.years[-1]: str(cube.region.period.end)}
+    for year, last in last_days.items():
+        start, series = reader.weather(cube.grid.blocks[0], year)
+        assert start + len(series) - 1 == np.datetime64(last, "D").astype(int)
+
+
 def test_missing_weather_is_said(grown_cube: Cube) -> None:
     reader = WindowReader(grown_cube, Normalisation.of([grown_cube]))
     start, _ = reader.weather((0, 0), 2020)
@@ -134,6 +142,16 @@ def test_samples_are_drawn_as_promised(reader: WindowReader) -> None:
     assert 0.05 < hidden / total < 0.2
 
 
+def test_the_longest_lead_is_trained_and_no_longer_one(reader: WindowReader) -> None:
+    window = index_windows(reader.cube)["train"][0]
+    for lead, target in ((LONGEST_LEAD, 1), (LONGEST_LEAD + 4, 0)):
+        days = window.days[[0, list(window.days).index(window.days[0] + lead)]]
+        plan = SamplePlan(lead_zero=0.0)
+        samples = ForecastSamples([reader], [[replace(window, days=days)]], plan, 8)
+        for sample in (samples[number] for number in range(8)):
+            assert sample.target.tolist() == [target, 1]
+
+
 def test_symmetries_are_the_eight_of_the_square() -> None:
     square = np.arange(9).reshape(1, 3, 3)
     assert len({dihedral(square, n).tobytes() for n in range(8)}) == 8
@@ -161,8 +179,11 @@ def test_collate_pads_and_shares_weather(reader: WindowReader) -> None:
 def test_collate_refuses_a_target_beyond_the_weather(reader: WindowReader) -> None:
     window = index_windows(reader.cube)["train"][0]
     sample = season_sample(reader, window, window.days, [(0, len(window.days) - 1)])
-    with pytest.raises(InputError, match="weather ends before"):
-        collate([replace(sample, weather=sample.weather[:200])])
+    last = int(window.days[-1]) - sample.weather_start  # a target needs the weather of the days before it
+    assert collate([replace(sample, weather=sample.weather[:last])]).weather.shape[1] == last
+    for days in (last - 1, 200):
+        with pytest.raises(InputError, match="weather ends before"):
+            collate([replace(sample, weather=sample.weather[:days])])
 
 
 def test_labels_turn_with_the_images(reader: WindowReader) -> None:

@@ -21,6 +21,11 @@ def test_pairs_lie_in_the_bins_of_leads_and_cover_them() -> None:
     assert len(forecast_pairs(days, seed=0, limit=10)) == 10
 
 
+def test_both_ends_of_a_bin_are_leads_and_each_lead_is_in_one_bin() -> None:
+    scored = [lead for lead in range(1, 100) if forecast_pairs(np.array([17650, 17650 + lead]), seed=0) == [(0, 1)]]
+    assert scored == list(range(5, 81))
+
+
 def test_each_window_draws_its_own(grown_cube: Cube) -> None:
     window = index_windows(grown_cube)["train"][0]
     assert window_pairs(window) == window_pairs(window)

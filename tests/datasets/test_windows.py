@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,12 @@ def test_the_weather_cell_is_the_one_below(grown_cube: Cube) -> None:
     for by, bx in grown_cube.grid.blocks:
         window = chunk_window(grown_cube, by * 2 + 1, bx * 2, 2020, clear)
         assert window.cell == (by, bx)  # this cube's cells are as large as its blocks
+
+
+def test_a_window_that_meets_two_weather_cells_has_that_of_its_centre(grown_cube: Cube) -> None:
+    spec = replace(grown_cube.spec, grid=replace(grown_cube.grid, weather_cell=24))
+    window = chunk_window(replace(grown_cube, spec=spec), 0, 1, 2020, clear_days(grown_cube))
+    assert (window.row, window.column, window.size, window.cell) == (0, 16, 16, (0, 1))
 
 
 def test_nothing_to_train_on_is_said(grown_cube: Cube) -> None:

@@ -131,7 +131,7 @@ def test_nothing_is_left_to_do(tiny: TinyArchive, dataset: Build, mmvsf: Command
     assert mmvsf("check", tiny.cube).code == 0
 
 
-CORNERS = {"to the south-east": (0, 0), "to the north-west": (1, 1)}
+CORNERS = {"to the south-east": (0, 0), "to the north-west": (1, 1), "to the west": (0, 1)}
 
 
 @pytest.mark.parametrize("corner", CORNERS)

@@ -170,7 +170,7 @@ def test_a_disk_that_fills_up_keeps_what_is_done(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         outcome = dataset(tiny)
-    assert outcome.code == 1 and "No space left" in outcome.error and "run again" in outcome.error
+    assert outcome.code == 1 and "No space left" in outcome.error and "run the same command again" in outcome.error
     done = list((tiny.data / "tiny.zarr.ledger").rglob("*.json"))
     assert done
     before = {path: path.stat().st_mtime_ns for path in done}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pyproj import Transformer
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
+from mmvsf.pipeline.layers.source import StaticSource
 from mmvsf.pipeline.layers.static.resample import horn_slope, read_static, static_tasks, weather_cells
 from mmvsf.pipeline.raster.io import ReadError, raster_grid
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
@@ -461,3 +463,20 @@ def test_the_identity_of_a_task_is_what_it_is_made_from(tmp_path: Path) -> None:
     assert [task.digest for task in first] == [task.digest for task in moved]
     assert not {task.digest for task in first} & {task.digest for task in other}
     assert raster_grid(tmp_path / "a/elevation.tif").crs == "EPSG:4326"
+
+
+def test_a_tile_beside_a_block_counts_where_its_pixels_are_neighbours_of_the_blocks() -> None:
+    grid = Grid("EPSG:32615", 30.0, 480_000.0, 4_650_000.0, 1, 1, 32, 16, 32, ((0, 0),))
+    east = 480_000.0 + 33 * 30  # with the pixel around the block that slopes need
+
+    def tile(left: float) -> Asset:
+        return Asset(f"from {left}", RasterGrid(grid.crs, (90.0, 0.0, left, 0.0, -90.0, 4_650_090.0), (20, 20)))
+
+    beside, apart = tile(east + 45), tile(east + 45 + 180)
+
+    class Tiles:
+        def tiles(self, layer: str, grid: Grid) -> list[Asset]:
+            return [beside, apart]
+
+    (task,) = static_tasks(cast(StaticSource, Tiles()), grid, ("elevation",))
+    assert task.tiles == (("elevation", (beside,)),)

@@ -74,7 +74,7 @@ def run_plan(make: Callable[[], PiecePlan], *, workers: int = 1, deadline: float
     started = 0
     for number in range(len(plan.stages())):
         # Asked for only now: the pieces of a stage may depend on results of the stages before.
-        stage = [chain for chain in plan.stages()[number] if _left(plan.folder, chain)]
+        stage = _unfinished(plan.folder, plan.stages()[number])
         if not stage:
             continue
         started += sum(len(_left(plan.folder, chain)) for chain in stage)
@@ -85,7 +85,7 @@ def run_plan(make: Callable[[], PiecePlan], *, workers: int = 1, deadline: float
                 bar.update(task, advance=len(names), last=names[-1] if names else "")
         finally:
             bar.stop()
-    if deadline is not None and any(_left(plan.folder, chain) for stage in plan.stages() for chain in stage):
+    if deadline is not None and any(_unfinished(plan.folder, stage) for stage in plan.stages()):
         console.print("the time is up before all pieces are done; run the same command again to continue")
 
 
@@ -104,6 +104,11 @@ def _do_stage(
             done, running = wait(running, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
             running |= {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, len(done))}
+
+
+def _unfinished(folder: Path, stage: Sequence[Chain]) -> list[Chain]:
+    """The chains of a stage that have pieces left to do."""
+    return [chain for chain in stage if _left(folder, chain)]
 
 
 def _left(folder: Path, chain: Chain) -> list[Piece]:

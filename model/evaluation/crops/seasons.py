@@ -37,8 +37,13 @@ def encode_seasons(mapper: CropMapper, reader: WindowReader, windows: Sequence[W
         with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision is not None):
             season = mapper.encode(batch)
         parts.append(_tensors(season, lambda tensor: tensor.to("cpu", _kept(tensor, precision))))
-    length = max(part.days.shape[1] for part in parts)
-    parts = [_padded(part, length) for part in parts]
+    return _joined(parts)
+
+
+def _joined(seasons: Sequence[EncodedSeason]) -> EncodedSeason:
+    """The seasons of many windows as one. Shorter ones are padded with images that are valid nowhere."""
+    length = max(season.days.shape[1] for season in seasons)
+    parts = [_padded(season, length) for season in seasons]
     fine = [part.fine for part in parts if part.fine is not None]
     return EncodedSeason(
         tokens=torch.cat([part.tokens for part in parts]),

@@ -75,6 +75,7 @@ class GroupedErrorSums:
 
         Variables: each band and NDVI in reflectance, and `mean`, over the bands in units of each one's deviation.
         """
+        # Whole, though radon counts each loop: they are the axes of one table.
         bands = self.normalisation.bands.names
         images = (forecasts, item.observed, item.baselines[reference])
         reflectance = tuple(self.normalisation.reflectance(values) for values in images)
@@ -86,9 +87,7 @@ class GroupedErrorSums:
             variables = {band: tuple(values[pair, i : i + 1] for values in reflectance) for i, band in enumerate(bands)}
             variables["ndvi"] = tuple(values[pair][None] for values in indices)
             variables["mean"] = tuple(values[pair] for values in images)
-            covers = {ALL: scored}
-            for cover, (low, high) in COVERS.items():
-                covers[cover] = scored & (indices[1][pair] >= low) & (indices[1][pair] < high)
+            covers = _covers(scored, indices[1][pair])
             for variable, (forecast, observed, baseline) in variables.items():
                 for cover, pixels in covers.items():
                     if pixels.any() and (cover == ALL or variable in ("ndvi", "mean")):
@@ -99,3 +98,9 @@ class GroupedErrorSums:
         """One row for each group, with further columns that are the same in all."""
         names = ("set", "block", "method", "lead", "variable", "cover")
         return [{**dict(zip(names, key, strict=True)), **columns, **asdict(sums)} for key, sums in self._sums.items()]
+
+
+def _covers(scored: NDArray[np.bool_], observed: Values) -> dict[str, NDArray[np.bool_]]:
+    """The scored pixels of each cover, by their observed NDVI."""
+    covers = {name: (observed >= low) & (observed < high) for name, (low, high) in COVERS.items()}
+    return {ALL: scored} | {name: scored & pixels for name, pixels in covers.items()}

@@ -82,15 +82,8 @@ def rates(results: ResultsTable) -> TextSection:
 
 def costs(results: ResultsTable) -> TextSection:
     """The time that each kind of piece took."""
-    kinds: dict[str, list[Result]] = {}
-    for prefix, pieces in (("", results.pieces), ("control: ", results.control_pieces)):
-        for piece in pieces:
-            kind, method = piece["kind"], piece["method"]
-            # Encoders are trained and scored in two pieces; the others in one piece, which has a row of its own.
-            label = method if kind == "crops" or (kind == "forecast" and method not in OBJECTIVES) else ""
-            kinds.setdefault(f"{prefix}{kind} {label}".strip(), []).append(piece)
     rows = []
-    for kind, pieces in kinds.items():
+    for kind, pieces in _by_kind(results).items():
         wall, cpu = (sum(float(piece[key]) for piece in pieces) for key in ("seconds", "cpu_seconds"))
         rates = [piece["training"]["windows_per_second"] for piece in pieces if "training" in piece]
         rate = f"{sum(rates) / len(rates):.0f}" if rates else "–"
@@ -100,3 +93,15 @@ def costs(results: ResultsTable) -> TextSection:
     rows.append(["all", str(len(everything)), "–", *(f"{value:.1f}" for value in total), "–"])
     head = ["pieces", "number", "seconds each", "minutes in all", "processor minutes", "training windows per second"]
     return TextSection("What it cost", COSTS, [TextTable("Time of the pieces", head, rows)])
+
+
+def _by_kind(results: ResultsTable) -> dict[str, list[Result]]:
+    """The pieces of each row of the table of costs."""
+    kinds: dict[str, list[Result]] = {}
+    for prefix, pieces in (("", results.pieces), ("control: ", results.control_pieces)):
+        for piece in pieces:
+            kind, method = piece["kind"], piece["method"]
+            # Encoders are trained and scored in two pieces; the others in one piece, which has a row of its own.
+            label = method if kind == "crops" or (kind == "forecast" and method not in OBJECTIVES) else ""
+            kinds.setdefault(f"{prefix}{kind} {label}".strip(), []).append(piece)
+    return kinds

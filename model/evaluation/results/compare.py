@@ -52,10 +52,7 @@ def spread(rows: Sequence[Row], score: Callable[[Sequence[Row]], float | None]) 
     without rows."""
     means, variances, years = [], [], []
     for year in sorted({int(row["held_out"]) for row in rows}):
-        held_out = [row for row in rows if row["held_out"] == year]
-        seeds = sorted({row["seed"] for row in held_out})
-        scores = [score([row for row in held_out if row["seed"] == seed]) for seed in seeds]
-        values = np.array([value for value in scores if value is not None], float)
+        values = _seed_scores([row for row in rows if row["held_out"] == year], score)
         if len(values):
             means.append(values.mean())
             years.append(year)
@@ -65,6 +62,13 @@ def spread(rows: Sequence[Row], score: Callable[[Sequence[Row]], float | None]) 
         return None
     deviation = float(np.sqrt(np.mean(variances))) if variances else None
     return Spread(float(np.mean(means)), deviation, tuple(years))
+
+
+def _seed_scores(rows: Sequence[Row], score: Callable[[Sequence[Row]], float | None]) -> NDArray[np.float64]:
+    """The score of each seed that has one."""
+    seeds = sorted({row["seed"] for row in rows})
+    scores = [score([row for row in rows if row["seed"] == seed]) for seed in seeds]
+    return np.array([value for value in scores if value is not None], float)
 
 
 def over_seeds(rows: Sequence[Row], score: str) -> Spread | None:

@@ -1,11 +1,9 @@
 """One shard of a few blocks: scenes in, reflectance, quality and scene index out.
 
 Masks are read first. Bands are read only for scenes that give a pixel, and not at all for a block that is
-hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best: clear before snow before shadow
-before cloud; then the scene on the cube's own grid; then the newer version; then the smaller id.
+hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best (see `preference`).
 """
 
-import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,7 +22,6 @@ from mmvsf.datasets.variables import (
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
     SCENE_FILL,
-    Quality,
     Status,
     is_clear,
 )
@@ -34,9 +31,8 @@ from mmvsf.pipeline.raster.resample import Resampler, resampler
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
 from .plan import ShardTask
+from .preference import best_quality, by_preference
 from .products import product_named, to_reflectance
-
-NO_DATA_RANK = 255
 
 BLUE = BAND_NAMES.index("blue")
 DARKEST = -0.03
@@ -147,19 +143,14 @@ def _fill_day(
     result: dict[BlockIndex, BlockShard],
 ) -> None:
     """Fill one day of the given blocks, which form a rectangle. Raises ReadError."""
-    blocks = tuple(met)
-    target, corner = _rectangle(grid, blocks)
+    target, corner = _rectangle(grid, tuple(met))
     position = day % SHARD_DAYS
-    ordered = _by_preference(scenes, target)
-    masks = [_read_quality(scene, target, source) for scene in ordered]
-    for block, ids in met.items():
-        for scene, mask in zip(ordered, masks, strict=True):
-            if scene.id not in ids:
-                mask[_area(block, corner, grid.block)] = QUALITY_FILL
-    winner, quality = _best(masks, target.shape)
+    areas = {block: _area(block, corner, grid.block) for block in met}
+    ordered = by_preference(scenes, target)
+    masks = _read_masks(ordered, target, source, met, areas)
+    winner, quality = best_quality(masks, target.shape)
     wanted = np.zeros(target.shape, bool)
-    for block in blocks:
-        area = _area(block, corner, grid.block)
+    for block, area in areas.items():
         given = [number for number, mask in enumerate(masks) if np.any(mask[area] != QUALITY_FILL)]
         if given:
             _store_quality(result[block], day, quality[area], winner[area], given, ordered)
@@ -168,20 +159,25 @@ def _fill_day(
             wanted[area] = not cloudy
     for number, scene in enumerate(ordered):
         pixels = wanted & (winner == number)
-        if not pixels.any():
-            continue
-        for band, asset in enumerate(scene.bands):
-            place = resampler(asset.grid, target)
-            values = place.reflectance(_read_reflectance(scene, band, place, source))
-            for block in blocks:
-                area = _area(block, corner, grid.block)
-                chosen = pixels[area]
-                result[block].reflectance[position, band][chosen] = values[area][chosen]
-        if scene.offset and product_named(scene.product).item_offset is not None:
-            for block in blocks:
-                area = _area(block, corner, grid.block)
-                clear = pixels[area] & is_clear(quality[area])
-                _refuse_second_offset(scene, result[block].reflectance[position, BLUE][clear])
+        if pixels.any():
+            days = [(area, result[block].reflectance[position]) for block, area in areas.items()]
+            _store_reflectance(scene, pixels, quality, target, days, source)
+
+
+def _read_masks(
+    scenes: list[Scene],
+    target: RasterGrid,
+    source: ImagerySource,
+    met: dict[BlockIndex, frozenset[str]],
+    areas: dict[BlockIndex, tuple[slice, slice]],
+) -> list[NDArray[np.uint8]]:
+    """The quality of each scene on the target, without data in the blocks that the scene was not found for."""
+    masks = [_read_quality(scene, target, source) for scene in scenes]
+    for block, ids in met.items():
+        for scene, mask in zip(scenes, masks, strict=True):
+            if scene.id not in ids:
+                mask[areas[block]] = QUALITY_FILL
+    return masks
 
 
 def _store_quality(
@@ -202,6 +198,27 @@ def _store_quality(
         shard.scenes += [(day, number, scenes[position]) for number, position in enumerate(given)]
 
 
+def _store_reflectance(
+    scene: Scene,
+    pixels: NDArray[np.bool_],
+    quality: NDArray[np.uint8],
+    target: RasterGrid,
+    days: list[tuple[tuple[slice, slice], NDArray[np.int16]]],
+    source: ImagerySource,
+) -> None:
+    """Read the bands of a scene and store those `pixels` of the target that are from it, in the `days` of the blocks:
+    (where the block lies in the target, its reflectance (band, block, block)). Raises ReadError."""
+    for band, asset in enumerate(scene.bands):
+        place = resampler(asset.grid, target)
+        values = place.reflectance(_read_reflectance(scene, band, place, source))
+        for area, reflectance in days:
+            chosen = pixels[area]
+            reflectance[band][chosen] = values[area][chosen]
+    if scene.offset and product_named(scene.product).item_offset is not None:
+        for area, reflectance in days:
+            _refuse_second_offset(scene, reflectance[BLUE][pixels[area] & is_clear(quality[area])])
+
+
 def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
     """Raise ReadError where clear pixels are darker than any ground: for some scenes the catalogue says that the offset
     of baseline 04.00 is still in the numbers, and it is not (github.com/Element84/earth-search, issues 66 and 71)."""
@@ -211,40 +228,6 @@ def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
             f"{scene.id}: the clear pixels have a blue reflectance of {np.median(known):.2f} with the offset of"
             f" {scene.offset} that its item asks for; the item is wrong. Take the scenes from another imagery.catalog"
         )
-
-
-def _by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
-    """Scenes that meet the target, the preferred one first where their pixels are equally good."""
-    met = [scene for scene in scenes if not resampler(scene.quality.grid, target).empty]
-    newest_first = sorted(sorted(met, key=lambda s: s.id), key=_version_order, reverse=True)
-    return sorted(newest_first, key=lambda s: not resampler(s.bands[0].grid, target).native)
-
-
-def _version_order(scene: Scene) -> tuple[list[int], str]:
-    """Orders versions by their numbers: 2.9 before 2.10."""
-    return [int(number) for number in re.findall(r"\d+", scene.version)], scene.version
-
-
-def _best(masks: list[NDArray[np.uint8]], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-    """(number of the mask that wins each pixel, its quality). The last number + 1 (index -1) is no scene."""
-    winner = np.full(shape, -1, np.intp)
-    quality = np.full(shape, QUALITY_FILL, np.uint8)
-    best = np.full(shape, NO_DATA_RANK, np.uint8)
-    for number, mask in enumerate(masks):
-        rank = _rank(mask)
-        better = rank < best
-        winner[better], quality[better], best[better] = number, mask[better], rank[better]
-    return winner, quality
-
-
-def _rank(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """0 clear, 1 snow, 2 shadow or beside a cloud, 3 cloud, 255 no data."""
-    rank = np.zeros(quality.shape, np.uint8)
-    rank[(quality & Quality.SNOW) != 0] = 1
-    rank[(quality & (Quality.SHADOW | Quality.ADJACENT)) != 0] = 2
-    rank[(quality & Quality.CLOUD) != 0] = 3
-    rank[quality == QUALITY_FILL] = NO_DATA_RANK
-    return rank
 
 
 def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:

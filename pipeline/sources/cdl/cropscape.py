@@ -210,18 +210,22 @@ def _verify(path: Path, bounds: Bounds, national: RasterGrid | None) -> None:
     if not same_crs(grid.crs, CRS):
         raise ReadError(f"{path} is in {grid.crs}, expected {CRS}")
     left, top, size = grid.transform[2], grid.transform[5], grid.resolution
-    if national is not None:
-        steps = (
-            (left - national.transform[2]) / national.resolution,
-            (top - national.transform[5]) / national.resolution,
-        )
-        if size != national.resolution or any(abs(step - round(step)) > 1e-3 for step in steps):
-            raise ReadError(f"{path} is not on the grid of its year: {grid.transform}, expected {national.transform}")
+    if national is not None and not _shares_pixels(grid, national):
+        raise ReadError(f"{path} is not on the grid of its year: {grid.transform}, expected {national.transform}")
     west, south = (max(pair) for pair in zip(bounds[:2], COVERED[:2], strict=True))
     east, north = (min(pair) for pair in zip(bounds[2:], COVERED[2:], strict=True))
     right, bottom = left + columns * size, top - rows * size
     if west < east and south < north and (left > west or right < east or bottom > south or top < north):
         raise ReadError(f"{path} covers {left, bottom, right, top} only, expected {west, south, east, north}")
+
+
+def _shares_pixels(grid: RasterGrid, national: RasterGrid) -> bool:
+    """Whether the pixels of a grid are pixels of the national one, to a thousandth of their side."""
+    steps = (
+        (grid.transform[2] - national.transform[2]) / national.resolution,
+        (grid.transform[5] - national.transform[5]) / national.resolution,
+    )
+    return grid.resolution == national.resolution and all(abs(step - round(step)) <= 1e-3 for step in steps)
 
 
 def _paste(

@@ -103,14 +103,19 @@ def requirements() -> tuple[Requirement, ...]:
     opened = "ee" in sys.modules and sys.modules["ee"].data.is_initialized()
     if opened or _on_google_cloud() or not _url().startswith("https://"):
         return ()
-    key_file = os.environ.get(KEY_FILE)
-    places = (Path(key_file).expanduser(),) if key_file else (Path.home() / path for path in STORED_CREDENTIALS)
-    key = next((path for path in places if path.is_file()), None)
-    project = os.environ.get(PROJECT) or (PROJECT_OF_CREDENTIALS if key else None)
+    credentials = _credentials_file()
+    project = os.environ.get(PROJECT) or (PROJECT_OF_CREDENTIALS if credentials else None)
     return (
-        Requirement("Earth Engine account", key is not None, str(key) if key else _SIGN_IN),
+        Requirement("Earth Engine account", credentials is not None, str(credentials) if credentials else _SIGN_IN),
         Requirement("Earth Engine project", project is not None, project or _NAME_PROJECT),
     )
+
+
+def _credentials_file() -> Path | None:
+    """The file with the credentials: the key file that the environment names, or else what was stored by signing in."""
+    key_file = os.environ.get(KEY_FILE)
+    paths = (Path(key_file).expanduser(),) if key_file else (Path.home() / path for path in STORED_CREDENTIALS)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def call(what: str, request: Callable[[Any], Result]) -> Result:
@@ -198,6 +203,7 @@ def _credentials(ee: Any, url: str) -> tuple[Any, str]:
 
 def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
     """The result of `attempt`, tried so many times at most. Raises InputError or ReadError."""
+    # Whole: the ways to fail, each beside what follows from it.
     import ee
     from google.auth.exceptions import GoogleAuthError, TransportError
     from googleapiclient.errors import HttpError

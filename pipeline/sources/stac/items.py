@@ -131,9 +131,21 @@ def asset_of(
         if find_grid is not None:
             return Asset(href, find_grid(str(item["id"]), key, href))
         raise InputError(
-            f"item {item['id']}, asset {key}: has no projection; add proj:code, proj:transform and proj:shape"
+            f"{where}: has no projection; add proj:code, proj:transform and proj:shape"
             " (STAC projection extension, e.g. with `rio stac`)"
         )
+    grid = _declared_grid(where, code, transform, shape)
+    if not _is_under(outline, grid):
+        # Read where the item says, such a scene would give no pixel, as if it had not been acquired.
+        if find_grid is not None:
+            return Asset(href, find_grid(str(item["id"]), key, href))
+        raise InputError(f"{where}: its grid ({code}, {transform[:6]}) lies elsewhere than the item's outline")
+    return Asset(href, grid)
+
+
+def _declared_grid(where: str, code: str, transform: Any, shape: Any) -> RasterGrid:
+    """The grid that an asset declares; `where` begins the message of an error. Raises InputError for one that is not
+    made of numbers, is rotated or is in an unknown CRS."""
     try:
         a, b, c, d, e, f = (float(value) for value in transform[:6])
         grid = RasterGrid(code, (a, b, c, d, e, f), (int(shape[0]), int(shape[1])))
@@ -145,12 +157,7 @@ def asset_of(
         raise InputError(f"{where}: is rotated (proj:transform {transform}); make it north-up, e.g. with `gdalwarp`")
     if not is_crs(grid.crs):
         raise InputError(f"{where}: proj:code {code} is no known CRS")
-    if not _is_under(outline, grid):
-        # Read where the item says, such a scene would give no pixel, as if it had not been acquired.
-        if find_grid is not None:
-            return Asset(href, find_grid(str(item["id"]), key, href))
-        raise InputError(f"{where}: its grid ({code}, {transform[:6]}) lies elsewhere than the item's outline")
-    return Asset(href, grid)
+    return grid
 
 
 def _is_under(outline: Any, grid: RasterGrid) -> bool:

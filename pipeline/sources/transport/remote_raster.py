@@ -87,11 +87,11 @@ class RemoteReader:
         return self._patiently(href, raster_grid)
 
     def _patiently(self, href: str, read: Callable[[str], Result]) -> Result:
+        # Whole: the answers of a server, each beside what follows from it.
         guard_logs()
         host, retry_policy = urlsplit(href).netloc, self.retry_policy
         until = time.monotonic() + retry_policy.deadline
-        tried = max(_resting.get(key, -inf) for key in (host, href))
-        attempts = 1 if time.monotonic() - tried < REST_SECONDS else retry_policy.attempts
+        attempts = 1 if _is_resting(host, href) else retry_policy.attempts
         renewals = 0
         for failures in itertools.count(1):
             try:
@@ -171,6 +171,11 @@ class RemoteReader:
         if token is not None:
             options |= {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": keep_secret(token)}
         return options
+
+
+def _is_resting(*keys: str) -> bool:
+    """Whether one of these files and hosts failed all its attempts less than REST_SECONDS ago."""
+    return time.monotonic() - max(_resting.get(key, -inf) for key in keys) < REST_SECONDS
 
 
 def _plain(error: BaseException) -> str:

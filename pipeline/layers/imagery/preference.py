@@ -1,0 +1,47 @@
+"""Which scene a pixel is from where several scenes of a day overlap: clear before snow before shadow before cloud; then
+the scene on the cube's own grid; then the newer version; then the smaller id."""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.variables import QUALITY_FILL, Quality
+from mmvsf.pipeline.raster.resample import resampler
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene
+
+NO_DATA_RANK = 255
+
+
+def by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
+    """Scenes that meet the target, the preferred one first where their pixels are equally good."""
+    met = [scene for scene in scenes if not resampler(scene.quality.grid, target).empty]
+    newest_first = sorted(sorted(met, key=lambda s: s.id), key=_version_order, reverse=True)
+    return sorted(newest_first, key=lambda s: not resampler(s.bands[0].grid, target).native)
+
+
+def _version_order(scene: Scene) -> tuple[list[int], str]:
+    """Orders versions by their numbers: 2.9 before 2.10."""
+    return [int(number) for number in re.findall(r"\d+", scene.version)], scene.version
+
+
+def best_quality(masks: list[NDArray[np.uint8]], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """(number of the mask that wins each pixel, its quality). The last number + 1 (index -1) is no scene."""
+    winner = np.full(shape, -1, np.intp)
+    quality = np.full(shape, QUALITY_FILL, np.uint8)
+    best = np.full(shape, NO_DATA_RANK, np.uint8)
+    for number, mask in enumerate(masks):
+        rank = _rank(mask)
+        better = rank < best
+        winner[better], quality[better], best[better] = number, mask[better], rank[better]
+    return winner, quality
+
+
+def _rank(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """0 clear, 1 snow, 2 shadow or beside a cloud, 3 cloud, 255 no data."""
+    rank = np.zeros(quality.shape, np.uint8)
+    rank[(quality & Quality.SNOW) != 0] = 1
+    rank[(quality & (Quality.SHADOW | Quality.ADJACENT)) != 0] = 2
+    rank[(quality & Quality.CLOUD) != 0] = 3
+    rank[quality == QUALITY_FILL] = NO_DATA_RANK
+    return rank
