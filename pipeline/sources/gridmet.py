@@ -103,6 +103,7 @@ class GridMet(WeatherSource):
         _refuse_other_areas(self.bounds)
         if first < FIRST_DAY:
             raise InputError(f"gridMET begins on {FIRST_DAY}; the weather is asked for from {first} on")
+        # Radon counts 13, most of them comprehensions; parts are released while they are placed, so it stays whole.
         spans = _by_year(first, last)
         jobs = [(name, file, *span) for name in variables for file in FILES[name] for span in spans]
         with ThreadPoolExecutor(AT_ONCE) as pool:

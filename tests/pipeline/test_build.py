@@ -21,8 +21,9 @@ from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
-from mmvsf.pipeline.build.run import Progress, build
+from mmvsf.pipeline.build.run import Progress, _refuse_incomplete, build
 from mmvsf.pipeline.layers.imagery import plan as planning
+from mmvsf.pipeline.layers.imagery.summarise import Summary
 
 from .conftest import Command, build_tiny
 from .tiny_archive import SCENES, Scene, TinyArchive
@@ -263,3 +264,12 @@ def test_another_threshold_of_clouds_is_read_anew(finished: TinyArchive, tmp_pat
     finished.data.rename(anew)
     build_tiny(finished)
     assert digest(anew / "tiny.zarr") == digest(finished.cube)
+
+
+def test_a_build_as_complete_as_the_recipe_asks_is_complete(tiny: TinyArchive) -> None:
+    """0.95 of the acquired units is enough for `complete_above: 0.95`, and less is not."""
+    tiny.write_recipe(imagery__complete_above=0.95)
+    plan = build_plan(str(tiny.recipe), tiny.data)
+    _refuse_incomplete(plan, Summary(19, 0, 1, 0, ("gone",)), accept_failed=True)
+    with pytest.raises(IncompleteError, match=r"only 94\.7%"):
+        _refuse_incomplete(plan, Summary(18, 0, 1, 0, ("gone",)), accept_failed=True)
