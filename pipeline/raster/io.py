@@ -21,10 +21,16 @@ warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 GDAL_OPTIONS: dict[str, Any] = {
     # A directory listing finds no sidecar that a scene needs and is slow on network file systems.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    # Nor one that an attacker would place: statistics and georeferencing beside a file are not part of it.
+    "GDAL_PAM_ENABLED": "NO",
     # Parallelism is one process a task; threads inside GDAL would only compete with it.
     "GDAL_NUM_THREADS": "1",
     "GDAL_CACHEMAX": 64,
 }
+
+DRIVER = "GTiff"
+"""The only GDAL driver that opens a raster. Left alone, GDAL chooses by content: a VRT or a WMS description in the
+place of a TIFF reads any file and address that it names."""
 
 
 class ReadError(MmvsfError):
@@ -34,6 +40,11 @@ class ReadError(MmvsfError):
 def gdal_environment() -> Any:
     """The context that windows are read in; opening it once a task saves a third of a millisecond a file."""
     return rasterio.Env(**GDAL_OPTIONS)
+
+
+def _open(path: Path | str) -> Any:
+    """A raster opened for reading, as a GeoTIFF and from that file alone. Raises RasterioError."""
+    return rasterio.open(path, driver=DRIVER, GEOREF_SOURCES="INTERNAL")
 
 
 def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
@@ -60,7 +71,7 @@ def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float
 def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], float | None]:
     rows, columns = window
     try:
-        with rasterio.open(asset.href) as dataset:
+        with _open(asset.href) as dataset:
             _check_grid(asset, dataset)
             array: NDArray[Any] = dataset.read(
                 1, window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
@@ -73,7 +84,7 @@ def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], floa
 def raster_grid(path: Path | str) -> RasterGrid:
     """The grid of a raster file, read from its header. Raises ReadError; a file without CRS is one."""
     try:
-        with gdal_environment(), rasterio.open(path) as dataset:
+        with gdal_environment(), _open(path) as dataset:
             if dataset.crs is None:
                 raise ReadError(f"{path} has no CRS; assign one, for example with `gdal_edit.py -a_srs EPSG:…`")
             a, b, c, d, e, f = list(dataset.transform)[:6]
@@ -81,7 +92,9 @@ def raster_grid(path: Path | str) -> RasterGrid:
                 raise ReadError(f"{path} is rotated; make it north-up, for example with `gdalwarp`")
             return RasterGrid(dataset.crs.to_string(), (a, b, c, d, e, f), (dataset.height, dataset.width))
     except RasterioIOError as error:
-        raise ReadError(f"{path}: {one_line(error)}") from error
+        raise ReadError(
+            f"{path}: {one_line(error)}; a raster is a GeoTIFF, convert others with `gdal_translate`"
+        ) from error
 
 
 def _check_grid(asset: Asset, dataset: Any) -> None:

@@ -9,6 +9,7 @@ soil_water   gNATSGO `aws0_100`: water that plants can draw from the upper metre
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,6 +27,7 @@ from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterG
 from mmvsf.pipeline.sources.earthengine.client import requirements
 from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
+from mmvsf.pipeline.sources.stac.hrefs import remote_href
 from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
@@ -104,10 +106,11 @@ class StacStatic(StaticSource):
         guard_logs()
         data, blocks = _data(layer), blocks_lonlat(grid)
         tiles: dict[str, Asset] = {}
+        locate = partial(remote_href, self.catalog.url)
         for item in find_items(self.catalog, self.retry_policy, [data.collection], blocks.bounds, [None]):
             outline = outline_of(item)
             if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
-                tiles[item["id"]] = asset_of(item, outline, None, (data.asset,), self._grid_of_file)
+                tiles[item["id"]] = asset_of(item, outline, locate, (data.asset,), self._grid_of_file)
         return _checked(list(tiles.values()), layer, f"{self.catalog.name}, {data.collection}")
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:

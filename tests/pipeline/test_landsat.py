@@ -269,7 +269,7 @@ def test_real_items_of_usgs(name: str, taken: bool) -> None:
     product = product_of(described, period, ("landsat-c2-l2",), shapely.box(-180, -90, 180, 90))
     assert (product is LANDSAT_C2_L2) == taken
     if product is not None:
-        scene = scene_of(described, None, product)
+        scene = scene_of(described, str, product)
         assert [asset.href[-9:] for asset in scene.bands] == [f"SR_B{number}.TIF" for number in range(2, 8)]
         assert scene.quality.href.endswith("QA_PIXEL.TIF") and scene.quality.grid.crs == "EPSG:32615"
         assert (scene.offset, scene.version) == (0, "2021-07-23T22:39:42.962Z")

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 import pystac
 from numpy.typing import NDArray
@@ -19,7 +21,11 @@ from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
 from mmvsf.pipeline.raster.scene import Asset, Scene
+from mmvsf.pipeline.sources.stac.hrefs import local_href
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat, product_of, scene_of
+from mmvsf.pipeline.sources.transport import http
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
+from mmvsf.pipeline.sources.transport.signing import NoAuth
 
 
 @register_source("archive")
@@ -48,7 +54,7 @@ class ArchiveImagery(ImagerySource):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None:
-                scenes.append(scene_of(item, folder, product))
+                scenes.append(scene_of(item, partial(local_href, folder), product))
         if not scenes:
             raise InputError(
                 f"{self.root}: none of its {seen} items is a scene of {', '.join(products)} between {period.start}"
@@ -57,7 +63,9 @@ class ArchiveImagery(ImagerySource):
         return sorted(scenes, key=lambda scene: (scene.acquired, scene.id))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `ImagerySource`."""
+        """See `ImagerySource`. Files on web servers are read with the same patience as those of public catalogues."""
+        if urlsplit(asset.href).scheme in ("http", "https"):
+            return RemoteReader(NoAuth(), http.RETRY_POLICY).window(asset, window)
         return read_raster(asset, window)
 
     def _items(self) -> Iterator[tuple[dict[str, Any], Path]]:

@@ -7,6 +7,7 @@ and, where NASS gave it, `confidence` (percent). Others hold crop frequencies an
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
+from mmvsf.pipeline.sources.stac.hrefs import remote_href
 from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
@@ -93,6 +95,7 @@ class StacLabels(LabelSource):
         blocks = blocks_lonlat(self.place)
         tiles: dict[str, list[Asset]] = {CODES: [], CONFIDENCE: []}
         when = date(year, 1, 1), date(year, 12, 31)
+        locate = partial(remote_href, self.catalog.url)
         for item in find_items(self.catalog, self.retry_policy, [COLLECTION], blocks.bounds, [when]):
             properties = item.get("properties", {})
             of_year = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
@@ -102,7 +105,7 @@ class StacLabels(LabelSource):
             if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
                 for key in tiles:
                     if key == CODES or key in item.get("assets", {}):
-                        tiles[key].append(asset_of(item, outline, None, (key,), self._grid_of_file))
+                        tiles[key].append(asset_of(item, outline, locate, (key,), self._grid_of_file))
         if not tiles[CODES]:
             raise InputError(
                 f"{self.catalog.name} has no Cropland Data Layer of {year} over this region; it has the contiguous US"

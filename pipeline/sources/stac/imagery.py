@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Self
 
@@ -23,6 +24,7 @@ from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redac
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .catalogs import Catalog, catalog
+from .hrefs import remote_href
 from .items import blocks_lonlat, product_of, scene_of
 from .search import find_items
 
@@ -58,14 +60,14 @@ class StacImagery(ImagerySource):
         collections = self._collections(products)
         self.catalog.access.prepare()
         blocks = blocks_lonlat(grid)
-        grids = _Grids(self._reader)
+        grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
         scenes: dict[str, Scene] = {}
         seen = 0
         for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, spans(period)):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None and item["id"] not in scenes:
-                scenes[item["id"]] = scene_of(item, None, product, grids.find(product))
+                scenes[item["id"]] = scene_of(item, locate, product, grids.find(product))
         if not scenes:
             raise InputError(
                 f"{self.catalog.name}: none of the {seen} items found is a scene of {', '.join(products)} between"

@@ -5,9 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 import shapely
 from pyproj import Transformer
@@ -19,6 +17,8 @@ from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.raster.resample import is_crs
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
+
+from .hrefs import Locate
 
 OUTLINE_SLACK = 0.1
 """Part of a raster's side by which the middle of its outline may miss it."""
@@ -86,8 +86,8 @@ def outline_of(item: dict[str, Any]) -> Any:
     return shape
 
 
-def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_grid: FindGrid | None = None) -> Scene:
-    """The scene that an item describes. Relative hrefs start from `folder`.
+def scene_of(item: dict[str, Any], locate: Locate, product: Product, find_grid: FindGrid | None = None) -> Scene:
+    """The scene that an item describes. `locate` is given its hrefs.
 
     Where an asset does not say its grid, or one that lies elsewhere than the outline, `find_grid` is asked. Raises
     InputError for an item that lacks something.
@@ -99,15 +99,15 @@ def scene_of(item: dict[str, Any], folder: Path | None, product: Product, find_g
         product=product.name,
         acquired=acquired_at(item),
         version=_version(item, product),
-        bands=tuple(asset_of(item, outline, folder, keys, find_grid) for keys in product.bands),
-        quality=asset_of(item, outline, folder, product.quality, find_grid),
+        bands=tuple(asset_of(item, outline, locate, keys, find_grid) for keys in product.bands),
+        quality=asset_of(item, outline, locate, product.quality, find_grid),
         offset=_offset(item, product),
         footprint=tuple((float(x), float(y)) for x, y in hull),
     )
 
 
 def asset_of(
-    item: dict[str, Any], outline: Any, folder: Path | None, keys: tuple[str, ...], find_grid: FindGrid | None
+    item: dict[str, Any], outline: Any, locate: Locate, keys: tuple[str, ...], find_grid: FindGrid | None
 ) -> Asset:
     """The first of the named assets that the item has, with its grid; `outline` is that of the item in degrees.
 
@@ -123,7 +123,10 @@ def asset_of(
     where = f"item {item['id']}, asset {key}"
     if "href" not in asset:
         raise InputError(f"{where}: has no href")
-    href = _href(str(asset["href"]), folder)
+    try:
+        href = locate(str(asset["href"]))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     merged = {**properties, **asset}
     code = _crs(str(item["id"]), merged)
     transform, shape = merged.get("proj:transform"), merged.get("proj:shape")
@@ -182,15 +185,6 @@ def _crs(identity: str, described: dict[str, Any]) -> str:
     code = str(described.get("proj:code") or described.get("proj:epsg") or described.get("proj:wkt2") or "")
     code = f"EPSG:{code}" if code.isdigit() else code
     return re.sub(r"^EPSG:327(?=\d\d$)", "EPSG:326", code) if granule_time(identity) else code
-
-
-def _href(href: str, folder: Path | None) -> str:
-    parts = urlparse(href)
-    if parts.scheme == "file":
-        return unquote(parts.path)
-    if parts.scheme or folder is None:
-        return href
-    return str((folder / href).resolve())
 
 
 def _version(item: dict[str, Any], product: Product) -> str:

@@ -22,7 +22,7 @@ import requests
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError, one_line
-from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured, read_raster
+from mmvsf.pipeline.raster.io import GDAL_OPTIONS, ReadError, raster_grid, read_measured, read_raster
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
@@ -160,7 +160,7 @@ class RemoteReader:
 
     def _options(self, href: str) -> dict[str, Any]:
         token = self.access.token(href)
-        options: dict[str, Any] = {
+        options: dict[str, Any] = GDAL_OPTIONS | {
             "GDAL_HTTP_TIMEOUT": self.retry_policy.request,
             "GDAL_HTTP_CONNECTTIMEOUT": self.retry_policy.connect,
             "GDAL_HTTP_MAX_RETRY": 0,
