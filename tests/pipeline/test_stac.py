@@ -26,7 +26,9 @@ from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.stac.imagery import spans
+from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import earthdata, http, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address
@@ -342,9 +344,36 @@ def test_a_page_that_is_short_is_not_taken_for_all(
     if access == "earthdata":
         log_in(server)
     server.page = 3
-    server.fail("/search", spoilt(change), times=1, after=2)
+    server.fail("/search", spoilt(change), after=2)
     outcome = dataset(tiny)
     assert outcome.code == 1 and "announced" in outcome.error and not tiny.cube.exists()
+
+
+def repeat_first(content: dict[str, Any]) -> None:
+    """A page whose last item is its first once more, as where items move while they are paged through."""
+    content["features"][-1] = content["features"][0]
+
+
+@pytest.mark.parametrize("access", ["sas", "earthdata"])
+def test_a_page_that_repeats_an_item_may_hide_another(serve: Serve, access: str) -> None:
+    """The count is as announced, or none is announced; the search is made again, and refused if it stays so."""
+    server = serve(access)
+    if access == "earthdata":
+        log_in(server)
+    server.page = 3
+    collections = list(OF_LPDAAC.values() if access == "earthdata" else OF_LPDAAC)
+    name = "lpcloud" if access == "earthdata" else "planetary-computer"
+
+    def ids() -> set[str]:
+        found = find_items(catalog(name, QUICK), QUICK, collections, (-180, -90, 180, 90), [None])
+        return {item["id"] for item in found}
+
+    right = ids()
+    server.fail("/search", spoilt(repeat_first), times=1)
+    assert ids() == right
+    server.fail("/search", spoilt(repeat_first))
+    with pytest.raises(IncompleteError, match="repeated"):
+        ids()
 
 
 @pytest.mark.slow

@@ -19,6 +19,9 @@ from .catalogs import Catalog
 MOST_NAMED = 40
 """Collections named where one is missing; large catalogues have hundreds."""
 
+SEARCHES = 3
+"""Searches that are made until all items that a catalogue announces have come, each once."""
+
 PAGE = 200
 """Items a page. CMR gives 100 at most, the others up to 1,000."""
 
@@ -73,39 +76,50 @@ def find_items(
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
             what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
             query = {"collections": list(collections), "bbox": bbox, "datetime": interval, "limit": PAGE}
-            # CMR gives an empty list, too, where what stands behind it failed; an empty one is asked for once more.
-            for _ in range(2):
-                found = 0
-                for page in _pages(client, query, what, where):
-                    found += len(page)
-                    yield from page
-                if found:
-                    break
+            yield from _distinct(client, query, what, where)
     except APIError as error:
         raise _explain(error, where) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
 
 
+def _distinct(client: pystac_client.Client, query: dict[str, Any], what: str, where: str) -> list[dict[str, Any]]:
+    """The different items of a search. It is made again where a page repeats an item, and so may hide another, and
+    where fewer came than were announced; all that came is kept. Raises IncompleteError where that stays so."""
+    items: dict[tuple[Any, Any], dict[str, Any]] = {}
+    matched = 0
+    for attempt in range(SEARCHES):
+        keys: set[tuple[Any, Any]] = set()
+        given = 0
+        for page, announced in _pages(client, query, where):
+            new = {(item.get("collection"), item["id"]): item for item in page}
+            keys, given, matched = keys | set(new), given + len(page), max(matched, announced)
+            items = new | items
+            report_progress(what, len(items), matched or None)
+        # CMR gives an empty list, too, where what stands behind it failed; an empty one is asked for once more.
+        if len(keys) == given and len(items) >= matched and (items or attempt):
+            return list(items.values())
+    repeated = f" ({given - len(keys)} of them repeated)" if len(keys) < given else ""
+    raise IncompleteError(
+        f"{where} announced {matched or 'no number of'} items and gave {given}{repeated}, {len(items)} different ones"
+        f" in {SEARCHES} searches, so some may be hidden; run again, it may have been busy"
+    )
+
+
 def _pages(
-    client: pystac_client.Client, query: dict[str, Any], what: str, where: str
-) -> Iterator[list[dict[str, Any]]]:
-    """The items of each page of a search. Raises IncompleteError where the client would end early or never."""
-    seen: set[str] = set()
-    count = matched = 0
+    client: pystac_client.Client, query: dict[str, Any], where: str
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """The items of each page of a search, and how many are announced for all pages, 0 if none are. Raises
+    IncompleteError where the pages would never end."""
+    seen: set[tuple[Any, Any]] = set()
     for page in client.search(**query).pages_as_dicts():
         items = page["features"]
-        # The second form is CMR's; the Planetary Computer does not say.
-        matched = max(matched, page.get("numberMatched") or page.get("context", {}).get("matched") or 0)
-        new = {item["id"] for item in items} - seen
+        new = {(item.get("collection"), item["id"]) for item in items} - seen
         if not new:
             raise IncompleteError(f"{where} gives one page of its items again and again; run again later")
         seen |= new
-        count += len(items)
-        report_progress(what, count, matched or None)
-        yield items
-    if count < matched:
-        raise IncompleteError(f"{where} announced {matched} items and gave {count}; run again, it may have been busy")
+        # The second form is CMR's; the Planetary Computer does not say.
+        yield items, page.get("numberMatched") or page.get("context", {}).get("matched") or 0
 
 
 def _refuse_missing(client: pystac_client.Client, collections: Sequence[str], where: str) -> None:
