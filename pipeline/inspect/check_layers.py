@@ -61,21 +61,22 @@ def _overlaps(cells: int, cell: int, blocks: int, block: int) -> NDArray[np.bool
 
 
 def check_labels(cube: Cube) -> Check:
-    """Labels have codes of the legend only, some pixels have one, and their confidence fits."""
+    """Labels have codes of the legend only, some pixels have one in each year, and their confidence fits."""
     crop = open_pixels(cube.path, "labels/crop")
     codes: set[int] = set()
-    labelled = pixels = 0
-    for position in range(len(cube.label_years)):
+    labelled, pixels = dict.fromkeys(cube.label_years, 0), 0
+    for position, year in enumerate(cube.label_years):
         for block in cube.grid.blocks:
             values = read_pixels(crop, (position, *cube.grid.block_slices(block)))
             codes |= set(np.unique(values).tolist())
-            labelled, pixels = labelled + int((values > 0).sum()), pixels + values.size
+            labelled[year] += int((values > 0).sum())
+            pixels += values.size
     legend = cube.legend.codes if cube.legend else ()
     stray = sorted(codes - {0, *legend})
     problems = [f"codes not in the legend: {stray}"] if stray else []
-    if not labelled:
-        problems.append("no pixel is labelled")
-    details = [f"{labelled / pixels:.0%} of the pixels labelled"]
+    if empty := [str(year) for year, count in labelled.items() if not count]:
+        problems.append(f"no pixel is labelled in {', '.join(empty)}: do the labels of that year lie elsewhere?")
+    details = [f"{sum(labelled.values()) / pixels:.0%} of the pixels labelled"]
     if cube.confidence:
         confidence_problem, mean = _confidence(cube)
         problems += [confidence_problem] if confidence_problem else []

@@ -68,6 +68,18 @@ def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float
     return values
 
 
+def read_codes(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+    """The numbers of a window of band 1, 0 where the file itself says that there is none.
+
+    Raises ReadError as `read_raster` does.
+    """
+    stored, nodata = _read(asset, window)
+    if nodata is None:
+        return stored
+    missing = np.isnan(stored) if np.isnan(nodata) else stored == nodata
+    return np.where(missing, np.zeros(1, stored.dtype), stored)
+
+
 def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], float | None]:
     rows, columns = window
     try:

@@ -19,7 +19,7 @@ from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
-from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_codes, read_raster
 from mmvsf.pipeline.raster.scene import Asset, Scene
 from mmvsf.pipeline.sources.stac.hrefs import local_href
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat, product_of, scene_of
@@ -129,5 +129,5 @@ class ArchiveLabels(LabelSource):
             raise InputError(f"labels of {year}: {error}") from error
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `LabelSource`."""
-        return read_raster(asset, window)
+        """See `LabelSource`. 0 where the raster declares no data."""
+        return read_codes(asset, window)
