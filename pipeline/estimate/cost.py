@@ -4,7 +4,6 @@ Each number below names its source; those called assumptions are rough and are t
 catalogue, `mmvsf plan` counts scenes instead.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from math import ceil, prod
@@ -15,12 +14,12 @@ import shapely
 from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import calendar_for
-from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Period, Region
 from mmvsf.datasets.variables import BANDS
 from mmvsf.pipeline.build.layers import cube_bytes
-from mmvsf.pipeline.layers.imagery.plan import GROUP_PIXELS, PIXELS_PER_SECOND, rectangles
+from mmvsf.pipeline.layers.imagery.plan import PIXELS_PER_SECOND, block_groups
 from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.source import SourceSite
 
@@ -147,12 +146,10 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: 
 
 def _groups(grid: Grid) -> list[tuple[int, int]]:
     """(rows, columns) in blocks of each group that is read together."""
-    side = max(1, GROUP_PIXELS // grid.block)
-    members: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
-    for by, bx in grid.blocks:
-        members[by // side, bx // side].append((by, bx))
-    groups = [blocks for group in members.values() for blocks in rectangles(group)]
-    return [(len({by for by, _ in blocks}), len({bx for _, bx in blocks})) for blocks in groups]
+    return [
+        (len({by for by, _ in blocks}), len({bx for _, bx in blocks}))
+        for blocks in block_groups(grid.blocks, grid.block)
+    ]
 
 
 def _days(period: Period) -> int:

@@ -8,7 +8,7 @@ the target was cut into blocks. (GDAL's default transformer interpolates between
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Resampler:
         if missing.any():
             values[(self.weights @ missing.astype(np.float64)) > 0] = REFLECTANCE_FILL
         # A bilinear neighbour beyond the raster's edge is a contributor without data.
-        values[self._row_sums() < 1 - 1e-9] = REFLECTANCE_FILL
+        values[self._beyond_edge] = REFLECTANCE_FILL
         return self._place(values, np.int16(REFLECTANCE_FILL))
 
     def sums(self, source: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,8 +78,10 @@ class Resampler:
             return self._place(filled[self.nearest], 0.0), self._place(known[self.nearest].astype(np.float64), 0.0)
         return self._place(self.weights @ filled, 0.0), self._place(self.weights @ known.astype(np.float64), 0.0)
 
-    def _row_sums(self) -> NDArray[np.float64]:
-        return np.asarray(self.weights.sum(axis=1)).ravel()
+    @cached_property
+    def _beyond_edge(self) -> NDArray[np.bool_]:
+        """(target pixels inside,) whether part of the weights fell outside the raster; the same for every band."""
+        return np.asarray(self.weights.sum(axis=1)).ravel() < 1 - 1e-9
 
     def _place(self, values: NDArray[Any], fill: Any) -> NDArray[Any]:
         if self.inside is None:

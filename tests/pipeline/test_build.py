@@ -68,6 +68,32 @@ def test_any_grouping(tiny: TinyArchive, built: TinyArchive, pixels: int, monkey
     assert digest(tiny.cube) == digest(built.cube)
 
 
+def test_a_cluster_across_an_edge_of_any_lattice_is_one_group() -> None:
+    """Wherever 3 x 3 blocks lie, they are read together; a neighbour by a corner alone is apart."""
+    cluster = [(by, bx) for by in (2, 3, 4) for bx in (5, 6, 7)]
+    assert planning.block_groups([*cluster, (5, 8)], 256) == [cluster, [(5, 8)]]
+    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], 256)] == [9, 1]
+
+
+def test_a_cluster_across_an_edge_of_the_lattice_is_one_task(
+    tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 2 x 3 blocks, the last 2 columns are to be done: squares counted from the grid's corner would split them."""
+    monkeypatch.setattr(planning, "GROUP_PIXELS", 64)
+    imagery, grid, units = _todo(tiny)
+    right = {(shard, block) for shard, block in units if block[1] > 0}
+    shards = {shard for shard, _ in right}
+    full = [shard for shard in shards if len([unit for unit in right if unit[0] == shard]) == 4]
+    tasks = planning.shard_tasks(imagery, grid, right)
+    assert full and all([task.shard for task in tasks].count(shard) == 1 for shard in full)
+    run = SerialExecutor()
+    build(build_plan(str(tiny.recipe), tiny.data), run, Progress(lambda *_: None))
+    for shard, block in right:
+        (ledger(tiny) / f"{planning.entry_name(shard, block)}.json").unlink()
+    build(build_plan(str(tiny.recipe), tiny.data), run, Progress(lambda *_: None))
+    assert digest(tiny.cube) == digest(built.cube)
+
+
 def _todo(archive: TinyArchive) -> tuple[Any, ...]:
     prepared = build_plan(str(archive.recipe), archive.data)
     return prepared.imagery, prepared.grid, set(prepared.imagery.units)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
@@ -132,23 +132,46 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
 
     Blocks are grouped only where they fill a rectangle, so that nothing is read for nothing.
     """
-    side = max(1, GROUP_PIXELS // grid.block)
     tasks = []
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
-        groups: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
-        for _, (by, bx) in keys:
-            groups[by // side, bx // side].append((by, bx))
-        for members in groups.values():
-            for blocks in rectangles(members):
-                found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
-                scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
-                digests = tuple(plan.digests[shard, block] for block in blocks)
-                met = tuple(frozenset(scene.id for scene in plan.units[shard, block]) for block in blocks)
-                tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
+        for blocks in block_groups([block for _, block in keys], grid.block):
+            found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
+            scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
+            digests = tuple(plan.digests[shard, block] for block in blocks)
+            met = tuple(frozenset(scene.id for scene in plan.units[shard, block]) for block in blocks)
+            tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
     return tasks
 
 
-def rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
+def block_groups(blocks: Iterable[BlockIndex], block_pixels: int) -> list[list[BlockIndex]]:
+    """Blocks that are read together: squares of up to GROUP_PIXELS, counted from the corner of each cluster of blocks
+    with common sides. A square that its blocks do not fill is read block by block."""
+    side = max(1, GROUP_PIXELS // block_pixels)
+    groups = []
+    for cluster in _clusters(blocks):
+        top, left = min(by for by, _ in cluster), min(bx for _, bx in cluster)
+        squares: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
+        for by, bx in cluster:
+            squares[(by - top) // side, (bx - left) // side].append((by, bx))
+        groups += [group for members in squares.values() for group in _rectangles(members)]
+    return groups
+
+
+def _clusters(blocks: Iterable[BlockIndex]) -> Iterator[list[BlockIndex]]:
+    """The blocks that are connected by their sides, sorted, cluster by cluster."""
+    left = dict.fromkeys(sorted(blocks))
+    while left:
+        cluster = [next(iter(left))]
+        del left[cluster[0]]
+        for by, bx in cluster:  # it grows on the way
+            for neighbour in ((by - 1, bx), (by, bx - 1), (by, bx + 1), (by + 1, bx)):
+                if neighbour in left:
+                    del left[neighbour]
+                    cluster.append(neighbour)
+        yield sorted(cluster)
+
+
+def _rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
     """The blocks as one group if they fill their bounding rectangle, else one by one."""
     rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
     area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)

@@ -42,9 +42,18 @@ def _sums(shard: BlockShard, clear: NDArray[np.bool_], number: int, grid: Grid) 
     result = {}
     for year in np.unique(years[clear.any(axis=(1, 2))]):
         days = np.flatnonzero((years == year) & clear.any(axis=(1, 2)))
-        values = np.where(clear[days, None], shard.reflectance[days], 0).astype(np.int64)
+        # |value| <= 2^15: 32 days sum to 2^20 and one square is 2^30, which int32 holds; squares of 32 days reach 2^35
+        # and a chunk's sums exceed that: int64.
+        by_pixel = np.zeros(shard.reflectance.shape[1:], np.int32)
+        squares_by_pixel = np.zeros(by_pixel.shape, np.int64)
+        for day in days:
+            values = np.multiply(shard.reflectance[day], clear[day], dtype=np.int32)
+            by_pixel += values
+            squares_by_pixel += np.multiply(values, values, out=values)
         count = clear[days].reshape(-1, n, side, n, side).sum(axis=(0, 2, 4))
-        total = values.sum(axis=0).reshape(-1, n, side, n, side).sum(axis=(2, 4))
-        squares = (values**2).sum(axis=0).reshape(-1, n, side, n, side).sum(axis=(2, 4))
+        total, squares = (
+            pixels.reshape(-1, n, side, n, side).sum(axis=(2, 4), dtype=np.int64)
+            for pixels in (by_pixel, squares_by_pixel)
+        )
         result[str(year)] = [count.ravel().tolist(), *(s.reshape(s.shape[0], -1).tolist() for s in (total, squares))]
     return result
