@@ -212,8 +212,12 @@ def open_cube(path: Location | str) -> xr.DataTree:
         for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
             # Where nothing is sharded, an array's own chunks are as good as any.
             chunks = shards if any(array.shards for _, array in group.arrays()) else {}
-            store = zarr_store(cube.path / name)
-            groups[name] = xr.open_zarr(store, chunks=chunks if find_spec("dask") else None, consolidated=False)
+            groups[name] = xr.open_zarr(
+                zarr_store(cube.path / name),
+                chunks=chunks if find_spec("dask") else None,
+                consolidated=False,
+                decode_timedelta=False,  # hours of a day stay numbers, whatever the version of xarray
+            )
     return xr.DataTree.from_dict(groups)
 
 

@@ -113,6 +113,8 @@ def read_legend(path: Path) -> Legend:
     Classes without a colour get hues that are a golden angle apart. Raises InputError if the file is missing or a
     line of it has no valid code, name or colour.
     """
+    if not path.is_file():
+        raise InputError(f"there is no legend at {path}; check labels.legend of the recipe")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))

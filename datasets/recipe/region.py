@@ -198,13 +198,13 @@ class Region(RecipeModel):
         years = set(self.period.years)
         held_out = {*self.split.years.test, *self.split.years.validation}
         if not held_out <= years:
-            raise ValueError(f"split.years names {sorted(held_out - years)}, which are outside the period")
+            raise ValueError(f"split.years names {_listed(held_out - years)}, outside the period ({_span(years)})")
         if set(self.split.years.test) & set(self.split.years.validation):
             raise ValueError("split.years: a year is both test and validation")
         if held_out == years:
             raise ValueError("split.years leaves no year to train on")
-        if self.labels is not None and not set(self.labels.years) <= years:
-            raise ValueError(f"labels.years names {sorted(set(self.labels.years) - years)}, outside the period")
+        if self.labels is not None and (outside := set(self.labels.years) - years):
+            raise ValueError(f"labels.years names {_listed(outside)}, outside the period ({_span(years)})")
         if self.weather.start is not None and self.weather.start > self.period.start:
             raise ValueError(f"weather.start ({self.weather.start}) lies after the first day of imagery")
         named = {*self.split.places.test, *self.split.places.validation}
@@ -219,3 +219,11 @@ class Region(RecipeModel):
         water depend on the weather of the winter."""
         season_start = date(self.period.start.year - 1, 10, 1)
         return self.weather.start or min(self.period.start, season_start)
+
+
+def _listed(years: set[int]) -> str:
+    return ", ".join(map(str, sorted(years)))
+
+
+def _span(years: set[int]) -> str:
+    return f"{min(years)} to {max(years)}"

@@ -12,10 +12,10 @@ from importlib.metadata import version
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mmvsf.datasets.errors import IncompleteError, one_line
+from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 Task = TypeVar("Task")
 Context = TypeVar("Context")
@@ -129,15 +129,17 @@ class LocalExecutor:
 def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
     """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
 
-    `workers` None means one a processor. Raises IncompleteError if the scheduler does not answer, has no workers, or
-    has workers with another version of this package.
+    `workers` None means one per processor. Raises InputError for fewer than one; IncompleteError if local workers do
+    not start, or if the scheduler does not answer, has no workers, or has workers with another version of this package.
     """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is at least 1, or None for one per processor; found {workers}")
     count = workers or os.cpu_count() or 1
     if scheduler is None and count == 1:
         yield SerialExecutor()
         return
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     settings = {
         "distributed.worker.multiprocessing-method": "spawn",
@@ -164,16 +166,27 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
         with ExitStack() as stack:
 
             def start() -> DaskExecutor:
-                cluster = LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address="127.0.0.1:0",  # any free port: builds that run side by side have one each
-                    silence_logs=logging.CRITICAL,
-                )
-                return DaskExecutor(stack.enter_context(Client(stack.enter_context(cluster))))
+                return DaskExecutor(stack.enter_context(Client(stack.enter_context(_local_cluster(count)))))
 
             yield LocalExecutor(count, start)
+
+
+def _local_cluster(count: int) -> "LocalCluster":
+    from distributed import LocalCluster
+
+    try:
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # any free port: builds that run side by side have one each
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError as error:
+        raise IncompleteError(
+            f"the worker processes did not start ({one_line(error)}); a script that builds with more than one worker"
+            ' must do so under `if __name__ == "__main__":`, since each worker imports the script'
+        ) from error
 
 
 def _ensure_workers(client: "Client", scheduler: str) -> None:

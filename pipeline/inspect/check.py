@@ -60,7 +60,7 @@ def _structure(cube: Cube) -> Check:
 def _metadata(cube: Cube) -> Check:
     """xarray opens the cube by itself and finds coordinates, units and the CRS."""
     with store_errors(cube.path):
-        tree = xr.open_datatree(zarr_store(cube.path), engine="zarr", consolidated=False)
+        tree = xr.open_datatree(zarr_store(cube.path), engine="zarr", consolidated=False, decode_timedelta=False)
     missing = [key for key in ("software", "created", "sources", "attribution") if key not in cube.attributes]
     for name in ("imagery", "weather"):
         group = tree[name]

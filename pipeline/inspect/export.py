@@ -65,15 +65,15 @@ def _check_options(what: str, day: str | None, year: int | None) -> None:
     """Raise InputError for options that do not go together, whatever the cube."""
     if what in IMAGERY_FILL:
         if day is None:
-            raise InputError(f"--what {what} needs --day YYYY-MM-DD")
+            raise InputError(f"{what} needs a day, YYYY-MM-DD (--day)")
         if year is not None:
-            raise InputError(f"--year {year} selects labels; --what {what} takes --day only")
+            raise InputError(f"year {year} selects labels; {what} takes a day only (--day)")
         parse_day(day)
     elif what in LABEL_ARRAYS:
         if day is not None:
-            raise InputError(f"--day {day} selects imagery; --what {what} takes --year only")
+            raise InputError(f"day {day} selects imagery; {what} takes a year only (--year)")
     else:
-        raise InputError(f"--what {what} is unknown; choose one of {', '.join((*IMAGERY_FILL, *LABEL_ARRAYS))}")
+        raise InputError(f"'{what}' cannot be exported; choose one of {', '.join((*IMAGERY_FILL, *LABEL_ARRAYS))}")
 
 
 def _select(cube: Cube, what: str, day: str | None, year: int | None) -> _Selection:
@@ -85,8 +85,8 @@ def _select(cube: Cube, what: str, day: str | None, year: int | None) -> _Select
         return _Selection(f"imagery/{what}", position, bands, IMAGERY_FILL[what])
     if year not in cube.label_years:
         if not cube.label_years:
-            raise InputError(f"{cube.path} has no labels; --what {what} cannot be exported")
-        raise InputError(f"--what {what} needs --year, one of {', '.join(map(str, cube.label_years))}")
+            raise InputError(f"{cube.path} has no labels, so {what} cannot be exported")
+        raise InputError(f"{what} needs a year (--year), one of {', '.join(map(str, cube.label_years))}")
     return _Selection(f"labels/{what}", cube.label_years.index(year), (what,), 0)
 
 

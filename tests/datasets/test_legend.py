@@ -71,5 +71,5 @@ def test_a_legend_holds_no_code_that_cannot_be_stored() -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"legend\.csv cannot be read"):
+    with pytest.raises(InputError, match=r"there is no legend at .*legend\.csv; check labels\.legend"):
         read_legend(tmp_path / "legend.csv")

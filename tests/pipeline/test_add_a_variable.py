@@ -45,6 +45,17 @@ def test_the_page_followed(tiny: TinyArchive, mmvsf: Command, monkeypatch: pytes
     assert mmvsf("check", tiny.cube).code == 0
 
 
+def test_durations_are_read_as_numbers(tmp_path: Path) -> None:
+    """Also where xarray wrote them as durations: it would read them back as timedeltas, without a unit."""
+    hours = xr.full_like(weather_dataset()["radiation"], 7.5).drop_attrs()
+    durations = (hours * 3.6e12).astype("timedelta64[ns]")
+    durations.encoding = {"units": "hours", "dtype": "float64"}
+    durations.to_dataset(name="sund").to_netcdf(tmp_path / "sund.nc", engine="h5netcdf")
+    dataset = weather.ArchiveWeather(tmp_path / "sund.nc")._open()
+    assert dataset["sund"].attrs["units"] == "hours"
+    np.testing.assert_array_equal(dataset["sund"], hours)
+
+
 def test_a_new_known_variable_changes_no_cube(built: TinyArchive, tiny: TinyArchive) -> None:
     """A recipe that names no variables gets the six, whatever else is known."""
     assert len(variables.WEATHER) > len(DEFAULT_WEATHER)

@@ -12,6 +12,7 @@ import pytest
 
 import mmvsf
 from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
@@ -62,6 +63,25 @@ def test_paths_are_accepted_as_text_and_as_path(built: TinyArchive, form: type) 
     assert mmvsf.load_recipe(form(built.recipe)).name == "tiny"
     assert mmvsf.open_cube(form(built.cube))["imagery"].sizes["band"] == 6
     assert all(item.ok for item in mmvsf.check(form(built.cube), sample_only=True).checks)
+
+
+def test_fewer_than_one_worker_is_refused(tiny: TinyArchive) -> None:
+    with pytest.raises(InputError, match="workers is at least 1"):
+        mmvsf.build(tiny.recipe, tiny.data, workers=0)
+
+
+@pytest.mark.slow
+def test_a_script_that_starts_workers_unguarded_gets_the_remedy(tiny: TinyArchive) -> None:
+    script = tiny.folder / "unguarded.py"
+    script.write_text(f"import mmvsf\nmmvsf.build({str(tiny.recipe)!r}, {str(tiny.data)!r}, workers=2)\n")
+    outcome = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert "IncompleteError: the worker processes did not start" in outcome.stderr
+    assert "if __name__" in outcome.stderr
+
+
+def test_an_error_of_an_export_names_no_option_alone(built: TinyArchive, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^reflectance needs a day, YYYY-MM-DD"):
+        mmvsf.export(built.cube, tmp_path / "x.tif", "reflectance")
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ CLEAR_SKY = 0.75
 
 _DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1)$"
 
-_LINEAR: dict[str, dict[str, tuple[float, float]]] = {
+UNITS: dict[str, dict[str, tuple[float, float]]] = {
     "degree_Celsius": {
         "degree_celsius": (1.0, 0.0),
         "degc": (1.0, 0.0),
@@ -65,7 +65,7 @@ def convert(values: NDArray[np.float64], units: str, canonical: str, what: str) 
     always accepted. Raises InputError for any other unit that is not listed.
     """
     text = " ".join(units.replace("**", "").replace("^", "").lower().split())
-    table = _LINEAR.get(canonical, {canonical.lower(): (1.0, 0.0)})
+    table = UNITS.get(canonical, {canonical.lower(): (1.0, 0.0)})
     factors = table.get(text) or table.get(re.sub(_DAILY, "", text).strip())
     if factors is None:
         raise InputError(

@@ -90,20 +90,21 @@ class ArchiveWeather(WeatherSource):
         )
 
     def _open(self) -> xr.Dataset:
+        """The files as one dataset. Durations stay numbers: some versions of xarray would make them timedeltas."""
         path = self.path
         try:
             if path.suffix == ".zarr" or (path / "zarr.json").is_file() or (path / ".zgroup").is_file():
-                stored: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
+                stored: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False, decode_timedelta=False)
                 return stored
             if path.is_dir():
                 files = sorted(path.glob("*.nc"))
                 if not files:
                     raise InputError(f"{path} holds no NetCDF file (*.nc); check weather.path of the recipe")
-                parts = [xr.open_dataset(file) for file in files]
+                parts = [xr.open_dataset(file, decode_timedelta=False) for file in files]
                 return xr.merge(parts, combine_attrs="override", join="outer", compat="no_conflicts")
             if not path.is_file():
                 raise InputError(f"there is no weather at {path}; check weather.path of the recipe")
-            return xr.open_dataset(path)
+            return xr.open_dataset(path, decode_timedelta=False)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} cannot be read as weather (NetCDF 4 or Zarr): {one_line(error)}") from error
 
