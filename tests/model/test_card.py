@@ -16,6 +16,7 @@ from mmvsf.model.pretraining.card import CARD, cube_licences
 from .conftest import Pretrained
 
 
+@pytest.mark.slow
 def test_the_example_of_the_card_loads_the_model(pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (pretrained[0] / CARD).read_text(encoding="utf-8").partition("## How to load it")[2]
     monkeypatch.chdir(pretrained[0])

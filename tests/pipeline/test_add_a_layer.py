@@ -35,6 +35,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+@pytest.mark.slow
 def test_a_new_layer_is_built_once_and_opens(finished: TinyArchive, page: Any) -> None:
     cube = Cube.open(finished.cube)
     grid = cube.grid

@@ -239,6 +239,7 @@ def test_an_export_replaces_the_file_whole(
     assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.TIF"]
 
 
+@pytest.mark.slow
 def test_files_follow_the_umask(finished: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
     """Another user can read what a command wrote, where the umask lets them."""
     before = os.umask(0o027)
@@ -317,6 +318,7 @@ def test_damage_is_found(finished: TinyArchive, mmvsf: Command, kind: str) -> No
     assert outcome.code == 1 and "not sound" in outcome.error and part in outcome.error
 
 
+@pytest.mark.slow
 def test_every_weather_cell_of_a_block_is_checked(tiny: TinyArchive, mmvsf: Command, dataset: Build) -> None:
     """Where cells are smaller than blocks, most of them hold no block's middle."""
     tiny.write_recipe(grid__weather_cell=16)

@@ -162,6 +162,7 @@ def test_fields_in_canonical_units(fetch: Fetch) -> None:
     assert "Hargreaves" in origin.source and origin.licence
 
 
+@pytest.mark.slow
 def test_relative_humidity_and_pressure(fetch: Fetch) -> None:
     """Humidity is the same at all stations. 1013 hPa at sea level are, in the standard atmosphere (ISO 2533:1975), a
     factor 1 - 0.0065 h / 288.15 to the power 5.2559 less at h metres; a mean of 10 degrees colder than that changes
