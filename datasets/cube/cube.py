@@ -124,9 +124,11 @@ class Cube:
         return self.spec.years
 
     @classmethod
-    def open(cls, path: Location, *, allow_incomplete: bool = False) -> Self:
-        """Open a cube. Raises InputError where there is none, or one of another format version, and
-        IncompleteError where its build was not finished (unless `allow_incomplete`), or its bucket does not answer."""
+    def open(cls, path: Location | str, *, allow_incomplete: bool = False) -> Self:
+        """Open a cube at a path or an address. Raises InputError where there is none, or one of another format version,
+        and IncompleteError where its build was not finished (unless `allow_incomplete`), or its bucket does not answer.
+        """
+        path = location(path)
         ensure_reachable(path)
         if not (path / "zarr.json").is_file():
             if (path / "imagery").is_dir():

@@ -155,7 +155,18 @@ def season_sample(
 
 
 class CubeDataModule(lightning.LightningDataModule):
-    """The training and validation samples of one or more cubes."""
+    """The training and validation samples of one or more cubes.
+
+    >>> import mmvsf
+    >>> from mmvsf.datasets.samples.loader import SamplePlan
+    >>> from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+    >>> cube = mmvsf.Cube.open("data/my-region.zarr")
+    >>> reader = WindowReader(cube, Normalisation.of([cube]))
+    >>> data = mmvsf.CubeDataModule([reader], SamplePlan(size=16, images=4), batch_size=2, steps=1)
+    >>> batch = next(iter(data.train_dataloader()))
+    >>> tuple(batch.images.shape)  # samples, images, bands, rows, columns
+    (2, 4, 6, 16, 16)
+    """
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
+from ..cubes import CubeBuilder
 from .tiny_archive import TinyArchive
 
 
@@ -107,3 +108,6 @@ def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, m
     save_checkpoint(tmp_path / "runs/pretrain", network, normalisation, [cube], {})
     monkeypatch.chdir(tmp_path)
     assert run_examples("mmvsf._model") == 1
+    (tmp_path / "data").mkdir()
+    CubeBuilder().write(tmp_path / "data/my-region.zarr")
+    assert run_examples("mmvsf.datasets.samples.loader") == 1
