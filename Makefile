@@ -27,7 +27,7 @@ MMVSF  := $(VENV)/bin/mmvsf
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
 	@echo "make test                     run all tests, one process per core (ARGS=\"-n 0\": in one process)"
-	@echo "make test-fast                run the fast tests: less than a minute on two cores"
+	@echo "make test-fast                run the fast tests: about a minute on two cores"
 	@echo "make test-python PYTHON=...   the same on another Python, in a venv of its own, without the model"
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"

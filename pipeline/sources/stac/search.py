@@ -96,7 +96,7 @@ def _distinct(client: pystac_client.Client, query: dict[str, Any], what: str, wh
             keys, given, matched = keys | set(new), given + len(page), max(matched, announced)
             items = new | items
             report_progress(what, len(items), matched or None)
-        # CMR gives an empty list, too, where what stands behind it failed; an empty one is asked for once more.
+        # CMR gives an empty list, too, where its backend failed; an empty one is asked for once more.
         if len(keys) == given and len(items) >= matched and (items or attempt):
             return list(items.values())
     repeated = f" ({given - len(keys)} of them repeated)" if len(keys) < given else ""
