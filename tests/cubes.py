@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for, day_number
 from mmvsf.datasets.cube.cube import Cube, create_template
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split, year_split

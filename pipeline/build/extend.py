@@ -12,7 +12,7 @@ import numpy as np
 
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube, cube_path
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import read_recipe

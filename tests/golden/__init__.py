@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import create_template
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.load import parse_region
