@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DELETED_AT_ONCE = 1000
 """Objects that one request deletes: the limit of S3."""
 
+PAST_THE_END = "416 Range Not Satisfiable"
+"""The answer to a read that begins where the object ends, or after that."""
+
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 """The rule of S3 for names of buckets."""
 
@@ -83,6 +86,25 @@ class S3Path:
     def read_bytes(self) -> bytes:
         with reaching(self.bucket) as store:
             return bytes(store.get(self.key).bytes())
+
+    def size(self) -> int:
+        """Bytes of the object."""
+        with reaching(self.bucket) as store:
+            return store.head(self.key)["size"]
+
+    def read_range(self, start: int, length: int) -> bytes:
+        """`length` bytes from byte `start` on; fewer where the object ends before that."""
+        if length == 0:
+            return b""
+        with reaching(self.bucket) as store:
+            from obstore.exceptions import BaseError
+
+            try:
+                return bytes(store.get_range(self.key, start=start, length=length))
+            except BaseError as error:
+                if PAST_THE_END not in str(error):
+                    raise
+                return b""
 
     def read_text(self, encoding: str = "utf-8") -> str:
         return self.read_bytes().decode(encoding)

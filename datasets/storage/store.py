@@ -19,7 +19,7 @@ from zarr.codecs import BloscCodec
 
 from mmvsf.datasets.errors import InputError, one_line
 
-from .location import Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
+from .location import DRAFT, Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
 from .spec import ArraySpec, GroupSpec
 
 CACHE_BYTES = 256 * 2**20
@@ -188,8 +188,8 @@ def _refusal(error: Exception, where: str) -> OSError:
     return OSError(number, os.strerror(number) if match else one_line(error).partition(" [")[0], where)
 
 
-LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")
-"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, a draft of the root."""
+LEFTOVERS = ("*.__lock", "*.partial", f"*{DRAFT}")
+"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, drafts of `atomic_file`."""
 
 
 def sweep_leftovers(root: Location) -> int:
