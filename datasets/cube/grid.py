@@ -1,6 +1,7 @@
 """The grid of a cube: its pixels, its blocks and chunks, and the coarser grid of its weather."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -129,10 +130,27 @@ class Grid:
         down, right = part.corner
         return Tile(f"x{right // self.tile}_y{-(down // self.tile) - 1}", row, column, part)
 
+    def tile_of(self, block: BlockIndex) -> "Tile":
+        """The tile that a block lies in. Raises KeyError where the recipe covers none of the tile's blocks."""
+        return self._tile_at[block[0] // self.tile, block[1] // self.tile]
+
+    @cached_property
+    def _tile_at(self) -> "dict[BlockIndex, Tile]":
+        return {(tile.row // self.tile, tile.column // self.tile): tile for tile in self.tiles}
+
     def block_name(self, block: BlockIndex) -> str:
         """The name of a block by its place in the lattice, which stays when the grid grows."""
         row, column = self.corner
         return f"x{column + block[1]}_y{-(row + block[0]) - 1}"
+
+    def block_named(self, name: str) -> BlockIndex | None:
+        """The block of a name, see `block_name`; None for one that lies outside the grid."""
+        match = re.fullmatch(r"x(-?\d+)_y(-?\d+)", name)
+        if match is None:
+            return None
+        row, column = self.corner
+        by, bx = -int(match[2]) - 1 - row, int(match[1]) - column
+        return (by, bx) if 0 <= by < self.blocks_y and 0 <= bx < self.blocks_x else None
 
     def block_slices(self, block: BlockIndex) -> tuple[slice, slice]:
         """Rows and columns of a block in the pixel grid."""

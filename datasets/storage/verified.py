@@ -1,8 +1,8 @@
 """Reading that proves: no object of a store is used unless it is the one that its manifest lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
@@ -97,6 +97,15 @@ class VerifiedStore(WrapperStore[Any]):
         """`prefix` is the path of the store's root in the cube, with a slash at its end unless it is empty."""
         super().__init__(store)
         self._objects, self._prefix = objects, prefix
+
+    def _with_store(self, store: Any) -> Self:
+        return type(self)(store, self._objects, self._prefix)
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """See `zarr.abc.store.Store`."""
+        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None

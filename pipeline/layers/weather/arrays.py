@@ -1,28 +1,20 @@
-"""Write the weather of a cube and its sums by year and chunk."""
+"""The arrays of a cube's weather, and its sums by season and chunk."""
+
+from typing import Any
 
 import numpy as np
-import zarr
+from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import Calendar
-from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.recipe.region import Region
-from mmvsf.datasets.storage.location import Location, store_errors, zarr_store
-from mmvsf.datasets.storage.store import write_values
+from mmvsf.datasets.cube.spec import CubeSpec
 
 from .regrid import CubeWeather
 
 
-def write_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar, weather: CubeWeather) -> None:
-    """Write the weather and its sums by year and chunk."""
-    for name, values in weather.values.items():
-        write_values(cube, f"weather/{name}", values)
-    write_values(cube, "weather/flag", weather.flag)
-    write_values(cube, "weather/time_bnds", weather.bounds)
-    with store_errors(cube):
-        group = zarr.open_group(zarr_store(cube / "weather"), mode="r+")
-        group.attrs["source"] = weather.source
-        if weather.licence:
-            group.attrs["licence"] = weather.licence
+def weather_arrays(spec: CubeSpec, weather: CubeWeather) -> dict[str, NDArray[Any]]:
+    """The weather as it is stored, and its sums, over the whole grid: `group/array` -> values."""
+    region, grid, calendar = spec.region, spec.grid, spec.calendar
+    arrays: dict[str, NDArray[Any]] = {f"weather/{name}": values for name, values in weather.values.items()}
+    arrays |= {"weather/flag": weather.flag, "weather/time_bnds": weather.bounds}
     names = region.weather.variables
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))
@@ -43,5 +35,4 @@ def write_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar
                     sums["count"][position, row, column] = len(part)
                     sums["sum"][position, row, column] = part.sum(axis=0)
                     sums["sum_of_squares"][position, row, column] = (part**2).sum(axis=0)
-    for what, total in sums.items():
-        write_values(cube, f"statistics/weather_{what}", total)
+    return arrays | {f"chunks/weather_{what}": total for what, total in sums.items()}
