@@ -12,6 +12,7 @@ from mmvsf.datasets.errors import InputError
 from .s3_client import DEFAULT_REGION, Settings, client, reaching
 
 if TYPE_CHECKING:
+    from obstore import PutMode, UpdateVersion
     from obstore.store import S3Store
     from zarr.storage import ObjectStore
 
@@ -112,6 +113,32 @@ class S3Path:
     def write_bytes(self, content: bytes) -> None:
         with reaching(self.bucket) as store:
             store.put(self.key, content)
+
+    def create_bytes(self, content: bytes) -> bool:
+        """Write the object on the condition that there is none; whether there was none."""
+        return self._write_if("create", content)
+
+    def replace_bytes(self, old: bytes, new: bytes) -> bool:
+        """Replace the object on the condition that its content is `old`; whether it was."""
+        try:
+            with reaching(self.bucket) as store:
+                current = store.get(self.key)
+                same = bytes(current.bytes()) == old
+        except FileNotFoundError:
+            return False
+        e_tag, number = current.meta["e_tag"], current.meta["version"]
+        version: UpdateVersion = {"e_tag": e_tag, "version": number} if number else {"e_tag": e_tag}
+        return same and self._write_if(version, new)
+
+    def _write_if(self, condition: PutMode, content: bytes) -> bool:
+        with reaching(self.bucket) as store:
+            from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+            try:
+                store.put(self.key, content, mode=condition)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            return True
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the object; S3 does not report whether there was one."""
