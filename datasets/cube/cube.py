@@ -124,7 +124,7 @@ class Cube:
         path = location(path)
         ensure_reachable(path)
         if not (path / "zarr.json").is_file():
-            if (path / "imagery").is_dir():
+            if (path / "tiles").is_dir():
                 raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
             raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
         attributes = root_attributes(path)
@@ -174,7 +174,7 @@ class Cube:
 
         Raises InputError where it is damaged, FileNotFoundError where a half-built cube does not have it.
         """
-        group, member = name.split("/")
+        group = name.partition("/")[0]
         if group in WHOLE:
             return self._stored(name)
         spec = array_spec(self.spec, name)

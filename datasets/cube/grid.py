@@ -202,7 +202,6 @@ class Grid:
         left, top = self._weather_corner
         return _centres(top, left, self.resolution * self.weather_cell, self.weather_shape)
 
-
     @cached_property
     def blocks_geobox(self) -> GeoBox:
         """The grid with one pixel a block."""

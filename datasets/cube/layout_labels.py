@@ -3,7 +3,7 @@
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 
-from .coordinates import geo_attributes, spatial_ref, season_axis, yx_axes
+from .coordinates import geo_attributes, season_axis, spatial_ref, yx_axes
 from .grid import Grid
 from .legend import Legend
 

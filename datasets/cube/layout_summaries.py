@@ -1,4 +1,4 @@
-"""The groups `blocks`, `chunks` and `seasons`: what became of each block, and what is known of each chunk and season."""
+"""The groups `blocks`, `chunks` and `seasons`: what is known of each block, chunk and season."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
 
 from .calendar import SHARD_DAYS, Calendar, day_number
-from .coordinates import flag_attributes, georeferenced, time_axis, season_axis
+from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
 from .spec import CubeSpec
 

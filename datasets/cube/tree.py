@@ -22,6 +22,8 @@ def open_cube(path: Location | str) -> xr.DataTree:
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
     with read_errors(cube.path):
         for name in WHOLE:
+            if cube.objects is None or name not in cube.objects.manifest.parts:
+                continue
             groups[name] = open_group(cube, name)
         for tile in cube.grid.tiles:
             members = zarr.open_group(cube.store(), path=f"tiles/{tile.name}", mode="r")

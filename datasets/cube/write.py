@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.errors import ZarrUserWarning
@@ -78,7 +77,9 @@ def encode_parts(spec: CubeSpec, content: Content) -> Iterator[tuple[str, dict[s
     for tile in spec.grid.tiles:
         layout = [_with_origin(group, content.weather) for group in tile_layout(spec, tile.grid)]
         values = {
-            f"{group.name}/{array.name}": cut(spec.grid, content.arrays[f"{group.name}/{array.name}"], array.dims, group.name, tile)
+            f"{group.name}/{array.name}": cut(
+                spec.grid, content.arrays[f"{group.name}/{array.name}"], array.dims, group.name, tile
+            )
             for group in layout
             for array in group.arrays
             if f"{group.name}/{array.name}" in content.arrays

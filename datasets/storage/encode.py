@@ -101,9 +101,7 @@ def encode_shard(spec: ArraySpec, values: NDArray[Any]) -> bytes | None:
 
 
 @lru_cache(maxsize=32)
-def _shard_metadata(
-    name: str, dtype: str, shards: tuple[int, ...], chunks: tuple[int, ...], fill: Any
-) -> str:
+def _shard_metadata(name: str, dtype: str, shards: tuple[int, ...], chunks: tuple[int, ...], fill: Any) -> str:
     """The metadata of an array of one shard, as zarr-python writes it."""
     spec = ArraySpec(name, tuple("abcdefgh"[: len(shards)]), shards, dtype, chunks, fill, shards)
     document = encode_groups([GroupSpec("group", (spec,))])[f"group/{name}/zarr.json"]

@@ -85,7 +85,9 @@ class Manifest:
         """From the bytes of `manifest.json`. Raises InputError where they are damaged."""
         try:
             values = json.loads(content)
-            parts = {name: Part(part["sha256"], part["objects"], part["bytes"]) for name, part in values["parts"].items()}
+            parts = {
+                name: Part(part["sha256"], part["objects"], part["bytes"]) for name, part in values["parts"].items()
+            }
             manifest = cls(parts, Record.parse(values["root"]))
             if manifest.encoded() != content:
                 raise ValueError("its digest is not that of its parts")

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError, one_line
 
+from .encode import create_array, plain
 from .location import DRAFT, Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
-from .spec import ArraySpec, GroupSpec
+from .spec import GroupSpec
 
 CACHE_BYTES = 256 * 2**20
 """Default size of the pool of decoded chunks that readers of one process share."""

@@ -86,7 +86,9 @@ class VerifiedObjects:
     def damaged(self, name: str, what: Callable[[], str] | None, problem: str) -> InputError:
         """The error for an object that is not as the manifest says."""
         place = f" ({what()})" if what is not None else ""
-        return InputError(f"{self.root / name}{place} {problem}; `mmvsf verify` lists all damage, `mmvsf repair` fixes it")
+        return InputError(
+            f"{self.root / name}{place} {problem}; `mmvsf verify` lists all damage, `mmvsf repair` fixes it"
+        )
 
 
 class VerifiedStore(WrapperStore[Any]):
@@ -107,9 +109,7 @@ class VerifiedStore(WrapperStore[Any]):
         """See `zarr.abc.store.Store`."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """See `zarr.abc.store.Store`. Raises InputError for damage."""
         name = self._prefix + key
         if split_name(name) is None:

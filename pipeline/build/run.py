@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.cube.write import Content, finish_cube, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
+from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.storage.manifest import Record
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
@@ -49,7 +50,8 @@ def build(
     is done and kept), OSError if the disk refuses.
     """
     try:
-        return _build(plan, run, progress, accept_failed, overwrite)
+        with write_lock(plan.cube, "dataset"):
+            return _build(plan, run, progress, accept_failed, overwrite)
     except OSError as error:
         if error.filename is not None:
             raise

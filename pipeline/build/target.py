@@ -30,7 +30,8 @@ SHAPE = (
 def ensure_template(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
     """Create the template, or check that the existing cube has the same layout and is of this recipe.
 
-    Returns the root attributes of the finished cube, but for its digest. Raises InputError for another cube, and for a folder that is no cube: that is never written to or removed.
+    Returns the root attributes of the finished cube, but for its digest. Raises InputError for another cube, and for a
+    folder that is no cube: that is never written to or removed.
     """
     if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
         raise InputError(f"{plan.cube} exists and is not a cube; move it away, or choose another --data-dir")

@@ -77,13 +77,13 @@ def _metadata(cube: Cube) -> Check:
 
 def _splits(cube: Cube) -> Check:
     """The parts lie inside the recipe's blocks, and none that the recipe asks for is empty."""
-    places, years = cube.array("splits/split"), cube.array("splits/year_split")
+    places, years = cube.array("chunks/split"), cube.array("seasons/split")
     inside = cube.grid.block_mask().repeat(cube.grid.chunks_per_block, 0).repeat(cube.grid.chunks_per_block, 1)
     problems = []
     if np.any(places[~inside] != Split.NONE):
         problems.append("chunks outside the recipe's blocks belong to a part")
     # (year, chunk_y, chunk_x): clear pixels, of the band that has the fewest
-    clear = cube.array("statistics/imagery_count").min(axis=-1)
+    clear = cube.array("chunks/imagery_count").min(axis=-1)
     for part, of_places, of_years in _requested_parts(cube.region):
         in_part = clear
         if of_places:

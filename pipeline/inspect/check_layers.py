@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME
 
 from .check_result import Check
@@ -62,12 +61,12 @@ def _overlaps(cells: int, cell: int, blocks: int, block: int) -> NDArray[np.bool
 
 def check_labels(cube: Cube) -> Check:
     """Labels have codes of the legend only, some pixels have one in each year, and their confidence fits."""
-    crop = open_pixels(cube.path, "labels/crop")
+    crop = cube.pixels("labels/crop")
     codes: set[int] = set()
     labelled, pixels = dict.fromkeys(cube.label_years, 0), 0
     for position, year in enumerate(cube.label_years):
         for block in cube.grid.blocks:
-            values = read_pixels(crop, (position, *cube.grid.block_slices(block)))
+            values = crop.read((position, *cube.grid.block_slices(block)))
             codes |= set(np.unique(values).tolist())
             labelled[year] += int((values > 0).sum())
             pixels += values.size
@@ -86,16 +85,16 @@ def check_labels(cube: Cube) -> Check:
 
 def _confidence(cube: Cube) -> tuple[str, str]:
     """(first problem or nothing, mean in words) of the confidence of the labels."""
-    crop, confidence = (open_pixels(cube.path, f"labels/{name}") for name in ("crop", "confidence"))
+    crop, confidence = (cube.pixels(f"labels/{name}") for name in ("crop", "confidence"))
     total = count = 0
     for position, year in enumerate(cube.label_years):
         for block in cube.grid.blocks:
             index = (position, *cube.grid.block_slices(block))
-            percent = read_pixels(confidence, index)
+            percent = confidence.read(index)
             given = percent != CONFIDENCE_FILL
             if np.any(given & (percent > 100)):
                 return f"confidence above 100 percent in {year}, block {block[0]},{block[1]}", ""
-            if np.any(given & (read_pixels(crop, index) == 0)):
+            if np.any(given & (crop.read(index) == 0)):
                 return f"confidence without a label in {year}, block {block[0]},{block[1]}", ""
             total, count = total + int(percent[given].sum(dtype=np.int64)), count + int(given.sum())
     return "", f"mean confidence {total / count:.0f} %" if count else "no pixel has a confidence"

@@ -57,9 +57,7 @@ class Collected:
     attributes: dict[str, Any] = field(default_factory=dict)
     """more attributes of the layer's groups"""
 
-    def add_shards(
-        self, spec: CubeSpec, block: BlockIndex, first: int, entry: dict[str, Any]
-    ) -> None:
+    def add_shards(self, spec: CubeSpec, block: BlockIndex, first: int, entry: dict[str, Any]) -> None:
         """Add the shards in a ledger entry; `first` is their number along time or season."""
         for part, name, record in shard_objects(spec, block, first, entry.get("objects", {})):
             self.shards.setdefault(part, {})[name] = record

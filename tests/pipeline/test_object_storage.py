@@ -87,7 +87,7 @@ def test_xarray_and_the_reader_see_the_same(stored: S3Path, built: TinyArchive) 
     images = []
     for cube in (Cube.open(stored), Cube.open(built.cube)):
         reader = WindowReader(cube, Normalisation.of([cube]))
-        status = cube.array("imagery/status")
+        status = cube.array("blocks/status")
         time, row, column = np.argwhere(status == 2)[0]
         block = cube.grid.block
         days = cube.calendar.days[time : time + 1]

@@ -9,8 +9,8 @@ import numpy as np
 
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.cube.write import write_shards
+from mmvsf.datasets.recipe.region import Labels
 from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.ledger import Ledger

@@ -95,7 +95,16 @@ def label_tasks(
     for block in grid.blocks:  # the years of a block together: they share its mapping
         place = RasterGrid.of(grid.block_geobox(block))
         for year, asset, percent, text in contents:
-            tasks.append(LabelTask(year, block, f"labels/{year}/{grid.block_name(block)}", asset, sha256(f"{text} {place}".encode()).hexdigest(), percent))
+            tasks.append(
+                LabelTask(
+                    year,
+                    block,
+                    f"labels/{year}/{grid.block_name(block)}",
+                    asset,
+                    sha256(f"{text} {place}".encode()).hexdigest(),
+                    percent,
+                )
+            )
     return tasks
 
 

@@ -9,9 +9,9 @@ from mmvsf.pipeline.layers.layer import Collected, Layer, LayerPlan, Record, Tas
 from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import WeatherSource
 
+from .arrays import weather_arrays
 from .regrid import CubeWeather, cube_weather
 from .update import update_weather
-from .arrays import weather_arrays
 
 BYTES_PER_VALUE = 4.0
 """float32"""
