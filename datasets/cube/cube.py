@@ -21,7 +21,7 @@ from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import Calendar
 from .grid import BlockIndex, Grid
-from .layout import FORMAT, FORMAT_VERSION, array_spec
+from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .pixels import PixelArray
 from .place import join, slices_of
@@ -177,7 +177,7 @@ class Cube:
         group = name.partition("/")[0]
         if group in WHOLE:
             return self._stored(name)
-        spec = array_spec(self.spec, name)
+        spec = self.spec.array(name)
         if "y" not in spec.dims:
             return self._stored(f"tiles/{self.grid.tiles[0].name}/{name}")
         whole = join(self.grid, spec.shape, spec.dims, group, spec.fill, spec.dtype)

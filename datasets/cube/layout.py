@@ -11,7 +11,9 @@ tiles/<tile>/
     static           optional: one array per layer of terrain or soil (elevation, slope, soil_water)
 """
 
-from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
+from typing import TYPE_CHECKING
+
+from mmvsf.datasets.storage.spec import GroupSpec
 
 from .coordinates import flag_attributes, georeferenced
 from .grid import Grid
@@ -20,15 +22,17 @@ from .layout_labels import labels_group
 from .layout_static import static_group
 from .layout_summaries import blocks_group, chunks_group, seasons_group
 from .layout_weather import weather_group
-from .spec import CubeSpec
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "array_spec", "flag_attributes", "georeferenced", "seasons_group", "tile_layout"]
+if TYPE_CHECKING:
+    from .spec import CubeSpec
+
+__all__ = ["FORMAT", "FORMAT_VERSION", "flag_attributes", "georeferenced", "seasons_group", "tile_layout"]
 
 FORMAT = "mmvsf-cube"
 FORMAT_VERSION = 2
 
 
-def tile_layout(spec: CubeSpec, grid: Grid) -> tuple[GroupSpec, ...]:
+def tile_layout(spec: "CubeSpec", grid: Grid) -> tuple[GroupSpec, ...]:
     """The groups of a tile of a cube; `grid` is the tile's own."""
     groups = [
         imagery_group(grid, spec.calendar),
@@ -41,15 +45,3 @@ def tile_layout(spec: CubeSpec, grid: Grid) -> tuple[GroupSpec, ...]:
     if spec.legend is not None and spec.label_years:
         groups.append(labels_group(grid, spec.label_years, spec.legend, spec.confidence))
     return tuple(groups)
-
-
-def array_spec(spec: CubeSpec, name: str) -> ArraySpec:
-    """The specification of an array of a tile, such as `imagery/reflectance`; it is the same in every tile except for
-    coordinates. Raises KeyError for an array that the cube does not have."""
-    group, array = name.split("/")
-    for members in tile_layout(spec, spec.grid.tiles[0].grid):
-        if members.name == group:
-            for member in members.arrays:
-                if member.name == array:
-                    return member
-    raise KeyError(name)

@@ -1,6 +1,7 @@
 """The groups `blocks`, `chunks` and `seasons`: what is known of each block, chunk and season."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
 from .calendar import SHARD_DAYS, Calendar, day_number
 from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
-from .spec import CubeSpec
+
+if TYPE_CHECKING:
+    from .spec import CubeSpec
 
 MAPPED = {"grid_mapping": "spatial_ref"}
 SUMS = ("count", "sum", "sum_of_squares")
@@ -31,7 +34,7 @@ def blocks_group(grid: Grid, calendar: Calendar) -> GroupSpec:
     return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox)
 
 
-def chunks_group(grid: Grid, spec: CubeSpec) -> GroupSpec:
+def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
     """How clear each chunk was, which split it belongs to, and the sums that statistics follow from."""
     clear_fraction = ArraySpec(
         "clear_fraction",
@@ -89,7 +92,7 @@ def _sums(grid: Grid, years: tuple[int, ...], kind: str, members: int) -> list[A
     ]
 
 
-def seasons_group(spec: CubeSpec) -> GroupSpec:
+def seasons_group(spec: "CubeSpec") -> GroupSpec:
     """First and last day of each season, and its split."""
     years = spec.years
     shape = (len(years),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from mmvsf.datasets.storage.store import CACHE_BYTES, cache_context, finish_read
 
 from .calendar import date_of
 from .grid import Tile
-from .layout import array_spec
 
 if TYPE_CHECKING:
     from .cube import Cube
@@ -36,7 +36,7 @@ class _Read:
 
 class PixelArray:
     """An array of pixels of a cube, such as `imagery/reflectance`, as stored. A tile that does not exist holds the fill
-    value.
+    value. Arrays of integers in an index choose positions of their dimension, each for itself.
 
     A shard is checked against the manifest when it is first read: see `VerifiedObjects`. Arrays are opened on first
     use, so that it can be sent to another process. Reads are safe in several threads.
@@ -44,7 +44,7 @@ class PixelArray:
 
     def __init__(self, cube: Cube, name: str, cache_bytes: int = CACHE_BYTES) -> None:
         """Raises KeyError for an array that the cube does not have."""
-        self.cube, self.name, self.spec = cube, name, array_spec(cube.spec, name)
+        self.cube, self.name, self.spec = cube, name, cube.spec.array(name)
         self._cache_bytes = cache_bytes
         self._context = cache_context(cache_bytes)
         self._opened: dict[str, tensorstore.TensorStore] = {}
@@ -85,7 +85,7 @@ class PixelArray:
                 tile = self._tiles.get((ty, tx))
                 if tile is not None and self._check(tile, leading, rows, columns):
                     array = self._open(tile)
-                    yield _Read(array, array[(*leading, rows, columns)].read(), (row_place, column_place))
+                    yield _Read(array, array.oindex[(*leading, rows, columns)].read(), (row_place, column_place))
 
     def _joined(self, reads: list[_Read], leading: list[Any], window: tuple[slice, slice]) -> NDArray[Any]:
         """The values of a window, from what its tiles gave."""
@@ -118,7 +118,7 @@ class PixelArray:
                     key = (tile.name, first, by, bx)
                     if key in self._checked:
                         any_object = True
-                    elif self.cube.check_object(self.shard_name(tile, first, (by, bx)), lambda k=key: self._words(k)):
+                    elif self.cube.check_object(self.shard_name(tile, first, (by, bx)), partial(self._words, key)):
                         self._checked.add(key)
                         any_object = True
         return any_object

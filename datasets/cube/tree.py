@@ -36,9 +36,10 @@ def open_group(cube: Cube, name: str) -> xr.Dataset:
     """One group of a cube, such as `seasons` or `tiles/x3_y12/imagery`."""
     sharded = name.rpartition("/")[2] in ("imagery", "labels", "static")
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block} if sharded else {}
-    return xr.open_zarr(
+    group: xr.Dataset = xr.open_zarr(
         cube.store(f"{name}/"),
         chunks=shards if find_spec("dask") else None,
         consolidated=False,
         decode_timedelta=False,  # hours of a day stay numbers, whatever the version of xarray
     )
+    return group

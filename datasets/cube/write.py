@@ -14,7 +14,7 @@ from zarr.storage import MemoryStore
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.encode import encode_groups, encode_shard, plain
-from mmvsf.datasets.storage.location import Location, objects, read_errors, write_whole
+from mmvsf.datasets.storage.location import Location, objects, read_errors, sync_all, write_many, write_whole
 from mmvsf.datasets.storage.manifest import (
     Manifest,
     Objects,
@@ -28,7 +28,7 @@ from mmvsf.datasets.storage.manifest import (
 from mmvsf.datasets.storage.spec import GroupSpec
 
 from .grid import BlockIndex, Tile
-from .layout import FORMAT, FORMAT_VERSION, array_spec, seasons_group, tile_layout
+from .layout import FORMAT, FORMAT_VERSION, seasons_group, tile_layout
 from .pixels import shard_key
 from .place import cut
 from .spec import CubeSpec
@@ -61,8 +61,7 @@ def write_template(path: Location, spec: CubeSpec, provenance: dict[str, Any], c
     `provenance` goes to the root attributes beside the specification. Raises OSError if the disk refuses.
     """
     for part, encoded in encode_parts(spec, content):
-        for name, body in encoded.items():
-            write_whole(path / part / name, body)
+        write_many(path / part, encoded, sync=False)
     write_whole(path / "zarr.json", _root({**root_attributes_of(spec, provenance), "complete": False}, {}))
 
 
@@ -107,17 +106,17 @@ def write_shards(
 
     Returns array -> record, as JSON, of the shards that exist, see `shard_objects`. Raises OSError.
     """
-    records = {}
     tile, place = tile_of(spec, block)
+    records, bodies = {}, {}
     for name, array in values.items():
-        member = array_spec(spec, name)
-        where = path / TILES / tile.name / name / shard_key(len(member.dims), first, place)
+        member = spec.array(name)
+        key = f"{TILES}/{tile.name}/{name}/{shard_key(len(member.dims), first, place)}"
         body = encode_shard(member, array)
         if body is None:
-            where.unlink(missing_ok=True)
+            (path / key).unlink(missing_ok=True)
         else:
-            write_whole(where, body)
-            records[name] = Record.of(body, shard=True).members()
+            bodies[key], records[name] = body, Record.of(body, shard=True).members()
+    write_many(path, bodies)
     return records
 
 
@@ -125,7 +124,7 @@ def remove_shards(path: Location, spec: CubeSpec, block: BlockIndex, first: int,
     """Remove the shards of a block in some arrays, see `write_shards`."""
     tile, place = tile_of(spec, block)
     for name in names:
-        key = shard_key(len(array_spec(spec, name).dims), first, place)
+        key = shard_key(len(spec.array(name).dims), first, place)
         (path / TILES / tile.name / name / key).unlink(missing_ok=True)
 
 
@@ -135,7 +134,7 @@ def shard_objects(
     """(part, object, record) of the shards that `write_shards` wrote."""
     tile, place = tile_of(spec, block)
     for name, members in records.items():
-        key = shard_key(len(array_spec(spec, name).dims), first, place)
+        key = shard_key(len(spec.array(name).dims), first, place)
         yield f"{TILES}/{tile.name}", f"{name}/{key}", Record.parse(members)
 
 
@@ -171,12 +170,11 @@ def finish_cube(
         known = (before or {}).get(part, {})
         parts[part] = {name: Record.of(body) for name, body in encoded.items()}
         documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
-        for name, body in encoded.items():
-            if known.get(name) != parts[part][name]:
-                if not changed:
-                    set_incomplete(path)
-                    changed = True
-                write_whole(path / part / name, body)
+        different = {name: body for name, body in encoded.items() if known.get(name) != parts[part][name]}
+        if different and not changed:
+            set_incomplete(path)
+            changed = True
+        write_many(path / part, different, sync=False)
         parts[part] |= shards.get(part, {})
     _refuse_damage(path, parts, remove_unlisted=changed)
     described = {name: describe_part(members) for name, members in parts.items()}
@@ -188,6 +186,7 @@ def finish_cube(
         history.append({"time": time, "digest": digest})
     closing = {"complete": True, "digest": digest, "finished": time, "history": history}
     body = _root({**attributes, **closing}, documents)
+    sync_all(path)
     write_whole(path / "zarr.json", body)
     write_manifest(path, parts, Record.of(body))
     return True
@@ -223,7 +222,7 @@ def set_incomplete(path: Location) -> None:
 
 def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlisted: bool) -> None:
     """Compare a listing with what should be there; remove objects of earlier shapes. Raises IncompleteError."""
-    missing = {f"{part}/{name}": record.bytes for part, members in parts.items() for name, record in members.items()}
+    missing = {f"{part}/{name}": record.length for part, members in parts.items() for name, record in members.items()}
     problems = []
     for name, size in objects(path):
         place = split_name(name)

@@ -96,7 +96,8 @@ def encode_shard(spec: ArraySpec, values: NDArray[Any]) -> bytes | None:
         context=tensorstore.Context({"cache_pool": {"total_bytes_limit": 0}}),  # with a memory of its own
     ).result()
     array.write(values.reshape(spec.shards)).result()
-    content = array.kvstore.read("/".join(["c", *("0" for _ in spec.shards)])).result()
+    store: Any = array.kvstore
+    content = store.read("/".join(["c", *("0" for _ in spec.shards)])).result()
     return bytes(content.value) if content.state == "value" else None
 
 

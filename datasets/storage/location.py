@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
@@ -24,8 +24,8 @@ LOCAL_FOLDER = Path("~/.cache/mmvsf")
 user, on this machine and on each worker."""
 
 
-READS_AT_ONCE = 16
-"""Objects of a bucket that one process reads at a time."""
+OBJECTS_AT_ONCE = 16
+"""Objects of a bucket that one process reads or writes at a time."""
 
 
 def location(text: str | Location) -> Location:
@@ -99,8 +99,8 @@ def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes
             yield name, _read(root / name)
         return
     remaining = iter(names)
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        while batch := list(islice(remaining, 4 * READS_AT_ONCE)):
+    with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
+        while batch := list(islice(remaining, 4 * OBJECTS_AT_ONCE)):
             yield from zip(batch, pool.map(lambda name: _read(root / name), batch), strict=True)
 
 
@@ -173,6 +173,35 @@ def write_whole(where: Location, content: bytes) -> None:
         draft.write_bytes(content)
 
 
+def write_many(root: Location, contents: Mapping[str, bytes], *, sync: bool = True) -> None:
+    """Replace many files or objects below `root`, each as `write_whole` does; in a bucket several at a time.
+
+    Without `sync` a power cut may leave any of them empty until `sync_all` is called. Raises OSError.
+    """
+    if not isinstance(root, Path):
+        with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
+            list(pool.map(lambda name: write_whole(root / name, contents[name]), contents))
+        return
+    for name, content in contents.items():
+        path = root / name
+        if sync:
+            write_whole(path, content)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def sync_all(where: Location) -> None:
+    """Write to the disk what `write_many` left to the system. In a bucket everything is there already."""
+    if isinstance(where, Path):
+        os.sync()
+
+
 def size(where: Location) -> int:
     """The bytes of a file or object. Raises FileNotFoundError where there is none, IsADirectoryError for a folder."""
     if isinstance(where, S3Path):
@@ -211,3 +240,8 @@ def remove_tree(where: Location) -> None:
         where.remove_tree()
     else:
         shutil.rmtree(where, ignore_errors=True)
+
+
+def can_list(where: Location) -> bool:
+    """Whether the objects below a location can be listed; plain HTTP has no listing."""
+    return not str(where).startswith(("http://", "https://"))

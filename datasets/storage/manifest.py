@@ -25,7 +25,8 @@ index, its last four bytes, is compared: each of its chunks has a checksum of it
 class Record(NamedTuple):
     """What an object must be."""
 
-    bytes: int
+    length: int
+    """bytes"""
     sha256: str
     index: str = ""
     """of a shard of more than `WHOLE_BYTES`: its last four bytes in hexadecimal"""
@@ -40,7 +41,7 @@ class Record(NamedTuple):
     def parse(cls, values: Any) -> Self:
         """From a member of a part's manifest. Raises ValueError or TypeError if it is none."""
         record = cls(*values)
-        if not (isinstance(record.bytes, int) and isinstance(record.sha256, str) and isinstance(record.index, str)):
+        if not (isinstance(record.length, int) and isinstance(record.sha256, str) and isinstance(record.index, str)):
             raise ValueError(f"{values} is no record of an object")
         return record
 
@@ -124,7 +125,7 @@ def encode_part(objects: Objects) -> bytes:
 
 def describe_part(objects: Objects) -> Part:
     """What `manifest.json` holds of a part of these objects."""
-    size = sum(record.bytes for record in objects.values())
+    size = sum(record.length for record in objects.values())
     return Part(sha256(encode_part(objects)).hexdigest(), len(objects), size)
 
 

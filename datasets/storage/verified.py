@@ -53,8 +53,8 @@ class VerifiedObjects:
             length = size(self.root / name)
             if record is None:
                 raise self.damaged(name, what, "is there, though the manifest does not list it")
-            if length != record.bytes:
-                raise self.damaged(name, what, f"has {length} bytes, the manifest says {record.bytes}")
+            if length != record.length:
+                raise self.damaged(name, what, f"has {length} bytes, the manifest says {record.length}")
             if record.index:
                 if read_range(self.root / name, length - 4, 4).hex() != record.index:
                     raise self.damaged(name, what, "is another object than the one that was written")
@@ -67,7 +67,7 @@ class VerifiedObjects:
         return record is not None
 
     def _check_content(self, name: str, content: bytes, record: Record, what: Callable[[], str] | None = None) -> None:
-        if len(content) != record.bytes or sha256(content).hexdigest() != record.sha256:
+        if len(content) != record.length or sha256(content).hexdigest() != record.sha256:
             raise self.damaged(name, what, "is another object than the one that was written")
 
     def checked_content(self, name: str, content: bytes | None) -> bytes | None:
@@ -113,10 +113,10 @@ class VerifiedStore(WrapperStore[Any]):
         """See `zarr.abc.store.Store`. Raises InputError for damage."""
         name = self._prefix + key
         if split_name(name) is None:
-            return await self._store.get(key, prototype, byte_range)
+            return await super().get(key, prototype, byte_range)
         if byte_range is not None:
             self._objects.check(name)
-            return await self._store.get(key, prototype, byte_range)
-        buffer = await self._store.get(key, prototype)
+            return await super().get(key, prototype, byte_range)
+        buffer = await super().get(key, prototype)
         self._objects.checked_content(name, None if buffer is None else buffer.to_bytes())
         return buffer

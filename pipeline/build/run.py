@@ -20,7 +20,7 @@ from mmvsf.pipeline.layers.layer import Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
-from .plan import BuildPlan, refuse_missing
+from .plan import BuildPlan, Planned, refuse_missing
 from .provenance import now
 from .target import ensure_template
 
@@ -97,8 +97,8 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         "seasons/split": year_split(plan.region),
     }
     weather = plan.weather_layer.layer.collect(plan.weather_layer.plan)
-    others = [part.layer.collect(part.plan) for part in (plan.label_layer, plan.static_layer) if part is not None]
-    for collected in (imagery, weather, *others):
+    parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.static_layer)
+    for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
         arrays |= collected.arrays
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)

@@ -46,16 +46,21 @@ def cells_of_blocks(grid: Grid) -> NDArray[np.bool_]:
 
     From the edges of cells and blocks alone, not by the rule of the build.
     """
+    above = round((grid.weather_geobox.transform.f - grid.top) / grid.resolution)
+    before = round((grid.left - grid.weather_geobox.transform.c) / grid.resolution)
     overlap_y, overlap_x = (
-        _overlaps(cells, grid.weather_cell, blocks, grid.block)
-        for cells, blocks in zip(grid.weather_shape, (grid.blocks_y, grid.blocks_x), strict=True)
+        _overlaps(cells, grid.weather_cell, blocks, grid.block, beyond)
+        for cells, blocks, beyond in zip(
+            grid.weather_shape, (grid.blocks_y, grid.blocks_x), (above, before), strict=True
+        )
     )
     return overlap_y @ grid.block_mask() @ overlap_x.T
 
 
-def _overlaps(cells: int, cell: int, blocks: int, block: int) -> NDArray[np.bool_]:
-    """(cells, blocks), True where a cell of `cell` pixels and a block of `block` pixels overlap on one axis."""
-    cell_start, block_start = np.arange(cells)[:, None] * cell, np.arange(blocks) * block
+def _overlaps(cells: int, cell: int, blocks: int, block: int, beyond: int) -> NDArray[np.bool_]:
+    """(cells, blocks), True where a cell of `cell` pixels and a block of `block` pixels overlap on one axis; the first
+    cell begins `beyond` pixels before the first block."""
+    cell_start, block_start = np.arange(cells)[:, None] * cell - beyond, np.arange(blocks) * block
     return (cell_start < block_start + block) & (block_start < cell_start + cell)
 
 

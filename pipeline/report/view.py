@@ -146,19 +146,17 @@ class ReportView:
 
     def quality(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.uint8]:
         """(days, H, W): quality bits at positions on the time axis."""
-        return np.asarray(self._open("imagery/quality").oindex[days, rows, columns].read().result())
+        return self._open("imagery/quality").read((days, rows, columns))
 
     def reflectance(self, days: NDArray[np.int64], bands: Sequence[str], rows: slice, columns: slice) -> Floats:
         """(days, bands, H, W): surface reflectance as a fraction; NaN where there is none."""
         positions = [self.cube.bands.index(name) for name in bands]
-        stored = np.asarray(self._open("imagery/reflectance").oindex[days, positions, rows, columns].read().result())
+        stored = self._open("imagery/reflectance").read((days, positions, rows, columns))
         return np.where(stored == REFLECTANCE_FILL, np.nan, stored * np.float32(REFLECTANCE_SCALE)).astype(np.float32)
 
     def labels(self, year: int, rows: slice, columns: slice, *, array: str = "crop") -> NDArray[Any]:
         """(H, W) of a labelled year: class codes (0 unknown), or another array of the labels, such as `purity`."""
-        return np.asarray(
-            self._open(f"labels/{array}")[self.cube.label_years.index(year), rows, columns].read().result()
-        )
+        return self._open(f"labels/{array}").read((self.cube.label_years.index(year), rows, columns))
 
     def weather(self, name: str, blocks: Sequence[BlockIndex]) -> Floats:
         """(time,): a weather variable, the mean over the cells of some blocks; NaN where there is none."""

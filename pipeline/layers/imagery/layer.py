@@ -1,7 +1,9 @@
 """The layer `imagery`: reflectance, quality and scene, one ledger entry a block and 32-day shard."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
@@ -41,7 +43,8 @@ class ImageryLayer(Layer[ShardTask]):
         pixels, failures = 0, []
         for block, digest in zip(task.blocks, task.digests, strict=True):
             shard = shards[block]
-            arrays = dict(zip(ARRAYS, (shard.reflectance, shard.quality, shard.scene), strict=True))
+            values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
+            arrays = dict(zip(ARRAYS, values, strict=True))
             stored = write_shards(self.cube, self.spec, block, first, arrays)
             entry = {"digest": digest, "objects": stored, **shard_summary(shard, task.shard, grid)}
             ledger.write(entry_name(grid, task.shard, block), entry)

@@ -71,7 +71,7 @@ def collect_imagery(spec: CubeSpec, plan: ImageryPlan, entries: Iterable[tuple[s
         _place_sums(sums, entry, years, block, grid)
         rows += [(*block, *scene) for scene in entry["scenes"]]
         failures += [f"{date_of(day)}: {reason}" for day, _, reason in entry["failures"]]
-    arrays = {"blocks/status": status, "chunks/clear_fraction": clear}
+    arrays: dict[str, NDArray[Any]] = {"blocks/status": status, "chunks/clear_fraction": clear}
     arrays |= {f"chunks/imagery_{what}": values for what, values in sums.items()}
     counts = {code: int((status == code).sum()) for code in Status}
     summary = Summary(

@@ -58,7 +58,8 @@ class LabelLayer(Layer[LabelTask]):
         stored = write_shards(self.cube, self.spec, task.block, season, arrays)
         codes, counts = np.unique(labels.crop, return_counts=True)
         shares = {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
-        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "objects": stored, "counts": shares})
+        entry = {"digest": task.digest, "objects": stored, "counts": shares}
+        Ledger.of_cube(self.cube).write(task.entry, entry)
         return TaskReport(1)
 
     def collect(self, plan: BlockPlan[LabelTask]) -> Collected:
