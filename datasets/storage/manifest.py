@@ -28,26 +28,26 @@ class Record(NamedTuple):
     length: int
     """bytes"""
     sha256: str
-    index: str = ""
+    tail: str = ""
     """of a shard of more than `WHOLE_BYTES`: its last four bytes in hexadecimal"""
 
     @classmethod
     def of(cls, content: bytes, *, shard: bool = False) -> Self:
         """The record of an object's content."""
-        index = content[-4:].hex() if shard and len(content) > WHOLE_BYTES else ""
-        return cls(len(content), sha256(content).hexdigest(), index)
+        tail = content[-4:].hex() if shard and len(content) > WHOLE_BYTES else ""
+        return cls(len(content), sha256(content).hexdigest(), tail)
 
     @classmethod
     def parse(cls, values: Any) -> Self:
         """From a member of a part's manifest. Raises ValueError or TypeError if it is none."""
         record = cls(*values)
-        if not (isinstance(record.length, int) and isinstance(record.sha256, str) and isinstance(record.index, str)):
+        if not (isinstance(record.length, int) and isinstance(record.sha256, str) and isinstance(record.tail, str)):
             raise ValueError(f"{values} is no record of an object")
         return record
 
     def members(self) -> list[int | str]:
         """As JSON."""
-        return [*self] if self.index else [*self[:2]]
+        return [*self] if self.tail else [*self[:2]]
 
 
 Objects = Mapping[str, Record]

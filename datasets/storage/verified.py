@@ -55,8 +55,8 @@ class VerifiedObjects:
                 raise self.damaged(name, what, "is there, though the manifest does not list it")
             if length != record.length:
                 raise self.damaged(name, what, f"has {length} bytes, the manifest says {record.length}")
-            if record.index:
-                if read_range(self.root / name, length - 4, 4).hex() != record.index:
+            if record.tail:
+                if read_range(self.root / name, length - 4, 4).hex() != record.tail:
                     raise self.damaged(name, what, "is another object than the one that was written")
             else:
                 self._check_content(name, (self.root / name).read_bytes(), record, what)

@@ -55,10 +55,10 @@ class LabelLayer(Layer[LabelTask]):
         names = BlockLabels._fields if self.spec.confidence else ("crop", "purity")
         arrays = {f"labels/{name}": getattr(labels, name) for name in names}
         season = self.spec.label_years.index(task.year)
-        stored = write_shards(self.cube, self.spec, task.block, season, arrays)
+        objects = write_shards(self.cube, self.spec, task.block, season, arrays)
         codes, counts = np.unique(labels.crop, return_counts=True)
         shares = {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
-        entry = {"digest": task.digest, "objects": stored, "counts": shares}
+        entry = {"digest": task.digest, "objects": objects, "counts": shares}
         Ledger.of_cube(self.cube).write(task.entry, entry)
         return TaskReport(1)
 
