@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from mmvsf.datasets.cube import cube as cubes
+from mmvsf.datasets.cube import tree
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, location
@@ -34,12 +34,15 @@ def open_cube(cube: str | Path) -> xr.DataTree:
 
     >>> import mmvsf
     >>> tree = mmvsf.open_cube("data/tiny.zarr")
-    >>> tree["imagery/reflectance"].dims
-    ('time', 'band', 'y', 'x')
     >>> sorted(tree.children)
-    ['imagery', 'labels', 'scenes', 'splits', 'statistics', 'weather']
+    ['scenes', 'seasons', 'tiles']
+    >>> tile = next(iter(tree["tiles"].children.values()))
+    >>> sorted(tile.children)
+    ['blocks', 'chunks', 'imagery', 'labels', 'weather']
+    >>> tile["imagery/reflectance"].dims
+    ('time', 'band', 'y', 'x')
     """
-    return cubes.open_cube(_location(cube))
+    return tree.open_cube(_location(cube))
 
 
 def check(cube: str | Path, *, sample_only: bool = False) -> "CheckReport":

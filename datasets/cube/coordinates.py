@@ -50,8 +50,12 @@ def time_axis(calendar: Calendar, attributes: dict[str, Any] | None = None) -> A
     )
 
 
-def year_axis(years: tuple[int, ...]) -> ArraySpec:
-    return ArraySpec("year", ("year",), (len(years),), "int32", (len(years),), 0, None, {}, np.array(years, np.int32))
+def season_axis(seasons: tuple[int, ...]) -> ArraySpec:
+    """The names of seasons: years."""
+    values = np.array(seasons, np.int32)
+    return ArraySpec(
+        "season", ("season",), values.shape, "int32", values.shape, 0, None, {"long_name": "season"}, values
+    )
 
 
 def yx_axes(ys: NDArray[np.float64], xs: NDArray[np.float64]) -> tuple[ArraySpec, ArraySpec]:

@@ -1,12 +1,14 @@
 """Where a cube is stored: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
 
+import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from mmvsf.datasets.errors import InputError, MmvsfError, one_line
@@ -22,8 +24,8 @@ LOCAL_FOLDER = Path("~/.cache/mmvsf")
 user, on this machine and on each worker."""
 
 
-READS_AT_ONCE = 16
-"""Objects of a bucket that one process reads at a time."""
+OBJECTS_AT_ONCE = 16
+"""Objects of a bucket that one process reads or writes at a time."""
 
 
 def location(text: str | Location) -> Location:
@@ -97,8 +99,8 @@ def read_each(root: Location, names: Iterable[str]) -> Iterator[tuple[str, bytes
             yield name, _read(root / name)
         return
     remaining = iter(names)
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        while batch := list(islice(remaining, 4 * READS_AT_ONCE)):
+    with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
+        while batch := list(islice(remaining, 4 * OBJECTS_AT_ONCE)):
             yield from zip(batch, pool.map(lambda name: _read(root / name), batch), strict=True)
 
 
@@ -113,29 +115,113 @@ def _read(where: Location) -> bytes | None:
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield the path of an empty draft beside `path`, which replaces it when the block ends without an error.
 
-    A kill leaves the old file or the new one, never half of it. The new file has the mode that the umask gives, even
-    where the library that writes the draft is stricter (such as those that write a temporary file of mode 0600 first).
-    An error removes the draft. Creates the folder. Raises OSError.
+    A kill or a power cut leaves the old file or the new one, never half of it: the draft is synced before it is
+    renamed, and the folder after that. The new file has the mode that the umask gives, even where the library that
+    writes the draft is stricter (such as those that write a temporary file of mode 0600 first). An error removes the
+    draft. Creates the folder. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    _create_folder(path.parent)
+    draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
     try:
         draft.write_bytes(b"")
         mode = draft.stat().st_mode & 0o777
         yield draft
         draft.chmod(mode)
+        _sync(draft, os.O_RDONLY)
         draft.replace(path)
+        sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
+DRAFT = ".tmp"
+"""How the names of drafts end."""
+
+
+def _create_folder(folder: Path) -> None:
+    """Create a folder and those above it, each synced to the disk."""
+    if folder.is_dir():
+        return
+    _create_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk, so that a power cut does not undo what was created, renamed or removed
+    there. Raises OSError."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that syncs no folders, as some network mounts
+            raise
+    finally:
+        os.close(handle)
+
+
 def write_whole(where: Location, content: bytes) -> None:
-    """Replace a file or object, so that a kill leaves the old one or the new one. Raises OSError."""
+    """Replace a file or object, so that a kill or a power cut leaves the old one or the new one. Raises OSError."""
     if isinstance(where, S3Path):
         where.write_bytes(content)
         return
     with atomic_file(where) as draft:
         draft.write_bytes(content)
+
+
+def write_many(root: Location, contents: Mapping[str, bytes], *, sync: bool = True) -> None:
+    """Replace many files or objects below `root`, each as `write_whole` does; in a bucket several at a time.
+
+    Without `sync` a power cut may leave any of them empty until `sync_all` is called. Raises OSError.
+    """
+    if not isinstance(root, Path):
+        with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
+            list(pool.map(lambda name: write_whole(root / name, contents[name]), contents))
+        return
+    for name, content in contents.items():
+        path = root / name
+        if sync:
+            write_whole(path, content)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def sync_all(where: Location) -> None:
+    """Write to the disk what `write_many` left to the system. In a bucket everything is there already."""
+    if isinstance(where, Path):
+        os.sync()
+
+
+def size(where: Location) -> int:
+    """The bytes of a file or object. Raises FileNotFoundError where there is none, IsADirectoryError for a folder."""
+    if isinstance(where, S3Path):
+        return where.size()
+    status = where.stat()
+    if S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(where))
+    return status.st_size
+
+
+def read_range(where: Location, start: int, length: int) -> bytes:
+    """`length` bytes of a file or object from byte `start` on, or fewer where it ends before that.
+
+    Raises FileNotFoundError where there is no such file or object, OSError where it cannot be read.
+    """
+    if isinstance(where, S3Path):
+        return where.read_range(start, length)
+    with where.open("rb") as stream:
+        stream.seek(start)
+        return stream.read(length)
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:
@@ -154,3 +240,8 @@ def remove_tree(where: Location) -> None:
         where.remove_tree()
     else:
         shutil.rmtree(where, ignore_errors=True)
+
+
+def can_list(where: Location) -> bool:
+    """Whether the objects below a location can be listed; plain HTTP has no listing."""
+    return not str(where).startswith(("http://", "https://"))

@@ -12,11 +12,15 @@ from mmvsf.datasets.errors import InputError
 from .s3_client import DEFAULT_REGION, Settings, client, reaching
 
 if TYPE_CHECKING:
+    from obstore import PutMode, UpdateVersion
     from obstore.store import S3Store
     from zarr.storage import ObjectStore
 
 DELETED_AT_ONCE = 1000
 """Objects that one request deletes: the limit of S3."""
+
+PAST_THE_END = "416 Range Not Satisfiable"
+"""The answer to a read that begins where the object ends, or after that."""
 
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 """The rule of S3 for names of buckets."""
@@ -84,12 +88,57 @@ class S3Path:
         with reaching(self.bucket) as store:
             return bytes(store.get(self.key).bytes())
 
+    def size(self) -> int:
+        """Bytes of the object."""
+        with reaching(self.bucket) as store:
+            return store.head(self.key)["size"]
+
+    def read_range(self, start: int, length: int) -> bytes:
+        """`length` bytes from byte `start` on; fewer where the object ends before that."""
+        if length == 0:
+            return b""
+        with reaching(self.bucket) as store:
+            from obstore.exceptions import BaseError
+
+            try:
+                return bytes(store.get_range(self.key, start=start, length=length))
+            except BaseError as error:
+                if PAST_THE_END not in str(error):
+                    raise
+                return b""
+
     def read_text(self, encoding: str = "utf-8") -> str:
         return self.read_bytes().decode(encoding)
 
     def write_bytes(self, content: bytes) -> None:
         with reaching(self.bucket) as store:
             store.put(self.key, content)
+
+    def create_bytes(self, content: bytes) -> bool:
+        """Write the object on the condition that there is none; whether there was none."""
+        return self._write_if("create", content)
+
+    def replace_bytes(self, old: bytes, new: bytes) -> bool:
+        """Replace the object on the condition that its content is `old`; whether it was."""
+        try:
+            with reaching(self.bucket) as store:
+                current = store.get(self.key)
+                same = bytes(current.bytes()) == old
+        except FileNotFoundError:
+            return False
+        e_tag, number = current.meta["e_tag"], current.meta["version"]
+        version: UpdateVersion = {"e_tag": e_tag, "version": number} if number else {"e_tag": e_tag}
+        return same and self._write_if(version, new)
+
+    def _write_if(self, condition: PutMode, content: bytes) -> bool:
+        with reaching(self.bucket) as store:
+            from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+            try:
+                store.put(self.key, content, mode=condition)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            return True
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the object; S3 does not report whether there was one."""

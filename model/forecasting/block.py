@@ -116,7 +116,7 @@ def draw_examples(
     """Block forecasts for a picture, at different leads on clear days of the last held-out year (or of the last year),
     each in another block where there are several."""
     cube, clear = reader.cube, clear_days(reader.cube)
-    fraction = cube.array("imagery/clear_fraction")
+    fraction = cube.array("chunks/clear_fraction")
     n = cube.grid.chunks_per_block
     year = (held_out_years(cube) or [cube.years[-1]])[-1]
     blocks = by_novelty(cube)

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
-from mmvsf.datasets.storage.location import Location, zarr_store
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
+from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import Split, Status
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
@@ -26,8 +24,8 @@ def card_path(cube: Location) -> Location:
 def write_dataset_card(cube: Cube) -> Location:
     """Write the card of a finished cube; every figure is read from it. Raises OSError where the disk refuses."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
-    status, fold = cube.array("imagery/status"), Fold.of(cube)
-    weather = dict(zarr.open_group(zarr_store(cube.path / "weather"), mode="r").attrs)
+    status, fold = cube.array("blocks/status"), Fold.of(cube)
+    weather = cube.group_attributes("weather")
     simulated = region.simulate
     values = {
         "title": region.title,
@@ -83,12 +81,12 @@ def _classes(cube: Cube) -> list[dict[str, Any]]:
     """Share of each class among the labelled pixels of all years and blocks."""
     if cube.legend is None:
         return []
-    labels = open_pixels(cube.path, "labels/crop")
+    labels = cube.pixels("labels/crop")
     count = np.zeros(65536, np.int64)
     for block in cube.grid.blocks:
         rows, columns = cube.grid.block_slices(block)
         for year in range(len(cube.label_years)):
-            count += np.bincount(read_pixels(labels, (year, rows, columns)).ravel(), minlength=count.size)
+            count += np.bincount(labels.read((year, rows, columns)).ravel(), minlength=count.size)
     total = max(int(count[list(cube.legend.codes)].sum()), 1)
     return [
         {"code": entry.code, "name": entry.name, "percent": 100 * count[entry.code] / total}

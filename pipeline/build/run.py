@@ -2,27 +2,26 @@
 moment and run again."""
 
 import errno
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import zarr
-from zarr.errors import ZarrUserWarning
+from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.cube.splits import place_split, year_split
+from mmvsf.datasets.cube.write import Content, finish_cube, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
-from mmvsf.datasets.storage.location import store_errors, zarr_store
-from mmvsf.datasets.storage.store import set_root_attributes, sweep_leftovers
+from mmvsf.datasets.storage.lock import write_lock
+from mmvsf.datasets.storage.manifest import Record
+from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary
 from mmvsf.pipeline.layers.layer import Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
-from .plan import BuildPlan, refuse_missing
+from .plan import BuildPlan, Planned, refuse_missing
 from .provenance import now
-from .splits import write_splits
 from .target import ensure_template
 
 MOST_FAILURES = 10
@@ -51,7 +50,8 @@ def build(
     is done and kept), OSError if the disk refuses.
     """
     try:
-        return _build(plan, run, progress, accept_failed, overwrite)
+        with write_lock(plan.cube, "dataset"):
+            return _build(plan, run, progress, accept_failed, overwrite)
     except OSError as error:
         if error.filename is not None:
             raise
@@ -64,7 +64,7 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     refuse_missing(plan.requirements)
     if overwrite:
         ensure_space(plan.cube, plan.bytes_to_write(len(plan.imagery.units)) - stored_bytes(plan.cube))
-    ensure_template(plan, overwrite)
+    attributes = ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
     todo = [
@@ -72,7 +72,8 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         for part in plan.layers
     ]
     ensure_space(plan.cube, plan.bytes_to_write(len(ledger.undone(plan.imagery.entries, accept_failed=accept_failed))))
-    set_root_attributes(plan.cube, {"complete": False})
+    if any(todo):
+        set_incomplete(plan.cube)
     plan.imagery_layer.layer.clear_stale(plan.imagery)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
     missing = [
@@ -82,17 +83,27 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     ]
     if missing:
         raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
-    plan.weather_layer.layer.write(plan.weather_layer.plan)
-    write_splits(plan.cube, plan.spec)
-    summary = plan.imagery_layer.layer.write_summaries(plan.imagery)
-    _refuse_incomplete(plan, summary, accept_failed)
-    set_root_attributes(plan.cube, {"complete": True, "finished": now(), "digest": digest(plan.cube)})
-    with warnings.catch_warnings():
-        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        with store_errors(plan.cube):
-            zarr.consolidate_metadata(zarr_store(plan.cube))
-    return summary
+    imagery = plan.imagery_layer.layer.collect(plan.imagery)
+    _refuse_incomplete(plan, imagery.summary, accept_failed)
+    _finish(plan, imagery, attributes)
+    return imagery.summary
+
+
+def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, Any]) -> None:
+    """Write what all layers made into the cube, and its manifest."""
+    shards: dict[str, dict[str, Record]] = {}
+    arrays: dict[str, NDArray[Any]] = {
+        "chunks/split": place_split(plan.region, plan.grid),
+        "seasons/split": year_split(plan.region),
+    }
+    weather = plan.weather_layer.layer.collect(plan.weather_layer.plan)
+    parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.static_layer)
+    for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
+        arrays |= collected.arrays
+        for part_name, objects in collected.shards.items():
+            shards.setdefault(part_name, {}).update(objects)
+    content = Content(arrays, imagery.scenes, weather.attributes)
+    finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now())
 
 
 def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:

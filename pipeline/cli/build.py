@@ -113,7 +113,7 @@ def cost(
     """Estimate requests, bytes and hours for an area, without asking a catalogue."""
     from dataclasses import asdict
 
-    from mmvsf.datasets.cube.grid import grid_from_recipe
+    from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
     from mmvsf.pipeline.estimate.conus import recipes_for
     from mmvsf.pipeline.estimate.cost import region_cost
     from mmvsf.pipeline.estimate.cost_table import cost_table

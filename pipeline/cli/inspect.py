@@ -53,11 +53,27 @@ def explain(
 def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
     """Print the digest of a cube: equal for equal data, however it was built."""
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.datasets.cube.cube import digest as cube_digest
 
-    path = _cube(cube, data_dir)
-    Cube.open(path)
-    typer.echo(cube_digest(path))
+    typer.echo(Cube.open(_cube(cube, data_dir)).digest)
+
+
+@app.command()
+def verify(
+    cube: CubeArgument,
+    list_only: Annotated[bool, typer.Option("--list", help="Compare names and lengths only; read no object.")] = False,
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Compare every object of a cube with what was written: missing, changed or extra. Needs nothing but reads."""
+    from mmvsf.datasets.cube.verify import verify_cube
+
+    found = verify_cube(_cube(cube, data_dir), list_only=list_only)
+    if as_json:
+        typer.echo(json.dumps(found.facts()))
+    else:
+        typer.echo("\n".join(map(str, found.damage)) or found.sentence)
+    if found.damage:
+        raise typer.Exit(1)
 
 
 @app.command()

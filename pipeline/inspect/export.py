@@ -20,7 +20,6 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.storage.location import Location
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL, Status
 
 from .days import parse_day, time_index
@@ -92,9 +91,9 @@ def _select(cube: Cube, what: str, day: str | None, year: int | None) -> _Select
 
 def _write_tiled(cube: Cube, selection: _Selection, path: Path) -> None:
     """Write the selection as a tiled GeoTIFF, block by block."""
-    array, several = open_pixels(cube.path, selection.array), len(selection.bands) > 1
+    array, several = cube.pixels(selection.array), len(selection.bands) > 1
     legend = cube.legend if selection.array == "labels/crop" else None
-    dtype = np.dtype(array.dtype.numpy_dtype).name
+    dtype = array.spec.dtype
     if legend is not None and max(legend.codes, default=0) <= 255:
         dtype = "uint8"  # every program shows its colour table
     profile: dict[str, Any] = {
@@ -115,7 +114,7 @@ def _write_tiled(cube: Cube, selection: _Selection, path: Path) -> None:
         for block in cube.grid.blocks:
             rows, columns = cube.grid.block_slices(block)
             index = (selection.position, *([slice(None)] if several else []), rows, columns)
-            values = read_pixels(array, index)
+            values = array.read(index)
             window = rasterio.windows.Window(columns.start, rows.start, cube.grid.block, cube.grid.block)
             target.write((values if several else values[None]).astype(dtype), window=window)
         for number, band in enumerate(selection.bands, start=1):
@@ -135,7 +134,7 @@ def _write_legend(target: Any, legend: Legend) -> None:
 
 def _refuse_unseen(cube: Cube, position: int) -> None:
     """Raise InputError, naming the nearest days with an image, for a position in time without one."""
-    seen = np.flatnonzero((cube.array("imagery/status") == Status.STORED).any(axis=(1, 2)))
+    seen = np.flatnonzero((cube.array("blocks/status") == Status.STORED).any(axis=(1, 2)))
     if position in seen:
         return
     near = seen[np.argsort(np.abs(seen - position), kind="stable")[:4]]

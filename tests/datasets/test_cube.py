@@ -174,9 +174,10 @@ def test_pixels_read_by_zarr_and_by_tensorstore_agree(grown_cube: Cube) -> None:
 
 
 def test_leftovers_are_swept(copy: Path, grown_cube: Cube) -> None:
-    for name in ("imagery/quality/c/9.__lock", "weather/tmin/c/0.00ff.partial", "zarr.json.12.tmp"):
+    leftovers = ("imagery/quality/c/9.__lock", "weather/tmin/c/0.00ff.partial", "zarr.json.12.tmp", "labels/0.12.tmp")
+    for name in leftovers:
         (copy / name).write_bytes(b"")
-    assert sweep_leftovers(copy) == 3
+    assert sweep_leftovers(copy) == 4
     assert digest(copy) == digest(grown_cube.path)
 
 

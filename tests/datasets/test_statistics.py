@@ -29,8 +29,8 @@ def by_hand(cube: Cube) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Over all clear pixels of training places in training years."""
     quality, stored = (read_pixels(open_pixels(cube.path, f"imagery/{n}"), ...) for n in ("quality", "reflectance"))
     side = cube.grid.chunk
-    place = (cube.array("splits/split") == 1).repeat(side, 0).repeat(side, 1)
-    years = np.array(cube.years)[cube.array("splits/year_split") == 1]
+    place = (cube.array("chunks/split") == 1).repeat(side, 0).repeat(side, 1)
+    years = np.array(cube.years)[cube.array("seasons/split") == 1]
     day = np.isin(cube.calendar.years(), years)
     clear = (quality != 255) & (quality & 0b11110 == 0) & (stored != -9999).all(axis=1)
     pixels = np.moveaxis(stored, 1, -1)[clear & day[:, None, None] & place] * 1e-4
@@ -39,7 +39,7 @@ def by_hand(cube: Cube) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def test_a_part_without_a_clear_pixel(grown_cube: Cube, tmp_path: Path) -> None:
     shutil.copytree(grown_cube.path, tmp_path / "copy.zarr")
-    zarr.open_array(str(tmp_path / "copy.zarr/statistics/imagery_count"), mode="r+")[...] = 0
+    zarr.open_array(str(tmp_path / "copy.zarr/chunks/imagery_count"), mode="r+")[...] = 0
     with pytest.raises(InputError, match="no clear imagery in the training split"):
         training_statistics(Cube.open(tmp_path / "copy.zarr"))
 
@@ -47,8 +47,8 @@ def test_a_part_without_a_clear_pixel(grown_cube: Cube, tmp_path: Path) -> None:
 def test_a_variable_that_never_changes_is_left_as_it_is(grown_cube: Cube, tmp_path: Path) -> None:
     path = tmp_path / "copy.zarr"
     shutil.copytree(grown_cube.path, path)
-    count = zarr.open_array(str(path / "statistics/weather_count"), mode="r")[...]
-    zarr.open_array(str(path / "statistics/weather_sum"), mode="r+")[...] = 3 * count
-    zarr.open_array(str(path / "statistics/weather_sum_of_squares"), mode="r+")[...] = 9 * count
+    count = zarr.open_array(str(path / "chunks/weather_count"), mode="r")[...]
+    zarr.open_array(str(path / "chunks/weather_sum"), mode="r+")[...] = 3 * count
+    zarr.open_array(str(path / "chunks/weather_sum_of_squares"), mode="r+")[...] = 9 * count
     _, weather = training_statistics(Cube.open(path))
     assert set(weather.mean) == {3.0} and set(weather.std) == {1.0}

@@ -40,7 +40,7 @@ def test_part_of_a_place_and_a_year(place: int, year: int, part: str | None) -> 
 
 def test_windows_lie_in_one_part(grown_cube: Cube) -> None:
     index = index_windows(grown_cube)
-    places, years = grown_cube.array("splits/split"), grown_cube.array("splits/year_split")
+    places, years = grown_cube.array("chunks/split"), grown_cube.array("seasons/split")
     chunk = grown_cube.grid.chunk
     seen = set()
     for part in SPLIT_NAMES:
@@ -59,7 +59,7 @@ def test_windows_lie_in_one_part(grown_cube: Cube) -> None:
 
 
 def test_days_are_those_that_are_clear_enough(grown_cube: Cube) -> None:
-    fraction = grown_cube.array("imagery/clear_fraction")
+    fraction = grown_cube.array("chunks/clear_fraction")
     for window in index_windows(grown_cube, min_clear=60)["train"]:
         cy, cx = window.row // window.size, window.column // window.size
         shares = fraction[window.days - grown_cube.calendar.first_day, cy, cx]
@@ -74,7 +74,7 @@ def test_a_day_whose_reflectance_was_not_stored_is_no_image(grown_cube: Cube, tm
     copy = tmp_path / "copy.zarr"
     shutil.copytree(grown_cube.path, copy)
     day = int(index_windows(grown_cube)["train"][0].days[0])
-    status = zarr.open_array(str(copy / "imagery/status"), mode="r+")
+    status = zarr.open_array(str(copy / "blocks/status"), mode="r+")
     at = day - grown_cube.calendar.first_day
     for code in (Status.SKIPPED_CLOUDY, Status.FAILED):
         status[at] = int(code)

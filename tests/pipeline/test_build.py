@@ -158,7 +158,7 @@ def shorten_outline(archive: TinyArchive, scene: Scene) -> None:
 def status_of(archive: TinyArchive, scene: Scene) -> Any:
     day = (scene.day - date(1970, 1, 1)).days
     position = zarr.open_array(str(archive.cube / "imagery/time"))[...].tolist().index(day)
-    return zarr.open_array(str(archive.cube / "imagery/status"))[position]
+    return zarr.open_array(str(archive.cube / "blocks/status"))[position]
 
 
 def test_the_digest_that_is_printed_is_the_one_recorded(built: TinyArchive, mmvsf: Command) -> None:

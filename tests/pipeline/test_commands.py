@@ -65,7 +65,7 @@ def test_json_for_programs_is_all_there_is_on_the_output(tiny: TinyArchive, data
     outcome = dataset(tiny, "--json")
     facts = json.loads(outcome.out)
     assert facts["failed"] == 0 and facts["completeness"] == 1.0 and facts["cube"] == str(tiny.cube)
-    status = Cube.open(tiny.cube).array("imagery/status")
+    status = Cube.open(tiny.cube).array("blocks/status")
     assert (facts["stored"], facts["skipped_cloudy"]) == ((status == 2).sum(), (status == 3).sum())
 
 
@@ -290,22 +290,22 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "clear fraction",
     ),
-    "a block beyond the recipe": (lambda cube: small(cube, "imagery/clear_fraction", at(DAY), 101), "clear fraction"),
+    "a block beyond the recipe": (lambda cube: small(cube, "chunks/clear_fraction", at(DAY), 101), "clear fraction"),
     "weather that is lost": (lambda cube: small(cube, "weather/tmax", (100, 0, 0), np.nan), "tmax misses days"),
     "weather in kelvin": (lambda cube: small(cube, "weather/tmax", 100, 300), "tmax out of range"),
-    "no training place": (lambda cube: small(cube, "splits/split", ..., 3), "there are no training places and years"),
-    "no training year": (lambda cube: small(cube, "splits/year_split", ..., 3), "no training places and years"),
-    "no test year": (lambda cube: small(cube, "splits/year_split", ..., 1), "no test years"),
+    "no training place": (lambda cube: small(cube, "chunks/split", ..., 3), "there are no training places and years"),
+    "no training year": (lambda cube: small(cube, "seasons/split", ..., 3), "no training places and years"),
+    "no test year": (lambda cube: small(cube, "seasons/split", ..., 1), "no test years"),
     "a test year without a clear pixel": (
-        lambda cube: small(cube, "statistics/imagery_count", 1, 0),
+        lambda cube: small(cube, "chunks/imagery_count", 1, 0),
         "test years have no clear pixel",
     ),
-    "no sums": (lambda cube: small(cube, "statistics/imagery_count", ..., 0), "no clear pixel"),
+    "no sums": (lambda cube: small(cube, "chunks/imagery_count", ..., 0), "no clear pixel"),
     "a stray label": (
         lambda cube: pixels(cube, "labels/crop", (0, slice(0, 2), slice(0, 2)), np.uint16(77)),
         "not in the legend: [77]",
     ),
-    "never seen": (lambda cube: small(cube, "imagery/status", ..., 1), "never seen"),
+    "never seen": (lambda cube: small(cube, "blocks/status", ..., 1), "never seen"),
 }
 
 
@@ -350,7 +350,7 @@ def test_cells_of_blocks_are_those_that_share_pixels_with_one(cell: int) -> None
 
 def test_a_part_that_the_recipe_asks_for_must_not_be_empty(finished: TinyArchive, mmvsf: Command) -> None:
     """Held-out chunks that became training chunks; a trial of a few blocks may be too small to hold any out."""
-    array = zarr.open_array(str(finished.cube / "splits/split"), mode="r+")
+    array = zarr.open_array(str(finished.cube / "chunks/split"), mode="r+")
     split = np.asarray(array[...])
     for code, name in ((2, "validation"), (3, "test")):
         array[...] = np.where(split == code, 1, split)
@@ -370,7 +370,7 @@ def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     """Sums that travelled through the ledger, against numpy on the pixels."""
     cube = Cube.open(built.cube)
     quality, stored = cube.array("imagery/quality"), cube.array("imagery/reflectance")
-    place = (cube.array("splits/split") == 1).repeat(16, 0).repeat(16, 1)
+    place = (cube.array("chunks/split") == 1).repeat(16, 0).repeat(16, 1)
     assert place.any() and not place.all()
     year = cube.calendar.days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
     clear = (quality != 255) & (quality & 0b11110 == 0) & (stored != -9999).all(axis=1)
@@ -378,7 +378,7 @@ def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     imagery, weather = training_statistics(cube)
     np.testing.assert_allclose(imagery.mean, values.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(imagery.std, values.std(axis=0), rtol=1e-7)
-    chunks = np.argwhere(cube.array("splits/split") == 1)
+    chunks = np.argwhere(cube.array("chunks/split") == 1)
     days = slice(26, 26 + 92 + 366)  # from 2019-10-01 to the end of 2020
     for position, name in enumerate(cube.weather):
         array = cube.array(f"weather/{name}").astype(float)
@@ -430,7 +430,7 @@ def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
     for item in items[::9]:
         day = date.fromisoformat(item["properties"]["datetime"][:10])
         position = cube.calendar.index((day - date(1970, 1, 1)).days)
-        if cube.array("imagery/status")[position, 0, 0] != 2:
+        if cube.array("blocks/status")[position, 0, 0] != 2:
             continue
         with (
             rasterio.open(root / item["assets"]["B04"]["href"]) as red,

@@ -55,7 +55,7 @@ def test_every_pixel_is_what_the_specification_makes_of_the_files(built: TinyArc
     ids = np.array([[scene and scene.id for scene in row] for row in expected.scene], object)
     np.testing.assert_array_equal(scene_ids(built, day), ids)
     codes = np.vectorize(STATUS.get)(expected.status)
-    np.testing.assert_array_equal(stored(built, "imagery/status", day), codes)
+    np.testing.assert_array_equal(stored(built, "blocks/status", day), codes)
     reflectance = stored(built, "imagery/reflectance", day)
     assert reflectance.dtype == np.int16
     np.testing.assert_array_equal(reflectance == FILL, expected.reflectance == FILL)
@@ -68,7 +68,7 @@ def test_the_archive_exercises_every_rule(built: TinyArchive) -> None:
     shared, versions = date(2021, 5, 5), date(2021, 6, 2)
     assert len({i for i in scene_ids(built, shared).ravel() if i}) == 3
     assert {str(i).split(".v")[1] for i in scene_ids(built, versions).ravel() if i and "S30" in i} == {"2.9", "2.10"}
-    statuses = {int(code) for day in DAYS for code in stored(built, "imagery/status", day).ravel()}
+    statuses = {int(code) for day in DAYS for code in stored(built, "blocks/status", day).ravel()}
     assert statuses == {STATUS["not_acquired"], STATUS["stored"], STATUS["skipped_cloudy"]}
     assert len(np.unique(stored(built, "imagery/quality", date(2021, 5, 4)))) > 120
 
@@ -105,7 +105,7 @@ def test_clear_fraction_is_the_percentage_of_usable_pixels(built: TinyArchive) -
     for day in DAYS:
         quality, reflectance = stored(built, "imagery/quality", day), stored(built, "imagery/reflectance", day)
         clear = (quality != 255) & (quality & 0b11110 == 0) & (reflectance != FILL).all(axis=0)
-        found = stored(built, "imagery/clear_fraction", day)
+        found = stored(built, "chunks/clear_fraction", day)
         for row in range(4):
             for column in range(6):
                 area = (slice(row * 16, row * 16 + 16), slice(column * 16, column * 16 + 16))
@@ -144,7 +144,7 @@ def test_decoded_reflectance_is_the_pixel_times_a_ten_thousandth(built: TinyArch
 
 def test_flags_and_codes_stay_whole_numbers(built: TinyArchive) -> None:
     tree = xr.open_datatree(built.cube, engine="zarr")
-    for name in ("imagery/quality", "imagery/scene", "imagery/status", "imagery/clear_fraction", "labels/crop",
-                 "labels/purity", "splits/split", "splits/year_split", "weather/flag"):  # fmt: skip
+    for name in ("imagery/quality", "imagery/scene", "blocks/status", "chunks/clear_fraction", "labels/crop",
+                 "labels/purity", "chunks/split", "seasons/split", "weather/flag"):  # fmt: skip
         assert tree[name].dtype.kind == "u", name
         assert "_FillValue" not in tree[name].attrs and "_FillValue" not in tree[name].encoding, name

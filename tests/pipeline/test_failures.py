@@ -70,14 +70,14 @@ def day_of(archive: TinyArchive, name: str, day: date) -> Any:
 
 def assert_only_that_day_failed(archive: TinyArchive, built: TinyArchive) -> None:
     """All but the eastern scene's first blocks; no pixel of a failed block-day is stored."""
-    status = day_of(archive, "imagery/status", BROKEN.day)
+    status = day_of(archive, "blocks/status", BROKEN.day)
     assert (status == 4).any()
     for block_row, block_column in np.argwhere(status == 4):
         rows, columns = slice(block_row * 32, block_row * 32 + 32), slice(block_column * 32, block_column * 32 + 32)
         assert (day_of(archive, "imagery/reflectance", BROKEN.day)[:, rows, columns] == -9999).all()
         for name in ("imagery/quality", "imagery/scene"):
             assert (day_of(archive, name, BROKEN.day)[rows, columns] == 255).all()
-    for name in ("imagery/reflectance", "imagery/quality", "imagery/scene", "imagery/status", "imagery/clear_fraction"):
+    for name in ("imagery/reflectance", "imagery/quality", "imagery/scene", "blocks/status", "chunks/clear_fraction"):
         for day in OTHER_DAYS:
             np.testing.assert_array_equal(day_of(archive, name, day), day_of(built, name, day))
 

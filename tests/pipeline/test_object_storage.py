@@ -17,7 +17,7 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
-from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects
+from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects, read_range, size
 from mmvsf.datasets.storage.s3 import S3Path
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
@@ -87,7 +87,7 @@ def test_xarray_and_the_reader_see_the_same(stored: S3Path, built: TinyArchive) 
     images = []
     for cube in (Cube.open(stored), Cube.open(built.cube)):
         reader = WindowReader(cube, Normalisation.of([cube]))
-        status = cube.array("imagery/status")
+        status = cube.array("blocks/status")
         time, row, column = np.argwhere(status == 2)[0]
         block = cube.grid.block
         days = cube.calendar.days[time : time + 1]
@@ -223,6 +223,17 @@ def test_a_cube_that_is_not_there(mmvsf: Command) -> None:
     assert "there is no cube at s3://cubes/none.zarr" in mmvsf("check", "s3://cubes/none.zarr").error
     with pytest.raises(FileNotFoundError, match="s3://cubes/none"):
         S3Path.parse("s3://cubes/none/").read_bytes()
+
+
+def test_parts_of_an_object(data: S3Path) -> None:
+    place = data / "object"
+    place.write_bytes(b"0123456789")
+    assert size(place) == 10
+    parts = [read_range(place, *part) for part in ((2, 3), (8, 4), (10, 2), (12, 2), (0, 0))]
+    assert parts == [b"234", b"89"] + [b""] * 3
+    for read in (lambda: size(data / "none"), lambda: read_range(data / "none", 0, 1)):
+        with pytest.raises(FileNotFoundError, match="none"):
+            read()
 
 
 def test_what_has_to_be_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

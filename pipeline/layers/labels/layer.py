@@ -9,9 +9,9 @@ import numpy as np
 
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import write_shards
 from mmvsf.datasets.recipe.region import Labels
-from mmvsf.datasets.storage.store import finish_writes, open_pixels
-from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport, changed_options
+from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -52,18 +52,23 @@ class LabelLayer(Layer[LabelTask]):
         except ReadError as error:
             reason = f"{error} ({task.year}, block {task.block[0]},{task.block[1]})"
             return self.record_failure(task.entry, task.digest, reason)
-        rows, columns = self.spec.grid.block_slices(task.block)
-        year = self.spec.label_years.index(task.year)
         names = BlockLabels._fields if self.spec.confidence else ("crop", "purity")
-        writes = [
-            open_pixels(self.cube, f"labels/{name}", write=True)[year, rows, columns].write(getattr(labels, name))
-            for name in names
-        ]
-        finish_writes(writes, self.cube)
+        arrays = {f"labels/{name}": getattr(labels, name) for name in names}
+        season = self.spec.label_years.index(task.year)
+        objects = write_shards(self.cube, self.spec, task.block, season, arrays)
         codes, counts = np.unique(labels.crop, return_counts=True)
         shares = {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
-        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "counts": shares})
+        entry = {"digest": task.digest, "objects": objects, "counts": shares}
+        Ledger.of_cube(self.cube).write(task.entry, entry)
         return TaskReport(1)
+
+    def collect(self, plan: BlockPlan[LabelTask]) -> Collected:
+        """See `Layer`."""
+        collected, tasks = Collected(), {task.entry: task for task in plan.all_tasks}
+        for name, entry in self.finished(plan):
+            season = self.spec.label_years.index(tasks[name].year)
+            collected.add_shards(self.spec, tasks[name].block, season, entry)
+        return collected
 
     def origins(self) -> list[Record]:
         """See `Layer`."""
