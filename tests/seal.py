@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.place import slices_of
 from mmvsf.datasets.storage.location import objects
-from mmvsf.datasets.storage.manifest import Record, describe_part, digest_of, split_name, write_manifest
+from mmvsf.datasets.storage.manifest import Manifest, Record, digest_of, split_name, write_manifest, write_parts
 
 SHARDED = ("imagery", "labels", "static")
 
@@ -46,8 +46,9 @@ def seal(path: Path, **attributes: Any) -> Cube:
             parts.setdefault(place[0], {})[place[1]] = Record.of((path / name).read_bytes(), shard=sharded)
     root = json.loads((path / "zarr.json").read_text())
     root["attributes"] |= attributes
-    root["attributes"]["digest"] = digest_of({name: describe_part(members) for name, members in parts.items()})
+    described = write_parts(path, parts)
+    root["attributes"]["digest"] = digest_of(described)
     content = json.dumps(root).encode()
     (path / "zarr.json").write_bytes(content)
-    write_manifest(path, parts, Record.of(content))
+    write_manifest(path, Manifest(described, Record.of(content)))
     return Cube.open(path)

@@ -143,14 +143,13 @@ class Grid:
         row, column = self.corner
         return f"x{column + block[1]}_y{-(row + block[0]) - 1}"
 
-    def block_named(self, name: str) -> BlockIndex | None:
-        """The block of a name, see `block_name`; None for one that lies outside the grid."""
+    def block_named(self, name: str) -> BlockIndex:
+        """The block of a name, see `block_name`. Raises KeyError for a name of another form."""
         match = re.fullmatch(r"x(-?\d+)_y(-?\d+)", name)
         if match is None:
-            return None
+            raise KeyError(name)
         row, column = self.corner
-        by, bx = -int(match[2]) - 1 - row, int(match[1]) - column
-        return (by, bx) if 0 <= by < self.blocks_y and 0 <= bx < self.blocks_x else None
+        return -int(match[2]) - 1 - row, int(match[1]) - column
 
     def block_slices(self, block: BlockIndex) -> tuple[slice, slice]:
         """Rows and columns of a block in the pixel grid."""

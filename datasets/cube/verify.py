@@ -61,18 +61,14 @@ def verify_cube(cube: Location, *, list_only: bool = False) -> Verified:
         raise InputError(
             f"{cube} has no {ROOT}: it is no cube of this format, or its build was not finished"
         ) from error
-    damage = list_damage(cube) if list_only else find_damage(cube, listed=can_list(cube))
+    damage = list_damage(cube, manifest) if list_only else find_damage(cube, manifest)
     objects = sum(part.objects for part in manifest.parts.values())
     size = sum(part.bytes for part in manifest.parts.values())
     return Verified(manifest.digest, objects, size, tuple(damage), not list_only)
 
 
-def list_damage(cube: Location) -> Iterator[Damage]:
-    """What a listing shows: objects that are missing, that have another length, or that should not be there.
-
-    Raises InputError where the root's manifest is damaged, FileNotFoundError where there is none.
-    """
-    manifest = read_manifest(cube)
+def list_damage(cube: Location, manifest: Manifest) -> Iterator[Damage]:
+    """What a listing shows: objects that are missing, that have another length, or that should not be there."""
     records, damage = _records(cube, manifest)
     yield from damage
     unread = {each.object for each in damage}
@@ -87,13 +83,9 @@ def list_damage(cube: Location) -> Iterator[Damage]:
         yield Damage(name, "is missing")
 
 
-def find_damage(cube: Location, *, listed: bool = True) -> Iterator[Damage]:
+def find_damage(cube: Location, manifest: Manifest) -> Iterator[Damage]:
     """What reading every object shows: those that are missing or have another content than was written, and, where the
-    store can be `listed`, those that should not be there.
-
-    Raises as `list_damage` does.
-    """
-    manifest = read_manifest(cube)
+    store can be listed, those that should not be there."""
     records, damage = _records(cube, manifest)
     yield from damage
     unread = {each.object for each in damage}
@@ -105,7 +97,7 @@ def find_damage(cube: Location, *, listed: bool = True) -> Iterator[Damage]:
             yield Damage(name, f"has {len(content)} bytes instead of {record.length}")
         elif sha256(content).hexdigest() != record.sha256:
             yield Damage(name, "has another content than was written")
-    if listed:
+    if can_list(cube):
         for name, _ in objects(cube):
             if name not in records and _is_extra(name, manifest, unread):
                 yield Damage(name, "should not be there")
@@ -113,7 +105,7 @@ def find_damage(cube: Location, *, listed: bool = True) -> Iterator[Damage]:
 
 def _records(cube: Location, manifest: Manifest) -> tuple[dict[str, Record], list[Damage]]:
     """(name of an object in the cube -> what it must be, the manifests that are damaged)."""
-    records, damage = {"zarr.json": manifest.root}, []
+    records, damage = {"zarr.json": manifest.root} if manifest.root.length else {}, []
     for part in sorted(manifest.parts):
         try:
             members = read_part(cube, part, manifest.parts[part])

@@ -3,7 +3,7 @@
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from mmvsf.datasets.storage.manifest import (
     Manifest,
     Objects,
     Record,
-    describe_part,
+    digest_of,
     read_manifest,
     read_part,
     split_name,
     write_manifest,
+    write_parts,
 )
 from mmvsf.datasets.storage.spec import GroupSpec
 
@@ -62,7 +63,7 @@ def write_template(path: Location, spec: CubeSpec, provenance: dict[str, Any], c
     """
     for part, encoded in encode_parts(spec, content):
         write_many(path / part, encoded, sync=False)
-    write_whole(path / "zarr.json", _root({**root_attributes_of(spec, provenance), "complete": False}, {}))
+    write_root(path, spec, provenance)
 
 
 def root_attributes_of(spec: CubeSpec, provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,12 +153,14 @@ def finish_cube(
     attributes: Mapping[str, Any],
     *,
     time: str,
+    check: Callable[[Manifest], None] = lambda manifest: None,
 ) -> bool:
     """Write what a cube holds beside its shards, its manifest and its root, and mark it complete. What is as it should
     be is not written again.
 
     `shards` are the records of all shards by part; `attributes` those of the root, to which completeness, digest, the
-    `time` (ISO 8601) and an entry in the history are added where anything changed.
+    `time` (ISO 8601) and an entry in the history are added where anything changed. `check` looks at the cube before it
+    is marked complete, and raises if it is not sound.
     Returns whether anything changed. Raises IncompleteError where a shard is missing or has another length than was
     written, OSError if the disk refuses.
     """
@@ -177,10 +180,14 @@ def finish_cube(
         write_many(path / part, different, sync=False)
         parts[part] |= shards.get(part, {})
     _refuse_damage(path, parts, remove_unlisted=changed)
-    described = {name: describe_part(members) for name, members in parts.items()}
-    digest = Manifest(described, Record(0, "")).digest
-    if not changed and before == parts and _described(root) == _described(attributes):
+    if not changed and before != parts:
+        set_incomplete(path)
+        changed = True
+    described = write_parts(path, parts)
+    check(Manifest(described, Record(0, "")))
+    if not changed and _described(root) == _described(attributes):
         return False
+    digest = digest_of(described)
     history = list(root.get("history", []))
     if not history or history[-1]["digest"] != digest:
         history.append({"time": time, "digest": digest})
@@ -188,7 +195,7 @@ def finish_cube(
     body = _root({**attributes, **closing}, documents)
     sync_all(path)
     write_whole(path / "zarr.json", body)
-    write_manifest(path, parts, Record.of(body))
+    write_manifest(path, Manifest(described, Record.of(body)))
     return True
 
 
@@ -211,6 +218,11 @@ def _previous_parts(path: Location, root: Mapping[str, Any]) -> dict[str, dict[s
         return None
     manifest = read_manifest(path)
     return {name: read_part(path, name, part) for name, part in manifest.parts.items()}
+
+
+def write_root(path: Location, spec: CubeSpec, provenance: Mapping[str, Any]) -> None:
+    """Write the root of a cube that is not complete. Raises OSError."""
+    write_whole(path / "zarr.json", _root({**root_attributes_of(spec, provenance), "complete": False}, {}))
 
 
 def set_incomplete(path: Location) -> None:

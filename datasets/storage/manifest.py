@@ -149,16 +149,20 @@ def parse_part(content: bytes, where: str) -> dict[str, Record]:
         raise damaged_manifest(where, error) from error
 
 
-def write_manifest(root: Location, parts: Mapping[str, Objects], record: Record) -> Manifest:
-    """Write the manifests of all parts that changed, and `manifest.json` last. Raises OSError."""
-    described = {name: describe_part(objects) for name, objects in parts.items()}
+def write_parts(root: Location, parts: Mapping[str, Objects]) -> dict[str, Part]:
+    """Write the manifests of all parts that changed. Returns what `manifest.json` holds of them. Raises OSError."""
+    described = {}
     for name, objects in parts.items():
+        described[name] = describe_part(objects)
         content, path = encode_part(objects), part_path(root, name)
         if not path.is_file() or path.read_bytes() != content:
             write_whole(path, content)
-    manifest = Manifest(described, record)
+    return described
+
+
+def write_manifest(root: Location, manifest: Manifest) -> None:
+    """Write `manifest.json`, after the manifests of the parts and the root. Raises OSError."""
     write_whole(root / ROOT, manifest.encoded())
-    return manifest
 
 
 def canonical(values: Any) -> bytes:

@@ -31,7 +31,7 @@ from .executor import Executor
 from .plan import BuildPlan, build_plan
 from .provenance import provenance
 from .reshape import finish_reshape, is_reshaping, kept_arrays, renames_shards, reshape_cube
-from .run import Progress, build
+from .run import CheckCube, Progress, build, no_check
 from .sources import GivenSources
 
 
@@ -83,7 +83,15 @@ def plan_extension(
     return plan
 
 
-def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, accept_failed: bool = False) -> Extended:
+def extend(
+    cube: Cube,
+    plan: BuildPlan,
+    run: Executor,
+    progress: Progress,
+    *,
+    accept_failed: bool = False,
+    check: CheckCube = no_check,
+) -> Extended:
     """Extend a cube. Raises what `build` raises; run again, it goes on where it was."""
     made = len(Ledger.of_cube(cube.path).names("imagery"))
     ensure_space(plan.cube, plan.bytes_to_write(max(len(plan.imagery.units) - made, 0)))
@@ -93,7 +101,7 @@ def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, ac
         attributes = provenance(plan)
         created = cube.attributes.get("created", attributes["created"])
         set_root_attributes(plan.cube, {**attributes, "created": created})
-        summary = build(plan, run, progress, accept_failed=accept_failed)
+        summary = build(plan, run, progress, accept_failed=accept_failed, check=check)
     after = Cube.open(plan.cube).array("chunks/split")
     return Extended(summary, int(((before != Split.NONE) & (before != after)).sum()))
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.cube.write import Content, finish_cube, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.lock import write_lock
-from mmvsf.datasets.storage.manifest import Record
+from mmvsf.datasets.storage.manifest import Manifest, Record
 from mmvsf.datasets.storage.store import sweep_leftovers
+from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
 from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary
 from mmvsf.pipeline.layers.layer import Layer, run_task
@@ -27,6 +29,13 @@ from .target import ensure_template
 MOST_FAILURES = 10
 """After so many tasks in a row whose labels or static layers cannot be read, their source is taken to be out of reach,
 and the others are left to the next run. A damaged tile of the CDL meets eight blocks of 7.7 km in a row."""
+
+
+CheckCube = Callable[[Cube], None]
+
+
+def no_check(cube: Cube) -> None:
+    """For a caller who checks the cube later, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +52,26 @@ def build(
     *,
     accept_failed: bool = False,
     overwrite: bool = False,
+    check: CheckCube = no_check,
 ) -> Summary:
-    """Build or finish a cube. Only what the ledger does not hold is done.
+    """Build or finish a cube. Only what the ledger does not hold is done. `check` looks at the cube before it is marked
+    complete, and raises IncompleteError if it is not sound.
 
     Raises InputError if another cube is in the way, IncompleteError if scenes could not be read (all else
     is done and kept), OSError if the disk refuses.
     """
     try:
         with write_lock(plan.cube, "dataset"):
-            return _build(plan, run, progress, accept_failed, overwrite)
+            return _build(plan, run, progress, accept_failed, overwrite, check)
     except OSError as error:
         if error.filename is not None:
             raise
         raise OSError(error.errno or errno.EIO, error.strerror or one_line(error), str(plan.cube)) from error
 
 
-def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool) -> Summary:
+def _build(
+    plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool, check: CheckCube
+) -> Summary:
     if plan.weather is None:
         raise ValueError("this plan was made to be shown, without its weather")
     refuse_missing(plan.requirements)
@@ -85,12 +98,16 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
     imagery = plan.imagery_layer.layer.collect(plan.imagery)
     _refuse_incomplete(plan, imagery.summary, accept_failed)
-    _finish(plan, imagery, attributes)
+    _finish(plan, imagery, attributes, check)
     return imagery.summary
 
 
-def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, Any]) -> None:
+def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, Any], check: CheckCube) -> None:
     """Write what all layers made into the cube, and its manifest."""
+
+    def check_before(manifest: Manifest) -> None:
+        check(Cube(plan.cube, plan.spec, False, attributes, VerifiedObjects(plan.cube, manifest)))
+
     shards: dict[str, dict[str, Record]] = {}
     arrays: dict[str, NDArray[Any]] = {
         "chunks/split": place_split(plan.region, plan.grid),
@@ -103,7 +120,7 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)
     content = Content(arrays, imagery.scenes, weather.attributes)
-    finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now())
+    finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now(), check=check_before)
 
 
 def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:

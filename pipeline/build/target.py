@@ -8,6 +8,7 @@ from mmvsf.datasets.cube.layout import FORMAT, FORMAT_VERSION
 from mmvsf.datasets.cube.write import root_attributes_of, write_template
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.storage.location import Location, remove_tree
+from mmvsf.datasets.storage.manifest import ROOT as MANIFEST
 from mmvsf.pipeline.ledger import Ledger
 
 from .compatibility import reasons_against
@@ -37,11 +38,14 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
         raise InputError(f"{plan.cube} exists and is not a cube; move it away, or choose another --data-dir")
     root, ledger = plan.cube / "zarr.json", Ledger.of_cube(plan.cube)
     if overwrite:
-        # The root first: without it, nothing left behind by a kill counts as done.
+        # The manifest and the root first: without them, nothing left behind by a kill counts as done.
+        (plan.cube / MANIFEST).unlink(missing_ok=True)
         root.unlink(missing_ok=True)
         remove_tree(ledger.root)
         remove_tree(plan.cube)
     if not root.is_file():
+        if (plan.cube / MANIFEST).is_file():
+            raise IncompleteError(f"{root} is missing; `mmvsf repair` writes it again")
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The commands that make a cube: regions, plan, cost, dataset, extend; `inspect` has those for existing cubes."""
+"""The commands that make a cube or restore one; `inspect` has those for existing cubes."""
 
 import json
 import os
@@ -32,6 +32,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.build.plan import BuildPlan
     from mmvsf.pipeline.build.run import Progress
     from mmvsf.pipeline.layers.imagery.summarise import Summary
@@ -161,7 +162,9 @@ def dataset(
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with _progress(started, as_json) as progress:
-            summary = build(plan, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+            summary = build(
+                plan, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=_refuse_unsound
+            )
     _show_cube(plan, summary, started, as_json)
 
 
@@ -198,8 +201,47 @@ def extend(
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with _progress(started, as_json) as progress:
-            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed)
+            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
     _show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
+
+
+@app.command()
+def repair(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read again what is missing or damaged in a cube, and nothing else. `mmvsf verify` lists the damage.
+
+    Where the source has not changed, the cube has its digest again afterwards.
+    """
+    from mmvsf.pipeline.build.executor import executor
+    from mmvsf.pipeline.build.plan import build_plan
+    from mmvsf.pipeline.build.repair import repair as repair_cube
+    from mmvsf.pipeline.sandbox.ensure import ensure_archive
+
+    started = time.monotonic()
+    folder = _data_dir(data_dir)
+    with executor(workers, scheduler) as run:
+        ensure_archive(region, local_folder(folder), workers or os.cpu_count() or 1, status_console(as_json))
+        with _waiting(status_console(as_json)):
+            plan = build_plan(region, folder, source=source, blocks=blocks)
+        with _progress(started, as_json) as progress:
+            repaired = repair_cube(plan, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
+    facts = {"units": repaired.units, "digest_before": repaired.before, "digest": repaired.after}
+    typer.echo(json.dumps(facts) if as_json else repaired.sentence)
+
+
+def _refuse_unsound(cube: "Cube") -> None:
+    """Raise IncompleteError for a cube that is not sound."""
+    from mmvsf.pipeline.inspect.check import check_opened
+
+    check_opened(cube, sample_only=True).raise_for_problems()
 
 
 def _data_dir(text: str) -> Location:
@@ -242,14 +284,12 @@ def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
 def _show_cube(
     plan: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
 ) -> None:
-    """Write the cube's card, print what was built, and check it. Raises IncompleteError if the cube is not sound."""
+    """Write the cube's card, and print what was built."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.build.card import write_dataset_card
     from mmvsf.pipeline.disk_space import stored_bytes
-    from mmvsf.pipeline.inspect.check import check_cube
 
     card = write_dataset_card(Cube.open(plan.cube))
-    report = check_cube(plan.cube, sample_only=True)
     facts = {
         "cube": str(plan.cube),
         "card": str(card),
@@ -275,7 +315,6 @@ def _show_cube(
         table.add_row("card", str(card))
         table.add_row("time", f"{facts['seconds']} s")
         console.print(table)
-    report.raise_for_problems()
 
 
 app.add_typer(inspect.app)

@@ -32,19 +32,23 @@ def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
 
     Raises InputError or IncompleteError if there is no finished cube of this format to check.
     """
-    cube = Cube.open(path)
+    return check_opened(Cube.open(path), sample_only=sample_only)
+
+
+def check_opened(cube: Cube, *, sample_only: bool = False) -> CheckReport:
+    """Check a cube that is open, which may lack only the mark that it is complete."""
     checks = [_structure(cube), _metadata(cube), check_coverage(cube), check_weather(cube), _splits(cube)]
     checks += [check_statistics(cube), *check_pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)]
     if cube.label_years:
         checks.append(check_labels(cube))
     if cube.static_layers:
         checks.append(check_static(cube))
-    return CheckReport(path, tuple(checks))
+    return CheckReport(cube.path, tuple(checks))
 
 
 def _structure(cube: Cube) -> Check:
     """Every object of the manifest is there with its length, and every array has the shape and type of the format."""
-    problems = [str(damage) for damage in list_damage(cube.path)]
+    problems = [str(damage) for damage in list_damage(cube.path, cube.objects.manifest)] if cube.objects else []
     for tile in cube.grid.tiles:
         for group in tile_layout(cube.spec, tile.grid):
             for spec in group.arrays:

@@ -1,7 +1,7 @@
 """A layer of a cube: what a build asks of imagery, weather, labels and static layers alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -57,9 +57,9 @@ class Collected:
     attributes: dict[str, Any] = field(default_factory=dict)
     """more attributes of the layer's groups"""
 
-    def add_shards(self, spec: CubeSpec, block: BlockIndex, first: int, entry: dict[str, Any]) -> None:
-        """Add the shards in a ledger entry; `first` is their number along time or season."""
-        for part, name, record in shard_objects(spec, block, first, entry.get("objects", {})):
+    def add(self, shards: Iterable[tuple[str, str, StoredObject]]) -> None:
+        """Add (part, object, record) of some shards."""
+        for part, name, record in shards:
             self.shards.setdefault(part, {})[name] = record
 
 
@@ -131,6 +131,14 @@ class Layer(ABC, Generic[Task]):
     @abstractmethod
     def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
         """Why a cube of `old` cannot be extended to `new` in this layer, one short reason each."""
+
+    @abstractmethod
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """The block of a ledger entry, and the number of its shards along time or season (0 without either)."""
+
+    def shards(self, name: str, entry: Entry) -> Iterator[tuple[str, str, StoredObject]]:
+        """(part, object, record) of the shards that a ledger entry lists."""
+        yield from shard_objects(self.spec, *self.place(name), entry.get("objects", {}))
 
     def finished(self, plan: LayerPlan[Task]) -> Iterator[tuple[str, Entry]]:
         """(name, entry) of all units of a plan. Raises IncompleteError where one is not of this plan."""

@@ -1,16 +1,18 @@
 """The layer `imagery`: reflectance, quality and scene, one ledger entry a block and 32-day shard."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
 from mmvsf.datasets.variables import REFLECTANCE_FILL
-from mmvsf.pipeline.layers.layer import Layer, Record, TaskReport, changed_options
+from mmvsf.pipeline.layers.layer import Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
-from mmvsf.pipeline.ledger import Ledger
+from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
@@ -60,15 +62,24 @@ class ImageryLayer(Layer[ShardTask]):
         if stale:
             set_incomplete(self.cube)
         for name in stale:
-            _, shard, text = name.split("/")
-            block = self.spec.grid.block_named(text)
-            if block is not None:
-                remove_shards(self.cube, self.spec, block, int(shard) - self.spec.calendar.first_shard, ARRAYS)
+            remove_shards(self.cube, self.spec, *self.place(name), ARRAYS)
             ledger.remove(name)
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`. Raises KeyError for a block outside the grid."""
+        _, shard, name = entry.split("/")
+        return self.spec.grid.block_named(name), int(shard) - self.spec.calendar.first_shard
 
     def collect(self, plan: ImageryPlan) -> CollectedImagery:
         """See `Layer`: also status, clear fractions, sums and the table of scenes."""
-        return collect_imagery(self.spec, plan, self.finished(plan))
+        shards = Collected()
+
+        def entries() -> Iterator[tuple[str, Entry]]:
+            for name, entry in self.finished(plan):
+                shards.add(self.shards(name, entry))
+                yield name, entry
+
+        return collect_imagery(self.spec, plan, entries(), shards)
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

@@ -46,8 +46,11 @@ class CollectedImagery(Collected):
     """the table of scenes"""
 
 
-def collect_imagery(spec: CubeSpec, plan: ImageryPlan, entries: Iterable[tuple[str, Entry]]) -> CollectedImagery:
-    """Status, clear fraction, the sums of the imagery and the table of scenes, from the ledger's entries of a plan."""
+def collect_imagery(
+    spec: CubeSpec, plan: ImageryPlan, entries: Iterable[tuple[str, Entry]], collected: Collected
+) -> CollectedImagery:
+    """Status, clear fraction, the sums of the imagery and the table of scenes, from the ledger's entries of a plan,
+    with the shards in `collected`."""
     region, grid, calendar = spec.region, spec.grid, spec.calendar
     status = np.zeros((len(calendar), grid.blocks_y, grid.blocks_x), np.uint8)
     in_period = np.array([region.period.contains(d) for d in calendar.days.astype("datetime64[D]").tolist()])
@@ -59,10 +62,8 @@ def collect_imagery(spec: CubeSpec, plan: ImageryPlan, entries: Iterable[tuple[s
     rows: list[tuple[Any, ...]] = []
     failures: list[str] = []
     named = {entry_name(grid, *unit): unit for unit in plan.units}
-    collected = Collected()
     for name, entry in entries:
         shard, block = named[name]
-        collected.add_shards(spec, block, shard - calendar.first_shard, entry)
         time = calendar.shard_slice(shard)
         found = np.array(entry["status"], np.uint8)
         seen = found != Status.NOT_ACQUIRED

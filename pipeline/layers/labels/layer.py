@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import write_shards
@@ -64,11 +65,15 @@ class LabelLayer(Layer[LabelTask]):
 
     def collect(self, plan: BlockPlan[LabelTask]) -> Collected:
         """See `Layer`."""
-        collected, tasks = Collected(), {task.entry: task for task in plan.all_tasks}
+        collected = Collected()
         for name, entry in self.finished(plan):
-            season = self.spec.label_years.index(tasks[name].year)
-            collected.add_shards(self.spec, tasks[name].block, season, entry)
+            collected.add(self.shards(name, entry))
         return collected
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`."""
+        _, year, name = entry.split("/")
+        return self.spec.grid.block_named(name), self.spec.label_years.index(int(year))
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

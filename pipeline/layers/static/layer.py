@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import write_shards
 from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport
@@ -43,10 +44,14 @@ class StaticLayer(Layer[StaticTask]):
 
     def collect(self, plan: BlockPlan[StaticTask]) -> Collected:
         """See `Layer`."""
-        collected, tasks = Collected(), {task.entry: task for task in plan.all_tasks}
+        collected = Collected()
         for name, entry in self.finished(plan):
-            collected.add_shards(self.spec, tasks[name].block, 0, entry)
+            collected.add(self.shards(name, entry))
         return collected
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`."""
+        return self.spec.grid.block_named(entry.partition("/")[2]), 0
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

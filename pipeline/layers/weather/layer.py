@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Never
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.pipeline.layers.layer import Collected, Layer, LayerPlan, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.registry import WEATHER
@@ -53,6 +54,10 @@ class WeatherLayer(Layer[Never]):
         return WeatherPlan(cube_weather(self.source, region, grid, calendar))
 
     def run(self, task: Never) -> TaskReport:
+        """See `Layer`."""
+        raise AssertionError("weather has no tasks")
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
         """See `Layer`."""
         raise AssertionError("weather has no tasks")
 
