@@ -20,9 +20,9 @@ from mmvsf.datasets.storage.manifest import (
     Objects,
     Record,
     digest_of,
-    read_manifest,
     read_part,
     split_name,
+    trusted_manifest,
     write_manifest,
     write_parts,
 )
@@ -63,7 +63,7 @@ def write_template(path: Location, spec: CubeSpec, provenance: dict[str, Any], c
     """
     for part, encoded in encode_parts(spec, content):
         write_many(path / part, encoded, sync=False)
-    write_root(path, spec, provenance)
+    write_root(path, root_attributes_of(spec, provenance))
 
 
 def root_attributes_of(spec: CubeSpec, provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,9 +193,10 @@ def finish_cube(
         history.append({"time": time, "digest": digest})
     closing = {"complete": True, "digest": digest, "finished": time, "history": history}
     body = _root({**attributes, **closing}, documents)
+    set_incomplete(path)
+    write_manifest(path, Manifest(described, Record.of(body)))
     sync_all(path)
     write_whole(path / "zarr.json", body)
-    write_manifest(path, Manifest(described, Record.of(body)))
     return True
 
 
@@ -212,24 +213,24 @@ def _described(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _previous_parts(path: Location, root: Mapping[str, Any]) -> dict[str, dict[str, Record]] | None:
-    """The objects of all parts of a cube that was complete; None for another one. Raises InputError for a damaged
-    manifest."""
+    """The objects of all parts of a cube that was complete; None for another one. Raises InputError where its manifest
+    or its root is damaged."""
     if not root.get("complete"):
         return None
-    manifest = read_manifest(path)
+    manifest = trusted_manifest(path)
     return {name: read_part(path, name, part) for name, part in manifest.parts.items()}
 
 
-def write_root(path: Location, spec: CubeSpec, provenance: Mapping[str, Any]) -> None:
+def write_root(path: Location, attributes: Mapping[str, Any]) -> None:
     """Write the root of a cube that is not complete. Raises OSError."""
-    write_whole(path / "zarr.json", _root({**root_attributes_of(spec, provenance), "complete": False}, {}))
+    write_whole(path / "zarr.json", _root({**attributes, "complete": False}, {}))
 
 
 def set_incomplete(path: Location) -> None:
     """Mark a cube as being changed. Its manifest does not describe it from here on."""
     attributes = read_root(path)
     if attributes.get("complete"):
-        write_whole(path / "zarr.json", _root({**attributes, "complete": False}, {}))
+        write_root(path, attributes)
 
 
 def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlisted: bool) -> None:
