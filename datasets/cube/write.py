@@ -2,15 +2,11 @@
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import zarr
 from numpy.typing import NDArray
-from zarr.errors import ZarrUserWarning
-from zarr.storage import MemoryStore
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.encode import encode_groups, encode_shard, plain
@@ -39,6 +35,9 @@ TILES = "tiles"
 
 OBJECT = re.compile(r"(.+/)?(zarr\.json|c(/\d+)*)")
 """Names of the metadata of a group or array and of its chunks (Zarr 3 with default chunk keys)."""
+
+MOST_CONSOLIDATED = 64
+"""Tiles of a cube whose root holds the metadata of all, some 40 kB a tile; in a larger one each tile holds its own."""
 
 MOST_NAMED = 3
 """Damaged objects that an error names."""
@@ -172,7 +171,8 @@ def finish_cube(
     for part, encoded in encode_parts(spec, content):
         known = (before or {}).get(part, {})
         parts[part] = {name: Record.of(body) for name, body in encoded.items()}
-        documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
+        if len(spec.grid.tiles) <= MOST_CONSOLIDATED:
+            documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
         different = {name: body for name, body in encoded.items() if known.get(name) != parts[part][name]}
         if different and not changed:
             set_incomplete(path)
@@ -257,16 +257,11 @@ def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlis
 
 
 def _root(attributes: Mapping[str, Any], documents: Mapping[str, bytes]) -> bytes:
-    """The root's zarr.json, which consolidates the metadata in `documents` (name -> content) if there are any."""
-    store: dict[str, Any] = {}
-    memory = MemoryStore(store)
-    zarr.create_group(memory, zarr_format=3, attributes=plain(dict(attributes)))
+    """The root's zarr.json, with the metadata in `documents` (name -> content of a zarr.json) if there are any."""
+    document: dict[str, Any] = {"attributes": plain(attributes), "node_type": "group", "zarr_format": 3}
     if documents:
-        buffer = type(store["zarr.json"])
-        store |= {name: buffer.from_bytes(body) for name, body in documents.items()}
-        with warnings.catch_warnings():
-            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-            warnings.simplefilter("ignore", ZarrUserWarning)
-            zarr.consolidate_metadata(memory)
-    content: bytes = store["zarr.json"].to_bytes()
-    return content
+        metadata = {name.removesuffix("/zarr.json"): json.loads(body) for name, body in sorted(documents.items())}
+        for member in metadata.values():
+            member.pop("consolidated_metadata", None)
+        document["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": metadata}
+    return json.dumps(document, separators=(",", ":")).encode()
