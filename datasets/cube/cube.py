@@ -14,7 +14,7 @@ from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
-from mmvsf.datasets.storage.manifest import read_manifest
+from mmvsf.datasets.storage.manifest import trusted_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES
 from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
 from mmvsf.datasets.variables import BAND_NAMES
@@ -143,7 +143,9 @@ class Cube:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        return cls(path, spec, complete, attributes, _verified(path, attributes) if complete else None)
+        return cls(
+            path, spec, complete, attributes, VerifiedObjects(path, trusted_manifest(path)) if complete else None
+        )
 
     def check_object(self, name: str, what: Callable[[], str] | None = None) -> bool:
         """Check an object when it is first used, see `VerifiedObjects.check`; in a cube that is not complete, whether
@@ -214,18 +216,6 @@ class Cube:
 def digest(path: Location | str) -> str:
     """The digest of a complete cube. Raises as `Cube.open` does."""
     return Cube.open(path).digest
-
-
-def _verified(path: Location, attributes: dict[str, Any]) -> VerifiedObjects:
-    """The objects of a complete cube. Raises IncompleteError where its manifest is not of the same build as its root,
-    InputError where it is damaged."""
-    try:
-        manifest = read_manifest(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} has no manifest; `mmvsf repair` writes it again") from error
-    if manifest.digest != attributes.get("digest"):
-        raise IncompleteError(f"the manifest of {path} is of another build; run `mmvsf dataset` again to finish it")
-    return VerifiedObjects(path, manifest)
 
 
 def root_attributes(path: Location) -> dict[str, Any]:

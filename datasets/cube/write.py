@@ -2,15 +2,11 @@
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import zarr
 from numpy.typing import NDArray
-from zarr.errors import ZarrUserWarning
-from zarr.storage import MemoryStore
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.encode import encode_groups, encode_shard, plain
@@ -20,9 +16,9 @@ from mmvsf.datasets.storage.manifest import (
     Objects,
     Record,
     digest_of,
-    read_manifest,
     read_part,
     split_name,
+    trusted_manifest,
     write_manifest,
     write_parts,
 )
@@ -39,6 +35,9 @@ TILES = "tiles"
 
 OBJECT = re.compile(r"(.+/)?(zarr\.json|c(/\d+)*)")
 """Names of the metadata of a group or array and of its chunks (Zarr 3 with default chunk keys)."""
+
+MOST_CONSOLIDATED = 64
+"""Tiles of a cube whose root holds the metadata of all, some 40 kB a tile; in a larger one each tile holds its own."""
 
 MOST_NAMED = 3
 """Damaged objects that an error names."""
@@ -63,7 +62,7 @@ def write_template(path: Location, spec: CubeSpec, provenance: dict[str, Any], c
     """
     for part, encoded in encode_parts(spec, content):
         write_many(path / part, encoded, sync=False)
-    write_root(path, spec, provenance)
+    write_root(path, root_attributes_of(spec, provenance))
 
 
 def root_attributes_of(spec: CubeSpec, provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +171,8 @@ def finish_cube(
     for part, encoded in encode_parts(spec, content):
         known = (before or {}).get(part, {})
         parts[part] = {name: Record.of(body) for name, body in encoded.items()}
-        documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
+        if len(spec.grid.tiles) <= MOST_CONSOLIDATED:
+            documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
         different = {name: body for name, body in encoded.items() if known.get(name) != parts[part][name]}
         if different and not changed:
             set_incomplete(path)
@@ -193,9 +193,10 @@ def finish_cube(
         history.append({"time": time, "digest": digest})
     closing = {"complete": True, "digest": digest, "finished": time, "history": history}
     body = _root({**attributes, **closing}, documents)
+    set_incomplete(path)
+    write_manifest(path, Manifest(described, Record.of(body)))
     sync_all(path)
     write_whole(path / "zarr.json", body)
-    write_manifest(path, Manifest(described, Record.of(body)))
     return True
 
 
@@ -212,24 +213,24 @@ def _described(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _previous_parts(path: Location, root: Mapping[str, Any]) -> dict[str, dict[str, Record]] | None:
-    """The objects of all parts of a cube that was complete; None for another one. Raises InputError for a damaged
-    manifest."""
+    """The objects of all parts of a cube that was complete; None for another one. Raises InputError where its manifest
+    or its root is damaged."""
     if not root.get("complete"):
         return None
-    manifest = read_manifest(path)
+    manifest = trusted_manifest(path)
     return {name: read_part(path, name, part) for name, part in manifest.parts.items()}
 
 
-def write_root(path: Location, spec: CubeSpec, provenance: Mapping[str, Any]) -> None:
+def write_root(path: Location, attributes: Mapping[str, Any]) -> None:
     """Write the root of a cube that is not complete. Raises OSError."""
-    write_whole(path / "zarr.json", _root({**root_attributes_of(spec, provenance), "complete": False}, {}))
+    write_whole(path / "zarr.json", _root({**attributes, "complete": False}, {}))
 
 
 def set_incomplete(path: Location) -> None:
     """Mark a cube as being changed. Its manifest does not describe it from here on."""
     attributes = read_root(path)
     if attributes.get("complete"):
-        write_whole(path / "zarr.json", _root({**attributes, "complete": False}, {}))
+        write_root(path, attributes)
 
 
 def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlisted: bool) -> None:
@@ -256,16 +257,11 @@ def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlis
 
 
 def _root(attributes: Mapping[str, Any], documents: Mapping[str, bytes]) -> bytes:
-    """The root's zarr.json, which consolidates the metadata in `documents` (name -> content) if there are any."""
-    store: dict[str, Any] = {}
-    memory = MemoryStore(store)
-    zarr.create_group(memory, zarr_format=3, attributes=plain(dict(attributes)))
+    """The root's zarr.json, with the metadata in `documents` (name -> content of a zarr.json) if there are any."""
+    document: dict[str, Any] = {"attributes": plain(attributes), "node_type": "group", "zarr_format": 3}
     if documents:
-        buffer = type(store["zarr.json"])
-        store |= {name: buffer.from_bytes(body) for name, body in documents.items()}
-        with warnings.catch_warnings():
-            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-            warnings.simplefilter("ignore", ZarrUserWarning)
-            zarr.consolidate_metadata(memory)
-    content: bytes = store["zarr.json"].to_bytes()
-    return content
+        metadata = {name.removesuffix("/zarr.json"): json.loads(body) for name, body in sorted(documents.items())}
+        for member in metadata.values():
+            member.pop("consolidated_metadata", None)
+        document["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": metadata}
+    return json.dumps(document, separators=(",", ":")).encode()
