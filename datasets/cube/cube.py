@@ -201,7 +201,7 @@ def create_template(path: Location, spec: CubeSpec, provenance: dict[str, Any]) 
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
-    """The cube at a path or at `s3://bucket/...`, as an xarray DataTree; reflectance is decoded.
+    """The cube at a path or at an address such as `s3://bucket/...`, as an xarray DataTree; reflectance is decoded.
 
     Where Dask is installed the arrays are Dask arrays with chunks as large as the cube's shards; elsewhere they are
     read when they are indexed.
