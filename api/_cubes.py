@@ -27,7 +27,7 @@ def load_recipe(recipe: str | Path) -> Region:
 
 
 def open_cube(cube: str | Path) -> xr.DataTree:
-    """Open a cube at a path or an address (`s3://bucket/...`) as an xarray DataTree.
+    """Open a cube at a path or an address (`s3://bucket/...`, `gs://`, `az://`, `https://`) as an xarray DataTree.
 
     Dask chunks are as large as the cube's shards; reflectance is decoded to float. Raises InputError where there is no
     cube, IncompleteError for one whose build is not finished.

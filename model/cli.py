@@ -24,7 +24,9 @@ app = typer.Typer(no_args_is_help=True)
 CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
-DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://BUCKET/PREFIX.")]
+DataDir = Annotated[
+    str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
+]
 RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 ModelDir = Annotated[

@@ -94,7 +94,9 @@ def test_commands_on_a_cube_work_without_any_extra(grown_cube: Cube) -> None:
         ("plan iowa --source earthengine", "earthengine", "earthengine"),
         ("report {cube}", "build,train", "build"),
         ("pretrain {cube}", "train", "train"),
-        ("check s3://bucket/cube.zarr", "s3", "s3"),
+        ("check s3://bucket/cube.zarr", "objects", "objects"),
+        ("check gs://bucket/cube.zarr", "objects", "objects"),
+        ("check https://example.org/cube.zarr", "objects", "objects"),
     ],
 )
 def test_a_command_names_the_extra_that_is_missing(

@@ -12,7 +12,7 @@ from .cube import WHOLE, Cube
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
-    """The cube at a path or an address such as `s3://bucket/iowa.zarr`, as an xarray DataTree; reflectance is decoded.
+    """The cube at a path or an address such as `s3://bucket/iowa.zarr` or `https://host/iowa.zarr`, as an xarray DataTree; reflectance is decoded.
 
     Where Dask is installed the arrays are Dask arrays with chunks as large as the cube's shards; elsewhere they are
     read when they are indexed. Whatever is read is checked against the cube's manifest, and InputError is raised for
