@@ -53,6 +53,7 @@ WITH_AN_EXTRA = {
     "mmvsf.datasets.samples.collate",
     "mmvsf.datasets.samples.loader",
     "mmvsf.datasets.sidecars.card",
+    "mmvsf.datasets.storage.geotiff",
 }
 """The modules of `datasets` that only builds and training use."""
 

@@ -101,10 +101,12 @@ def oracle(
 ) -> None:
     """Write the forecasts of the true model of a simulated region beside its cube."""
     from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.sidecars.oracle import oracle_path
+    from mmvsf.datasets.storage.lock import write_lock
     from mmvsf.pipeline.sandbox.oracle import make_oracle
 
     cube = Cube.open(_cube(region, data_dir))
-    with progress_bar(console) as bar:
+    with write_lock(oracle_path(cube), "mmvsf oracle"), progress_bar(console) as bar:
         task = bar.add_task("simulating seasons", total=None, rate="")
 
         def update(done: int, total: int) -> None:
@@ -127,10 +129,13 @@ def report(
 ) -> None:
     """Write a page about a cube and the runs on it: runs/<region>/report.html."""
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.pipeline.report import write_report
+    from mmvsf.datasets.storage.run_lock import run_lock
+    from mmvsf.pipeline.report.page import PAGE, write_report
 
     cube = _cube(region, data_dir)
-    page = write_report(cube, runs_dir / Cube.open(cube).region.name)
+    runs = runs_dir / Cube.open(cube).region.name
+    with run_lock(runs / PAGE, "mmvsf report"):
+        page = write_report(cube, runs)
     typer.echo(f"{page}")
 
 

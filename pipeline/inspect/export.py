@@ -3,22 +3,15 @@
 GDAL reads sharded Zarr 3 from 3.13 on; a Cloud-Optimized GeoTIFF opens everywhere.
 """
 
-import errno
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
-from rasterio.shutil import copy as copy_raster
 
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.legend import Legend
-from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.storage.geotiff import RasterHeader, cog_file
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, SCENE_FILL, Status
 
@@ -49,15 +42,14 @@ def export_geotiff(path: Location, out: Path, what: str, day: str | None, year: 
     _check_options(what, day, year)
     cube = Cube.open(path)
     selection = _select(cube, what, day, year)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as drafts:
-            tiled, cloud_optimized = Path(drafts, "tiled.tif"), Path(drafts, "cog.tif")
-            _write_tiled(cube, selection, tiled)
-            copy_raster(tiled, cloud_optimized, driver="COG", compress="deflate", overview_resampling="nearest")
-            cloud_optimized.replace(out)
-    except (RasterioError, CPLE_BaseError) as error:
-        raise OSError(errno.EIO, one_line(error), str(out)) from error
+    array, several = cube.pixels(selection.array), len(selection.bands) > 1
+    header = _header(cube, selection, array.spec.dtype)
+    with cog_file(out, header) as target:
+        for block in cube.grid.blocks:
+            rows, columns = cube.grid.block_slices(block)
+            values = array.read((selection.position, *([slice(None)] if several else []), rows, columns))
+            target.write((values if several else values[None]).astype(header.dtype), rows, columns)
+        target.finish(overview_resampling="nearest")
 
 
 def _check_options(what: str, day: str | None, year: int | None) -> None:
@@ -89,47 +81,23 @@ def _select(cube: Cube, what: str, day: str | None, year: int | None) -> _Select
     return _Selection(f"labels/{what}", cube.label_years.index(year), (what,), 0)
 
 
-def _write_tiled(cube: Cube, selection: _Selection, path: Path) -> None:
-    """Write the selection as a tiled GeoTIFF, block by block."""
-    array, several = cube.pixels(selection.array), len(selection.bands) > 1
-    legend = cube.legend if selection.array == "labels/crop" else None
-    dtype = array.spec.dtype
-    if legend is not None and max(legend.codes, default=0) <= 255:
-        dtype = "uint8"  # every program shows its colour table
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "height": cube.grid.shape[0],
-        "width": cube.grid.shape[1],
-        "count": len(selection.bands),
-        "dtype": dtype,
-        "crs": cube.grid.crs,
-        "transform": cube.grid.geobox.transform,
-        "nodata": selection.nodata,
-        "tiled": True,
-        "compress": "deflate",
-        "sparse_ok": True,
-        "bigtiff": "if_safer",
-    }
-    with rasterio.open(path, "w", **profile) as target:
-        for block in cube.grid.blocks:
-            rows, columns = cube.grid.block_slices(block)
-            index = (selection.position, *([slice(None)] if several else []), rows, columns)
-            values = array.read(index)
-            window = rasterio.windows.Window(columns.start, rows.start, cube.grid.block, cube.grid.block)
-            target.write((values if several else values[None]).astype(dtype), window=window)
-        for number, band in enumerate(selection.bands, start=1):
-            target.set_band_description(number, band)
-        if selection.array == "imagery/reflectance":
-            target.scales = (REFLECTANCE_SCALE,) * len(selection.bands)
-        if legend is not None:
-            _write_legend(target, legend)
-
-
-def _write_legend(target: Any, legend: Legend) -> None:
-    """Give band 1 the classes' colours, and their names as tags `class_<code>`."""
+def _header(cube: Cube, selection: _Selection, dtype: str) -> RasterHeader:
+    """What the file says of its pixels: a crop map carries the classes' colours, and their names as tags
+    `class_<code>` of the band."""
+    header = RasterHeader(
+        cube.grid.shape, dtype, cube.grid.crs, cube.grid.geobox.transform, selection.nodata, selection.bands,
+        scale=REFLECTANCE_SCALE if selection.array == "imagery/reflectance" else 1.0,
+    )  # fmt: skip
+    legend = cube.legend
+    if selection.array != "labels/crop" or legend is None:
+        return header
     colours = {entry.code: (*bytes.fromhex(entry.color.removeprefix("#")), 255) for entry in legend.classes}
-    target.write_colormap(1, {0: (0, 0, 0, 0), **colours})
-    target.update_tags(1, **{f"class_{entry.code}": entry.name for entry in legend.classes})
+    return replace(
+        header,
+        dtype="uint8" if max(legend.codes, default=0) <= 255 else dtype,  # every program shows its colour table
+        tags={1: {f"class_{entry.code}": entry.name for entry in legend.classes}},
+        colours={0: (0, 0, 0, 0), **colours},
+    )
 
 
 def _refuse_unseen(cube: Cube, position: int) -> None:
