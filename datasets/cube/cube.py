@@ -1,8 +1,8 @@
 """A cube in a folder or a bucket: find it, open it, and read what it holds."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,12 +14,13 @@ from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
-from mmvsf.datasets.storage.manifest import read_manifest
+from mmvsf.datasets.storage.manifest import Record, read_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES
 from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
 from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import Calendar
+from .describe import describe_object
 from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
@@ -143,13 +144,13 @@ class Cube:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        return cls(path, spec, complete, attributes, _verified(path, attributes) if complete else None)
+        return cls(path, spec, complete, attributes, _verified(path, spec, attributes) if complete else None)
 
-    def check_object(self, name: str, what: Callable[[], str] | None = None) -> bool:
+    def check_object(self, name: str) -> bool:
         """Check an object when it is first used, see `VerifiedObjects.check`; in a cube that is not complete, whether
         it exists."""
         if self.objects is not None:
-            return self.objects.check(name, what)
+            return self.objects.check(name)
         return (self.path / name).is_file()
 
     def pixels(self, name: str, cache_bytes: int = CACHE_BYTES) -> PixelArray:
@@ -216,16 +217,18 @@ def digest(path: Location | str) -> str:
     return Cube.open(path).digest
 
 
-def _verified(path: Location, attributes: dict[str, Any]) -> VerifiedObjects:
+def _verified(path: Location, spec: CubeSpec, attributes: dict[str, Any]) -> VerifiedObjects:
     """The objects of a complete cube. Raises IncompleteError where its manifest is not of the same build as its root,
-    InputError where it is damaged."""
+    InputError where either is damaged."""
     try:
         manifest = read_manifest(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} has no manifest; `mmvsf repair` writes it again") from error
     if manifest.digest != attributes.get("digest"):
         raise IncompleteError(f"the manifest of {path} is of another build; run `mmvsf dataset` again to finish it")
-    return VerifiedObjects(path, manifest)
+    if Record.of((path / "zarr.json").read_bytes()) != manifest.root:
+        raise InputError(f"{path / 'zarr.json'} is not the one that was written; `mmvsf repair` writes it again")
+    return VerifiedObjects(path, manifest, partial(describe_object, spec))
 
 
 def root_attributes(path: Location) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.encode import encode_groups, encode_shard, plain
 from mmvsf.datasets.storage.location import Location, objects, read_errors, sync_all, write_many, write_whole
 from mmvsf.datasets.storage.manifest import (
+    ROOT,
     Manifest,
     Objects,
     Record,
@@ -185,7 +186,7 @@ def finish_cube(
         changed = True
     described = write_parts(path, parts)
     check(Manifest(described, Record(0, "")))
-    if not changed and _described(root) == _described(attributes):
+    if not changed and _described(root) == _described(attributes) and _is_root_listed(path):
         return False
     digest = digest_of(described)
     history = list(root.get("history", []))
@@ -197,6 +198,11 @@ def finish_cube(
     write_whole(path / "zarr.json", body)
     write_manifest(path, Manifest(described, Record.of(body)))
     return True
+
+
+def _is_root_listed(path: Location) -> bool:
+    """Whether the root is the one in the manifest, which is written after it."""
+    return read_manifest(path).root == Record.of((path / "zarr.json").read_bytes())
 
 
 def read_root(path: Location) -> dict[str, Any]:
@@ -212,11 +218,13 @@ def _described(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _previous_parts(path: Location, root: Mapping[str, Any]) -> dict[str, dict[str, Record]] | None:
-    """The objects of all parts of a cube that was complete; None for another one. Raises InputError for a damaged
-    manifest."""
-    if not root.get("complete"):
+    """The objects of all parts of a cube that was complete; None for another one, also where a build was killed between
+    its root and its manifest. Raises InputError for a damaged manifest."""
+    if not root.get("complete") or not (path / ROOT).is_file():
         return None
     manifest = read_manifest(path)
+    if manifest.digest != root.get("digest"):
+        return None
     return {name: read_part(path, name, part) for name, part in manifest.parts.items()}
 
 
