@@ -1,8 +1,8 @@
 """A cube in a folder or a bucket: find it, open it, and read what it holds."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
 from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import Calendar
+from .describe import describe_object
 from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
@@ -143,15 +144,13 @@ class Cube:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        return cls(
-            path, spec, complete, attributes, VerifiedObjects(path, trusted_manifest(path)) if complete else None
-        )
+        return cls(path, spec, complete, attributes, _verified(path, spec) if complete else None)
 
-    def check_object(self, name: str, what: Callable[[], str] | None = None) -> bool:
+    def check_object(self, name: str) -> bool:
         """Check an object when it is first used, see `VerifiedObjects.check`; in a cube that is not complete, whether
         it exists."""
         if self.objects is not None:
-            return self.objects.check(name, what)
+            return self.objects.check(name)
         return (self.path / name).is_file()
 
     def pixels(self, name: str, cache_bytes: int = CACHE_BYTES) -> PixelArray:
@@ -216,6 +215,11 @@ class Cube:
 def digest(path: Location | str) -> str:
     """The digest of a complete cube. Raises as `Cube.open` does."""
     return Cube.open(path).digest
+
+
+def _verified(path: Location, spec: CubeSpec) -> VerifiedObjects:
+    """The objects of a complete cube. Raises InputError where its manifest or its root is damaged."""
+    return VerifiedObjects(path, trusted_manifest(path), partial(describe_object, spec))
 
 
 def root_attributes(path: Location) -> dict[str, Any]:
