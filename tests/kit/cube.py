@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -17,8 +18,10 @@ from .tile import TileWriter
 
 Files = dict[str, bytes]
 
-def make(kind: Kind, change: Callable[[Files], object] | None = None) -> Files:
-    """A sound cube; or, after `change` of what was written, one that is wrong and whose manifest fits."""
+
+@cache
+def drawn(kind: Kind) -> Files:
+    """The objects of the parts of a sound cube. Not to be changed: copy it first."""
     files: dict[str, Buffer] = {}
     root = zarr.create_group(MemoryStore(files), attributes={})
     root.create_group("tiles")
@@ -28,16 +31,21 @@ def make(kind: Kind, change: Callable[[Files], object] | None = None) -> Files:
         TileWriter(kind, root.create_group(f"tiles/{name}"), place, rng, rows).write()
     _scenes(root, kind, rows)
     _seasons(root, kind)
-    content = {name: buffer.to_bytes() for name, buffer in files.items()}
+    return {name: buffer.to_bytes() for name, buffer in files.items() if name != "zarr.json"}
+
+
+def make(kind: Kind, change: Callable[[Files], object] | None = None) -> Files:
+    """A sound cube; or, after `change` of what was written, one that is wrong and whose manifest fits."""
+    files = dict(drawn(kind))
     if change is not None:
-        change(content)
-    return seal({**content, **kind.beside}, attributes(kind))
+        change(files)
+    return seal({**files, **dict(kind.beside)}, attributes(kind))
 
 
 def seal(files: Files, attributes: dict[str, Any]) -> Files:
     """The files with the root's attributes and with the manifests of all parts."""
     parts: dict[str, dict[str, list[Any]]] = {}
-    for name, content in files.items():
+    for name in files:
         folders = name.split("/")
         depth = {"scenes": 1, "seasons": 1, "tiles": 2}.get(folders[0], len(folders))
         if len(folders) > depth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ class Kind:
     noisy: tuple[tuple[int, int], ...] = ((2, 1), (3, 1))
     """blocks whose first 32 days are all stored and cannot be compressed: their shards are longer than 65,536 bytes"""
     seed: int = 1
-    beside: dict[str, bytes] = field(default_factory=dict)
-    """objects beside the parts of the cube"""
+    beside: tuple[tuple[str, bytes], ...] = ()
+    """(name, content) of objects beside the parts of the cube"""
 
     @property
     def days(self) -> NDArray[np.int32]:

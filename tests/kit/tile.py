@@ -38,7 +38,7 @@ class TileWriter:
 
     def write(self) -> None:
         status = self.status()
-        reflectance, quality, scene = self.imagery(status)
+        reflectance, quality = self.imagery(status)
         weather = self.weather()
         self.chunks(reflectance, quality, weather)
         if self.kind.label_seasons:
@@ -81,7 +81,13 @@ class TileWriter:
         put(group, "season", np.array(names, np.int32), ("season",), (len(names),), 0)
 
     def pixels(
-        self, group: zarr.Group, name: str, values: NDArray[Any], dims: tuple[str, ...], first: tuple[int, ...], fill: Any
+        self,
+        group: zarr.Group,
+        name: str,
+        values: NDArray[Any],
+        dims: tuple[str, ...],
+        first: tuple[int, ...],
+        fill: Any,
     ) -> None:
         """Write an array of pixels whose chunks and shards have the lengths `first` before y and x."""
         chunk, block = self.kind.chunk, self.kind.block
@@ -110,7 +116,7 @@ class TileWriter:
         self.put_time(group)
         return status
 
-    def imagery(self, status: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.uint8]]:
+    def imagery(self, status: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
         kind, shape = self.kind, (self.days, self.side, self.side)
         reflectance = np.full((self.days, len(BANDS), self.side, self.side), -9999, np.int16)
         quality, scene = np.full(shape, 255, np.uint8), np.full(shape, 255, np.uint8)
@@ -139,7 +145,7 @@ class TileWriter:
         put(group, "scene", scene, ("time", "y", "x"), (32, block, block), 255, (32, block, block))
         self.put_time(group)
         put(group, "band", np.array(BANDS, object), ("band",), (6,), "")
-        return reflectance, quality, scene
+        return reflectance, quality
 
     def weather(self) -> NDArray[np.float32]:
         """Returns (variable, time, y, x)."""
@@ -154,9 +160,7 @@ class TileWriter:
         self.put_time(group)
         return values
 
-    def chunks(
-        self, reflectance: NDArray[np.int16], quality: NDArray[np.uint8], weather: NDArray[np.float32]
-    ) -> None:
+    def chunks(self, reflectance: NDArray[np.int16], quality: NDArray[np.uint8], weather: NDArray[np.float32]) -> None:
         """Clear fractions, splits, and sums by season: of clear pixels, and of the weather of the chunk's cell."""
         kind, n, chunk = self.kind, self.side // self.kind.chunk, self.kind.chunk
         group = self.located("chunks", chunk)
