@@ -32,7 +32,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"sources", "sandbox"},
         {"build"},
         {"inspect", "estimate"},
-        {"report"},
+        {"report", "export", "publish"},
         {"cli"},
     ),
     "model": (

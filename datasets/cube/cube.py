@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import zarr
@@ -26,7 +26,11 @@ from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .pixels import PixelArray
 from .place import join, slices_of
+from .sites import blocks_of_sites
 from .spec import CubeSpec
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 WHOLE = ("seasons", "scenes")
 """Groups that are not divided into tiles"""
@@ -177,22 +181,47 @@ class Cube:
         """
         group = name.partition("/")[0]
         if group in WHOLE:
-            return self._stored(name)
+            return self.stored(name)
         spec = self.spec.array(name)
         if "y" not in spec.dims:
-            return self._stored(f"tiles/{self.grid.tiles[0].name}/{name}")
+            return self.stored(f"tiles/{self.grid.tiles[0].name}/{name}")
         whole = join(self.grid, spec.shape, spec.dims, group, spec.fill, spec.dtype)
         at = spec.dims.index("y")
         for tile in self.grid.tiles:
             place = (*(slice(None),) * at, *slices_of(self.grid, tile, group))
-            values = self._stored(f"tiles/{tile.name}/{name}")
+            values = self.stored(f"tiles/{tile.name}/{name}")
             present = values == values if values.dtype.kind == "f" else True  # cells on an edge are in both tiles
             np.copyto(whole[place], values, where=present)
         return whole
 
-    def _stored(self, name: str) -> NDArray[Any]:
+    def stored(self, name: str, index: Any = ...) -> NDArray[Any]:
+        """An array by its name in the store, or a part of it. Raises as `array` does."""
         with read_errors(self.path / name):
-            return np.asarray(zarr.open_array(self.store(), path=name, mode="r")[...])
+            return np.asarray(zarr.open_array(self.store(), path=name, mode="r")[index])
+
+    def sel(
+        self, group: str = "imagery", bbox: tuple[float, float, float, float] | None = None, *, site: str | None = None
+    ) -> "Dataset":
+        """One group (`imagery`, `labels`, `weather`, `static`, `blocks` or `chunks`) over all tiles that meet a box
+        (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the whole grid: a lazy
+        xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block it holds the fill value.
+
+        Reflectance is decoded to float32. With Dask every chunk lies in one shard; without it, arrays are read when
+        they are indexed. Reads are checked against the manifest. Raises InputError for a group that the cube does not
+        have, a box outside the cube, an unknown site, and what is missing or damaged when it is read.
+        """
+        from .select import select
+
+        return select(self, group, bbox, site)
+
+    @property
+    def sites(self) -> dict[str, tuple[float, float, float, float]]:
+        """Name -> (west, south, east, north) in degrees, of the sites of the recipe, or of the clusters `c1`, `c2`, ...
+        of connected blocks."""
+        from .select import box_of, to_degrees
+
+        sites = blocks_of_sites(self.region, self.grid)
+        return {name: to_degrees(box_of(self.grid, blocks), self.grid.crs) for name, blocks in sites.items()}
 
     def group_attributes(self, group: str) -> dict[str, Any]:
         """The attributes of a group, such as `weather` (the same in every tile) or `seasons`."""

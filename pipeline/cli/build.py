@@ -1,4 +1,4 @@
-"""The commands that make a cube or restore one; `inspect` has those for existing cubes."""
+"""The commands that make a cube or restore one; `inspect` and `publish` have those for existing cubes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder, location
 
-from . import inspect
+from . import inspect, publish
 from .options import (
     DATA_DIR,
     AcceptFailed,
@@ -318,3 +318,4 @@ def _show_cube(
 
 
 app.add_typer(inspect.app)
+app.add_typer(publish.app)

@@ -1,7 +1,6 @@
-"""The commands for existing cubes: check, explain, digest, export, oracle, report, summary."""
+"""The commands for existing cubes: check, explain, digest, verify, oracle, report, summary."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,22 +73,6 @@ def verify(
         typer.echo("\n".join(map(str, found.damage)) or found.sentence)
     if found.damage:
         raise typer.Exit(1)
-
-
-@app.command()
-def export(
-    cube: CubeArgument,
-    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write, .tif or .tiff.")],
-    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity.")] = "reflectance",
-    day: Annotated[str | None, typer.Option("--day", help="Day of the imagery, YYYY-MM-DD.")] = None,
-    year: Annotated[int | None, typer.Option("--year", help="Year of the labels.")] = None,
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Write the imagery of a day, or the labels of a year, as a Cloud-Optimized GeoTIFF."""
-    from mmvsf.pipeline.inspect.export import export_geotiff
-
-    export_geotiff(_cube(cube, data_dir), out, what, day, year)
-    typer.echo(f"{out}")
 
 
 @app.command()
