@@ -51,7 +51,7 @@ class ImageryLayer(Layer[ShardTask]):
                 arrays["scene"][time, rows, columns].write(shard.scene),
             ]
             finish_writes(writes, self.cube)
-            entry = {"digest": digest, **shard_summary(shard, task.shard, grid)}
+            entry = {"digest": digest, **shard_summary(shard, task.shard, grid, self.spec.region.period.season)}
             ledger.write(entry_name(task.shard, block), entry)
             pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
             failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]

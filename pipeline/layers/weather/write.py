@@ -1,4 +1,4 @@
-"""Write the weather of a cube and its sums by year and chunk."""
+"""Write the weather of a cube and its sums by season and chunk."""
 
 import numpy as np
 import zarr
@@ -13,7 +13,7 @@ from .regrid import CubeWeather
 
 
 def write_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar, weather: CubeWeather) -> None:
-    """Write the weather and its sums by year and chunk."""
+    """Write the weather and its sums by season and chunk."""
     for name, values in weather.values.items():
         write_values(cube, f"weather/{name}", values)
     write_values(cube, "weather/flag", weather.flag)
@@ -27,9 +27,8 @@ def write_weather(cube: Location, region: Region, grid: Grid, calendar: Calendar
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))
     sums = {what: np.zeros(shape) for what in ("count", "sum", "sum_of_squares")}
-    year_of_day = calendar.years()
-    # A season's weather begins in the year before, so days before the first season count with it.
-    season = np.maximum(year_of_day, years[0])
+    # A season's weather begins before it, so days before the first season count with it.
+    season = np.maximum(region.period.season.names_of(calendar.days), years[0])
     n = grid.chunks_per_block
     for by, bx in grid.blocks:
         for row in range(by * n, (by + 1) * n):
