@@ -4,7 +4,8 @@ Unknown keys, reversed bounds, impossible dates and unknown sources are refused.
 meaning, which errors and the documentation quote. The sections for area, grid and split are in `place`.
 """
 
-from datetime import date
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -47,6 +48,12 @@ class Period(RecipeModel):
     def years(self) -> tuple[int, ...]:
         """The names of the seasons that the period touches."""
         return tuple(season.name for season in self.seasons)
+
+    @property
+    def runs(self) -> list[tuple[date, date]]:
+        """The runs of days that it holds: (first, last), both included."""
+        days = (self.start + timedelta(days=number) for number in range((self.end - self.start).days + 1))
+        return [(run[0], run[-1]) for held, group in groupby(days, key=self.contains) if held and (run := list(group))]
 
     def contains(self, day: date) -> bool:
         return self.start <= day <= self.end and day.month in self.months

@@ -131,7 +131,7 @@ def test_facts_of_the_cube(plain: Page, grown_cube: Cube) -> None:
     assert "blocks: 2 training, 1 test" in plain.text
     assert "training 2019, 2020; test 2021" in plain.text
     stored = (grown_cube.array("imagery/status") == Status.STORED).sum()
-    own = grown_cube.calendar.years() == 2019
+    own = grown_cube.season_of_day == 2019
     of_year = (grown_cube.array("imagery/status")[own] == Status.STORED).sum()
     assert 0 < of_year < stored
     assert f"{of_year} (100 %)" in plain.text

@@ -25,7 +25,6 @@ from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
-from mmvsf.pipeline.layers.imagery.search_days import search_spans
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError
@@ -119,7 +118,7 @@ class EarthEngineImagery(ImagerySource):
         scenes = {}
         for product in products:
             collection = _collection(product)
-            for first, last in search_spans(period):
+            for first, last in period.runs:
                 for image in list_images(collection.id, first, last + timedelta(days=1), region):
                     scene = _scene(image, collection, self.cloud_score)
                     outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)

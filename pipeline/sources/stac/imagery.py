@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,6 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
-from mmvsf.pipeline.layers.imagery.search_days import search_spans
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -62,7 +62,7 @@ class StacImagery(ImagerySource):
         grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
         scenes: dict[str, Scene] = {}
         seen = 0
-        for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, search_spans(period)):
+        for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, search_days(period)):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None and item["id"] not in scenes:
@@ -144,3 +144,9 @@ def _named(grid: RasterGrid) -> RasterGrid:
     """The grid with the code of its UTM zone as CRS, where its file spells the zone out."""
     code = next((f"EPSG:{32600 + zone}" for zone in range(1, 61) if same_crs(grid.crs, f"EPSG:{32600 + zone}")), None)
     return grid._replace(crs=code) if code else grid
+
+
+def search_days(period: Period) -> list[tuple[date, date]]:
+    """The runs of UTC days in which scenes of a period may have been acquired: (first, last), both included. The days
+    of a period are solar days at the scene, which differ from UTC days by one at most."""
+    return [(first - timedelta(days=1), last + timedelta(days=1)) for first, last in period.runs]
