@@ -183,6 +183,8 @@ class Simulation(RecipeModel):
     """Folder for the simulated archive."""
     seed: Annotated[int, Field(ge=0)]
     """Seed of the simulated world."""
+    southern: bool = False
+    """Whether the world lies in New South Wales, where crops grow from October to April."""
     crop_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How far crops follow the weather of the year: 1 entirely, 0 not at all (they follow the mean weather)."""
     soil_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
