@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from zarr.errors import ZarrUserWarning
 
-from mmvsf.datasets.cube.calendar import date_of, day_number
+from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
@@ -117,15 +116,15 @@ def plan_seasons(cube: Cube, every: int | None) -> list[SeasonDays]:
     season whose mean is written. Raises InputError where a season is shorter than that."""
     step, seasons, first = every or SEASON_STEP, [], 0
     period, months = cube.region.period, cube.region.period.months
-    for year in cube.years:
-        start = max(date(year, min(months), 1), period.start)
-        end = min(date(year, 12, 31), period.end)
-        days = np.arange(day_number(start) + step - 1, day_number(end) + 1, step)
-        days = np.array([day for day in days if date_of(int(day)).month in months], np.int64)
+    for season in period.seasons:
+        within = np.arange(season.first_number, season.last_number + 1)
+        held = [day for day in within.tolist() if period.contains(date_of(day))]
+        days = np.arange(held[0] + step - 1, held[-1] + 1, step) if held else np.empty(0, np.int64)
+        days = np.array([day for day in days.tolist() if date_of(day).month in months], np.int64)
         if len(days) == 0:
             raise InputError(f"--every {step}: a season of {cube.region.name} is shorter; choose a smaller step")
         steps = slice(first, first + (len(days) if every else 1))
-        seasons.append(SeasonDays(year, days, steps))
+        seasons.append(SeasonDays(season.name, days, steps))
         first = steps.stop
     return seasons
 

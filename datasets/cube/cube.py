@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.recipe.season import SeasonSpec
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
 from mmvsf.datasets.storage.manifest import trusted_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES
@@ -119,7 +120,18 @@ class Cube:
 
     @property
     def years(self) -> tuple[int, ...]:
+        """The names of its seasons."""
         return self.spec.years
+
+    @property
+    def season(self) -> SeasonSpec:
+        """Where its seasons begin, and how they are named."""
+        return self.region.period.season
+
+    @property
+    def season_of_day(self) -> NDArray[np.int32]:
+        """(time,) the name of the season of every day of the calendar."""
+        return self.season.names_of(self.calendar.days)
 
     @classmethod
     def open(cls, path: Location | str, *, allow_incomplete: bool = False) -> Self:

@@ -1,6 +1,5 @@
 """The groups `blocks`, `chunks` and `seasons`: what is known of each block, chunk and season."""
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
 
-from .calendar import SHARD_DAYS, Calendar, day_number
+from .calendar import SHARD_DAYS, Calendar
 from .conventions import group_attributes
 from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
@@ -107,9 +106,10 @@ def seasons_group(spec: "CubeSpec") -> GroupSpec:
         None,
         {"long_name": "split that a season belongs to", **flag_attributes(Split)},
     )
+    seasons = [spec.region.period.season.season(year) for year in years]
     days = {
-        "start": ("first day of the season", [day_number(date(year, 1, 1)) for year in years]),
-        "end": ("last day of the season", [day_number(date(year, 12, 31)) for year in years]),
+        "start": ("first day of the season", [season.first_number for season in seasons]),
+        "end": ("last day of the season", [season.last_number for season in seasons]),
     }
     ends = [
         ArraySpec(

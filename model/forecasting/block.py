@@ -14,6 +14,7 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.collate import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
@@ -26,6 +27,8 @@ from .scoring import model_forecasts
 
 MOST_IMAGES = 24
 """Context images that a forecast looks back on."""
+LOOK_BACK = 180
+"""Days before the day of issue that these images may reach back, also into the season before."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def forecast_block(
     issued = day - max(lead, 1)
     shape = (len(cube.bands), cube.grid.block, cube.grid.block)
     forecast, last, observed = (np.full(shape, np.nan, np.float32) for _ in range(3))
-    for tile in block_tiles(cube, block, date_of(issued).year, clear, size):
+    season = cube.season.season_of(date_of(issued))
+    for tile in block_tiles(cube, block, season.name, clear, size, since=issued - LOOK_BACK):
         rows, columns = tile.slices_in(block, cube.grid.block)
         sample = issue_sample(reader, tile, issued, day)
         image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
@@ -82,13 +86,16 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
     """A sample of a window as it is known on the day of issue, from which `day` is forecast.
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
-    from that day whether or not it was clear.
+    from that day whether or not it was clear. The weather begins as long before the season of the day of issue, or
+    before the first image where that is earlier, as it does in training.
     """
+    season = reader.cube.season.season_of(date_of(issued))
     days = window.days[window.days <= issued][-MOST_IMAGES:]
     images, valid = reader.images(window, days)
     blank = np.zeros((1, *images.shape[1:]), np.float32)
     unseen = np.zeros((1, *valid.shape[1:]), bool)
-    start, weather = reader.weather(window.cell, date_of(day).year)
+    first = min(season.first, date_of(days[0])) if len(days) else season.first
+    start, weather = reader.weather_between(window.cell, lead_in(first), max(season.last, date_of(day)))
     end = len(days)
     return TrainingSample(
         images=np.concatenate([images, blank, blank]),
@@ -97,7 +104,7 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
         clear=np.concatenate([valid, unseen, unseen]),
         origin=np.array([end]),
         target=np.array([end + 1]),
-        series=(0, *window.cell, date_of(day).year),
+        series=(0, *window.cell, season.name),
         weather=weather,
         weather_start=start,
     )
@@ -119,7 +126,7 @@ def draw_examples(
     year = (held_out_years(cube) or [cube.years[-1]])[-1]
     blocks = by_novelty(cube)
     examples = []
-    years = cube.calendar.years()
+    years = cube.season_of_day
     for number, lead in enumerate(leads):
         by, bx = list(blocks)[number % len(blocks)]
         chunks = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))

@@ -44,10 +44,10 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
             "Map of the blocks to build and their area, and a chart of the scenes found by month",
             "The blocks to build, by the part of the data they belong to, and the scenes found.",
         )
-    months = sorted({month for _, _, month in shown.scenes})
+    months, by_season = shown.months, shown.by_season
     rows = [
-        [Cell(f"{product} {year}"), *(Cell(str(shown.scenes[product, year, month])) for month in months)]
-        for product, year in sorted({(product, year) for product, year, _ in shown.scenes})
+        [Cell(f"{product} {year}"), *(Cell(str(by_season[product, year, month])) for month in months)]
+        for product, year in sorted({(product, year) for product, year, _ in by_season})
     ]
     sections = (
         ReportSection("place", "Where, and how many scenes", [*map(Note, shown.warnings), picture]),
