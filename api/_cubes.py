@@ -9,7 +9,7 @@ from mmvsf.datasets.cube import tree
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, location
-from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.datasets.storage.object_path import ObjectPath
 
 if TYPE_CHECKING:
     from mmvsf.pipeline.inspect.check_result import CheckReport
@@ -105,7 +105,7 @@ def export(
     return write(_location(cube), Path(out), request, where, form)
 
 
-def publish(cube: str | Path, url: str | None = None) -> list[Path | S3Path]:
+def publish(cube: str | Path, url: str | None = None) -> list[Path | ObjectPath]:
     """Describe a cube for catalogues and hubs: a STAC collection with an item for each tile, GeoCroissant metadata and
     a dataset card, in the folder `<name>.publish` beside the cube. Returns the files.
 

@@ -106,7 +106,7 @@ def _create(path: Path, layout: Callable[[str], GroupSpec]) -> None:
 def _write(path: Path, name: str, values: NDArray[Any], index: tuple[slice, ...] = ()) -> None:
     """Write an array or a part of it, and read it back. Raises OSError."""
     finish_writes([open_pixels(path, name, write=True)[index].write(values)], path)
-    stored = read_pixels(open_pixels(path, name, cache_bytes=0), index)
+    stored = read_pixels(open_pixels(path, name), index)
     if not np.array_equal(stored, values, equal_nan=True):
         raise not_as_written(path / name, "other values")
 

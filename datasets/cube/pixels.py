@@ -107,8 +107,9 @@ class PixelArray:
         try:
             return finish_read(read.array, read.future)
         except InputError:
-            for name in read.shards if self.cube.objects is not None else ():
-                self.cube.objects.check_whole(name)
+            if self.cube.objects is not None:
+                for name in read.shards:
+                    self.cube.objects.check_whole(name)
             raise
 
     def _open(self, tile: Tile) -> tensorstore.TensorStore:

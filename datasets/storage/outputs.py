@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .location import Location, atomic_file
-from .s3 import S3Path
+from .object_path import ObjectPath
 
 PIECE = 1 << 20
 """Bytes that are compared at a time."""
@@ -36,7 +36,7 @@ def write_verified(where: Location, content: bytes) -> None:
 
     A bucket stores an object whole or not at all, and proves it by a checksum.
     """
-    if isinstance(where, S3Path):
+    if isinstance(where, ObjectPath):
         where.write_bytes(content)
         return
     with verified_file(where, lambda draft: _compare(draft, content)) as draft:

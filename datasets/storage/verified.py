@@ -101,7 +101,7 @@ class VerifiedObjects:
 
 def ends_with_checksum(content: bytes) -> bool:
     """Whether the last four bytes are the CRC-32C of the others, as of an inner chunk or of the index of a shard."""
-    return int.from_bytes(content[-4:], "little") == google_crc32c.value(content[:-4])
+    return bool(int.from_bytes(content[-4:], "little") == google_crc32c.value(content[:-4]))
 
 
 class VerifiedStore(WrapperStore[Any]):

@@ -164,7 +164,9 @@ def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: 
     Raises OSError where the disk refuses or the file is not what was written.
     """
     box = cube.grid.block_geobox(block)
-    header = RasterHeader(box.shape, "float32", str(box.crs), box.affine, np.nan, cube.bands, tags={0: tags})
+    header = RasterHeader(
+        (box.shape[0], box.shape[1]), "float32", str(box.crs), box.affine, np.nan, cube.bands, tags={0: tags}
+    )
     with cog_file(path, header) as target:
         target.write(image, slice(0, box.shape[0]), slice(0, box.shape[1]))
         target.finish(predictor="YES")
