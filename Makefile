@@ -14,7 +14,7 @@ DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 # Extras of pyproject.toml that `make setup` installs. Without `train` the tests of the model are left out.
-EXTRAS    ?= build,earthengine,stations,train,s3,dev
+EXTRAS    ?= build,earthengine,stations,train,objects,dev
 
 export DATA_DIR RUNS_DIR
 
@@ -81,7 +81,7 @@ test-fast: $(READY)
 
 # For example: make test-python PYTHON=python3.13
 test-python:
-	$(MAKE) test-fast VENV=.venv-$(notdir $(PYTHON)) EXTRAS=build,earthengine,stations,s3,dev
+	$(MAKE) test-fast VENV=.venv-$(notdir $(PYTHON)) EXTRAS=build,earthengine,stations,objects,dev
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

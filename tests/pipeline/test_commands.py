@@ -26,6 +26,7 @@ from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.inspect.check_layers import cells_of_blocks
 from mmvsf.pipeline.layers.imagery.masks import decode_fmask
+from tests.full_disk import full_disk
 
 from .conftest import Command, Outcome
 from .reference import expected_day
@@ -233,10 +234,26 @@ def test_an_export_replaces_the_file_whole(
         target.write_bytes(b"half")
         rasterio.shutil.copy(source, tmp_path, driver="GTiff")  # a folder: GDAL raises its own kind of error
 
-    monkeypatch.setattr("mmvsf.pipeline.inspect.export.copy_raster", fail)
+    monkeypatch.setattr("mmvsf.datasets.storage.geotiff.copy_raster", fail)
     outcome = mmvsf("export", built.cube, "--day", DAY, "--out", out)
     assert outcome.code == 1 and str(out) in outcome.error
     assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.TIF"]
+
+
+@pytest.mark.parametrize("limit", [300, 1500, 2500])
+def test_an_export_to_a_full_disk_is_refused(built: TinyArchive, mmvsf: Command, tmp_path: Path, limit: int) -> None:
+    """GDAL reports a full disk late or not at all."""
+    out = tmp_path / "day.tif"
+    out.write_text("of before")
+    with full_disk(limit):
+        outcome = mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out)
+    assert outcome.code == 1
+    assert (
+        outcome.error
+        == f"error: File too large: {out}; finished work is kept, fix this and run the same command again\n"
+    )
+    assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.tif"]
+    assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
 
 
 @pytest.mark.slow
