@@ -21,7 +21,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"errors", "extras"},
         {"variables"},
         {"storage", "recipe"},
-        {"cube"},
+        {"cube", "format"},
         {"samples"},
         {"sidecars"},
         {"command"},
