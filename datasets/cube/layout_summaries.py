@@ -9,6 +9,7 @@ from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
 
 from .calendar import SHARD_DAYS, Calendar, day_number
+from .conventions import group_attributes
 from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
 
@@ -31,7 +32,7 @@ def blocks_group(grid: Grid, calendar: Calendar) -> GroupSpec:
         None,
         {"long_name": "what became of a block on a day", **flag_attributes(Status), **MAPPED},
     )
-    return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox)
+    return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox, "what became of each block")
 
 
 def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
@@ -68,7 +69,7 @@ def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
     ]
     sums = [*_sums(grid, spec.years, "imagery", len(BANDS)), *_sums(grid, spec.years, "weather", len(spec.weather))]
     arrays = (clear_fraction, split, *sums, *axes, season_axis(spec.years), time_axis(spec.calendar))
-    return georeferenced("chunks", arrays, grid.chunks_geobox)
+    return georeferenced("chunks", arrays, grid.chunks_geobox, "what each chunk holds")
 
 
 def _sums(grid: Grid, years: tuple[int, ...], kind: str, members: int) -> list[ArraySpec]:
@@ -86,7 +87,7 @@ def _sums(grid: Grid, years: tuple[int, ...], kind: str, members: int) -> list[A
             (1, *grid.chunk_shape, members),
             fill,
             None,
-            {"long_name": f"{what.replace('_', ' ')} of the {of}"},
+            {"long_name": f"{what.replace('_', ' ')} of the {of}", **MAPPED},
         )
         for what in SUMS
     ]
@@ -124,4 +125,4 @@ def seasons_group(spec: "CubeSpec") -> GroupSpec:
         )
         for name, (text, values) in days.items()
     ]
-    return GroupSpec("seasons", (split, *ends, season_axis(years)))
+    return GroupSpec("seasons", (split, *ends, season_axis(years)), group_attributes("seasons and their splits"))

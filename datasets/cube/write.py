@@ -24,6 +24,7 @@ from mmvsf.datasets.storage.manifest import (
 )
 from mmvsf.datasets.storage.spec import GroupSpec
 
+from .conventions import CF, group_attributes
 from .grid import BlockIndex, Tile
 from .layout import FORMAT, FORMAT_VERSION, seasons_group, tile_layout
 from .pixels import shard_key
@@ -67,12 +68,13 @@ def write_template(path: Location, spec: CubeSpec, provenance: dict[str, Any], c
 
 def root_attributes_of(spec: CubeSpec, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of a cube's root, but for those that `finish_cube` adds."""
-    return {"format": FORMAT, "format_version": FORMAT_VERSION, **spec.attributes(), **provenance}
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "Conventions": CF}
+    return {**known, **spec.attributes(), **provenance}
 
 
 def encode_parts(spec: CubeSpec, content: Content) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(part, its objects) of everything in a cube but the shards and the root."""
-    yield TILES, _renamed(encode_groups([GroupSpec(TILES, ())]), TILES)
+    yield TILES, _renamed(encode_groups([GroupSpec(TILES, (), group_attributes("tiles of blocks"))]), TILES)
     for tile in spec.grid.tiles:
         layout = [_with_origin(group, content.weather) for group in tile_layout(spec, tile.grid)]
         values = {
@@ -83,7 +85,7 @@ def encode_parts(spec: CubeSpec, content: Content) -> Iterator[tuple[str, dict[s
             for array in group.arrays
             if f"{group.name}/{array.name}" in content.arrays
         }
-        yield f"{TILES}/{tile.name}", encode_groups(layout, values, consolidate=True)
+        yield f"{TILES}/{tile.name}", encode_groups(layout, values, above=group_attributes("a tile of blocks"))
     yield "seasons", _renamed(encode_groups([seasons_group(spec)], content.arrays), "seasons")
     if content.scenes is not None:
         yield "scenes", _renamed(encode_groups([content.scenes]), "scenes")

@@ -220,7 +220,7 @@ def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: Tin
         for a in (tiny, built)
     )
     attributes = zarr.open_array(str(tiny.cube / "labels/crop"), mode="r").attrs
-    assert attributes["flag_names"] == ["crops", "hay"] and attributes["flag_source_codes"] == [[1, 5], [36]]
+    assert attributes["flag_names"] == ["crops", "hay"] and attributes["flag_source_codes"] == ["1 5", "36"]
     assert attributes["flag_colors"][1] == "#00ff00"
     table = np.zeros(256, int)
     table[[1, 5, 36]] = 1, 1, 2

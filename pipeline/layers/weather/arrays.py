@@ -14,7 +14,7 @@ def weather_arrays(spec: CubeSpec, weather: CubeWeather) -> dict[str, NDArray[An
     """The weather as it is stored, and its sums, over the whole grid: `group/array` -> values."""
     region, grid, calendar = spec.region, spec.grid, spec.calendar
     arrays: dict[str, NDArray[Any]] = {f"weather/{name}": values for name, values in weather.values.items()}
-    arrays |= {"weather/flag": weather.flag, "weather/time_bnds": weather.bounds}
+    arrays |= {"weather/flag": weather.flag, "weather/utc_bnds": weather.bounds}
     names = region.weather.variables
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))
