@@ -143,7 +143,13 @@ class Cube:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        return cls(path, spec, complete, attributes, _verified(path, attributes) if complete else None)
+        try:
+            objects = _verified(path, attributes) if complete else None
+        except IncompleteError:
+            if not allow_incomplete:
+                raise
+            complete, objects = False, None
+        return cls(path, spec, complete, attributes, objects)
 
     def check_object(self, name: str, what: Callable[[], str] | None = None) -> bool:
         """Check an object when it is first used, see `VerifiedObjects.check`; in a cube that is not complete, whether
@@ -217,12 +223,12 @@ def digest(path: Location | str) -> str:
 
 
 def _verified(path: Location, attributes: dict[str, Any]) -> VerifiedObjects:
-    """The objects of a complete cube. Raises IncompleteError where its manifest is not of the same build as its root,
-    InputError where it is damaged."""
+    """The objects of a complete cube. Raises IncompleteError where its manifest is missing or of another build than its
+    root, as a kill leaves it, InputError where it is damaged."""
     try:
         manifest = read_manifest(path)
     except FileNotFoundError as error:
-        raise InputError(f"{path} has no manifest; `mmvsf repair` writes it again") from error
+        raise IncompleteError(f"{path} has no manifest; run `mmvsf dataset` again to write it") from error
     if manifest.digest != attributes.get("digest"):
         raise IncompleteError(f"the manifest of {path} is of another build; run `mmvsf dataset` again to finish it")
     return VerifiedObjects(path, manifest)

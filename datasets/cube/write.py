@@ -183,10 +183,10 @@ def finish_cube(
     if not changed and before != parts:
         set_incomplete(path)
         changed = True
-    described = write_parts(path, parts)
-    check(Manifest(described, Record(0, "")))
     if not changed and _described(root) == _described(attributes):
         return False
+    described = write_parts(path, parts)
+    check(Manifest(described, Record(0, "")))
     digest = digest_of(described)
     history = list(root.get("history", []))
     if not history or history[-1]["digest"] != digest:
@@ -212,11 +212,16 @@ def _described(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _previous_parts(path: Location, root: Mapping[str, Any]) -> dict[str, dict[str, Record]] | None:
-    """The objects of all parts of a cube that was complete; None for another one. Raises InputError for a damaged
-    manifest."""
+    """The objects of all parts of a cube that was complete; None for another one, also where a kill came between the
+    root and the manifest. Raises InputError for a damaged manifest."""
     if not root.get("complete"):
         return None
-    manifest = read_manifest(path)
+    try:
+        manifest = read_manifest(path)
+    except FileNotFoundError:
+        return None
+    if manifest.digest != root.get("digest"):
+        return None
     return {name: read_part(path, name, part) for name, part in manifest.parts.items()}
 
 
