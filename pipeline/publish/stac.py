@@ -58,7 +58,10 @@ def collection(facts: CubeFacts) -> dict[str, Any]:
             {"rel": "root", "href": "./collection.json", "type": "application/json"},
             {"rel": "license", "href": "./README.md", "type": "text/markdown", "title": "; ".join(facts.licences)},
             {"rel": "describedby", "href": "./croissant.json", "type": "application/ld+json", "title": "Croissant"},
-            *({"rel": "item", "href": f"./{ITEMS}/{t.name}.json", "type": "application/geo+json"} for t in cube.grid.tiles),
+            *(
+                {"rel": "item", "href": f"./{ITEMS}/{t.name}.json", "type": "application/geo+json"}
+                for t in cube.grid.tiles
+            ),
             *([{"rel": "self", "href": f"{base}/collection.json", "type": "application/json"}] if base else []),
         ],
     }
@@ -91,7 +94,11 @@ def item(facts: CubeFacts, tile: Tile) -> dict[str, Any]:
             {"rel": "root", "href": "../collection.json", "type": "application/json"},
             {"rel": "parent", "href": "../collection.json", "type": "application/json"},
             {"rel": "collection", "href": "../collection.json", "type": "application/json"},
-            *([{"rel": "self", "href": f"{base}/{ITEMS}/{tile.name}.json", "type": "application/geo+json"}] if base else []),
+            *(
+                [{"rel": "self", "href": f"{base}/{ITEMS}/{tile.name}.json", "type": "application/geo+json"}]
+                if base
+                else []
+            ),
         ],
     }
 
@@ -111,7 +118,8 @@ def _definition(facts: CubeFacts, name: str) -> dict[str, Any]:
     """What the assets of a group have in common."""
     title, roles = GROUPS[name]
     bands = [
-        {"name": band.name, "eo:common_name": band.common_name, "eo:center_wavelength": band.wavelength} for band in BANDS
+        {"name": band.name, "eo:common_name": band.common_name, "eo:center_wavelength": band.wavelength}
+        for band in BANDS
     ]
     gsd = facts.cube.grid.weather_cell if name == "weather" else 1
     return {
