@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ def card_path(cube: Location) -> Location:
     return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
-def write_dataset_card(cube: Cube) -> Location:
-    """Write the card of a finished cube; every figure is from it or its ledger. Raises OSError where the disk refuses."""
+def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[str, Any] | None = None) -> Location:
+    """Write the card of a finished cube to `path`, or else to `card_path`; every figure is from the cube or its ledger.
+    `front` adds to its front matter. Raises OSError where the disk refuses."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
     status, fold = cube.array("blocks/status"), Fold.of(cube)
     weather = cube.group_attributes("weather")
@@ -62,13 +64,14 @@ def write_dataset_card(cube: Cube) -> Location:
         "store": cube.path.name,
         "tile": grid.tiles[0].name,
     }
-    front = {
+    matter = {
         "pretty_name": region.title,
         "license": "other",
         "license_name": "see-licence-and-attribution",
         "tags": ["earth-observation", "satellite-image-time-series", "weather", "zarr"],
+        **(front or {}),
     }
-    return write_card(card_path(cube.path), TEMPLATE, front, values)
+    return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
 
 
 def _words(record: dict[str, str]) -> tuple[str, str]:
