@@ -19,8 +19,19 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError, one_line
 
-from .encode import create_array, plain
-from .location import DRAFT, Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
+from .encode import encode_groups
+from .location import (
+    DRAFT,
+    Location,
+    damaged,
+    kvstore,
+    read_errors,
+    remove_tree,
+    store_errors,
+    write_many,
+    write_whole,
+    zarr_store,
+)
 from .spec import GroupSpec
 
 CACHE_BYTES = 256 * 2**20
@@ -28,12 +39,13 @@ CACHE_BYTES = 256 * 2**20
 
 
 def create_group(root: Location, spec: GroupSpec) -> None:
-    """Create one group with its arrays and coordinate values, in place of an existing one. Raises OSError."""
-    where = root / spec.name
-    with store_errors(where):
-        group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=plain(spec.attributes))
-        for array in spec.arrays:
-            create_array(group, array)
+    """Create one group with its arrays and coordinate values, in place of an existing one. Its zarr.json is written
+    last. Raises OSError."""
+    remove_tree(root / spec.name)
+    encoded = encode_groups([spec])
+    document = encoded.pop(f"{spec.name}/zarr.json")
+    write_many(root, encoded)
+    write_whole(root / spec.name / "zarr.json", document)
 
 
 def read_values(root: Location, array: str) -> NDArray[Any]:
