@@ -24,10 +24,17 @@ from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
 from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
-from mmvsf.datasets.storage.location import DRAFT, remove_tree, sync_folder
+from mmvsf.datasets.storage.location import DRAFT, remove_tree, sync_all, sync_folder
 from mmvsf.datasets.storage.outputs import not_as_written
 from mmvsf.datasets.storage.spec import GroupSpec
-from mmvsf.datasets.storage.store import create_group, finish_writes, open_pixels, read_pixels, read_values
+from mmvsf.datasets.storage.store import (
+    cache_context,
+    create_group,
+    finish_writes,
+    open_pixels,
+    read_pixels,
+    read_values,
+)
 from mmvsf.model.blocks import block_tiles
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
 from mmvsf.model.mmvsf.network import MMVSF
@@ -98,6 +105,7 @@ def _create(path: Path, layout: Callable[[str], GroupSpec]) -> None:
         # Consolidated metadata is an extension of Zarr 3, which readers may ignore.
         warnings.simplefilter("ignore", ZarrUserWarning)
         zarr.consolidate_metadata(str(draft))
+    sync_all(draft)
     remove_tree(path)
     draft.rename(path)
     sync_folder(path.parent)
@@ -106,7 +114,7 @@ def _create(path: Path, layout: Callable[[str], GroupSpec]) -> None:
 def _write(path: Path, name: str, values: NDArray[Any], index: tuple[slice, ...] = ()) -> None:
     """Write an array or a part of it, and read it back. Raises OSError."""
     finish_writes([open_pixels(path, name, write=True)[index].write(values)], path)
-    stored = read_pixels(open_pixels(path, name), index)
+    stored = read_pixels(open_pixels(path, name, context=cache_context(0)), index)
     if not np.array_equal(stored, values, equal_nan=True):
         raise not_as_written(path / name, "other values")
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.extras import install_hint
@@ -43,6 +44,10 @@ class Bucket:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.name}"
 
+    def address(self, key: str) -> str:
+        """The address of an object, or of the bucket if the key is empty."""
+        return f"{self}/{quote(key) if self.service.read_only else key}".rstrip("/")
+
     @property
     def service(self) -> Service:
         return SERVICES[self.scheme]
@@ -71,14 +76,21 @@ class Bucket:
                 raise
             if NO_BUCKET.search(str(error)):
                 raise _explained(error, self) from error
-            raise FileNotFoundError(errno.ENOENT, "there is no such object", self._object(error)) from error
+            raise FileNotFoundError(errno.ENOENT, "there is no such object", self._missing(error)) from error
         except BaseError as error:
             raise _explained(error, self) from error
 
-    def _object(self, error: Exception) -> str:
-        """The object that an error is about."""
-        match = re.search(r"(?:location|path) (\S+?):? ", str(error))
-        return f"{self}/{match[1]}" if match else str(self)
+    def _missing(self, error: FileNotFoundError) -> str:
+        """The address of the object that does not exist."""
+        match = re.search("Object at location (.*?) not found", str(error))
+        return self.address(match[1] if match else "")
+
+    def without_list(self) -> InputError:
+        """The error for a web server that would have to list its files."""
+        return InputError(
+            f"the files of {self} cannot be listed, since web servers have no lists; copy the cube to a folder or a"
+            " bucket for this"
+        )
 
 
 @lru_cache(maxsize=128)
@@ -92,16 +104,21 @@ def _client(bucket: Bucket, prefix: str, environment: str, retries: int) -> Obje
             return service.client(bucket.name, prefix, retries)
         except (BaseError, ValueError) as error:
             raise InputError(
-                f"{bucket}: {_short(error)}; check {service.advice.access} and {service.advice.endpoint}"
-            ) from None
+                f"{bucket}: {_short(error)}; check {service.advice.endpoint} and the service's other settings in the"
+                " environment"
+            ) from error
     except ModuleNotFoundError as error:
         raise InputError(f"{install_hint(error)}, here and on every worker") from error
 
 
-NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|list request.*404 Not Found", re.DOTALL)
+NO_BUCKET = re.compile(
+    r"NoSuchBucket|ContainerNotFound|(?:list request|Error performing PUT).*404 Not Found", re.DOTALL
+)
 NO_CREDENTIALS = re.compile(r"token request|169\.254\.169\.254|metadata\.google")
 REFUSED = re.compile(r"401 Unauthorized|403 Forbidden")
 ELSEWHERE = re.compile(r"301 Moved Permanently|PermanentRedirect|AuthorizationHeaderMalformed")
+WITHOUT_LIST = re.compile(r"Error performing PROPFIND")
+WITHOUT_RANGES = re.compile(r"Range request not supported")
 UNREACHED = re.compile(r"error sending request|operation timed out")
 
 
@@ -124,6 +141,13 @@ def _explained(error: Exception, bucket: Bucket) -> Exception:
     if UNREACHED.search(text):
         return IncompleteError(
             f"{bucket}: no {advice.title} answers at {host}; check {advice.endpoint} and the network"
+        )
+    if WITHOUT_LIST.search(text):
+        return bucket.without_list()
+    if WITHOUT_RANGES.search(text):
+        return InputError(
+            f"{bucket}: the web server reads no parts of files, which pixels need; use one that takes byte ranges, such"
+            " as nginx"
         )
     return OSError(errno.EIO, f"{host}: {code[1] if code else _short(error)}", str(bucket))
 

@@ -236,9 +236,18 @@ def objects(where: Location) -> Iterator[tuple[str, int]]:
     if isinstance(where, ObjectPath):
         yield from sorted(where.objects())
         return
-    for name, path in sorted((path.relative_to(where).as_posix(), path) for path in where.rglob("*")):
-        if path.is_file():
-            yield name, path.stat().st_size
+    if where.is_dir():
+        yield from sorted(_files(str(where), ""))
+
+
+def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """(name with `prefix`, bytes) of every file below a folder, in no order."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                yield f"{prefix}{entry.name}", entry.stat().st_size
 
 
 def remove_tree(where: Location) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from mmvsf.datasets.errors import InputError
 
@@ -55,8 +55,7 @@ class ObjectPath:
         return cls(bucket, unquote(key))
 
     def __str__(self) -> str:
-        key = quote(self.key) if self.bucket.service.read_only else self.key
-        return f"{self.bucket}/{key}".rstrip("/")
+        return self.bucket.address(self.key)
 
     def __truediv__(self, name: str) -> ObjectPath:
         return ObjectPath(self.bucket, f"{self.key}/{name}".lstrip("/"))
@@ -169,10 +168,7 @@ class ObjectPath:
     def objects(self) -> Iterator[tuple[str, int]]:
         """(name below this key, bytes) of every object, in no order. Raises InputError on a web server."""
         if self.bucket.service.read_only:
-            raise InputError(
-                f"the objects of {self} cannot be listed, since web servers have no lists; copy the cube to a folder or"
-                " a bucket for this"
-            )
+            raise self.bucket.without_list()
         start = len(self.key) + 1 if self.key else 0
         with self.bucket.reaching() as store:
             for batch in store.list(prefix=self.key or None):

@@ -1,6 +1,6 @@
 """Output files: written beside their name, read back, and only then given it.
 
-An error names the output, not the draft beside it, and says that the old file, if there was one, is untouched.
+An error names the output, not the draft beside it, and leaves the old file as it was.
 """
 
 import errno

@@ -14,6 +14,7 @@ from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube, cube_path
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import set_incomplete
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import read_recipe
 from mmvsf.datasets.recipe.region import Region
@@ -98,9 +99,11 @@ def extend(
     before = kept_arrays(cube, plan.spec, "chunks")["chunks/split"]
     with write_lock(plan.cube, "extend"):
         reshape_cube(cube, plan.spec)
-        attributes = provenance(plan)
-        created = cube.attributes.get("created", attributes["created"])
-        set_root_attributes(plan.cube, {**attributes, "created": created})
+        origin = provenance(plan)
+        origin["created"] = cube.attributes.get("created", origin["created"])
+        if {**cube.attributes, **origin} != cube.attributes:
+            set_incomplete(plan.cube)
+            set_root_attributes(plan.cube, origin)
         summary = build(plan, run, progress, accept_failed=accept_failed, check=check)
     after = Cube.open(plan.cube).array("chunks/split")
     return Extended(summary, int(((before != Split.NONE) & (before != after)).sum()))

@@ -10,6 +10,7 @@ import pytest
 import rioxarray  # noqa: F401
 import xarray as xr
 import zarr
+from odc.geo import xr as odc_xr  # noqa: F401
 from odc.geo.geom import Geometry, box
 
 from mmvsf.datasets.cube.cube import Cube

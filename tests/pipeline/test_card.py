@@ -45,7 +45,7 @@ def test_the_examples_of_the_card_open_the_cube(finished: TinyArchive, monkeypat
     exec(textwrap.dedent(indented), names)
     assert names["red"].dims == ("time", "y", "x")
     tree = eval(sentence.strip("`.\n"), {"mmvsf": mmvsf})
-    assert tree["imagery"].sizes["band"] == 6
+    assert tree["tiles/x65_y1210/imagery"].sizes["band"] == 6
 
 
 def test_a_simulated_cube_is_said_to_be_one(finished: TinyArchive) -> None:

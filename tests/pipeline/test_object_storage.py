@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.cube.cube import Cube, digest, open_cube
+from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.tree import open_cube
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader

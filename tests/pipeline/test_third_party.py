@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
-from mmvsf.datasets.cube.cube import Cube, open_cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.tree import open_cube
 
 from .tiny_archive import recipe
 

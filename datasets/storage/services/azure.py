@@ -62,7 +62,7 @@ class Azure(Service):
     advice = Advice(
         title="Azure Blob service",
         access="AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-        endpoint="AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ENDPOINT",
+        endpoint="AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_ENDPOINT",
         credentials=(
             "set AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or"
             " AZURE_SKIP_SIGNATURE=true for a public container"

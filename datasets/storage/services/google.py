@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .service import Advice, Service, client_options, host_of, retry_options
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import GCSConfig, ObjectStore
 
 
 def _emulator() -> str | None:
@@ -43,7 +43,7 @@ class Google(Service):
         return host_of(emulator) if emulator else "Google"
 
     def client(self, bucket: str, prefix: str, retries: int) -> ObjectStore:
-        from obstore.store import GCSConfig, GCSStore
+        from obstore.store import GCSStore
 
         config: GCSConfig = {}
         emulator = _emulator()

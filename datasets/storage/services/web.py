@@ -41,4 +41,4 @@ class Web(Service):
         return HTTPStore(url, client_options=client_options(url), retry_config=retry_options(retries))
 
     def kvstore(self, bucket: str, path: str) -> dict[str, Any]:
-        return {"driver": "http", "base_url": f"{self.scheme}://{bucket}", "path": f"/{quote(path)}"}
+        return {"driver": "http", "base_url": f"{self.scheme}://{bucket}", "path": f"/{path}"}  # which it quotes
