@@ -31,7 +31,7 @@ from mmvsf.datasets.storage.manifest import (
     split_name,
 )
 from tests.cubes import CubeBuilder
-from tests.damage import flip, name_of, shards
+from tests.shards import flip, name_of, shards
 
 A, B = Record.of(b"one"), Record.of(b"another")
 

@@ -14,7 +14,7 @@ from mmvsf.datasets.command import build_app
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.verify import verify_cube
 from mmvsf.datasets.errors import InputError
-from tests.damage import flip, shards
+from tests.shards import flip, shards
 
 
 @pytest.fixture
