@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorstore
@@ -21,6 +21,7 @@ from mmvsf.datasets.errors import InputError, one_line
 from .encode import create_array, plain
 from .location import DRAFT, Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
 from .spec import GroupSpec
+from .zarr_pixels import ZarrPixels
 
 CACHE_BYTES = 256 * 2**20
 """Default size of the pool of decoded chunks that readers of one process share."""
@@ -68,7 +69,7 @@ def cache_context(cache_bytes: int) -> tensorstore.Context:
 def open_pixels(
     root: Location, array: str, *, context: tensorstore.Context | None = None, write: bool = False
 ) -> tensorstore.TensorStore:
-    """Open an array such as `imagery/reflectance` with tensorstore.
+    """Open an array such as `imagery/reflectance` with tensorstore, or where that has no driver as `ZarrPixels`.
 
     Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
     metadata are damaged, OSError where the disk or the bucket refuses.
@@ -76,8 +77,12 @@ def open_pixels(
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
+    store = kvstore(path)
+    if store is None:
+        # It has what this project uses of a TensorStore, which cannot be subclassed.
+        return cast(tensorstore.TensorStore, ZarrPixels(path, write=write))
     context = context or cache_context(0 if write else CACHE_BYTES)
-    spec = {"driver": "zarr3", "kvstore": kvstore(path)}
+    spec = {"driver": "zarr3", "kvstore": store}
     try:
         return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
     except TENSORSTORE_ERRORS as error:
@@ -102,7 +107,9 @@ def _address(array: tensorstore.TensorStore) -> str:
     """The folder, or the address in a bucket, of an opened array."""
     spec = array.spec().kvstore
     store = spec.to_json() if spec is not None else {"path": "an array"}
-    return f"s3://{store['bucket']}/{store['path']}" if "bucket" in store else str(store["path"])
+    if "bucket" in store:
+        return f"{'gs' if store['driver'] == 'gcs' else 's3'}://{store['bucket']}/{store['path']}"
+    return f"{store.get('base_url', '')}{store['path']}"
 
 
 def finish_writes(writes: Iterable[tensorstore.WriteFutures], where: Location) -> None:
