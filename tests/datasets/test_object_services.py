@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -38,65 +36,13 @@ from mmvsf.datasets.storage.location import (
 )
 from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.variables import Status
-from tests.servers.gcs import Gcs
-from tests.servers.programs import KEY, azurite, fake_gcs_server, fauxqs, python_web_server
-from tests.servers.s3 import S3
+from tests.servers.programs import KEY, python_web_server
+from tests.servers.services import Services, place, services, settings
 
 from .test_lock import holding, lock_of
 
+__all__ = ["place", "services", "settings"]
 pytestmark = [pytest.mark.stand_in, pytest.mark.slow]
-
-PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS")
-
-
-class Services:
-    """Servers that are started when a test first needs them: address of a bucket, and the environment."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._running: dict[str, tuple[str, dict[str, str]]] = {}
-
-    def get(self, name: str) -> tuple[str, dict[str, str]]:
-        if name not in self._running:
-            self._running[name] = getattr(self, f"_{name}")()
-        return self._running[name]
-
-    def _moto(self) -> tuple[str, dict[str, str]]:
-        return "s3://cubes", self._stack.enter_context(S3()).environment()
-
-    def _fauxqs(self) -> tuple[str, dict[str, str]]:
-        return "s3://cubes", self._stack.enter_context(fauxqs())
-
-    def _gcs(self) -> tuple[str, dict[str, str]]:
-        server = self._stack.enter_context(fake_gcs_server())
-        return "gs://cubes", self._stack.enter_context(Gcs(server)).environment()
-
-    def _azurite(self) -> tuple[str, dict[str, str]]:
-        return "az://cubes", self._stack.enter_context(azurite())
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    with ExitStack() as stack:
-        yield Services(stack)
-
-
-@pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that leads to no account of the person who tests."""
-    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", os.devnull)
-    return monkeypatch
-
-
-@pytest.fixture(params=["moto", "fauxqs", "gcs", "azurite"])
-def place(request: pytest.FixtureRequest, services: Services, settings: pytest.MonkeyPatch, tmp_path: Path) -> Location:
-    """A place in a bucket for one test."""
-    bucket, environment = services.get(request.param)
-    for name, value in environment.items():
-        settings.setenv(name, value)
-    return location(f"{bucket}/{tmp_path.name}")
 
 
 def test_objects_are_written_read_listed_and_removed(place: Location) -> None:
