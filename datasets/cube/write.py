@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.datasets.storage.encode import encode_groups, encode_shard, plain
+from mmvsf.datasets.storage.encode import encode_groups, encode_shard
 from mmvsf.datasets.storage.location import Location, objects, read_errors, sync_all, write_many, write_whole
 from mmvsf.datasets.storage.manifest import (
     Manifest,
@@ -260,7 +260,7 @@ def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlis
 
 def _root(attributes: Mapping[str, Any], documents: Mapping[str, bytes]) -> bytes:
     """The root's zarr.json, with the metadata in `documents` (name -> content of a zarr.json) if there are any."""
-    document: dict[str, Any] = {"attributes": plain(attributes), "node_type": "group", "zarr_format": 3}
+    document: dict[str, Any] = {"attributes": dict(attributes), "node_type": "group", "zarr_format": 3}
     if documents:
         metadata = {name.removesuffix("/zarr.json"): json.loads(body) for name, body in sorted(documents.items())}
         for member in metadata.values():

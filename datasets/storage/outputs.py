@@ -4,10 +4,11 @@ An error names the output, not the draft beside it, and leaves the old file as i
 """
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mmvsf.datasets.errors import one_line
 
 from .location import Location, atomic_file
 from .object_path import ObjectPath
@@ -49,9 +50,10 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename == str(path):
+        if error.filename == str(path):
             raise
-        raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(path)) from error
+        # Libraries such as HDF5 raise some without a number.
+        raise OSError(error.errno or errno.EIO, error.strerror or one_line(error), str(path)) from error
 
 
 def not_as_written(path: Path, reason: str) -> OSError:

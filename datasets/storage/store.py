@@ -7,7 +7,8 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,30 @@ def open_pixels(
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
+    if kvstore(path) is None:
+        raise InputError(f"{path}: tensorstore has no driver for this store; read the array with zarr-python")
     context = context or cache_context(0 if write else CACHE_BYTES)
     spec = {"driver": "zarr3", "kvstore": kvstore(path)}
     try:
         return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
     except TENSORSTORE_ERRORS as error:
         raise _read_error(error, str(path)) from error
+
+
+def begin_read(array: tensorstore.TensorStore | zarr.Array, index: Any) -> Callable[[], NDArray[Any]]:
+    """Begin to read the outer product of an index along each dimension; the result is called for the values, as stored.
+
+    An array of zarr-python, for a store that tensorstore has no driver for, is read only then. The call raises
+    InputError for a damaged shard, OSError where the disk or the bucket refuses.
+    """
+    if isinstance(array, zarr.Array):
+        return partial(_read_zarr, array, index)
+    return partial(finish_read, array, array.oindex[index].read())
+
+
+def _read_zarr(array: zarr.Array, index: Any) -> NDArray[Any]:
+    with read_errors(Path(array.path)):
+        return np.asarray(array.oindex[index])
 
 
 def read_pixels(array: tensorstore.TensorStore, index: Any) -> NDArray[Any]:

@@ -27,7 +27,8 @@ def _header(frame: Frame, arrays: list[ExportArray]) -> RasterHeader:
     as tags `class_<code>` of the band."""
     first = arrays[0]
     legend = first.legend
-    tags = {0: {key: str(first.attributes[key]) for key in ("day", "period", "season") if key in first.attributes}}
+    tags: dict[int, dict[str, str]] = {}
+    tags[0] = {str(key): str(first.attributes[key]) for key in ("day", "period", "season") if key in first.attributes}
     if legend is not None:
         tags[1] = {f"class_{entry.code}": entry.name for entry in legend.classes}
     return RasterHeader(

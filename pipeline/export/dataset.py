@@ -6,26 +6,41 @@ from typing import Any
 
 import dask
 import dask.array as da
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.coordinates import spatial_ref, yx_axes
-from mmvsf.datasets.storage.location import DRAFT, atomic_file
+from mmvsf.datasets.errors import one_line
+from mmvsf.datasets.storage.location import DRAFT, sync_all, sync_folder
+from mmvsf.datasets.storage.outputs import verified_file
 
 from .content import ExportArray
 from .piece import Frame
 
-DEFLATE = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+ENCODING = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+"""With a checksum of each chunk, which HDF5 compares when it reads."""
 
 
 def write_netcdf(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
-    """Write the arrays to a NetCDF 4 file. Raises OSError if it cannot be written."""
+    """Write the arrays to a NetCDF 4 file and read it back. Raises OSError if it cannot be written or read."""
     dataset = as_dataset(frame, arrays)
-    compress = {array.name: DEFLATE for array in arrays}
-    with atomic_file(path) as draft, dask.config.set(scheduler="synchronous"):
-        dataset.to_netcdf(draft, engine="h5netcdf", encoding=compress)
+    encoding = {array.name: ENCODING for array in arrays}
+    with verified_file(path, _read_whole) as draft, dask.config.set(scheduler="synchronous"):
+        dataset.to_netcdf(draft, engine="h5netcdf", encoding=encoding)
+
+
+def _read_whole(path: Path) -> None:
+    """Read all chunks of a NetCDF file. Raises ValueError for a damaged one."""
+    try:
+        with h5py.File(path) as file:
+            for variable in file.values():
+                for chunk in variable.iter_chunks() if variable.chunks else ((...,),):
+                    variable[chunk]
+    except OSError as error:
+        raise ValueError(one_line(error)) from error
 
 
 def write_zarr(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
@@ -36,9 +51,11 @@ def write_zarr(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
     try:
         with dask.config.set(scheduler="synchronous"):
             dataset.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
+        sync_all(draft)
         if path.exists():
             shutil.rmtree(path)
         draft.replace(path)
+        sync_folder(path.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -12,9 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 import yaml
 import zarr
 
@@ -158,6 +160,27 @@ def test_an_export_to_a_full_disk_is_refused(built: TinyArchive, mmvsf: Command,
     assert outcome.error.startswith(f"error: File too large: {out}; ") and "\n" not in outcome.error
     assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.tif"]
     assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
+
+
+def test_a_netcdf_export_is_read_back(
+    built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, write = tmp_path / "day.nc", xr.Dataset.to_netcdf
+    export = ("export", built.cube, "--day", DAY, "--out", out)
+
+    def flip(dataset: xr.Dataset, draft: Path, **options: Any) -> None:
+        write(dataset, draft, **options)
+        with h5py.File(draft) as file:
+            place = file["reflectance"].id.get_chunk_info(0).byte_offset + 40
+        content = bytearray(draft.read_bytes())
+        content[place] ^= 1
+        draft.write_bytes(content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xr.Dataset, "to_netcdf", flip)
+        outcome = mmvsf(*export)
+    assert outcome.code == 1 and str(out) in outcome.error and list(tmp_path.iterdir()) == []
+    assert mmvsf(*export).code == 0 and xr.open_dataset(out).reflectance.notnull().any()
 
 
 @pytest.mark.slow
