@@ -73,7 +73,13 @@ endif
 # A file's tests share what they build, so one worker takes them all; -n and --dist in ARGS override these.
 PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-test: $(READY)
+# The packages of the tests of the JavaScript reader; without npm these tests are skipped.
+NODE_READY := tests/javascript/node_modules/.ready
+
+$(NODE_READY): tests/javascript/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/javascript && touch $@; fi
+
+test: $(READY) $(NODE_READY)
 	$(PYTEST) $(ARGS)
 
 test-fast: $(READY)

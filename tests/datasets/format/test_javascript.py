@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.javascript]
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "tests/javascript"
-TILE, DAY, ROW, COLUMN = "x0_y0", "2021-05-10", 37, 41
+TILE, DAY, ROW, COLUMN = "x0_y0", "2021-04-20", 37, 41
 POINT = 41.5 * 30, 1920 - 37.5 * 30
 
 
@@ -94,7 +94,7 @@ def test_reading_damage_raises(kit: Kit, reader: Path, served: bool) -> None:
     with Files(kit.folder) as server:
         for name, expected in damages.items():
             source = f"{server.url}/{name}.zarr" if served else kit.folder / f"{name}.zarr"
-            day = "2021-06-10" if expected[1] == SMALL else DAY
+            day = "2021-05-10" if expected[1] == SMALL else DAY
             read = node("read.js", reader, source, TILE, day, *POINT)
             if (read.get("code"), read.get("object")) != expected:
                 wrong[name] = str(read)[:300]
