@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+import numpy as np
 import xarray as xr
 import zarr
 
@@ -12,7 +13,8 @@ from .cube import WHOLE, Cube
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
-    """The cube at a path or an address such as `s3://bucket/iowa.zarr`, as an xarray DataTree; reflectance is decoded.
+    """The cube at a path or an address such as `s3://bucket/iowa.zarr`, as an xarray DataTree; reflectance is decoded to
+    float32.
 
     Where Dask is installed the arrays are Dask arrays with chunks as large as the cube's shards; elsewhere they are
     read when they are indexed. Whatever is read is checked against the cube's manifest, and InputError is raised for
@@ -36,10 +38,12 @@ def open_group(cube: Cube, name: str) -> xr.Dataset:
     """One group of a cube, such as `seasons` or `tiles/x3_y12/imagery`."""
     sharded = name.rpartition("/")[2] in ("imagery", "labels", "static")
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block} if sharded else {}
-    group: xr.Dataset = xr.open_zarr(
-        cube.store(f"{name}/"),
-        chunks=shards if find_spec("dask") else None,
-        consolidated=False,
-        decode_timedelta=False,  # hours of a day stay numbers, whatever the version of xarray
+    stored = xr.open_zarr(
+        cube.store(f"{name}/"), chunks=shards if find_spec("dask") else None, consolidated=False, decode_cf=False
     )
+    for variable in stored.variables.values():
+        if "scale_factor" in variable.attrs:  # a number of JSON would make it float64
+            variable.attrs["scale_factor"] = np.float32(variable.attrs["scale_factor"])
+    # Hours of a day stay numbers, whatever the version of xarray.
+    group: xr.Dataset = xr.decode_cf(stored, decode_timedelta=False)
     return group
