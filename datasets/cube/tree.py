@@ -13,8 +13,8 @@ from .cube import WHOLE, Cube
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
-    """The cube at a path or an address such as `s3://bucket/iowa.zarr`, as an xarray DataTree; reflectance is decoded to
-    float32.
+    """The cube at a path or an address such as `s3://bucket/iowa.zarr`, as an xarray DataTree; reflectance is
+    decoded to float32.
 
     Where Dask is installed the arrays are Dask arrays with chunks as large as the cube's shards; elsewhere they are
     read when they are indexed. Whatever is read is checked against the cube's manifest, and InputError is raised for

@@ -22,7 +22,7 @@ def card_path(cube: Location) -> Location:
 
 
 def write_dataset_card(cube: Cube) -> Location:
-    """Write the card of a finished cube; every figure is from it or its ledger. Raises OSError where the disk refuses."""
+    """Write the card of a finished cube; every figure is from it or its ledger. Raises OSError."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
     status, fold = cube.array("blocks/status"), Fold.of(cube)
     weather = cube.group_attributes("weather")

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import zarr
 
 from .conftest import Command, Outcome
+from .stored import stored
 from .tiny_archive import TinyArchive, label_rasters, write_raster
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def test_declared_no_data_of_a_label_raster_is_unknown(
         write_raster(tiny.root / "labels/crop_2021.tif", values, grid, nodata)
         outcome = dataset(tiny)
         assert outcome.code == 0, outcome.err
-        crops.append(np.asarray(zarr.open_array(str(tiny.cube / "labels/crop"), mode="r")[1]))
+        crops.append(stored(tiny, "labels/crop")[1])
     assert (crops[0] == 0).sum() > 500
     np.testing.assert_array_equal(*crops)
 

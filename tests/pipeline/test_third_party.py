@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.tree import open_cube
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.tree import open_cube
 
 from .tiny_archive import recipe
 
