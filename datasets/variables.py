@@ -69,7 +69,7 @@ WEATHER: tuple[WeatherVariable, ...] = (
     WeatherVariable(
         "radiation",
         "MJ m-2",
-        "surface_downwelling_shortwave_flux_in_air",
+        "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air",
         "time: sum",
         0,
         50,

@@ -13,13 +13,15 @@ from mmvsf.datasets.samples.windows import Window, chunk_window
 from mmvsf.datasets.variables import Split
 
 
-def block_tiles(cube: Cube, block: BlockIndex, year: int, clear: NDArray[np.bool_], size: int) -> Iterator[Window]:
+def block_tiles(
+    cube: Cube, block: BlockIndex, year: int, clear: NDArray[np.bool_], size: int, *, since: int | None = None
+) -> Iterator[Window]:
     """The windows of at most `size` pixels a side that cover a block, in one season; `clear` as `clear_days` gives
-    it. Some may have no clear day."""
+    it, `since` as in `chunk_window`. Some may have no clear day."""
     n = cube.grid.chunks_per_block
     for cy in range(block[0] * n, block[0] * n + n):
         for cx in range(block[1] * n, block[1] * n + n):
-            yield from chunk_window(cube, cy, cx, year, clear).tiles(size)
+            yield from chunk_window(cube, cy, cx, year, clear, since=since).tiles(size)
 
 
 def by_novelty(cube: Cube) -> dict[BlockIndex, str]:

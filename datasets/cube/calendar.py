@@ -60,10 +60,6 @@ class Calendar:
             raise IndexError(f"{date_of(day)} lies outside the calendar")
         return position
 
-    def years(self) -> NDArray[np.int32]:
-        """The calendar year of every day of the axis."""
-        return (self.days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int32) + 1970).astype(np.int32)
-
 
 def calendar_for(region: Region) -> Calendar:
     """The axis that holds the region's images and the weather before them."""

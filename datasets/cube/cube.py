@@ -1,10 +1,10 @@
 """A cube in a folder or a bucket: find it, open it, and read what it holds."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import zarr
@@ -13,19 +13,25 @@ from numpy.typing import NDArray
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.recipe.season import SeasonSpec
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
-from mmvsf.datasets.storage.manifest import read_manifest
+from mmvsf.datasets.storage.manifest import trusted_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES
 from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
 from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import Calendar
+from .describe import describe_object
 from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
 from .pixels import PixelArray
 from .place import join, slices_of
+from .sites import blocks_of_sites
 from .spec import CubeSpec
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 WHOLE = ("seasons", "scenes")
 """Groups that are not divided into tiles"""
@@ -114,7 +120,18 @@ class Cube:
 
     @property
     def years(self) -> tuple[int, ...]:
+        """The names of its seasons."""
         return self.spec.years
+
+    @property
+    def season(self) -> SeasonSpec:
+        """Where its seasons begin, and how they are named."""
+        return self.region.period.season
+
+    @property
+    def season_of_day(self) -> NDArray[np.int32]:
+        """(time,) the name of the season of every day of the calendar."""
+        return self.season.names_of(self.calendar.days)
 
     @classmethod
     def open(cls, path: Location | str, *, allow_incomplete: bool = False) -> Self:
@@ -143,19 +160,13 @@ class Cube:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        try:
-            objects = _verified(path, attributes) if complete else None
-        except IncompleteError:
-            if not allow_incomplete:
-                raise
-            complete, objects = False, None
-        return cls(path, spec, complete, attributes, objects)
+        return cls(path, spec, complete, attributes, _verified(path, spec) if complete else None)
 
-    def check_object(self, name: str, what: Callable[[], str] | None = None) -> bool:
+    def check_object(self, name: str) -> bool:
         """Check an object when it is first used, see `VerifiedObjects.check`; in a cube that is not complete, whether
         it exists."""
         if self.objects is not None:
-            return self.objects.check(name, what)
+            return self.objects.check(name)
         return (self.path / name).is_file()
 
     def pixels(self, name: str, cache_bytes: int = CACHE_BYTES) -> PixelArray:
@@ -182,22 +193,47 @@ class Cube:
         """
         group = name.partition("/")[0]
         if group in WHOLE:
-            return self._stored(name)
+            return self.stored(name)
         spec = self.spec.array(name)
         if "y" not in spec.dims:
-            return self._stored(f"tiles/{self.grid.tiles[0].name}/{name}")
+            return self.stored(f"tiles/{self.grid.tiles[0].name}/{name}")
         whole = join(self.grid, spec.shape, spec.dims, group, spec.fill, spec.dtype)
         at = spec.dims.index("y")
         for tile in self.grid.tiles:
             place = (*(slice(None),) * at, *slices_of(self.grid, tile, group))
-            values = self._stored(f"tiles/{tile.name}/{name}")
+            values = self.stored(f"tiles/{tile.name}/{name}")
             present = values == values if values.dtype.kind == "f" else True  # cells on an edge are in both tiles
             np.copyto(whole[place], values, where=present)
         return whole
 
-    def _stored(self, name: str) -> NDArray[Any]:
+    def stored(self, name: str, index: Any = ...) -> NDArray[Any]:
+        """An array by its name in the store, or a part of it. Raises as `array` does."""
         with read_errors(self.path / name):
-            return np.asarray(zarr.open_array(self.store(), path=name, mode="r")[...])
+            return np.asarray(zarr.open_array(self.store(), path=name, mode="r")[index])
+
+    def sel(
+        self, group: str = "imagery", bbox: tuple[float, float, float, float] | None = None, *, site: str | None = None
+    ) -> "Dataset":
+        """One group (`imagery`, `labels`, `weather`, `static`, `blocks` or `chunks`) over all tiles that meet a box
+        (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the whole grid: a lazy
+        xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block it holds the fill value.
+
+        Reflectance is decoded to float32. With Dask every chunk lies in one shard; without it, arrays are read when
+        they are indexed. Reads are checked against the manifest. Raises InputError for a group that the cube does not
+        have, a box outside the cube, an unknown site, and what is missing or damaged when it is read.
+        """
+        from .select import select
+
+        return select(self, group, bbox, site)
+
+    @property
+    def sites(self) -> dict[str, tuple[float, float, float, float]]:
+        """Name -> (west, south, east, north) in degrees, of the sites of the recipe, or of the clusters `c1`, `c2`, ...
+        of connected blocks."""
+        from .select import box_of, to_degrees
+
+        sites = blocks_of_sites(self.region, self.grid)
+        return {name: to_degrees(box_of(self.grid, blocks), self.grid.crs) for name, blocks in sites.items()}
 
     def group_attributes(self, group: str) -> dict[str, Any]:
         """The attributes of a group, such as `weather` (the same in every tile) or `seasons`."""
@@ -222,16 +258,9 @@ def digest(path: Location | str) -> str:
     return Cube.open(path).digest
 
 
-def _verified(path: Location, attributes: dict[str, Any]) -> VerifiedObjects:
-    """The objects of a complete cube. Raises IncompleteError where its manifest is missing or of another build than its
-    root, as a kill leaves it, InputError where it is damaged."""
-    try:
-        manifest = read_manifest(path)
-    except FileNotFoundError as error:
-        raise IncompleteError(f"{path} has no manifest; run `mmvsf dataset` again to write it") from error
-    if manifest.digest != attributes.get("digest"):
-        raise IncompleteError(f"the manifest of {path} is of another build; run `mmvsf dataset` again to finish it")
-    return VerifiedObjects(path, manifest)
+def _verified(path: Location, spec: CubeSpec) -> VerifiedObjects:
+    """The objects of a complete cube. Raises InputError where its manifest or its root is damaged."""
+    return VerifiedObjects(path, trusted_manifest(path), partial(describe_object, spec))
 
 
 def root_attributes(path: Location) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from mmvsf.datasets.variables import (
 )
 
 from .calendar import SHARD_DAYS, Calendar
-from .coordinates import geo_attributes, spatial_ref, time_axis, yx_axes
+from .conventions import geo_attributes
+from .coordinates import spatial_ref, time_axis, yx_axes
 from .grid import Grid
 
 MAPPED = {"grid_mapping": "spatial_ref"}
@@ -34,7 +35,7 @@ def imagery_group(grid: Grid, calendar: Calendar) -> GroupSpec:
         *yx_axes(*grid.coordinates()),
         spatial_ref(grid.geobox),
     )
-    return GroupSpec("imagery", arrays, geo_attributes(grid.geobox))
+    return GroupSpec("imagery", arrays, geo_attributes(grid.geobox, "daily surface reflectance"))
 
 
 def _reflectance(grid: Grid, days: int) -> ArraySpec:

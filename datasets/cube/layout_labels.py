@@ -3,7 +3,8 @@
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 
-from .coordinates import geo_attributes, season_axis, spatial_ref, yx_axes
+from .conventions import geo_attributes
+from .coordinates import season_axis, spatial_ref, yx_axes
 from .grid import Grid
 from .legend import Legend
 
@@ -52,4 +53,4 @@ def labels_group(grid: Grid, years: tuple[int, ...], legend: Legend, confidence:
     )
     optional = (certain,) if confidence else ()
     arrays = (crop, purity, *optional, season_axis(years), *yx_axes(*grid.coordinates()), spatial_ref(grid.geobox))
-    return GroupSpec("labels", arrays, geo_attributes(grid.geobox))
+    return GroupSpec("labels", arrays, geo_attributes(grid.geobox, "crop labels by season"))

@@ -1,6 +1,5 @@
 """The groups `blocks`, `chunks` and `seasons`: what is known of each block, chunk and season."""
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +7,8 @@ import numpy as np
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
 
-from .calendar import SHARD_DAYS, Calendar, day_number
+from .calendar import SHARD_DAYS, Calendar
+from .conventions import group_attributes
 from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
 
@@ -31,7 +31,7 @@ def blocks_group(grid: Grid, calendar: Calendar) -> GroupSpec:
         None,
         {"long_name": "what became of a block on a day", **flag_attributes(Status), **MAPPED},
     )
-    return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox)
+    return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox, "what became of each block")
 
 
 def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
@@ -68,7 +68,7 @@ def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
     ]
     sums = [*_sums(grid, spec.years, "imagery", len(BANDS)), *_sums(grid, spec.years, "weather", len(spec.weather))]
     arrays = (clear_fraction, split, *sums, *axes, season_axis(spec.years), time_axis(spec.calendar))
-    return georeferenced("chunks", arrays, grid.chunks_geobox)
+    return georeferenced("chunks", arrays, grid.chunks_geobox, "what each chunk holds")
 
 
 def _sums(grid: Grid, years: tuple[int, ...], kind: str, members: int) -> list[ArraySpec]:
@@ -86,7 +86,7 @@ def _sums(grid: Grid, years: tuple[int, ...], kind: str, members: int) -> list[A
             (1, *grid.chunk_shape, members),
             fill,
             None,
-            {"long_name": f"{what.replace('_', ' ')} of the {of}"},
+            {"long_name": f"{what.replace('_', ' ')} of the {of}", **MAPPED},
         )
         for what in SUMS
     ]
@@ -106,9 +106,10 @@ def seasons_group(spec: "CubeSpec") -> GroupSpec:
         None,
         {"long_name": "split that a season belongs to", **flag_attributes(Split)},
     )
+    seasons = [spec.region.period.season.season(year) for year in years]
     days = {
-        "start": ("first day of the season", [day_number(date(year, 1, 1)) for year in years]),
-        "end": ("last day of the season", [day_number(date(year, 12, 31)) for year in years]),
+        "start": ("first day of the season", [season.first_number for season in seasons]),
+        "end": ("last day of the season", [season.last_number for season in seasons]),
     }
     ends = [
         ArraySpec(
@@ -124,4 +125,4 @@ def seasons_group(spec: "CubeSpec") -> GroupSpec:
         )
         for name, (text, values) in days.items()
     ]
-    return GroupSpec("seasons", (split, *ends, season_axis(years)))
+    return GroupSpec("seasons", (split, *ends, season_axis(years)), group_attributes("seasons and their splits"))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorstore
 from numpy.typing import NDArray
 
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.store import CACHE_BYTES, cache_context, finish_read, open_pixels
 
-from .calendar import date_of
 from .grid import Tile
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ class _Read:
     future: tensorstore.Future[Any]
     place: tuple[slice, slice]
     """rows and columns in the result"""
+    shards: list[str]
+    """names of the objects that it meets"""
 
 
 class PixelArray:
@@ -49,7 +50,7 @@ class PixelArray:
         self._context = cache_context(cache_bytes)
         self._opened: dict[str, tensorstore.TensorStore] = {}
         self._tiles = {(tile.row // cube.grid.tile, tile.column // cube.grid.tile): tile for tile in cube.grid.tiles}
-        self._checked: set[tuple[str, int, int, int]] = set()
+        self._checked: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"cube": self.cube, "name": self.name, "_cache_bytes": self._cache_bytes}
@@ -67,7 +68,8 @@ class PixelArray:
         if len(index) != len(self.spec.dims):
             raise IndexError(f"{self.name} has the dimensions {', '.join(self.spec.dims)}; found {len(index)} indices")
         *leading, rows, columns = index
-        window = _as_slice(rows), _as_slice(columns)
+        height, width = self.cube.grid.shape
+        window = _as_slice(rows, height), _as_slice(columns, width)
         reads = list(self._begin_tiles(leading, window))
         squeeze = tuple(axis for axis, part in ((-2, rows), (-1, columns)) if not isinstance(part, slice))
 
@@ -83,20 +85,32 @@ class PixelArray:
         for ty, rows, row_place in _parts(window[0], side):
             for tx, columns, column_place in _parts(window[1], side):
                 tile = self._tiles.get((ty, tx))
-                if tile is not None and self._check(tile, leading, rows, columns):
+                shards = self._check(tile, leading, rows, columns) if tile is not None else []
+                if tile is not None and shards:
                     array = self._open(tile)
-                    yield _Read(array, array.oindex[(*leading, rows, columns)].read(), (row_place, column_place))
+                    future = array.oindex[(*leading, rows, columns)].read()
+                    yield _Read(array, future, (row_place, column_place), shards)
 
     def _joined(self, reads: list[_Read], leading: list[Any], window: tuple[slice, slice]) -> NDArray[Any]:
         """The values of a window, from what its tiles gave."""
         height, width = (part.stop - part.start for part in window)
         if len(reads) == 1 and (reads[0].place == (slice(0, height), slice(0, width))):
-            return finish_read(reads[0].array, reads[0].future)
+            return self._finish(reads[0])
         shape = [n for n in map(_count, leading, self.spec.shape) if n is not None]
         result = np.full((*shape, height, width), self.spec.fill, self.spec.dtype)
         for read in reads:
-            result[(..., *read.place)] = finish_read(read.array, read.future)
+            result[(..., *read.place)] = self._finish(read)
         return result
+
+    def _finish(self, read: _Read) -> NDArray[Any]:
+        """Wait for a read. Raises InputError, which names the shard of which a chunk has another checksum."""
+        try:
+            return finish_read(read.array, read.future)
+        except InputError:
+            if self.cube.objects is not None:
+                for name in read.shards:
+                    self.cube.objects.check_whole(name)
+            raise
 
     def _open(self, tile: Tile) -> tensorstore.TensorStore:
         if tile.name not in self._opened:
@@ -106,36 +120,24 @@ class PixelArray:
             )
         return self._opened[tile.name]
 
-    def _check(self, tile: Tile, leading: list[Any], rows: slice, columns: slice) -> bool:
-        """Check the shards of a tile that a read meets. Returns whether there is any."""
+    def _check(self, tile: Tile, leading: list[Any], rows: slice, columns: slice) -> list[str]:
+        """Check the shards of a tile that a read meets. Returns the names of those that exist."""
         shards = self.spec.shards or ()
         block = self.cube.grid.block
         firsts = _shard_numbers(leading[0], shards[0], self.spec.shape[0]) if leading else (0,)
-        any_object = False
+        names = []
         for first in firsts:
             for by in range(rows.start // block, (rows.stop - 1) // block + 1):
                 for bx in range(columns.start // block, (columns.stop - 1) // block + 1):
-                    key = (tile.name, first, by, bx)
-                    if key in self._checked:
-                        any_object = True
-                    elif self.cube.check_object(self.shard_name(tile, first, (by, bx)), partial(self._words, key)):
-                        self._checked.add(key)
-                        any_object = True
-        return any_object
+                    name = self.shard_name(tile, first, (by, bx))
+                    if name in self._checked or self.cube.check_object(name):
+                        self._checked.add(name)
+                        names.append(name)
+        return names
 
     def shard_name(self, tile: Tile, first: int, block: tuple[int, int]) -> str:
         """The name of a shard in the cube: `first` along the first dimension, `block` in the tile."""
         return f"tiles/{tile.name}/{self.name}/{shard_key(len(self.spec.dims), first, block)}"
-
-    def _words(self, key: tuple[str, int, int, int]) -> str:
-        """Days and block of a shard, for errors."""
-        name, first, by, bx = key
-        tile = next(tile for tile in self._tiles.values() if tile.name == name)
-        block = f"block {tile.row + by},{tile.column + bx}"
-        if self.spec.dims[0] == "time":
-            day = self.cube.calendar.first_day + first * (self.spec.shards or (1,))[0]
-            return f"{date_of(day)} to {date_of(day + (self.spec.shards or (1,))[0] - 1)}, {block}"
-        return f"{self.cube.label_years[first]}, {block}" if self.spec.dims[0] == "season" else block
 
 
 def shard_key(dimensions: int, first: int, block: tuple[int, int]) -> str:
@@ -145,8 +147,16 @@ def shard_key(dimensions: int, first: int, block: tuple[int, int]) -> str:
     return "/".join(["c", *map(str, (*leading, *block))])
 
 
-def _as_slice(part: Any) -> slice:
-    return part if isinstance(part, slice) else slice(int(part), int(part) + 1)
+def _as_slice(part: Any, size: int) -> slice:
+    """An index along rows or columns, of which there are `size`, as a slice within them. Raises IndexError."""
+    if isinstance(part, slice):
+        start, stop, step = part.indices(size)
+        if step != 1:
+            raise IndexError(f"rows and columns are read without a step; found {part}")
+        return slice(start, max(start, stop))
+    if not 0 <= int(part) < size:
+        raise IndexError(f"{part} is not in 0 to {size - 1}")
+    return slice(int(part), int(part) + 1)
 
 
 def _parts(part: slice, side: int) -> Iterator[tuple[int, slice, slice]]:

@@ -32,6 +32,7 @@ class CubeSpec:
 
     @property
     def years(self) -> tuple[int, ...]:
+        """The names of the seasons."""
         return self.region.period.years
 
     @property

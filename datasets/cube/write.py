@@ -2,15 +2,11 @@
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import zarr
 from numpy.typing import NDArray
-from zarr.errors import ZarrUserWarning
-from zarr.storage import MemoryStore
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.encode import encode_groups, encode_shard, plain
@@ -20,14 +16,15 @@ from mmvsf.datasets.storage.manifest import (
     Objects,
     Record,
     digest_of,
-    read_manifest,
     read_part,
     split_name,
+    trusted_manifest,
     write_manifest,
     write_parts,
 )
 from mmvsf.datasets.storage.spec import GroupSpec
 
+from .conventions import CF, group_attributes
 from .grid import BlockIndex, Tile
 from .layout import FORMAT, FORMAT_VERSION, seasons_group, tile_layout
 from .pixels import shard_key
@@ -39,6 +36,9 @@ TILES = "tiles"
 
 OBJECT = re.compile(r"(.+/)?(zarr\.json|c(/\d+)*)")
 """Names of the metadata of a group or array and of its chunks (Zarr 3 with default chunk keys)."""
+
+MOST_CONSOLIDATED = 64
+"""Tiles of a cube whose root holds the metadata of all, some 40 kB a tile; in a larger one each tile holds its own."""
 
 MOST_NAMED = 3
 """Damaged objects that an error names."""
@@ -63,17 +63,18 @@ def write_template(path: Location, spec: CubeSpec, provenance: dict[str, Any], c
     """
     for part, encoded in encode_parts(spec, content):
         write_many(path / part, encoded, sync=False)
-    write_root(path, spec, provenance)
+    write_root(path, root_attributes_of(spec, provenance))
 
 
 def root_attributes_of(spec: CubeSpec, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of a cube's root, but for those that `finish_cube` adds."""
-    return {"format": FORMAT, "format_version": FORMAT_VERSION, **spec.attributes(), **provenance}
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "Conventions": CF}
+    return {**known, **spec.attributes(), **provenance}
 
 
 def encode_parts(spec: CubeSpec, content: Content) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(part, its objects) of everything in a cube but the shards and the root."""
-    yield TILES, _renamed(encode_groups([GroupSpec(TILES, ())]), TILES)
+    yield TILES, _renamed(encode_groups([GroupSpec(TILES, (), group_attributes("tiles of blocks"))]), TILES)
     for tile in spec.grid.tiles:
         layout = [_with_origin(group, content.weather) for group in tile_layout(spec, tile.grid)]
         values = {
@@ -84,7 +85,7 @@ def encode_parts(spec: CubeSpec, content: Content) -> Iterator[tuple[str, dict[s
             for array in group.arrays
             if f"{group.name}/{array.name}" in content.arrays
         }
-        yield f"{TILES}/{tile.name}", encode_groups(layout, values, consolidate=True)
+        yield f"{TILES}/{tile.name}", encode_groups(layout, values, above=group_attributes("a tile of blocks"))
     yield "seasons", _renamed(encode_groups([seasons_group(spec)], content.arrays), "seasons")
     if content.scenes is not None:
         yield "scenes", _renamed(encode_groups([content.scenes]), "scenes")
@@ -172,7 +173,8 @@ def finish_cube(
     for part, encoded in encode_parts(spec, content):
         known = (before or {}).get(part, {})
         parts[part] = {name: Record.of(body) for name, body in encoded.items()}
-        documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
+        if len(spec.grid.tiles) <= MOST_CONSOLIDATED:
+            documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
         different = {name: body for name, body in encoded.items() if known.get(name) != parts[part][name]}
         if different and not changed:
             set_incomplete(path)
@@ -183,19 +185,20 @@ def finish_cube(
     if not changed and before != parts:
         set_incomplete(path)
         changed = True
-    if not changed and _described(root) == _described(attributes):
-        return False
     described = write_parts(path, parts)
     check(Manifest(described, Record(0, "")))
+    if not changed and _described(root) == _described(attributes):
+        return False
     digest = digest_of(described)
     history = list(root.get("history", []))
     if not history or history[-1]["digest"] != digest:
         history.append({"time": time, "digest": digest})
     closing = {"complete": True, "digest": digest, "finished": time, "history": history}
     body = _root({**attributes, **closing}, documents)
+    set_incomplete(path)
+    write_manifest(path, Manifest(described, Record.of(body)))
     sync_all(path)
     write_whole(path / "zarr.json", body)
-    write_manifest(path, Manifest(described, Record.of(body)))
     return True
 
 
@@ -212,29 +215,24 @@ def _described(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _previous_parts(path: Location, root: Mapping[str, Any]) -> dict[str, dict[str, Record]] | None:
-    """The objects of all parts of a cube that was complete; None for another one, also where a kill came between the
-    root and the manifest. Raises InputError for a damaged manifest."""
+    """The objects of all parts of a cube that was complete; None for another one. Raises InputError where its manifest
+    or its root is damaged."""
     if not root.get("complete"):
         return None
-    try:
-        manifest = read_manifest(path)
-    except FileNotFoundError:
-        return None
-    if manifest.digest != root.get("digest"):
-        return None
+    manifest = trusted_manifest(path)
     return {name: read_part(path, name, part) for name, part in manifest.parts.items()}
 
 
-def write_root(path: Location, spec: CubeSpec, provenance: Mapping[str, Any]) -> None:
+def write_root(path: Location, attributes: Mapping[str, Any]) -> None:
     """Write the root of a cube that is not complete. Raises OSError."""
-    write_whole(path / "zarr.json", _root({**root_attributes_of(spec, provenance), "complete": False}, {}))
+    write_whole(path / "zarr.json", _root({**attributes, "complete": False}, {}))
 
 
 def set_incomplete(path: Location) -> None:
     """Mark a cube as being changed. Its manifest does not describe it from here on."""
     attributes = read_root(path)
     if attributes.get("complete"):
-        write_whole(path / "zarr.json", _root({**attributes, "complete": False}, {}))
+        write_root(path, attributes)
 
 
 def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlisted: bool) -> None:
@@ -261,16 +259,11 @@ def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlis
 
 
 def _root(attributes: Mapping[str, Any], documents: Mapping[str, bytes]) -> bytes:
-    """The root's zarr.json, which consolidates the metadata in `documents` (name -> content) if there are any."""
-    store: dict[str, Any] = {}
-    memory = MemoryStore(store)
-    zarr.create_group(memory, zarr_format=3, attributes=plain(dict(attributes)))
+    """The root's zarr.json, with the metadata in `documents` (name -> content of a zarr.json) if there are any."""
+    document: dict[str, Any] = {"attributes": plain(attributes), "node_type": "group", "zarr_format": 3}
     if documents:
-        buffer = type(store["zarr.json"])
-        store |= {name: buffer.from_bytes(body) for name, body in documents.items()}
-        with warnings.catch_warnings():
-            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-            warnings.simplefilter("ignore", ZarrUserWarning)
-            zarr.consolidate_metadata(memory)
-    content: bytes = store["zarr.json"].to_bytes()
-    return content
+        metadata = {name.removesuffix("/zarr.json"): json.loads(body) for name, body in sorted(documents.items())}
+        for member in metadata.values():
+            member.pop("consolidated_metadata", None)
+        document["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": metadata}
+    return json.dumps(document, separators=(",", ":")).encode()

@@ -154,7 +154,7 @@ class SpatialSplit(RecipeModel):
 
 class YearSplit(RecipeModel):
     test: tuple[int, ...] = ()
-    """Years held out for testing."""
+    """Years held out for testing: the names of their seasons."""
     validation: tuple[int, ...] = ()
     """Years held out for validation."""
 

@@ -4,7 +4,8 @@ Unknown keys, reversed bounds, impossible dates and unknown sources are refused.
 meaning, which errors and the documentation quote. The sections for area, grid and split are in `place`.
 """
 
-from datetime import date
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,7 @@ from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_N
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .schema import RecipeModel
+from .season import Season, SeasonSpec
 
 
 class Period(RecipeModel):
@@ -22,6 +24,9 @@ class Period(RecipeModel):
     """Last day of imagery, YYYY-MM-DD."""
     months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = tuple(range(1, 13))
     """Months of the year to take images of (1 to 12)."""
+    season: SeasonSpec = SeasonSpec()
+    """Where a season begins (`from`, MM-DD; by default 01-01), and whether it is named by the year of its `start` or
+    `end` (`label`). Windows, splits, labels and maps are by season."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -34,9 +39,21 @@ class Period(RecipeModel):
         return self
 
     @property
+    def seasons(self) -> tuple[Season, ...]:
+        """The seasons that the period touches."""
+        first, last = (self.season.season_of(day).name for day in (self.start, self.end))
+        return tuple(self.season.season(name) for name in range(first, last + 1))
+
+    @property
     def years(self) -> tuple[int, ...]:
-        """The calendar years that the period touches."""
-        return tuple(range(self.start.year, self.end.year + 1))
+        """The names of the seasons that the period touches."""
+        return tuple(season.name for season in self.seasons)
+
+    @property
+    def runs(self) -> list[tuple[date, date]]:
+        """The runs of days that it holds: (first, last), both included."""
+        days = (self.start + timedelta(days=number) for number in range((self.end - self.start).days + 1))
+        return [(run[0], run[-1]) for held, group in groupby(days, key=self.contains) if held and (run := list(group))]
 
     def contains(self, day: date) -> bool:
         return self.start <= day <= self.end and day.month in self.months
@@ -85,7 +102,7 @@ class Weather(RecipeModel):
     """Which variables the cube carries, from `datasets.variables.WEATHER`; by default tmin, tmax, precipitation,
     radiation, vpd and wind."""
     start: date | None = None
-    """First day of weather; by default 1 October before the first season."""
+    """First day of weather; by default three months before the first season."""
     fill_gaps: Annotated[int, Field(ge=0, le=31)] = 3
     """Gaps of up to this many days are filled from their neighbours and flagged; longer ones are refused."""
 
@@ -135,7 +152,7 @@ class Labels(RecipeModel):
     """Of `archive`: CSV file with the columns code, name and, if wanted, color (#rrggbb), or `cdl` for NASS's own
     rasters of the Cropland Data Layer. Code 0 means unknown."""
     years: Annotated[tuple[int, ...], Field(min_length=1)]
-    """Years with labels."""
+    """Years with labels: the names of their seasons."""
     method: Literal["nearest", "majority"] = "majority"
     """How labels are resampled: the label nearest to a pixel's centre, or the majority at 5 x 5 points in it."""
     groups: Literal["default"] | dict[str, tuple[int, ...] | Literal["rest"]] | None = None
@@ -166,6 +183,8 @@ class Simulation(RecipeModel):
     """Folder for the simulated archive."""
     seed: Annotated[int, Field(ge=0)]
     """Seed of the simulated world."""
+    southern: bool = False
+    """Whether the world lies in New South Wales, where crops grow from October to April."""
     crop_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How far crops follow the weather of the year: 1 entirely, 0 not at all (they follow the mean weather)."""
     soil_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -215,10 +234,8 @@ class Region(RecipeModel):
 
     @property
     def weather_start(self) -> date:
-        """First day of weather: `weather.start`, or 1 October before the first season, since winter crops and soil
-        water depend on the weather of the winter."""
-        season_start = date(self.period.start.year - 1, 10, 1)
-        return self.weather.start or min(self.period.start, season_start)
+        """First day of weather: `weather.start`, or the first that belongs to the first season."""
+        return self.weather.start or self.period.seasons[0].weather_start
 
 
 def _listed(years: set[int]) -> str:

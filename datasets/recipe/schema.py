@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 WORDING: dict[tuple[str, ...], str] = {
@@ -48,7 +49,7 @@ def _explain(item: ErrorDetails, recipe: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in location) or "recipe"
     model, meaning = _innermost(recipe, [part for part in location if isinstance(part, str)])
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key; remove it or use one of {', '.join(model.model_fields)}"
+        return f"{where}: unknown key; remove it or use one of {', '.join(_keys(model))}"
     hint = f" ({' '.join(meaning.split())})" if meaning else ""
     return f"{where}: {_message(item)}{hint}"
 
@@ -57,12 +58,17 @@ def _innermost(recipe: type[BaseModel], keys: list[str]) -> tuple[type[BaseModel
     """(the innermost section that the keys lead into, the meaning of the last key that has one)."""
     model, meaning = recipe, ""
     for key in keys:
-        field = model.model_fields.get(key)
+        field = _keys(model).get(key)
         if field is None:
             break
         meaning = field.description or meaning
         model = _section_in(field.annotation) or model
     return model, meaning
+
+
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section by their keys in a recipe."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _message(item: ErrorDetails) -> str:

@@ -115,9 +115,17 @@ class WindowReader:
         return self.normalisation.images(stored, valid), valid
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
-        """First day (since 1970-01-01), and normalised daily weather (D, V) from it to the end of the season. It starts
-        on 1 October before the season, since winter crops and soil water depend on the weather of the winter, or where
-        the cube's weather begins.
+        """First day (since 1970-01-01), and normalised daily weather (D, V) from it to the end of a season. It starts
+        three months before the season, or where the cube's weather begins.
+
+        Raises InputError, naming the day, where the cube has no weather.
+        """
+        season = self.cube.season.season(year)
+        return self.weather_between(cell, season.weather_start, season.last)
+
+    def weather_between(self, cell: tuple[int, int], first: date, last: date) -> tuple[int, Floats]:
+        """First day (since 1970-01-01), and normalised daily weather (D, V), from `first` to `last` as far as the cube
+        has them.
 
         Raises InputError, naming the day, where the cube has no weather.
         """
@@ -126,10 +134,10 @@ class WindowReader:
             moments = self.normalisation.weather
             self._weather = ((np.stack(arrays, -1) - moments.mean) / moments.std).astype(np.float32)
         region = self.cube.region
-        start = day_number(max(date(year - 1, 10, 1), region.weather_start))
-        end = day_number(min(date(year, 12, 31), region.period.end)) + 1
-        first = self.cube.calendar.first_day
-        series = self._weather[start - first : end - first, cell[0], cell[1]]
+        start = day_number(max(first, region.weather_start))
+        end = day_number(min(last, region.period.end)) + 1
+        origin = self.cube.calendar.first_day
+        series = self._weather[start - origin : end - origin, cell[0], cell[1]]
         finite = np.isfinite(series).all(1)
         if not finite.all():
             day = date_of(start + int(np.argmin(finite)))

@@ -37,7 +37,7 @@ class Window:
     size: int
     """pixels per side"""
     year: int
-    """the calendar year of the season"""
+    """the name of the season"""
     cell: tuple[int, int]
     """(y, x) of the weather cell that its centre lies in"""
     days: NDArray[np.int32]
@@ -135,12 +135,15 @@ def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
     return clear
 
 
-def chunk_window(cube: Cube, cy: int, cx: int, year: int, clear: NDArray[np.bool_]) -> Window:
-    """The window of one chunk in one year, in any split; `clear` is the result of `clear_days`."""
+def chunk_window(
+    cube: Cube, cy: int, cx: int, year: int, clear: NDArray[np.bool_], *, since: int | None = None
+) -> Window:
+    """The window of one chunk in one season, in any split; `clear` is the result of `clear_days`. Where the day
+    `since` lies before the season, the window begins with that day."""
     size = cube.grid.chunk
     row, column = cy * size, cx * size
-    days = cube.calendar.days
-    first, last = np.datetime64(f"{year}-01-01", "D").astype(int), np.datetime64(f"{year}-12-31", "D").astype(int)
-    season = (days >= first) & (days <= last)
+    days, bounds = cube.calendar.days, cube.season.season(year)
+    first = bounds.first_number if since is None else min(since, bounds.first_number)
+    season = (days >= first) & (days <= bounds.last_number)
     cell = cube.grid.weather_cell_of(row + size // 2, column + size // 2)
     return Window(row, column, size, year, cell, days[season & clear[:, cy, cx]])

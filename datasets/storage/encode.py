@@ -22,20 +22,23 @@ LEVEL = 3
 
 
 def encode_groups(
-    groups: Iterable[GroupSpec], values: Mapping[str, NDArray[Any]] | None = None, *, consolidate: bool = False
+    groups: Iterable[GroupSpec],
+    values: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    above: Mapping[str, Any] | None = None,
 ) -> dict[str, bytes]:
     """The objects of groups, by name: metadata, coordinates, and the `values` of arrays that are not sharded, such as
-    `blocks/status`. With `consolidate` they are the members of a group of their own, whose zarr.json holds the metadata
-    of all."""
+    `blocks/status`. With `above` they are the members of a group with these attributes, whose zarr.json holds the
+    metadata of all."""
     objects: dict[str, Any] = {}
     store = MemoryStore(objects)
-    if consolidate:
-        zarr.create_group(store, zarr_format=3)
+    if above is not None:
+        zarr.create_group(store, zarr_format=3, attributes=plain(above))
     for spec in groups:
         group = zarr.create_group(store, path=spec.name, zarr_format=3, attributes=plain(spec.attributes))
         for array in spec.arrays:
             create_array(group, array, (values or {}).get(f"{spec.name}/{array.name}"))
-    if consolidate:
+    if above is not None:
         _consolidate(store)
     return {name: buffer.to_bytes() for name, buffer in objects.items()}
 

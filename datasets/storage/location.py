@@ -1,4 +1,6 @@
-"""Where a cube is stored: a folder, or a prefix of an S3 bucket. The few things that differ between them are here."""
+"""Where a cube is stored: a folder, a prefix of a bucket (S3, Google, Azure), or a folder of a web server.
+
+The few things that differ between them are here."""
 
 import errno
 import os
@@ -13,10 +15,10 @@ from typing import Any
 
 from mmvsf.datasets.errors import InputError, MmvsfError, one_line
 
-from .s3 import S3Path
-from .s3_client import reaching
+from .bucket import FORMS, SERVICES
+from .object_path import ObjectPath
 
-Location = Path | S3Path
+Location = Path | ObjectPath
 """Both have `/`, `name`, `with_name`, `is_file`, `is_dir`, `exists`, `read_bytes`, `read_text` and `unlink`."""
 
 LOCAL_FOLDER = Path("~/.cache/mmvsf")
@@ -29,15 +31,17 @@ OBJECTS_AT_ONCE = 16
 
 
 def location(text: str | Location) -> Location:
-    """From a path or an address such as `s3://bucket/cubes`. Raises InputError for any other address."""
+    """From a path or an address such as `s3://bucket/cubes`, `gs://`, `az://` or `https://`.
+
+    Raises InputError for any other address."""
     if not isinstance(text, str):
         return text
     scheme, mark, _ = text.partition("://")
     if not mark:
         return Path(text)
-    if scheme != "s3":
-        raise InputError(f"{scheme}:// is not supported; a cube is in a folder or at s3://BUCKET/PREFIX")
-    return S3Path.parse(text)
+    if scheme not in SERVICES:
+        raise InputError(f"{scheme}:// is not supported; a cube is in a folder or at {FORMS}")
+    return ObjectPath.parse(text)
 
 
 def local_folder(data_dir: Location) -> Path:
@@ -46,8 +50,8 @@ def local_folder(data_dir: Location) -> Path:
 
 
 def ensure_reachable(where: Location) -> None:
-    """Check that a bucket answers. Raises InputError or IncompleteError with the remedy, see `S3Path`."""
-    if isinstance(where, S3Path):
+    """Check that a bucket or a web server answers. Raises InputError or IncompleteError with the remedy."""
+    if isinstance(where, ObjectPath):
         where.ensure_reachable()
 
 
@@ -56,14 +60,15 @@ def zarr_store(where: Location) -> Any:
     return str(where) if isinstance(where, Path) else where.zarr_store()
 
 
-def kvstore(where: Location) -> dict[str, Any]:
-    """The location in the form that tensorstore takes."""
+def kvstore(where: Location) -> dict[str, Any] | None:
+    """The location in the form that tensorstore takes; None where it has no driver, as for `az://`: read and write the
+    array with zarr-python there."""
     return {"driver": "file", "path": f"{where}/"} if isinstance(where, Path) else where.kvstore()
 
 
 def store_errors(where: Location) -> AbstractContextManager[object]:
     """Errors of a bucket behind zarr-python's reads and writes in one line; those of a disk already are."""
-    return nullcontext() if isinstance(where, Path) else reaching(where.bucket)
+    return nullcontext() if isinstance(where, Path) else where.bucket.reaching()
 
 
 @contextmanager
@@ -166,7 +171,7 @@ def _sync(path: Path, flags: int) -> None:
 
 def write_whole(where: Location, content: bytes) -> None:
     """Replace a file or object, so that a kill or a power cut leaves the old one or the new one. Raises OSError."""
-    if isinstance(where, S3Path):
+    if isinstance(where, ObjectPath):
         where.write_bytes(content)
         return
     with atomic_file(where) as draft:
@@ -204,7 +209,7 @@ def sync_all(where: Location) -> None:
 
 def size(where: Location) -> int:
     """The bytes of a file or object. Raises FileNotFoundError where there is none, IsADirectoryError for a folder."""
-    if isinstance(where, S3Path):
+    if isinstance(where, ObjectPath):
         return where.size()
     status = where.stat()
     if S_ISDIR(status.st_mode):
@@ -217,7 +222,7 @@ def read_range(where: Location, start: int, length: int) -> bytes:
 
     Raises FileNotFoundError where there is no such file or object, OSError where it cannot be read.
     """
-    if isinstance(where, S3Path):
+    if isinstance(where, ObjectPath):
         return where.read_range(start, length)
     with where.open("rb") as stream:
         stream.seek(start)
@@ -225,18 +230,29 @@ def read_range(where: Location, start: int, length: int) -> bytes:
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:
-    """(name below `where`, bytes) of every file or object, sorted by name; nothing where `where` does not exist."""
-    if isinstance(where, S3Path):
+    """(name below `where`, bytes) of every file or object, sorted by name; nothing where `where` does not exist.
+
+    Raises InputError on a web server, which lists nothing."""
+    if isinstance(where, ObjectPath):
         yield from sorted(where.objects())
         return
-    for name, path in sorted((path.relative_to(where).as_posix(), path) for path in where.rglob("*")):
-        if path.is_file():
-            yield name, path.stat().st_size
+    if where.is_dir():
+        yield from sorted(_files(str(where), ""))
+
+
+def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """(name with `prefix`, bytes) of every file below a folder, in no order."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                yield f"{prefix}{entry.name}", entry.stat().st_size
 
 
 def remove_tree(where: Location) -> None:
     """Remove everything below `where`, and the folder itself."""
-    if isinstance(where, S3Path):
+    if isinstance(where, ObjectPath):
         where.remove_tree()
     else:
         shutil.rmtree(where, ignore_errors=True)

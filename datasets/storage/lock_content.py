@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .s3 import S3Path
+from .object_path import ObjectPath
 
 
 class LockContent(Protocol):
-    """What a lock needs of its store. `str` gives its path or address. All raise OSError and as `S3Path` does."""
+    """What a lock needs of its store. `str` gives its path or address. All raise OSError and as `ObjectPath` does."""
 
     def create(self, content: bytes) -> bool:
         """Create the lock; whether there was none."""
@@ -30,7 +30,7 @@ class LockContent(Protocol):
 class LockObject:
     """A lock in a bucket, by conditional writes."""
 
-    path: S3Path
+    path: ObjectPath
 
     def __str__(self) -> str:
         return str(self.path)

@@ -113,6 +113,18 @@ def read_manifest(root: Location) -> Manifest:
     return Manifest.parse((root / ROOT).read_bytes(), str(root / ROOT))
 
 
+def trusted_manifest(root: Location) -> Manifest:
+    """The manifest of a store whose root is the one that it describes. Raises InputError where it is damaged
+    or missing, or where the root is another one."""
+    try:
+        manifest = read_manifest(root)
+    except FileNotFoundError as error:
+        raise InputError(f"{root} has no manifest; `mmvsf repair` writes it again") from error
+    if Record.of((root / "zarr.json").read_bytes()) != manifest.root:
+        raise InputError(f"{root / 'zarr.json'} is not the one that was written; `mmvsf repair` writes it again")
+    return manifest
+
+
 def part_path(root: Location, part: str) -> Location:
     """Where the manifest of a part is."""
     return root / FOLDER / f"{part}.json"

@@ -10,20 +10,30 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 
-from .simple import days_since_new_year, interpolate
+from .simple import interpolate, season_phase
 
-STEPS = np.arange(100, 301, 12)
-"""Days of the year (from 1 January) that each pixel's series is interpolated to."""
+STEP = 12
+"""Days between the steps that each pixel's series is interpolated to."""
 
 
-def features(reader: WindowReader, window: Window, steps: NDArray[np.integer[Any]] = STEPS) -> Floats:
-    """(H * W, steps * C): every pixel's bands, interpolated between its clear days to steps of the year."""
+def season_steps(cube: Cube) -> NDArray[np.int64]:
+    """Every STEP days through the recipe's months of a season without 29 February, as days since the season began. The
+    first is ten days into the months, the last at least three before their end, since images may be missing there."""
+    held = cube.season.days_in(cube.region.period.months)
+    return np.arange(held[0] + 10, held[-1] - 2, STEP)
+
+
+def features(reader: WindowReader, window: Window, steps: NDArray[np.integer[Any]] | None = None) -> Floats:
+    """(H * W, steps * C): every pixel's bands, interpolated between its clear days to steps of the season, by default
+    those of `season_steps`."""
     images, valid = reader.images(window, window.days)
-    return interpolated(images, valid, days_since_new_year(window.days), steps)
+    steps = season_steps(reader.cube) if steps is None else steps
+    return interpolated(images, valid, season_phase(reader.cube.season, window.days), steps)
 
 
 def interpolated(

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.recipe.season import SeasonSpec
+
 Floats = NDArray[np.float32]
 
 
@@ -83,21 +85,21 @@ def interpolate(images: Floats, days: NDArray[Any], valid: NDArray[np.bool_], at
 
 @dataclass(frozen=True)
 class Climatology:
-    """The mean of each pixel around each day of the year, over training years other than the forecast one."""
+    """The mean of each pixel around each day of the season, over training seasons other than the forecast one."""
 
     images: Floats
     """(T, C, H, W)"""
     phase: NDArray[np.float32]
-    """(T,): days since 1 January."""
+    """(T,): days since the first day of the season."""
     valid: NDArray[np.bool_]
     """(T, H, W)"""
     width: float = 6.0
     """Days: deviation of the Gaussian weights, so that most of the weight is within +-10 days."""
 
-    def forecast(self, days_of_year: NDArray[np.float32]) -> Floats:
-        """(G, C, H, W), the weighted means around days of the year (G,), counted from 1 January; NaN where a
-        pixel was never clear."""
-        away = np.abs(self.phase - days_of_year[:, None])
+    def forecast(self, days: NDArray[np.float32]) -> Floats:
+        """(G, C, H, W), the weighted means around days (G,) since the first day of the season; NaN where a pixel was
+        never clear."""
+        away = np.abs(self.phase - days[:, None])
         away = np.minimum(away, 365.25 - away)
         # The faint tail decides where no near day was clear.
         weight = (np.exp(-0.5 * (away / self.width) ** 2) + 1e-9 * np.exp(-away / 10)).astype(np.float32)
@@ -108,8 +110,6 @@ class Climatology:
         return out
 
 
-def days_since_new_year(days: NDArray[np.integer]) -> NDArray[np.float32]:
-    """(n,) float32 of days since 1970-01-01 (n,)."""
-    dates = np.asarray(days).astype("datetime64[D]")
-    passed: NDArray[np.float32] = (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float32)
-    return passed
+def season_phase(season: SeasonSpec, days: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(n,) days since the first day of the season, of days since 1970-01-01 (n,)."""
+    return season.days_into(days).astype(np.float32)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 import torch
 from numpy.typing import NDArray
 
@@ -16,10 +14,11 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.collate import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.geotiff import RasterHeader, cog_file
 from mmvsf.model.baselines.simple import persistence
 from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
 from mmvsf.model.mmvsf.network import MMVSF
@@ -28,6 +27,8 @@ from .scoring import model_forecasts
 
 MOST_IMAGES = 24
 """Context images that a forecast looks back on."""
+LOOK_BACK = 180
+"""Days before the day of issue that these images may reach back, also into the season before."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def forecast_block(
     issued = day - max(lead, 1)
     shape = (len(cube.bands), cube.grid.block, cube.grid.block)
     forecast, last, observed = (np.full(shape, np.nan, np.float32) for _ in range(3))
-    for tile in block_tiles(cube, block, date_of(issued).year, clear, size):
+    season = cube.season.season_of(date_of(issued))
+    for tile in block_tiles(cube, block, season.name, clear, size, since=issued - LOOK_BACK):
         rows, columns = tile.slices_in(block, cube.grid.block)
         sample = issue_sample(reader, tile, issued, day)
         image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
@@ -84,13 +86,16 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
     """A sample of a window as it is known on the day of issue, from which `day` is forecast.
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
-    from that day whether or not it was clear.
+    from that day whether or not it was clear. The weather begins as long before the season of the day of issue, or
+    before the first image where that is earlier, as it does in training.
     """
+    season = reader.cube.season.season_of(date_of(issued))
     days = window.days[window.days <= issued][-MOST_IMAGES:]
     images, valid = reader.images(window, days)
     blank = np.zeros((1, *images.shape[1:]), np.float32)
     unseen = np.zeros((1, *valid.shape[1:]), bool)
-    start, weather = reader.weather(window.cell, date_of(day).year)
+    first = min(season.first, date_of(days[0])) if len(days) else season.first
+    start, weather = reader.weather_between(window.cell, lead_in(first), max(season.last, date_of(day)))
     end = len(days)
     return TrainingSample(
         images=np.concatenate([images, blank, blank]),
@@ -99,7 +104,7 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
         clear=np.concatenate([valid, unseen, unseen]),
         origin=np.array([end]),
         target=np.array([end + 1]),
-        series=(0, *window.cell, date_of(day).year),
+        series=(0, *window.cell, season.name),
         weather=weather,
         weather_start=start,
     )
@@ -121,7 +126,7 @@ def draw_examples(
     year = (held_out_years(cube) or [cube.years[-1]])[-1]
     blocks = by_novelty(cube)
     examples = []
-    years = cube.calendar.years()
+    years = cube.season_of_day
     for number, lead in enumerate(leads):
         by, bx = list(blocks)[number % len(blocks)]
         chunks = (slice(None), slice(by * n, by * n + n), slice(bx * n, bx * n + n))
@@ -156,25 +161,12 @@ def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
 def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: dict[str, str]) -> None:
     """Write reflectance (C, H, W) of a block as a Cloud-Optimized GeoTIFF, float32, one named band each.
 
-    Raises OSError where the disk refuses.
+    Raises OSError where the disk refuses or the file is not what was written.
     """
     box = cube.grid.block_geobox(block)
-    profile = {
-        "driver": "GTiff",
-        "dtype": "float32",
-        "count": len(image),
-        "height": image.shape[1],
-        "width": image.shape[2],
-        "crs": str(box.crs),
-        "transform": box.affine,
-        "nodata": np.nan,
-    }
-    with rasterio.MemoryFile() as memory, rasterio.MemoryFile() as geotiff:
-        with memory.open(**profile) as target:
-            target.write(image)
-            for number, name in enumerate(cube.bands, 1):
-                target.set_band_description(number, name)
-            target.update_tags(**tags)
-        with memory.open() as source:
-            rasterio.shutil.copy(source, geotiff.name, driver="COG", compress="DEFLATE", predictor="YES")
-        write_whole(path, geotiff.read())
+    header = RasterHeader(
+        (box.shape[0], box.shape[1]), "float32", str(box.crs), box.affine, np.nan, cube.bands, tags={0: tags}
+    )
+    with cog_file(path, header) as target:
+        target.write(image, slice(0, box.shape[0]), slice(0, box.shape[1]))
+        target.finish(predictor="YES")

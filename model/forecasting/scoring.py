@@ -16,7 +16,7 @@ from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import SplitName, Window, chunk_window, clear_days
 from mmvsf.datasets.variables import Split
-from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
+from mmvsf.model.baselines.simple import Climatology, persistence, season_phase
 from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.network import MMVSF
 
@@ -42,7 +42,7 @@ class ClimatologySource:
         if len(seen) == 0:
             return None
         images, valid = self.reader.images(window, seen)
-        return Climatology(images, days_since_new_year(seen), valid)
+        return Climatology(images, season_phase(self.reader.cube.season, seen), valid)
 
 
 def model_forecasts(
@@ -89,7 +89,7 @@ def score_forecasts(
                 sample = season_sample(reader, tile, pairs=pairs)
                 forecasts = model_forecasts(network, [sample], weather=weather, precision=precision)[0]
                 average = climatology.for_window(tile)
-                usual = None if average is None else average.forecast(days_since_new_year(tile.days))
+                usual = None if average is None else average.forecast(season_phase(reader.cube.season, tile.days))
                 for (origin, target), forecast in zip(pairs, forecasts, strict=True):
                     valid, observed = sample.clear[target], sample.images[target]
                     last = persistence(sample.images, sample.days, sample.clear, int(sample.days[origin]))

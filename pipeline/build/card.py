@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
@@ -21,8 +24,9 @@ def card_path(cube: Location) -> Location:
     return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
-def write_dataset_card(cube: Cube) -> Location:
-    """Write the card of a finished cube; every figure is from it or its ledger. Raises OSError."""
+def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[str, Any] | None = None) -> Location:
+    """Write the card of a finished cube to `path`, or else to `card_path`; every figure is from the cube or its ledger.
+    `front` adds to its front matter. Raises OSError where the disk refuses."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
     status, fold = cube.array("blocks/status"), Fold.of(cube)
     weather = cube.group_attributes("weather")
@@ -33,7 +37,8 @@ def write_dataset_card(cube: Cube) -> Location:
         "simulated": simulated,
         "start": region.period.start,
         "end": region.period.end,
-        "months": region.period.months,
+        "months": [month for month in region.period.season.months if month in region.period.months],
+        "season": region.period.season.words,
         "blocks": len(grid.blocks),
         "block": grid.block,
         "resolution": f"{grid.resolution:g}",
@@ -61,13 +66,14 @@ def write_dataset_card(cube: Cube) -> Location:
         "store": cube.path.name,
         "tile": grid.tiles[0].name,
     }
-    front = {
+    matter = {
         "pretty_name": region.title,
         "license": "other",
         "license_name": "see-licence-and-attribution",
         "tags": ["earth-observation", "satellite-image-time-series", "weather", "zarr"],
+        **(front or {}),
     }
-    return write_card(card_path(cube.path), TEMPLATE, front, values)
+    return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
 
 
 def _words(record: dict[str, str]) -> tuple[str, str]:
@@ -79,14 +85,23 @@ def _words(record: dict[str, str]) -> tuple[str, str]:
 
 
 def _classes(cube: Cube) -> list[dict[str, Any]]:
-    """Share of each class among the labelled pixels of all years and blocks, as the ledger counted them."""
+    """Share of each class among the labelled pixels of all years and blocks, as the ledger counted them; a cube that
+    lies somewhere without its ledger is read."""
     if cube.legend is None:
         return []
-    names = [f"labels/{year}/{cube.grid.block_name(block)}" for year in cube.label_years for block in cube.grid.blocks]
+    units = {
+        f"labels/{year}/{cube.grid.block_name(block)}": (season, *cube.grid.block_slices(block))
+        for season, year in enumerate(cube.label_years)
+        for block in cube.grid.blocks
+    }
+    labels = cube.pixels("labels/crop")
     count: Counter[int] = Counter()
-    for _, entry in Ledger.of_cube(cube.path).entries(names):
+    for name, entry in Ledger.of_cube(cube.path).entries(units):
         if entry is not None:
             count.update({int(code): pixels for code, pixels in entry["counts"].items()})
+        else:
+            codes, pixels = np.unique(labels.read(units[name]), return_counts=True)
+            count.update(dict(zip(codes.tolist(), pixels.tolist(), strict=True)))
     total = max(sum(count[code] for code in cube.legend.codes), 1)
     return [
         {"code": entry.code, "name": entry.name, "percent": 100 * count[entry.code] / total}

@@ -74,6 +74,8 @@ def _area(old: Grid, new: Grid) -> list[str]:
 
 def _period(old: Region, new: Region) -> list[str]:
     reasons = []
+    if (was := old.period.season) != (now := new.period.season):
+        reasons.append(f"period.season is from {now.begins}, label {now.label}, in the cube {was.begins}, {was.label}")
     if new.period.start > old.period.start:
         reasons.append(f"period.start is {new.period.start}, in the cube {old.period.start}")
     if new.period.end < old.period.end:

@@ -131,7 +131,7 @@ def _present_weather(cube: Cube, spec: CubeSpec) -> CubeWeather:
     return CubeWeather(
         {name: kept.get(f"weather/{name}", nothing) for name in spec.weather},
         kept["weather/flag"],
-        kept["weather/time_bnds"],
+        kept["weather/utc_bnds"],
         str(attributes.get("source", "")),
         str(attributes.get("licence", "")),
     )

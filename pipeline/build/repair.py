@@ -5,11 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.write import read_root, set_incomplete, write_root
+from mmvsf.datasets.cube.write import read_root, root_attributes_of, set_incomplete, write_root
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import read_each
 from mmvsf.datasets.storage.lock import write_lock
-from mmvsf.datasets.storage.manifest import Record
+from mmvsf.datasets.storage.manifest import Record, trusted_manifest
 from mmvsf.pipeline.layers.imagery.summarise import Summary
 from mmvsf.pipeline.layers.layer import Layer, LayerPlan
 from mmvsf.pipeline.ledger import Ledger
@@ -17,7 +17,7 @@ from mmvsf.pipeline.ledger import Ledger
 from .executor import Executor
 from .plan import BuildPlan
 from .provenance import provenance
-from .run import CheckCube, Progress, build, no_check
+from .run import ROOT_ENTRY, CheckCube, Progress, build, no_check
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,18 @@ def repair(
 
 
 def _ensure_root(plan: BuildPlan) -> str:
-    """Write the root again where it is missing or damaged. Returns the digest that it held."""
+    """Write the root again where it is missing or is not the one that was written, and the manifest describes. Returns
+    the digest that it held."""
     if not (plan.cube / "tiles").is_dir():
         raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
     try:
-        return str(read_root(plan.cube).get("digest", ""))
+        trusted_manifest(plan.cube)
+        return str(read_root(plan.cube)["digest"])
     except (InputError, FileNotFoundError):
-        write_root(plan.cube, plan.spec, provenance(plan))
-        return ""
+        known = Ledger.of_cube(plan.cube).read(ROOT_ENTRY)
+        attributes = known or root_attributes_of(plan.spec, provenance(plan))
+        write_root(plan.cube, attributes)
+        return str(attributes.get("digest", ""))
 
 
 def _damaged_units(layer: Layer[Any], plan: LayerPlan[Any]) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.splits import place_split, year_split
-from mmvsf.datasets.cube.write import Content, finish_cube, set_incomplete
+from mmvsf.datasets.cube.write import Content, finish_cube, read_root, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.storage.manifest import Manifest, Record
@@ -30,6 +30,9 @@ MOST_FAILURES = 10
 """After so many tasks in a row whose labels or static layers cannot be read, their source is taken to be out of reach,
 and the others are left to the next run. A damaged tile of the CDL meets eight blocks of 7.7 km in a row."""
 
+
+ROOT_ENTRY = "root"
+"""Name of the ledger's entry that holds the root attributes of the finished cube, from which a repair restores them."""
 
 CheckCube = Callable[[Cube], None]
 
@@ -120,7 +123,8 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)
     content = Content(arrays, imagery.scenes, weather.attributes)
-    finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now(), check=check_before)
+    if finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now(), check=check_before):
+        Ledger.of_cube(plan.cube).write(ROOT_ENTRY, read_root(plan.cube))
 
 
 def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:

@@ -75,6 +75,8 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
     changed = [key for key in SHAPE if attributes.get(key) != wanted.get(key)]
     if existing.years != plan.region.period.years:
         changed.append("years")
+    if existing.season != plan.region.period.season:
+        changed.append("season")
     if not changed:
         return
     if reasons := reasons_against(existing.spec, plan.spec):

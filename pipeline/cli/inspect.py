@@ -1,7 +1,6 @@
-"""The commands for existing cubes: check, explain, digest, export, oracle, report, summary."""
+"""The commands for existing cubes: check, explain, digest, verify, oracle, report, summary."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -77,22 +76,6 @@ def verify(
 
 
 @app.command()
-def export(
-    cube: CubeArgument,
-    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write, .tif or .tiff.")],
-    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity.")] = "reflectance",
-    day: Annotated[str | None, typer.Option("--day", help="Day of the imagery, YYYY-MM-DD.")] = None,
-    year: Annotated[int | None, typer.Option("--year", help="Year of the labels.")] = None,
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Write the imagery of a day, or the labels of a year, as a Cloud-Optimized GeoTIFF."""
-    from mmvsf.pipeline.inspect.export import export_geotiff
-
-    export_geotiff(_cube(cube, data_dir), out, what, day, year)
-    typer.echo(f"{out}")
-
-
-@app.command()
 def oracle(
     region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
@@ -101,10 +84,12 @@ def oracle(
 ) -> None:
     """Write the forecasts of the true model of a simulated region beside its cube."""
     from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.sidecars.oracle import oracle_path
+    from mmvsf.datasets.storage.lock import write_lock
     from mmvsf.pipeline.sandbox.oracle import make_oracle
 
     cube = Cube.open(_cube(region, data_dir))
-    with progress_bar(console) as bar:
+    with write_lock(oracle_path(cube), "mmvsf oracle"), progress_bar(console) as bar:
         task = bar.add_task("simulating seasons", total=None, rate="")
 
         def update(done: int, total: int) -> None:
@@ -127,10 +112,13 @@ def report(
 ) -> None:
     """Write a page about a cube and the runs on it: runs/<region>/report.html."""
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.pipeline.report import write_report
+    from mmvsf.datasets.storage.run_lock import run_lock
+    from mmvsf.pipeline.report.page import PAGE, write_report
 
     cube = _cube(region, data_dir)
-    page = write_report(cube, runs_dir / Cube.open(cube).region.name)
+    runs = runs_dir / Cube.open(cube).region.name
+    with run_lock(runs / PAGE, "mmvsf report"):
+        page = write_report(cube, runs)
     typer.echo(f"{page}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.datasets.variables import BANDS
@@ -31,13 +32,21 @@ class Preview:
 
     facts: dict[str, Any]
     scenes: Counter[tuple[str, int, int]]
-    """(product, year, month) -> scenes"""
+    """(product, calendar year, month) -> scenes"""
+    by_season: Counter[tuple[str, int, int]]
+    """(product, season, month) -> scenes"""
+    months: tuple[int, ...]
+    """months with scenes, in the order of a season"""
     warnings: tuple[str, ...] = field(default=())
 
 
 def preview(plan: BuildPlan, workers: int) -> Preview:
     """Count and estimate, without further requests to a source."""
-    scenes = Counter((scene.product, scene.acquired.year, scene.acquired.month) for scene in plan.imagery.scenes)
+    season = plan.region.period.season
+    days = [(scene.product, date_of(scene.day)) for scene in plan.imagery.scenes]
+    scenes = Counter((product, day.year, day.month) for product, day in days)
+    by_season = Counter((product, season.season_of(day).name, day.month) for product, day in days)
+    months = tuple(month for month in season.months if any(day.month == month for _, day in days))
     done, stale = shards_in_cube(plan)
     free = free_bytes(plan.cube)
     warnings = _warnings(plan, done, free)
@@ -60,7 +69,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         ],
         "warnings": warnings,
     }
-    return Preview(facts, scenes, tuple(warnings))
+    return Preview(facts, scenes, by_season, months, tuple(warnings))
 
 
 def _grid_facts(plan: BuildPlan) -> dict[str, Any]:
@@ -177,7 +186,7 @@ def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) 
         wanted -= timedelta(days=1)
     lines = []
     for product in products:
-        days = [scene.acquired.date() for scene in imagery.scenes if scene.product == product]
+        days = [date_of(scene.day) for scene in imagery.scenes if scene.product == product]
         last: date | None = max(days, default=None)
         if last is None:
             lines.append(f"{product}: no scenes")

@@ -51,9 +51,9 @@ def _imagery_rows(plan: BuildPlan, shown: Preview) -> Iterator[tuple[str, str]]:
     grid = plan.grid
     blocks = f"{plural(len(grid.blocks), 'block')} of {grid.block} pixels per side"
     yield "grid", f"{grid.crs}, {grid.resolution:g} m, {blocks}"
-    for product in sorted({product for product, _, _ in shown.scenes}):
+    for product in sorted({product for product, _, _ in shown.by_season}):
         years = Counter[int]()
-        for (name, year, _), count in shown.scenes.items():
+        for (name, year, _), count in shown.by_season.items():
             years[year] += count * (name == product)
         yield f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n)
     yield "(day, block) units", f"{shown.facts['block_days']:,} by the outlines of scenes, an upper bound"
@@ -85,11 +85,11 @@ def _layer_rows(plan: BuildPlan, facts: dict[str, Any]) -> Iterator[tuple[str, s
 
 
 def month_table(shown: Preview) -> Table:
-    """Scenes by product and year, one column per month."""
-    months = sorted({month for _, _, month in shown.scenes})
+    """Scenes by product and season, one column per month."""
+    months = shown.months
     table = Table("scenes", "year", *(MONTHS[month - 1] for month in months))
-    for product, year in sorted({(product, year) for product, year, _ in shown.scenes}):
-        table.add_row(product, str(year), *(str(shown.scenes[product, year, month] or "–") for month in months))
+    for product, year in sorted({(product, year) for product, year, _ in shown.by_season}):
+        table.add_row(product, str(year), *(str(shown.by_season[product, year, month] or "–") for month in months))
     return table
 
 

@@ -1,8 +1,10 @@
 """A scene: one acquisition on its own grid, as every source describes it to the planner and the reader."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 from affine import Affine
@@ -73,10 +75,26 @@ class Scene:
     footprint: tuple[tuple[float, float], ...]
     """outline of the data in degrees (longitude, latitude)"""
 
-    @property
+    @cached_property
     def day(self) -> int:
-        """Day number of the UTC date of acquisition."""
-        return day_number(self.acquired.astimezone(UTC).date())
+        """Day number of `solar_day`."""
+        return day_number(solar_day(self.acquired, self.footprint))
+
+
+def solar_day(acquired: datetime, footprint: Sequence[tuple[float, float]]) -> date:
+    """The day of an acquisition (UTC) by the sun at the centre of its outline (longitude, latitude in degrees).
+
+    The sun moves 15 degrees an hour, so that one overpass is one day also where it crosses midnight UTC.
+    """
+    longitudes = [x for x, _ in footprint]
+    if max(longitudes) - min(longitudes) > 180:  # across the antimeridian
+        longitudes = [x % 360 for x in longitudes]
+    return (acquired.astimezone(UTC) + timedelta(hours=_centre(longitudes) / 15)).date()
+
+
+def _centre(longitudes: Sequence[float]) -> float:
+    """The middle of the span of some longitudes, -180 to 180."""
+    return (((min(longitudes) + max(longitudes)) / 2 + 180) % 360) - 180
 
 
 def granule_time(identity: str) -> datetime | None:

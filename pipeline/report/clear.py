@@ -40,22 +40,21 @@ def clear_section(view: ReportView) -> ReportSection:
 
 def _strips(view: ReportView, blocks: list[tuple[int, int]]) -> Figure:
     years, positions = view.cube.years, [view.cube.grid.blocks.index(block) for block in blocks]
-    first, last = view.season
     strip = min(1.3, max(0.30, 0.055 * len(blocks)))
     figure = Figure(figsize=(WIDTH, (strip + 0.16) * len(years) + 0.9), layout="constrained")
     rows = figure.subplots(len(years), 1, squeeze=False, sharex=True)[:, 0]
-    calendar_years = view.cube.calendar.years()
+    season_of_day = view.cube.season_of_day
     for axes, year in zip(rows, years, strict=True):
         image = np.full((len(blocks), 366), np.nan)
-        of_year = calendar_years == year
-        image[:, view.day_of_year[of_year] - 1] = view.clear[of_year][:, positions].T
+        of_year = season_of_day == year
+        image[:, view.day_of_season[of_year] - 1] = view.clear[of_year][:, positions].T
         shown = axes.imshow(
             image, cmap=clear_colours(), vmin=0, vmax=100, aspect="auto", extent=(1, 367, len(blocks), 0)
         )
         failed = np.argwhere(view.status[of_year][:, positions] == Status.FAILED)
         if len(failed):
             axes.scatter(
-                view.day_of_year[of_year][failed[:, 0]] + 0.5, failed[:, 1] + 0.5, s=9, c="#d55e00", marker="x", lw=1
+                view.day_of_season[of_year][failed[:, 0]] + 0.5, failed[:, 1] + 0.5, s=9, c="#d55e00", marker="x", lw=1
             )
         part = view.year_split[year]
         name = f"{year}" if part is Split.TRAIN else f"{year}\n({SPLIT_NAMES[part]})"
@@ -64,7 +63,7 @@ def _strips(view: ReportView, blocks: list[tuple[int, int]]) -> Figure:
         axes.grid(axis="x")
         for spine in axes.spines.values():
             spine.set_visible(True)
-    month_axis(rows[-1], first, last)
+    month_axis(rows[-1], view.season_axis)
     bar = figure.colorbar(shown, ax=list(rows), location="bottom", shrink=0.4, aspect=40, pad=0.02)
     bar.set_label("clear pixels of a block, percent (white: not acquired; orange cross: failed)", fontsize=8.5)
     bar.outline.set_linewidth(0.5)
@@ -73,14 +72,14 @@ def _strips(view: ReportView, blocks: list[tuple[int, int]]) -> Figure:
 
 def _views(view: ReportView) -> ReportTable:
     """Mean number of clear views of a pixel, by month and year."""
-    months = sorted(view.cube.region.period.months)
-    calendar = view.cube.calendar
+    months = [month for month in view.cube.season.months if month in view.cube.region.period.months]
+    calendar, season_of_day = view.cube.calendar, view.cube.season_of_day
     month_of = calendar.days.astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12 + 1
     share = np.where(view.status == Status.STORED, np.nan_to_num(view.clear), 0).mean(axis=1) / 100
     covered = (view.status != Status.OUTSIDE).any(axis=1)
     rows = []
     for year in view.cube.years:
-        of_months = [(calendar.years() == year) & (month_of == month) for month in months]
+        of_months = [(season_of_day == year) & (month_of == month) for month in months]
         values = [float(share[days].sum()) if (covered & days).any() else None for days in of_months]
         total = sum(value for value in values if value is not None)
         rows.append([Cell(str(year)), *(Cell(number(value, 1)) for value in values), Cell(number(total, 1))])
@@ -95,12 +94,10 @@ def _outcomes(view: ReportView) -> ReportTable:
     """The outcome of the (day, block) units of each year."""
     scenes = view.scenes()
     products = sorted({str(name) for name in scenes.get("product", ())})
-    scene_years = (
-        scenes["day"].astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970 if products else np.array([])
-    )
+    scene_years = view.cube.season.names_of(scenes["day"]) if products else np.array([])
     rows = []
     for year in view.cube.years:
-        of_year = view.cube.calendar.years() == year
+        of_year = view.cube.season_of_day == year
         status = view.status[of_year]
         counts = [int((status == code).sum()) for code in (Status.STORED, Status.SKIPPED_CLOUDY, Status.FAILED)]
         total = sum(counts)

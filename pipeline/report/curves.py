@@ -41,7 +41,7 @@ def _element(view: ReportView, years: Years) -> Element:
         return Absent("This needs labels, and the cube has none.")
     shown = tuple(year for year in (years.normal, years.late) if year is not None and year in view.cube.label_years)
     if not shown:
-        return Absent("This needs a labelled year with weather from 1 January to 1 June.")
+        return Absent(f"This needs a labelled year with weather {years.spring}.")
     curves = {year: ndvi_curves(view, year, legend.codes) for year in shown}
     classes = _most_frequent(legend.classes, curves)
     if not classes:
@@ -56,7 +56,7 @@ def _element(view: ReportView, years: Years) -> Element:
         "NDVI, (nir − red) / (nir + red), of clear pixels inside fields of one class: median and middle half of every"
         f" {STEP} days. {which}"
     )
-    return drawn(figure, "NDVI by day of year for each class and two years", caption, vector=True)
+    return drawn(figure, "NDVI by day of the season for each class and two years", caption, vector=True)
 
 
 def _most_frequent(
@@ -77,12 +77,12 @@ def _figure(view: ReportView, curves: _Curves) -> Figure:
     rows = -(-len(curves.classes) // columns)
     figure = Figure(figsize=(WIDTH if columns > 1 else 0.6 * WIDTH, 2.3 * rows + 0.5), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    first, last = view.season
-    every = 2 if columns > 1 and last - first > 220 else 1
+    season = view.season_axis
+    every = 2 if columns > 1 and season.last - season.first > 220 else 1
     for axes, entry in zip(grid.flat, curves.classes, strict=False):
         _draw_class(axes, curves, entry)
         axes.legend(loc="lower center" if columns > 1 else "best", fontsize=7.5, handlelength=2.2)
-        month_axis(axes, first, last, every=every)
+        month_axis(axes, season, every=every)
     for axes in list(grid.flat)[len(curves.classes) :]:
         axes.set_visible(False)
     for column in range(columns):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,22 @@ MASK = (
 """Names and colours of the classes of `mask_classes`."""
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-MONTH_STARTS = (1, 32, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335)
-"""Day of year on which each month begins (a day later after February in leap years)."""
+
+
+@dataclass(frozen=True)
+class SeasonAxis:
+    """The axis of a figure over the days of a season, counted from 1."""
+
+    first: int
+    last: int
+    """the days that are shown"""
+    starts: dict[int, int]
+    """month -> day on which it begins (a day later after 29 February)"""
+
+    @property
+    def whole(self) -> "SeasonAxis":
+        """The same with all days."""
+        return replace(self, first=1, last=366)
 
 
 def mask_classes(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,12 +142,12 @@ def clear_colours() -> Colormap:
     return ListedColormap([tuple(row) for row in low * (1 - steps) + high * steps]).with_extremes(bad="white")
 
 
-def month_axis(axes: Axes, first: int = 1, last: int = 366, *, every: int = 1) -> None:
-    """Days of year on x, marked at the beginning of every so many months."""
-    shown = [(start, name) for start, name in zip(MONTH_STARTS, MONTHS, strict=True) if first <= start <= last]
-    shown = shown[::every]
+def month_axis(axes: Axes, season: SeasonAxis, *, every: int = 1) -> None:
+    """Days of a season on x, marked at the beginning of every so many months."""
+    starts = sorted((start, MONTHS[month - 1]) for month, start in season.starts.items())
+    shown = [(start, name) for start, name in starts if season.first <= start <= season.last][::every]
     axes.set_xticks([start for start, _ in shown], [name for _, name in shown], ha="left")
-    axes.set_xlim(first, last)
+    axes.set_xlim(season.first, season.last)
 
 
 def map_frame(axes: Axes, side: float, *, y_label: bool = True, x_label: bool = True) -> None:

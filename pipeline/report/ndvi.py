@@ -1,4 +1,4 @@
-"""NDVI of pure pixels by class and day of year, from some chunks of a cube."""
+"""NDVI of pure pixels by class and day of the season, from some chunks of a cube."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def ndvi_curves(view: ReportView, year: int, codes: Sequence[int]) -> dict[int, 
         if len(days) == 0 or not any(len(indices) for indices in picked.values()):
             continue
         ndvi = _ndvi(view, days, rows, columns)
-        step = (view.day_of_year[days] - 1) // STEP
+        step = (view.day_of_season[days] - 1) // STEP
         for code, indices in picked.items():
             of_class = ndvi[:, indices]
             clear = np.isfinite(of_class)

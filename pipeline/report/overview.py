@@ -157,7 +157,7 @@ def _scale_bar(axes: Axes, box: Box, stretch: float) -> None:
 def _facts(view: ReportView) -> list[tuple[str, str]]:
     cube, grid, region = view.cube, view.cube.grid, view.cube.region
     days = np.count_nonzero((view.status == Status.STORED).any(axis=1))
-    months = sorted(region.period.months)
+    months = [month for month in region.period.season.months if month in region.period.months]
     season = "" if len(months) == 12 else f", the months {', '.join(MONTHS[month - 1] for month in months)}"
     labels = f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend else "none"
     rows = [
@@ -169,6 +169,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
             f"in chunks of {grid.chunk} × {grid.chunk}; {len(grid.blocks) * view.side_km**2:,.3g} km² in all",
         ),
         ("period", f"{region.period.start} to {region.period.end}{season}"),
+        ("seasons", region.period.season.words),
         ("days seen", f"{days:,} days on which at least one block was stored"),
         ("places", _places(view)),
         ("years", "; ".join(_years(view))),

@@ -14,7 +14,7 @@ from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.recipe.load import shipped_regions
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, Split, Status
 
-from .drawing import MONTH_STARTS, SPLIT_NAMES
+from .drawing import SPLIT_NAMES, SeasonAxis
 
 CACHE_BYTES = 64 * 2**20
 """Decoded chunks kept while reading."""
@@ -89,18 +89,17 @@ class ReportView:
         return {year: Split(int(code)) for year, code in zip(self.cube.years, codes, strict=True)}
 
     @cached_property
-    def day_of_year(self) -> NDArray[np.int64]:
-        """(time,): 1 on the first of January."""
-        days = self.cube.calendar.days.astype("datetime64[D]")
-        counted: NDArray[np.int64] = (days - days.astype("datetime64[Y]")).astype(np.int64) + 1
-        return counted
+    def day_of_season(self) -> NDArray[np.int64]:
+        """(time,): 1 on the first day of a season."""
+        return self.cube.season.days_into(self.cube.calendar.days) + 1
 
     @cached_property
-    def season(self) -> tuple[int, int]:
-        """First and last day of year of the recipe's months."""
-        months = self.cube.region.period.months
-        last = MONTH_STARTS[max(months)] - 1 if max(months) < 12 else 366
-        return MONTH_STARTS[min(months) - 1], last
+    def season_axis(self) -> SeasonAxis:
+        """The days of a season, of which the recipe's months are shown."""
+        season = self.cube.season
+        days = season.days_in(self.cube.region.period.months) + 1
+        starts = {month: int(season.days_in((month,))[0]) + 1 for month in season.months}
+        return SeasonAxis(int(days[0]), int(days[-1]) if days[-1] < 365 else 366, starts)
 
     @cached_property
     def names(self) -> dict[BlockIndex, str]:
@@ -142,7 +141,7 @@ class ReportView:
     def stored_days(self, block: BlockIndex, year: int) -> NDArray[np.int64]:
         """Positions on the time axis on which a block's bands are stored in a year."""
         stored = self.status[:, self.cube.grid.blocks.index(block)] == Status.STORED
-        return np.flatnonzero(stored & (self.cube.calendar.years() == year))
+        return np.flatnonzero(stored & (self.cube.season_of_day == year))
 
     def quality(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.uint8]:
         """(days, H, W): quality bits at positions on the time axis."""

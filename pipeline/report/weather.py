@@ -1,21 +1,23 @@
 """The weather of a normal and of an unusual year, before the band of all years."""
 
+from calendar import month_name
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .drawing import NORMAL, UNUSUAL, WIDTH, month_axis
+from .drawing import NORMAL, UNUSUAL, WIDTH, SeasonAxis, month_axis
 from .elements import Absent, Element, Note, ReportSection, drawn
 from .view import ReportView, spread
 
 BASE = 10.0
 """Growing-degree days are counted above this mean temperature, degrees Celsius."""
-JUNE_1 = 152
-"""Day of year."""
+SPRING_END = 152
+"""Day of the season by which heat tells a late spring: 1 June where seasons begin on 1 January."""
 MOST_BLOCKS = 64
 """Blocks whose weather is averaged."""
 MOST_OF_A_YEAR = 200
@@ -29,32 +31,49 @@ Days = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Years:
-    """The weather of each year, mean over the blocks: variable -> (years, 366) by day of year."""
+    """The weather of each season, mean over the blocks: variable -> (years, 366) by day of the season."""
 
     years: tuple[int, ...]
     values: dict[str, Days]
     heat: Days
-    """growing-degree days since 1 January; NaN from the first missing day on"""
+    """growing-degree days since the season began; NaN from the first missing day on"""
     normal: int | None
-    """the year whose heat by 1 June is the median (a year with images, and labels where there are any)"""
+    """the year whose heat by SPRING_END is the median (a year with images, and labels where there are any)"""
     late: int | None
     """the one with the least; None where there are fewer than two to choose from"""
+    axis: SeasonAxis
+    begins: str
+    """the first day of a season, in words"""
+    spring_ends: str
+    """SPRING_END, in words"""
+
+    @property
+    def spring(self) -> str:
+        """The days whose heat is compared, in words."""
+        return f"from {self.begins} to {self.spring_ends}"
+
+    @property
+    def growing(self) -> tuple[slice, str]:
+        """The fourth to the ninth month of a season, and their names."""
+        months = sorted(self.axis.starts, key=lambda month: self.axis.starts[month])
+        days = slice(self.axis.starts[months[3]] - 1, self.axis.starts[months[9]] - 1)
+        return days, f"{month_name[months[3]]} to {month_name[months[8]]}"
 
     def of(self, name: str, year: int) -> NDArray[np.float64]:
         """(366,) of one year."""
         row: NDArray[np.float64] = self.values[name][self.years.index(year)]
         return row
 
-    def heat_by_june(self, year: int) -> float:
-        return float(self.heat[self.years.index(year), JUNE_1 - 1])
+    def spring_heat(self, year: int) -> float:
+        return float(self.heat[self.years.index(year), SPRING_END - 1])
 
 
 def read_years(view: ReportView) -> Years:
     """Weather by year, and which year is normal and which is late."""
     blocks = spread(view.cube.grid.blocks, MOST_BLOCKS)
-    axis = view.cube.calendar.years()
+    axis, season = view.cube.season_of_day, view.cube.season
     years = tuple(int(year) for year in np.unique(axis))
-    index = axis - years[0], view.day_of_year - 1
+    index = axis - years[0], view.day_of_season - 1
     values = {}
     for name in view.cube.weather:
         values[name] = np.full((len(years), 366), np.nan)
@@ -64,32 +83,36 @@ def read_years(view: ReportView) -> Years:
     else:
         heat = np.full((len(years), 366), np.nan)
     candidates = [y for y in view.cube.years if not view.cube.label_years or y in view.cube.label_years]
-    normal, late = _normal_and_late({y: float(heat[years.index(y), JUNE_1 - 1]) for y in candidates if y in years})
-    return Years(years, values, heat, normal, late)
+    normal, late = _normal_and_late({y: float(heat[years.index(y), SPRING_END - 1]) for y in candidates if y in years})
+    first = season.common.first
+    words = [f"{day.day} {month_name[day.month]}" for day in (first, first + timedelta(days=SPRING_END - 1))]
+    return Years(years, values, heat, normal, late, view.season_axis.whole, *words)
 
 
-def _normal_and_late(heat_by_june: dict[int, float]) -> tuple[int | None, int | None]:
+def _normal_and_late(spring_heat: dict[int, float]) -> tuple[int | None, int | None]:
     """The year nearest to the median and the one with the least heat; None where there are too few years."""
-    june = {year: heat for year, heat in heat_by_june.items() if np.isfinite(heat)}
-    if not june:
+    known = {year: heat for year, heat in spring_heat.items() if np.isfinite(heat)}
+    if not known:
         return None, None
-    late = min(june, key=lambda year: june[year]) if len(june) > 1 else None
-    middle = float(np.median(list(june.values())))
-    return min((year for year in june if year != late), key=lambda year: abs(june[year] - middle)), late
+    late = min(known, key=lambda year: known[year]) if len(known) > 1 else None
+    middle = float(np.median(list(known.values())))
+    return min((year for year in known if year != late), key=lambda year: abs(known[year] - middle)), late
 
 
 def weather_section(view: ReportView, years: Years) -> ReportSection:
     """Temperature, rain, radiation and heat of the normal and the late year, side by side."""
     if years.normal is None:
-        needs = "minimum and maximum temperature from 1 January to 1 June of a year with images"
+        needs = f"minimum and maximum temperature {years.spring} of a year with images"
         absent = Absent(f"The cube does not have what the picture needs: {needs}.")
         return ReportSection("weather", "Weather", [absent])
     alt = "Daily weather of a normal and of a late year"
     elements: list[Element] = [drawn(_figure(years, years.normal), alt, _caption(years), vector=True)]
-    ranked = sorted((y for y in years.years if np.isfinite(years.heat_by_june(y))), key=years.heat_by_june)
+    ranked = sorted((y for y in years.years if np.isfinite(years.spring_heat(y))), key=years.spring_heat)
     if len(ranked) > 1:
-        listed = ", ".join(f"{year} {years.heat_by_june(year):.0f}" for year in ranked)
-        elements.append(Note(f"Growing-degree days by 1 June, from the latest spring to the earliest: {listed}."))
+        listed = ", ".join(f"{year} {years.spring_heat(year):.0f}" for year in ranked)
+        elements.append(
+            Note(f"Growing-degree days by {years.spring_ends}, from the latest spring to the earliest: {listed}.")
+        )
     return ReportSection("weather", "Weather", elements)
 
 
@@ -101,11 +124,13 @@ def _figure(years: Years, normal: int) -> Figure:
     figure = Figure(figsize=(width, 1.35 * sum(heights) + 0.8), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey="row", height_ratios=heights)
     for column, year in enumerate(columns):
-        grid[0, column].set_title(f"{year}, {_kind(years, year)}: {years.heat_by_june(year):.0f} °C d by 1 June")
+        grid[0, column].set_title(
+            f"{year}, {_kind(years, year)}: {years.spring_heat(year):.0f} °C d by {years.spring_ends}"
+        )
         for row, name in enumerate(rows):
             _PANELS[name].draw(grid[row, column], years, year)
             grid[row, column].grid(axis="both")
-        month_axis(grid[-1, column], 1, 366)
+        month_axis(grid[-1, column], years.axis)
     for row, name in enumerate(rows):
         grid[row, 0].set_ylabel(_PANELS[name].label)
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -122,10 +147,10 @@ def _kind(years: Years, year: int) -> str:
 def _caption(years: Years) -> str:
     text = (
         "Daily weather, mean over the blocks. Heat: growing-degree days, the sum of (tmin + tmax) / 2 above "
-        f"{BASE:g} °C since 1 January."
+        f"{BASE:g} °C since {years.begins}."
     )
     if years.late:
-        text += " The late year had the least heat by 1 June, the normal one the median."
+        text += f" The late year had the least heat by {years.spring_ends}, the normal one the median."
     if np.sum(np.isfinite(years.values["tmin"]).sum(axis=1) > MOST_OF_A_YEAR) > 1:
         text += (
             f" Grey: the 10th to the 90th percentile of all years' days within {HALF_WINDOW} days of the date (of tmin "
@@ -143,8 +168,9 @@ def _temperature(axes: Axes, years: Years, year: int) -> None:
 
 def _rain(axes: Axes, years: Years, year: int) -> None:
     axes.bar(np.arange(1, 367), np.nan_to_num(years.of("precipitation", year)), width=1.0, color="#0072b2")
-    total = np.nansum(years.of("precipitation", year)[90:273])
-    axes.set_title(f"April to September {total:.0f} mm", loc="right", fontsize=8)
+    days, names = years.growing
+    total = np.nansum(years.of("precipitation", year)[days])
+    axes.set_title(f"{names} {total:.0f} mm", loc="right", fontsize=8)
     axes.set_ylim(0, None)
 
 
@@ -161,7 +187,7 @@ def _heat(axes: Axes, years: Years, year: int) -> None:
         heat = years.heat[:, several]
         axes.fill_between(days[several], np.nanmin(heat, axis=0), np.nanmax(heat, axis=0), color="#dddddd", lw=0)
     axes.plot(days, years.heat[years.years.index(year)], color=_colour(years, year), linewidth=1.6)
-    axes.axvline(JUNE_1, color="#888888", linewidth=0.8, linestyle=":")
+    axes.axvline(SPRING_END, color="#888888", linewidth=0.8, linestyle=":")
     axes.set_ylim(0, None)
 
 

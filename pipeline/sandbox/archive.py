@@ -13,7 +13,6 @@ from .labels import write_labels
 from .scenes import TileYear, write_tile_year
 from .spec import Site, WorldSpec, check_sites, describe
 from .terrain import write_terrain
-from .tiles import TILES
 from .world import SiteWorld, site_world
 
 Progress = Callable[[int, int], None]
@@ -71,7 +70,7 @@ def is_finished(spec: WorldSpec, sites: Sequence[Site], root: Path) -> bool:
 def _write(spec: WorldSpec, sites: Sequence[Site], root: Path, workers: int, progress: Progress) -> None:
     weather = weather_generator.generate(spec)
     (root / "weather").mkdir()
-    weather_generator.write(weather, root / "weather" / "daily.nc")
+    weather_generator.write(spec.placement.weather(weather), root / "weather" / "daily.nc")
     worlds = tuple(site_world(spec, site, weather) for site in sites)
     write_labels(root / "labels", worlds)
     write_terrain(root / "ground", worlds)
@@ -88,7 +87,7 @@ def _write(spec: WorldSpec, sites: Sequence[Site], root: Path, workers: int, pro
 def _tasks(spec: WorldSpec, worlds: Sequence[SiteWorld], root: Path) -> list[TileYear]:
     """One per tile and year, the largest first. Raises ValueError for sites that no tile covers."""
     tasks: list[TileYear] = []
-    for tile in TILES:
+    for tile, _, _ in spec.placement.tiles:
         seen = tuple(world for world in worlds if world.view(tile.geobox) is not None)
         if seen:
             tasks += [TileYear(spec, tile, year, seen, root) for year in spec.years]

@@ -1,4 +1,5 @@
-"""The grid of the Cropland Data Layer, 30 m in EPSG:5070, and the fields of the sites on it."""
+"""The grid of the Cropland Data Layer, 30 m in EPSG:5070, or one like it in the south, and the fields of the sites on
+it."""
 
 from __future__ import annotations
 
@@ -13,11 +14,9 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
 from .fields import CELL
-from .spec import PIXEL, REGION_EPSG
-from .tiles import reproject
+from .tiles import PIXEL, reproject
 from .world import SiteWorld
 
-EPSG = 5070
 CDL_CORNER = 15.0
 """CDL's pixel edges lie at odd multiples of 15 m."""
 CREATION = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "sparse_ok": True}
@@ -35,7 +34,7 @@ class SitePixels:
     """(rows, columns): the field at each pixel's centre, -1 outside the site"""
 
     def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(x, y) of the pixel centres in EPSG:5070, metres, shape of `field`."""
+        """(x, y) of the pixel centres, metres, shape of `field`."""
         rows, columns = self.field.shape
         x, y = np.meshgrid(
             CDL_CORNER + (self.column + np.arange(columns) + 0.5) * PIXEL,
@@ -49,6 +48,10 @@ class Mosaic:
     """A raster over all sites."""
 
     sites: tuple[SitePixels, ...]
+
+    @property
+    def epsg(self) -> int:
+        return self.sites[0].world.spec.placement.label_epsg
 
     @classmethod
     def of(cls, worlds: Sequence[SiteWorld]) -> Mosaic:
@@ -93,7 +96,7 @@ class Mosaic:
             "height": raster.shape[0],
             "count": 1,
             "dtype": raster.dtype.name,
-            "crs": f"EPSG:{EPSG}",
+            "crs": f"EPSG:{self.epsg}",
             "transform": transform,
             "nodata": nodata,
             **CREATION,
@@ -109,12 +112,12 @@ class Mosaic:
 
 def pixels_of_site(world: SiteWorld) -> SitePixels:
     """Every pixel of CDL's grid over a site."""
-    left, bottom, right, top = world.field_map.geobox.extent.to_crs(f"EPSG:{EPSG}").boundingbox.bbox
+    place, box = world.spec.placement, world.field_map.geobox
+    left, bottom, right, top = place.moved(box).extent.to_crs(f"EPSG:{place.label_epsg}").boundingbox.bbox
     columns = np.arange(int((left - CDL_CORNER) // PIXEL), int((right - CDL_CORNER) // PIXEL) + 1)
     rows = np.arange(int((CDL_CORNER - top) // PIXEL), int((CDL_CORNER - bottom) // PIXEL) + 1)
     x, y = np.meshgrid(CDL_CORNER + (columns + 0.5) * PIXEL, CDL_CORNER - (rows + 0.5) * PIXEL)
-    east, north = reproject(EPSG, REGION_EPSG, x, y)
-    box = world.field_map.geobox
+    east, north = place.simulated(*reproject(place.label_epsg, place.epsg, x, y))
     column = np.floor((east - box.affine.c) / CELL).astype(int)
     row = np.floor((box.affine.f - north) / CELL).astype(int)
     inside = (column >= 0) & (column < box.shape[1]) & (row >= 0) & (row < box.shape[0])

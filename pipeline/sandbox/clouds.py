@@ -8,8 +8,8 @@ from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates
 from scipy.special import ndtri
 
 from .climate import day_of_year, extraterrestrial_radiation
-from .spec import PIXEL, Site, WorldSpec
-from .tiles import Pass
+from .spec import Site, WorldSpec
+from .tiles import PIXEL, Pass
 from .weather import SiteWeather
 
 Array = NDArray[np.float64]

@@ -28,7 +28,7 @@ def ensure_archive(recipe: Region | Path | str, data_dir: Path, workers: int, co
         return
     root = resolve_path(region.simulate.path, path, data_dir)
     spec = world_spec(region)
-    sites = world_sites(region, grid_from_recipe(region, path, data_dir), path)
+    sites = world_sites(region, spec, grid_from_recipe(region, path, data_dir), path)
     if is_finished(spec, sites, root):
         return
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -62,18 +62,27 @@ def world_spec(region: Region) -> WorldSpec:
     simulation = region.simulate
     if simulation is None:
         raise InputError(f"region '{region.name}' is not simulated: its recipe has no `simulate` section")
+    season = region.period.season
+    if simulation.southern and (season.begins, season.label) != ("10-01", "end"):
+        needed = 'period.season: {from: "10-01", label: end}'
+        raise InputError(f"region '{region.name}': simulate.southern needs {needed}")
+    if not simulation.southern and not season.is_calendar_year:
+        raise InputError(f"region '{region.name}': its simulated seasons are calendar years; remove period.season")
+    first, last = region.period.seasons[0].first.year, region.period.seasons[-1].first.year
     return WorldSpec(
-        simulation.seed,
-        region.period.start.year,
-        region.period.end.year,
-        simulation.crop_dose,
-        simulation.soil_dose,
+        simulation.seed, first, last, simulation.crop_dose, simulation.soil_dose, southern=simulation.southern
     )
 
 
-def world_sites(region: Region, grid: Grid, where: object) -> list[Site]:
+def world_sites(region: Region, spec: WorldSpec, grid: Grid, where: object) -> list[Site]:
     """The simulated sites: the block of the grid that each lies in. Raises InputError where the region, read from the
-    recipe or cube `where`, has none."""
+    recipe or cube `where`, has none, or a grid that does not suit the simulation."""
     if region.area.sites is None:
         raise InputError(f"{where}: a simulated region needs area.sites")
-    return [Site(site.name, grid.block_geobox(grid.block_of_point(site.lon, site.lat))) for site in region.area.sites]
+    try:
+        return [
+            Site(site.name, spec.placement.site(grid.block_geobox(grid.block_of_point(site.lon, site.lat))))
+            for site in region.area.sites
+        ]
+    except ValueError as error:
+        raise InputError(f"{where}: this grid cannot be simulated: {error}") from error

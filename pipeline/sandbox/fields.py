@@ -10,8 +10,10 @@ from scipy.ndimage import gaussian_filter
 
 from .crop_types import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS, WHEAT
 from .crops import FieldYear
+from .placement import REGION_EPSG
 from .reflectance import Surface
-from .spec import MARGIN, PIXEL, REGION_EPSG, Site, WorldSpec
+from .spec import MARGIN, Site, WorldSpec
+from .tiles import PIXEL
 
 Array = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Annual crop rasters as the Cropland Data Layer has them: 30 m, EPSG:5070, codes with colours."""
+"""Annual crop rasters as the Cropland Data Layer has them: 30 m, in Albers coordinates, codes with colours."""
 
 import csv
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ def write_labels(folder: Path, worlds: Sequence[SiteWorld]) -> None:
         label = np.zeros(mosaic.shape, dtype=np.uint8)
         for site in mosaic.sites:
             mosaic.paint(label, site, codes[site.world.field_map.crop[index]][site.field])
-        mosaic.write(folder / f"crop_{year}.tif", label, colours)
+        name = year + worlds[0].spec.placement.label_years
+        mosaic.write(folder / f"crop_{name}.tif", label, colours)
     with (folder / "legend.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["code", "name", "color"])

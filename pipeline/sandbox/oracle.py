@@ -65,11 +65,13 @@ def make_oracle(
     """Write the forecasts of the given years and sites (all by default) beside the cube. Forecasts that exist are
     kept, as long as they belong to this cube.
 
-    Raises InputError for a region that is not simulated, for a year or site that it lacks, and for a cube that was
-    simulated differently; OSError where the disk refuses.
+    Raises InputError for a region that is not simulated, or is southern, for a year or site that it lacks, and for a
+    cube that was simulated differently; OSError where the disk refuses.
     """
     spec = world_spec(cube.region)
-    all_sites = world_sites(cube.region, cube.grid, str(cube.path))
+    if spec.southern:
+        raise InputError(f"{cube.path}: there is no oracle of a southern sandbox; take one without simulate.southern")
+    all_sites = world_sites(cube.region, spec, cube.grid, str(cube.path))
     sites_of_cube = [site for site in all_sites if _block(cube, site) in cube.grid.blocks]
     _refuse_unknown("years", years, cube.years)
     _refuse_unknown("sites", sites, [site.name for site in sites_of_cube])

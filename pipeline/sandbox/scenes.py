@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
+from shapely.affinity import translate
 from shapely.geometry import Polygon, box, mapping
 
 from .clouds import CLOUD, FILL, sky
+from .placement import REGION_EPSG, Placement
 from .reflectance import BANDS
-from .spec import REGION_EPSG, WorldSpec
+from .spec import WorldSpec
 from .tiles import TILE_SIDE, Pass, Tile, passes, reproject
 from .world import SimulatedSeason, SiteWorld, View
 
@@ -67,24 +69,24 @@ def write_tile_year(task: TileYear) -> list[dict[str, Any]]:
     grid = task.tile.geobox
     seen = [(world, view) for world in task.worlds if (view := world.view(grid)) is not None]
     seasons = [world.season(task.year) for world, _ in seen]
-    items = []
+    items, place = [], task.spec.placement
     for overflight in passes(task.spec, task.year):
-        name = scene_id(task.tile, overflight)
+        name = scene_id(place, task.tile, overflight)
         chips = [
             chip
             for (world, view), season in zip(seen, seasons, strict=True)
             if (chip := _observe(name, world, view, season, overflight)) is not None
         ]
         if chips:
-            _write_scene(task.root / "scenes" / name, name, task.tile, overflight, chips)
-            items.append(_item(name, task.tile, overflight, chips))
+            _write_scene(task.root / "scenes" / name, name, place.tile(task.tile), overflight, chips)
+            items.append(_item(name, place, task.tile, overflight, chips))
     return items
 
 
-def scene_id(tile: Tile, overflight: Pass) -> str:
+def scene_id(place: Placement, tile: Tile, overflight: Pass) -> str:
     """In the form of HLS, `HLS.S30.T15TTG.2022152T170100.v2.0`."""
-    time = overflight.time.item()
-    return f"HLS.{overflight.orbit.sensor}.T{tile.name}.{time:%Y%jT%H%M%S}.v2.0"
+    time = place.time(overflight.time).item()
+    return f"HLS.{overflight.orbit.sensor}.T{place.tile(tile).name}.{time:%Y%jT%H%M%S}.v2.0"
 
 
 def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, overflight: Pass) -> _Chip | None:
@@ -131,11 +133,11 @@ def _write_scene(folder: Path, name: str, tile: Tile, overflight: Pass, chips: S
             (folder / f"{name}.{key}.tif").write_bytes(memory.read())
 
 
-def _item(name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> dict[str, Any]:
+def _item(name: str, place: Placement, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> dict[str, Any]:
     """STAC 1.0.0 item; hrefs are relative to the archive's root."""
     sensor = overflight.orbit.sensor
-    grid = tile.geobox
-    footprint = _footprint(tile, overflight)
+    grid = place.tile(tile).geobox
+    footprint = _footprint(place, tile, overflight)
     flags = np.concatenate([chip.fmask[chip.fmask != FILL] for chip in chips])
     assets = {}
     for key in (*ASSETS[sensor], "Fmask"):
@@ -158,21 +160,22 @@ def _item(name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> di
         "geometry": mapping(footprint),
         "bbox": list(footprint.bounds),
         "properties": {
-            "datetime": f"{overflight.time}Z",
+            "datetime": f"{place.time(overflight.time)}Z",
             "platform": overflight.platform,
             "eo:cloud_cover": round(100 * float((flags & CLOUD > 0).mean()), 1),
-            "proj:code": f"EPSG:{tile.epsg}",
+            "proj:code": f"EPSG:{place.tile(tile).epsg}",
         },
         "links": [],
         "assets": assets,
     }
 
 
-def _footprint(tile: Tile, overflight: Pass) -> Polygon:
+def _footprint(place: Placement, tile: Tile, overflight: Pass) -> Polygon:
     """The part of the tile inside the swath, in degrees, its edges bent with the projection."""
     left, bottom, right, top = tile.geobox.extent.boundingbox.bbox
     swath = _reprojected(Polygon(overflight.swath()), REGION_EPSG, tile.epsg)
-    part = _reprojected(box(left, bottom, right, top).intersection(swath), tile.epsg, 4326)
+    part = translate(box(left, bottom, right, top).intersection(swath), yoff=place.north)
+    part = _reprojected(part, place.tile(tile).epsg, 4326)
     return Polygon(np.array(part.exterior.coords).round(6))
 
 

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from .placement import NORTHERN, REGION_EPSG, SOUTHERN, Placement
+from .tiles import PIXEL
+
 GENERATOR_VERSION = 2
 """Raised whenever the same spec would give another archive."""
-
-REGION_EPSG = 32615
-"""The coordinate system of every site, of the swath edges and of the fields."""
-
-PIXEL = 30.0
-"""Side of a pixel of the archive, in metres."""
 
 MARGIN = 240.0
 """Metres around a site that are simulated too, so that resampled pixels have neighbours."""
@@ -46,6 +43,8 @@ class WorldSpec:
     last_year: int
     crop_dose: float = 1.0
     soil_dose: float = 1.0
+    southern: bool = False
+    """Whether the archive lies in New South Wales, its seasons from October to April."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -55,6 +54,11 @@ class WorldSpec:
         for name in ("crop_dose", "soil_dose"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+
+    @property
+    def placement(self) -> Placement:
+        """Where and when the archive lies."""
+        return SOUTHERN if self.southern else NORTHERN
 
     @property
     def years(self) -> range:
@@ -103,9 +107,12 @@ def _gap(a: GeoBox, b: GeoBox) -> float:
 
 def describe(spec: WorldSpec, sites: Sequence[Site]) -> dict[str, Any]:
     """Everything the archive depends on, ready for JSON: equal descriptions, equal archives."""
+    described = asdict(spec)
+    if not spec.southern:
+        del described["southern"]  # so that northern archives made before there were southern ones are kept
     return {
         "generator_version": GENERATOR_VERSION,
-        "spec": asdict(spec),
+        "spec": described,
         "sites": [
             {
                 "name": site.name,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .cdl_grid import EPSG, Mosaic
-from .spec import REGION_EPSG, Site, WorldSpec
+from .cdl_grid import Mosaic
+from .spec import Site, WorldSpec
 from .tiles import reproject
 from .world import SiteWorld
 
@@ -19,15 +19,16 @@ HILLS = ((3000.0, 14.0), (1100.0, 6.0), (450.0, 2.0))
 
 
 def write_terrain(folder: Path, worlds: Sequence[SiteWorld]) -> None:
-    """`elevation.tif` (m) and `soil_water.tif` (mm) in the form of gNATSGO: 30 m, EPSG:5070, float32, written over the
-    sites only. Soil water is what the crops of a field can draw in the simulation; the elevation plays no part in it.
-    Raises OSError if the disk refuses."""
+    """`elevation.tif` (m) and `soil_water.tif` (mm) in the form of gNATSGO: 30 m, on the grid of the labels, float32,
+    written over the sites only. Soil water is what the crops of a field can draw in the simulation; the elevation plays
+    no part in it. Raises OSError if the disk refuses."""
     folder.mkdir(parents=True, exist_ok=True)
     mosaic = Mosaic.of(worlds)
     layers = {name: np.full(mosaic.shape, NODATA, np.float32) for name in ("elevation", "soil_water")}
     for site in mosaic.sites:
         world = site.world
-        points = reproject(EPSG, REGION_EPSG, *site.centres())
+        place = world.spec.placement
+        points = place.simulated(*reproject(place.label_epsg, place.epsg, *site.centres()))
         mosaic.paint(layers["elevation"], site, elevation(world.spec, world.site, *points))
         mosaic.paint(layers["soil_water"], site, world.field_map.water_capacity[site.field])
     for name, raster in layers.items():

@@ -1,7 +1,10 @@
 """The two tiles of the region, the satellites' passes over them, and which points a pass sees."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from affine import Affine
@@ -9,9 +12,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from .spec import PIXEL, WorldSpec
+if TYPE_CHECKING:
+    from .spec import WorldSpec
 
 Array = NDArray[np.float64]
+
+PIXEL = 30.0
+"""Side of a pixel of the archive, in metres."""
 
 TILE_SIDE = 3660
 

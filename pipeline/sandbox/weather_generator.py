@@ -17,7 +17,6 @@ from .weather import LATITUDES, LONGITUDES, VARIABLES
 
 Array = NDArray[np.float64]
 
-DAY_ENDS_UTC_HOUR = 6
 
 _SEASON_OF_MONTH = np.array([3, 3, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3])  # spring, summer, autumn, winter
 _SEASON_TEMPERATURE_SD = np.array([1.5, 0.4, 0.8, 1.5])  # degrees Celsius between years
@@ -60,7 +59,6 @@ def generate(spec: WorldSpec) -> xr.Dataset:
         attrs={
             "Conventions": "CF-1.11",
             "title": "Simulated daily weather of the sandbox region",
-            "day_ends_utc_hour": DAY_ENDS_UTC_HOUR,
         },
     )
 

@@ -18,9 +18,10 @@ from scipy.sparse import csr_array
 from .crops import grow
 from .drivers import surface_wetness
 from .fields import CELL, FieldMap, field_year, lay_out
+from .placement import REGION_EPSG
 from .reflectance import reflect
-from .spec import PIXEL, REGION_EPSG, Site, WorldSpec, check_sites
-from .tiles import reproject
+from .spec import Site, WorldSpec, check_sites
+from .tiles import PIXEL, reproject
 from .weather import SiteWeather, at_point
 from .weather_generator import generate
 
@@ -150,7 +151,7 @@ class SiteWorld:
 
 def site_world(spec: WorldSpec, site: Site, weather: xr.Dataset) -> SiteWorld:
     """A site of the world of the generated `weather`. Raises ValueError outside its grid."""
-    lon, lat = site.geobox.geographic_extent.centroid.coords[0]
+    lon, lat = spec.placement.point(site.geobox)
     return SiteWorld(spec, site, lay_out(spec, site), at_point(weather, lon, lat))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmvsf.model.baselines.simple import Climatology, days_since_new_year, persistence
+from mmvsf.model.baselines.simple import Climatology, persistence
 from mmvsf.model.metrics import ForecastScores, PairSums, class_scores, confusion, lead_bin, ndvi
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
@@ -108,8 +108,3 @@ def test_climatology_against_a_loop() -> None:
         use = valid[:, y, x]
         expected = (weight[use, None] * images[use, :, y, x]).sum(0) / weight[use].sum()
         np.testing.assert_allclose(usual[0, :, y, x], expected, atol=1e-4)
-
-
-def test_days_since_new_year() -> None:
-    days = np.array(["2020-01-01", "2020-12-31", "2021-03-01"], "datetime64[D]").astype(int)
-    assert days_since_new_year(days).tolist() == [0, 365, 59]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,8 @@ def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
     labelled = np.isin(crop, cube.legend.codes)
     for entry in cube.legend.classes:
         assert f"| {entry.code} | {entry.name} | {100 * (crop == entry.code).sum() / labelled.sum():.1f} % |" in text
+    shutil.rmtree(finished.cube.with_name("tiny.zarr.ledger"))
+    assert write_dataset_card(cube).read_text(encoding="utf-8") == text
     for source in cube.attributes["sources"]:
         assert all(value in text for key, value in source.items() if key != "role")
     assert "simulated" not in text and f'open_datatree("{finished.cube.name}"' in text

@@ -1,4 +1,4 @@
-"""The commands around a cube: regions, plan, dataset, check, explain, export."""
+"""The commands around a cube: regions, plan, dataset, check, explain."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.inspect.check_layers import cells_of_blocks
 from mmvsf.pipeline.layers.imagery.masks import decode_fmask
+from tests.full_disk import full_disk
 
 from .conftest import Command, Outcome
 from .reference import expected_day
@@ -143,100 +144,20 @@ def test_a_question_beside_the_cube(built: TinyArchive, mmvsf: Command, day: str
     assert outcome.code == 2 and part in outcome.error
 
 
-# ---------------------------------------------------------------------- export
+# ---------------------------------------------------------------------- files
 
 
-def test_a_day_as_a_geotiff(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
-    out = tmp_path / "maps/day.tif"
-    assert mmvsf("export", built.cube, "--day", DAY, "--out", out).code == 0
-    first = int(zarr.open_array(str(built.cube / "imagery/time"), mode="r")[0])
-    stored = zarr.open_array(str(built.cube / "imagery/reflectance"), mode="r")[(DAY - date(1970, 1, 1)).days - first]
-    with rasterio.open(out) as file:
-        np.testing.assert_array_equal(file.read(), stored)
-        assert file.crs.to_epsg() == 32615 and file.nodata == -9999 and set(file.scales) == {1e-4}
-        assert list(file.transform)[:6] == [30, 0, LEFT, 0, -30, TOP]
-        assert file.descriptions == ("blue", "green", "red", "nir", "swir1", "swir2")
-        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-    assert [path.name for path in out.parent.iterdir()] == ["day.tif"]
-
-
-@pytest.mark.parametrize(
-    ("what", "when", "name"),
-    [
-        ("quality", ("--day", DAY), "imagery/quality"),
-        ("scene", ("--day", DAY), "imagery/scene"),
-        ("crop", ("--year", 2020), "labels/crop"),
-        ("purity", ("--year", 2021), "labels/purity"),
-    ],
-)
-def test_other_arrays(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, what: str, when: tuple[Any, ...], name: str
-) -> None:
-    assert mmvsf("export", built.cube, "--what", what, *when, "--out", tmp_path / "x.tif").code == 0
-    array = zarr.open_array(str(built.cube / name), mode="r")
-    first = int(zarr.open_array(str(built.cube / "imagery/time"), mode="r")[0])
-    position = when[1] - 2020 if "--year" in when else (DAY - date(1970, 1, 1)).days - first
-    with rasterio.open(tmp_path / "x.tif") as file:
-        np.testing.assert_array_equal(file.read(1), array[position])
-
-
-def test_an_exported_crop_map_has_its_colours_and_names(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
-    out = tmp_path / "x.tif"
-    assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
-    with rasterio.open(out) as file:
-        assert file.dtypes == ("uint8",) and file.colormap(1)[1] == (0xFF, 0xD3, 0x00, 255)
-        assert file.tags(1)["class_5"] == "Soybeans" and file.colormap(1)[0][3] == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "part"),
-    [
-        ((), "--day"),
-        (("--day", "1999-01-01"), "calendar"),
-        (("--what", "crop"), "2020, 2021"),
-        (("--what", "crop", "--year", 2019), "2020, 2021"),
-        (("--what", "crop", "--year", 0), "2020, 2021"),
-        (("--what", "crop", "--year", 2020, "--day", DAY), "day 2021-05-05 selects imagery"),
-        (("--day", DAY, "--year", 2030), "year 2030 selects labels"),
-        (("--day", "1999-01-01"), "2019-09-05 to 2021-07-07"),
-        (("--day", "2021-02-30"), "YYYY-MM-DD"),
-        (("--what", "thermal"), "choose one of"),
-    ],
-)
-def test_an_export_that_cannot_be(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, options: tuple[Any, ...], part: str
-) -> None:
-    outcome = mmvsf("export", built.cube, *options, "--out", tmp_path / "x.tif")
-    assert outcome.code == 2 and part in outcome.error
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["day.nc", "day", "day.tif.zip", "s3://bucket/day.tif"])
-def test_an_export_to_another_format_is_refused(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """A GeoTIFF is not given the name of something else, and a path is not made of an address."""
-    monkeypatch.chdir(tmp_path)
-    outcome = mmvsf("export", built.cube, "--day", DAY, "--out", name)
-    assert outcome.code == 2 and f"--out {name}" in outcome.error
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_export_replaces_the_file_whole(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A copy that fails leaves the file of before, and GDAL's error is one line that names the file."""
-    out = tmp_path / "day.TIF"
+@pytest.mark.parametrize("limit", [300, 1500, 2500])
+def test_an_export_to_a_full_disk_is_refused(built: TinyArchive, mmvsf: Command, tmp_path: Path, limit: int) -> None:
+    """GDAL reports a full disk late or not at all."""
+    out = tmp_path / "day.tif"
     out.write_text("of before")
-
-    def fail(source: Path, target: Path, **_: object) -> None:
-        target.write_bytes(b"half")
-        rasterio.shutil.copy(source, tmp_path, driver="GTiff")  # a folder: GDAL raises its own kind of error
-
-    monkeypatch.setattr("mmvsf.pipeline.inspect.export.copy_raster", fail)
-    outcome = mmvsf("export", built.cube, "--day", DAY, "--out", out)
-    assert outcome.code == 1 and str(out) in outcome.error
-    assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.TIF"]
+    with full_disk(limit):
+        outcome = mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out)
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"error: File too large: {out}; ") and "\n" not in outcome.error
+    assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.tif"]
+    assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
 
 
 @pytest.mark.slow

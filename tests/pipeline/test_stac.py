@@ -26,7 +26,7 @@ from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.stac.catalogs import catalog
-from mmvsf.pipeline.sources.stac.imagery import spans
+from mmvsf.pipeline.sources.stac.imagery import search_days
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import earthdata, http, signing
 from mmvsf.pipeline.sources.transport import remote_raster as remote
@@ -310,7 +310,7 @@ def test_every_page_is_read(
         assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
     assert sum(request.path == "/stac/search" for request in server.requests) >= 4
-    assert any(line.endswith(f"2021-06-30: {told}") for line in lines), lines
+    assert any(line.endswith(f"2021-07-01: {told}") for line in lines), lines
 
 
 def spoilt(change: Callable[[dict[str, Any]], object]) -> Fault:
@@ -573,12 +573,12 @@ def test_a_catalogue_without_the_product(tiny: TinyArchive, dataset: Build, serv
     assert outcome.code == 2 and "imagery.catalog" in outcome.error
 
 
-def test_the_runs_of_days_of_a_period() -> None:
+def test_the_runs_of_days_of_a_period_with_a_day_more_at_both_ends() -> None:
     period = Period.model_validate({"start": "2020-03-30", "end": "2021-04-02", "months": [4, 5, 12, 1]})
-    assert [f"{first} {last}" for first, last in spans(period)] == [
-        "2020-04-01 2020-05-31",
-        "2020-12-01 2021-01-31",
-        "2021-04-01 2021-04-02",
+    assert [f"{first} {last}" for first, last in search_days(period)] == [
+        "2020-03-31 2020-06-01",
+        "2020-11-30 2021-02-01",
+        "2021-03-31 2021-04-03",
     ]
 
 

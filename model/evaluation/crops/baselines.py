@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
-from mmvsf.model.baselines.random_forest import STEPS, draw_pixels, features, train_forest
+from mmvsf.model.baselines.random_forest import draw_pixels, features, season_steps, train_forest
 from mmvsf.model.evaluation.core.settings import SEASON
 
 from .confusions import Confusions, Row
@@ -47,9 +47,11 @@ def baselines(trial: CropTrial, seed: int = 0) -> list[Row]:
 
 def features_until(reader: WindowReader, window: Window, when: str) -> Floats:
     """Features for a random forest from the images and the steps up to a date."""
-    seen = replace(window, days=window.days[window.days <= last_day(window.year, when)])
-    # A leap year's dates come a day later; its steps are those of the other years, so that the features are as many.
-    return features(reader, seen, STEPS[last_day(2018, SEASON) + 1 + STEPS <= last_day(2019, when)])
+    season, steps = reader.cube.season, season_steps(reader.cube)
+    seen = replace(window, days=window.days[window.days <= last_day(season.season(window.year), when)])
+    # After 29 February a date comes a day later; the steps are those of other seasons, so that the features are as
+    # many.
+    return features(reader, seen, steps[season.common.first_number + steps <= last_day(season.common, when)])
 
 
 def _tree_rows(

@@ -108,7 +108,7 @@ def _score(
     """The maps of a head from the seasons of the windows that are scored, for each of the dates."""
     confusions = Confusions(trial.maps, len(trial.names))
     for when in dates:
-        days = [last_day(window.year, when) for _, window in trial.scored]
+        days = [last_day(trial.season(window), when) for _, window in trial.scored]
         maps = predict_classes(head, seasons, days, otherwise)
         for (part, window), classes in zip(trial.scored, maps, strict=True):
             confusions.add(part, when, window, trial.maps(window), classes)
@@ -121,7 +121,7 @@ def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: EncodedSeason, c
     training, test = split_pixels(trial.maps, trial.train, trial.options.random_pixels, seed)
     head, seconds = _new_head(trial, mapper, seasons, training, seed)
     windows = [trial.train[i] for i in trial.random]
-    days = [last_day(window.year, SEASON) for window in windows]
+    days = [last_day(trial.season(window), SEASON) for window in windows]
     maps = predict_classes(head, members(seasons, torch.tensor(trial.random)), days, trial.majority(training))
     confusions = Confusions(trial.maps, len(trial.names))
     for window, classes in zip(windows, maps, strict=True):

@@ -3,27 +3,24 @@ year and a cool one look alike on that axis."""
 
 from __future__ import annotations
 
-from datetime import date
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.baselines.random_forest import interpolated
 from mmvsf.model.mmvsf.weather_encoder import growing_degrees
 
 GDD_STEPS = np.arange(50, 1800, 100)
-"""Growing-degree days over 10 C since 1 January that each pixel's series is interpolated to: to the end of a season of
-maize, which ripens at 1,100 to 1,500."""
+"""Growing-degree days over 10 C since the season began that each pixel's series is interpolated to: to the end of a
+season of maize, which ripens at 1,100 to 1,500."""
 
 
 def degree_days(reader: WindowReader, window: Window) -> NDArray[np.float32]:
-    """(T,) growing-degree days over 10 C from 1 January, or where the weather begins later, to the day before each
-    image of a window.
+    """(T,) growing-degree days over 10 C from the first day of the season, or where the weather begins later, to the
+    day before each image of a window.
 
     Raises ValueError where the cube has no temperatures.
     """
@@ -35,7 +32,7 @@ def degree_days(reader: WindowReader, window: Window) -> NDArray[np.float32]:
     moments = reader.normalisation.weather
     celsius = weather[:, extremes] * np.array(moments.std)[extremes] + np.array(moments.mean)[extremes]
     daily = growing_degrees(torch.from_numpy(celsius)).numpy()
-    daily[: max(0, _new_year(window.year) - start)] = 0
+    daily[: max(0, reader.cube.season.season(window.year).first_number - start)] = 0
     total = np.concatenate([[0], daily.cumsum()])
     return np.asarray(total[window.days - start], np.float32)
 
@@ -50,7 +47,3 @@ def train_trees(x: Floats, y: NDArray[np.int64], seed: int = 0) -> HistGradientB
     """100 rounds of boosted trees on features (n, F) and classes (n,)."""
     trees = HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=seed)
     return trees.fit(x, y)
-
-
-def _new_year(year: int) -> int:
-    return day_number(date(year, 1, 1))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 
 import numpy as np
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.season import Season
 from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses, WindowClasses
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
@@ -58,8 +58,15 @@ class CropTrial:
         return most_frequent(self.train, classes, len(self.names))
 
     def dates(self, fraction: float) -> tuple[str, ...]:
-        """The dates at which maps are drawn by methods trained on a share of the fields."""
-        return self.options.dates if fraction == self.options.fractions[0] else (SEASON,)
+        """The dates at which maps are drawn by methods trained on a share of the fields; those in months without
+        images are left out."""
+        months = self.reader.cube.region.period.months
+        dates = tuple(when for when in self.options.dates if when == SEASON or int(when[:2]) in months)
+        return dates if fraction == self.options.fractions[0] else (SEASON,)
+
+    def season(self, window: Window) -> Season:
+        """The season of a window."""
+        return self.reader.cube.season.season(window.year)
 
 
 def crop_trial(held_out: HeldOutYear, options: CropOptions) -> CropTrial:
@@ -98,6 +105,6 @@ def thinned(window: Window, images: int) -> Window:
     return replace(window, days=window.days[positions])
 
 
-def last_day(year: int, when: str) -> int:
+def last_day(season: Season, when: str) -> int:
     """The last day, since 1970-01-01, that is known at one of the DATES."""
-    return day_number(date.fromisoformat(f"{year}-{'12-31' if when == SEASON else when}"))
+    return season.last_number if when == SEASON else day_number(season.day(when))

@@ -13,7 +13,7 @@ from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, chunk_window, clear_days, index_windows, spread
-from mmvsf.model.baselines.simple import days_since_new_year, interpolate, linear_trend, persistence
+from mmvsf.model.baselines.simple import interpolate, linear_trend, persistence, season_phase
 from mmvsf.model.evaluation.core.held_out import HeldOutYear, hold_out
 from mmvsf.model.forecasting.scoring import ClimatologySource
 
@@ -84,7 +84,7 @@ def _item(
     if not pairs or average is None:
         return None
     sample = season_sample(reader, tile, pairs=pairs)
-    usual = average.forecast(days_since_new_year(tile.days))
+    usual = average.forecast(season_phase(reader.cube.season, tile.days))
     previous = _previous_year(reader, tile, clear, sample.days[sample.target])
     baselines = {name: np.empty_like(sample.images[sample.target]) for name in BASELINES}
     for position, (origin, target) in enumerate(pairs):
@@ -103,11 +103,11 @@ def _item(
 
 
 def _previous_year(reader: WindowReader, tile: Window, clear: NDArray[np.bool_], days: NDArray[np.int64]) -> Floats:
-    """(P, C, H, W): the same window a year before, or a year after the first year, on the same days of the year."""
+    """(P, C, H, W): the same window a year before, or a year after the first year, on the same days of the season."""
     cube, chunk = reader.cube, reader.cube.grid.chunk
     year = tile.year - 1 if tile.year - 1 in cube.years else tile.year + 1
     window = chunk_window(cube, tile.row // chunk, tile.column // chunk, year, clear)
     if len(window.days) == 0:
         return np.full((len(days), len(cube.bands), tile.size, tile.size), np.nan, np.float32)
     images, valid = reader.images(tile, window.days)
-    return interpolate(images, days_since_new_year(window.days), valid, days_since_new_year(days))
+    return interpolate(images, season_phase(cube.season, window.days), valid, season_phase(cube.season, days))

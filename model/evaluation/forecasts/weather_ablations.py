@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
@@ -27,7 +25,7 @@ SMOOTHING = 15
 
 
 class UsualWeather:
-    """The mean weather of a fold's training years, by cell and day of the year, normalised."""
+    """The mean weather of a fold's training years, by cell and day of the season, normalised."""
 
     def __init__(self, reader: WindowReader, years: tuple[int, ...]) -> None:
         self.reader, self.years = reader, years
@@ -56,8 +54,9 @@ class UsualWeather:
     def other_year(self, item: EvalItem, year: int) -> Floats:
         """(D, V): another year's weather on the days of the item's series; the nearest day where it has none."""
         start, series = self.reader.weather(item.window.cell, year)
-        item_start = item.sample.weather_start - day_number(date(item.window.year, 1, 1))
-        first = start - day_number(date(year, 1, 1))
+        season = self.reader.cube.season
+        item_start = item.sample.weather_start - season.season(item.window.year).first_number
+        first = start - season.season(year).first_number
         rows = np.arange(len(item.sample.weather)) + item_start - first
         aligned: Floats = series[rows.clip(0, len(series) - 1)]
         return aligned

@@ -48,7 +48,11 @@ class ImageryLayer(Layer[ShardTask]):
             values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
             arrays = dict(zip(ARRAYS, values, strict=True))
             stored = write_shards(self.cube, self.spec, block, first, arrays)
-            entry = {"digest": digest, "objects": stored, **shard_summary(shard, task.shard, grid)}
+            entry = {
+                "digest": digest,
+                "objects": stored,
+                **shard_summary(shard, task.shard, grid, self.spec.region.period.season),
+            }
             ledger.write(entry_name(grid, task.shard, block), entry)
             pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
             failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]

@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
 
@@ -45,7 +46,7 @@ class ShardTask:
     """counted from 1970-01-01"""
     blocks: tuple[BlockIndex, ...]
     scenes: tuple[Scene, ...]
-    """by time and id"""
+    """by day, time and id"""
     digests: tuple[str, ...]
     """for each block, the digest of everything its pixels depend on"""
     met: tuple[frozenset[str], ...]
@@ -103,7 +104,7 @@ def plan_scenes(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_
             units[calendar.shard_of(scene.day), block].append(scene)
             block_days.add((scene.day, block))
     _refuse_too_many(units, grid)
-    ordered = {key: tuple(sorted(units[key], key=lambda s: (s.acquired, s.id))) for key in sorted(units)}
+    ordered = {key: tuple(sorted(units[key], key=_order)) for key in sorted(units)}
     texts = {scene.id: _scene_text(scene) for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
     digests = {
@@ -136,7 +137,7 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
         for blocks in block_groups([block for _, block in keys], grid.block):
             found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
-            scenes = tuple(sorted(found.values(), key=lambda s: (s.acquired, s.id)))
+            scenes = tuple(sorted(found.values(), key=_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
             met = tuple(frozenset(scene.id for scene in plan.units[shard, block]) for block in blocks)
             tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
@@ -176,6 +177,10 @@ def _rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
     rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
     area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)
     return [sorted(blocks)] if area == len(blocks) else [[block] for block in sorted(blocks)]
+
+
+def _order(scene: Scene) -> tuple[int, datetime, str]:
+    return scene.day, scene.acquired, scene.id
 
 
 def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:

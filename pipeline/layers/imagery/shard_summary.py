@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.recipe.season import SeasonSpec
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, QUALITY_FILL
 
 from .mosaic_day import BlockShard, clear_pixels
 
 
-def shard_summary(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:
+def shard_summary(shard: BlockShard, number: int, grid: Grid, season: SeasonSpec) -> dict[str, Any]:
     """The part of a shard that goes into the cube's small arrays: status and clear percent by day, and integer
-    sums of the clear pixels by year and chunk."""
+    sums of the clear pixels by season and chunk."""
     clear = clear_pixels(shard)
     n, side = grid.chunks_per_block, grid.chunk
     days = np.flatnonzero((shard.quality != QUALITY_FILL).any(axis=(1, 2)))
@@ -25,7 +26,7 @@ def shard_summary(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:
     return {
         "status": shard.status.tolist(),
         "clear": {str(day): percent[day].ravel().tolist() for day in days},
-        "sums": _sums(shard, clear, number, grid),
+        "sums": _sums(shard, clear, season.names_of(np.arange(SHARD_DAYS) + number * SHARD_DAYS), grid),
         "scenes": [
             [day, index, scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset]
             for day, index, scene in shard.scenes
@@ -34,10 +35,9 @@ def shard_summary(shard: BlockShard, number: int, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _sums(shard: BlockShard, clear: NDArray[np.bool_], number: int, grid: Grid) -> dict[str, Any]:
-    """year -> [count (chunk,), sum (band, chunk), sum of squares (band, chunk)] over clear pixels."""
-    first = number * SHARD_DAYS
-    years = np.arange(first, first + SHARD_DAYS).astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+def _sums(shard: BlockShard, clear: NDArray[np.bool_], years: NDArray[np.int32], grid: Grid) -> dict[str, Any]:
+    """year -> [count (chunk,), sum (band, chunk), sum of squares (band, chunk)] over clear pixels; `years` (day,) are
+    the names of the seasons of the days."""
     n, side = grid.chunks_per_block, grid.chunk
     result = {}
     for year in np.unique(years[clear.any(axis=(1, 2))]):

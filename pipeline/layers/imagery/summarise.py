@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.conventions import group_attributes
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
@@ -141,7 +142,7 @@ def scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
         chunk = max(1, min(len(rows), 65536))
         fill = "" if dtype == "string" else 0
         arrays.append(ArraySpec(name, ("row",), (len(rows),), dtype, (chunk,), fill, None, attributes, data))
-    return GroupSpec("scenes", tuple(arrays))
+    return GroupSpec("scenes", tuple(arrays), group_attributes("scenes that gave data"))
 
 
 def _seconds(text: str) -> int:

@@ -14,14 +14,13 @@ def weather_arrays(spec: CubeSpec, weather: CubeWeather) -> dict[str, NDArray[An
     """The weather as it is stored, and its sums, over the whole grid: `group/array` -> values."""
     region, grid, calendar = spec.region, spec.grid, spec.calendar
     arrays: dict[str, NDArray[Any]] = {f"weather/{name}": values for name, values in weather.values.items()}
-    arrays |= {"weather/flag": weather.flag, "weather/time_bnds": weather.bounds}
+    arrays |= {"weather/flag": weather.flag, "weather/utc_bnds": weather.bounds}
     names = region.weather.variables
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))
     sums = {what: np.zeros(shape) for what in ("count", "sum", "sum_of_squares")}
-    year_of_day = calendar.years()
-    # A season's weather begins in the year before, so days before the first season count with it.
-    season = np.maximum(year_of_day, years[0])
+    # A season's weather begins before it, so days before the first season count with it.
+    season = np.maximum(region.period.season.names_of(calendar.days), years[0])
     n = grid.chunks_per_block
     for by, bx in grid.blocks:
         for row in range(by * n, (by + 1) * n):

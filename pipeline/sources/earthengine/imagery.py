@@ -10,9 +10,8 @@ for the others.
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Period
@@ -118,11 +118,11 @@ class EarthEngineImagery(ImagerySource):
         scenes = {}
         for product in products:
             collection = _collection(product)
-            for first, after in _seasons(period):
-                for image in list_images(collection.id, first, after, region):
+            for first, last in period.runs:
+                for image in list_images(collection.id, first, last + timedelta(days=1), region):
                     scene = _scene(image, collection, self.cloud_score)
                     outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)
-                    if period.contains(scene.acquired.date()) and outline.intersects(blocks):
+                    if period.contains(date_of(scene.day)) and outline.intersects(blocks):
                         scenes[scene.id] = scene
         if not scenes:
             raise InputError(
@@ -148,15 +148,6 @@ class EarthEngineImagery(ImagerySource):
                 raise ReadError(f"{image}: {one_line(error)}") from error
             kept.put(key, values)
         return values[band]
-
-
-def _seasons(period: Period) -> Iterator[tuple[date, date]]:
-    """(first day, day after the last) of each year's months in the period, so that winters are not listed."""
-    for year in period.years:
-        first = date(year, min(period.months), 1)
-        after = date(year + max(period.months) // 12, max(period.months) % 12 + 1, 1)
-        if first <= period.end and after > period.start:
-            yield max(first, period.start), min(after, period.end + timedelta(days=1))
 
 
 def _scene(image: dict[str, Any], collection: Collection, cloud_score: float | None = None) -> Scene:

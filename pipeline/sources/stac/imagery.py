@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from itertools import groupby
 from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
@@ -63,7 +62,7 @@ class StacImagery(ImagerySource):
         grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
         scenes: dict[str, Scene] = {}
         seen = 0
-        for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, spans(period)):
+        for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, search_days(period)):
             seen += 1
             product = product_of(item, period, products, blocks)
             if product is not None and item["id"] not in scenes:
@@ -147,7 +146,7 @@ def _named(grid: RasterGrid) -> RasterGrid:
     return grid._replace(crs=code) if code else grid
 
 
-def spans(period: Period) -> list[tuple[date, date]]:
-    """The runs of days that a period holds: (first, last), both included."""
-    days = (period.start + timedelta(number) for number in range((period.end - period.start).days + 1))
-    return [(run[0], run[-1]) for held, group in groupby(days, key=period.contains) if held and (run := list(group))]
+def search_days(period: Period) -> list[tuple[date, date]]:
+    """The runs of UTC days in which scenes of a period may have been acquired: (first, last), both included. The days
+    of a period are solar days at the scene, which differ from UTC days by one at most."""
+    return [(first - timedelta(days=1), last + timedelta(days=1)) for first, last in period.runs]

@@ -16,7 +16,7 @@ from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.raster.resample import is_crs
-from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
+from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time, solar_day
 
 from .hrefs import Locate
 
@@ -28,14 +28,17 @@ FindGrid = Callable[[str, str, str], RasterGrid]
 
 
 def product_of(item: dict[str, Any], period: Period, products: tuple[str, ...], blocks: Any) -> Product | None:
-    """The product of an item that is wanted: one of the products, in the period, and with an outline that meets
-    the blocks (see `blocks_lonlat`). None for any other. Raises InputError for an unknown product, and for an item
-    that lacks what says whether it counts."""
+    """The product of an item that is wanted: one of the products, with a `solar_day` in the period and an outline that
+    meets the blocks (see `blocks_lonlat`). None for any other. Raises InputError for an unknown product, and for an
+    item that lacks what says whether it counts."""
     collection = item.get("collection", "")
     candidates = [product for product in map(product_named, products) if collection in product.collections]
-    if not candidates or not period.contains(acquired_at(item).date()):
+    if not candidates:
         return None
-    if not outline_of(item).buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
+    outline = outline_of(item)
+    if not period.contains(solar_day(acquired_at(item), ring_of(outline))):
+        return None
+    if not outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
         return None
     return next((product for product in candidates if _counts(item, product)), None)
 
@@ -86,6 +89,12 @@ def outline_of(item: dict[str, Any]) -> Any:
     return shape
 
 
+def ring_of(outline: Any) -> tuple[tuple[float, float], ...]:
+    """The outer ring of an outline, or of the hull of its parts."""
+    ring = outline.exterior if outline.geom_type == "Polygon" else outline.convex_hull
+    return tuple((float(x), float(y)) for x, y in shapely.get_coordinates(ring))
+
+
 def scene_of(item: dict[str, Any], locate: Locate, product: Product, find_grid: FindGrid | None = None) -> Scene:
     """The scene that an item describes. `locate` is given its hrefs.
 
@@ -93,7 +102,6 @@ def scene_of(item: dict[str, Any], locate: Locate, product: Product, find_grid: 
     InputError for an item that lacks something.
     """
     outline = outline_of(item)
-    hull = shapely.get_coordinates(outline.convex_hull if outline.geom_type != "Polygon" else outline.exterior)
     return Scene(
         id=str(item["id"]),
         product=product.name,
@@ -102,7 +110,7 @@ def scene_of(item: dict[str, Any], locate: Locate, product: Product, find_grid: 
         bands=tuple(asset_of(item, outline, locate, keys, find_grid) for keys in product.bands),
         quality=asset_of(item, outline, locate, product.quality, find_grid),
         offset=_offset(item, product),
-        footprint=tuple((float(x), float(y)) for x, y in hull),
+        footprint=ring_of(outline),
     )
 
 
