@@ -106,7 +106,7 @@ def test_of_equals_the_smaller_code_counts(codes: tuple[int, int, int], crop: in
 
     grid = Grid("EPSG:32615", 30.0, LEFT, TOP, 1, 1, 16, 16, 16, ((0, 0),))
     asset = Asset("here", RasterGrid("EPSG:32615", (6.0, 0.0, LEFT, 0.0, -6.0, TOP), (80, 80)))
-    task = LabelTask(2020, (0, 0), asset, "")
+    task = LabelTask(2020, (0, 0), "labels/2020/block", asset, "")
     found = read_labels(task, grid, Source(), "majority", (3, 7, 9), {3: 3, 7: 7, 9: 9})
     assert (found.crop == crop).all() and (found.purity == purity).all()
 

@@ -85,8 +85,9 @@ def paused(tiny: TinyArchive) -> Iterator[subprocess.Popen[bytes]]:
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGSTOP)
     yield process
-    os.kill(process.pid, signal.SIGCONT)
-    process.wait(120)
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGCONT)
+        process.wait(120)
 
 
 @pytest.mark.parametrize("command", [("dataset",), ("dataset", "--overwrite"), ("extend",), ("repair",)], ids=" ".join)
@@ -106,6 +107,10 @@ def test_a_second_writer_is_refused(
 @pytest.mark.parametrize("command", ["dataset", "extend", "repair"])
 def test_a_cube_of_format_1_is_refused(finished: TinyArchive, mmvsf: Command, command: str) -> None:
     zarr.open_group(str(finished.cube), mode="r+").attrs["format_version"] = 1
+    (finished.cube / "manifest.json").unlink()
+    (finished.cube / TILE).rename(finished.cube / "imagery")
+    (finished.cube / "tiles/zarr.json").unlink()
+    (finished.cube / "tiles").rmdir()
     before = snapshot(finished.cube)
     outcome = mmvsf(command, finished.recipe, "--data-dir", finished.data, "--workers", 1)
     assert outcome.code == 2 and "version" in outcome.error and "--overwrite" in outcome.error
