@@ -20,6 +20,7 @@ from mmvsf.datasets.recipe.area import EDGE_DEGREES, from_lonlat
 
 from .calendar import SHARD_DAYS
 from .coordinates import spatial_ref, yx_axes
+from .decode import decoded
 from .grid import BlockIndex, Grid
 from .place import PIXELS, slices_of
 from .sites import blocks_of_sites
@@ -45,7 +46,7 @@ def select(cube: Cube, group: str, bbox: Bbox | None, site: str | None) -> xr.Da
     if window is None:
         raise InputError(f"the box {bbox} lies outside {cube.path}, which covers {extent(cube.grid)} (degrees)")
     template = xr.open_zarr(cube.store(f"{stored}/"), chunks=None, consolidated=False, decode_cf=False)
-    return _decoded(_assembled(cube, group, template, window))
+    return decoded(_assembled(cube, group, template, window))
 
 
 def _assembled(cube: Cube, group: str, template: xr.Dataset, window: tuple[slice, slice]) -> xr.Dataset:
@@ -63,7 +64,7 @@ def _assembled(cube: Cube, group: str, template: xr.Dataset, window: tuple[slice
             variables[str(name)] = xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
         else:
             variables[str(name)] = variable
-    dataset = xr.Dataset(variables, attrs={k: v for k, v in template.attrs.items() if ":" not in k})
+    dataset = xr.Dataset(variables, attrs=template.attrs)
     return dataset.chunk(_chunks(cube, group, dataset, window)) if find_spec("dask") else dataset
 
 
@@ -84,15 +85,6 @@ def _cuts(part: slice, step: int) -> tuple[int, ...]:
     """Lengths of the pieces of a slice between multiples of `step`."""
     edges = [part.start, *range((part.start // step + 1) * step, part.stop, step), part.stop]
     return tuple(int(length) for length in np.diff(edges))
-
-
-def _decoded(stored: xr.Dataset) -> xr.Dataset:
-    """Days as times, and reflectance as float32, NaN where there is none."""
-    for variable in stored.variables.values():
-        if "scale_factor" in variable.attrs:
-            variable.attrs["scale_factor"] = np.float32(variable.attrs["scale_factor"])
-    decoded: xr.Dataset = xr.decode_cf(stored, decode_timedelta=False)
-    return decoded
 
 
 class MosaicArray(BackendArray):  # type: ignore[misc]

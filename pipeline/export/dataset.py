@@ -12,20 +12,33 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.coordinates import spatial_ref, yx_axes
-from mmvsf.datasets.storage.location import DRAFT, atomic_file
+from mmvsf.datasets.errors import one_line
+from mmvsf.datasets.storage.location import DRAFT, sync_all
+from mmvsf.datasets.storage.outputs import named_errors, verified_file
 
 from .content import ExportArray
 from .piece import Frame
 
-DEFLATE = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+CHECKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+"""Compressed, and with a checksum of each chunk, so that a file that is read back proves itself"""
 
 
 def write_netcdf(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
     """Write the arrays to a NetCDF 4 file. Raises OSError if it cannot be written."""
     dataset = as_dataset(frame, arrays)
-    compress = {array.name: DEFLATE for array in arrays}
-    with atomic_file(path) as draft, dask.config.set(scheduler="synchronous"):
-        dataset.to_netcdf(draft, engine="h5netcdf", encoding=compress)
+    encoding = {array.name: CHECKED for array in arrays}
+    with verified_file(path, _read_back) as draft, dask.config.set(scheduler="synchronous"):
+        dataset.to_netcdf(draft, engine="h5netcdf", encoding=encoding)
+
+
+def _read_back(path: Path) -> None:
+    """Read every chunk of a file. Raises ValueError where one is damaged."""
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False, chunks={}) as dataset:
+            for variable in dataset.variables.values():
+                da.map_blocks(np.size, da.asarray(variable.data), dtype=int).compute(scheduler="synchronous")
+    except OSError as error:
+        raise ValueError(one_line(error)) from error
 
 
 def write_zarr(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
@@ -34,8 +47,9 @@ def write_zarr(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
     draft = path.with_name(f"{path.name}{DRAFT}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with dask.config.set(scheduler="synchronous"):
+        with named_errors(path), dask.config.set(scheduler="synchronous"):
             dataset.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
+            sync_all(draft)
         if path.exists():
             shutil.rmtree(path)
         draft.replace(path)

@@ -330,7 +330,7 @@ def test_an_export_replaces_the_file_whole(
         target.write_bytes(b"half")
         rasterio.shutil.copy(source, tmp_path, driver="GTiff")  # a folder: GDAL raises its own kind of error
 
-    monkeypatch.setattr("mmvsf.pipeline.export.cog.copy_raster", fail)
+    monkeypatch.setattr("mmvsf.datasets.storage.geotiff.copy_raster", fail)
     outcome = mmvsf("export", built.cube, "--day", DAY, "--out", out)
     assert outcome.code == 1 and str(out) in outcome.error
     assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.TIF"]
