@@ -23,7 +23,7 @@ def export(
         str,
         typer.Option(
             "--what",
-            help="reflectance, ndvi, quality, scene; crop, purity, confidence; weather, static, or one of their arrays.",
+            help="reflectance, ndvi, quality, scene; crop, purity, confidence; weather, static, or one array.",
         ),
     ] = "reflectance",
     day: Annotated[str | None, typer.Option("--day", help="Day of imagery or weather, YYYY-MM-DD.")] = None,
