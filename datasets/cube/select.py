@@ -97,7 +97,7 @@ class MosaicArray(BackendArray):  # type: ignore[misc]
         sizes = dict(zip(("y", "x"), (part.stop - part.start for part in window), strict=True))
         self.shape = tuple(sizes.get(dim, size) for dim, size in zip(spec.dims, spec.shape, strict=True))
         self.dtype = np.dtype(spec.dtype)
-        self._pixels = cube.pixels(name) if spec.shards else None
+        self._pixels = cube.pixels(name, cache_bytes=0) if spec.shards else None  # Dask reads each shard once
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
