@@ -62,7 +62,7 @@ def shards(archive: TinyArchive) -> set[File]:
 
 def entries(archive: TinyArchive) -> dict[str, int]:
     root = archive.data / "tiny.zarr.ledger"
-    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*.json")}
+    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*/*.json")}
 
 
 def extend_tiny(archive: TinyArchive, workers: int = 1) -> Extended:
