@@ -133,6 +133,7 @@ DAMAGED: dict[str, Damage] = {
     "missing-group-metadata": removed(f"{TILE}/imagery/zarr.json"),
     "missing-tile": removed(f"{TILE}/"),
     "missing-root": lambda files, older: removed("zarr.json")(files, older),
+    "missing-group-of-the-tiles": removed("tiles/zarr.json"),
     "missing-manifest": without_manifest,
     "missing-manifest-of-a-part": removed(f"manifest/{TILE}.json"),
     "short-shard": lambda files, older: replaced(files, LARGE, files[LARGE][:-1000]),
