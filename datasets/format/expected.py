@@ -33,7 +33,7 @@ class Axes(NamedTuple):
     columns: int
 
     @property
-    def centres(self) -> dict[str, NDArray[np.float64]]:
+    def centres(self) -> dict[str, NDArray[Any]]:
         y = self.top - (np.arange(self.rows) + 0.5) * self.step
         return {"y": y, "x": self.left + (np.arange(self.columns) + 0.5) * self.step}
 
