@@ -68,7 +68,8 @@ class CubeSpec:
             "grid": asdict(self.grid),
             "calendar": asdict(self.calendar),
             "weather_variables": self.weather,
-            "label_years": self.label_years,
+            "seasons": self.years,
+            "label_seasons": self.label_years,
             "legend": self.legend.attributes() if self.legend else None,
         }
         # A cube without these parts has no attribute for them.
