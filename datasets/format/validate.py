@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .expected import contradiction, tiles
 from .schema import load, parse, problem
-from .structure import Part, check_part
+from .structure import TAIL_BYTES, Part, check_part
 
 READS_AT_ONCE = 16
 
@@ -94,7 +94,8 @@ class _Cube:
 
     def is_as_written(self, name: str, content: bytes, record: list[Any]) -> bool:
         same = self.has_length(name, len(content), record[0])
-        if same and [sha256(content).hexdigest(), content[-4:].hex()][: len(record) - 1] != record[1:]:
+        hashes = sha256(content).hexdigest(), sha256(content[-TAIL_BYTES:]).hexdigest()[:16]
+        if same and [*hashes[: len(record) - 1]] != record[1:]:
             self.report("hash-mismatch", name, "its content is not what was written")
             return False
         return same
