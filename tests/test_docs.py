@@ -218,9 +218,10 @@ def test_keys_of_a_recipe_exist() -> None:
 
 def has_key(model: type[BaseModel], key: list[str]) -> bool:
     """Whether a section of a recipe has a key, or a section of it does."""
-    if key[0] not in model.model_fields:
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    if key[0] not in fields:
         return False
-    kind = model.model_fields[key[0]].annotation
+    kind = fields[key[0]].annotation
     inner = [part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, BaseModel)]
     return len(key) == 1 or any(has_key(part, key[1:]) for part in inner)
 

@@ -125,7 +125,7 @@ class ImagerySource(Source):
 
     @abstractmethod
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
-        """Scenes of the period whose outline meets the grid's blocks, by time and id.
+        """Scenes whose `day`, a solar day, is in the period and whose outline meets the grid's blocks, by time and id.
 
         Raises InputError for a product that the source lacks and where nothing matched.
         """

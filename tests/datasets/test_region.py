@@ -51,7 +51,7 @@ def test_a_good_recipe() -> None:
 
 
 def test_shipped_recipes_load() -> None:
-    assert shipped_regions() == ("central-valley", "example", "iowa", "sandbox", "sandbox-control")
+    assert shipped_regions() == ("central-valley", "example", "iowa", "sandbox", "sandbox-control", "sandbox-southern")
     for name in shipped_regions():
         region, path = load_region(name)
         assert path.is_file() and region.title
