@@ -45,7 +45,7 @@ def ledger(archive: TinyArchive) -> Path:
 
 
 def entries(archive: TinyArchive) -> dict[str, int]:
-    return {name: changed for name, changed in files(ledger(archive)).items() if name.endswith(".json")}
+    return {name: changed for name, changed in files(ledger(archive)).items() if "/" in name}
 
 
 def shards(archive: TinyArchive) -> dict[str, int]:
