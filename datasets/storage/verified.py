@@ -43,11 +43,11 @@ class VerifiedObjects:
 
     def members(self, folder: str) -> list[str]:
         """The names of what lies directly in a folder of the store, by the manifest; nothing is listed."""
-        part = next((part for part in self.manifest.parts if f"{folder}/".startswith(f"{part}/")), None)
-        within = self.manifest.parts if part is None else {part}
-        names = (
-            f"{outer}/{name}" for outer in within for name in (self.part(outer) if part is not None else ("zarr.json",))
-        )
+        # `tiles` is a part, and so is each tile below it.
+        around = [part for part in self.manifest.parts if f"{folder}/".startswith(f"{part}/")]
+        own = max(around, key=len, default="")
+        names = [f"{own}/{name}" for name in (self.part(own) if own else ())]
+        names += [f"{part}/zarr.json" for part in self.manifest.parts]
         start = f"{folder}/" if folder else ""
         return sorted({name.removeprefix(start).partition("/")[0] for name in names if name.startswith(start)})
 
