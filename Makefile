@@ -14,7 +14,7 @@ DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 # Extras of pyproject.toml that `make setup` installs. Without `train` the tests of the model are left out.
-EXTRAS    ?= build,earthengine,stations,train,s3,dev
+EXTRAS    ?= build,earthengine,stations,train,objects,dev
 
 export DATA_DIR RUNS_DIR
 
@@ -22,13 +22,14 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 MMVSF  := $(VENV)/bin/mmvsf
 
-.PHONY: help setup demo dataset pretrain cropmap evaluate report test test-fast test-python lint types bench clean
+.PHONY: help setup demo dataset pretrain cropmap evaluate report test test-fast test-python stand-ins lint types bench clean
 
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
 	@echo "make test                     run all tests, one process per core (ARGS=\"-n 0\": in one process)"
 	@echo "make test-fast                run the fast tests: about a minute on two cores"
 	@echo "make test-python PYTHON=...   the same on another Python, in a venv of its own, without the model"
+	@echo "make stand-ins                install servers from npm that some tests need and are skipped without"
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"
 	@echo "make pretrain REGION=...      train MM-VSF on that cube"
 	@echo "make cropmap REGION=...       map the crops of that region"
@@ -73,7 +74,13 @@ endif
 # A file's tests share what they build, so one worker takes them all; -n and --dist in ARGS override these.
 PYTEST := $(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-test: $(READY)
+# The packages of the tests of the JavaScript reader; without npm these tests are skipped.
+NODE_READY := tests/javascript/node_modules/.ready
+
+$(NODE_READY): tests/javascript/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/javascript && touch $@; fi
+
+test: $(READY) $(NODE_READY)
 	$(PYTEST) $(ARGS)
 
 test-fast: $(READY)
@@ -81,7 +88,11 @@ test-fast: $(READY)
 
 # For example: make test-python PYTHON=python3.13
 test-python:
-	$(MAKE) test-fast VENV=.venv-$(notdir $(PYTHON)) EXTRAS=build,earthengine,stations,s3,dev
+	$(MAKE) test-fast VENV=.venv-$(notdir $(PYTHON)) EXTRAS=build,earthengine,stations,objects,dev
+
+# Servers that some tests start and pip has not; they need Node. Without them those tests are skipped.
+stand-ins:
+	npm install --prefix $(VENV)/node --no-package-lock --no-audit --no-fund --silent azurite@3.37.0 fauxqs@1.9.2
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

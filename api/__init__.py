@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmvsf.pipeline.build.sources import GivenSources
 
     from ._build import build, extend, plan
-    from ._cubes import check, export, load_recipe, open_cube
+    from ._cubes import check, export, load_recipe, open_cube, publish
     from ._model import load_model
 
     __version__: str
@@ -42,6 +42,7 @@ __all__ = [
     "load_recipe",
     "open_cube",
     "plan",
+    "publish",
 ]
 
 _MODULES = {
@@ -57,6 +58,7 @@ _MODULES = {
     "load_recipe": ("mmvsf._cubes", "load_recipe"),
     "open_cube": ("mmvsf._cubes", "open_cube"),
     "plan": ("mmvsf._build", "plan"),
+    "publish": ("mmvsf._cubes", "publish"),
 }
 
 

@@ -15,6 +15,7 @@ from mmvsf.pipeline.build.plan import BuildPlan, build_plan
 from mmvsf.pipeline.build.run import Progress
 from mmvsf.pipeline.build.run import build as build_cube
 from mmvsf.pipeline.build.sources import GivenSources
+from mmvsf.pipeline.inspect.check import check_opened
 from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
 Recipe = Region | str | Path
@@ -75,7 +76,7 @@ def build(
     with executor(workers, scheduler) as run:
         _simulate(recipe, data_dir, run.workers)
         made = build_plan(recipe, target, source=source, blocks=blocks, given=sources)
-        build_cube(made, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+        build_cube(made, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=_refuse_unsound)
     return Cube.open(made.cube)
 
 
@@ -104,8 +105,13 @@ def extend(
     with executor(workers, scheduler) as run:
         _simulate(recipe, data_dir, run.workers)
         made = plan_extension(cube, recipe, target, source=source, blocks=blocks, given=sources)
-        extend_cube(cube, made, run, progress, accept_failed=accept_failed)
+        extend_cube(cube, made, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
     return Cube.open(made.cube)
+
+
+def _refuse_unsound(cube: Cube) -> None:
+    """Raise IncompleteError for a cube that is not sound."""
+    check_opened(cube, sample_only=True).raise_for_problems()
 
 
 def _simulate(recipe: Recipe, data_dir: str | Path, workers: int) -> None:

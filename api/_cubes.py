@@ -1,14 +1,15 @@
-"""Recipes and finished cubes: read, open, check, export."""
+"""Recipes and finished cubes: read, open, check, export, publish."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from mmvsf.datasets.cube import cube as cubes
+from mmvsf.datasets.cube import tree
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, location
+from mmvsf.datasets.storage.object_path import ObjectPath
 
 if TYPE_CHECKING:
     from mmvsf.pipeline.inspect.check_result import CheckReport
@@ -27,19 +28,22 @@ def load_recipe(recipe: str | Path) -> Region:
 
 
 def open_cube(cube: str | Path) -> xr.DataTree:
-    """Open a cube at a path or an address (`s3://bucket/...`) as an xarray DataTree.
+    """Open a cube at a path or an address (`s3://bucket/...`, `gs://`, `az://`, `https://`) as an xarray DataTree.
 
     Dask chunks are as large as the cube's shards; reflectance is decoded to float. Raises InputError where there is no
     cube, IncompleteError for one whose build is not finished.
 
     >>> import mmvsf
     >>> tree = mmvsf.open_cube("data/tiny.zarr")
-    >>> tree["imagery/reflectance"].dims
-    ('time', 'band', 'y', 'x')
     >>> sorted(tree.children)
-    ['imagery', 'labels', 'scenes', 'splits', 'statistics', 'weather']
+    ['scenes', 'seasons', 'tiles']
+    >>> tile = next(iter(tree["tiles"].children.values()))
+    >>> sorted(tile.children)
+    ['blocks', 'chunks', 'imagery', 'labels', 'weather']
+    >>> tile["imagery/reflectance"].dims
+    ('time', 'band', 'y', 'x')
     """
-    return cubes.open_cube(_location(cube))
+    return tree.open_cube(_location(cube))
 
 
 def check(cube: str | Path, *, sample_only: bool = False) -> "CheckReport":
@@ -56,20 +60,65 @@ def check(cube: str | Path, *, sample_only: bool = False) -> "CheckReport":
     return check_cube(_location(cube), sample_only=sample_only)
 
 
-def export(cube: str | Path, out: str | Path, what: str, *, day: str | None = None, year: int | None = None) -> Path:
-    """Write a day of imagery (`reflectance`, `quality`, `scene`) or a year of labels (`crop`, `purity`) as a
-    Cloud-Optimized GeoTIFF, and return its path.
+def export(
+    cube: str | Path,
+    out: str | Path,
+    what: str = "reflectance",
+    *,
+    day: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    year: int | None = None,
+    reduce: str | None = None,
+    block: str | None = None,
+    site: str | None = None,
+    bbox: tuple[float, float, float, float] | None = None,
+    metres: bool = False,
+    polygon: str | Path | None = None,
+    form: str = "tif",
+) -> list[Path]:
+    """Write a part of a cube to `out`, a Cloud-Optimized GeoTIFF (.tif), NetCDF (.nc) or Zarr (.zarr) by its suffix, or
+    a folder with one file of the format `form` for each site or cluster of blocks. Returns the files.
 
-    `day` is YYYY-MM-DD. Raises InputError for a day, a year or an array that the cube does not have.
+    `what`: `reflectance`, `ndvi`, `quality` or `scene`; `crop`, `purity` or `confidence`; `weather` or one variable;
+    `static` or one layer. When: a `day` (YYYY-MM-DD), the days from `start` to `end`, or the season or labels of a
+    `year`. Of several days, images become the median of their clear pixels and weather its mean (sum, for rain and
+    radiation), or what `reduce` says: `median`, `mean`, or `none`, which keeps all days. Where: a `block` or `site` by
+    its name, a `bbox` (west, south, east, north in degrees, or in the cube's CRS with `metres`), or the `polygon`s of
+    a vector file. Reads only these days and blocks.
+
+    Raises InputError, before anything is written, for options that do not go together, what the cube does not have,
+    and an area most of which it does not cover.
 
     >>> import mmvsf
-    >>> mmvsf.export("data/tiny.zarr", "crop.tif", "crop", year=2021).name
-    'crop.tif'
+    >>> [file.name for file in mmvsf.export("data/tiny.zarr", "crop.tif", "crop", year=2021)]
+    ['crop.tif']
+    >>> [file.name for file in mmvsf.export("data/tiny.zarr", "maps", "ndvi", year=2021, form="nc")]
+    ['ndvi_c1.nc']
     """
-    from mmvsf.pipeline.inspect.export import export_geotiff
+    from mmvsf.pipeline.export.area import AreaRequest
+    from mmvsf.pipeline.export.request import Request
+    from mmvsf.pipeline.export.run import export as write
 
-    export_geotiff(_location(cube), Path(out), what, day, year)
-    return Path(out)
+    request = Request(what, day, start, end, year, reduce)
+    where = AreaRequest(block, site, bbox, metres, None if polygon is None else Path(polygon))
+    return write(_location(cube), Path(out), request, where, form)
+
+
+def publish(cube: str | Path, url: str | None = None) -> list[Path | ObjectPath]:
+    """Describe a cube for catalogues and hubs: a STAC collection with an item for each tile, GeoCroissant metadata and
+    a dataset card, in the folder `<name>.publish` beside the cube. Returns the files.
+
+    `url` is the address that the cube will have; without it links are relative to the folder. Raises InputError or
+    IncompleteError where there is no finished cube.
+
+    >>> import mmvsf
+    >>> sorted(file.name for file in mmvsf.publish("data/tiny.zarr"))
+    ['README.md', 'collection.json', 'croissant.json', 'x8_y1211.json']
+    """
+    from mmvsf.pipeline.publish.run import publish as write
+
+    return write(_location(cube), url)
 
 
 def _location(cube: str | Path) -> Location:

@@ -69,7 +69,7 @@ WEATHER: tuple[WeatherVariable, ...] = (
     WeatherVariable(
         "radiation",
         "MJ m-2",
-        "surface_downwelling_shortwave_flux_in_air",
+        "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air",
         "time: sum",
         0,
         50,
@@ -183,7 +183,7 @@ def is_clear(quality: NDArray[np.uint8], *, drop_high_aerosol: bool = False) -> 
 
 
 class Status(IntEnum):
-    """The state of one block on one day (`imagery/status`)."""
+    """The state of one block on one day (`blocks/status`)."""
 
     OUTSIDE = 0
     NOT_ACQUIRED = 1
@@ -212,7 +212,7 @@ class WeatherFlag(IntEnum):
 
 
 CLEAR_FRACTION_FILL = 255
-"""`imagery/clear_fraction` where a chunk was not seen; otherwise percent."""
+"""`chunks/clear_fraction` where a chunk was not seen; otherwise percent."""
 
 CONFIDENCE_FILL = 255
 """`labels/confidence` where it is unknown; otherwise percent."""

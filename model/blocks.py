@@ -26,7 +26,7 @@ def block_tiles(
 
 def by_novelty(cube: Cube) -> dict[BlockIndex, str]:
     """Every block, held-out places first, and in words how new it is to a model trained on this cube."""
-    split, n = cube.array("splits/split"), cube.grid.chunks_per_block
+    split, n = cube.array("chunks/split"), cube.grid.chunks_per_block
     share = {
         (by, bx): float((split[by * n : by * n + n, bx * n : bx * n + n] == Split.TEST).mean())
         for by, bx in cube.grid.blocks
@@ -37,5 +37,5 @@ def by_novelty(cube: Cube) -> dict[BlockIndex, str]:
 
 def held_out_years(cube: Cube) -> list[int]:
     """The years that the recipe holds out for testing."""
-    codes = cube.array("splits/year_split")
+    codes = cube.array("seasons/split")
     return [year for year, code in zip(cube.years, codes, strict=True) if code == Split.TEST]

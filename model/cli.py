@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from mmvsf.datasets.cube.cube import Cube, find_cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.extras import install_hint
 from mmvsf.datasets.storage.location import location
+from mmvsf.datasets.storage.run_lock import run_lock
 
 if TYPE_CHECKING:
     from mmvsf.model.mmvsf.checkpoint import Checkpoint
@@ -24,7 +26,9 @@ app = typer.Typer(no_args_is_help=True)
 CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
-DataDir = Annotated[str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://BUCKET/PREFIX.")]
+DataDir = Annotated[
+    str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
+]
 RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 ModelDir = Annotated[
@@ -64,7 +68,8 @@ def pretrain(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
         mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
-    metrics = run(cubes, folder, options, restart=restart)
+    with _lock(folder, "pretrain"):
+        metrics = run(cubes, folder, options, restart=restart)
     if metrics:
         show_pretrain(metrics, folder)
 
@@ -100,7 +105,8 @@ def cropmap(
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,
         seed=seed, year=year,
     )  # fmt: skip
-    show_cropmap(run(cube, checkpoint, folder, options, where), folder)
+    with _lock(folder, "cropmap"):
+        show_cropmap(run(cube, checkpoint, folder, options, where), folder)
 
 
 @app.command()
@@ -132,21 +138,22 @@ def forecast(
     checkpoint, where = _model(model, runs, cube)
     device = choose_device()
     network = checkpoint.network.to(device)
-    result = forecast_block(
-        network,
-        WindowReader(cube, checkpoint.normalisation),
-        index,
-        day_number(target),
-        lead=lead,
-        size=window_size([cube], network.config.patch),
-        weather=checkpoint.weather,
-        precision=autocast_precision(device),
-    )
     folder = runs / cube.region.name / "forecast"
     name = f"{target}-block-{index[0]}-{index[1]}"
-    tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
-    write_image(folder / f"{name}.tif", result.forecast, cube, index, tags)
-    save(forecast_figure([(f"block {index[0]},{index[1]}", result)], cube.bands), folder / f"{name}.png")
+    with _lock(folder, "forecast"):
+        result = forecast_block(
+            network,
+            WindowReader(cube, checkpoint.normalisation),
+            index,
+            day_number(target),
+            lead=lead,
+            size=window_size([cube], network.config.patch),
+            weather=checkpoint.weather,
+            precision=autocast_precision(device),
+        )
+        tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
+        write_image(folder / f"{name}.tif", result.forecast, cube, index, tags)
+        save(forecast_figure([(f"block {index[0]},{index[1]}", result)], cube.bands), folder / f"{name}.png")
     show_forecast(result, folder / name)
 
 
@@ -170,7 +177,9 @@ def embed(
     runs = _local_folder("--runs-dir", runs_dir)
     cube = _open(region, data_dir)
     checkpoint, where = _model(model, runs, cube)
-    path = run(cube, checkpoint, embeddings_path(cube.region.name, runs), where, every=every)
+    path = embeddings_path(cube.region.name, runs)
+    with _lock(path, "embed"):
+        run(cube, checkpoint, path, where, every=every)
     Console().print(f"embeddings  {path}", soft_wrap=True)
 
 
@@ -198,15 +207,16 @@ def evaluate(
     markdown = _local_folder("--document", document) if document else None
     cube = _open(region, data_dir)
     folder = runs / cube.region.name / ("evaluate-quick" if quick else "evaluate")
-    sections = run(
-        cube,
-        folder,
-        QUICK if quick else FULL,
-        control=_open(control, data_dir) if control else None,
-        document=markdown,
-        minutes=minutes,
-        workers=workers,
-    )
+    with _lock(folder, "evaluate"):
+        sections = run(
+            cube,
+            folder,
+            QUICK if quick else FULL,
+            control=_open(control, data_dir) if control else None,
+            document=markdown,
+            minutes=minutes,
+            workers=workers,
+        )
     show_sections(sections, folder)
 
 
@@ -220,6 +230,14 @@ def _need_torch() -> None:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise InputError(install_hint(error)) from error
+
+
+def _lock(target: Path, command: str) -> AbstractContextManager[None]:
+    """The lock of what a command writes. Raises IncompleteError where another command holds it."""
+    # Training on several devices starts this command again for each of the others.
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return nullcontext()
+    return run_lock(target, f"mmvsf {command}")
 
 
 def _open(region: str, data_dir: str) -> Cube:

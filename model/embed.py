@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,17 @@ from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
 from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
-from mmvsf.datasets.storage.store import create_group, finish_writes, open_pixels
+from mmvsf.datasets.storage.location import DRAFT, remove_tree, sync_all, sync_folder
+from mmvsf.datasets.storage.outputs import not_as_written
+from mmvsf.datasets.storage.spec import GroupSpec
+from mmvsf.datasets.storage.store import (
+    cache_context,
+    create_group,
+    finish_writes,
+    open_pixels,
+    read_pixels,
+    read_values,
+)
 from mmvsf.model.blocks import block_tiles
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
 from mmvsf.model.mmvsf.network import MMVSF
@@ -65,34 +75,48 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
     days = [int(day) for season in seasons for day in season.days] if every else []
     settings = _settings(cube, checkpoint, where, every)
     if not _has_settings(path, settings):
-        layout = embedding_layout(
-            path.name, cube.grid, patch, checkpoint.network.config.width,
+        _create(path, lambda name: embedding_layout(
+            name, cube.grid, patch, checkpoint.network.config.width,
             years=cube.years, days=days, attributes=settings,
-        )  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        create_group(path.parent, layout)
-        with warnings.catch_warnings():
-            # Consolidated metadata is an extension of Zarr 3, which readers may ignore.
-            warnings.simplefilter("ignore", ZarrUserWarning)
-            zarr.consolidate_metadata(str(path))
+        ))  # fmt: skip
     device = choose_device()
     network = checkpoint.network.to(device).eval()
     encoder = Encoder(network, checkpoint.weather, autocast_precision(device))
     reader, clear = WindowReader(cube, checkpoint.normalisation), clear_days(cube)
-    stores = [open_pixels(path, name, write=True) for name in ("embedding", "images")]
-    done = zarr.open_array(str(path / "done"), mode="r+")
-    written = np.asarray(done[...])
+    written = np.array(read_values(path, "done"))
     missing = [block for block in cube.grid.blocks if not written[block]]
     for block in track(missing, "embedding blocks", console=console):
-        rows, columns = block_slices(cube.grid, block, patch)
+        index = (slice(None), *block_slices(cube.grid, block, patch))
         tokens, images = embed_block(encoder, reader, block, seasons, clear, size, mean=not every)
-        finish_writes(
-            [store[:, rows, columns].write(values) for store, values in zip(stores, (tokens, images), strict=True)],
-            path,
-        )
+        _write(path, "embedding", tokens, index)
+        _write(path, "images", images, index)
         written[block] = 1
-        done[...] = written
+        _write(path, "done", written)
     return path
+
+
+def _create(path: Path, layout: Callable[[str], GroupSpec]) -> None:
+    """Create a store without embeddings in place of another one, so that a kill leaves the old store, none or the new
+    one, never a part. `layout` is given the name of its group. Raises OSError."""
+    draft = path.with_name(f"{path.name}.new{DRAFT}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    create_group(path.parent, layout(draft.name))
+    with warnings.catch_warnings():
+        # Consolidated metadata is an extension of Zarr 3, which readers may ignore.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(str(draft))
+    sync_all(draft)
+    remove_tree(path)
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+def _write(path: Path, name: str, values: NDArray[Any], index: tuple[slice, ...] = ()) -> None:
+    """Write an array or a part of it, and read it back. Raises OSError."""
+    finish_writes([open_pixels(path, name, write=True)[index].write(values)], path)
+    stored = read_pixels(open_pixels(path, name, context=cache_context(0)), index)
+    if not np.array_equal(stored, values, equal_nan=True):
+        raise not_as_written(path / name, "other values")
 
 
 def plan_seasons(cube: Cube, every: int | None) -> list[SeasonDays]:

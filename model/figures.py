@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.samples.reader import Floats
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.outputs import write_verified
 
 MISSING = "#dbdbdb"
 
@@ -25,7 +25,7 @@ def save(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure)
     content = BytesIO()
     figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
-    write_whole(path, content.getvalue())
+    write_verified(path, content.getvalue())
 
 
 def false_colour(image: Floats, bands: Sequence[str]) -> Floats:

@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.outputs import write_verified
 
 SETTINGS = "settings"
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that people read too. Raises OSError where the disk refuses."""
-    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+    write_verified(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def write_record(path: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
     """Record a unit of work: `settings` is all that its result depends on, `content` what else is kept. Raises OSError
     where the disk refuses."""
-    write_whole(path, json.dumps({SETTINGS: dict(settings), **content}).encode())
+    write_verified(path, json.dumps({SETTINGS: dict(settings), **content}).encode())
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

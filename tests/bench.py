@@ -105,7 +105,7 @@ def bench_windows(data_dir: Path, repeats: int) -> None:
     from mmvsf.datasets.variables import Status
 
     cube = Cube.open(_ensure_cube(data_dir))
-    status = cube.array("imagery/status")
+    status = cube.array("blocks/status")
     rng = np.random.default_rng(0)
     windows = []
     for _ in range(150):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,14 +32,18 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs torch, and skip what compares with real data where there is none."""
+    """Mark what needs torch, and skip what needs real data, or Node and its packages, where they are missing."""
     with_torch = [Path(__file__).parent / name for name in WITH_TORCH]
     without_data = pytest.mark.skip(reason="needs real data: set MMVSF_REAL_DATA")
+    without_node = pytest.mark.skip(reason="needs Node, and its packages: npm ci --prefix tests/javascript")
+    has_node = bool(shutil.which("node")) and (Path(__file__).parent / "javascript/node_modules").is_dir()
     for item in items:
         if any(path in (item.path, *item.path.parents) for path in with_torch):
             item.add_marker(pytest.mark.train)
         if item.get_closest_marker("real_data") and not os.environ.get("MMVSF_REAL_DATA"):
             item.add_marker(without_data)
+        if item.get_closest_marker("javascript") and not has_node:
+            item.add_marker(without_node)
 
 
 @pytest.fixture(scope="session")

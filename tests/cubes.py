@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import Calendar, calendar_for, day_number
-from mmvsf.datasets.cube.cube import Cube, create_template
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, calendar_for, day_number
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split, year_split
+from mmvsf.datasets.cube.write import (
+    Content,
+    finish_cube,
+    root_attributes_of,
+    shard_objects,
+    write_shards,
+    write_template,
+)
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.datasets.recipe.region import Region
-from mmvsf.datasets.storage.store import open_pixels
+from mmvsf.datasets.storage.manifest import Record
 from mmvsf.datasets.variables import BAND_NAMES, DEFAULT_WEATHER, QUALITY_FILL, REFLECTANCE_FILL, Quality, Status
 
 Array = NDArray[Any]
@@ -62,10 +69,9 @@ class CubeBuilder:
         grid, calendar = grid_from_recipe(region, path, path), calendar_for(region)
         classes = (LegendClass(10 + i, name, color) for i, (name, color) in enumerate(zip(CROPS, COLORS, strict=True)))
         legend = Legend(tuple(classes)) if self.labels else None
-        create_template(path, CubeSpec(region, grid, calendar, legend), {"digest": f"grown-{self.seed}"})
-        _Growth(self, path, region, grid, calendar).write()
-        _write(path, {"splits/split": place_split(region, grid), "splits/year_split": year_split(region)})
-        zarr.open_group(str(path), mode="r+").attrs["complete"] = True
+        spec = CubeSpec(region, grid, calendar, legend)
+        write_template(path, spec, {})
+        _Growth(self, path, spec).write()
         return Cube.open(path)
 
     def _recipe(self, name: str) -> dict[str, Any]:
@@ -96,9 +102,11 @@ class CubeBuilder:
 class _Growth:
     """Draws the fields of every site and year and writes what was seen of them."""
 
-    def __init__(self, options: CubeBuilder, path: Path, region: Region, grid: Grid, calendar: Calendar) -> None:
-        self.options, self.path, self.grid, self.calendar = options, path, grid, calendar
-        self.variables = region.weather.variables
+    def __init__(self, options: CubeBuilder, path: Path, spec: CubeSpec) -> None:
+        grid, calendar = spec.grid, spec.calendar
+        self.options, self.path, self.spec, self.grid, self.calendar = options, path, spec, grid, calendar
+        self.variables = spec.weather
+        self.shards: dict[str, dict[str, Record]] = {}
         self.rng = np.random.default_rng(options.seed)
         days, years = len(calendar), len(options.years)
         six = _weather(self.rng, calendar.days, options.sites, options.dose)
@@ -116,22 +124,34 @@ class _Growth:
     def write(self) -> None:
         for site in range(len(self.grid.blocks)):
             self._write_site(site)
-        _write(self.path, {f"weather/{name}": self.cells[i] for i, name in enumerate(self.variables)})
-        _write(self.path, {"imagery/status": self.status, "imagery/clear_fraction": self.clear_fraction})
-        _write(self.path, {f"statistics/{name}": values for name, values in self.moments.items()})
+        arrays: dict[str, Array] = {f"weather/{name}": self.cells[i] for i, name in enumerate(self.variables)}
+        arrays |= {"blocks/status": self.status, "chunks/clear_fraction": self.clear_fraction}
+        arrays |= {f"chunks/{name}": values for name, values in self.moments.items()}
+        arrays |= {
+            "chunks/split": place_split(self.spec.region, self.grid),
+            "seasons/split": year_split(self.spec.region),
+        }
+        attributes = root_attributes_of(self.spec, {})
+        finish_cube(self.path, self.spec, Content(arrays), self.shards, attributes, time="2026-01-01T00:00:00+00:00")
 
     def _write_site(self, site: int) -> None:
         by, bx = block = self.grid.blocks[site]
-        ys, xs = self.grid.block_slices(block)
         self.cells[:, :, by, bx] = self.weather[site].T
-        days, side = len(self.calendar), self.options.block
-        reflectance = np.full((days, len(BAND_NAMES), side, side), REFLECTANCE_FILL, np.int16)
-        quality = np.full((days, side, side), QUALITY_FILL, np.uint8)
+        length, side = len(self.calendar), self.options.block
+        reflectance = np.full((length, len(BAND_NAMES), side, side), REFLECTANCE_FILL, np.int16)
+        quality = np.full((length, side, side), QUALITY_FILL, np.uint8)
         crops = np.stack([self._grow(site, i, reflectance, quality) for i in range(len(self.options.years))])
-        open_pixels(self.path, "imagery/reflectance", write=True)[:, :, ys, xs].write(reflectance).result()
-        open_pixels(self.path, "imagery/quality", write=True)[:, ys, xs].write(quality).result()
+        for shard in range(self.calendar.shards):
+            days = slice(shard * SHARD_DAYS, shard * SHARD_DAYS + SHARD_DAYS)
+            self._store(block, shard, {"imagery/reflectance": reflectance[days], "imagery/quality": quality[days]})
         if self.options.labels:
-            open_pixels(self.path, "labels/crop", write=True)[:, ys, xs].write(crops + 10).result()
+            for season, crop in enumerate(crops):
+                self._store(block, season, {"labels/crop": crop + 10})
+
+    def _store(self, block: BlockIndex, first: int, arrays: dict[str, Array]) -> None:
+        records = write_shards(self.path, self.spec, block, first, arrays)
+        for part, name, record in shard_objects(self.spec, block, first, records):
+            self.shards.setdefault(part, {})[name] = record
 
     def _grow(self, site: int, year: int, reflectance: Array, quality: Array) -> NDArray[np.uint16]:
         """Fill in the images of a site and the year with this index; returns the crops (y, x), counted from 0."""
@@ -186,12 +206,6 @@ class _Growth:
         place = (year, slice(by * n, by * n + n), slice(bx * n, bx * n + n))
         for moment, values in (("count", count), ("sum", total), ("sum_of_squares", squares)):
             self.moments[f"{kind}_{moment}"][place] += values
-
-
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    for name, values in arrays.items():
-        array = zarr.open_array(str(path / name), mode="r+")
-        array[...] = values.astype(array.dtype)
 
 
 def _weather(rng: np.random.Generator, days: NDArray[np.int32], sites: int, dose: float) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"errors", "extras"},
         {"variables"},
         {"storage", "recipe"},
-        {"cube"},
+        {"cube", "format"},
         {"samples"},
         {"sidecars"},
         {"command"},
@@ -32,7 +32,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"sources", "sandbox"},
         {"build"},
         {"inspect", "estimate"},
-        {"report"},
+        {"report", "export", "publish"},
         {"cli"},
     ),
     "model": (

@@ -67,7 +67,7 @@ def test_links_lead_somewhere() -> None:
             if re.match(r"[a-z]+://", link):
                 continue
             target = (ROOT / page).parent / path if path else ROOT / page
-            if not target.is_file() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
                 wrong.append(f"{page}: {link}")
     assert not wrong
 

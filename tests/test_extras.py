@@ -53,6 +53,7 @@ WITH_AN_EXTRA = {
     "mmvsf.datasets.samples.collate",
     "mmvsf.datasets.samples.loader",
     "mmvsf.datasets.sidecars.card",
+    "mmvsf.datasets.storage.geotiff",
 }
 """The modules of `datasets` that only builds and training use."""
 
@@ -94,7 +95,9 @@ def test_commands_on_a_cube_work_without_any_extra(grown_cube: Cube) -> None:
         ("plan iowa --source earthengine", "earthengine", "earthengine"),
         ("report {cube}", "build,train", "build"),
         ("pretrain {cube}", "train", "train"),
-        ("check s3://bucket/cube.zarr", "s3", "s3"),
+        ("check s3://bucket/cube.zarr", "objects", "objects"),
+        ("check gs://bucket/cube.zarr", "objects", "objects"),
+        ("check https://example.org/cube.zarr", "objects", "objects"),
     ],
 )
 def test_a_command_names_the_extra_that_is_missing(

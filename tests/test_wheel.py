@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("datasets", "pipeline", "model")
 FACE = "api"
 """The folder that installs as the package `mmvsf` itself."""
-SHIPPED = {".py", ".yaml", ".html", ".md", ".typed", ".css", ".j2", ".js", ".gz", ".txt"}
+SHIPPED = {".py", ".yaml", ".html", ".md", ".typed", ".css", ".j2", ".js", ".gz", ".txt", ".json"}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Runs a Python file or `mmvsf` as if the packages of some extras were not installed.
 
 python tests/without_extras.py build,train script.py ARGUMENTS
-python tests/without_extras.py s3 mmvsf check s3://bucket/cube.zarr
+python tests/without_extras.py objects mmvsf check s3://bucket/cube.zarr
 """
 
 from __future__ import annotations

@@ -1,25 +1,34 @@
-"""Coordinates, grid mappings and the attributes that CF and GeoZarr ask for."""
+"""Coordinates and grid mappings."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 
 from .calendar import Calendar
+from .conventions import crs_of_geobox, geo_attributes
 
 
 def georeferenced(
-    name: str, arrays: tuple[ArraySpec, ...], geobox: GeoBox, attributes: dict[str, Any] | None = None
+    name: str,
+    arrays: tuple[ArraySpec, ...],
+    geobox: GeoBox,
+    title: str,
+    attributes: dict[str, Any] | None = None,
+    coordinates: tuple[str, ...] = (),
 ) -> GroupSpec:
-    """A group of arrays over y and x, with the coordinates of the pixel centres and the CRS of a north-up grid."""
+    """A group of arrays over y and x, with the coordinates of the pixel centres and the CRS of a north-up grid.
+
+    `coordinates` names those of the arrays that describe the others: see `geo_attributes`.
+    """
     step, left, top = geobox.transform.a, geobox.transform.c, geobox.transform.f
     ys, xs = (np.arange(size, dtype=np.float64) + 0.5 for size in geobox.shape)
     axes = yx_axes(top - ys * step, left + xs * step)
-    return GroupSpec(name, (*arrays, *axes, spatial_ref(geobox)), {**geo_attributes(geobox), **(attributes or {})})
+    known = geo_attributes(geobox, title, coordinates)
+    return GroupSpec(name, (*arrays, *axes, spatial_ref(geobox)), {**known, **(attributes or {})})
 
 
 def flag_attributes(members: Any) -> dict[str, Any]:
@@ -42,7 +51,9 @@ def time_axis(calendar: Calendar, attributes: dict[str, Any] | None = None) -> A
         {
             "long_name": "day",
             "standard_name": "time",
+            "axis": "T",
             "units": "days since 1970-01-01",
+            "units_metadata": "leap_seconds: none",
             "calendar": "standard",
             **(attributes or {}),
         },
@@ -50,8 +61,12 @@ def time_axis(calendar: Calendar, attributes: dict[str, Any] | None = None) -> A
     )
 
 
-def year_axis(years: tuple[int, ...]) -> ArraySpec:
-    return ArraySpec("year", ("year",), (len(years),), "int32", (len(years),), 0, None, {}, np.array(years, np.int32))
+def season_axis(seasons: tuple[int, ...]) -> ArraySpec:
+    """The names of seasons: years."""
+    values = np.array(seasons, np.int32)
+    return ArraySpec(
+        "season", ("season",), values.shape, "int32", values.shape, 0, None, {"long_name": "season"}, values
+    )
 
 
 def yx_axes(ys: NDArray[np.float64], xs: NDArray[np.float64]) -> tuple[ArraySpec, ArraySpec]:
@@ -66,28 +81,9 @@ def spatial_ref(geobox: GeoBox) -> ArraySpec:
     """The CF grid mapping, with GDAL's GeoTransform."""
     crs = crs_of_geobox(geobox)
     attributes = {
+        "long_name": "coordinate reference system",
         **crs.proj.to_cf(),
         "spatial_ref": crs.wkt,
         "GeoTransform": " ".join(f"{value:.12g}" for value in geobox.transform.to_gdal()),
     }
     return ArraySpec("spatial_ref", (), (), "int32", (), 0, None, attributes, np.array(crs.epsg or 0, dtype=np.int32))
-
-
-def crs_of_geobox(geobox: GeoBox) -> CRS:
-    if geobox.crs is None:
-        raise ValueError("a cube's grid has a CRS")
-    return geobox.crs
-
-
-def geo_attributes(geobox: GeoBox) -> dict[str, Any]:
-    """CF and GeoZarr attributes of a group with x and y. `coordinates` lets xarray see the grid mapping."""
-    return {
-        "Conventions": "CF-1.11",
-        "coordinates": "spatial_ref",
-        "proj:code": f"EPSG:{crs_of_geobox(geobox).epsg}" if crs_of_geobox(geobox).epsg else None,
-        "proj:wkt2": crs_of_geobox(geobox).wkt,
-        "spatial:dimensions": ["y", "x"],
-        "spatial:transform": list(geobox.transform)[:6],
-        "spatial:shape": list(geobox.shape),
-        "spatial:bbox": list(geobox.boundingbox),
-    }

@@ -1,16 +1,12 @@
-"""A cube in a folder or a bucket: create its template, open it, and know what it holds."""
+"""A cube in a folder or a bucket: find it, open it, and read what it holds."""
 
 import json
-import re
-from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
-from importlib.util import find_spec
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
@@ -18,27 +14,27 @@ from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.recipe.season import SeasonSpec
-from mmvsf.datasets.storage.location import (
-    Location,
-    ensure_reachable,
-    location,
-    objects,
-    read_each,
-    read_errors,
-    store_errors,
-    zarr_store,
-)
-from mmvsf.datasets.storage.store import create_group, open_pixels, read_pixels, read_values
+from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
+from mmvsf.datasets.storage.manifest import trusted_manifest
+from mmvsf.datasets.storage.store import CACHE_BYTES
+from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
 from mmvsf.datasets.variables import BAND_NAMES
 
-from .calendar import SHARD_DAYS, Calendar
+from .calendar import Calendar
+from .describe import describe_object
 from .grid import BlockIndex, Grid
-from .layout import FORMAT, FORMAT_VERSION, cube_layout
+from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
+from .pixels import PixelArray
+from .place import join, slices_of
+from .sites import blocks_of_sites
 from .spec import CubeSpec
 
-OBJECT = re.compile(r".+/zarr\.json|.+/c(/\d+)*")
-"""Names, below the root, of the metadata of a group or array and of its chunks (Zarr 3 with default chunk keys)."""
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+WHOLE = ("seasons", "scenes")
+"""Groups that are not divided into tiles"""
 
 
 def cube_path(region: str, data_dir: Location) -> Location:
@@ -78,6 +74,8 @@ class Cube:
     """True once the build was finished"""
     attributes: dict[str, Any]
     """all root attributes"""
+    objects: VerifiedObjects | None = field(default=None, compare=False)
+    """what every object must be; None for a cube that is not complete"""
 
     @property
     def region(self) -> Region:
@@ -143,7 +141,7 @@ class Cube:
         path = location(path)
         ensure_reachable(path)
         if not (path / "zarr.json").is_file():
-            if (path / "imagery").is_dir():
+            if (path / "tiles").is_dir():
                 raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
             raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
         attributes = root_attributes(path)
@@ -152,8 +150,8 @@ class Cube:
         if attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 f"{path} has format version {attributes.get('format_version')}, this program reads version"
-                f" {FORMAT_VERSION}; build it again, or install the version of mmvsf that made it"
-                f" ({attributes.get('software', {}).get('mmvsf', 'unknown')})"
+                f" {FORMAT_VERSION}; build it again with `mmvsf dataset --overwrite`, or install the version of mmvsf"
+                f" that made it ({attributes.get('software', {}).get('mmvsf', 'unknown')})"
             )
         complete = bool(attributes.get("complete"))
         if not complete and not allow_incomplete:
@@ -162,22 +160,107 @@ class Cube:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: root attribute {error} is missing or damaged; build the cube again") from error
-        return cls(path, spec, complete, attributes)
+        return cls(path, spec, complete, attributes, _verified(path, spec) if complete else None)
+
+    def check_object(self, name: str) -> bool:
+        """Check an object when it is first used, see `VerifiedObjects.check`; in a cube that is not complete, whether
+        it exists."""
+        if self.objects is not None:
+            return self.objects.check(name)
+        return (self.path / name).is_file()
+
+    def pixels(self, name: str, cache_bytes: int = CACHE_BYTES) -> PixelArray:
+        """An array over the pixels of the whole grid, such as `imagery/reflectance`.
+
+        Raises KeyError for an array that the cube does not have.
+        """
+        return PixelArray(self, name, cache_bytes)
+
+    def store(self, prefix: str = "") -> Any:
+        """The cube, or the part of it below `prefix` (with a slash at its end), as a store of zarr-python that checks
+        what it reads."""
+        from zarr.storage import LocalStore
+
+        where = zarr_store(self.path / prefix.rstrip("/") if prefix else self.path)
+        store = LocalStore(where, read_only=True) if isinstance(where, str) else where
+        return store if self.objects is None else VerifiedStore(store, self.objects, prefix)
 
     def array(self, name: str) -> NDArray[Any]:
-        """A small array read whole, such as `imagery/status` or `splits/split`, as stored."""
-        return read_values(self.path, name)
+        """A small array read whole, as stored: one over the whole grid, such as `blocks/status`, `chunks/split` or
+        `weather/tmin`, or one of the groups `seasons` and `scenes`.
+
+        Raises InputError where it is damaged, FileNotFoundError where a half-built cube does not have it.
+        """
+        group = name.partition("/")[0]
+        if group in WHOLE:
+            return self.stored(name)
+        spec = self.spec.array(name)
+        if "y" not in spec.dims:
+            return self.stored(f"tiles/{self.grid.tiles[0].name}/{name}")
+        whole = join(self.grid, spec.shape, spec.dims, group, spec.fill, spec.dtype)
+        at = spec.dims.index("y")
+        for tile in self.grid.tiles:
+            place = (*(slice(None),) * at, *slices_of(self.grid, tile, group))
+            values = self.stored(f"tiles/{tile.name}/{name}")
+            present = values == values if values.dtype.kind == "f" else True  # cells on an edge are in both tiles
+            np.copyto(whole[place], values, where=present)
+        return whole
+
+    def stored(self, name: str, index: Any = ...) -> NDArray[Any]:
+        """An array by its name in the store, or a part of it. Raises as `array` does."""
+        with read_errors(self.path / name):
+            return np.asarray(zarr.open_array(self.store(), path=name, mode="r")[index])
+
+    def sel(
+        self, group: str = "imagery", bbox: tuple[float, float, float, float] | None = None, *, site: str | None = None
+    ) -> "Dataset":
+        """One group (`imagery`, `labels`, `weather`, `static`, `blocks` or `chunks`) over all tiles that meet a box
+        (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the whole grid: a lazy
+        xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block it holds the fill value.
+
+        Reflectance is decoded to float32. With Dask every chunk lies in one shard; without it, arrays are read when
+        they are indexed. Reads are checked against the manifest. Raises InputError for a group that the cube does not
+        have, a box outside the cube, an unknown site, and what is missing or damaged when it is read.
+        """
+        from .select import select
+
+        return select(self, group, bbox, site)
+
+    @property
+    def sites(self) -> dict[str, tuple[float, float, float, float]]:
+        """Name -> (west, south, east, north) in degrees, of the sites of the recipe, or of the clusters `c1`, `c2`, ...
+        of connected blocks."""
+        from .select import box_of, to_degrees
+
+        sites = blocks_of_sites(self.region, self.grid)
+        return {name: to_degrees(box_of(self.grid, blocks), self.grid.crs) for name, blocks in sites.items()}
+
+    def group_attributes(self, group: str) -> dict[str, Any]:
+        """The attributes of a group, such as `weather` (the same in every tile) or `seasons`."""
+        name = group if group in WHOLE else f"tiles/{self.grid.tiles[0].name}/{group}"
+        with read_errors(self.path / name):
+            return dict(zarr.open_group(self.store(), path=name, mode="r", use_consolidated=False).attrs)
 
     def static(self, block: BlockIndex) -> dict[str, NDArray[np.float32]]:
         """The static layers of a block: name -> (block, block) float32 in the units of `variables.STATIC`, NaN where
         unknown; empty for a cube without. Raises InputError for a damaged shard."""
         place = self.grid.block_slices(block)
-        return {name: read_pixels(open_pixels(self.path, f"static/{name}"), place) for name in self.static_layers}
+        return {name: self.pixels(f"static/{name}").read(place) for name in self.static_layers}
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """The digest that the finished build recorded."""
-        return str(self.attributes.get("digest", ""))
+        """The digest of the data, from the manifest; empty for a cube that is not complete."""
+        return self.objects.manifest.digest if self.objects is not None else ""
+
+
+def digest(path: Location | str) -> str:
+    """The digest of a complete cube. Raises as `Cube.open` does."""
+    return Cube.open(path).digest
+
+
+def _verified(path: Location, spec: CubeSpec) -> VerifiedObjects:
+    """The objects of a complete cube. Raises InputError where its manifest or its root is damaged."""
+    return VerifiedObjects(path, trusted_manifest(path), partial(describe_object, spec))
 
 
 def root_attributes(path: Location) -> dict[str, Any]:
@@ -192,57 +275,3 @@ def root_attributes(path: Location) -> dict[str, Any]:
             f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
             " `mmvsf dataset --overwrite`"
         ) from error
-
-
-def create_template(path: Location, spec: CubeSpec, provenance: dict[str, Any]) -> None:
-    """Create every array of a cube, empty. The root's zarr.json is written last and marks the template whole.
-
-    `provenance` goes to the root attributes beside the specification. Raises OSError if the disk refuses.
-    """
-    for group in cube_layout(spec):
-        create_group(path, group)
-    attributes = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "complete": False,
-        **spec.attributes(),
-        **provenance,
-    }
-    with store_errors(path):
-        zarr.create_group(zarr_store(path), zarr_format=3, attributes=attributes)
-
-
-def open_cube(path: Location | str) -> xr.DataTree:
-    """The cube at a path or at `s3://bucket/...`, as an xarray DataTree; reflectance is decoded.
-
-    Where Dask is installed the arrays are Dask arrays with chunks as large as the cube's shards; elsewhere they are
-    read when they are indexed.
-    Raises InputError or IncompleteError as `Cube.open` does.
-    """
-    cube = Cube.open(location(path))
-    shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block}
-    groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=cube.attributes)}
-    with read_errors(cube.path):
-        for name, group in sorted(zarr.open_group(zarr_store(cube.path), mode="r", use_consolidated=False).groups()):
-            # Where nothing is sharded, an array's own chunks are as good as any.
-            chunks = shards if any(array.shards for _, array in group.arrays()) else {}
-            groups[name] = xr.open_zarr(
-                zarr_store(cube.path / name),
-                chunks=chunks if find_spec("dask") else None,
-                consolidated=False,
-                decode_timedelta=False,  # hours of a day stay numbers, whatever the version of xarray
-            )
-    return xr.DataTree.from_dict(groups)
-
-
-def digest(path: Location) -> str:
-    """The identity of a cube: SHA-256 over the names and contents of every array's metadata and chunk objects and of
-    the child groups' metadata, by name. Provenance (the root's metadata) and files that are no objects of a Zarr store
-    are left out, so two builds of the same data agree, wherever they are."""
-    names = (name for name, _ in objects(path) if OBJECT.fullmatch(name))
-    total = sha256()
-    for name, content in read_each(path, names):
-        if content is not None:
-            total.update(name.encode())
-            total.update(sha256(content).digest())
-    return total.hexdigest()

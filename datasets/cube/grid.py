@@ -1,30 +1,32 @@
 """The grid of a cube: its pixels, its blocks and chunks, and the coarser grid of its weather."""
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from shapely.geometry.base import BaseGeometry
 
-from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.area import area_shape, from_lonlat
-from mmvsf.datasets.recipe.place import Area, ClusterSampling
-from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.recipe.area import from_lonlat
 
 BlockIndex = tuple[int, int]
 """(block_y, block_x), counted from the upper left corner of the grid."""
 
+TILE = 4
+"""Blocks per side of a tile, the unit of storage: `xarray.open_zarr` of a tile of 256-pixel blocks makes 16,000 Dask
+chunks a year, so that ten years stay below 200,000."""
+
 
 @dataclass(frozen=True)
 class Grid:
-    """Blocks of square pixels in one projected CRS; rows run from north to south."""
+    """Blocks of square pixels in one projected CRS; rows run from north to south.
+
+    The edges lie on edges of tiles of the recipe's lattice, which is counted from `origin`.
+    """
 
     crs: str
     resolution: float
@@ -43,11 +45,17 @@ class Grid:
     """image pixels per side of a weather cell"""
     blocks: tuple[BlockIndex, ...]
     """the blocks that the recipe covers, sorted"""
+    origin: tuple[float, float] | None = None
+    """(x, y) of the corner from which blocks, tiles and weather cells are counted, metres; None for the grid's own"""
+    tile: int = TILE
+    """blocks per side of a tile"""
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> Self:
         """The grid in a cube's root attribute `grid`. Raises KeyError, TypeError or ValueError if it is damaged."""
-        return cls(**{**attributes, "blocks": tuple((int(y), int(x)) for y, x in attributes["blocks"])})
+        blocks = tuple((int(y), int(x)) for y, x in attributes["blocks"])
+        x, y = attributes["origin"]
+        return cls(**{**attributes, "blocks": blocks, "origin": (x, y)})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,8 +69,25 @@ class Grid:
 
     @property
     def weather_shape(self) -> tuple[int, int]:
-        """(rows, columns) in weather cells; the last ones may reach beyond the image grid."""
-        return math.ceil(self.shape[0] / self.weather_cell), math.ceil(self.shape[1] / self.weather_cell)
+        """(rows, columns) in weather cells; those at the edges may reach beyond the image grid."""
+        rows, columns = (
+            math.ceil((size + beyond) / self.weather_cell)
+            for size, beyond in zip(self.shape, self._beyond, strict=True)
+        )
+        return rows, columns
+
+    @property
+    def corner(self) -> BlockIndex:
+        """(row, column) of the upper left block in the lattice: blocks south and east of the origin."""
+        x, y = self.origin or (self.left, self.top)
+        side = self.block * self.resolution
+        return round((y - self.top) / side), round((self.left - x) / side)
+
+    @property
+    def _beyond(self) -> tuple[int, int]:
+        """Pixels by which the first weather cells reach beyond the upper and left edge."""
+        row, column = self.corner
+        return row * self.block % self.weather_cell, column * self.block % self.weather_cell
 
     @property
     def chunks_per_block(self) -> int:
@@ -74,7 +99,57 @@ class Grid:
 
     @cached_property
     def weather_geobox(self) -> GeoBox:
-        return _geobox(self.crs, self.left, self.top, self.resolution * self.weather_cell, self.weather_shape)
+        left, top = self._weather_corner
+        return _geobox(self.crs, left, top, self.resolution * self.weather_cell, self.weather_shape)
+
+    @property
+    def _weather_corner(self) -> tuple[float, float]:
+        """(left, top) of the weather grid, metres."""
+        down, right = self._beyond
+        return self.left - right * self.resolution, self.top + down * self.resolution
+
+    @cached_property
+    def tiles(self) -> "tuple[Tile, ...]":
+        """The tiles in which the recipe covers a block, sorted by place."""
+        members: dict[BlockIndex, list[BlockIndex]] = {}
+        for by, bx in self.blocks:
+            members.setdefault((by // self.tile, bx // self.tile), []).append((by % self.tile, bx % self.tile))
+        return tuple(self._tile(place, tuple(members[place])) for place in sorted(members))
+
+    def _tile(self, place: BlockIndex, blocks: tuple[BlockIndex, ...]) -> "Tile":
+        row, column = place[0] * self.tile, place[1] * self.tile
+        side = self.block * self.resolution
+        part = replace(
+            self,
+            left=self.left + column * side,
+            top=self.top - row * side,
+            blocks_y=self.tile,
+            blocks_x=self.tile,
+            blocks=blocks,
+        )
+        down, right = part.corner
+        return Tile(f"x{right // self.tile}_y{-(down // self.tile) - 1}", row, column, part)
+
+    def tile_of(self, block: BlockIndex) -> "Tile":
+        """The tile that a block lies in. Raises KeyError where the recipe covers none of the tile's blocks."""
+        return self._tile_at[block[0] // self.tile, block[1] // self.tile]
+
+    @cached_property
+    def _tile_at(self) -> "dict[BlockIndex, Tile]":
+        return {(tile.row // self.tile, tile.column // self.tile): tile for tile in self.tiles}
+
+    def block_name(self, block: BlockIndex) -> str:
+        """The name of a block by its place in the lattice, which stays when the grid grows."""
+        row, column = self.corner
+        return f"x{column + block[1]}_y{-(row + block[0]) - 1}"
+
+    def block_named(self, name: str) -> BlockIndex:
+        """The block of a name, see `block_name`. Raises KeyError for a name of another form."""
+        match = re.fullmatch(r"x(-?\d+)_y(-?\d+)", name)
+        if match is None:
+            raise KeyError(name)
+        row, column = self.corner
+        return -int(match[2]) - 1 - row, int(match[1]) - column
 
     def block_slices(self, block: BlockIndex) -> tuple[slice, slice]:
         """Rows and columns of a block in the pixel grid."""
@@ -99,13 +174,17 @@ class Grid:
         mask = np.zeros(self.weather_shape, bool)
         cell = self.weather_cell
         for block in self.blocks:
-            rows, columns = (slice(s.start // cell, (s.stop - 1) // cell + 1) for s in self.block_slices(block))
+            rows, columns = (
+                slice((s.start + beyond) // cell, (s.stop - 1 + beyond) // cell + 1)
+                for s, beyond in zip(self.block_slices(block), self._beyond, strict=True)
+            )
             mask[rows, columns] = True
         return mask
 
     def weather_cell_of(self, row: int, column: int) -> tuple[int, int]:
         """The weather cell that an image pixel lies in."""
-        return row // self.weather_cell, column // self.weather_cell
+        down, right = self._beyond
+        return (row + down) // self.weather_cell, (column + right) // self.weather_cell
 
     def block_of_point(self, lon: float, lat: float) -> BlockIndex:
         """The block that a point in degrees lies in (it may lie outside the grid)."""
@@ -119,91 +198,31 @@ class Grid:
 
     def weather_coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(y, x) of the centres of the weather cells in metres."""
-        return _centres(self.top, self.left, self.resolution * self.weather_cell, self.weather_shape)
+        left, top = self._weather_corner
+        return _centres(top, left, self.resolution * self.weather_cell, self.weather_shape)
+
+    @cached_property
+    def blocks_geobox(self) -> GeoBox:
+        """The grid with one pixel a block."""
+        return _geobox(self.crs, self.left, self.top, self.resolution * self.block, (self.blocks_y, self.blocks_x))
+
+    @cached_property
+    def chunks_geobox(self) -> GeoBox:
+        """The grid with one pixel a chunk."""
+        return _geobox(self.crs, self.left, self.top, self.resolution * self.chunk, self.chunk_shape)
 
 
-def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
-    """The grid of a recipe: the smallest rectangle of blocks that covers its area.
+@dataclass(frozen=True)
+class Tile:
+    """A square of blocks that is stored by itself."""
 
-    Raises InputError if the area holds no block or its file cannot be read.
-    """
-    spec, area = region.grid, region.area
-    side = spec.block * spec.resolution
-    ox, oy = spec.origin
-    shape = area_shape(area, spec.crs, recipe, data_dir)
-    west, south, east, north = shape.bounds
-    if not all(map(math.isfinite, (west, south, east, north))):
-        raise InputError(f"{recipe}: the area cannot be projected to {spec.crs}; choose the UTM zone that it lies in")
-    left = ox + math.floor((west - ox) / side) * side
-    top = oy + math.ceil((north - oy) / side) * side
-    # A point on a block's edge belongs to the block east and south of it.
-    blocks_x = max(1, math.ceil((east - left) / side + (1e-9 if area.sites else 0)))
-    blocks_y = max(1, math.ceil((top - south) / side + (1e-9 if area.sites else 0)))
-    boxes = {
-        (by, bx): shapely.box(left + bx * side, top - (by + 1) * side, left + (bx + 1) * side, top - by * side)
-        for by in range(blocks_y)
-        for bx in range(blocks_x)
-    }
-    blocks = _covered_blocks(area, shape, boxes, recipe)
-    if not blocks:
-        raise InputError(f"{recipe}: the area covers no block of {spec.block} pixels; make it larger")
-    return Grid(
-        spec.crs,
-        spec.resolution,
-        left,
-        top,
-        blocks_y,
-        blocks_x,
-        spec.block,
-        spec.chunk,
-        spec.weather_cell,
-        tuple(blocks),
-    )
-
-
-def _covered_blocks(
-    area: Area, shape: BaseGeometry, boxes: dict[BlockIndex, shapely.Polygon], recipe: Path
-) -> list[BlockIndex]:
-    """The blocks that a recipe's area takes, sorted. Raises InputError where a sample does not fit."""
-    shapely.prepare(shape)
-    if area.sites:
-        blocks = sorted({block for block, box in boxes.items() if shape.intersects(box) and _holds_site(box, shape)})
-    else:
-        blocks = [block for block, box in boxes.items() if shape.intersects(box) and not shape.touches(box)]
-        if area.sample is not None and area.blocks != "all":
-            blocks = draw_clusters(set(blocks), area.sample, recipe)
-    return blocks[: area.blocks] if isinstance(area.blocks, int) else blocks
-
-
-def _holds_site(box: shapely.Polygon, points: BaseGeometry) -> bool:
-    """Whether one of the points lies in a block, its left and upper edges included."""
-    west, south, east, north = box.bounds
-    return any(west <= x < east and south < y <= north for x, y in shapely.get_coordinates(points))
-
-
-def draw_clusters(candidates: set[BlockIndex], sample: ClusterSampling, recipe: object) -> list[BlockIndex]:
-    """Clusters of size x size candidates, at least one block apart, sorted. Raises InputError if they do not fit."""
-    size = sample.size
-    corners = sorted(corner for corner in candidates if candidates.issuperset(_square(corner, size)))
-    order = np.random.default_rng(sample.seed).permutation(len(corners))
-    chosen: list[BlockIndex] = []
-    for index in order:
-        by, bx = corners[index]
-        if all(max(abs(by - cy), abs(bx - cx)) > size for cy, cx in chosen):
-            chosen.append((by, bx))
-        if len(chosen) == sample.clusters:
-            break
-    else:
-        raise InputError(
-            f"{recipe}: the area has room for {len(chosen)} clusters of {size} x {size} blocks,"
-            f" the recipe asks for {sample.clusters}"
-        )
-    return sorted(block for corner in chosen for block in _square(corner, size))
-
-
-def _square(corner: BlockIndex, size: int) -> list[BlockIndex]:
-    """The blocks of a square by its upper left one."""
-    return [(corner[0] + dy, corner[1] + dx) for dy in range(size) for dx in range(size)]
+    name: str
+    """x<column>_y<row> in the lattice, counted eastwards and northwards from its origin"""
+    row: int
+    """of its upper left block in the whole grid"""
+    column: int
+    grid: Grid
+    """its own part of the grid: all of its blocks, those that the recipe covers in `grid.blocks`"""
 
 
 def _geobox(crs: str, left: float, top: float, resolution: float, shape: tuple[int, int]) -> GeoBox:

@@ -7,33 +7,35 @@ import numpy as np
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import (
     BANDS,
-    CLEAR_FRACTION_FILL,
     QUALITY_FILL,
     QUALITY_FLAGS,
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
     SCENE_FILL,
-    Status,
 )
 
 from .calendar import SHARD_DAYS, Calendar
-from .coordinates import flag_attributes, geo_attributes, spatial_ref, time_axis, yx_axes
+from .conventions import geo_attributes
+from .coordinates import spatial_ref, time_axis, yx_axes
 from .grid import Grid
 
 MAPPED = {"grid_mapping": "spatial_ref"}
+
+CHUNK_DAYS = 8
+"""Days of a chunk of reflectance. Against one day, seasons are read faster (96 x 96 pixels: 6 to 8 ms instead of 10),
+twelve single days of a window as fast (0.8 ms), and a build compresses in half the time."""
 
 
 def imagery_group(grid: Grid, calendar: Calendar) -> GroupSpec:
     arrays = (
         _reflectance(grid, len(calendar)),
         *_masks(grid, len(calendar)),
-        *_summaries(grid, len(calendar)),
         time_axis(calendar),
         _bands(),
         *yx_axes(*grid.coordinates()),
         spatial_ref(grid.geobox),
     )
-    return GroupSpec("imagery", arrays, geo_attributes(grid.geobox))
+    return GroupSpec("imagery", arrays, geo_attributes(grid.geobox, "daily surface reflectance"))
 
 
 def _reflectance(grid: Grid, days: int) -> ArraySpec:
@@ -42,7 +44,7 @@ def _reflectance(grid: Grid, days: int) -> ArraySpec:
         ("time", "band", "y", "x"),
         (days, len(BANDS), *grid.shape),
         "int16",
-        (1, len(BANDS), grid.chunk, grid.chunk),
+        (CHUNK_DAYS, len(BANDS), grid.chunk, grid.chunk),
         REFLECTANCE_FILL,
         (SHARD_DAYS, len(BANDS), grid.block, grid.block),
         {
@@ -59,8 +61,8 @@ def _reflectance(grid: Grid, days: int) -> ArraySpec:
 def _masks(grid: Grid, days: int) -> tuple[ArraySpec, ArraySpec]:
     """The arrays of one byte a pixel and day: quality and scene."""
 
-    def mask(name: str, fill: int, attributes: dict[str, Any]) -> ArraySpec:
-        shards, chunks = (SHARD_DAYS, grid.block, grid.block), (1, grid.chunk, grid.chunk)
+    def mask(name: str, fill: int, chunk: int, attributes: dict[str, Any]) -> ArraySpec:
+        shards, chunks = (SHARD_DAYS, grid.block, grid.block), (SHARD_DAYS, chunk, chunk)
         attributes = {**attributes, "missing_code": fill, **MAPPED}
         return ArraySpec(name, ("time", "y", "x"), (days, *grid.shape), "uint8", chunks, fill, shards, attributes)
 
@@ -70,37 +72,8 @@ def _masks(grid: Grid, days: int) -> tuple[ArraySpec, ArraySpec]:
         "flag_values": [value for _, _, value in QUALITY_FLAGS],
         "flag_meanings": " ".join(name for name, _, _ in QUALITY_FLAGS),
     }
-    scene = {"long_name": "index into the scenes of this day and block (group scenes); 255 is none"}
-    return mask("quality", QUALITY_FILL, quality), mask("scene", SCENE_FILL, scene)
-
-
-def _summaries(grid: Grid, days: int) -> tuple[ArraySpec, ArraySpec]:
-    """What became of each block, and how clear each chunk was, by day."""
-    status = ArraySpec(
-        "status",
-        ("time", "block_y", "block_x"),
-        (days, grid.blocks_y, grid.blocks_x),
-        "uint8",
-        (SHARD_DAYS, grid.blocks_y, grid.blocks_x),
-        int(Status.OUTSIDE),
-        None,
-        {"long_name": "what became of a block on a day", **flag_attributes(Status)},
-    )
-    clear_fraction = ArraySpec(
-        "clear_fraction",
-        ("time", "chunk_y", "chunk_x"),
-        (days, *grid.chunk_shape),
-        "uint8",
-        (SHARD_DAYS, *grid.chunk_shape),
-        CLEAR_FRACTION_FILL,
-        None,
-        {
-            "long_name": "share of clear pixels of a chunk, rounded down; 255 where it was not seen",
-            "units": "percent",
-            "missing_code": CLEAR_FRACTION_FILL,
-        },
-    )
-    return status, clear_fraction
+    scene = {"long_name": "index into the scenes of this day and block (group scenes); 255 is no scene"}
+    return mask("quality", QUALITY_FILL, grid.chunk, quality), mask("scene", SCENE_FILL, grid.block, scene)
 
 
 def _bands() -> ArraySpec:

@@ -3,13 +3,14 @@
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 
-from .coordinates import geo_attributes, spatial_ref, year_axis, yx_axes
+from .conventions import geo_attributes
+from .coordinates import season_axis, spatial_ref, yx_axes
 from .grid import Grid
 from .legend import Legend
 
 
 def labels_group(grid: Grid, years: tuple[int, ...], legend: Legend, confidence: bool) -> GroupSpec:
-    shape, dims = (len(years), *grid.shape), ("year", "y", "x")
+    shape, dims = (len(years), *grid.shape), ("season", "y", "x")
     shards, chunks = (1, grid.block, grid.block), (1, grid.chunk, grid.chunk)
     crop = ArraySpec(
         "crop",
@@ -51,5 +52,5 @@ def labels_group(grid: Grid, years: tuple[int, ...], legend: Legend, confidence:
         },
     )
     optional = (certain,) if confidence else ()
-    arrays = (crop, purity, *optional, year_axis(years), *yx_axes(*grid.coordinates()), spatial_ref(grid.geobox))
-    return GroupSpec("labels", arrays, geo_attributes(grid.geobox))
+    arrays = (crop, purity, *optional, season_axis(years), *yx_axes(*grid.coordinates()), spatial_ref(grid.geobox))
+    return GroupSpec("labels", arrays, geo_attributes(grid.geobox, "crop labels by season"))

@@ -1,75 +1,128 @@
-"""The arrays of the groups `splits` and `statistics`."""
+"""The groups `blocks`, `chunks` and `seasons`: what is known of each block, chunk and season."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import BANDS, Split
+from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
 
-from .coordinates import flag_attributes, year_axis
+from .calendar import SHARD_DAYS, Calendar
+from .conventions import group_attributes
+from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
 
+if TYPE_CHECKING:
+    from .spec import CubeSpec
 
-def splits_group(grid: Grid, years: tuple[int, ...]) -> GroupSpec:
-    arrays = (
-        ArraySpec(
-            "split",
-            ("chunk_y", "chunk_x"),
-            grid.chunk_shape,
-            "uint8",
-            grid.chunk_shape,
-            int(Split.NONE),
-            None,
-            {"long_name": "part a place belongs to", **flag_attributes(Split)},
-        ),
-        ArraySpec(
-            "year_split",
-            ("year",),
-            (len(years),),
-            "uint8",
-            (len(years),),
-            int(Split.NONE),
-            None,
-            {"long_name": "part a year belongs to", **flag_attributes(Split)},
-        ),
-        year_axis(years),
+MAPPED = {"grid_mapping": "spatial_ref"}
+SUMS = ("count", "sum", "sum_of_squares")
+
+
+def blocks_group(grid: Grid, calendar: Calendar) -> GroupSpec:
+    """What became of each block on each day."""
+    status = ArraySpec(
+        "status",
+        ("time", "y", "x"),
+        (len(calendar), grid.blocks_y, grid.blocks_x),
+        "uint8",
+        (SHARD_DAYS, grid.blocks_y, grid.blocks_x),
+        int(Status.OUTSIDE),
+        None,
+        {"long_name": "what became of a block on a day", **flag_attributes(Status), **MAPPED},
     )
-    return GroupSpec("splits", arrays)
+    return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox, "what became of each block")
 
 
-def statistics_group(grid: Grid, years: tuple[int, ...], weather: tuple[str, ...]) -> GroupSpec:
-    """Sums over the clear pixels (stored integers) and over the daily weather, by year and chunk."""
-    shape = (len(years), *grid.chunk_shape)
-    dims = ("year", "chunk_y", "chunk_x")
-    chunks = (1, *grid.chunk_shape)
-    arrays = []
-    for what in ("count", "sum", "sum_of_squares"):
-        arrays.append(
-            ArraySpec(
-                f"imagery_{what}",
-                (*dims, "band"),
-                (*shape, len(BANDS)),
-                "int64",
-                (*chunks, len(BANDS)),
-                0,
-                None,
-                {"long_name": f"{what.replace('_', ' ')} of the stored reflectance of clear pixels"},
-            )
+def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
+    """How clear each chunk was, which split it belongs to, and the sums that statistics follow from."""
+    clear_fraction = ArraySpec(
+        "clear_fraction",
+        ("time", "y", "x"),
+        (len(spec.calendar), *grid.chunk_shape),
+        "uint8",
+        (SHARD_DAYS, *grid.chunk_shape),
+        CLEAR_FRACTION_FILL,
+        None,
+        {
+            "long_name": "share of clear pixels of a chunk, rounded down; 255 where it was not seen",
+            "units": "percent",
+            "missing_code": CLEAR_FRACTION_FILL,
+            **MAPPED,
+        },
+    )
+    split = ArraySpec(
+        "split",
+        ("y", "x"),
+        grid.chunk_shape,
+        "uint8",
+        grid.chunk_shape,
+        int(Split.NONE),
+        None,
+        {"long_name": "split that a place belongs to", **flag_attributes(Split), **MAPPED},
+    )
+    names = (("band", [band.name for band in BANDS]), ("variable", list(spec.weather)))
+    axes = [
+        ArraySpec(dim, (dim,), (len(values),), "string", (len(values),), "", data=np.array(values, dtype=object))
+        for dim, values in names
+    ]
+    sums = [*_sums(grid, spec.years, "imagery", len(BANDS)), *_sums(grid, spec.years, "weather", len(spec.weather))]
+    arrays = (clear_fraction, split, *sums, *axes, season_axis(spec.years), time_axis(spec.calendar))
+    return georeferenced("chunks", arrays, grid.chunks_geobox, "what each chunk holds")
+
+
+def _sums(grid: Grid, years: tuple[int, ...], kind: str, members: int) -> list[ArraySpec]:
+    """Sums over the clear pixels (stored integers), or over the daily weather, by season and chunk."""
+    of, dim, dtype, fill = {
+        "imagery": ("stored reflectance of clear pixels", "band", "int64", 0),
+        "weather": ("daily weather of the chunk's cell", "variable", "float64", 0.0),
+    }[kind]
+    return [
+        ArraySpec(
+            f"{kind}_{what}",
+            ("season", "y", "x", dim),
+            (len(years), *grid.chunk_shape, members),
+            dtype,
+            (1, *grid.chunk_shape, members),
+            fill,
+            None,
+            {"long_name": f"{what.replace('_', ' ')} of the {of}", **MAPPED},
         )
-        arrays.append(
-            ArraySpec(
-                f"weather_{what}",
-                (*dims, "variable"),
-                (*shape, len(weather)),
-                "float64",
-                (*chunks, len(weather)),
-                0.0,
-                None,
-                {"long_name": f"{what.replace('_', ' ')} of the daily weather of the chunk's cell"},
-            )
+        for what in SUMS
+    ]
+
+
+def seasons_group(spec: "CubeSpec") -> GroupSpec:
+    """First and last day of each season, and its split."""
+    years = spec.years
+    shape = (len(years),)
+    split = ArraySpec(
+        "split",
+        ("season",),
+        shape,
+        "uint8",
+        shape,
+        int(Split.NONE),
+        None,
+        {"long_name": "split that a season belongs to", **flag_attributes(Split)},
+    )
+    seasons = [spec.region.period.season.season(year) for year in years]
+    days = {
+        "start": ("first day of the season", [season.first_number for season in seasons]),
+        "end": ("last day of the season", [season.last_number for season in seasons]),
+    }
+    ends = [
+        ArraySpec(
+            name,
+            ("season",),
+            shape,
+            "int32",
+            shape,
+            0,
+            None,
+            {"long_name": text, "units": "days since 1970-01-01", "calendar": "standard"},
+            np.array(values, np.int32),
         )
-    names = (("band", [b.name for b in BANDS]), ("variable", list(weather)))
-    for dim, values in names:
-        arrays.append(
-            ArraySpec(dim, (dim,), (len(values),), "string", (len(values),), "", data=np.array(values, dtype=object))
-        )
-    return GroupSpec("statistics", (*arrays, year_axis(years)))
+        for name, (text, values) in days.items()
+    ]
+    return GroupSpec("seasons", (split, *ends, season_axis(years)), group_attributes("seasons and their splits"))

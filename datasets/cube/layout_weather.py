@@ -1,10 +1,13 @@
 """The arrays of the group `weather`."""
 
+import numpy as np
+
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import WeatherFlag, weather_variable
 
 from .calendar import Calendar
-from .coordinates import flag_attributes, geo_attributes, spatial_ref, time_axis, yx_axes
+from .conventions import geo_attributes
+from .coordinates import flag_attributes, spatial_ref, time_axis, yx_axes
 from .grid import Grid
 
 
@@ -17,6 +20,7 @@ def weather_group(grid: Grid, calendar: Calendar, variables: tuple[str, ...]) ->
             "long_name": variable.long_name,
             "standard_name": variable.standard_name,
             "units": variable.units,
+            **({"units_metadata": "temperature: on_scale"} if variable.units == "degree_Celsius" else {}),
             "cell_methods": variable.cell_method,
             "valid_range": [variable.valid_min, variable.valid_max],
             "grid_mapping": "spatial_ref",
@@ -35,18 +39,27 @@ def weather_group(grid: Grid, calendar: Calendar, variables: tuple[str, ...]) ->
         None,
         {"long_name": "origin of a day's weather", **flag_attributes(WeatherFlag)},
     )
-    bounds = ArraySpec(
-        "time_bnds",
-        ("time", "bnds"),
-        (days, 2),
-        "float64",
-        (days, 2),
-        "NaN",
-        None,
-        {"long_name": "begin and end of the weather day", "units": "days since 1970-01-01", "calendar": "standard"},
-    )
-    time = time_axis(calendar, {"bounds": "time_bnds"})
-    arrays += [flag, bounds, time, *yx_axes(*grid.weather_coordinates()), spatial_ref(grid.weather_geobox)]
-    return GroupSpec(
-        "weather", tuple(arrays), {**geo_attributes(grid.weather_geobox), "image_pixels_per_cell": grid.weather_cell}
+    axes = (time_axis(calendar, {"bounds": "time_bnds"}), *yx_axes(*grid.weather_coordinates()))
+    arrays += [flag, *_bounds(calendar), *axes, spatial_ref(grid.weather_geobox)]
+    known = geo_attributes(grid.weather_geobox, "daily weather", ("time_bnds", "utc_bnds", "flag"))
+    return GroupSpec("weather", tuple(arrays), {**known, "image_pixels_per_cell": grid.weather_cell})
+
+
+def _bounds(calendar: Calendar) -> tuple[ArraySpec, ArraySpec]:
+    """The days, and their hours.
+
+    A value belongs to a whole day, which begins at the `time` that images of that day have too: these are the bounds of
+    `time`. The 24 hours that the source counts as that day may begin up to 12 hours earlier or later: later in the
+    Americas. Bounds should contain their coordinate (CF 1.11, section 7.1), so the hours have their own array.
+    """
+    shape, dims = (len(calendar), 2), ("time", "bnds")
+    days = np.stack([calendar.days, calendar.days + 1], axis=1).astype(np.int32)
+    hours = {
+        "long_name": "begin and end, in UTC, of the 24 hours that the source of the weather counts as the day",
+        "units": "days since 1970-01-01",
+        "calendar": "standard",
+    }
+    return (
+        ArraySpec("time_bnds", dims, shape, "int32", shape, 0, None, {}, days),
+        ArraySpec("utc_bnds", dims, shape, "float64", shape, "NaN", None, hours),
     )

@@ -50,8 +50,8 @@ class Legend:
 
     def attributes(self) -> dict[str, Any]:
         """CF flag attributes (names with underscores), plus the names and colours as they are, and for groups
-        the codes of the source that each is made of."""
-        sources = {"flag_source_codes": [list(entry.source_codes) for entry in self.classes]}
+        the codes of the source that each is made of, as text: an attribute of NetCDF holds no lists of lists."""
+        sources = {"flag_source_codes": [" ".join(map(str, entry.source_codes)) for entry in self.classes]}
         return {
             "flag_values": list(self.codes),
             "flag_meanings": " ".join(re.sub(r"\W+", "_", entry.name).strip("_").lower() for entry in self.classes),
@@ -64,10 +64,10 @@ class Legend:
     def from_attributes(cls, attributes: dict[str, Any]) -> Self:
         """The legend that `attributes` wrote."""
         codes, names, colors = (attributes[f"flag_{key}"] for key in ("values", "names", "colors"))
-        sources = attributes.get("flag_source_codes", [()] * len(codes))
+        sources = attributes.get("flag_source_codes", [""] * len(codes))
         return cls(
             tuple(
-                LegendClass(int(code), str(name), str(color), tuple(map(int, source)))
+                LegendClass(int(code), str(name), str(color), tuple(map(int, source.split())))
                 for code, name, color, source in zip(codes, names, colors, sources, strict=True)
             )
         )

@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.storage.spec import ArraySpec
 
 from .calendar import Calendar
 from .grid import Grid
+from .layout import tile_layout
 from .legend import Legend
 
 
@@ -46,6 +49,16 @@ class CubeSpec:
     def confidence(self) -> bool:
         """Whether labels carry the confidence of their source."""
         return bool(self.label_years and self.region.labels and self.region.labels.confidence)
+
+    def array(self, name: str) -> ArraySpec:
+        """The specification of an array in a tile, such as `imagery/reflectance`; it is the same in every tile except
+        for coordinates. Raises KeyError for an array that the cube does not have."""
+        return self._arrays[name]
+
+    @cached_property
+    def _arrays(self) -> dict[str, ArraySpec]:
+        groups = tile_layout(self, self.grid.tiles[0].grid)
+        return {f"{group.name}/{array.name}": array for group in groups for array in group.arrays}
 
     def attributes(self) -> dict[str, Any]:
         """The root attributes that hold the specification, as they come back from JSON."""

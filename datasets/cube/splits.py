@@ -16,7 +16,8 @@ from mmvsf.datasets.recipe.place import ClusterSampling, SpatialSplit
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import Split
 
-from .grid import Grid, draw_clusters
+from .grid import Grid
+from .grid_of_recipe import draw_clusters
 
 
 def place_split(region: Region, grid: Grid) -> NDArray[np.uint8]:

@@ -45,13 +45,13 @@ def area_shape(area: Area, crs: str, recipe: Path, data_dir: Path) -> BaseGeomet
         _require_area_of_use(shape.bounds, crs, recipe)
         return shapely.transform(shape, from_lonlat(crs).transform, interleaved=False)
     path = resolve_path(cast(str, area.file), recipe, data_dir)
-    polygons = _polygons(path, f"{recipe}: area.file {path}")
+    polygons = read_polygons(path, f"{recipe}: area.file {path}")
     west, south, east, north = polygons.to_crs("EPSG:4326").total_bounds
     _require_area_of_use((west, south, east, north), crs, recipe)
     return polygons.to_crs(crs).make_valid().union_all()
 
 
-def _polygons(path: Path, what: str) -> "GeoSeries":
+def read_polygons(path: Path, what: str) -> "GeoSeries":
     """The polygons of a vector file in the file's CRS, made valid where their rings cross.
 
     Raises InputError that begins with `what`.

@@ -25,7 +25,7 @@ class Fold:
     @classmethod
     def of(cls, cube: Cube) -> Self:
         """The split of the recipe."""
-        return cls(cube.array("splits/split").astype(np.uint8), cube.array("splits/year_split").astype(np.uint8))
+        return cls(cube.array("chunks/split").astype(np.uint8), cube.array("seasons/split").astype(np.uint8))
 
     @classmethod
     def holding_out(cls, cube: Cube, year: int) -> Self:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tensorstore import TensorStore
 
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.store import CACHE_BYTES, finish_read, open_pixels, read_pixels
+from mmvsf.datasets.storage.store import CACHE_BYTES
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
 
 from .folds import Fold
@@ -90,15 +90,15 @@ class WindowReader:
                 f"{', '.join(normalisation.weather.names)}; pretrain on this cube, or use one like it"
             )
         self.cube, self.normalisation, self.cache_bytes = cube, normalisation, cache_bytes
-        self._stores: dict[str, TensorStore] = {}
+        self._stores: dict[str, PixelArray] = {}
         self._weather: NDArray[np.float32] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stores": {}, "_weather": None}
 
-    def _store(self, name: str) -> TensorStore:
+    def _store(self, name: str) -> PixelArray:
         if name not in self._stores:
-            self._stores[name] = open_pixels(self.cube.path, name, cache_bytes=self.cache_bytes)
+            self._stores[name] = self.cube.pixels(name, self.cache_bytes)
         return self._stores[name]
 
     def images(self, window: Window, days: NDArray[np.int32]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -108,10 +108,10 @@ class WindowReader:
         """
         rows, columns = window.slices
         at = np.asarray(days, np.int64) - self.cube.calendar.first_day
-        reflectance, quality = self._store("imagery/reflectance"), self._store("imagery/quality")
-        reads = reflectance[at, :, rows, columns].read(), quality[at, rows, columns].read()
-        stored: NDArray[np.int16] = finish_read(reflectance, reads[0])
-        valid = is_clear(finish_read(quality, reads[1])) & (stored != REFLECTANCE_FILL).all(1)
+        reflectance = self._store("imagery/reflectance").begin((at, slice(None), rows, columns))
+        quality = self._store("imagery/quality").begin((at, rows, columns))
+        stored: NDArray[np.int16] = reflectance()
+        valid = is_clear(quality()) & (stored != REFLECTANCE_FILL).all(1)
         return self.normalisation.images(stored, valid), valid
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
@@ -150,4 +150,4 @@ class WindowReader:
             return None
         at = self.cube.label_years.index(window.year)
         rows, columns = window.slices
-        return read_pixels(self._store("labels/crop"), (at, rows, columns))
+        return self._store("labels/crop").read((at, rows, columns))

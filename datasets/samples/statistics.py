@@ -39,7 +39,7 @@ def training_statistics(cube: Cube, fold: Fold | None = None) -> tuple[Moments, 
 
 def _moments(cube: Cube, kind: str, names: tuple[str, ...], training: NDArray[np.bool_], scale: float) -> Moments:
     count, total, squares = (
-        cube.array(f"statistics/{kind}_{what}")[training].sum(axis=0).astype(np.float64)
+        cube.array(f"chunks/{kind}_{what}")[training].sum(axis=0).astype(np.float64)
         for what in ("count", "sum", "sum_of_squares")
     )
     if np.any(count == 0):

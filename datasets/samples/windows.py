@@ -128,7 +128,7 @@ def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, 
 
 def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
     """(time, chunk_y, chunk_x) bool: True where reflectance is stored and at least `min_clear` percent is clear."""
-    fraction, status = cube.array("imagery/clear_fraction"), cube.array("imagery/status")
+    fraction, status = cube.array("chunks/clear_fraction"), cube.array("blocks/status")
     n = cube.grid.chunks_per_block
     stored = (status == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
     clear: NDArray[np.bool_] = stored & (fraction != CLEAR_FRACTION_FILL) & (fraction >= min_clear)

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import jinja2
 import yaml
 
-from mmvsf.datasets.storage.location import Location, write_whole
+from mmvsf.datasets.storage.location import Location
+from mmvsf.datasets.storage.outputs import write_verified
 
 CardPath = TypeVar("CardPath", bound=Location)
 
@@ -29,5 +30,5 @@ def write_card(path: CardPath, template: Path, front: Mapping[str, Any], values:
     )
     text = environment.get_template(template.name).render(dict(values))
     matter = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
-    write_whole(path, f"---\n{matter}---\n\n{text}".encode())
+    write_verified(path, f"---\n{matter}---\n\n{text}".encode())
     return path

@@ -79,6 +79,5 @@ def embedding_layout(
         ),
         ArraySpec(axis, (axis,), (count,), "int32", (count,), 0, attributes=time, data=np.array(steps, np.int32)),
     )
-    return georeferenced(
-        name, arrays, grid.geobox.zoom_out(patch), {"format": FORMAT, "format_version": FORMAT_VERSION, **attributes}
-    )
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, **attributes}
+    return georeferenced(name, arrays, grid.geobox.zoom_out(patch), "embeddings of an encoder", known, ("done",))

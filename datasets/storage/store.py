@@ -7,7 +7,8 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import numpy as np
 import tensorstore
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
 
 from mmvsf.datasets.errors import InputError, one_line
 
-from .location import Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
-from .spec import ArraySpec, GroupSpec
+from .encode import create_array, plain
+from .location import DRAFT, Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
+from .spec import GroupSpec
 
 CACHE_BYTES = 256 * 2**20
 """Default size of the pool of decoded chunks that readers of one process share."""
@@ -30,58 +31,9 @@ def create_group(root: Location, spec: GroupSpec) -> None:
     """Create one group with its arrays and coordinate values, in place of an existing one. Raises OSError."""
     where = root / spec.name
     with store_errors(where):
-        group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=_json(spec.attributes))
+        group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=plain(spec.attributes))
         for array in spec.arrays:
-            _create_array(group, array)
-
-
-def update_group(root: Location, spec: GroupSpec) -> None:
-    """Set the attributes of a group and leave its arrays; create it where it does not exist. Raises OSError."""
-    with store_errors(root):
-        group = zarr.open_group(zarr_store(root / spec.name), mode="a", zarr_format=3)
-        group.update_attributes(_json(spec.attributes))
-
-
-def write_array(root: Location, group: str, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
-    """Create one array in an existing group, in place of an existing array, with `values` if given. Raises OSError."""
-    with store_errors(root):
-        _create_array(zarr.open_group(zarr_store(root / group), mode="r+"), spec, overwrite=True)
-    if values is not None:
-        write_values(root, f"{group}/{spec.name}", values)
-
-
-def resize_array(root: Location, array: str, shape: tuple[int, ...]) -> None:
-    """Make an array larger at its ends. Only its metadata changes. Raises OSError."""
-    with store_errors(root):
-        opened = zarr.open_array(zarr_store(root / array), mode="r+")
-        if opened.shape != shape:
-            opened.resize(shape)
-
-
-def _create_array(group: zarr.Group, spec: ArraySpec, *, overwrite: bool = False) -> None:
-    created = group.create_array(
-        spec.name,
-        shape=spec.shape,
-        dtype=spec.dtype,
-        chunks=spec.chunks or "auto",
-        shards=spec.shards,
-        fill_value=spec.fill,
-        dimension_names=spec.dims,
-        attributes=_json(spec.attributes),
-        overwrite=overwrite,
-        compressors=None if spec.dtype == "string" else BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
-    )
-    if spec.data is not None:
-        created[...] = spec.data
-
-
-def _json(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Attributes without empty values, in plain Python types."""
-    return {
-        key: [int(v) if isinstance(v, np.integer) else v for v in value] if isinstance(value, list) else value
-        for key, value in attributes.items()
-        if value is not None
-    }
+            create_array(group, array)
 
 
 def read_values(root: Location, array: str) -> NDArray[Any]:
@@ -89,18 +41,6 @@ def read_values(root: Location, array: str) -> NDArray[Any]:
     where it is damaged."""
     with read_errors(root / array):
         return np.asarray(zarr.open_array(zarr_store(root / array), mode="r")[...])
-
-
-def group_attributes(root: Location, group: str) -> dict[str, Any]:
-    """The attributes of a group. Raises FileNotFoundError where there is none, InputError where it is damaged."""
-    with read_errors(root / group):
-        return dict(zarr.open_group(zarr_store(root / group), mode="r").attrs)
-
-
-def array_attributes(root: Location, array: str) -> dict[str, Any]:
-    """The attributes of an array. Raises FileNotFoundError where there is none, InputError where it is damaged."""
-    with read_errors(root / array):
-        return dict(zarr.open_array(zarr_store(root / array), mode="r").attrs)
 
 
 def write_values(root: Location, array: str, values: NDArray[Any]) -> None:
@@ -121,8 +61,13 @@ def set_root_attributes(root: Location, attributes: dict[str, Any]) -> None:
     write_whole(path, json.dumps(content, indent=2).encode())
 
 
+def cache_context(cache_bytes: int) -> tensorstore.Context:
+    """A pool of decoded chunks that the arrays opened with it share."""
+    return tensorstore.Context({"cache_pool": {"total_bytes_limit": cache_bytes}})
+
+
 def open_pixels(
-    root: Location, array: str, *, cache_bytes: int = CACHE_BYTES, write: bool = False
+    root: Location, array: str, *, context: tensorstore.Context | None = None, write: bool = False
 ) -> tensorstore.TensorStore:
     """Open an array such as `imagery/reflectance` with tensorstore.
 
@@ -132,12 +77,30 @@ def open_pixels(
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
-    context = tensorstore.Context({"cache_pool": {"total_bytes_limit": 0 if write else cache_bytes}})
+    if kvstore(path) is None:
+        raise InputError(f"{path}: tensorstore has no driver for this store; read the array with zarr-python")
+    context = context or cache_context(0 if write else CACHE_BYTES)
     spec = {"driver": "zarr3", "kvstore": kvstore(path)}
     try:
         return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
     except TENSORSTORE_ERRORS as error:
         raise _read_error(error, str(path)) from error
+
+
+def begin_read(array: tensorstore.TensorStore | zarr.Array, index: Any) -> Callable[[], NDArray[Any]]:
+    """Begin to read the outer product of an index along each dimension; the result is called for the values, as stored.
+
+    An array of zarr-python, for a store that tensorstore has no driver for, is read only then. The call raises
+    InputError for a damaged shard, OSError where the disk or the bucket refuses.
+    """
+    if isinstance(array, zarr.Array):
+        return partial(_read_zarr, array, index)
+    return partial(finish_read, array, array.oindex[index].read())
+
+
+def _read_zarr(array: zarr.Array, index: Any) -> NDArray[Any]:
+    with read_errors(Path(array.path)):
+        return np.asarray(array.oindex[index])
 
 
 def read_pixels(array: tensorstore.TensorStore, index: Any) -> NDArray[Any]:
@@ -188,8 +151,8 @@ def _refusal(error: Exception, where: str) -> OSError:
     return OSError(number, os.strerror(number) if match else one_line(error).partition(" [")[0], where)
 
 
-LEFTOVERS = ("*.__lock", "*.partial", "zarr.json.*.tmp")
-"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, a draft of the root."""
+LEFTOVERS = ("*.__lock", "*.partial", f"*{DRAFT}")
+"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, drafts of `atomic_file`."""
 
 
 def sweep_leftovers(root: Location) -> int:

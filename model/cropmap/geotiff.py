@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.geotiff import Colour, GeoTiffDraft, RasterHeader, cog_file
+from mmvsf.datasets.storage.outputs import write_verified
 
 MAP, CONFIDENCE = "crop_map.tif", "confidence.tif"
 UNKNOWN_CONFIDENCE = 255
@@ -36,81 +35,64 @@ def map_values(legend: Legend) -> tuple[int, ...]:
     return tuple(legend.codes) if max(legend.codes) <= MOST_CLASSES else tuple(range(1, len(legend.codes) + 1))
 
 
+@dataclass(frozen=True)
 class MapWriter:
-    """Writes crop_map.tif (uint8 class values with colour table and names, 0 unknown) and confidence.tif (uint8
-    percent, 255 unknown).
+    """Writes the blocks of a crop map; `map_writer` makes one."""
 
-    Values are those of `map_values`; names are in the file's tags (`class_<value>`) and, for programs that use GDAL,
-    beside it in an .aux.xml. Raises InputError where there are too many classes, and OSError (rasterio's errors are
-    OSErrors) where the disk refuses.
-    """
-
-    def __init__(self, folder: Path, grid: Grid, legend: Legend, year: int) -> None:
-        self.folder, self.grid, self.legend, self.year = folder, grid, legend, year
-        self.values = np.array([0, *map_values(legend)], np.uint8)
-
-    def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Plain tiled files first: overviews need all blocks.
-        self._drafts = tempfile.TemporaryDirectory(dir=self.folder, prefix=".map-")
-        height, width = self.grid.shape
-        profile: dict[str, Any] = {
-            "driver": "GTiff", "dtype": "uint8", "count": 1, "height": height, "width": width,
-            "crs": self.grid.crs, "transform": self.grid.geobox.affine, "tiled": True,
-            "compress": "deflate", "SPARSE_OK": True,
-        }  # fmt: skip
-        drafts = Path(self._drafts.name)
-        self._map = rasterio.open(drafts / MAP, "w", nodata=0, **profile)
-        self._confidence = rasterio.open(drafts / CONFIDENCE, "w", nodata=UNKNOWN_CONFIDENCE, **profile)
-        self._map.write_colormap(1, self._colours())
-        names = {f"class_{value}": name for value, name in self._names().items()}
-        self._map.update_tags(year=str(self.year), **names)
-        self._map.set_band_description(1, "crop")
-        self._confidence.update_tags(year=str(self.year), unit="percent")
-        self._confidence.set_band_description(1, "confidence")
-        return self
+    grid: Grid
+    values: NDArray[np.uint8]
+    """(classes + 1,): the map's value for -1 (unknown) and for each class"""
+    classes: GeoTiffDraft
+    confidence: GeoTiffDraft
 
     def write(
         self, block: BlockIndex, classes: NDArray[np.integer[Any]], confidence: NDArray[np.floating[Any]]
     ) -> None:
-        """One block: classes (H, W) in the legend's order from 0, -1 unknown, and their probability (H, W)."""
-        rows, columns = self.grid.block_slices(block)
-        window = RasterWindow(columns.start, rows.start, classes.shape[1], classes.shape[0])
+        """One block: classes (H, W) in the legend's order from 0, -1 unknown, and their probability (H, W). Raises
+        OSError."""
+        window = self.grid.block_slices(block)
         percent = np.where(classes < 0, UNKNOWN_CONFIDENCE, np.round(confidence * 100)).astype(np.uint8)
-        self._map.write(self.values[classes + 1], 1, window=window)
-        self._confidence.write(percent, 1, window=window)
+        self.classes.write(self.values[classes + 1][None], *window)
+        self.confidence.write(percent[None], *window)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._map.close()
-        self._confidence.close()
-        try:
-            if kind is None:
-                for name, resampling in ((MAP, "mode"), (CONFIDENCE, "average")):
-                    draft = Path(self._drafts.name) / name
-                    whole = draft.with_name(f"whole_{name}")
-                    rasterio.shutil.copy(draft, whole, driver="COG", compress="deflate", overview_resampling=resampling)
-                    whole.replace(self.folder / name)
-                write_whole(self.folder / f"{MAP}.aux.xml", self._categories().encode())
-        finally:
-            self._drafts.cleanup()
 
-    def _names(self) -> dict[int, str]:
-        return {
-            0: "unknown",
-            **{int(v): entry.name for v, entry in zip(self.values[1:], self.legend.classes, strict=True)},
-        }
+@contextmanager
+def map_writer(folder: Path, grid: Grid, legend: Legend, year: int) -> Iterator[MapWriter]:
+    """Write crop_map.tif (uint8 class values with colour table and names, 0 unknown) and confidence.tif (uint8 percent,
+    255 unknown); both replace those of an earlier run when both are read back at the end of the block.
 
-    def _colours(self) -> dict[int, tuple[int, int, int, int]]:
-        colours = {0: (0, 0, 0, 0)}
-        for value, entry in zip(self.values[1:], self.legend.classes, strict=True):
-            red, green, blue = bytes.fromhex(entry.color.removeprefix("#"))
-            colours[int(value)] = (red, green, blue, 255)
-        return colours
+    Values are those of `map_values`; names are in the file's tags (`class_<value>`) and, for programs that use GDAL,
+    beside it in an .aux.xml. Raises InputError where there are too many classes, and OSError where the disk refuses or
+    a file is not what was written.
+    """
+    values = map_values(legend)
+    names = {0: "unknown", **{value: entry.name for value, entry in zip(values, legend.classes, strict=True)}}
+    made = {"year": str(year)}
+    of_map = RasterHeader(
+        grid.shape, "uint8", grid.crs, grid.geobox.affine, 0, ("crop",),
+        tags={0: {**made, **{f"class_{value}": name for value, name in names.items()}}},
+        colours=_colours(values, legend),
+    )  # fmt: skip
+    of_confidence = replace(
+        of_map, nodata=UNKNOWN_CONFIDENCE, bands=("confidence",), tags={0: {**made, "unit": "percent"}}, colours={}
+    )
+    with cog_file(folder / MAP, of_map) as classes, cog_file(folder / CONFIDENCE, of_confidence) as confidence:
+        yield MapWriter(grid, np.array([0, *values], np.uint8), classes, confidence)
+        classes.finish(overview_resampling="mode")
+        confidence.finish(overview_resampling="average")
+    write_verified(folder / f"{MAP}.aux.xml", _categories(names).encode())
 
-    def _categories(self) -> str:
-        names = self._names()
-        entries = "".join(f"<Category>{escape(names.get(v, ''))}</Category>" for v in range(max(names) + 1))
-        band = f'<PAMRasterBand band="1"><CategoryNames>{entries}</CategoryNames></PAMRasterBand>'
-        return f"<PAMDataset>{band}</PAMDataset>\n"
+
+def _colours(values: Sequence[int], legend: Legend) -> dict[int, Colour]:
+    colours: dict[int, Colour] = {0: (0, 0, 0, 0)}
+    for value, entry in zip(values, legend.classes, strict=True):
+        red, green, blue = bytes.fromhex(entry.color.removeprefix("#"))
+        colours[value] = (red, green, blue, 255)
+    return colours
+
+
+def _categories(names: Mapping[int, str]) -> str:
+    """The names of the map's values as GDAL reads them from a file beside it."""
+    entries = "".join(f"<Category>{escape(names.get(v, ''))}</Category>" for v in range(max(names) + 1))
+    band = f'<PAMRasterBand band="1"><CategoryNames>{entries}</CategoryNames></PAMRasterBand>'
+    return f"<PAMDataset>{band}</PAMDataset>\n"

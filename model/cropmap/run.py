@@ -31,7 +31,7 @@ from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.progress import console
 
-from .geotiff import CONFIDENCE, MAP, MapWriter, map_values
+from .geotiff import CONFIDENCE, MAP, map_values, map_writer
 from .head import CropMapper, MappingOptions, predict, train_mapper
 
 PICTURE = "map.png"
@@ -187,7 +187,7 @@ def _draw_map(
     drawn = {}
     precision = autocast_precision(choose_device())
     side = cube.grid.block
-    with MapWriter(folder, cube.grid, legend, year) as writer:
+    with map_writer(folder, cube.grid, legend, year) as writer:
         for block in track(cube.grid.blocks, "drawing the map", console=console):
             classes, confidence = np.full((side, side), -1), np.zeros((side, side), np.float32)
             labels = np.full((side, side), -1)

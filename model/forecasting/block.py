@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 import torch
 from numpy.typing import NDArray
 
@@ -20,7 +18,7 @@ from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.collate import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.geotiff import RasterHeader, cog_file
 from mmvsf.model.baselines.simple import persistence
 from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
 from mmvsf.model.mmvsf.network import MMVSF
@@ -123,7 +121,7 @@ def draw_examples(
     """Block forecasts for a picture, at different leads on clear days of the last held-out year (or of the last year),
     each in another block where there are several."""
     cube, clear = reader.cube, clear_days(reader.cube)
-    fraction = cube.array("imagery/clear_fraction")
+    fraction = cube.array("chunks/clear_fraction")
     n = cube.grid.chunks_per_block
     year = (held_out_years(cube) or [cube.years[-1]])[-1]
     blocks = by_novelty(cube)
@@ -163,25 +161,12 @@ def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
 def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: dict[str, str]) -> None:
     """Write reflectance (C, H, W) of a block as a Cloud-Optimized GeoTIFF, float32, one named band each.
 
-    Raises OSError where the disk refuses.
+    Raises OSError where the disk refuses or the file is not what was written.
     """
     box = cube.grid.block_geobox(block)
-    profile = {
-        "driver": "GTiff",
-        "dtype": "float32",
-        "count": len(image),
-        "height": image.shape[1],
-        "width": image.shape[2],
-        "crs": str(box.crs),
-        "transform": box.affine,
-        "nodata": np.nan,
-    }
-    with rasterio.MemoryFile() as memory, rasterio.MemoryFile() as geotiff:
-        with memory.open(**profile) as target:
-            target.write(image)
-            for number, name in enumerate(cube.bands, 1):
-                target.set_band_description(number, name)
-            target.update_tags(**tags)
-        with memory.open() as source:
-            rasterio.shutil.copy(source, geotiff.name, driver="COG", compress="DEFLATE", predictor="YES")
-        write_whole(path, geotiff.read())
+    header = RasterHeader(
+        (box.shape[0], box.shape[1]), "float32", str(box.crs), box.affine, np.nan, cube.bands, tags={0: tags}
+    )
+    with cog_file(path, header) as target:
+        target.write(image, slice(0, box.shape[0]), slice(0, box.shape[1]))
+        target.finish(predictor="YES")

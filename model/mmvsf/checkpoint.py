@@ -18,13 +18,13 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import Moments
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.records import write_json
 
 from .network import MMVSF
 from .sizes import NetworkConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
 
@@ -68,15 +68,18 @@ def save_checkpoint(
         "sees_weather": weather,
         "cubes": cube_names(cubes),
         "training": dict(training),
+        "weights_sha256": save_weights(folder / WEIGHTS, network),
     }
-    save_weights(folder / WEIGHTS, network)
     write_json(folder / CONFIG, config)
 
 
-def save_weights(path: Path, network: nn.Module) -> None:
-    """Write the weights of a network as safetensors. Raises OSError where the disk refuses."""
+def save_weights(path: Path, network: nn.Module) -> str:
+    """Write the weights of a network as safetensors and return the SHA-256 of the file. Raises OSError where the disk
+    refuses or the file is not what was written."""
     # safetensors' own `save_file` makes files that only their owner may read.
-    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}))
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
+    write_verified(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def cube_names(cubes: Sequence[Cube]) -> dict[str, str]:
@@ -106,6 +109,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         }
         normalisation = Normalisation(_moments(config["bands"]), _moments(config["weather"]))
         network = MMVSF(NetworkConfig(**shape))
+        if weights_digest(folder / WEIGHTS) != config["weights_sha256"]:
+            raise ValueError(f"{WEIGHTS} is not the file that {CONFIG} describes")
         network.load_state_dict(load_file(str(folder / WEIGHTS)))
         config["cubes"], config["training"]  # read later
         return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from mmvsf.datasets.errors import IncompleteError, MmvsfError, one_line
 
+from .checkpoints import VerifiedCheckpoints
 from .device import autocast_precision, choose_device
 from .module import Training
 from .progress import Bar, quiet_lightning
@@ -68,6 +69,7 @@ def train(
             precision="bf16-mixed" if autocast_precision(choose_device()) else "32-true",
             gradient_clip_val=CLIP,
             callbacks=callbacks,
+            plugins=VerifiedCheckpoints(),
             enable_checkpointing=folder is not None,
             val_check_interval=max(1, min(steps // 8, steps - first_step)),
             check_val_every_n_epoch=None,

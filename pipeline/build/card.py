@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import zarr
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
-from mmvsf.datasets.storage.location import Location, zarr_store
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
+from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import Split, Status
+from mmvsf.pipeline.ledger import Ledger
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
 
@@ -23,11 +22,12 @@ def card_path(cube: Location) -> Location:
     return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
-def write_dataset_card(cube: Cube) -> Location:
-    """Write the card of a finished cube; every figure is read from it. Raises OSError where the disk refuses."""
+def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[str, Any] | None = None) -> Location:
+    """Write the card of a finished cube to `path`, or else to `card_path`; every figure is from the cube or its ledger.
+    `front` adds to its front matter. Raises OSError where the disk refuses."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
-    status, fold = cube.array("imagery/status"), Fold.of(cube)
-    weather = dict(zarr.open_group(zarr_store(cube.path / "weather"), mode="r").attrs)
+    status, fold = cube.array("blocks/status"), Fold.of(cube)
+    weather = cube.group_attributes("weather")
     simulated = region.simulate
     values = {
         "title": region.title,
@@ -62,14 +62,16 @@ def write_dataset_card(cube: Cube) -> Location:
         "software": attributes["software"],
         "recipe_file": attributes["recipe_file"],
         "store": cube.path.name,
+        "tile": grid.tiles[0].name,
     }
-    front = {
+    matter = {
         "pretty_name": region.title,
         "license": "other",
         "license_name": "see-licence-and-attribution",
         "tags": ["earth-observation", "satellite-image-time-series", "weather", "zarr"],
+        **(front or {}),
     }
-    return write_card(card_path(cube.path), TEMPLATE, front, values)
+    return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
 
 
 def _words(record: dict[str, str]) -> tuple[str, str]:
@@ -81,16 +83,15 @@ def _words(record: dict[str, str]) -> tuple[str, str]:
 
 
 def _classes(cube: Cube) -> list[dict[str, Any]]:
-    """Share of each class among the labelled pixels of all years and blocks."""
+    """Share of each class among the labelled pixels of all years and blocks, as the ledger counted them."""
     if cube.legend is None:
         return []
-    labels = open_pixels(cube.path, "labels/crop")
-    count = np.zeros(65536, np.int64)
-    for block in cube.grid.blocks:
-        rows, columns = cube.grid.block_slices(block)
-        for year in range(len(cube.label_years)):
-            count += np.bincount(read_pixels(labels, (year, rows, columns)).ravel(), minlength=count.size)
-    total = max(int(count[list(cube.legend.codes)].sum()), 1)
+    names = [f"labels/{year}/{cube.grid.block_name(block)}" for year in cube.label_years for block in cube.grid.blocks]
+    count: Counter[int] = Counter()
+    for _, entry in Ledger.of_cube(cube.path).entries(names):
+        if entry is not None:
+            count.update({int(code): pixels for code, pixels in entry["counts"].items()})
+    total = max(sum(count[code] for code in cube.legend.codes), 1)
     return [
         {"code": entry.code, "name": entry.name, "percent": 100 * count[entry.code] / total}
         for entry in cube.legend.classes

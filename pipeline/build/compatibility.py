@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.grid import Grid, Tile
+from mmvsf.datasets.cube.layout import tile_layout
+from mmvsf.datasets.cube.place import slices_of
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import BAND_NAMES
@@ -30,37 +31,26 @@ def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
 
 
 def positions(old: CubeSpec, new: CubeSpec) -> dict[str, Positions]:
-    """For each group where the positions of `old` lie in `new`; a dimension that is not named keeps its positions.
+    """For each group where the positions of `old` lie in `new`, over the whole grid; a dimension that is not named
+    keeps its positions.
 
     `new` is an extension of `old`.
     """
-    grid, (down, right) = old.grid, _shift(old.grid, new.grid)
+    down, right = _shift(old.grid, new.grid)
+    corner = Tile("old", down, right, old.grid)
     days = np.arange(len(old.calendar)) + old.calendar.first_day - new.calendar.first_day
-    space = {"time": days}
-    for axis, size, moved in (("y", grid.blocks_y, down), ("x", grid.blocks_x, right)):
-        for dim, side in ((f"block_{axis}", 1), (f"chunk_{axis}", grid.chunks_per_block), (axis, grid.block)):
-            space[dim] = np.arange(size * side) + moved * side
-    cells = {
-        axis: np.arange(size) + moved * grid.block // grid.weather_cell
-        for axis, size, moved in zip("yx", grid.weather_shape, (down, right), strict=True)
-    }
-    years = _members(old.years, new.years)
-    variables = _members(old.weather, new.weather)
-    others: dict[str, Positions] = {
-        "weather": cells,
-        "labels": {"year": _members(old.label_years, new.label_years)},
-        "splits": {"year": years},
-        "statistics": {"year": years, "band": np.arange(len(BAND_NAMES)), "variable": variables},
-    }
-    return {group.name: {**space, **others.get(group.name, {})} for group in cube_layout(old)}
-
-
-def block_shift(old: CubeSpec, new: CubeSpec) -> tuple[int, int]:
-    """By how many blocks the old blocks move (down, right), since the grid grew to the north or west."""
-    return _shift(old.grid, new.grid)
+    common = {"time": days, "band": np.arange(len(BAND_NAMES)), "variable": _members(old.weather, new.weather)}
+    result = {}
+    for group in tile_layout(old, old.grid):
+        rows, columns = slices_of(new.grid, corner, group.name)
+        seasons = (old.label_years, new.label_years) if group.name == "labels" else (old.years, new.years)
+        space = {"y": np.arange(rows.start, rows.stop), "x": np.arange(columns.start, columns.stop)}
+        result[group.name] = {**common, **space, "season": _members(*seasons)}
+    return result
 
 
 def _shift(old: Grid, new: Grid) -> tuple[int, int]:
+    """By how many blocks the old blocks move (down, right), since the grid grew to the north or west."""
     side = old.block * old.resolution
     return round((new.top - old.top) / side), round((old.left - new.left) / side)
 
@@ -79,11 +69,6 @@ def _area(old: Grid, new: Grid) -> list[str]:
         return [f"area leaves out {dropped} of the cube's {len(old.blocks)} blocks"]
     if min(down, right) < 0 or old.blocks_y + down > new.blocks_y or old.blocks_x + right > new.blocks_x:
         return ["the rectangle around area is smaller than the cube's"]
-    if any(moved * old.block % old.weather_cell for moved in (down, right)):
-        return [
-            f"area grows by {down} blocks to the north and {right} to the west, which moves the weather cells of"
-            f" {old.weather_cell} pixels (blocks have {old.block})"
-        ]
     return []
 
 

@@ -12,13 +12,15 @@ import numpy as np
 
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube, cube_path
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import set_incomplete
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import read_recipe
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder
-from mmvsf.datasets.storage.store import group_attributes, set_root_attributes
+from mmvsf.datasets.storage.lock import write_lock
+from mmvsf.datasets.storage.store import set_root_attributes
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.disk_space import ensure_space
 from mmvsf.pipeline.layers.imagery.summarise import Summary
@@ -29,8 +31,8 @@ from .compatibility import reasons_against
 from .executor import Executor
 from .plan import BuildPlan, build_plan
 from .provenance import provenance
-from .reshape import finish_reshape, kept_arrays, renames_shards, reshape_cube
-from .run import Progress, build
+from .reshape import finish_reshape, is_reshaping, kept_arrays, renames_shards, reshape_cube
+from .run import CheckCube, Progress, build, no_check
 from .sources import GivenSources
 
 
@@ -55,7 +57,9 @@ def open_target_cube(
     ensure_reachable(target)
     if not (target / "zarr.json").is_file():
         raise InputError(f"there is no cube at {target} to extend; make it with `mmvsf dataset`")
-    finish_reshape(target)
+    if is_reshaping(target):
+        with write_lock(target, "extend"):
+            finish_reshape(target)
     cube = Cube.open(target, allow_incomplete=True)
     grid = grid_from_recipe(region, path, local_folder(data_dir))
     # The legend is known only after the label source was asked.
@@ -80,17 +84,28 @@ def plan_extension(
     return plan
 
 
-def extend(cube: Cube, plan: BuildPlan, run: Executor, progress: Progress, *, accept_failed: bool = False) -> Extended:
+def extend(
+    cube: Cube,
+    plan: BuildPlan,
+    run: Executor,
+    progress: Progress,
+    *,
+    accept_failed: bool = False,
+    check: CheckCube = no_check,
+) -> Extended:
     """Extend a cube. Raises what `build` raises; run again, it goes on where it was."""
     made = len(Ledger.of_cube(cube.path).names("imagery"))
     ensure_space(plan.cube, plan.bytes_to_write(max(len(plan.imagery.units) - made, 0)))
-    before = kept_arrays(cube, plan.spec, "splits")["splits/split"]
-    reshape_cube(cube, plan.spec)
-    attributes = provenance(plan)
-    created = cube.attributes.get("created", attributes["created"])
-    set_root_attributes(plan.cube, {**attributes, "created": created})
-    summary = build(plan, run, progress, accept_failed=accept_failed)
-    after = Cube.open(plan.cube).array("splits/split")
+    before = kept_arrays(cube, plan.spec, "chunks")["chunks/split"]
+    with write_lock(plan.cube, "extend"):
+        reshape_cube(cube, plan.spec)
+        origin = provenance(plan)
+        origin["created"] = cube.attributes.get("created", origin["created"])
+        if {**cube.attributes, **origin} != cube.attributes:
+            set_incomplete(plan.cube)
+            set_root_attributes(plan.cube, origin)
+        summary = build(plan, run, progress, accept_failed=accept_failed, check=check)
+    after = Cube.open(plan.cube).array("chunks/split")
     return Extended(summary, int(((before != Split.NONE) & (before != after)).sum()))
 
 
@@ -102,7 +117,7 @@ def _refuse_other(cube: Cube, wanted: CubeSpec) -> None:
         )
     if not isinstance(cube.path, Path) and renames_shards(cube.spec, wanted):
         raise InputError(
-            f"earlier days or label years, and blocks to the north or west, give the shards of {cube.path} other names,"
+            f"earlier days or label years give the shards of {cube.path} other names,"
             " which a bucket cannot do; copy the cube and its .ledger to a folder, extend it there and copy them back,"
             " or rebuild it with `mmvsf dataset --overwrite`"
         )
@@ -112,11 +127,11 @@ def _present_weather(cube: Cube, spec: CubeSpec) -> CubeWeather:
     """The cube's weather on the axes of its new specification, NaN where it has none."""
     kept = kept_arrays(cube, spec, "weather")
     nothing = np.full((len(spec.calendar), *spec.grid.weather_shape), np.nan, np.float32)
-    attributes = group_attributes(cube.path, "weather")
+    attributes = cube.group_attributes("weather")
     return CubeWeather(
         {name: kept.get(f"weather/{name}", nothing) for name in spec.weather},
         kept["weather/flag"],
-        kept["weather/time_bnds"],
+        kept["weather/utc_bnds"],
         str(attributes.get("source", "")),
         str(attributes.get("licence", "")),
     )

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for
 from mmvsf.datasets.cube.cube import cube_path
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split

@@ -1,12 +1,11 @@
 """A cube takes a larger shape in place: shards keep their bytes, small arrays their values; all that is new is empty.
 
-Shards that get other positions (earlier days, blocks to the north or west, labels of years in between) are renamed,
-never rewritten. What is to be done is written to the ledger before the first file is touched, so that a kill at any
-moment leaves a change of shape that `finish_reshape` completes.
+Shards that get other positions (earlier days, labels of years in between) are renamed, never rewritten. What is to be
+done is written to the ledger before the first file is touched, so that a kill at any moment leaves a change of shape
+that `finish_reshape` completes.
 """
 
 import io
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.layout import tile_layout
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import Content, read_root, set_incomplete, write_template
 from mmvsf.datasets.storage.location import Location, write_whole
-from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.storage.store import resize_array, set_root_attributes, sweep_leftovers, update_group, write_array
+from mmvsf.datasets.storage.spec import ArraySpec
+from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.ledger import Ledger
 
-from .compatibility import Positions, block_shift, positions
+from .compatibility import Positions, positions
 
 ENTRY = "extension"
 """Name of the ledger's entry for a change of shape that is under way."""
@@ -35,12 +35,9 @@ MOVED = ".moved"
 
 
 def renames_shards(old: CubeSpec, new: CubeSpec) -> bool:
-    """Whether shards or entries of the ledger get other names, which cannot be done in a bucket."""
-    places = positions(old, new)
-    shards = (
-        _renaming(array, places[group.name]) for group in cube_layout(old) for array in group.arrays if array.shards
-    )
-    return any(shards) or block_shift(old, new) != (0, 0)
+    """Whether shards get other names, which cannot be done in a bucket: where days, seasons or label years come before
+    those that there are. Blocks never do, since tiles are named by their place in the lattice."""
+    return any(rename is not None for _, rename in _renamings(old, new))
 
 
 def reshape_cube(cube: Cube, new: CubeSpec) -> None:
@@ -53,7 +50,9 @@ def reshape_cube(cube: Cube, new: CubeSpec) -> None:
     if old.attributes() == new.attributes():
         return
     _save(ledger, kept_arrays(cube, new))
-    ledger.write(ENTRY, {"old": old.attributes(), "new": new.attributes(), "moving": True})
+    origin = cube.group_attributes("weather")
+    weather = {name: origin[name] for name in ("source", "licence") if name in origin}
+    ledger.write(ENTRY, {"old": old.attributes(), "new": new.attributes(), "weather": weather, "moving": True})
     finish_reshape(cube.path)
 
 
@@ -70,7 +69,7 @@ def finish_reshape(cube: Location) -> None:
         return
     old, new = (CubeSpec.from_attributes(entry[key], f"{ledger.root}, {ENTRY}") for key in ("old", "new"))
     sweep_leftovers(cube)
-    set_root_attributes(cube, {"complete": False})
+    set_incomplete(cube)
     moves = list(_moves(cube, old, new)) if isinstance(cube, Path) else []
     if entry["moving"]:
         for move in moves:
@@ -79,23 +78,20 @@ def finish_reshape(cube: Location) -> None:
         ledger.write(ENTRY, {**entry, "moving": False})
     for move in moves:
         move.back()
-    existing = {group.name: {array.name for array in group.arrays} for group in cube_layout(old)}
-    kept = _load(ledger)
-    for group in cube_layout(new):
-        _reshape(cube, group, existing.get(group.name, set()), kept)
-    set_root_attributes(cube, new.attributes())
+    described = {name: value for name, value in read_root(cube).items() if name != "complete"}
+    write_template(cube, new, {**described, **new.attributes()}, Content(_load(ledger), weather=entry["weather"]))
     ledger.remove(ENTRY)  # first: an entry without its values could not be finished
     _kept_path(ledger).unlink(missing_ok=True)
 
 
 def kept_arrays(cube: Cube, new: CubeSpec, *groups: str) -> dict[str, NDArray[Any]]:
-    """The values of every small array (of some groups) at their new positions, fill elsewhere:
-    `group/array` -> values."""
+    """The values of every small array (of some groups) at their new positions, fill elsewhere: `group/array` -> values
+    over the whole grid."""
     old = cube.spec
     places = positions(old, new)
-    grown = {f"{group.name}/{array.name}": array for group in cube_layout(new) for array in group.arrays}
+    grown = {f"{group.name}/{array.name}": array for group in tile_layout(new, new.grid) for array in group.arrays}
     kept = {}
-    for group in cube_layout(old):
+    for group in tile_layout(old, old.grid):
         for array in group.arrays:
             name = f"{group.name}/{array.name}"
             if (group.name in groups or not groups) and array.shards is None and array.data is None:
@@ -110,17 +106,6 @@ def _placed(values: NDArray[Any], old: ArraySpec, new: ArraySpec, place: Positio
     at = [place.get(dim, np.arange(size)) for dim, size in zip(old.dims, old.shape, strict=True)]
     result[np.ix_(*at)] = values
     return result
-
-
-def _reshape(cube: Location, group: GroupSpec, existing: set[str], kept: dict[str, NDArray[Any]]) -> None:
-    """Give the arrays of a group their new shapes; sharded ones keep their shards, others are written again."""
-    update_group(cube, group)
-    for array in group.arrays:
-        name = f"{group.name}/{array.name}"
-        if array.shards is not None and array.name in existing:
-            resize_array(cube, name, array.shape)
-        else:
-            write_array(cube, group.name, array, kept.get(name))
 
 
 @dataclass(frozen=True)
@@ -150,39 +135,31 @@ class _Move:
 
 def _moves(cube: Path, old: CubeSpec, new: CubeSpec) -> Iterator[_Move]:
     """The folders whose files get other names."""
+    for name, rename in _renamings(old, new):
+        if rename is not None:
+            for tile in old.grid.tiles:
+                yield _Move(cube / "tiles" / tile.name / name / "c", rename)
+
+
+def _renamings(old: CubeSpec, new: CubeSpec) -> Iterator[tuple[str, Callable[[Path], Path] | None]]:
+    """(array, how the shards of a tile are called at their new positions; None where they keep their names)."""
     places = positions(old, new)
-    for group in cube_layout(old):
+    for group in tile_layout(old, old.grid.tiles[0].grid):
         for array in group.arrays:
             if array.shards is not None:
-                rename = _renaming(array, places[group.name])
-                if rename is not None:
-                    yield _Move(cube / group.name / array.name / "c", rename)
-    down, right = block_shift(old, new)
-    if down or right:
-
-        def entry(path: Path) -> Path:
-            found = re.fullmatch(r"(\d+)-(\d+)\.json", path.name)
-            return path.with_name(f"{int(found[1]) + down}-{int(found[2]) + right}.json") if found else path
-
-        root = cube.with_name(Ledger.of_cube(cube).root.name)
-        for name in sorted({path.name.removesuffix(MOVED) for path in root.iterdir() if path.is_dir()}):
-            yield _Move(root / name, entry)
+                yield f"{group.name}/{array.name}", _renaming(array, places[group.name])
 
 
 def _renaming(array: ArraySpec, place: Positions) -> Callable[[Path], Path] | None:
-    """How the shards of an array are called at their new positions; None where they keep their names."""
-    shards = array.shards or ()
-    numbers = [
-        place.get(dim, np.arange(size))[::side] // side
-        for dim, size, side in zip(array.dims, array.shape, shards, strict=True)
-    ]
-    if all(np.array_equal(new, np.arange(new.size)) for new in numbers):
+    shards = array.shards or (1,)
+    first = place.get(array.dims[0], np.arange(array.shape[0]))[:: shards[0]] // shards[0]
+    if array.dims[0] == "y" or np.array_equal(first, np.arange(first.size)):
         return None
 
     def shard(path: Path) -> Path:
-        if len(path.parts) != len(numbers) or not all(part.isdigit() for part in path.parts):
+        if not all(part.isdigit() for part in path.parts) or int(path.parts[0]) >= first.size:
             return path  # of some other program
-        return Path(*(str(new[int(part)]) for new, part in zip(numbers, path.parts, strict=True)))
+        return Path(str(first[int(path.parts[0])]), *path.parts[1:])
 
     return shard
 

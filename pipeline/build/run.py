@@ -2,32 +2,43 @@
 moment and run again."""
 
 import errno
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import zarr
-from zarr.errors import ZarrUserWarning
+from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.splits import place_split, year_split
+from mmvsf.datasets.cube.write import Content, finish_cube, read_root, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
-from mmvsf.datasets.storage.location import store_errors, zarr_store
-from mmvsf.datasets.storage.store import set_root_attributes, sweep_leftovers
+from mmvsf.datasets.storage.lock import write_lock
+from mmvsf.datasets.storage.manifest import Manifest, Record
+from mmvsf.datasets.storage.store import sweep_leftovers
+from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary
 from mmvsf.pipeline.layers.layer import Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
-from .plan import BuildPlan, refuse_missing
+from .plan import BuildPlan, Planned, refuse_missing
 from .provenance import now
-from .splits import write_splits
 from .target import ensure_template
 
 MOST_FAILURES = 10
 """After so many tasks in a row whose labels or static layers cannot be read, their source is taken to be out of reach,
 and the others are left to the next run. A damaged tile of the CDL meets eight blocks of 7.7 km in a row."""
+
+
+ROOT_ENTRY = "root"
+"""Name of the ledger's entry that holds the root attributes of the finished cube, from which a repair restores them."""
+
+CheckCube = Callable[[Cube], None]
+
+
+def no_check(cube: Cube) -> None:
+    """For a caller who checks the cube later, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +55,32 @@ def build(
     *,
     accept_failed: bool = False,
     overwrite: bool = False,
+    check: CheckCube = no_check,
 ) -> Summary:
-    """Build or finish a cube. Only what the ledger does not hold is done.
+    """Build or finish a cube. Only what the ledger does not hold is done. `check` looks at the cube before it is marked
+    complete, and raises IncompleteError if it is not sound.
 
     Raises InputError if another cube is in the way, IncompleteError if scenes could not be read (all else
     is done and kept), OSError if the disk refuses.
     """
     try:
-        return _build(plan, run, progress, accept_failed, overwrite)
+        with write_lock(plan.cube, "dataset"):
+            return _build(plan, run, progress, accept_failed, overwrite, check)
     except OSError as error:
         if error.filename is not None:
             raise
         raise OSError(error.errno or errno.EIO, error.strerror or one_line(error), str(plan.cube)) from error
 
 
-def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool) -> Summary:
+def _build(
+    plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool, check: CheckCube
+) -> Summary:
     if plan.weather is None:
         raise ValueError("this plan was made to be shown, without its weather")
     refuse_missing(plan.requirements)
     if overwrite:
         ensure_space(plan.cube, plan.bytes_to_write(len(plan.imagery.units)) - stored_bytes(plan.cube))
-    ensure_template(plan, overwrite)
+    attributes = ensure_template(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
     todo = [
@@ -72,7 +88,8 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
         for part in plan.layers
     ]
     ensure_space(plan.cube, plan.bytes_to_write(len(ledger.undone(plan.imagery.entries, accept_failed=accept_failed))))
-    set_root_attributes(plan.cube, {"complete": False})
+    if any(todo):
+        set_incomplete(plan.cube)
     plan.imagery_layer.layer.clear_stale(plan.imagery)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
     missing = [
@@ -82,17 +99,32 @@ def _build(plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bo
     ]
     if missing:
         raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
-    plan.weather_layer.layer.write(plan.weather_layer.plan)
-    write_splits(plan.cube, plan.spec)
-    summary = plan.imagery_layer.layer.write_summaries(plan.imagery)
-    _refuse_incomplete(plan, summary, accept_failed)
-    set_root_attributes(plan.cube, {"complete": True, "finished": now(), "digest": digest(plan.cube)})
-    with warnings.catch_warnings():
-        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        with store_errors(plan.cube):
-            zarr.consolidate_metadata(zarr_store(plan.cube))
-    return summary
+    imagery = plan.imagery_layer.layer.collect(plan.imagery)
+    _refuse_incomplete(plan, imagery.summary, accept_failed)
+    _finish(plan, imagery, attributes, check)
+    return imagery.summary
+
+
+def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, Any], check: CheckCube) -> None:
+    """Write what all layers made into the cube, and its manifest."""
+
+    def check_before(manifest: Manifest) -> None:
+        check(Cube(plan.cube, plan.spec, False, attributes, VerifiedObjects(plan.cube, manifest)))
+
+    shards: dict[str, dict[str, Record]] = {}
+    arrays: dict[str, NDArray[Any]] = {
+        "chunks/split": place_split(plan.region, plan.grid),
+        "seasons/split": year_split(plan.region),
+    }
+    weather = plan.weather_layer.layer.collect(plan.weather_layer.plan)
+    parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.static_layer)
+    for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
+        arrays |= collected.arrays
+        for part_name, objects in collected.shards.items():
+            shards.setdefault(part_name, {}).update(objects)
+    content = Content(arrays, imagery.scenes, weather.attributes)
+    if finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now(), check=check_before):
+        Ledger.of_cube(plan.cube).write(ROOT_ENTRY, read_root(plan.cube))
 
 
 def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.cube.cube import Cube, create_template, root_attributes
+from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.layout import FORMAT, FORMAT_VERSION
+from mmvsf.datasets.cube.write import root_attributes_of, write_template
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.storage.location import Location, remove_tree
-from mmvsf.datasets.storage.store import set_root_attributes
+from mmvsf.datasets.storage.manifest import ROOT as MANIFEST
 from mmvsf.pipeline.ledger import Ledger
 
 from .compatibility import reasons_against
@@ -27,31 +28,37 @@ SHAPE = (
 """Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
 
 
-def ensure_template(plan: BuildPlan, overwrite: bool) -> None:
+def ensure_template(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
     """Create the template, or check that the existing cube has the same layout and is of this recipe.
 
-    Raises InputError for another cube, and for a folder that is no cube: that is never written to or removed.
+    Returns the root attributes of the finished cube, but for its digest. Raises InputError for another cube, and for a
+    folder that is no cube: that is never written to or removed.
     """
     if plan.cube.exists() and not _looks_like_a_cube(plan.cube):
         raise InputError(f"{plan.cube} exists and is not a cube; move it away, or choose another --data-dir")
     root, ledger = plan.cube / "zarr.json", Ledger.of_cube(plan.cube)
     if overwrite:
-        # The root first: without it, nothing left behind by a kill counts as done.
+        # The manifest and the root first: without them, nothing left behind by a kill counts as done.
+        (plan.cube / MANIFEST).unlink(missing_ok=True)
         root.unlink(missing_ok=True)
         remove_tree(ledger.root)
         remove_tree(plan.cube)
     if not root.is_file():
+        if (plan.cube / MANIFEST).is_file():
+            raise IncompleteError(f"{root} is missing; `mmvsf repair` writes it again")
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)
-        create_template(plan.cube, plan.spec, provenance(plan))
-        return
+        origin = provenance(plan)
+        write_template(plan.cube, plan.spec, origin)
+        return root_attributes_of(plan.spec, origin)
     if is_reshaping(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
     attributes, wanted = root_attributes(plan.cube), plan.spec.attributes()
     _refuse_other_shape(plan, attributes, wanted)
     if attributes.get("region") != wanted["region"]:
-        set_root_attributes(plan.cube, {"region": wanted["region"], **provenance(plan)})
+        return {**attributes, "region": wanted["region"], **provenance(plan)}
+    return attributes
 
 
 def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -82,5 +89,5 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
 
 def _looks_like_a_cube(path: Location) -> bool:
     """Whether a folder is empty, or holds a cube or the beginning of one."""
-    begun = (path / "zarr.json").is_file() or (path / "imagery").is_dir()
+    begun = (path / "zarr.json").is_file() or (path / "tiles").is_dir()
     return begun or (isinstance(path, Path) and path.is_dir() and not any(path.iterdir()))

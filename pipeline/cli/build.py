@@ -1,21 +1,17 @@
-"""The commands that make a cube: regions, plan, cost, dataset, extend; `inspect` has those for existing cubes."""
+"""The commands that make a cube or restore one; `inspect` and `publish` have those for existing cubes."""
 
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import TaskID
 from rich.table import Column, Table
 
-from mmvsf.datasets.storage.location import Location, ensure_reachable, local_folder, location
+from mmvsf.datasets.storage.location import local_folder, location
 
-from . import inspect
+from . import inspect, publish
 from .options import (
     DATA_DIR,
     AcceptFailed,
@@ -27,13 +23,13 @@ from .options import (
     SourceOption,
     Workers,
     console,
-    progress_bar,
     status_console,
 )
+from .progress import build_progress, reachable, waiting
 
 if TYPE_CHECKING:
+    from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.build.plan import BuildPlan
-    from mmvsf.pipeline.build.run import Progress
     from mmvsf.pipeline.layers.imagery.summarise import Summary
 
 app = typer.Typer()
@@ -79,9 +75,9 @@ def plan(
     if png is not None:
         check_output(png, "--png", (".png",))
     count = workers or os.cpu_count() or 1
-    folder = _data_dir(data_dir)
+    folder = reachable(data_dir)
     ensure_archive(region, local_folder(folder), count, status_console(as_json))
-    with _waiting(status_console(as_json)):
+    with waiting(status_console(as_json)):
         plan = build_plan(region, folder, source=source, blocks=blocks, only_shown=True)
     shown = preview(plan, count)
     if html is not None or png is not None:
@@ -113,7 +109,7 @@ def cost(
     """Estimate requests, bytes and hours for an area, without asking a catalogue."""
     from dataclasses import asdict
 
-    from mmvsf.datasets.cube.grid import grid_from_recipe
+    from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
     from mmvsf.pipeline.estimate.conus import recipes_for
     from mmvsf.pipeline.estimate.cost import region_cost
     from mmvsf.pipeline.estimate.cost_table import cost_table
@@ -153,15 +149,17 @@ def dataset(
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    folder = _data_dir(data_dir)
+    folder = reachable(data_dir)
     with executor(workers, scheduler) as run:
         ensure_archive(region, local_folder(folder), count, status_console(as_json))
-        with _waiting(status_console(as_json)):
+        with waiting(status_console(as_json)):
             plan = build_plan(region, folder, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
-        with _progress(started, as_json) as progress:
-            summary = build(plan, run, progress, accept_failed=accept_failed, overwrite=overwrite)
+        with build_progress(started, as_json) as progress:
+            summary = build(
+                plan, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=_refuse_unsound
+            )
     _show_cube(plan, summary, started, as_json)
 
 
@@ -189,67 +187,67 @@ def extend(
 
     started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    folder = _data_dir(data_dir)
+    folder = reachable(data_dir)
     cube = open_target_cube(region, folder, source=source, blocks=blocks)
     with executor(workers, scheduler) as run:
         ensure_archive(region, local_folder(folder), count, status_console(as_json))
-        with _waiting(status_console(as_json)):
+        with waiting(status_console(as_json)):
             plan = plan_extension(cube, region, folder, source=source, blocks=blocks)
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
-        with _progress(started, as_json) as progress:
-            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed)
+        with build_progress(started, as_json) as progress:
+            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
     _show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
-def _data_dir(text: str) -> Location:
-    """The location of `--data-dir`. Raises InputError or IncompleteError for a bucket that does not answer."""
-    data_dir = location(text)
-    ensure_reachable(data_dir)
-    return data_dir
+@app.command()
+def repair(
+    region: RegionArgument,
+    data_dir: DataDir = DATA_DIR,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    accept_failed: AcceptFailed = False,
+    source: SourceOption = None,
+    blocks: BlocksOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read again what is missing or damaged in a cube, and nothing else. `mmvsf verify` lists the damage.
+
+    Where the source has not changed, the cube has its digest again afterwards.
+    """
+    from mmvsf.pipeline.build.executor import executor
+    from mmvsf.pipeline.build.plan import build_plan
+    from mmvsf.pipeline.build.repair import repair as repair_cube
+    from mmvsf.pipeline.sandbox.ensure import ensure_archive
+
+    started = time.monotonic()
+    folder = reachable(data_dir)
+    with executor(workers, scheduler) as run:
+        ensure_archive(region, local_folder(folder), workers or os.cpu_count() or 1, status_console(as_json))
+        with waiting(status_console(as_json)):
+            plan = build_plan(region, folder, source=source, blocks=blocks)
+        with build_progress(started, as_json) as progress:
+            repaired = repair_cube(plan, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
+    facts = {"units": repaired.units, "digest_before": repaired.before, "digest": repaired.after}
+    typer.echo(json.dumps(facts) if as_json else repaired.sentence)
 
 
-@contextmanager
-def _waiting(target: Console) -> Iterator[None]:
-    """Show what the sources are reading, while a plan is made."""
-    from mmvsf.pipeline.sources.transport.progress import progress_listener
+def _refuse_unsound(cube: "Cube") -> None:
+    """Raise IncompleteError for a cube that is not sound."""
+    from mmvsf.pipeline.inspect.check import check_opened
 
-    with target.status("reading the recipe and its sources") as status, progress_listener(status.update):
-        yield
-
-
-@contextmanager
-def _progress(started: float, as_json: bool) -> Iterator["Progress"]:
-    """Progress bars of a build's phases, or a line that all shards are built; rates count from `started`, a value of
-    `time.monotonic`."""
-    from mmvsf.pipeline.build.run import Progress
-
-    tasks: dict[str, TaskID] = {}
-    with progress_bar(status_console(as_json)) as bar:
-
-        def update(phase: str, done: int, total: int, pixels: int) -> None:
-            if total and phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total, rate="")
-            if phase in tasks:
-                rate = f"{pixels / 1e6 / max(time.monotonic() - started, 1e-9):.1f} Mpx/s" if pixels else ""
-                bar.update(tasks[phase], completed=done, rate=rate)
-
-        yield Progress(update)
-    if not tasks:
-        status_console(as_json).print("All shards are already built.")
+    check_opened(cube, sample_only=True).raise_for_problems()
 
 
 def _show_cube(
     plan: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
 ) -> None:
-    """Write the cube's card, print what was built, and check it. Raises IncompleteError if the cube is not sound."""
+    """Write the cube's card, and print what was built."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.build.card import write_dataset_card
     from mmvsf.pipeline.disk_space import stored_bytes
-    from mmvsf.pipeline.inspect.check import check_cube
 
     card = write_dataset_card(Cube.open(plan.cube))
-    report = check_cube(plan.cube, sample_only=True)
     facts = {
         "cube": str(plan.cube),
         "card": str(card),
@@ -275,7 +273,7 @@ def _show_cube(
         table.add_row("card", str(card))
         table.add_row("time", f"{facts['seconds']} s")
         console.print(table)
-    report.raise_for_problems()
 
 
 app.add_typer(inspect.app)
+app.add_typer(publish.app)

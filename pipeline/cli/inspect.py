@@ -1,7 +1,6 @@
-"""The commands for existing cubes: check, explain, digest, export, oracle, report, summary."""
+"""The commands for existing cubes: check, explain, digest, verify, oracle, report, summary."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,27 +52,27 @@ def explain(
 def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
     """Print the digest of a cube: equal for equal data, however it was built."""
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.datasets.cube.cube import digest as cube_digest
 
-    path = _cube(cube, data_dir)
-    Cube.open(path)
-    typer.echo(cube_digest(path))
+    typer.echo(Cube.open(_cube(cube, data_dir)).digest)
 
 
 @app.command()
-def export(
+def verify(
     cube: CubeArgument,
-    out: Annotated[Path, typer.Option("--out", help="GeoTIFF to write, .tif or .tiff.")],
-    what: Annotated[str, typer.Option("--what", help="reflectance, quality, scene, crop or purity.")] = "reflectance",
-    day: Annotated[str | None, typer.Option("--day", help="Day of the imagery, YYYY-MM-DD.")] = None,
-    year: Annotated[int | None, typer.Option("--year", help="Year of the labels.")] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Compare names and lengths only; read no object.")] = False,
     data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the imagery of a day, or the labels of a year, as a Cloud-Optimized GeoTIFF."""
-    from mmvsf.pipeline.inspect.export import export_geotiff
+    """Compare every object of a cube with what was written: missing, changed or extra. Needs nothing but reads."""
+    from mmvsf.datasets.cube.verify import verify_cube
 
-    export_geotiff(_cube(cube, data_dir), out, what, day, year)
-    typer.echo(f"{out}")
+    found = verify_cube(_cube(cube, data_dir), list_only=list_only)
+    if as_json:
+        typer.echo(json.dumps(found.facts()))
+    else:
+        typer.echo("\n".join(map(str, found.damage)) or found.sentence)
+    if found.damage:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -85,10 +84,12 @@ def oracle(
 ) -> None:
     """Write the forecasts of the true model of a simulated region beside its cube."""
     from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.datasets.sidecars.oracle import oracle_path
+    from mmvsf.datasets.storage.lock import write_lock
     from mmvsf.pipeline.sandbox.oracle import make_oracle
 
     cube = Cube.open(_cube(region, data_dir))
-    with progress_bar(console) as bar:
+    with write_lock(oracle_path(cube), "mmvsf oracle"), progress_bar(console) as bar:
         task = bar.add_task("simulating seasons", total=None, rate="")
 
         def update(done: int, total: int) -> None:
@@ -111,10 +112,13 @@ def report(
 ) -> None:
     """Write a page about a cube and the runs on it: runs/<region>/report.html."""
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.pipeline.report import write_report
+    from mmvsf.datasets.storage.run_lock import run_lock
+    from mmvsf.pipeline.report.page import PAGE, write_report
 
     cube = _cube(region, data_dir)
-    page = write_report(cube, runs_dir / Cube.open(cube).region.name)
+    runs = runs_dir / Cube.open(cube).region.name
+    with run_lock(runs / PAGE, "mmvsf report"):
+        page = write_report(cube, runs)
     typer.echo(f"{page}")
 
 

@@ -21,7 +21,10 @@ def _local_folder(path: Path) -> Path:
 
 RegionArgument = Annotated[str, typer.Argument(help="Name of a recipe, or path of a recipe file.")]
 DataDir = Annotated[
-    str, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://BUCKET/PREFIX.")
+    str,
+    typer.Option(
+        "--data-dir", envvar="DATA_DIR", help="Folder of cubes and archives, or s3://, gs:// or az://BUCKET/PREFIX."
+    ),
 ]
 RunsDir = Annotated[
     Path,

@@ -10,12 +10,13 @@ import xarray as xr
 import zarr
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.layout import FORMAT_VERSION, tile_layout
+from mmvsf.datasets.cube.verify import list_damage
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.datasets.storage.location import Location, store_errors, zarr_store
+from mmvsf.datasets.storage.location import Location, store_errors
 from mmvsf.datasets.variables import Split
 
-from .check_imagery import check_coverage, check_pixels, check_statistics
+from .check_imagery import MOST_REPORTED, check_coverage, check_pixels, check_statistics
 from .check_layers import check_labels, check_static, check_weather
 from .check_result import Check, CheckReport
 
@@ -31,36 +32,43 @@ def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
 
     Raises InputError or IncompleteError if there is no finished cube of this format to check.
     """
-    cube = Cube.open(path)
+    return check_opened(Cube.open(path), sample_only=sample_only)
+
+
+def check_opened(cube: Cube, *, sample_only: bool = False) -> CheckReport:
+    """Check a cube that is open, which may lack only the mark that it is complete."""
     checks = [_structure(cube), _metadata(cube), check_coverage(cube), check_weather(cube), _splits(cube)]
     checks += [check_statistics(cube), *check_pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)]
     if cube.label_years:
         checks.append(check_labels(cube))
     if cube.static_layers:
         checks.append(check_static(cube))
-    return CheckReport(path, tuple(checks))
+    return CheckReport(cube.path, tuple(checks))
 
 
 def _structure(cube: Cube) -> Check:
-    """Every array has the shape and type that format version 1 gives it."""
-    problems = []
-    groups = cube_layout(cube.spec)
-    for name, spec in ((f"{group.name}/{spec.name}", spec) for group in groups for spec in group.arrays):
-        try:
-            with store_errors(cube.path):
-                array = zarr.open_array(zarr_store(cube.path / name), mode="r")
-        except FileNotFoundError:
-            problems.append(f"{name} is missing")
-            continue
-        if array.shape != spec.shape or (spec.dtype != "string" and array.dtype != np.dtype(spec.dtype)):
-            problems.append(f"{name} is {array.dtype} {array.shape}, should be {spec.dtype} {spec.shape}")
-    return Check.of("structure", problems, "all arrays of format version 1")
+    """Every object of the manifest is there with its length, and every array has the shape and type of the format."""
+    problems = [str(damage) for damage in list_damage(cube.path, cube.objects.manifest)] if cube.objects else []
+    for tile in cube.grid.tiles:
+        for group in tile_layout(cube.spec, tile.grid):
+            for spec in group.arrays:
+                name = f"tiles/{tile.name}/{group.name}/{spec.name}"
+                try:
+                    with store_errors(cube.path):
+                        array = zarr.open_array(cube.store(), path=name, mode="r")
+                except FileNotFoundError:
+                    problems.append(f"{name} is missing")
+                    continue
+                if array.shape != spec.shape or (spec.dtype != "string" and array.dtype != np.dtype(spec.dtype)):
+                    problems.append(f"{name} is {array.dtype} {array.shape}, should be {spec.dtype} {spec.shape}")
+    return Check.of("structure", problems[:MOST_REPORTED], f"all arrays of format version {FORMAT_VERSION}")
 
 
 def _metadata(cube: Cube) -> Check:
-    """xarray opens the cube by itself and finds coordinates, units and the CRS."""
+    """xarray opens a tile by itself and finds coordinates, units and the CRS."""
+    name = f"tiles/{cube.grid.tiles[0].name}/"
     with store_errors(cube.path):
-        tree = xr.open_datatree(zarr_store(cube.path), engine="zarr", consolidated=False, decode_timedelta=False)
+        tree = xr.open_datatree(cube.store(name), engine="zarr", consolidated=False, decode_timedelta=False)
     missing = [key for key in ("software", "created", "sources", "attribution") if key not in cube.attributes]
     for name in ("imagery", "weather"):
         group = tree[name]
@@ -77,13 +85,13 @@ def _metadata(cube: Cube) -> Check:
 
 def _splits(cube: Cube) -> Check:
     """The parts lie inside the recipe's blocks, and none that the recipe asks for is empty."""
-    places, years = cube.array("splits/split"), cube.array("splits/year_split")
+    places, years = cube.array("chunks/split"), cube.array("seasons/split")
     inside = cube.grid.block_mask().repeat(cube.grid.chunks_per_block, 0).repeat(cube.grid.chunks_per_block, 1)
     problems = []
     if np.any(places[~inside] != Split.NONE):
         problems.append("chunks outside the recipe's blocks belong to a part")
     # (year, chunk_y, chunk_x): clear pixels, of the band that has the fewest
-    clear = cube.array("statistics/imagery_count").min(axis=-1)
+    clear = cube.array("chunks/imagery_count").min(axis=-1)
     for part, of_places, of_years in _requested_parts(cube.region):
         in_part = clear
         if of_places:

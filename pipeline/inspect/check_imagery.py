@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import (
     CLEAR_FRACTION_FILL,
     QUALITY_FILL,
@@ -29,7 +28,7 @@ MOST_REPORTED = 3
 
 def check_coverage(cube: Cube) -> Check:
     """Every block of the recipe was seen, and no other has a status."""
-    status = cube.array("imagery/status")
+    status = cube.array("blocks/status")
     inside = cube.grid.block_mask()
     problems = []
     if np.any(status[:, ~inside] != Status.OUTSIDE):
@@ -47,8 +46,8 @@ def check_coverage(cube: Cube) -> Check:
 
 def check_statistics(cube: Cube) -> Check:
     """The sums of clear reflectance come to plausible means."""
-    count = cube.array("statistics/imagery_count").sum(axis=(0, 1, 2)).astype(float)
-    total = cube.array("statistics/imagery_sum").sum(axis=(0, 1, 2)).astype(float)
+    count = cube.array("chunks/imagery_count").sum(axis=(0, 1, 2)).astype(float)
+    total = cube.array("chunks/imagery_sum").sum(axis=(0, 1, 2)).astype(float)
     if np.any(count == 0):
         return Check("statistics", False, "no clear pixel at all")
     ok, values = _plausible(cube, total / count * REFLECTANCE_SCALE)
@@ -104,8 +103,8 @@ class _Unit:
 
 def check_pixels(cube: Cube, units: int) -> list[Check]:
     """Compare up to so many units, drawn at random, pixel by pixel with their summaries."""
-    status, clear_fraction = cube.array("imagery/status"), cube.array("imagery/clear_fraction")
-    reflectance, quality, scene = (open_pixels(cube.path, f"imagery/{n}") for n in ("reflectance", "quality", "scene"))
+    status, clear_fraction = cube.array("blocks/status"), cube.array("chunks/clear_fraction")
+    reflectance, quality, scene = (cube.pixels(f"imagery/{n}") for n in ("reflectance", "quality", "scene"))
     acquired = np.argwhere(np.isin(status, (Status.STORED, Status.SKIPPED_CLOUDY)))
     drawn = np.sort(np.random.default_rng(0).permutation(len(acquired))[:units])
     problems, medians = [], []
@@ -116,9 +115,9 @@ def check_pixels(cube: Cube, units: int) -> list[Check]:
             cube.calendar.days[time],
             (by, bx),
             Status(int(status[time, by, bx])),
-            read_pixels(quality, (time, rows, columns)),
-            read_pixels(reflectance, (time, slice(None), rows, columns)),
-            read_pixels(scene, (time, rows, columns)),
+            quality.read((time, rows, columns)),
+            reflectance.read((time, slice(None), rows, columns)),
+            scene.read((time, rows, columns)),
             clear_fraction[time, by * n : by * n + n, bx * n : bx * n + n],
         )
         problems += [f"day {unit.day}, block {by},{bx}: {problem}" for problem in unit.problems(cube.grid.chunk)]

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME
 
 from .check_result import Check
@@ -47,27 +46,32 @@ def cells_of_blocks(grid: Grid) -> NDArray[np.bool_]:
 
     From the edges of cells and blocks alone, not by the rule of the build.
     """
+    above = round((grid.weather_geobox.transform.f - grid.top) / grid.resolution)
+    before = round((grid.left - grid.weather_geobox.transform.c) / grid.resolution)
     overlap_y, overlap_x = (
-        _overlaps(cells, grid.weather_cell, blocks, grid.block)
-        for cells, blocks in zip(grid.weather_shape, (grid.blocks_y, grid.blocks_x), strict=True)
+        _overlaps(cells, grid.weather_cell, blocks, grid.block, beyond)
+        for cells, blocks, beyond in zip(
+            grid.weather_shape, (grid.blocks_y, grid.blocks_x), (above, before), strict=True
+        )
     )
     return overlap_y @ grid.block_mask() @ overlap_x.T
 
 
-def _overlaps(cells: int, cell: int, blocks: int, block: int) -> NDArray[np.bool_]:
-    """(cells, blocks), True where a cell of `cell` pixels and a block of `block` pixels overlap on one axis."""
-    cell_start, block_start = np.arange(cells)[:, None] * cell, np.arange(blocks) * block
+def _overlaps(cells: int, cell: int, blocks: int, block: int, beyond: int) -> NDArray[np.bool_]:
+    """(cells, blocks), True where a cell of `cell` pixels and a block of `block` pixels overlap on one axis; the first
+    cell begins `beyond` pixels before the first block."""
+    cell_start, block_start = np.arange(cells)[:, None] * cell - beyond, np.arange(blocks) * block
     return (cell_start < block_start + block) & (block_start < cell_start + cell)
 
 
 def check_labels(cube: Cube) -> Check:
     """Labels have codes of the legend only, some pixels have one in each year, and their confidence fits."""
-    crop = open_pixels(cube.path, "labels/crop")
+    crop = cube.pixels("labels/crop")
     codes: set[int] = set()
     labelled, pixels = dict.fromkeys(cube.label_years, 0), 0
     for position, year in enumerate(cube.label_years):
         for block in cube.grid.blocks:
-            values = read_pixels(crop, (position, *cube.grid.block_slices(block)))
+            values = crop.read((position, *cube.grid.block_slices(block)))
             codes |= set(np.unique(values).tolist())
             labelled[year] += int((values > 0).sum())
             pixels += values.size
@@ -86,16 +90,16 @@ def check_labels(cube: Cube) -> Check:
 
 def _confidence(cube: Cube) -> tuple[str, str]:
     """(first problem or nothing, mean in words) of the confidence of the labels."""
-    crop, confidence = (open_pixels(cube.path, f"labels/{name}") for name in ("crop", "confidence"))
+    crop, confidence = (cube.pixels(f"labels/{name}") for name in ("crop", "confidence"))
     total = count = 0
     for position, year in enumerate(cube.label_years):
         for block in cube.grid.blocks:
             index = (position, *cube.grid.block_slices(block))
-            percent = read_pixels(confidence, index)
+            percent = confidence.read(index)
             given = percent != CONFIDENCE_FILL
             if np.any(given & (percent > 100)):
                 return f"confidence above 100 percent in {year}, block {block[0]},{block[1]}", ""
-            if np.any(given & (read_pixels(crop, index) == 0)):
+            if np.any(given & (crop.read(index) == 0)):
                 return f"confidence without a label in {year}, block {block[0]},{block[1]}", ""
             total, count = total + int(percent[given].sum(dtype=np.int64)), count + int(given.sum())
     return "", f"mean confidence {total / count:.0f} %" if count else "no pixel has a confidence"

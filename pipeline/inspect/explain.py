@@ -11,7 +11,6 @@ from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.storage.location import Location
-from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, STATIC_BY_NAME, Status
 from mmvsf.pipeline.build.provenance import product_origin
 
@@ -36,14 +35,12 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
     row, column = _pixel_at(cube, x, y, lonlat)
     time = time_index(cube, when)
     block = (row // cube.grid.block, column // cube.grid.block)
-    status = Status(int(cube.array("imagery/status")[(time, *block)]))
+    status = Status(int(cube.array("blocks/status")[(time, *block)]))
     facts: dict[str, Any] = {"day": day, "row": row, "column": column, "block": block, "status": status.name.lower()}
     layers = _static_layers(cube, row, column)
     if layers:
         facts["static"] = layers
-    index, quality = (
-        int(read_pixels(open_pixels(path, f"imagery/{name}"), (time, row, column))) for name in ("scene", "quality")
-    )
+    index, quality = (int(cube.pixels(f"imagery/{name}").read((time, row, column))) for name in ("scene", "quality"))
     pixel = f"row {row}, column {column} (block {block[0]},{block[1]}) on {day}"
     if index == SCENE_FILL:
         reason = _reason(cube, block, status)
@@ -99,7 +96,7 @@ def _static_layers(cube: Cube, row: int, column: int) -> dict[str, float | None]
     """The static layers at a pixel, None where there is no data."""
     layers: dict[str, float | None] = {}
     for name in cube.static_layers:
-        value = float(read_pixels(open_pixels(cube.path, f"static/{name}"), (row, column)))
+        value = float(cube.pixels(f"static/{name}").read((row, column)))
         layers[name] = value if np.isfinite(value) else None
     return layers
 

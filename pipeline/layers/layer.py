@@ -1,13 +1,19 @@
 """A layer of a cube: what a build asks of imagery, weather, labels and static layers alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import shard_objects
+from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.location import Location
-from mmvsf.pipeline.ledger import Ledger
+from mmvsf.datasets.storage.manifest import Record as StoredObject
+from mmvsf.pipeline.ledger import Entry, Ledger
 
 Record = dict[str, str]
 """One record of a cube's root attribute `sources`; see `mmvsf.pipeline.build.provenance`"""
@@ -38,6 +44,23 @@ class TaskReport:
     pixels: int = 0
     """band pixels stored"""
     failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a finished layer gives the cube beside the bytes of its shards."""
+
+    shards: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
+    """part of the cube -> its shards, as the ledger recorded them"""
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    """arrays over the whole grid that are not sharded, such as `blocks/status`"""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """more attributes of the layer's groups"""
+
+    def add(self, shards: Iterable[tuple[str, str, StoredObject]]) -> None:
+        """Add (part, object, record) of some shards."""
+        for part, name, record in shards:
+            self.shards.setdefault(part, {})[name] = record
 
 
 class LayerPlan(ABC, Generic[Task]):
@@ -92,6 +115,10 @@ class Layer(ABC, Generic[Task]):
         Runs on a worker. Raises OSError if the disk refuses."""
 
     @abstractmethod
+    def collect(self, plan: Any) -> Collected:
+        """What the finished tasks of a plan made. Raises IncompleteError where another build changed the ledger."""
+
+    @abstractmethod
     def origins(self) -> list[Record]:
         """Where each part of the layer comes from."""
 
@@ -104,6 +131,24 @@ class Layer(ABC, Generic[Task]):
     @abstractmethod
     def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
         """Why a cube of `old` cannot be extended to `new` in this layer, one short reason each."""
+
+    @abstractmethod
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """The block of a ledger entry, and the number of its shards along time or season (0 without either)."""
+
+    def shards(self, name: str, entry: Entry) -> Iterator[tuple[str, str, StoredObject]]:
+        """(part, object, record) of the shards that a ledger entry lists."""
+        yield from shard_objects(self.spec, *self.place(name), entry.get("objects", {}))
+
+    def finished(self, plan: LayerPlan[Task]) -> Iterator[tuple[str, Entry]]:
+        """(name, entry) of all units of a plan. Raises IncompleteError where one is not of this plan."""
+        wanted = plan.entries
+        for name, entry in Ledger.of_cube(self.cube).entries(wanted):
+            if entry is None or entry.get("digest") != wanted[name]:
+                raise IncompleteError(
+                    f"the ledger of {self.cube} has no finished entry {name} of this recipe; run `mmvsf dataset` again"
+                )
+            yield name, entry
 
     def record_failure(self, entry: str, digest: str, reason: str) -> TaskReport:
         """Record that a task of one entry could not be read; the next run tries again."""

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib import rc_context
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.storage.location import Location, write_whole
+from mmvsf.datasets.storage.location import Location
+from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.datasets.variables import Status
 
 from .clear import clear_section
@@ -60,7 +61,7 @@ def write_report(cube: Location, runs: Path) -> Path:
         view.cube.attributes.get("software", {}).get("mmvsf", ""),
     )
     page = runs / PAGE
-    write_whole(page, text.encode())
+    write_verified(page, text.encode())
     return page
 
 

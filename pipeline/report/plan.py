@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.recipe.area import area_shape
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import megabytes
@@ -32,7 +32,7 @@ def write_picture(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -
     stream = io.BytesIO()
     with rc_context(STYLE):
         _figure(plan, shown, data_dir).savefig(stream, format="png", metadata={"Software": None})
-    write_whole(path, stream.getvalue())
+    write_verified(path, stream.getvalue())
 
 
 def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
@@ -64,7 +64,7 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         (megabytes(facts["read_megabytes"] * 1e6), "to download" if facts["remote"] else "to read"),
         (duration(facts["seconds"]), "estimated"),
     ]
-    write_whole(path, render(f"Plan: {region.title}", region.name, headlines, sections, "", "").encode())
+    write_verified(path, render(f"Plan: {region.title}", region.name, headlines, sections, "", "").encode())
 
 
 def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.recipe.load import shipped_regions
-from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, Split, Status
 
 from .drawing import SPLIT_NAMES, SeasonAxis
@@ -39,13 +39,13 @@ class ReportView:
     def status(self) -> NDArray[np.uint8]:
         """(time, blocks): `Status` codes."""
         rows, columns = np.transpose(self.cube.grid.blocks)
-        status: NDArray[np.uint8] = self.cube.array("imagery/status")[:, rows, columns]
+        status: NDArray[np.uint8] = self.cube.array("blocks/status")[:, rows, columns]
         return status
 
     @cached_property
     def clear(self) -> Floats:
         """(time, blocks): percent of a block that was clear; NaN where it was not seen."""
-        percent = self.cube.array("imagery/clear_fraction")
+        percent = self.cube.array("chunks/clear_fraction")
         share = np.full((len(percent), len(self.cube.grid.blocks)), np.nan, np.float32)
         for position, block in enumerate(self.cube.grid.blocks):
             of_block = percent[:, *self._chunks_of(block)]
@@ -57,7 +57,7 @@ class ReportView:
     @cached_property
     def chunk_split(self) -> NDArray[np.uint8]:
         """(chunk_y, chunk_x): `Split` codes."""
-        return self.cube.array("splits/split").astype(np.uint8)
+        return self.cube.array("chunks/split").astype(np.uint8)
 
     def block_split(self, block: BlockIndex) -> Split:
         """The part that most chunks of a block belong to."""
@@ -85,7 +85,7 @@ class ReportView:
 
     @cached_property
     def year_split(self) -> dict[int, Split]:
-        codes = self.cube.array("splits/year_split")
+        codes = self.cube.array("seasons/split")
         return {year: Split(int(code)) for year, code in zip(self.cube.years, codes, strict=True)}
 
     @cached_property
@@ -145,19 +145,17 @@ class ReportView:
 
     def quality(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.uint8]:
         """(days, H, W): quality bits at positions on the time axis."""
-        return np.asarray(self._open("imagery/quality").oindex[days, rows, columns].read().result())
+        return self._open("imagery/quality").read((days, rows, columns))
 
     def reflectance(self, days: NDArray[np.int64], bands: Sequence[str], rows: slice, columns: slice) -> Floats:
         """(days, bands, H, W): surface reflectance as a fraction; NaN where there is none."""
         positions = [self.cube.bands.index(name) for name in bands]
-        stored = np.asarray(self._open("imagery/reflectance").oindex[days, positions, rows, columns].read().result())
+        stored = self._open("imagery/reflectance").read((days, positions, rows, columns))
         return np.where(stored == REFLECTANCE_FILL, np.nan, stored * np.float32(REFLECTANCE_SCALE)).astype(np.float32)
 
     def labels(self, year: int, rows: slice, columns: slice, *, array: str = "crop") -> NDArray[Any]:
         """(H, W) of a labelled year: class codes (0 unknown), or another array of the labels, such as `purity`."""
-        return np.asarray(
-            self._open(f"labels/{array}")[self.cube.label_years.index(year), rows, columns].read().result()
-        )
+        return self._open(f"labels/{array}").read((self.cube.label_years.index(year), rows, columns))
 
     def weather(self, name: str, blocks: Sequence[BlockIndex]) -> Floats:
         """(time,): a weather variable, the mean over the cells of some blocks; NaN where there is none."""
@@ -165,10 +163,17 @@ class ReportView:
         half = grid.block // 2
         cells = {grid.weather_cell_of(y * grid.block + half, x * grid.block + half) for y, x in blocks}
         rows, columns = (list(axis) for axis in zip(*sorted(cells), strict=True))
-        # Indexed axes come first, whatever their position: (cells, time).
-        values = np.asarray(self._open(f"weather/{name}").vindex[:, rows, columns].read().result())
-        mean: Floats = values.mean(axis=0, dtype=np.float32)
+        mean: Floats = self._weather(name)[:, rows, columns].mean(axis=1, dtype=np.float32)
         return mean
+
+    def _weather(self, name: str) -> Floats:
+        if name not in self._weather_read:
+            self._weather_read[name] = self.cube.array(f"weather/{name}")
+        return self._weather_read[name]
+
+    @cached_property
+    def _weather_read(self) -> dict[str, Floats]:
+        return {}
 
     def scenes(self) -> dict[str, NDArray[Any]]:
         """Columns of the table of scenes (day, product); empty where a cube has none."""
@@ -176,13 +181,13 @@ class ReportView:
             return {}
         return {name: self.cube.array(f"scenes/{name}") for name in ("day", "product")}
 
-    def _open(self, name: str) -> Any:
+    def _open(self, name: str) -> PixelArray:
         if name not in self._opened:
-            self._opened[name] = open_pixels(self.cube.path, name, cache_bytes=CACHE_BYTES)
+            self._opened[name] = self.cube.pixels(name, CACHE_BYTES)
         return self._opened[name]
 
     @cached_property
-    def _opened(self) -> dict[str, Any]:
+    def _opened(self) -> dict[str, PixelArray]:
         return {}
 
     def _chunks_of(self, block: BlockIndex) -> tuple[slice, slice]:

@@ -24,7 +24,6 @@ from mmvsf.datasets.storage.store import (
     create_group,
     finish_writes,
     open_pixels,
-    read_pixels,
     read_values,
     write_values,
 )
@@ -183,13 +182,13 @@ def _has_identity(path: Location, identity: dict[str, Any]) -> bool:
 
 def _check_against(cube: Cube, windows: Sequence[Window], target: NDArray[np.int32], images: NDArray[np.int16]) -> None:
     """Raises InputError where the cube shows another world: built from other code, or changed since."""
-    reflectance, quality = (open_pixels(cube.path, f"imagery/{name}") for name in ("reflectance", "quality"))
+    reflectance, quality = (cube.pixels(f"imagery/{name}") for name in ("reflectance", "quality"))
     total, count = 0.0, 0
     for window, days, forecasts in zip(windows, target, images, strict=True):
         rows, columns = window.slices
         at = days[days > 0] - cube.calendar.first_day
-        observed = read_pixels(reflectance, np.s_[at, :, rows, columns])
-        clear = is_clear(read_pixels(quality, np.s_[at, rows, columns])) & (observed != REFLECTANCE_FILL).all(1)
+        observed = reflectance.read(np.s_[at, :, rows, columns])
+        clear = is_clear(quality.read(np.s_[at, rows, columns])) & (observed != REFLECTANCE_FILL).all(1)
         errors = (observed - forecasts[days > 0].astype(np.float64)).swapaxes(0, 1)[:, clear] * REFLECTANCE_SCALE
         total, count = total + float(np.square(errors).sum()), count + errors.size
     error = (total / max(count, 1)) ** 0.5

@@ -9,7 +9,7 @@ import pytest
 import shapely
 from pyproj import Geod
 
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import outline
 from mmvsf.datasets.recipe.load import load_region, parse_region

@@ -1,4 +1,4 @@
-"""A cube on disk: its template, its identity, and the one writer it allows for its pixels."""
+"""A cube on disk: its template, its identity, and what is refused when it is opened."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube.cube import Cube, create_template, digest, find_cube, open_cube
-from mmvsf.datasets.cube.layout import cube_layout
+from mmvsf.datasets.cube.cube import Cube, digest, find_cube
+from mmvsf.datasets.cube.layout import tile_layout
+from mmvsf.datasets.cube.tree import open_cube
+from mmvsf.datasets.cube.verify import verify_cube
+from mmvsf.datasets.cube.write import write_template
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
-from mmvsf.datasets.storage.store import (
-    array_attributes,
-    finish_writes,
-    open_pixels,
-    read_pixels,
-    read_values,
-    sweep_leftovers,
-)
+from mmvsf.datasets.storage.store import open_pixels, read_values, sweep_leftovers
+from tests.damage import shards
+from tests.seal import change, seal
 
 
 @pytest.fixture
@@ -32,32 +30,41 @@ def copy(grown_cube: Cube, tmp_path: Path) -> Path:
     return tmp_path / "copy.zarr"
 
 
-def template(cube: Cube, path: Path) -> Path:
-    path.mkdir()
-    create_template(path, cube.spec, {})
-    return path
+@pytest.fixture
+def template(grown_cube: Cube, tmp_path: Path) -> Path:
+    write_template(tmp_path / "new.zarr", grown_cube.spec, {})
+    return tmp_path / "new.zarr"
 
 
-def test_a_template_holds_every_array_and_no_pixel(grown_cube: Cube, tmp_path: Path) -> None:
-    path = template(grown_cube, tmp_path / "new.zarr")
-    for group in cube_layout(grown_cube.spec):
-        for spec in group.arrays:
-            array = zarr.open_array(str(path / group.name / spec.name), mode="r")
-            assert array.shape == spec.shape and tuple(array.metadata.dimension_names or ()) == spec.dims
-    assert not list((path / "imagery/reflectance").rglob("c/*"))
-    assert (zarr.open_array(str(path / "imagery/reflectance"), mode="r")[0] == -9999).all()
+def test_a_template_holds_every_array_and_no_pixel(grown_cube: Cube, template: Path) -> None:
+    for tile in grown_cube.grid.tiles:
+        for group in tile_layout(grown_cube.spec, tile.grid):
+            for spec in group.arrays:
+                array = zarr.open_array(template / "tiles" / tile.name / group.name / spec.name, mode="r")
+                assert array.shape == spec.shape and tuple(array.metadata.dimension_names or ()) == spec.dims
+    assert not shards(template, "imagery/reflectance")
+    opened = Cube.open(template, allow_incomplete=True)
+    assert (opened.pixels("imagery/reflectance").read((0, 0, slice(None), slice(None))) == -9999).all()
 
 
-def test_an_unfinished_cube_opens_only_if_asked(grown_cube: Cube, tmp_path: Path) -> None:
-    path = template(grown_cube, tmp_path / "new.zarr")
+def test_an_unfinished_cube_opens_only_if_asked(template: Path) -> None:
     with pytest.raises(IncompleteError, match="run `mmvsf dataset` again"):
-        Cube.open(path)
-    assert not Cube.open(path, allow_incomplete=True).complete
+        Cube.open(template)
+    opened = Cube.open(template, allow_incomplete=True)
+    assert not opened.complete and opened.digest == ""
 
 
 def test_a_cube_without_its_root_is_half_made(copy: Path) -> None:
     (copy / "zarr.json").unlink()
     with pytest.raises(IncompleteError, match="half made"):
+        Cube.open(copy)
+
+
+def test_a_cube_of_another_format_version_is_refused_with_the_remedy(copy: Path) -> None:
+    root = json.loads((copy / "zarr.json").read_text())
+    root["attributes"] |= {"format_version": 1, "software": {"mmvsf": "0.1.0"}}
+    (copy / "zarr.json").write_text(json.dumps(root))
+    with pytest.raises(InputError, match=r"version 1, this program reads version 2; .*--overwrite.*\(0\.1\.0\)"):
         Cube.open(copy)
 
 
@@ -69,14 +76,7 @@ def test_a_cube_says_what_it_holds(grown_cube: Cube) -> None:
 
 
 def test_the_digest_is_of_data_and_not_of_provenance(grown_cube: Cube, copy: Path) -> None:
-    root = json.loads((copy / "zarr.json").read_text())
-    root["attributes"]["created"] = "another time"
-    (copy / "zarr.json").write_text(json.dumps(root))
-    assert digest(copy) == digest(grown_cube.path)
-
-
-def chunk_objects(cube: Path, array: str) -> list[Path]:
-    return sorted(path for path in (cube / array / "c").rglob("*") if path.is_file())
+    assert seal(copy, created="another time").digest == grown_cube.digest == digest(copy)
 
 
 FOREIGN_FILES = (
@@ -85,99 +85,112 @@ FOREIGN_FILES = (
 )
 
 
-def test_the_digest_covers_objects_of_the_format_alone(grown_cube: Cube, copy: Path) -> None:
-    """What file managers, network file systems and editors leave behind is no part of a cube."""
-    for folder in (copy, copy / "imagery", copy / "imagery/quality", chunk_objects(copy, "imagery/quality")[0].parent):
+def test_files_that_other_programs_leave_are_no_damage(copy: Path) -> None:
+    """Those of file managers, network file systems and editors are not part of a cube."""
+    tile = next(copy.glob("tiles/x*"))
+    for folder in (copy, tile, tile / "imagery", shards(copy, "imagery/quality")[0].parent):
         for name in FOREIGN_FILES:
             (folder / name).write_bytes(b"left")
-    assert digest(copy) == digest(grown_cube.path)
+    assert not verify_cube(copy).damage and not verify_cube(copy, list_only=True).damage
 
 
 def test_the_digest_sees_every_change_of_data(grown_cube: Cube, copy: Path) -> None:
-    digests = [digest(grown_cube.path)]
-    array = open_pixels(copy, "imagery/quality", write=True)
-    finish_writes([array[:32, :32, :32].write(np.uint8(7))], copy)
-    digests.append(digest(copy))
-    zarr.open_array(str(copy / "imagery/quality"), mode="r+").attrs["long_name"] = "else"
-    digests.append(digest(copy))
-    zarr.open_group(str(copy / "imagery"), mode="r+").attrs["more"] = 1
-    digests.append(digest(copy))
-    chunk_objects(copy, "imagery/quality")[0].unlink()
-    digests.append(digest(copy))
+    digests = [grown_cube.digest]
+    tile = next(copy.glob("tiles/x*"))
+    digests.append(change(copy, {"chunks/split": np.zeros_like(grown_cube.array("chunks/split"))}).digest)
+    zarr.open_array(tile / "imagery/quality", mode="r+").attrs["long_name"] = "else"
+    digests.append(seal(copy).digest)
+    zarr.open_group(tile / "imagery", mode="r+").attrs["more"] = 1
+    digests.append(seal(copy).digest)
+    shards(copy, "imagery/quality")[0].unlink()
+    digests.append(seal(copy).digest)
     assert len(set(digests)) == 5
 
 
 def test_the_digest_sees_where_an_object_lies(grown_cube: Cube, copy: Path) -> None:
-    """The contents are the same, only names differ: two chunks in each other's place, one chunk moved, two arrays
-    renamed."""
-    digests = [digest(grown_cube.path)]
-    first, *_, last = chunk_objects(copy, "imagery/quality")
+    """The contents are the same, only names differ: two shards in each other's place, and one moved."""
+    first, *_, last = shards(copy, "imagery/quality")
     contents = first.read_bytes(), last.read_bytes()
     assert contents[0] != contents[1]
     first.write_bytes(contents[1])
     last.write_bytes(contents[0])
-    digests.append(digest(copy))
-    last.rename(last.with_name("999999"))
-    digests.append(digest(copy))
-    (copy / "weather/tmin").rename(copy / "weather/tmin2")
-    digests.append(digest(copy))
-    assert len(set(digests)) == 4
+    swapped = seal(copy).digest
+    last.rename(last.with_name("9"))
+    assert len({grown_cube.digest, swapped, seal(copy).digest}) == 3
 
 
 def test_no_array_to_open(copy: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is not a Zarr array"):
         open_pixels(copy, "imagery/thermal")
+    with pytest.raises(KeyError, match="imagery/thermal"):
+        Cube.open(copy).pixels("imagery/thermal")
 
 
-@pytest.mark.slow
 def test_a_damaged_shard_is_named(copy: Path) -> None:
-    shard = next(path for path in (copy / "imagery/quality/c").rglob("*") if path.is_file())
-    shard.write_bytes(b"short")
-    with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
-        read_pixels(open_pixels(copy, "imagery/quality"), slice(None))
     cube = Cube.open(copy)
-    window = index_windows(cube)["train"][0]
-    for path in chunk_objects(copy, "imagery/quality"):
+    normalisation, window = Normalisation.of([cube]), index_windows(cube)["train"][0]
+    for path in shards(copy, "imagery/quality"):
         path.write_bytes(b"short")
-    with pytest.raises(InputError, match=r"imagery/quality/ is damaged.*--overwrite"):
-        WindowReader(cube, Normalisation.of([cube])).images(window, window.days)
+    with pytest.raises(
+        InputError, match=r"imagery/quality/c/\d+/\d/\d \(2\d.* to 2.*, block \d+,\d+\) has 5 bytes.*repair"
+    ):
+        WindowReader(cube, normalisation).images(window, window.days)
 
 
 def test_damaged_metadata_is_reported_in_one_line(copy: Path) -> None:
     """At the root, of a group, of an array that opening reads, and of one that is read later."""
     deep = b'{"attributes": ' * 100_000 + b"{}" + b"}" * 100_000
+    tile = next(copy.glob("tiles/x*"))
     for name in ("", "imagery", "labels/crop", "weather/tmin"):
-        path = copy / name / "zarr.json"
+        path = (tile / name if name else copy) / "zarr.json"
         whole = path.read_bytes()
         for content in (b"", b"\xff", b"null", b"[]", deep, whole[:100], whole.replace(b"node_type", b"kind")):
             path.write_bytes(content)
-            with pytest.raises(InputError, match=r"damaged.*build the cube again"):
+            with pytest.raises(InputError, match=r"zarr.json (is damaged|has \d+ bytes|is another object).*`mmvsf "):
                 open_cube(copy)
         if "/" in name:
             path.write_bytes(b"null")
-            for read in (read_values, array_attributes, open_pixels):
-                with pytest.raises(InputError, match=f"{name} is damaged.*build the cube again"):
-                    read(copy, name)
+            for read in (read_values, open_pixels):
+                with pytest.raises(InputError, match=f"{name} is damaged"):
+                    read(tile, name)
         path.write_bytes(whole)
-    for attribute in ("grid", "region", "calendar"):
-        root = json.loads((copy / "zarr.json").read_text())
-        del root["attributes"][attribute]
-        (copy / "zarr.json").write_text(json.dumps(root))
-        with pytest.raises(InputError, match="missing or damaged; build the cube again"):
-            Cube.open(copy)
+
+
+@pytest.mark.parametrize("attribute", ["grid", "region", "calendar"])
+def test_a_root_without_an_attribute(copy: Path, attribute: str) -> None:
+    root = json.loads((copy / "zarr.json").read_text())
+    del root["attributes"][attribute]
+    (copy / "zarr.json").write_text(json.dumps(root))
+    with pytest.raises(InputError, match="missing or damaged; build the cube again"):
+        Cube.open(copy)
+
+
+def test_a_root_that_somebody_edited_is_refused(copy: Path) -> None:
+    """A grid or a legend that is not the one that was written would give wrong places or wrong names."""
+    root = json.loads((copy / "zarr.json").read_text())
+    root["attributes"]["legend"]["names"] = "else"
+    (copy / "zarr.json").write_text(json.dumps(root))
+    with pytest.raises(InputError, match=r"zarr\.json .*`mmvsf repair`"):
+        Cube.open(copy)
 
 
 def test_pixels_read_by_zarr_and_by_tensorstore_agree(grown_cube: Cube) -> None:
-    for name in ("imagery/reflectance", "imagery/quality", "labels/crop"):
-        np.testing.assert_array_equal(read_pixels(open_pixels(grown_cube.path, name), slice(0, 1)),
-                                      zarr.open_array(str(grown_cube.path / name), mode="r")[:1])  # fmt: skip
+    for tile in grown_cube.grid.tiles:
+        rows, columns = tile.row * grown_cube.grid.block, tile.column * grown_cube.grid.block
+        for name in ("imagery/quality", "labels/crop"):
+            expected = zarr.open_array(grown_cube.path / "tiles" / tile.name / name, mode="r")[:1]
+            place = slice(rows, rows + expected.shape[-2]), slice(columns, columns + expected.shape[-1])
+            found = grown_cube.pixels(name).read((slice(0, 1), *place))
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_leftovers_are_swept(copy: Path, grown_cube: Cube) -> None:
-    for name in ("imagery/quality/c/9.__lock", "weather/tmin/c/0.00ff.partial", "zarr.json.12.tmp"):
-        (copy / name).write_bytes(b"")
-    assert sweep_leftovers(copy) == 3
-    assert digest(copy) == digest(grown_cube.path)
+    leftovers = ("imagery/quality/c/9.__lock", "weather/tmin/c/0.00ff.partial", "zarr.json.12.tmp", "labels/0.12.tmp")
+    tile = next(copy.glob("tiles/x*"))
+    for name in leftovers:
+        (tile / name).write_bytes(b"")
+    assert sweep_leftovers(copy) == 4
+    assert not verify_cube(copy).damage
 
 
 def test_a_cube_is_found_by_path_region_or_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

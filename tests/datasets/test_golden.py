@@ -17,8 +17,13 @@ def test_the_format_is_as_checked_in(tmp_path: Path) -> None:
 
 
 def test_every_layer_is_in_it() -> None:
-    groups = {Path(name).parts[0] for name in metadata(TREE)}
-    assert groups >= {"imagery", "weather", "static", "labels", "splits", "statistics", "scenes"}
     names = set(metadata(TREE))
-    assert "labels/confidence/zarr.json" in names and "weather/wind/zarr.json" in names
-    assert "weather/snow/zarr.json" not in names
+    assert {Path(name).parts[0] for name in names} == {"zarr.json", "tiles", "seasons", "scenes"}
+    tiles = {Path(name).parts[1] for name in names if name.startswith("tiles/x")}
+    assert len(tiles) == 2
+    for tile in tiles:
+        members = {name.removeprefix(f"tiles/{tile}/") for name in names if name.startswith(f"tiles/{tile}/")}
+        groups = {Path(name).parts[0] for name in members}
+        assert groups == {"zarr.json", "imagery", "blocks", "chunks", "weather", "static", "labels"}
+        assert members >= {"labels/confidence/zarr.json", "weather/wind/zarr.json", "blocks/status/zarr.json"}
+        assert "weather/snow/zarr.json" not in members

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
 
@@ -54,9 +55,10 @@ def test_every_point_of_a_box_lies_in_a_block(box: tuple[float, ...], across: fl
 def test_the_grid_lies_on_the_lattice_and_is_no_larger_than_needed(box: tuple[float, ...]) -> None:
     west, south, width, height = box
     found = grid({"bbox": [west, south, west + width, south + height]})
-    assert found.left % SIDE == 0 and found.top % SIDE == 0
-    rows, columns = {by for by, _ in found.blocks}, {bx for _, bx in found.blocks}
-    assert rows == set(range(found.blocks_y)) and columns == set(range(found.blocks_x))
+    assert found.left % (4 * SIDE) == 0 and found.top % (4 * SIDE) == 0
+    rows, columns = {by // 4 for by, _ in found.blocks}, {bx // 4 for _, bx in found.blocks}
+    assert rows == set(range(found.blocks_y // 4)) and columns == set(range(found.blocks_x // 4))
+    assert found.blocks_y % 4 == found.blocks_x % 4 == 0
     assert list(found.blocks) == sorted(set(found.blocks))
 
 
@@ -93,6 +95,7 @@ def test_a_site_on_the_corner_of_a_block_lies_in_the_block_south_east_of_it() ->
     found = grid({"sites": [{"name": "a", "lon": -93.5, "lat": 42.0}]}, origin=[x, y])
     assert (found.left, found.top, found.blocks) == (x, y, ((0, 0),))
     assert found.block_of_point(-93.5, 42.0) == (0, 0)
+    assert [tile.name for tile in found.tiles] == ["x0_y-1"]
 
 
 def test_a_site_is_the_block_that_its_point_lies_in() -> None:
@@ -124,8 +127,11 @@ def triangle(folder: Path, **properties: Any) -> Path:
 def test_a_polygon_takes_the_blocks_that_it_meets(tmp_path: Path) -> None:
     triangle(tmp_path)
     found = grid({"file": "area.geojson"}, tmp_path)
-    assert (found.blocks_y, found.blocks_x) == (4, 4)
-    assert set(found.blocks) == {(by, bx) for by in range(4) for bx in range(4) if bx <= by}
+    assert (found.blocks_y, found.blocks_x) == (4, 8)  # the blocks lie across the border of two tiles
+    top, left = min(by for by, _ in found.blocks), min(bx for _, bx in found.blocks)
+    assert {(by - top, bx - left) for by, bx in found.blocks} == {
+        (by, bx) for by in range(4) for bx in range(4) if bx <= by
+    }
 
 
 def geometries(*found: dict[str, Any] | None) -> str:

@@ -38,9 +38,13 @@ def test_images_are_the_cube_s_pixels(reader: WindowReader) -> None:
     window = index_windows(cube)["new_year"][3]
     days = window.days[[5, 1, 3]]  # any order
     images, valid = reader.images(window, days)
-    stored = zarr.open_array(str(cube.path / "imagery/reflectance"), mode="r")
-    quality = zarr.open_array(str(cube.path / "imagery/quality"), mode="r")
-    rows, columns = window.slices
+    tile = cube.grid.tile_of((window.row // cube.grid.block, window.column // cube.grid.block))
+    imagery = cube.path / "tiles" / tile.name / "imagery"
+    stored, quality = (zarr.open_array(str(imagery / name), mode="r") for name in ("reflectance", "quality"))
+    top, left = tile.row * cube.grid.block, tile.column * cube.grid.block
+    rows, columns = (
+        slice(part.start - corner, part.stop - corner) for part, corner in zip(window.slices, (top, left), strict=True)
+    )
     for place, day in enumerate(days):
         at = int(day) - cube.calendar.first_day
         seen = quality[at, rows, columns]

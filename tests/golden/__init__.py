@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmvsf.datasets.cube.calendar import calendar_for
-from mmvsf.datasets.cube.cube import create_template
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import Content, write_template
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.datasets.storage.store import create_group
 from mmvsf.pipeline.layers.imagery.summarise import scenes_group
 
 TREE = Path(__file__).parent / "cube"
@@ -38,9 +37,8 @@ def write_cube(path: Path) -> None:
     """Write the empty cube of `RECIPE`, with its list of scenes."""
     region = parse_region(RECIPE, "golden")
     spec = CubeSpec(region, grid_from_recipe(region, path, path), calendar_for(region), LEGEND)
-    create_template(path, spec, {})
     scene = (0, 0, spec.calendar.first_day, 0, "HLS.S30.T15TVG", "hls-s30", "2020-05-01T17:00:00+00:00", "2.0", 0)
-    create_group(path, scenes_group([scene]))
+    write_template(path, spec, {}, Content(scenes=scenes_group([scene])))
 
 
 def metadata(cube: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from mmvsf.datasets import command
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.datasets.storage.object_path import ObjectPath
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -73,9 +73,9 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> S3Path:
+def data(tmp_path: Path) -> ObjectPath:
     """A place in a bucket for one test."""
-    return S3Path("cubes", f"tests/{tmp_path.name}")
+    return ObjectPath.parse(f"s3://cubes/tests/{tmp_path.name}")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.cube.cube import Cube, open_cube
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.tree import open_cube
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.storage.store import create_group
 from mmvsf.pipeline.build.executor import executor

@@ -25,7 +25,7 @@ def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
     text = path.read_text(encoding="utf-8")
     front = yaml.safe_load(text.split("---")[1])
     assert front["pretty_name"] == cube.region.title and front["license"]
-    stored = int((cube.array("imagery/status") == 2).sum())
+    stored = int((cube.array("blocks/status") == 2).sum())
     assert f"{stored} (day, block) units stored" in text and cube.digest in text
     crop = cube.array("labels/crop")
     assert cube.legend is not None
@@ -45,7 +45,7 @@ def test_the_examples_of_the_card_open_the_cube(finished: TinyArchive, monkeypat
     exec(textwrap.dedent(indented), names)
     assert names["red"].dims == ("time", "y", "x")
     tree = eval(sentence.strip("`.\n"), {"mmvsf": mmvsf})
-    assert tree["imagery"].sizes["band"] == 6
+    assert tree["tiles/x65_y1210/imagery"].sizes["band"] == 6
 
 
 def test_a_simulated_cube_is_said_to_be_one(finished: TinyArchive) -> None:

@@ -249,7 +249,7 @@ def test_a_cube_with_labels_of_the_cdl(
     options = ("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
     assert mmvsf(*options).code == 0
     crop = zarr.open_array(str(tiny.cube / "labels/crop"), mode="r")
-    assert crop.attrs["flag_names"][:2] == ["corn", "soybeans"] and crop.attrs["flag_source_codes"][0] == [1, 12, 13]
+    assert crop.attrs["flag_names"][:2] == ["corn", "soybeans"] and crop.attrs["flag_source_codes"][0] == "1 12 13"
     assert "public domain" in zarr.open_group(str(tiny.cube), mode="r").attrs["label_source"]
     to_albers = Transformer.from_crs(32615, 5070, always_xy=True)
     steps = (np.arange(96 * 5) + 0.5) * 6

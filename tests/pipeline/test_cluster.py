@@ -20,7 +20,7 @@ import pytest
 
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.storage.location import objects
-from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.datasets.storage.object_path import ObjectPath
 from mmvsf.pipeline.build import executor as execute
 from tests.servers.s3 import S3
 
@@ -82,7 +82,7 @@ def cluster(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_cluster_gives_the_same_bytes(
-    tiny: TinyArchive, built: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command
+    tiny: TinyArchive, built: TinyArchive, cluster: str, s3: S3, data: ObjectPath, mmvsf: Command
 ) -> None:
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", cluster)
     assert outcome.code == 0, outcome.err
@@ -93,7 +93,7 @@ def test_a_cluster_gives_the_same_bytes(
 
 
 def test_a_build_that_is_killed_goes_on(
-    tiny: TinyArchive, built: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command
+    tiny: TinyArchive, built: TinyArchive, cluster: str, s3: S3, data: ObjectPath, mmvsf: Command
 ) -> None:
     arguments = ["dataset", str(tiny.recipe), "--data-dir", str(data), "--scheduler", cluster]
     running = subprocess.Popen(
@@ -113,7 +113,9 @@ def test_a_build_that_is_killed_goes_on(
     assert digest(data / "tiny.zarr") == digest(built.cube)
 
 
-def test_a_worker_without_credentials(tiny: TinyArchive, s3: S3, data: S3Path, mmvsf: Command, tmp_path: Path) -> None:
+def test_a_worker_without_credentials(
+    tiny: TinyArchive, s3: S3, data: ObjectPath, mmvsf: Command, tmp_path: Path
+) -> None:
     environment = {name: value for name, value in s3.environment().items() if "KEY" not in name}
     with scheduler(tmp_path) as address, worker(address, tmp_path, environment):
         outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", address)
@@ -121,7 +123,7 @@ def test_a_worker_without_credentials(tiny: TinyArchive, s3: S3, data: S3Path, m
 
 
 def test_a_cluster_without_workers(
-    tiny: TinyArchive, s3: S3, data: S3Path, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: TinyArchive, s3: S3, data: ObjectPath, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execute, "WAIT_FOR_WORKERS", 0.5)
     with scheduler(tmp_path) as address:
@@ -139,7 +141,7 @@ def test_no_scheduler_is_said_before_the_sources_are_asked(
 
 
 def test_workers_of_another_version(
-    tiny: TinyArchive, cluster: str, s3: S3, data: S3Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+    tiny: TinyArchive, cluster: str, s3: S3, data: ObjectPath, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = execute.VERSION
     monkeypatch.setattr(execute, "VERSION", "99.0")

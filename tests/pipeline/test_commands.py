@@ -1,4 +1,4 @@
-"""The commands around a cube: regions, plan, dataset, check, explain, export."""
+"""The commands around a cube: regions, plan, dataset, check, explain."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 import yaml
 import zarr
 
@@ -26,6 +28,7 @@ from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.inspect.check_layers import cells_of_blocks
 from mmvsf.pipeline.layers.imagery.masks import decode_fmask
+from tests.full_disk import full_disk
 
 from .conftest import Command, Outcome
 from .reference import expected_day
@@ -65,7 +68,7 @@ def test_json_for_programs_is_all_there_is_on_the_output(tiny: TinyArchive, data
     outcome = dataset(tiny, "--json")
     facts = json.loads(outcome.out)
     assert facts["failed"] == 0 and facts["completeness"] == 1.0 and facts["cube"] == str(tiny.cube)
-    status = Cube.open(tiny.cube).array("imagery/status")
+    status = Cube.open(tiny.cube).array("blocks/status")
     assert (facts["stored"], facts["skipped_cloudy"]) == ((status == 2).sum(), (status == 3).sum())
 
 
@@ -143,100 +146,41 @@ def test_a_question_beside_the_cube(built: TinyArchive, mmvsf: Command, day: str
     assert outcome.code == 2 and part in outcome.error
 
 
-# ---------------------------------------------------------------------- export
+# ---------------------------------------------------------------------- files
 
 
-def test_a_day_as_a_geotiff(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
-    out = tmp_path / "maps/day.tif"
-    assert mmvsf("export", built.cube, "--day", DAY, "--out", out).code == 0
-    first = int(zarr.open_array(str(built.cube / "imagery/time"), mode="r")[0])
-    stored = zarr.open_array(str(built.cube / "imagery/reflectance"), mode="r")[(DAY - date(1970, 1, 1)).days - first]
-    with rasterio.open(out) as file:
-        np.testing.assert_array_equal(file.read(), stored)
-        assert file.crs.to_epsg() == 32615 and file.nodata == -9999 and set(file.scales) == {1e-4}
-        assert list(file.transform)[:6] == [30, 0, LEFT, 0, -30, TOP]
-        assert file.descriptions == ("blue", "green", "red", "nir", "swir1", "swir2")
-        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-    assert [path.name for path in out.parent.iterdir()] == ["day.tif"]
-
-
-@pytest.mark.parametrize(
-    ("what", "when", "name"),
-    [
-        ("quality", ("--day", DAY), "imagery/quality"),
-        ("scene", ("--day", DAY), "imagery/scene"),
-        ("crop", ("--year", 2020), "labels/crop"),
-        ("purity", ("--year", 2021), "labels/purity"),
-    ],
-)
-def test_other_arrays(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, what: str, when: tuple[Any, ...], name: str
-) -> None:
-    assert mmvsf("export", built.cube, "--what", what, *when, "--out", tmp_path / "x.tif").code == 0
-    array = zarr.open_array(str(built.cube / name), mode="r")
-    first = int(zarr.open_array(str(built.cube / "imagery/time"), mode="r")[0])
-    position = when[1] - 2020 if "--year" in when else (DAY - date(1970, 1, 1)).days - first
-    with rasterio.open(tmp_path / "x.tif") as file:
-        np.testing.assert_array_equal(file.read(1), array[position])
-
-
-def test_an_exported_crop_map_has_its_colours_and_names(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
-    out = tmp_path / "x.tif"
+@pytest.mark.parametrize("limit", [300, 1500, 2500])
+def test_an_export_to_a_full_disk_is_refused(built: TinyArchive, mmvsf: Command, tmp_path: Path, limit: int) -> None:
+    """GDAL reports a full disk late or not at all."""
+    out = tmp_path / "day.tif"
+    out.write_text("of before")
+    with full_disk(limit):
+        outcome = mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out)
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"error: File too large: {out}; ") and "\n" not in outcome.error
+    assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.tif"]
     assert mmvsf("export", built.cube, "--what", "crop", "--year", 2020, "--out", out).code == 0
-    with rasterio.open(out) as file:
-        assert file.dtypes == ("uint8",) and file.colormap(1)[1] == (0xFF, 0xD3, 0x00, 255)
-        assert file.tags(1)["class_5"] == "Soybeans" and file.colormap(1)[0][3] == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "part"),
-    [
-        ((), "--day"),
-        (("--day", "1999-01-01"), "calendar"),
-        (("--what", "crop"), "2020, 2021"),
-        (("--what", "crop", "--year", 2019), "2020, 2021"),
-        (("--what", "crop", "--year", 0), "2020, 2021"),
-        (("--what", "crop", "--year", 2020, "--day", DAY), "day 2021-05-05 selects imagery"),
-        (("--day", DAY, "--year", 2030), "year 2030 selects labels"),
-        (("--day", "1999-01-01"), "2019-09-05 to 2021-07-07"),
-        (("--day", "2021-02-30"), "YYYY-MM-DD"),
-        (("--what", "thermal"), "choose one of"),
-    ],
-)
-def test_an_export_that_cannot_be(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, options: tuple[Any, ...], part: str
-) -> None:
-    outcome = mmvsf("export", built.cube, *options, "--out", tmp_path / "x.tif")
-    assert outcome.code == 2 and part in outcome.error
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["day.nc", "day", "day.tif.zip", "s3://bucket/day.tif"])
-def test_an_export_to_another_format_is_refused(
-    built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """A GeoTIFF is not given the name of something else, and a path is not made of an address."""
-    monkeypatch.chdir(tmp_path)
-    outcome = mmvsf("export", built.cube, "--day", DAY, "--out", name)
-    assert outcome.code == 2 and f"--out {name}" in outcome.error
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_export_replaces_the_file_whole(
+def test_a_netcdf_export_is_read_back(
     built: TinyArchive, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy that fails leaves the file of before, and GDAL's error is one line that names the file."""
-    out = tmp_path / "day.TIF"
-    out.write_text("of before")
+    out, write = tmp_path / "day.nc", xr.Dataset.to_netcdf
+    export = ("export", built.cube, "--day", DAY, "--out", out)
 
-    def fail(source: Path, target: Path, **_: object) -> None:
-        target.write_bytes(b"half")
-        rasterio.shutil.copy(source, tmp_path, driver="GTiff")  # a folder: GDAL raises its own kind of error
+    def flip(dataset: xr.Dataset, draft: Path, **options: Any) -> None:
+        write(dataset, draft, **options)
+        with h5py.File(draft) as file:
+            place = file["reflectance"].id.get_chunk_info(0).byte_offset + 40
+        content = bytearray(draft.read_bytes())
+        content[place] ^= 1
+        draft.write_bytes(content)
 
-    monkeypatch.setattr("mmvsf.pipeline.inspect.export.copy_raster", fail)
-    outcome = mmvsf("export", built.cube, "--day", DAY, "--out", out)
-    assert outcome.code == 1 and str(out) in outcome.error
-    assert out.read_text() == "of before" and [path.name for path in tmp_path.iterdir()] == ["day.TIF"]
+    with monkeypatch.context() as patch:
+        patch.setattr(xr.Dataset, "to_netcdf", flip)
+        outcome = mmvsf(*export)
+    assert outcome.code == 1 and str(out) in outcome.error and list(tmp_path.iterdir()) == []
+    assert mmvsf(*export).code == 0 and xr.open_dataset(out).reflectance.notnull().any()
 
 
 @pytest.mark.slow
@@ -290,22 +234,22 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "clear fraction",
     ),
-    "a block beyond the recipe": (lambda cube: small(cube, "imagery/clear_fraction", at(DAY), 101), "clear fraction"),
+    "a block beyond the recipe": (lambda cube: small(cube, "chunks/clear_fraction", at(DAY), 101), "clear fraction"),
     "weather that is lost": (lambda cube: small(cube, "weather/tmax", (100, 0, 0), np.nan), "tmax misses days"),
     "weather in kelvin": (lambda cube: small(cube, "weather/tmax", 100, 300), "tmax out of range"),
-    "no training place": (lambda cube: small(cube, "splits/split", ..., 3), "there are no training places and years"),
-    "no training year": (lambda cube: small(cube, "splits/year_split", ..., 3), "no training places and years"),
-    "no test year": (lambda cube: small(cube, "splits/year_split", ..., 1), "no test years"),
+    "no training place": (lambda cube: small(cube, "chunks/split", ..., 3), "there are no training places and years"),
+    "no training year": (lambda cube: small(cube, "seasons/split", ..., 3), "no training places and years"),
+    "no test year": (lambda cube: small(cube, "seasons/split", ..., 1), "no test years"),
     "a test year without a clear pixel": (
-        lambda cube: small(cube, "statistics/imagery_count", 1, 0),
+        lambda cube: small(cube, "chunks/imagery_count", 1, 0),
         "test years have no clear pixel",
     ),
-    "no sums": (lambda cube: small(cube, "statistics/imagery_count", ..., 0), "no clear pixel"),
+    "no sums": (lambda cube: small(cube, "chunks/imagery_count", ..., 0), "no clear pixel"),
     "a stray label": (
         lambda cube: pixels(cube, "labels/crop", (0, slice(0, 2), slice(0, 2)), np.uint16(77)),
         "not in the legend: [77]",
     ),
-    "never seen": (lambda cube: small(cube, "imagery/status", ..., 1), "never seen"),
+    "never seen": (lambda cube: small(cube, "blocks/status", ..., 1), "never seen"),
 }
 
 
@@ -350,7 +294,7 @@ def test_cells_of_blocks_are_those_that_share_pixels_with_one(cell: int) -> None
 
 def test_a_part_that_the_recipe_asks_for_must_not_be_empty(finished: TinyArchive, mmvsf: Command) -> None:
     """Held-out chunks that became training chunks; a trial of a few blocks may be too small to hold any out."""
-    array = zarr.open_array(str(finished.cube / "splits/split"), mode="r+")
+    array = zarr.open_array(str(finished.cube / "chunks/split"), mode="r+")
     split = np.asarray(array[...])
     for code, name in ((2, "validation"), (3, "test")):
         array[...] = np.where(split == code, 1, split)
@@ -370,7 +314,7 @@ def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     """Sums that travelled through the ledger, against numpy on the pixels."""
     cube = Cube.open(built.cube)
     quality, stored = cube.array("imagery/quality"), cube.array("imagery/reflectance")
-    place = (cube.array("splits/split") == 1).repeat(16, 0).repeat(16, 1)
+    place = (cube.array("chunks/split") == 1).repeat(16, 0).repeat(16, 1)
     assert place.any() and not place.all()
     year = cube.calendar.days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
     clear = (quality != 255) & (quality & 0b11110 == 0) & (stored != -9999).all(axis=1)
@@ -378,7 +322,7 @@ def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     imagery, weather = training_statistics(cube)
     np.testing.assert_allclose(imagery.mean, values.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(imagery.std, values.std(axis=0), rtol=1e-7)
-    chunks = np.argwhere(cube.array("splits/split") == 1)
+    chunks = np.argwhere(cube.array("chunks/split") == 1)
     days = slice(26, 26 + 92 + 366)  # from 2019-10-01 to the end of 2020
     for position, name in enumerate(cube.weather):
         array = cube.array(f"weather/{name}").astype(float)
@@ -430,7 +374,7 @@ def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
     for item in items[::9]:
         day = date.fromisoformat(item["properties"]["datetime"][:10])
         position = cube.calendar.index((day - date(1970, 1, 1)).days)
-        if cube.array("imagery/status")[position, 0, 0] != 2:
+        if cube.array("blocks/status")[position, 0, 0] != 2:
             continue
         with (
             rasterio.open(root / item["assets"]["B04"]["href"]) as red,

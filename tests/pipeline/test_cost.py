@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.boundaries import name_of
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.estimate.conus import CONUS, recipes_for

@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import digest
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
@@ -259,11 +260,11 @@ def test_a_fault_that_stays_fails_its_day_only(
     for part in ("could not be read", "2021-06-15", reason, "--accept-failed"):
         assert part in outcome.error
     day = datetime(2021, 6, 15).date()
-    assert (day_of(through, "imagery/status", day) == 4).all()
+    assert (day_of(through, "blocks/status", day) == 4).all()
     assert (day_of(through, "imagery/quality", day) == 255).all()
     assert (day_of(through, "imagery/reflectance", day) == -9999).all()
     others = {scene.day for scene in SCENES} - {day}
-    for name in ("imagery/reflectance", "imagery/quality", "imagery/scene", "imagery/status"):
+    for name in ("imagery/reflectance", "imagery/quality", "imagery/scene", "blocks/status"):
         for other in others:
             np.testing.assert_array_equal(day_of(through, name, other), day_of(known, name, other))
     server.mend()

@@ -15,7 +15,7 @@ import pytest
 from pyproj import CRS
 
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag

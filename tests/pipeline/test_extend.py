@@ -19,7 +19,7 @@ import xarray as xr
 
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.recipe.load import load_region

@@ -18,7 +18,7 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import digest
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period

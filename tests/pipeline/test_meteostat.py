@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WeatherFlag

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.datasets.cube.cube import Cube, digest, open_cube
+from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.tree import open_cube
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
-from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects
-from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects, read_range, size
+from mmvsf.datasets.storage.object_path import ObjectPath
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -31,21 +32,21 @@ from .tiny_archive import TinyArchive
 pytestmark = [pytest.mark.usefixtures("s3"), pytest.mark.slow, pytest.mark.stand_in]
 
 
-def build_in(archive: TinyArchive, data: S3Path, **options: bool) -> S3Path:
+def build_in(archive: TinyArchive, data: ObjectPath, **options: bool) -> ObjectPath:
     plan = build_plan(str(archive.recipe), data)
     build(plan, SerialExecutor(), Progress(lambda *_: None), **options)
-    assert isinstance(plan.cube, S3Path)
+    assert isinstance(plan.cube, ObjectPath)
     return plan.cube
 
 
 @pytest.fixture
-def stored(built: TinyArchive) -> S3Path:
+def stored(built: TinyArchive) -> ObjectPath:
     """The finished cube in a bucket. Not to be changed."""
-    place = S3Path("cubes", "stored")
+    place = ObjectPath.parse("s3://cubes/stored")
     return place / "tiny.zarr" if (place / "tiny.zarr/zarr.json").is_file() else build_in(built, place)
 
 
-def assert_same(cube: S3Path, built: TinyArchive) -> None:
+def assert_same(cube: ObjectPath, built: TinyArchive) -> None:
     """Object by object; the root holds times."""
     assert dict(objects(cube)).keys() == dict(objects(built.cube)).keys()
     for name, _ in objects(cube):
@@ -53,20 +54,22 @@ def assert_same(cube: S3Path, built: TinyArchive) -> None:
     assert Cube.open(cube).digest == digest(cube) == digest(built.cube)
 
 
-def test_the_same_objects_as_in_a_folder(stored: S3Path, built: TinyArchive) -> None:
+def test_the_same_objects_as_in_a_folder(stored: ObjectPath, built: TinyArchive) -> None:
     assert_same(stored, built)
     assert {name.split("/")[0] for name, _ in objects(stored.parent)} == {"tiny.zarr", "tiny.zarr.ledger"}
-    assert not any(name.endswith("zarr.json") and "tiny" not in name for name, _ in objects(S3Path("cubes", "")))
+    assert not any(
+        name.endswith("zarr.json") and "tiny" not in name for name, _ in objects(ObjectPath.parse("s3://cubes"))
+    )
 
 
-def test_a_second_run_writes_no_shard(stored: S3Path, built: TinyArchive, s3: S3) -> None:
+def test_a_second_run_writes_no_shard(stored: ObjectPath, built: TinyArchive, s3: S3) -> None:
     first = len(s3.requests)
-    build_in(built, S3Path("cubes", "stored"))
+    build_in(built, ObjectPath.parse("s3://cubes/stored"))
     written = [request.path for request in s3.requests[first:] if request.method == "PUT"]
     assert written and not [path for path in written if "/imagery/reflectance/c/" in path or "/labels/crop/c/" in path]
 
 
-def test_every_reading_command(stored: S3Path, built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+def test_every_reading_command(stored: ObjectPath, built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
     assert mmvsf("check", stored).code == 0
     assert mmvsf("digest", stored).out == mmvsf("digest", built.cube).out
     x, y = Cube.open(stored).grid.geobox.extent.centroid.coords[0]
@@ -80,14 +83,14 @@ def test_every_reading_command(stored: S3Path, built: TinyArchive, mmvsf: Comman
     assert mmvsf("report", *options).code == 0 and (tmp_path / "tiny/report.html").is_file()
 
 
-def test_xarray_and_the_reader_see_the_same(stored: S3Path, built: TinyArchive) -> None:
+def test_xarray_and_the_reader_see_the_same(stored: ObjectPath, built: TinyArchive) -> None:
     xr.testing.assert_identical(
         open_cube(str(stored))["weather"].to_dataset().load(), open_cube(built.cube)["weather"].to_dataset().load()
     )
     images = []
     for cube in (Cube.open(stored), Cube.open(built.cube)):
         reader = WindowReader(cube, Normalisation.of([cube]))
-        status = cube.array("imagery/status")
+        status = cube.array("blocks/status")
         time, row, column = np.argwhere(status == 2)[0]
         block = cube.grid.block
         days = cube.calendar.days[time : time + 1]
@@ -105,7 +108,7 @@ def test_xarray_and_the_reader_see_the_same(stored: S3Path, built: TinyArchive) 
     ids=["template", "ledger"],
 )
 def test_killed_and_run_again(
-    tiny: TinyArchive, built: TinyArchive, data: S3Path, mmvsf: Command, where: str, count: int
+    tiny: TinyArchive, built: TinyArchive, data: ObjectPath, mmvsf: Command, where: str, count: int
 ) -> None:
     script = Path(__file__).with_name("kill_at.py")
     command = [sys.executable, str(script), where, str(count), "dataset", str(tiny.recipe), "--data-dir", str(data)]
@@ -118,7 +121,7 @@ def test_killed_and_run_again(
     assert_same(build_in(tiny, data), built)
 
 
-def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data: S3Path) -> None:
+def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data: ObjectPath) -> None:
     """`--overwrite` takes the root away first: what is left is taken neither for a cube nor for done."""
     cube = build_in(tiny, data)
     script = Path(__file__).with_name("kill_at.py")
@@ -139,21 +142,21 @@ def test_killed_while_it_is_removed(tiny: TinyArchive, built: TinyArchive, data:
     assert_same(build_in(tiny, data), built)
 
 
-def test_what_is_no_cube_is_left_alone(tiny: TinyArchive, data: S3Path) -> None:
+def test_what_is_no_cube_is_left_alone(tiny: TinyArchive, data: ObjectPath) -> None:
     (data / "tiny.zarr/letters/1.txt").write_bytes(b"dear")
     with pytest.raises(InputError, match="exists and is not a cube"):
         build_in(tiny, data, overwrite=True)
     assert (data / "tiny.zarr/letters/1.txt").read_bytes() == b"dear"
 
 
-def test_a_busy_service(tiny: TinyArchive, built: TinyArchive, data: S3Path, s3: S3) -> None:
+def test_a_busy_service(tiny: TinyArchive, built: TinyArchive, data: ObjectPath, s3: S3) -> None:
     s3.fail("PUT .*ledger", status(503), times=2, after=3)
     s3.fail("PUT .*imagery/quality/c/", status(500), times=1)
     s3.fail("PUT .*imagery/scene/c/", reset(), times=1)
     assert_same(build_in(tiny, data), built)
 
 
-def test_a_bucket_that_refuses_while_reading_is_not_called_damaged(stored: S3Path, s3: S3, mmvsf: Command) -> None:
+def test_a_bucket_that_refuses_while_reading_is_not_called_damaged(stored: ObjectPath, s3: S3, mmvsf: Command) -> None:
     s3.fail("GET .*imagery/quality/c/", status(403))
     outcome = mmvsf("check", stored)
     assert outcome.code == 1 and "PERMISSION_DENIED" in outcome.error and "damaged" not in outcome.error
@@ -185,14 +188,14 @@ def test_wrong_settings_are_said_at_once(
     assert "hush" not in outcome.err + outcome.out
 
 
-def test_refused_access(s3: S3, stored: S3Path, mmvsf: Command) -> None:
+def test_refused_access(s3: S3, stored: ObjectPath, mmvsf: Command) -> None:
     s3.fail(".*", status(403))
     outcome = mmvsf("check", stored)
     assert outcome.code == 2 and "refused access" in outcome.error and "AWS_PROFILE" in outcome.error
 
 
 def test_a_public_bucket_needs_no_credentials(
-    stored: S3Path, s3: S3, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+    stored: ObjectPath, s3: S3, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3.publish("cubes")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -203,7 +206,7 @@ def test_a_public_bucket_needs_no_credentials(
     assert not [request for request in s3.requests[first:] if "authorization" in request.headers]
 
 
-def test_a_profile(stored: S3Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_profile(stored: ObjectPath, mmvsf: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text("[field]\naws_access_key_id = any\naws_secret_access_key = hush\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "field")
@@ -222,18 +225,29 @@ def test_addresses_that_are_none(text: str) -> None:
 def test_a_cube_that_is_not_there(mmvsf: Command) -> None:
     assert "there is no cube at s3://cubes/none.zarr" in mmvsf("check", "s3://cubes/none.zarr").error
     with pytest.raises(FileNotFoundError, match="s3://cubes/none"):
-        S3Path.parse("s3://cubes/none/").read_bytes()
+        ObjectPath.parse("s3://cubes/none/").read_bytes()
+
+
+def test_parts_of_an_object(data: ObjectPath) -> None:
+    place = data / "object"
+    place.write_bytes(b"0123456789")
+    assert size(place) == 10
+    parts = [read_range(place, *part) for part in ((2, 3), (8, 4), (10, 2), (12, 2), (0, 0))]
+    assert parts == [b"234", b"89"] + [b""] * 3
+    for read in (lambda: size(data / "none"), lambda: read_range(data / "none", 0, 1)):
+        with pytest.raises(FileNotFoundError, match="none"):
+            read()
 
 
 def test_what_has_to_be_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert local_folder(Path("data")) == Path("data")
-    assert local_folder(S3Path("cubes", "")) == LOCAL_FOLDER
+    assert local_folder(ObjectPath.parse("s3://cubes")) == LOCAL_FOLDER
     archive = resolve_path("{data_dir}/archive", tmp_path / "x.yaml", LOCAL_FOLDER)
     assert archive == tmp_path / ".cache/mmvsf/archive"
 
 
-def test_incomplete(tiny: TinyArchive, data: S3Path, s3: S3) -> None:
+def test_incomplete(tiny: TinyArchive, data: ObjectPath, s3: S3) -> None:
     """A bucket that stops answering in the middle leaves what is done."""
     s3.fail("PUT .*ledger/imagery", status(403), after=4)
     with pytest.raises(InputError, match="refused access"):

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import zarr
 
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
-from mmvsf.datasets.storage.s3 import S3Path
+from mmvsf.datasets.storage.object_path import ObjectPath
 from mmvsf.pipeline.build.executor import DaskExecutor, executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -76,7 +77,7 @@ def test_the_plan_as_a_page_and_a_picture(tiny: TinyArchive, mmvsf: Command, tmp
 
 
 @pytest.mark.usefixtures("s3")
-def test_the_page_of_a_cube_in_a_bucket(tiny: TinyArchive, mmvsf: Command, data: S3Path, tmp_path: Path) -> None:
+def test_the_page_of_a_cube_in_a_bucket(tiny: TinyArchive, mmvsf: Command, data: ObjectPath, tmp_path: Path) -> None:
     tiny.write_recipe(imagery__path=str(tiny.root), weather__path=str(tiny.root / "weather/daily.nc"), labels=None)
     outcome = mmvsf("plan", tiny.recipe, "--data-dir", data, "--html", tmp_path / "plan.html")
     assert outcome.code == 0, outcome.err
@@ -219,7 +220,7 @@ def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: Tin
         for a in (tiny, built)
     )
     attributes = zarr.open_array(str(tiny.cube / "labels/crop"), mode="r").attrs
-    assert attributes["flag_names"] == ["crops", "hay"] and attributes["flag_source_codes"] == [[1, 5], [36]]
+    assert attributes["flag_names"] == ["crops", "hay"] and attributes["flag_source_codes"] == ["1 5", "36"]
     assert attributes["flag_colors"][1] == "#00ff00"
     table = np.zeros(256, int)
     table[[1, 5, 36]] = 1, 1, 2

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import calendar_for, day_number
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
 from mmvsf.pipeline.layers.weather.regrid import cube_weather

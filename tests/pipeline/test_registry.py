@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.pipeline.build.sources import GivenSources, Sources, open_sources

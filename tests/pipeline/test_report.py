@@ -130,9 +130,9 @@ def test_facts_of_the_cube(plain: Page, grown_cube: Cube) -> None:
     assert grown_cube.digest in plain.text
     assert "blocks: 2 training, 1 test" in plain.text
     assert "training 2019, 2020; test 2021" in plain.text
-    stored = (grown_cube.array("imagery/status") == Status.STORED).sum()
+    stored = (grown_cube.array("blocks/status") == Status.STORED).sum()
     own = grown_cube.season_of_day == 2019
-    of_year = (grown_cube.array("imagery/status")[own] == Status.STORED).sum()
+    of_year = (grown_cube.array("blocks/status")[own] == Status.STORED).sum()
     assert 0 < of_year < stored
     assert f"{of_year} (100 %)" in plain.text
 
@@ -278,7 +278,7 @@ def test_late_year_has_the_least_spring_heat(grown_cube: Cube) -> None:
 
 def test_clear_is_percent_of_the_whole_block(grown_cube: Cube) -> None:
     view = ReportView(grown_cube)
-    fraction = grown_cube.array("imagery/clear_fraction")
+    fraction = grown_cube.array("chunks/clear_fraction")
     at, place = np.argwhere(view.status == Status.STORED)[7]
     y, x = grown_cube.grid.blocks[place]
     assert view.clear[at, place] == pytest.approx(fraction[at, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean())

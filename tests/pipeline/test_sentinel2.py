@@ -145,12 +145,12 @@ def test_an_item_that_says_wrongly_is_refused_where_it_shows(s2: TinyArchive, da
     outcome = dataset(s2)
     assert outcome.code == 1 and "with the offset of -1000 that its item asks for" in outcome.error
     assert s2.items[1]["id"] in outcome.error and "imagery.catalog" in outcome.error
-    assert day_of(s2, "imagery/status", NEW.day).ravel().tolist() == [4, 2]
+    assert day_of(s2, "blocks/status", NEW.day).ravel().tolist() == [4, 2]
     assert (day_of(s2, "imagery/reflectance", NEW.day)[:, :32] == FILL).all()
     quality = day_of(s2, "imagery/quality", NEW.day)[32:]
     wanted = np.where((right[32:] == 0) | (quality == 255), FILL, np.minimum(right[32:].astype(int) - 1000, 32767))
     np.testing.assert_array_equal(day_of(s2, "imagery/reflectance", NEW.day)[0, 32:], wanted)
-    assert (day_of(s2, "imagery/status", OLD.day) == 2).all()
+    assert (day_of(s2, "blocks/status", OLD.day) == 2).all()
 
 
 EARTH_SEARCH = {"B02": "blue", "B03": "green", "B04": "red", "B8A": "nir08", "B11": "swir16", "B12": "swir22"}

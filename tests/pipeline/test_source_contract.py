@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Imagery, Labels, Static, Weather

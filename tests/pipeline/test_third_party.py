@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
-from mmvsf.datasets.cube.cube import Cube, open_cube
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.tree import open_cube
 
 from .tiny_archive import recipe
 
@@ -65,7 +66,7 @@ def middle_column(grid: Grid) -> int:
 def test_the_cube_holds_what_the_sources_compute(cube: Path) -> None:
     tree, opened = open_cube(cube), Cube.open(cube)  # opens here, where the package is not installed
     days = tree["imagery/time"].values.astype("datetime64[D]")
-    seen = np.flatnonzero((tree["imagery/status"].values == 2).all(axis=(1, 2)))
+    seen = np.flatnonzero((tree["blocks/status"].values == 2).all(axis=(1, 2)))
     assert seen.size == len([d for d in range(0, 395, 5) if (np.datetime64("2020-06-01") + d).item().month in (5, 6)])
     position = seen[3]
     stored = tree["imagery/reflectance"][position].values

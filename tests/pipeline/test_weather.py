@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from mmvsf.datasets.cube.calendar import calendar_for
-from mmvsf.datasets.cube.grid import grid_from_recipe
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Weather
@@ -431,5 +431,5 @@ def test_the_cube_carries_units_bounds_and_flags(built: TinyArchive) -> None:
     assert weather.attrs["source"] == "made for the tests"
     for name, values in expected().items():
         np.testing.assert_allclose(weather[name].values[26 : 26 + len(values)], values, rtol=3e-6, atol=1e-4)
-    begin, end = weather["time_bnds"].sel(time="2021-05-05").values.ravel()
+    begin, end = weather["utc_bnds"].sel(time="2021-05-05").values.ravel()
     assert (str(begin)[:16], str(end)[:16]) == ("2021-05-05T06:00", "2021-05-06T06:00")

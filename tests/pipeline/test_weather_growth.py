@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for, day_number
-from mmvsf.datasets.cube.grid import Grid, grid_from_recipe
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Region, Weather
 from mmvsf.datasets.variables import WeatherFlag

@@ -60,6 +60,8 @@ class S3(StandIn):
             data=request.body,
         )
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OWN}
+        if request.method == "HEAD":  # the length of the object, though no body is sent
+            kept["Content-Length"] = answer.headers["Content-Length"]
         return Response(answer.status_code, answer.get_data(), answer.content_type or "", kept)
 
 

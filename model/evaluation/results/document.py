@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mmvsf.datasets.storage.location import write_whole
+from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.evaluation.core.names import METHODS
 from mmvsf.model.evaluation.core.runner import Result
 from mmvsf.model.evaluation.forecasts.figure import PICTURE
@@ -36,13 +36,13 @@ def write_results(
     save(learning_curves(results.pieces), folder / CURVES)
     pictures = [CURVES]
     for piece in pick(results.pieces, kind="picture"):
-        write_whole(folder / PICTURE, (folder / piece["piece"] / PICTURE).read_bytes())
+        write_verified(folder / PICTURE, (folder / piece["piece"] / PICTURE).read_bytes())
         pictures.append(PICTURE)
     region, digest = facts.cubes[0].region.name, facts.cubes[0].digest
     content = {"region": region, "cube": digest, "sections": as_json(sections), "pictures": pictures}
     write_json(folder / RESULTS, content)
     if document is not None:
-        write_whole(document, markdown(f"Results on {region}", sections).encode())
+        write_verified(document, markdown(f"Results on {region}", sections).encode())
     return sections
 
 

@@ -1,22 +1,27 @@
 """The layer `imagery`: reflectance, quality and scene, one ledger entry a block and 32-day shard."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.storage.store import finish_writes, open_pixels
+from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
 from mmvsf.datasets.variables import REFLECTANCE_FILL
-from mmvsf.pipeline.layers.layer import Layer, Record, TaskReport, changed_options
+from mmvsf.pipeline.layers.layer import Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
-from mmvsf.pipeline.ledger import Ledger
+from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
 from .plan import BYTES_PER_PIXEL, ImageryPlan, ShardTask, entry_name, plan_scenes
 from .products import product_named
 from .shard_summary import shard_summary
-from .summarise import Summary, write_summaries
+from .summarise import CollectedImagery, collect_imagery
+
+ARRAYS = ("imagery/reflectance", "imagery/quality", "imagery/scene")
 
 
 @dataclass(frozen=True)
@@ -36,23 +41,19 @@ class ImageryLayer(Layer[ShardTask]):
         grid = self.spec.grid
         with gdal_environment():
             shards = read_shard(task, grid, self.source, self.spec.region.imagery.skip_below_clear)
-        time = self.spec.calendar.shard_slice(task.shard)
-        ledger = Ledger.of_cube(self.cube)
-        arrays = {
-            name: open_pixels(self.cube, f"imagery/{name}", write=True) for name in ("reflectance", "quality", "scene")
-        }
+        ledger, first = Ledger.of_cube(self.cube), task.shard - self.spec.calendar.first_shard
         pixels, failures = 0, []
         for block, digest in zip(task.blocks, task.digests, strict=True):
             shard = shards[block]
-            rows, columns = grid.block_slices(block)
-            writes = [
-                arrays["reflectance"][time, :, rows, columns].write(shard.reflectance),
-                arrays["quality"][time, rows, columns].write(shard.quality),
-                arrays["scene"][time, rows, columns].write(shard.scene),
-            ]
-            finish_writes(writes, self.cube)
-            entry = {"digest": digest, **shard_summary(shard, task.shard, grid, self.spec.region.period.season)}
-            ledger.write(entry_name(task.shard, block), entry)
+            values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
+            arrays = dict(zip(ARRAYS, values, strict=True))
+            stored = write_shards(self.cube, self.spec, block, first, arrays)
+            entry = {
+                "digest": digest,
+                "objects": stored,
+                **shard_summary(shard, task.shard, grid, self.spec.region.period.season),
+            }
+            ledger.write(entry_name(grid, task.shard, block), entry)
             pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
             failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
         return TaskReport(len(task.blocks), pixels, tuple(failures))
@@ -61,16 +62,28 @@ class ImageryLayer(Layer[ShardTask]):
         """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""
         ledger = Ledger.of_cube(self.cube)
         planned = plan.entries
-        for name in ledger.names(self.name):
-            if name not in planned:
-                _, shard, text = name.split("/")
-                block: BlockIndex = (int(text.split("-")[0]), int(text.split("-")[1]))
-                self.run(ShardTask(int(shard), (block,), (), ("",), (frozenset(),)))
-                ledger.remove(name)
+        stale = [name for name in ledger.names(self.name) if name not in planned]
+        if stale:
+            set_incomplete(self.cube)
+        for name in stale:
+            remove_shards(self.cube, self.spec, *self.place(name), ARRAYS)
+            ledger.remove(name)
 
-    def write_summaries(self, plan: ImageryPlan) -> Summary:
-        """Write what the ledger has of all units into the cube's small arrays. Raises OSError if the disk refuses."""
-        return write_summaries(self.cube, self.spec, plan)
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`. Raises KeyError for a block outside the grid."""
+        _, shard, name = entry.split("/")
+        return self.spec.grid.block_named(name), int(shard) - self.spec.calendar.first_shard
+
+    def collect(self, plan: ImageryPlan) -> CollectedImagery:
+        """See `Layer`: also status, clear fractions, sums and the table of scenes."""
+        shards = Collected()
+
+        def entries() -> Iterator[tuple[str, Entry]]:
+            for name, entry in self.finished(plan):
+                shards.add(self.shards(name, entry))
+                yield name, entry
+
+        return collect_imagery(self.spec, plan, entries(), shards)
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

@@ -33,9 +33,9 @@ PIXELS_PER_SECOND = 3e6
 workers 43 s. Its blocks are small, so opening files costs most; larger blocks are faster."""
 
 
-def entry_name(shard: int, block: BlockIndex) -> str:
-    """Name of the ledger entry of a shard (counted from 1970-01-01) of a block."""
-    return f"imagery/{shard}/{block[0]}-{block[1]}"
+def entry_name(grid: Grid, shard: int, block: BlockIndex) -> str:
+    """Name of the ledger entry of a shard (counted from 1970-01-01) of a block. It stays when the grid grows."""
+    return f"imagery/{shard}/{grid.block_name(block)}"
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class ImageryPlan(LayerPlan[ShardTask]):
     @property
     def entries(self) -> Mapping[str, str]:
         """See `LayerPlan`."""
-        return {entry_name(*unit): digest for unit, digest in self.digests.items()}
+        return {entry_name(self.grid, *unit): digest for unit, digest in self.digests.items()}
 
     def tasks(self, todo: Collection[str]) -> list[ShardTask]:
         """See `LayerPlan`; neighbouring blocks of a shard are one task."""
-        return shard_tasks(self, self.grid, {unit for unit in self.units if entry_name(*unit) in todo})
+        return shard_tasks(self, self.grid, {unit for unit in self.units if entry_name(self.grid, *unit) in todo})
 
     @property
     def bytes_to_read(self) -> int:

@@ -1,6 +1,7 @@
-"""What the ledger knows of the imagery goes into the cube's small arrays, written by one process."""
+"""What the ledger knows of the imagery goes into the cube's small arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.conventions import group_attributes
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.storage.store import create_group, write_values
 from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Status
-from mmvsf.pipeline.ledger import Ledger
+from mmvsf.pipeline.layers.layer import Collected
+from mmvsf.pipeline.ledger import Entry
 
 from .plan import ImageryPlan, entry_name
 
@@ -37,10 +38,21 @@ class Summary:
         return (acquired - self.failed) / acquired if acquired else 0.0
 
 
-def write_summaries(cube: Location, spec: CubeSpec, plan: ImageryPlan) -> Summary:
-    """Write status, clear fraction, the sums of the imagery and the table of scenes from the ledger."""
+@dataclass(frozen=True)
+class CollectedImagery(Collected):
+    """See `Collected`."""
+
+    summary: Summary = field(kw_only=True)
+    scenes: GroupSpec = field(kw_only=True)
+    """the table of scenes"""
+
+
+def collect_imagery(
+    spec: CubeSpec, plan: ImageryPlan, entries: Iterable[tuple[str, Entry]], collected: Collected
+) -> CollectedImagery:
+    """Status, clear fraction, the sums of the imagery and the table of scenes, from the ledger's entries of a plan,
+    with the shards in `collected`."""
     region, grid, calendar = spec.region, spec.grid, spec.calendar
-    ledger = Ledger.of_cube(cube)
     status = np.zeros((len(calendar), grid.blocks_y, grid.blocks_x), np.uint8)
     in_period = np.array([region.period.contains(d) for d in calendar.days.astype("datetime64[D]").tolist()])
     status[:, grid.block_mask()] = np.where(in_period, Status.NOT_ACQUIRED, Status.OUTSIDE)[:, None]
@@ -50,11 +62,9 @@ def write_summaries(cube: Location, spec: CubeSpec, plan: ImageryPlan) -> Summar
     sums = {what: np.zeros(shape, np.int64) for what in ("count", "sum", "sum_of_squares")}
     rows: list[tuple[Any, ...]] = []
     failures: list[str] = []
-    named = {entry_name(*unit): unit for unit in plan.units}
-    for name, entry in ledger.entries(named):
+    named = {entry_name(grid, *unit): unit for unit in plan.units}
+    for name, entry in entries:
         shard, block = named[name]
-        if entry is None:
-            raise FileNotFoundError(f"the ledger entry of shard {shard}, block {block} is missing; run again")
         time = calendar.shard_slice(shard)
         found = np.array(entry["status"], np.uint8)
         seen = found != Status.NOT_ACQUIRED
@@ -63,19 +73,17 @@ def write_summaries(cube: Location, spec: CubeSpec, plan: ImageryPlan) -> Summar
         _place_sums(sums, entry, years, block, grid)
         rows += [(*block, *scene) for scene in entry["scenes"]]
         failures += [f"{date_of(day)}: {reason}" for day, _, reason in entry["failures"]]
-    write_values(cube, "imagery/status", status)
-    write_values(cube, "imagery/clear_fraction", clear)
-    for what, values in sums.items():
-        write_values(cube, f"statistics/imagery_{what}", values)
-    create_group(cube, scenes_group(rows))
+    arrays: dict[str, NDArray[Any]] = {"blocks/status": status, "chunks/clear_fraction": clear}
+    arrays |= {f"chunks/imagery_{what}": values for what, values in sums.items()}
     counts = {code: int((status == code).sum()) for code in Status}
-    return Summary(
+    summary = Summary(
         counts[Status.STORED],
         counts[Status.SKIPPED_CLOUDY],
         counts[Status.FAILED],
         counts[Status.NOT_ACQUIRED],
         tuple(failures),
     )
+    return CollectedImagery(collected.shards, arrays, summary=summary, scenes=scenes_group(rows))
 
 
 def _place_clear(clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid) -> None:
@@ -106,7 +114,7 @@ SCENE_COLUMNS: dict[str, tuple[str, int, dict[str, str]]] = {
     "day": (
         "int32",
         2,
-        {"long_name": "day number of the UTC date", "units": "days since 1970-01-01", "calendar": "standard"},
+        {"long_name": "solar day at the scene", "units": "days since 1970-01-01", "calendar": "standard"},
     ),
     "block_y": ("int32", 0, {"long_name": "row of the block"}),
     "block_x": ("int32", 1, {"long_name": "column of the block"}),
@@ -134,7 +142,7 @@ def scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
         chunk = max(1, min(len(rows), 65536))
         fill = "" if dtype == "string" else 0
         arrays.append(ArraySpec(name, ("row",), (len(rows),), dtype, (chunk,), fill, None, attributes, data))
-    return GroupSpec("scenes", tuple(arrays))
+    return GroupSpec("scenes", tuple(arrays), group_attributes("scenes that gave data"))
 
 
 def _seconds(text: str) -> int:

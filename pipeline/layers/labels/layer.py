@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
+from mmvsf.datasets.cube.write import write_shards
 from mmvsf.datasets.recipe.region import Labels
-from mmvsf.datasets.storage.store import finish_writes, open_pixels
-from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport, changed_options
+from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -52,18 +53,27 @@ class LabelLayer(Layer[LabelTask]):
         except ReadError as error:
             reason = f"{error} ({task.year}, block {task.block[0]},{task.block[1]})"
             return self.record_failure(task.entry, task.digest, reason)
-        rows, columns = self.spec.grid.block_slices(task.block)
-        year = self.spec.label_years.index(task.year)
         names = BlockLabels._fields if self.spec.confidence else ("crop", "purity")
-        writes = [
-            open_pixels(self.cube, f"labels/{name}", write=True)[year, rows, columns].write(getattr(labels, name))
-            for name in names
-        ]
-        finish_writes(writes, self.cube)
+        arrays = {f"labels/{name}": getattr(labels, name) for name in names}
+        season = self.spec.label_years.index(task.year)
+        objects = write_shards(self.cube, self.spec, task.block, season, arrays)
         codes, counts = np.unique(labels.crop, return_counts=True)
         shares = {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
-        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "counts": shares})
+        entry = {"digest": task.digest, "objects": objects, "counts": shares}
+        Ledger.of_cube(self.cube).write(task.entry, entry)
         return TaskReport(1)
+
+    def collect(self, plan: BlockPlan[LabelTask]) -> Collected:
+        """See `Layer`."""
+        collected = Collected()
+        for name, entry in self.finished(plan):
+            collected.add(self.shards(name, entry))
+        return collected
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`."""
+        _, year, name = entry.split("/")
+        return self.spec.grid.block_named(name), self.spec.label_years.index(int(year))
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

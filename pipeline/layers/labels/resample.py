@@ -37,15 +37,12 @@ class LabelTask:
 
     year: int
     block: BlockIndex
+    entry: str
+    """name of its ledger entry"""
     asset: Asset
     digest: str
     confidence: Asset | None = None
     """the raster of the source's confidence, on the grid of `asset`; None where it has none or it is not wanted"""
-
-    @property
-    def entry(self) -> str:
-        """Name of its ledger entry."""
-        return f"labels/{self.year}/{self.block[0]}-{self.block[1]}"
 
 
 class BlockLabels(NamedTuple):
@@ -98,7 +95,16 @@ def label_tasks(
     for block in grid.blocks:  # the years of a block together: they share its mapping
         place = RasterGrid.of(grid.block_geobox(block))
         for year, asset, percent, text in contents:
-            tasks.append(LabelTask(year, block, asset, sha256(f"{text} {place}".encode()).hexdigest(), percent))
+            tasks.append(
+                LabelTask(
+                    year,
+                    block,
+                    f"labels/{year}/{grid.block_name(block)}",
+                    asset,
+                    sha256(f"{text} {place}".encode()).hexdigest(),
+                    percent,
+                )
+            )
     return tasks
 
 

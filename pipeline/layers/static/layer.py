@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.storage.store import finish_writes, open_pixels
-from mmvsf.pipeline.layers.layer import BlockPlan, Layer, Record, TaskReport
+from mmvsf.datasets.cube.write import write_shards
+from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport
 from mmvsf.pipeline.layers.source import StaticSource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -35,15 +36,22 @@ class StaticLayer(Layer[StaticTask]):
         except ReadError as error:
             reason = f"{error} (block {task.block[0]},{task.block[1]})"
             return self.record_failure(task.entry, task.digest, reason)
-        window = self.spec.grid.block_slices(task.block)
-        writes = [
-            open_pixels(self.cube, f"static/{name}", write=True)[window].write(values)
-            for name, values in layers.items()
-        ]
-        finish_writes(writes, self.cube)
+        arrays = {f"static/{name}": values for name, values in layers.items()}
+        stored = write_shards(self.cube, self.spec, task.block, 0, arrays)
         known = {name: int(np.isfinite(values).sum()) for name, values in layers.items()}
-        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "known": known})
+        Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "objects": stored, "known": known})
         return TaskReport(1)
+
+    def collect(self, plan: BlockPlan[StaticTask]) -> Collected:
+        """See `Layer`."""
+        collected = Collected()
+        for name, entry in self.finished(plan):
+            collected.add(self.shards(name, entry))
+        return collected
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`."""
+        return self.spec.grid.block_named(entry.partition("/")[2]), 0
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

@@ -43,14 +43,11 @@ class StaticTask:
     """The static layers of one block."""
 
     block: BlockIndex
+    entry: str
+    """name of its ledger entry"""
     tiles: tuple[tuple[str, tuple[Asset, ...]], ...]
     """(measured layer, its rasters that meet the block)"""
     digest: str
-
-    @property
-    def entry(self) -> str:
-        """Name of its ledger entry."""
-        return f"static/{self.block[0]}-{self.block[1]}"
 
 
 def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> list[StaticTask]:
@@ -69,7 +66,7 @@ def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> l
         meeting = tuple((name, _meeting(tiles, reaches[name], place)) for name, tiles in rasters.items())
         text = repr([(name, [(identities[tile.href], tile.grid) for tile in tiles]) for name, tiles in meeting])
         digest = sha256(f"{STATIC_VERSION} {layers} {place} {text}".encode()).hexdigest()
-        tasks.append(StaticTask(block, meeting, digest))
+        tasks.append(StaticTask(block, f"static/{grid.block_name(block)}", meeting, digest))
     return tasks
 
 

@@ -4,14 +4,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Never
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.pipeline.layers.layer import Layer, LayerPlan, Record, TaskReport, changed_options
+from mmvsf.pipeline.layers.layer import Collected, Layer, LayerPlan, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import WeatherSource
 
+from .arrays import weather_arrays
 from .regrid import CubeWeather, cube_weather
 from .update import update_weather
-from .write import write_weather
 
 BYTES_PER_VALUE = 4.0
 """float32"""
@@ -56,11 +57,15 @@ class WeatherLayer(Layer[Never]):
         """See `Layer`."""
         raise AssertionError("weather has no tasks")
 
-    def write(self, plan: WeatherPlan) -> None:
-        """Write the weather and its sums. Raises OSError if the disk refuses."""
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`."""
+        raise AssertionError("weather has no tasks")
+
+    def collect(self, plan: WeatherPlan) -> Collected:
+        """See `Layer`: the weather and its sums."""
         if plan.weather is None:
             raise ValueError("this plan was made to be shown, without its weather")
-        write_weather(self.cube, self.spec.region, self.spec.grid, self.spec.calendar, plan.weather)
+        return Collected(arrays=weather_arrays(self.spec, plan.weather), attributes=plan.weather.origin)
 
     def origins(self) -> list[Record]:
         """See `Layer`."""

@@ -39,6 +39,11 @@ class CubeWeather:
     source: str
     licence: str = ""
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """The attributes that tell where it comes from."""
+        return {"source": self.source, **({"licence": self.licence} if self.licence else {})}
+
 
 def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
     """All the weather of a region. Raises what `fetch_weather` raises."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.region import Labels
+from mmvsf.datasets.storage.location import atomic_file
 from mmvsf.pipeline.disk_space import ensure_space
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
@@ -191,7 +192,6 @@ def _unpack(archive: Path, path: Path) -> None:
     """Unpack the one GeoTIFF of a zip; it takes its name when it is whole and its checksum right. Raises ReadError for
     a damaged zip, which is removed so that it is fetched again, and InputError for an intact one of another form:
     fetching its 2 GB again would not help."""
-    draft = path.with_suffix(".tif.part")
     try:
         with zipfile.ZipFile(archive) as content:
             rasters = [entry for entry in content.infolist() if entry.filename.lower().endswith(".tif")]
@@ -202,17 +202,14 @@ def _unpack(archive: Path, path: Path) -> None:
                     " labels.source: archive with legend: cdl"
                 )
             ensure_space(path, rasters[0].file_size)
-            with content.open(rasters[0]) as packed, draft.open("wb") as file:
+            with atomic_file(path) as draft, content.open(rasters[0]) as packed, draft.open("wb") as file:
                 while piece := packed.read(CHUNK):
                     file.write(piece)
-        draft.replace(path)
     except NotImplementedError as error:  # such as Deflate64, which Windows takes for large files
-        draft.unlink(missing_ok=True)
         raise InputError(
             f"{archive} is packed in a way that Python cannot unpack ({one_line(error)}); run"
             f" `unzip -p {archive} '*.tif' > {path}`, and build again"
         ) from error
     except (zipfile.BadZipFile, EOFError, ReadError, ValueError, zlib.error) as error:
         archive.unlink(missing_ok=True)
-        draft.unlink(missing_ok=True)
         raise ReadError(f"{archive}: {one_line(error)}") from error

@@ -1,0 +1,114 @@
+"""From values to the bytes of Zarr objects, in memory: what is written is known before it is written.
+
+Shards are encoded by tensorstore: those of zarr-python hold the same values in other bytes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorstore
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.storage import MemoryStore
+
+from .spec import ArraySpec, GroupSpec
+
+LEVEL = 3
+"""Of zstd. Against level 5 a build compresses in two thirds of the time, for 0.2 % more bytes."""
+
+
+def encode_groups(
+    groups: Iterable[GroupSpec],
+    values: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    above: Mapping[str, Any] | None = None,
+) -> dict[str, bytes]:
+    """The objects of groups, by name: metadata, coordinates, and the `values` of arrays that are not sharded, such as
+    `blocks/status`. With `above` they are the members of a group with these attributes, whose zarr.json holds the
+    metadata of all."""
+    objects: dict[str, Any] = {}
+    store = MemoryStore(objects)
+    if above is not None:
+        zarr.create_group(store, zarr_format=3, attributes=plain(above))
+    for spec in groups:
+        group = zarr.create_group(store, path=spec.name, zarr_format=3, attributes=plain(spec.attributes))
+        for array in spec.arrays:
+            create_array(group, array, (values or {}).get(f"{spec.name}/{array.name}"))
+    if above is not None:
+        _consolidate(store)
+    return {name: buffer.to_bytes() for name, buffer in objects.items()}
+
+
+def _consolidate(store: MemoryStore) -> None:
+    import warnings
+
+    from zarr.errors import ZarrUserWarning
+
+    with warnings.catch_warnings():
+        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(store)
+
+
+def create_array(
+    group: zarr.Group, spec: ArraySpec, values: NDArray[Any] | None = None, *, overwrite: bool = False
+) -> None:
+    """Create an array with its coordinates or these values. Raises OSError."""
+    blosc = BloscCodec(cname="zstd", clevel=LEVEL, shuffle="shuffle")
+    created = group.create_array(
+        spec.name,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        chunks=spec.chunks or "auto",
+        shards=spec.shards,
+        fill_value=spec.fill,
+        dimension_names=spec.dims,
+        attributes=plain(spec.attributes),
+        overwrite=overwrite,
+        compressors=None if spec.dtype == "string" else [blosc, Crc32cCodec()] if spec.shards else blosc,
+    )
+    data = spec.data if values is None else values
+    if data is not None:
+        created[...] = data
+
+
+def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes without empty values, in plain Python types."""
+    return {
+        key: [int(v) if isinstance(v, np.integer) else v for v in value] if isinstance(value, list) else value
+        for key, value in attributes.items()
+        if value is not None
+    }
+
+
+def encode_shard(spec: ArraySpec, values: NDArray[Any]) -> bytes | None:
+    """The bytes of one shard; None where all of it is the fill value, which takes no object.
+
+    `values` has the shape of the shard, with or without axes of length 1.
+    """
+    if spec.shards is None:
+        raise ValueError(f"{spec.name} has no shards")
+    metadata = _shard_metadata(spec.name, spec.dtype, spec.shards, spec.chunks, spec.fill)
+    array = tensorstore.open(
+        {"driver": "zarr3", "kvstore": {"driver": "memory"}, "metadata": json.loads(metadata)},
+        create=True,
+        context=tensorstore.Context({"cache_pool": {"total_bytes_limit": 0}}),  # with a memory of its own
+    ).result()
+    array.write(values.reshape(spec.shards)).result()
+    store: Any = array.kvstore
+    content = store.read("/".join(["c", *("0" for _ in spec.shards)])).result()
+    return bytes(content.value) if content.state == "value" else None
+
+
+@lru_cache(maxsize=32)
+def _shard_metadata(name: str, dtype: str, shards: tuple[int, ...], chunks: tuple[int, ...], fill: Any) -> str:
+    """The metadata of an array of one shard, as zarr-python writes it."""
+    spec = ArraySpec(name, tuple("abcdefgh"[: len(shards)]), shards, dtype, chunks, fill, shards)
+    document = encode_groups([GroupSpec("group", (spec,))])[f"group/{name}/zarr.json"]
+    metadata = json.loads(document)
+    del metadata["attributes"]
+    return json.dumps(metadata)
