@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorstore
-import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.location import kvstore
-from mmvsf.datasets.storage.store import CACHE_BYTES, begin_read, cache_context, open_pixels
+from mmvsf.datasets.storage.store import CACHE_BYTES, cache_context, finish_read, open_pixels
 
 from .grid import Tile
 
@@ -29,7 +27,8 @@ rows and columns integers or slices without a step"""
 class _Read:
     """A read that was begun in one tile."""
 
-    finish: Callable[[], NDArray[Any]]
+    array: tensorstore.TensorStore
+    future: tensorstore.Future[Any]
     place: tuple[slice, slice]
     """rows and columns in the result"""
     shards: list[str]
@@ -49,7 +48,7 @@ class PixelArray:
         self.cube, self.name, self.spec = cube, name, cube.spec.array(name)
         self._cache_bytes = cache_bytes
         self._context = cache_context(cache_bytes)
-        self._opened: dict[str, tensorstore.TensorStore | zarr.Array] = {}
+        self._opened: dict[str, tensorstore.TensorStore] = {}
         self._tiles = {(tile.row // cube.grid.tile, tile.column // cube.grid.tile): tile for tile in cube.grid.tiles}
         self._checked: set[str] = set()
 
@@ -88,8 +87,9 @@ class PixelArray:
                 tile = self._tiles.get((ty, tx))
                 shards = self._check(tile, leading, rows, columns) if tile is not None else []
                 if tile is not None and shards:
-                    finish = begin_read(self._open(tile), (*leading, rows, columns))
-                    yield _Read(finish, (row_place, column_place), shards)
+                    array = self._open(tile)
+                    future = array.oindex[(*leading, rows, columns)].read()
+                    yield _Read(array, future, (row_place, column_place), shards)
 
     def _joined(self, reads: list[_Read], leading: list[Any], window: tuple[slice, slice]) -> NDArray[Any]:
         """The values of a window, from what its tiles gave."""
@@ -105,21 +105,18 @@ class PixelArray:
     def _finish(self, read: _Read) -> NDArray[Any]:
         """Wait for a read. Raises InputError, which names the shard of which a chunk has another checksum."""
         try:
-            return read.finish()
+            return finish_read(read.array, read.future)
         except InputError:
             if self.cube.objects is not None:
                 for name in read.shards:
                     self.cube.objects.check_whole(name)
             raise
 
-    def _open(self, tile: Tile) -> tensorstore.TensorStore | zarr.Array:
+    def _open(self, tile: Tile) -> tensorstore.TensorStore:
         if tile.name not in self._opened:
             name = f"tiles/{tile.name}/{self.name}"
             self.cube.check_object(f"{name}/zarr.json")
-            if kvstore(self.cube.path) is None:
-                self._opened[tile.name] = zarr.open_array(self.cube.store(), path=name, mode="r")
-            else:
-                self._opened[tile.name] = open_pixels(self.cube.path, name, context=self._context)
+            self._opened[tile.name] = open_pixels(self.cube.path, name, context=self._context)
         return self._opened[tile.name]
 
     def _check(self, tile: Tile, leading: list[Any], rows: slice, columns: slice) -> list[str]:

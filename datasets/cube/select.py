@@ -20,6 +20,7 @@ from mmvsf.datasets.recipe.area import EDGE_DEGREES, from_lonlat
 
 from .calendar import SHARD_DAYS
 from .coordinates import spatial_ref, yx_axes
+from .decode import decoded
 from .grid import BlockIndex, Grid
 from .place import PIXELS, slices_of
 from .sites import blocks_of_sites
@@ -45,7 +46,7 @@ def select(cube: Cube, group: str, bbox: Bbox | None, site: str | None) -> xr.Da
     if window is None:
         raise InputError(f"the box {bbox} lies outside {cube.path}, which covers {extent(cube.grid)} (degrees)")
     template = xr.open_zarr(cube.store(f"{stored}/"), chunks=None, consolidated=False, decode_cf=False)
-    return _decoded(_assembled(cube, group, template, window))
+    return decoded(_assembled(cube, group, template, window))
 
 
 def _assembled(cube: Cube, group: str, template: xr.Dataset, window: tuple[slice, slice]) -> xr.Dataset:
@@ -63,7 +64,7 @@ def _assembled(cube: Cube, group: str, template: xr.Dataset, window: tuple[slice
             variables[str(name)] = xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
         else:
             variables[str(name)] = variable
-    dataset = xr.Dataset(variables, attrs={k: v for k, v in template.attrs.items() if ":" not in k})
+    dataset = xr.Dataset(variables, attrs=template.attrs)
     return dataset.chunk(_chunks(cube, group, dataset, window)) if find_spec("dask") else dataset
 
 
@@ -86,15 +87,6 @@ def _cuts(part: slice, step: int) -> tuple[int, ...]:
     return tuple(int(length) for length in np.diff(edges))
 
 
-def _decoded(stored: xr.Dataset) -> xr.Dataset:
-    """Days as times, and reflectance as float32, NaN where there is none."""
-    for variable in stored.variables.values():
-        if "scale_factor" in variable.attrs:
-            variable.attrs["scale_factor"] = np.float32(variable.attrs["scale_factor"])
-    decoded: xr.Dataset = xr.decode_cf(stored, decode_timedelta=False)
-    return decoded
-
-
 class MosaicArray(BackendArray):  # type: ignore[misc]
     """An array of all tiles in a window of the whole grid, as xarray's lazy indexing reads it. A tile that does not
     exist holds the fill value; every read is checked against the manifest."""
@@ -105,7 +97,7 @@ class MosaicArray(BackendArray):  # type: ignore[misc]
         sizes = dict(zip(("y", "x"), (part.stop - part.start for part in window), strict=True))
         self.shape = tuple(sizes.get(dim, size) for dim, size in zip(spec.dims, spec.shape, strict=True))
         self.dtype = np.dtype(spec.dtype)
-        self._pixels = cube.pixels(name) if spec.shards else None
+        self._pixels = cube.pixels(name, cache_bytes=0) if spec.shards else None  # Dask reads each shard once
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)

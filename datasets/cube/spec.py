@@ -69,9 +69,10 @@ class CubeSpec:
             "calendar": asdict(self.calendar),
             "weather_variables": self.weather,
             "label_years": self.label_years,
-            "legend": self.legend.attributes() if self.legend else None,
         }
         # A cube without these parts has no attribute for them.
+        if self.legend:
+            attributes["legend"] = self.legend.attributes()
         if self.static_layers:
             attributes["static_layers"] = self.static_layers
         if self.confidence:
@@ -82,6 +83,6 @@ class CubeSpec:
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], where: str) -> Self:
         """What `attributes` wrote. Raises InputError for an invalid recipe, KeyError or TypeError for anything else."""
-        legend = Legend.from_attributes(attributes["legend"]) if attributes["legend"] else None
+        legend = Legend.from_attributes(attributes["legend"]) if attributes.get("legend") else None
         region, grid = parse_region(attributes["region"], where), Grid.from_attributes(attributes["grid"])
         return cls(region, grid, Calendar(**attributes["calendar"]), legend)

@@ -10,6 +10,7 @@ from mmvsf.datasets.storage.location import Location, location, read_errors
 from .calendar import SHARD_DAYS
 from .cube import WHOLE, Cube
 from .decode import decoded, netcdf_attributes
+from .layout_overviews import OVERVIEWS, levels
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
@@ -30,6 +31,8 @@ def open_cube(path: Location | str) -> xr.DataTree:
             if cube.objects is None or name not in cube.objects.manifest.parts:
                 continue
             groups[name] = open_group(cube, name)
+        if cube.objects is not None and OVERVIEWS in cube.objects.manifest.parts:
+            groups |= {f"{OVERVIEWS}/{level}": open_group(cube, f"{OVERVIEWS}/{level}") for level in levels(cube.grid)}
         for tile in cube.grid.tiles:
             members = zarr.open_group(cube.store(), path=f"tiles/{tile.name}", mode="r")
             for name, _ in sorted(members.groups()):

@@ -25,8 +25,10 @@ from mmvsf.datasets.storage.manifest import (
 from mmvsf.datasets.storage.spec import GroupSpec
 
 from .conventions import CF, group_attributes
+from .draw import are_current, overview_metadata, write_overviews
 from .grid import BlockIndex, Tile
 from .layout import FORMAT, FORMAT_VERSION, seasons_group, tile_layout
+from .layout_overviews import OVERVIEWS
 from .pixels import shard_key
 from .place import cut
 from .spec import CubeSpec
@@ -39,6 +41,8 @@ OBJECT = re.compile(r"(.+/)?(zarr\.json|c(/\d+)*)")
 
 MOST_CONSOLIDATED = 64
 """Tiles of a cube whose root holds the metadata of all, some 40 kB a tile; in a larger one each tile holds its own."""
+
+Parts = Mapping[str, Objects]
 
 MOST_NAMED = 3
 """Damaged objects that an error names."""
@@ -150,38 +154,37 @@ def finish_cube(
     path: Location,
     spec: CubeSpec,
     content: Content,
-    shards: Mapping[str, Objects],
+    shards: Parts,
     attributes: Mapping[str, Any],
     *,
     time: str,
     check: Callable[[Manifest], None] = lambda manifest: None,
+    draw: Callable[[Manifest], Mapping[str, bytes]] | None = None,
 ) -> bool:
     """Write what a cube holds beside its shards, its manifest and its root, and mark it complete. What is as it should
     be is not written again.
 
     `shards` are the records of all shards by part; `attributes` those of the root, to which completeness, digest, the
     `time` (ISO 8601) and an entry in the history are added where anything changed. `check` looks at the cube before it
-    is marked complete, and raises if it is not sound.
+    is marked complete, and raises if it is not sound. `draw` makes the chunks of the overviews (`draw_overviews`) where
+    tiles have changed; without it there are no overviews.
     Returns whether anything changed. Raises IncompleteError where a shard is missing or has another length than was
     written, OSError if the disk refuses.
     """
     root = read_root(path)
     before = _previous_parts(path, root)
-    parts: dict[str, dict[str, Record]] = {}
-    documents: dict[str, bytes] = {}
-    changed = before is None
-    for part, encoded in encode_parts(spec, content):
-        known = (before or {}).get(part, {})
-        parts[part] = {name: Record.of(body) for name, body in encoded.items()}
-        if len(spec.grid.tiles) <= MOST_CONSOLIDATED:
-            documents |= {f"{part}/{name}": body for name, body in encoded.items() if name.endswith("zarr.json")}
-        different = {name: body for name, body in encoded.items() if known.get(name) != parts[part][name]}
-        if different and not changed:
+    parts, documents, changed = _write_members(path, spec, content, shards, before)
+    known = (before or {}).get(OVERVIEWS, {}) if draw is not None else {}
+    _refuse_damage(path, {**parts, OVERVIEWS: known}, remove_unlisted=changed)
+    if draw is not None:
+        metadata = overview_metadata(spec, parts)
+        if are_current(metadata, known):
+            parts[OVERVIEWS] = dict(known)
+        else:
             set_incomplete(path)
-            changed = True
-        write_many(path / part, different, sync=False)
-        parts[part] |= shards.get(part, {})
-    _refuse_damage(path, parts, remove_unlisted=changed)
+            chunks = draw(Manifest(write_parts(path, parts), Record(0, "")))
+            parts[OVERVIEWS] = write_overviews(path, {**metadata, **chunks}, known)
+        documents |= _documents(spec, OVERVIEWS, metadata)
     if not changed and before != parts:
         set_incomplete(path)
         changed = True
@@ -200,6 +203,33 @@ def finish_cube(
     sync_all(path)
     write_whole(path / "zarr.json", body)
     return True
+
+
+def _write_members(
+    path: Location, spec: CubeSpec, content: Content, shards: Parts, before: Parts | None
+) -> tuple[dict[str, dict[str, Record]], dict[str, bytes], bool]:
+    """Write what differs from `before` of all but the shards, the overviews and the root. Returns the objects of each
+    part, the metadata that the root consolidates, and whether anything changed."""
+    parts: dict[str, dict[str, Record]] = {}
+    documents: dict[str, bytes] = {}
+    changed = before is None
+    for part, encoded in encode_parts(spec, content):
+        known = (before or {}).get(part, {})
+        parts[part] = {name: Record.of(body) for name, body in encoded.items()}
+        documents |= _documents(spec, part, encoded)
+        different = {name: body for name, body in encoded.items() if known.get(name) != parts[part][name]}
+        if different and not changed:
+            set_incomplete(path)
+            changed = True
+        write_many(path / part, different, sync=False)
+        parts[part] |= shards.get(part, {})
+    return parts, documents, changed
+
+
+def _documents(spec: CubeSpec, part: str, encoded: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The metadata of a part, where there are few enough tiles for the root to hold all of it."""
+    few = len(spec.grid.tiles) <= MOST_CONSOLIDATED
+    return {f"{part}/{name}": body for name, body in encoded.items() if few and name.endswith("zarr.json")}
 
 
 def read_root(path: Location) -> dict[str, Any]:
@@ -235,7 +265,7 @@ def set_incomplete(path: Location) -> None:
         write_root(path, attributes)
 
 
-def _refuse_damage(path: Location, parts: Mapping[str, Objects], *, remove_unlisted: bool) -> None:
+def _refuse_damage(path: Location, parts: Parts, *, remove_unlisted: bool) -> None:
     """Compare a listing with what should be there; remove objects of earlier shapes. Raises IncompleteError."""
     missing = {f"{part}/{name}": record.length for part, members in parts.items() for name, record in members.items()}
     problems = []

@@ -33,7 +33,7 @@ class Axes(NamedTuple):
     columns: int
 
     @property
-    def centres(self) -> dict[str, NDArray[np.float64]]:
+    def centres(self) -> dict[str, NDArray[Any]]:
         y = self.top - (np.arange(self.rows) + 0.5) * self.step
         return {"y": y, "x": self.left + (np.arange(self.columns) + 0.5) * self.step}
 
@@ -93,7 +93,7 @@ def arrays(root: dict[str, Any], part: str, rows: int) -> dict[str, Expected]:
     """Name in the part -> what each array of a part must be. `rows` is the length of the table of scenes."""
     tile = part.removeprefix("tiles/") if part.startswith("tiles/") else None
     expected: dict[str, Expected] = {}
-    for name, rule in _present(root, "tiles" if tile else part):
+    for name, rule in _present(root, "tiles/<tile>" if tile else part):
         group = name.split("/")[0] if tile else part
         sizes = {key: len(values) for key, values in coordinates(root, group).items()} | {"bnds": 2, "row": rows}
         if tile:
@@ -113,7 +113,7 @@ def arrays(root: dict[str, Any], part: str, rows: int) -> dict[str, Expected]:
 
 def _present(root: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of the table that a cube has."""
-    for name, rule in TABLE["arrays"][kind].items():
+    for name, rule in TABLE["arrays"].get(kind, {}).items():
         if rule.get("each"):
             yield from ((name.replace("*", member), rule) for member in root.get(rule["each"], []))
         elif "only" not in rule or (root["label_seasons"] and root.get(rule["only"])):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
-BOUNDS = {
+BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "minimum": lambda value, bound: value >= bound,
     "exclusiveMinimum": lambda value, bound: value > bound,
     "multipleOf": lambda value, bound: value % bound == 0,
     "minItems": lambda value, bound: len(value) >= bound,
     "maxItems": lambda value, bound: len(value) <= bound,
-    "pattern": lambda value, bound: re.search(bound, value) is not None,
+    "pattern": lambda value, bound: re.search(bound.replace("$", r"\Z"), value) is not None,
     "const": lambda value, bound: value == bound,
 }
 
@@ -32,9 +33,13 @@ def load(name: str) -> Any:
 
 
 def parse(content: bytes) -> Any:
-    """JSON in UTF-8; None for anything else."""
+    """JSON in UTF-8, without NaN; None for anything else."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
     try:
-        return json.loads(content)
+        return json.loads(content.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError):
         return None
 

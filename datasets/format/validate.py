@@ -134,7 +134,8 @@ class _Cube:
             self.report("digest-mismatch", "manifest.json", "its digest is not that of its parts")
         if self.root["digest"] != manifest["digest"]:
             self.report("digest-mismatch", "zarr.json", "its digest is not that of the manifest")
-        for part in {"scenes", "seasons", *(f"tiles/{name}" for name in tiles(self.root))} ^ manifest["parts"].keys():
+        due = {"scenes", "seasons", "tiles", *(f"tiles/{name}" for name in tiles(self.root))}
+        for part in due ^ manifest["parts"].keys():
             self.report("wrong-parts", part, "in the manifest or by the recipe, not both")
         self.all_parts = set(manifest["parts"])
         for part, entry in manifest["parts"].items():
@@ -185,8 +186,8 @@ class _Cube:
             elif self.has_length(name, self.sizes[name], record[0]):
                 continue
             self.bad.add(name)
-        listed = self.records.keys() | {"tiles/zarr.json"} | {f"manifest/{part}.json" for part in self.all_parts}
-        unread = tuple(f"{part}/" for part in self.unread)
+        listed = self.records.keys() | {f"manifest/{part}.json" for part in self.all_parts}
+        unread = tuple(f"{part}/zarr.json" if part == "tiles" else f"{part}/" for part in self.unread)
         for name in self.sizes.keys() - listed:
             if name.startswith(("scenes/", "seasons/", "tiles/", "manifest/")) and not name.startswith(unread):
                 self.report("extra-object", name, "the manifest does not list it")

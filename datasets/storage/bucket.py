@@ -85,13 +85,6 @@ class Bucket:
         match = re.search("Object at location (.*?) not found", str(error))
         return self.address(match[1] if match else "")
 
-    def without_list(self) -> InputError:
-        """The error for a web server that would have to list its files."""
-        return InputError(
-            f"the files of {self} cannot be listed, since web servers have no lists; copy the cube to a folder or a"
-            " bucket for this"
-        )
-
 
 @lru_cache(maxsize=128)
 def _client(bucket: Bucket, prefix: str, environment: str, retries: int) -> ObjectStore:
@@ -117,7 +110,6 @@ NO_BUCKET = re.compile(
 NO_CREDENTIALS = re.compile(r"token request|169\.254\.169\.254|metadata\.google")
 REFUSED = re.compile(r"401 Unauthorized|403 Forbidden")
 ELSEWHERE = re.compile(r"301 Moved Permanently|PermanentRedirect|AuthorizationHeaderMalformed")
-WITHOUT_LIST = re.compile(r"Error performing PROPFIND")
 WITHOUT_RANGES = re.compile(r"Range request not supported")
 UNREACHED = re.compile(r"error sending request|operation timed out")
 
@@ -142,8 +134,6 @@ def _explained(error: Exception, bucket: Bucket) -> Exception:
         return IncompleteError(
             f"{bucket}: no {advice.title} answers at {host}; check {advice.endpoint} and the network"
         )
-    if WITHOUT_LIST.search(text):
-        return bucket.without_list()
     if WITHOUT_RANGES.search(text):
         return InputError(
             f"{bucket}: the web server reads no parts of files, which pixels need; use one that takes byte ranges, such"

@@ -3,16 +3,21 @@
 Shards are encoded by tensorstore: those of zarr-python hold the same values in other bytes.
 """
 
+import asyncio
 import json
+import warnings
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorstore
-import zarr
 from numpy.typing import NDArray
+from zarr import AsyncGroup
+from zarr.api.asynchronous import consolidate_metadata, create_group
 from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
 from .spec import ArraySpec, GroupSpec
@@ -31,35 +36,36 @@ def encode_groups(
     `blocks/status`. With `above` they are the members of a group with these attributes, whose zarr.json holds the
     metadata of all."""
     objects: dict[str, Any] = {}
-    store = MemoryStore(objects)
-    if above is not None:
-        zarr.create_group(store, zarr_format=3, attributes=plain(above))
-    for spec in groups:
-        group = zarr.create_group(store, path=spec.name, zarr_format=3, attributes=plain(spec.attributes))
-        for array in spec.arrays:
-            create_array(group, array, (values or {}).get(f"{spec.name}/{array.name}"))
-    if above is not None:
-        _consolidate(store)
+    work = _write_groups(MemoryStore(objects), list(groups), values or {}, above)
+    # One coroutine in a thread of its own: zarr's own synchronous calls wait for another thread each time.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
     return {name: buffer.to_bytes() for name, buffer in objects.items()}
 
 
-def _consolidate(store: MemoryStore) -> None:
-    import warnings
-
-    from zarr.errors import ZarrUserWarning
-
-    with warnings.catch_warnings():
-        # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        zarr.consolidate_metadata(store)
-
-
-def create_array(
-    group: zarr.Group, spec: ArraySpec, values: NDArray[Any] | None = None, *, overwrite: bool = False
+async def _write_groups(
+    store: MemoryStore,
+    groups: list[GroupSpec],
+    values: Mapping[str, NDArray[Any]],
+    above: Mapping[str, Any] | None,
 ) -> None:
+    if above is not None:
+        await create_group(store=store, zarr_format=3, attributes=plain(above))
+    for spec in groups:
+        group = await create_group(store=store, path=spec.name, zarr_format=3, attributes=plain(spec.attributes))
+        for array in spec.arrays:
+            await create_array(group, array, values.get(f"{spec.name}/{array.name}"))
+    if above is not None:
+        with warnings.catch_warnings():
+            # Consolidated metadata is an extension of Zarr 3; readers that do not know it do without.
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            await consolidate_metadata(store)
+
+
+async def create_array(group: AsyncGroup, spec: ArraySpec, values: NDArray[Any] | None = None) -> None:
     """Create an array with its coordinates or these values. Raises OSError."""
     blosc = BloscCodec(cname="zstd", clevel=LEVEL, shuffle="shuffle")
-    created = group.create_array(
+    created = await group.create_array(
         spec.name,
         shape=spec.shape,
         dtype=spec.dtype,
@@ -68,12 +74,11 @@ def create_array(
         fill_value=spec.fill,
         dimension_names=spec.dims,
         attributes=plain(spec.attributes),
-        overwrite=overwrite,
         compressors=None if spec.dtype == "string" else [blosc, Crc32cCodec()] if spec.shards else blosc,
     )
     data = spec.data if values is None else values
     if data is not None:
-        created[...] = data
+        await created.setitem(..., data)
 
 
 def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,9 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorstore
@@ -19,21 +18,34 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError, one_line
 
-from .encode import create_array, plain
-from .location import DRAFT, Location, damaged, kvstore, read_errors, store_errors, write_whole, zarr_store
+from .encode import encode_groups
+from .location import (
+    DRAFT,
+    Location,
+    damaged,
+    kvstore,
+    read_errors,
+    remove_tree,
+    store_errors,
+    write_many,
+    write_whole,
+    zarr_store,
+)
 from .spec import GroupSpec
+from .zarr_pixels import ZarrPixels
 
 CACHE_BYTES = 256 * 2**20
 """Default size of the pool of decoded chunks that readers of one process share."""
 
 
 def create_group(root: Location, spec: GroupSpec) -> None:
-    """Create one group with its arrays and coordinate values, in place of an existing one. Raises OSError."""
-    where = root / spec.name
-    with store_errors(where):
-        group = zarr.create_group(zarr_store(where), zarr_format=3, overwrite=True, attributes=plain(spec.attributes))
-        for array in spec.arrays:
-            create_array(group, array)
+    """Create one group with its arrays and coordinate values, in place of an existing one. Its zarr.json is written
+    last. Raises OSError."""
+    remove_tree(root / spec.name)
+    encoded = encode_groups([spec])
+    document = encoded.pop(f"{spec.name}/zarr.json")
+    write_many(root, encoded)
+    write_whole(root / spec.name / "zarr.json", document)
 
 
 def read_values(root: Location, array: str) -> NDArray[Any]:
@@ -69,7 +81,7 @@ def cache_context(cache_bytes: int) -> tensorstore.Context:
 def open_pixels(
     root: Location, array: str, *, context: tensorstore.Context | None = None, write: bool = False
 ) -> tensorstore.TensorStore:
-    """Open an array such as `imagery/reflectance` with tensorstore.
+    """Open an array such as `imagery/reflectance` with tensorstore, or where that has no driver as `ZarrPixels`.
 
     Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
     metadata are damaged, OSError where the disk or the bucket refuses.
@@ -77,30 +89,16 @@ def open_pixels(
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
-    if kvstore(path) is None:
-        raise InputError(f"{path}: tensorstore has no driver for this store; read the array with zarr-python")
+    store = kvstore(path)
+    if store is None:
+        # It has what this project uses of a TensorStore, which cannot be subclassed.
+        return cast(tensorstore.TensorStore, ZarrPixels(path, write=write))
     context = context or cache_context(0 if write else CACHE_BYTES)
-    spec = {"driver": "zarr3", "kvstore": kvstore(path)}
+    spec = {"driver": "zarr3", "kvstore": store}
     try:
         return tensorstore.open(spec, open=True, read=not write, write=write, context=context).result()
     except TENSORSTORE_ERRORS as error:
         raise _read_error(error, str(path)) from error
-
-
-def begin_read(array: tensorstore.TensorStore | zarr.Array, index: Any) -> Callable[[], NDArray[Any]]:
-    """Begin to read the outer product of an index along each dimension; the result is called for the values, as stored.
-
-    An array of zarr-python, for a store that tensorstore has no driver for, is read only then. The call raises
-    InputError for a damaged shard, OSError where the disk or the bucket refuses.
-    """
-    if isinstance(array, zarr.Array):
-        return partial(_read_zarr, array, index)
-    return partial(finish_read, array, array.oindex[index].read())
-
-
-def _read_zarr(array: zarr.Array, index: Any) -> NDArray[Any]:
-    with read_errors(Path(array.path)):
-        return np.asarray(array.oindex[index])
 
 
 def read_pixels(array: tensorstore.TensorStore, index: Any) -> NDArray[Any]:
@@ -121,7 +119,9 @@ def _address(array: tensorstore.TensorStore) -> str:
     """The folder, or the address in a bucket, of an opened array."""
     spec = array.spec().kvstore
     store = spec.to_json() if spec is not None else {"path": "an array"}
-    return f"s3://{store['bucket']}/{store['path']}" if "bucket" in store else str(store["path"])
+    if "bucket" in store:
+        return f"{'gs' if store['driver'] == 'gcs' else 's3'}://{store['bucket']}/{store['path']}"
+    return f"{store.get('base_url', '')}{store['path']}"
 
 
 def finish_writes(writes: Iterable[tensorstore.WriteFutures], where: Location) -> None:

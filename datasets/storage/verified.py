@@ -1,6 +1,6 @@
 """Reading that proves: no object of a store is used unless it is the one that its manifest lists."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from hashlib import sha256
 from typing import Any, Self
 
@@ -40,6 +40,16 @@ class VerifiedObjects:
         """What an object must be; None where there must be none."""
         place = split_name(name)
         return self.part(place[0]).get(place[1]) if place else None
+
+    def members(self, folder: str) -> list[str]:
+        """The names of what lies directly in a folder of the store, by the manifest; nothing is listed."""
+        part = next((part for part in self.manifest.parts if f"{folder}/".startswith(f"{part}/")), None)
+        within = self.manifest.parts if part is None else {part}
+        names = (
+            f"{outer}/{name}" for outer in within for name in (self.part(outer) if part is not None else ("zarr.json",))
+        )
+        start = f"{folder}/" if folder else ""
+        return sorted({name.removeprefix(start).partition("/")[0] for name in names if name.startswith(start)})
 
     def check(self, name: str) -> bool:
         """Check an object once: that it is there and has its length and, up to `WHOLE_BYTES`, its hash, beyond that the
@@ -115,6 +125,11 @@ class VerifiedStore(WrapperStore[Any]):
 
     def _with_store(self, store: Any) -> Self:
         return type(self)(store, self._objects, self._prefix)
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """See `zarr.abc.store.Store`. The members of a folder are those that the manifest lists."""
+        for name in self._objects.members((self._prefix + prefix).strip("/")):
+            yield name
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
@@ -83,14 +85,23 @@ def _words(record: dict[str, str]) -> tuple[str, str]:
 
 
 def _classes(cube: Cube) -> list[dict[str, Any]]:
-    """Share of each class among the labelled pixels of all years and blocks, as the ledger counted them."""
+    """Share of each class among the labelled pixels of all years and blocks, as the ledger counted them; a cube that
+    lies somewhere without its ledger is read."""
     if cube.legend is None:
         return []
-    names = [f"labels/{year}/{cube.grid.block_name(block)}" for year in cube.label_years for block in cube.grid.blocks]
+    units = {
+        f"labels/{year}/{cube.grid.block_name(block)}": (season, *cube.grid.block_slices(block))
+        for season, year in enumerate(cube.label_years)
+        for block in cube.grid.blocks
+    }
+    labels = cube.pixels("labels/crop")
     count: Counter[int] = Counter()
-    for _, entry in Ledger.of_cube(cube.path).entries(names):
+    for name, entry in Ledger.of_cube(cube.path).entries(units):
         if entry is not None:
             count.update({int(code): pixels for code, pixels in entry["counts"].items()})
+        else:
+            codes, pixels = np.unique(labels.read(units[name]), return_counts=True)
+            count.update(dict(zip(codes.tolist(), pixels.tolist(), strict=True)))
     total = max(sum(count[code] for code in cube.legend.codes), 1)
     return [
         {"code": entry.code, "name": entry.name, "percent": 100 * count[entry.code] / total}

@@ -66,6 +66,8 @@ def _ensure_root(plan: BuildPlan) -> str:
     """Write the root again where it is missing or is not the one that was written, and the manifest describes. Returns
     the digest that it held."""
     if not (plan.cube / "tiles").is_dir():
+        if (plan.cube / "zarr.json").is_file():
+            Cube.open(plan.cube)  # refuses one of another format
         raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
     try:
         trusted_manifest(plan.cube)

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.draw import draw_overviews
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.cube.write import Content, finish_cube, read_root, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
@@ -108,8 +109,8 @@ def _build(
 def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, Any], check: CheckCube) -> None:
     """Write what all layers made into the cube, and its manifest."""
 
-    def check_before(manifest: Manifest) -> None:
-        check(Cube(plan.cube, plan.spec, False, attributes, VerifiedObjects(plan.cube, manifest)))
+    def unfinished(manifest: Manifest) -> Cube:
+        return Cube(plan.cube, plan.spec, False, attributes, VerifiedObjects(plan.cube, manifest))
 
     shards: dict[str, dict[str, Record]] = {}
     arrays: dict[str, NDArray[Any]] = {
@@ -123,7 +124,16 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)
     content = Content(arrays, imagery.scenes, weather.attributes)
-    if finish_cube(plan.cube, plan.spec, content, shards, attributes, time=now(), check=check_before):
+    if finish_cube(
+        plan.cube,
+        plan.spec,
+        content,
+        shards,
+        attributes,
+        time=now(),
+        check=lambda manifest: check(unfinished(manifest)),
+        draw=lambda manifest: draw_overviews(unfinished(manifest)),
+    ):
         Ledger.of_cube(plan.cube).write(ROOT_ENTRY, read_root(plan.cube))
 
 

@@ -23,7 +23,7 @@ def export(
         str,
         typer.Option(
             "--what",
-            help="reflectance, ndvi, quality, scene; crop, purity, confidence; weather or a variable; static or a layer.",
+            help="reflectance, ndvi, quality, scene; crop, purity, confidence; weather, static, or one array.",
         ),
     ] = "reflectance",
     day: Annotated[str | None, typer.Option("--day", help="Day of imagery or weather, YYYY-MM-DD.")] = None,
@@ -34,7 +34,7 @@ def export(
         str | None,
         typer.Option(
             "--reduce",
-            help="Makes one image of several days: median (of clear pixels, the default) or mean; or none, to keep them.",
+            help="Makes one image of several days: median of clear pixels (the default), mean; none keeps all days.",
         ),
     ] = None,
     block: Annotated[str | None, typer.Option("--block", help="Only this block, as x12_y-3.")] = None,

@@ -6,7 +6,6 @@ from typing import Any
 
 import dask
 import dask.array as da
-import h5py  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -14,31 +13,32 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.coordinates import spatial_ref, yx_axes
 from mmvsf.datasets.errors import one_line
-from mmvsf.datasets.storage.location import DRAFT, sync_all, sync_folder
-from mmvsf.datasets.storage.outputs import verified_file
+from mmvsf.datasets.storage.location import DRAFT, sync_all
+from mmvsf.datasets.storage.outputs import named_errors, verified_file
 
 from .content import ExportArray
 from .piece import Frame
 
-ENCODING = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-"""With a checksum of each chunk, which HDF5 compares when it reads."""
+CHECKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+"""Compressed, and with a checksum of each chunk, so that a file that is read back proves itself"""
 
 
 def write_netcdf(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
-    """Write the arrays to a NetCDF 4 file and read it back. Raises OSError if it cannot be written or read."""
+    """Write the arrays to a NetCDF 4 file. Raises OSError if it cannot be written."""
     dataset = as_dataset(frame, arrays)
-    encoding = {array.name: ENCODING for array in arrays}
-    with verified_file(path, _read_whole) as draft, dask.config.set(scheduler="synchronous"):
+    encoding = {array.name: CHECKED for array in arrays}
+    with verified_file(path, _read_back) as draft, dask.config.set(scheduler="synchronous"):
         dataset.to_netcdf(draft, engine="h5netcdf", encoding=encoding)
 
 
-def _read_whole(path: Path) -> None:
-    """Read all chunks of a NetCDF file. Raises ValueError for a damaged one."""
+def _read_back(path: Path) -> None:
+    """Read every chunk of a file. Raises ValueError where one is damaged."""
     try:
-        with h5py.File(path) as file:
-            for variable in file.values():
-                for chunk in variable.iter_chunks() if variable.chunks else ((...,),):
-                    variable[chunk]
+        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False, chunks={}) as dataset:
+            for variable in dataset.variables.values():
+                blocks = getattr(variable.data, "blocks", None)  # coordinates are read already
+                for index in np.ndindex(*variable.data.numblocks) if blocks is not None else ():
+                    blocks[index].compute(scheduler="synchronous")
     except OSError as error:
         raise ValueError(one_line(error)) from error
 
@@ -49,13 +49,12 @@ def write_zarr(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
     draft = path.with_name(f"{path.name}{DRAFT}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with dask.config.set(scheduler="synchronous"):
+        with named_errors(path), dask.config.set(scheduler="synchronous"):
             dataset.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
-        sync_all(draft)
+            sync_all(draft)
         if path.exists():
             shutil.rmtree(path)
         draft.replace(path)
-        sync_folder(path.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,4 +81,4 @@ class Frame:
 
 def _cut(part: slice, side: int) -> list[slice]:
     edges = [part.start, *range((part.start // side + 1) * side, part.stop, side), part.stop]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]

@@ -6,7 +6,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from mmvsf.datasets.cube.calendar import date_of
-from mmvsf.datasets.cube.coordinates import crs_of_geobox
+from mmvsf.datasets.cube.conventions import crs_of_geobox
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 
 AXES = ("x", "y", "time", "band", "season", "variable", "bnds", "spatial_ref")
@@ -18,7 +18,8 @@ def datacube(group: GroupSpec, geobox: GeoBox) -> dict[str, Any]:
     arrays = {array.name: array for array in group.arrays}
     names = dict.fromkeys(dim for array in group.arrays if array.name not in AXES for dim in array.dims)
     dimensions = {name: _dimension(name, arrays.get(name), geobox) for name in names}
-    variables = {array.name: _variable(array) for array in group.arrays if array.name not in AXES}
+    beside = str(group.attributes.get("coordinates", "")).split()
+    variables = {array.name: _variable(array, beside) for array in group.arrays if array.name not in AXES}
     return {"cube:dimensions": dimensions, "cube:variables": variables}
 
 
@@ -61,8 +62,10 @@ def _spatial(name: str, geobox: GeoBox) -> dict[str, Any]:
     }
 
 
-def _variable(array: ArraySpec) -> dict[str, Any]:
-    variable: dict[str, Any] = {"dimensions": list(array.dims), "type": "data"}
+def _variable(array: ArraySpec, beside: list[str]) -> dict[str, Any]:
+    """`beside` names the arrays that describe others."""
+    kind = "auxiliary" if array.name in beside else "data"
+    variable: dict[str, Any] = {"dimensions": list(array.dims), "type": kind}
     for key, ours in (("description", "long_name"), ("unit", "units")):
         if ours in array.attributes:
             variable[key] = array.attributes[ours]

@@ -20,8 +20,8 @@ from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.storage.store import open_pixels, read_values, sweep_leftovers
-from tests.damage import shards
 from tests.seal import change, seal
+from tests.shards import shards
 
 
 @pytest.fixture

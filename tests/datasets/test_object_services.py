@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorstore
+import xarray as xr
 import zarr
 from werkzeug.serving import make_server
 from werkzeug.utils import send_from_directory
 from werkzeug.wrappers import Request, Response
 
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.tree import open_cube
+from mmvsf.datasets.cube.verify import verify_cube
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.storage.location import (
     Location,
@@ -33,65 +35,14 @@ from mmvsf.datasets.storage.location import (
     zarr_store,
 )
 from mmvsf.datasets.storage.lock import write_lock
-from tests.servers.gcs import Gcs
-from tests.servers.programs import KEY, azurite, fake_gcs_server, fauxqs, python_web_server
-from tests.servers.s3 import S3
+from mmvsf.datasets.variables import Status
+from tests.servers.programs import KEY, python_web_server
+from tests.servers.services import Services, place, services, settings
 
 from .test_lock import holding, lock_of
 
+__all__ = ["place", "services", "settings"]
 pytestmark = [pytest.mark.stand_in, pytest.mark.slow]
-
-PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS")
-
-
-class Services:
-    """Servers that are started when a test first needs them: address of a bucket, and the environment."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._running: dict[str, tuple[str, dict[str, str]]] = {}
-
-    def get(self, name: str) -> tuple[str, dict[str, str]]:
-        if name not in self._running:
-            self._running[name] = getattr(self, f"_{name}")()
-        return self._running[name]
-
-    def _moto(self) -> tuple[str, dict[str, str]]:
-        return "s3://cubes", self._stack.enter_context(S3()).environment()
-
-    def _fauxqs(self) -> tuple[str, dict[str, str]]:
-        return "s3://cubes", self._stack.enter_context(fauxqs())
-
-    def _gcs(self) -> tuple[str, dict[str, str]]:
-        server = self._stack.enter_context(fake_gcs_server())
-        return "gs://cubes", self._stack.enter_context(Gcs(server)).environment()
-
-    def _azurite(self) -> tuple[str, dict[str, str]]:
-        return "az://cubes", self._stack.enter_context(azurite())
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    with ExitStack() as stack:
-        yield Services(stack)
-
-
-@pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that leads to no account of the person who tests."""
-    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", os.devnull)
-    return monkeypatch
-
-
-@pytest.fixture(params=["moto", "fauxqs", "gcs", "azurite"])
-def place(request: pytest.FixtureRequest, services: Services, settings: pytest.MonkeyPatch, tmp_path: Path) -> Location:
-    """A place in a bucket for one test."""
-    bucket, environment = services.get(request.param)
-    for name, value in environment.items():
-        settings.setenv(name, value)
-    return location(f"{bucket}/{tmp_path.name}")
 
 
 def test_objects_are_written_read_listed_and_removed(place: Location) -> None:
@@ -171,6 +122,40 @@ def test_a_bucket_that_does_not_exist(place: Location) -> None:
     if not str(place).startswith("gs://"):  # fake-gcs-server answers with 500 where Google's own says NoSuchBucket
         with pytest.raises(InputError, match="there is no bucket 'nowhere'"):
             ensure_reachable(wrong)
+
+
+def copy_cube(cube: Cube, place: Location) -> Location:
+    for name, _ in objects(cube.path):
+        write_whole(place / name, (cube.path / name).read_bytes())
+    return place
+
+
+def assert_reads_the_same(place: Location, cube: Cube) -> None:
+    """Every way of reading gives what the cube on a disk gives."""
+    opened = Cube.open(place)
+    assert opened.digest == cube.digest
+    for name in ("blocks/status", "weather/tmin", "seasons/split"):
+        assert np.array_equal(opened.array(name), cube.array(name), equal_nan=name.startswith("weather"))
+    day = int(np.argwhere(cube.array("blocks/status") == Status.STORED)[0][0])
+    for name in ("imagery/reflectance", "imagery/quality", "labels/crop"):
+        spec = cube.spec.array(name)
+        chosen = np.array([day + 1, day]) if spec.dims[0] == "time" else np.array([1, 0])
+        index = (chosen, *(slice(None),) * (len(spec.dims) - 1))
+        pixels = opened.pixels(name).read(index)
+        assert np.array_equal(pixels, cube.pixels(name).read(index)) and (pixels != spec.fill).any()
+    tile = f"tiles/{cube.grid.tiles[0].name}/labels"
+    assert open_cube(place)[tile].to_dataset().load().identical(open_cube(cube.path)[tile].to_dataset().load())
+    assert verify_cube(place).damage == ()
+
+
+def test_a_cube_is_read_as_on_a_disk(place: Location, grown_cube: Cube) -> None:
+    copy = copy_cube(grown_cube, place / "grown.zarr")
+    assert_reads_the_same(copy, grown_cube)
+    assert verify_cube(copy, list_only=True).damage == ()
+    name = next(name for name, _ in objects(copy) if "/imagery/reflectance/c/" in name)
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=f"{name}.* is missing"):
+        Cube.open(copy).pixels("imagery/reflectance").read((slice(None), slice(None), slice(None), slice(None)))
 
 
 CLOSED = "http://127.0.0.1:9"
@@ -267,9 +252,21 @@ def test_files_of_a_web_server_are_read(web: Location) -> None:
     assert np.array_equal(open_with_tensorstore(web / "v")[1].read().result(), np.arange(64, 128))
 
 
+def test_a_cube_on_a_web_server(web: Location, published: Path, grown_cube: Cube) -> None:
+    copy_cube(grown_cube, published / "grown.zarr")
+    assert_reads_the_same(web / "grown.zarr", grown_cube)
+
+
 def test_files_of_a_web_server_are_neither_listed_nor_written(web: Location) -> None:
-    with pytest.raises(InputError, match="cannot be listed"):
-        list(objects(web))
+    """The server answers a request for a list as if there were nothing, which must not be taken for an empty group."""
+    lists: list[Callable[[], object]] = [
+        lambda: list(objects(web)),
+        lambda: list(zarr.open_group(zarr_store(web), mode="r").members()),
+        lambda: xr.open_zarr(zarr_store(web), consolidated=False),
+    ]
+    for listed in lists:
+        with pytest.raises(InputError, match="cannot be listed"):
+            listed()
     changes: list[Callable[[], object]] = [
         lambda: write_whole(web / "text", b""),
         (web / "text").unlink,

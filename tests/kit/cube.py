@@ -47,8 +47,8 @@ def seal(files: Files, attributes: dict[str, Any]) -> Files:
     parts: dict[str, dict[str, list[Any]]] = {}
     for name in files:
         folders = name.split("/")
-        depth = {"scenes": 1, "seasons": 1, "tiles": 2}.get(folders[0], len(folders))
-        if len(folders) > depth:
+        depth = {"scenes": 1, "seasons": 1, "tiles": min(2, len(folders) - 1)}.get(folders[0], 0)
+        if depth:
             parts.setdefault("/".join(folders[:depth]), {})["/".join(folders[depth:])] = record(files, name)
     manifests = {part: canonical({"objects": objects}) for part, objects in parts.items()}
     return finish(files, manifests, attributes)

@@ -15,7 +15,7 @@ Damage = Callable[[Files, Files], Verdict]
 TILE = "tiles/x0_y0"
 LARGE, NEIGHBOUR = f"{TILE}/imagery/reflectance/c/0/0/2/2", f"{TILE}/imagery/reflectance/c/0/0/2/3"
 """Shards of the same length, more than 65,536 bytes"""
-SMALL, BESIDE = f"{TILE}/imagery/reflectance/c/1/0/2/2", "tiles/x1_y0/imagery/reflectance/c/1/0/1/0"
+SMALL, BESIDE = f"{TILE}/imagery/reflectance/c/1/0/2/2", f"{TILE}/imagery/reflectance/c/1/0/2/3"
 STATUS = f"{TILE}/blocks/status/c/0/0/0"
 
 
@@ -133,6 +133,7 @@ DAMAGED: dict[str, Damage] = {
     "missing-group-metadata": removed(f"{TILE}/imagery/zarr.json"),
     "missing-tile": removed(f"{TILE}/"),
     "missing-root": lambda files, older: removed("zarr.json")(files, older),
+    "missing-group-of-the-tiles": removed("tiles/zarr.json"),
     "missing-manifest": without_manifest,
     "missing-manifest-of-a-part": removed(f"manifest/{TILE}.json"),
     "short-shard": lambda files, older: replaced(files, LARGE, files[LARGE][:-1000]),
@@ -145,7 +146,7 @@ DAMAGED: dict[str, Damage] = {
     "extra-manifest": added("manifest/tiles/x9_y9.json"),
     "leftover-of-a-writer": added(f"{TILE}/imagery/reflectance/c/0/0/2/2.__lock"),
     "swapped-shards": swapped(LARGE, NEIGHBOUR),
-    "swapped-between-tiles": swapped(SMALL, BESIDE),
+    "swapped-small-shards": swapped(SMALL, BESIDE),
     "swapped-arrays": swapped(f"{TILE}/weather/tmin/c/0/0/0", f"{TILE}/weather/tmax/c/0/0/0"),
     "bit-in-small-shard": flipped(SMALL, 700),
     "bit-in-chunk-of-large-shard": flipped(LARGE, 4000, 3),

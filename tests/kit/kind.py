@@ -31,7 +31,7 @@ class Kind:
     chunk: int = 8
     tile: int = 4
     weather_cell: int = 24
-    blocks: tuple[tuple[int, int], ...] = ((2, 1), (3, 1), (4, 2))
+    blocks: tuple[tuple[int, int], ...] = ((2, 1), (3, 1))
     """(eastwards, northwards) from the origin"""
     first_day: int = day("2021-04-27") // 32 * 32
     shards: int = 2

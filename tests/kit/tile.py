@@ -155,8 +155,9 @@ class TileWriter:
         for name, array in zip(self.kind.weather, values, strict=True):
             put(group, name, array, ("time", "y", "x"), (512, 16, 16), "NaN")
         put(group, "flag", np.zeros(self.days, np.uint8), ("time",), (self.days,), 0)
-        bounds = self.kind.days[:, None] + np.array([0.25, 1.25])
-        put(group, "time_bnds", bounds, ("time", "bnds"), (self.days, 2), "NaN")
+        days = self.kind.days[:, None] + np.arange(2, dtype=np.int32)
+        put(group, "time_bnds", days, ("time", "bnds"), (self.days, 2), 0)
+        put(group, "utc_bnds", days + 0.25, ("time", "bnds"), (self.days, 2), "NaN")
         self.put_time(group)
         return values
 

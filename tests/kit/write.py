@@ -30,10 +30,13 @@ def cubes() -> Iterator[tuple[str, Files, Verdict]]:
 def write_kit(folder: Path) -> dict[str, Verdict]:
     """Write `<folder>/<name>.zarr` for every cube, and `verdicts.json`: name -> [[code, object], ...], sorted."""
     verdicts: dict[str, Verdict] = {}
+    made: set[Path] = set()
     for name, files, verdict in cubes():
         for path, content in files.items():
             target = folder / f"{name}.zarr" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
             target.write_bytes(content)
         verdicts[name] = sorted(set(verdict))
     (folder / "verdicts.json").write_text(json.dumps(verdicts, indent=1), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+import zarr
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
@@ -22,13 +24,14 @@ from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
 from mmvsf.model.pretraining.run import pretrain
 from tests.cubes import CubeBuilder
+from tests.seal import seal
 
 from .conftest import OPTIONS, QUICK_MAP, Pretrained
 
 pytestmark = pytest.mark.slow
 
 
-def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained) -> None:
+def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained, grown_cube: Cube) -> None:
     folder, metrics = pretrained
     assert {p.name for p in folder.iterdir()} == {
         "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "MODEL_CARD.md",
@@ -48,25 +51,27 @@ def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained) 
     losses = [row[1] for row in metrics["losses"] if row[1] is not None]
     assert losses[-1] < 0.8 * losses[0]
     config = json.loads((folder / "config.json").read_text())
-    assert config["cubes"] == metrics["cubes"] == {"grown-0": "grown"}
+    assert config["cubes"] == metrics["cubes"] == {grown_cube.digest: "grown"}
     assert config["bands"]["names"] == ["blue", "green", "red", "nir", "swir1", "swir2"]
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert yaml.safe_load(card.split("---")[1])["datasets"] == ["grown"]
     row = " | ".join(f"{error['both', method]:.3f}" for method in ("mmvsf", "persistence", "climatology"))
-    assert f"| both | {row} |" in card and "grown-0" in card and "90 steps of 6 windows" in card
+    assert f"| both | {row} |" in card and grown_cube.digest in card and "90 steps of 6 windows" in card
 
 
 def test_a_cube_is_known_by_its_digest_not_by_its_name(grown_cube: Cube, tmp_path: Path) -> None:
-    other = replace(grown_cube, attributes={**grown_cube.attributes, "digest": "grown-1"})
+    shutil.copytree(grown_cube.path, tmp_path / "other.zarr")
+    zarr.open_group(next((tmp_path / "other.zarr").glob("tiles/x*")), mode="r+").attrs["note"] = "another cube"
+    other = seal(tmp_path / "other.zarr")
     assert other.region.name == grown_cube.region.name
     options = replace(OPTIONS, steps=2, batch_size=2, images=3, score_windows=1)
     metrics = pretrain([grown_cube, other], tmp_path, options)
-    both = {"grown-0": "grown", "grown-1": "grown"}
+    both = {grown_cube.digest: "grown", other.digest: "grown"}
     assert metrics["cubes"] == both and load_checkpoint(tmp_path).config["cubes"] == both
     card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "grown-0" in card and "grown-1" in card
+    assert len(both) == 2 and all(digest in card for digest in both)
     mapped = cropmap(other, load_checkpoint(tmp_path), tmp_path / "map", replace(QUICK_MAP, images=3), tmp_path)
-    assert mapped["cube"] == "grown-1" and mapped["model"]["cubes"] == both
+    assert mapped["cube"] == other.digest and mapped["model"]["cubes"] == both
     with pytest.raises(InputError, match="are the same cube"):
         pretrain([grown_cube, replace(grown_cube)], tmp_path / "twice", options)
 
@@ -88,9 +93,9 @@ def test_a_cube_that_holds_nothing_out(tmp_path: Path, capsys: pytest.CaptureFix
 def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such size"):
         pretrain([grown_cube], tmp_path, replace(OPTIONS, size="huge"))
-    odd = replace(grown_cube, spec=replace(grown_cube.spec, grid=replace(grown_cube.grid, chunk=10)))
+    odd = CubeBuilder(sites=1, years=(2020,), block=24, chunk=12, test_sites=0, test_years=())
     with pytest.raises(InputError, match="power of two"):
-        pretrain([odd], tmp_path, OPTIONS)
+        pretrain([odd.write(tmp_path / "odd.zarr")], tmp_path, OPTIONS)
 
 
 def test_scores_see_neither_targets_nor_their_weather(pretrained: Pretrained, grown_cube: Cube) -> None:

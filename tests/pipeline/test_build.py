@@ -45,7 +45,7 @@ def ledger(archive: TinyArchive) -> Path:
 
 
 def entries(archive: TinyArchive) -> dict[str, int]:
-    return {name: changed for name, changed in files(ledger(archive)).items() if name.endswith(".json")}
+    return {name: changed for name, changed in files(ledger(archive)).items() if "/" in name}
 
 
 def shards(archive: TinyArchive) -> dict[str, int]:
@@ -258,7 +258,7 @@ def test_killed_and_run_again(tiny: TinyArchive, built: TinyArchive, mmvsf: Comm
 
 def _entry_of(name: str) -> str:
     """The ledger entry of a chunk object: tiles/x65_y1210/imagery/quality/c/21/1/2 is imagery/588/x262_y4842."""
-    _, tile, group, array, _, *index = name.split("/")
+    _, tile, group, _, _, *index = name.split("/")
     east, north = (int(part[1:]) for part in tile.split("_"))
     down, right = map(int, index[-2:])
     block = f"x{4 * east + right}_y{4 * north + 3 - down}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.pipeline.build.card import card_path, write_dataset_card
 
-from .tiny_archive import TinyArchive
+from .tiny_archive import TinyArchive, recipe
 
 
 def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
@@ -32,6 +33,8 @@ def test_the_card_says_what_the_cube_holds(finished: TinyArchive) -> None:
     labelled = np.isin(crop, cube.legend.codes)
     for entry in cube.legend.classes:
         assert f"| {entry.code} | {entry.name} | {100 * (crop == entry.code).sum() / labelled.sum():.1f} % |" in text
+    shutil.rmtree(finished.cube.with_name("tiny.zarr.ledger"))
+    assert write_dataset_card(cube).read_text(encoding="utf-8") == text
     for source in cube.attributes["sources"]:
         assert all(value in text for key, value in source.items() if key != "role")
     assert "simulated" not in text and f'open_datatree("{finished.cube.name}"' in text
@@ -44,8 +47,9 @@ def test_the_examples_of_the_card_open_the_cube(finished: TinyArchive, monkeypat
     names: dict[str, Any] = {}
     exec(textwrap.dedent(indented), names)
     assert names["red"].dims == ("time", "y", "x")
-    tree = eval(sentence.strip("`.\n"), {"mmvsf": mmvsf})
-    assert tree["tiles/x65_y1210/imagery"].sizes["band"] == 6
+    box = dict(zip(("west", "south", "east", "north"), recipe()["area"]["bbox"], strict=True))
+    example = eval(sentence.split("`")[1], {"mmvsf": mmvsf, **box})
+    assert example.sizes["band"] == 6
 
 
 def test_a_simulated_cube_is_said_to_be_one(finished: TinyArchive) -> None:

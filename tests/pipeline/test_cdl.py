@@ -27,6 +27,7 @@ from tests.servers.base import Fault, corrupt, empty, hang, reset, status, trunc
 from tests.servers.cropscape import CropScape, codes_at, geotiff
 
 from .conftest import Command
+from .stored import open_array
 from .tiny_archive import LEFT, TOP, TinyArchive
 
 pytestmark = pytest.mark.stand_in
@@ -248,7 +249,7 @@ def test_a_cube_with_labels_of_the_cdl(
     assert len(server.requests) == 4  # two years, a probe of each
     options = ("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
     assert mmvsf(*options).code == 0
-    crop = zarr.open_array(str(tiny.cube / "labels/crop"), mode="r")
+    crop = open_array(tiny, "labels/crop")
     assert crop.attrs["flag_names"][:2] == ["corn", "soybeans"] and crop.attrs["flag_source_codes"][0] == "1 12 13"
     assert "public domain" in zarr.open_group(str(tiny.cube), mode="r").attrs["label_source"]
     to_albers = Transformer.from_crs(32615, 5070, always_xy=True)

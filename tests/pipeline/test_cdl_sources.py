@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zarr
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.pipeline.layers.labels.resample import label_tasks, read_labels
@@ -38,6 +37,7 @@ from ..servers.ground import NO_CONFIDENCE, confidence_of
 from ..servers.nass import NassServer
 from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
+from .stored import contents, stored
 from .tiny_archive import BLOCK, LEFT, TOP, TinyArchive
 
 pytestmark = pytest.mark.stand_in
@@ -199,10 +199,10 @@ def test_a_cube_with_confidence_from_two_sources(
     other.write_recipe(labels={**labels, "source": "earthengine"})
     with serving(cdl_images(range(2020, 2022)), monkeypatch):
         build_tiny(other)
-    assert digest(tiny.cube / "labels") == digest(other.cube / "labels")
+    assert contents(tiny.cube, "labels") == contents(other.cube, "labels")
     cube = Cube.open(tiny.cube)
     assert cube.confidence and "Planetary Computer" in cube.attributes["label_source"]
-    confidence = np.asarray(zarr.open_array(str(tiny.cube / "labels/confidence"), mode="r"))
+    confidence = stored(tiny, "labels/confidence")
     assert confidence.dtype == np.uint8 and ((confidence <= 100) | (confidence == 255)).all() and confidence.any()
     checked = mmvsf("check", tiny.cube, "--json")
     assert checked.code == 0 and "mean confidence 50 %" in checked.out
@@ -341,6 +341,6 @@ def test_a_cube_with_labels_of_nass(
     monkeypatch.setenv("MMVSF_NASS_URL", nass.url)
     tiny.write_recipe(labels={"source": "nass", "years": YEARS, "groups": "default"})
     assert dataset(tiny).code == 0
-    crop = np.asarray(zarr.open_array(str(tiny.cube / "labels/crop"), mode="r"))
+    crop = stored(tiny, "labels/crop")
     assert (crop > 0).mean() > 0.9 and len(np.unique(crop)) > 4
     assert "public domain" in Cube.open(tiny.cube).attributes["label_source"]

@@ -15,11 +15,10 @@ from pyproj import CRS
 from mmvsf.datasets.cube.tree import open_cube
 
 from .reference import FILL, expected_day
-from .tiny_archive import BLOCK, COLUMNS, LEFT, ROWS, SCENES, TOP, TinyArchive
+from .stored import TILE, of_region, stored_day
+from .tiny_archive import BLOCK, LEFT, SCENES, TOP, TinyArchive
 
 STATUS = {"outside": 0, "not_acquired": 1, "stored": 2, "skipped_cloudy": 3, "failed": 4}
-TILE = "tiles/x65_y1210"
-"""The tile of 4 x 4 blocks that the region lies in; its left edge is a block west of the region's."""
 DAYS = sorted({scene.day for scene in SCENES})
 
 
@@ -27,22 +26,9 @@ def day_number(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def stored(cube: TinyArchive, name: str, day: date) -> NDArray[np.generic]:
-    """One day of the region in an array of the cube, read with zarr-python."""
-    array = zarr.open_array(str(cube.cube / TILE / name), mode="r")
-    first = int(zarr.open_array(str(cube.cube / TILE / "imagery/time"), mode="r")[0])
-    return of_region(np.asarray(array[day_number(day) - first]), name)
-
-
-def of_region(values: NDArray[np.generic], name: str) -> NDArray[np.generic]:
-    """The part of an array that the recipe covers: of 4 x 4 blocks of 32 pixels, 2 x 3."""
-    unit = {"blocks": 32, "chunks": 16}.get(name.partition("/")[0], 1)
-    return values[..., : ROWS // unit, BLOCK // unit : (BLOCK + COLUMNS) // unit]
-
-
 def scene_ids(cube: TinyArchive, day: date) -> NDArray[np.object_]:
     """The id of the scene of every pixel, through the table of scenes."""
-    index = stored(cube, "imagery/scene", day)
+    index = stored_day(cube, "imagery/scene", day)
     table = {name: zarr.open_array(str(cube.cube / f"scenes/{name}"), mode="r")[...] for name in
              ("day", "block_y", "block_x", "index", "id")}  # fmt: skip
     ids = np.full(index.shape, None, object)
@@ -59,12 +45,12 @@ def scene_ids(cube: TinyArchive, day: date) -> NDArray[np.object_]:
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_every_pixel_is_what_the_specification_makes_of_the_files(built: TinyArchive, day: date) -> None:
     expected = expected_day(built.root, [scene for scene in SCENES if scene.day == day], 0.05)
-    np.testing.assert_array_equal(stored(built, "imagery/quality", day), expected.quality)
+    np.testing.assert_array_equal(stored_day(built, "imagery/quality", day), expected.quality)
     ids = np.array([[scene and scene.id for scene in row] for row in expected.scene], object)
     np.testing.assert_array_equal(scene_ids(built, day), ids)
     codes = np.vectorize(STATUS.get)(expected.status)
-    np.testing.assert_array_equal(stored(built, "blocks/status", day), codes)
-    reflectance = stored(built, "imagery/reflectance", day)
+    np.testing.assert_array_equal(stored_day(built, "blocks/status", day), codes)
+    reflectance = stored_day(built, "imagery/reflectance", day)
     assert reflectance.dtype == np.int16
     np.testing.assert_array_equal(reflectance == FILL, expected.reflectance == FILL)
     # A whole number must agree exactly; one between two whole numbers, to the nearest.
@@ -76,9 +62,9 @@ def test_the_archive_exercises_every_rule(built: TinyArchive) -> None:
     shared, versions = date(2021, 5, 5), date(2021, 6, 2)
     assert len({i for i in scene_ids(built, shared).ravel() if i}) == 3
     assert {str(i).split(".v")[1] for i in scene_ids(built, versions).ravel() if i and "S30" in i} == {"2.9", "2.10"}
-    statuses = {int(code) for day in DAYS for code in stored(built, "blocks/status", day).ravel()}
+    statuses = {int(code) for day in DAYS for code in stored_day(built, "blocks/status", day).ravel()}
     assert statuses == {STATUS["not_acquired"], STATUS["stored"], STATUS["skipped_cloudy"]}
-    assert len(np.unique(stored(built, "imagery/quality", date(2021, 5, 4)))) > 120
+    assert len(np.unique(stored_day(built, "imagery/quality", date(2021, 5, 4)))) > 120
 
 
 def test_xarray_opens_the_cube_by_itself(built: TinyArchive) -> None:
@@ -115,9 +101,9 @@ def test_days_without_a_scene_are_empty(built: TinyArchive) -> None:
 def test_clear_fraction_is_the_percentage_of_usable_pixels(built: TinyArchive) -> None:
     """Clear: no cloud, cloud edge, shadow, snow, and all six bands there; rounded down."""
     for day in DAYS:
-        quality, reflectance = stored(built, "imagery/quality", day), stored(built, "imagery/reflectance", day)
+        quality, reflectance = stored_day(built, "imagery/quality", day), stored_day(built, "imagery/reflectance", day)
         clear = (quality != 255) & (quality & 0b11110 == 0) & (reflectance != FILL).all(axis=0)
-        found = stored(built, "chunks/clear_fraction", day)
+        found = stored_day(built, "chunks/clear_fraction", day)
         for row in range(4):
             for column in range(6):
                 area = (slice(row * 16, row * 16 + 16), slice(column * 16, column * 16 + 16))
@@ -150,11 +136,12 @@ def test_open_cube_gives_chunks_as_large_as_shards(built: TinyArchive) -> None:
 
 def test_decoded_reflectance_is_the_pixel_times_a_ten_thousandth(built: TinyArchive) -> None:
     day = date(2021, 6, 15)
-    decoded = xr.open_datatree(built.cube, engine="zarr")[f"{TILE}/imagery"]["reflectance"].sel(time=str(day)).values
-    raw = stored(built, "imagery/reflectance", day)
-    assert decoded.dtype == np.float32
-    expected = np.where(raw == FILL, np.nan, raw * np.float32(1e-4))
-    np.testing.assert_allclose(of_region(decoded, "imagery"), expected, rtol=1e-6)
+    raw = stored_day(built, "imagery/reflectance", day)
+    for tree, dtype in ((xr.open_datatree(built.cube, engine="zarr"), np.float64), (open_cube(built.cube), np.float32)):
+        decoded = tree[f"{TILE}/imagery/reflectance"].sel(time=str(day)).values
+        assert decoded.dtype == dtype
+        expected = np.where(raw == FILL, np.nan, raw * dtype(1e-4))
+        np.testing.assert_array_equal(of_region(decoded, "imagery"), expected)
     assert (raw != FILL).any()
 
 

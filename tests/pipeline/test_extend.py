@@ -55,14 +55,14 @@ class File:
 
 def shards(archive: TinyArchive) -> set[File]:
     """The shards of imagery and labels, whatever they are called."""
-    paths = [path for name in PIXELS for path in (archive.cube / name).rglob("*") if path.is_file()]
+    paths = [path for name in PIXELS for path in archive.cube.glob(f"tiles/*/{name}/**/*") if path.is_file()]
     found = [(path, path.stat()) for path in paths]
     return {File(stat.st_ino, stat.st_mtime_ns, sha256(path.read_bytes()).hexdigest()) for path, stat in found}
 
 
 def entries(archive: TinyArchive) -> dict[str, int]:
     root = archive.data / "tiny.zarr.ledger"
-    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*.json")}
+    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*/*.json")}
 
 
 def extend_tiny(archive: TinyArchive, workers: int = 1) -> Extended:
@@ -180,10 +180,10 @@ def test_layers_of_the_ground(tiny: TinyArchive, added: str, tmp_path: Path) -> 
         whole["grid__weather_cell"] = 16
     tiny.write_recipe(**smaller)
     build_tiny(tiny)
-    before = {path.stat().st_ino: path.read_bytes() for path in (tiny.cube / "static").glob("*/c/*/*")}
+    before = {path.stat().st_ino: path.read_bytes() for path in tiny.cube.glob("tiles/*/static/*/c/*/*")}
     tiny.write_recipe(**whole)
     extend_tiny(tiny)
-    after = {path.stat().st_ino: path.read_bytes() for path in (tiny.cube / "static").glob("*/c/*/*")}
+    after = {path.stat().st_ino: path.read_bytes() for path in tiny.cube.glob("tiles/*/static/*/c/*/*")}
     if added.startswith("blocks"):
         assert before and before.items() <= after.items()
     anew = TinyArchive(tmp_path / "anew", tiny.items)
@@ -192,7 +192,7 @@ def test_layers_of_the_ground(tiny: TinyArchive, added: str, tmp_path: Path) -> 
     build_tiny(anew)
     assert digest(tiny.cube) == digest(anew.cube)
     cube = Cube.open(tiny.cube)
-    assert cube.static_layers == ("elevation", "slope") and np.isfinite(cube.static((0, 0))["slope"]).all()
+    assert cube.static_layers == ("elevation", "slope") and np.isfinite(cube.static(cube.grid.blocks[0])["slope"]).all()
     layers = [found["layer"] for found in cube.attributes["sources"] if found["role"] == "static"]
     assert layers == ["elevation", "slope"]
 
@@ -234,7 +234,7 @@ def test_several_workers(tiny: TinyArchive, built: TinyArchive) -> None:
 
 def test_a_cube_that_was_never_finished(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.write_recipe(**ONLY_2021)
-    monkeypatch.setattr("mmvsf.pipeline.layers.weather.layer.write_weather", _stop)
+    monkeypatch.setattr("mmvsf.pipeline.build.run.finish_cube", _stop)
     with pytest.raises(_Killed):
         build_tiny(tiny)
     monkeypatch.undo()
@@ -339,10 +339,10 @@ def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeyp
 
 KILLED = [
     ("mmvsf.pipeline.build.reshape:_Move.out", 2),
-    ("mmvsf.pipeline.build.reshape:write_array", 9),
+    ("mmvsf.pipeline.build.reshape:write_template", 1),
     ("mmvsf.pipeline.ledger:Ledger.write", 6),  # among the new shards
-    ("mmvsf.pipeline.layers.weather.write:write_values", 4),  # among the weather
-    ("mmvsf.pipeline.build.run:set_root_attributes", 2),  # all is there, but for the mark
+    ("mmvsf.pipeline.build.run:finish_cube", 1),  # all shards are there
+    ("mmvsf.datasets.cube.write:write_manifest", 1),  # all is there, but for the manifest
 ]
 
 
@@ -398,7 +398,7 @@ def test_in_a_bucket(tiny: TinyArchive, built: TinyArchive, bucket: Location, mm
 
 
 def names_of_shards(cube: Location) -> list[str]:
-    return [name for name, _ in objects(cube) if name.startswith(PIXELS)]
+    return [name for name, _ in objects(cube) if any(f"/{part}/" in name for part in PIXELS)]
 
 
 # ---------------------------------------------------------------------- weather
@@ -482,15 +482,6 @@ def test_another_legend(finished: TinyArchive, mmvsf: Command) -> None:
     legend.write_text(legend.read_text().replace("Corn", "Maize"))
     outcome = mmvsf("extend", finished.recipe, "--data-dir", finished.data)
     assert outcome.code == 2 and "legend" in outcome.error and Cube.open(finished.cube).complete
-
-
-def test_weather_cells_that_would_move(tiny: TinyArchive, mmvsf: Command) -> None:
-    west, south, east, north = recipe()["area"]["bbox"]
-    tiny.write_recipe(area__bbox=[west + (east - west) / 2, south, east, north], split={})
-    build_tiny(tiny)
-    tiny.write_recipe()
-    outcome = mmvsf("extend", tiny.recipe, "--data-dir", tiny.data)
-    assert outcome.code == 2 and "weather cells of 48 pixels" in outcome.error
 
 
 def test_no_cube(tiny: TinyArchive, mmvsf: Command) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-import zarr
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
@@ -27,6 +26,7 @@ from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.archive.rasters import ArchiveLabels
 
+from . import stored as of_tile
 from .conftest import Outcome, build_tiny
 from .tiny_archive import COLUMNS, LEFT, PIXEL, ROWS, TOP, TinyArchive, label_rasters, write_raster
 
@@ -68,7 +68,7 @@ def reference(points: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def stored(archive: TinyArchive, name: str, year: int) -> NDArray[np.generic]:
-    return np.asarray(zarr.open_array(str(archive.cube / f"labels/{name}"), mode="r")[year - 2020])
+    return np.asarray(of_tile.stored(archive, f"labels/{name}")[year - 2020])
 
 
 def test_majority_of_25_points_of_another_crs(built: TinyArchive) -> None:
@@ -106,7 +106,7 @@ def test_of_equals_the_smaller_code_counts(codes: tuple[int, int, int], crop: in
 
     grid = Grid("EPSG:32615", 30.0, LEFT, TOP, 1, 1, 16, 16, 16, ((0, 0),))
     asset = Asset("here", RasterGrid("EPSG:32615", (6.0, 0.0, LEFT, 0.0, -6.0, TOP), (80, 80)))
-    task = LabelTask(2020, (0, 0), asset, "")
+    task = LabelTask(2020, (0, 0), "labels/2020/block", asset, "")
     found = read_labels(task, grid, Source(), "majority", (3, 7, 9), {3: 3, 7: 7, 9: 9})
     assert (found.crop == crop).all() and (found.purity == purity).all()
 
@@ -129,7 +129,7 @@ def test_beyond_the_raster_nothing_is_known(tiny: TinyArchive) -> None:
 
 
 def test_the_legend_travels_with_the_labels(built: TinyArchive) -> None:
-    attributes = zarr.open_array(str(built.cube / "labels/crop"), mode="r").attrs
+    attributes = of_tile.open_array(built, "labels/crop").attrs
     assert attributes["flag_values"] == [1, 5, 36, 111]
     assert attributes["flag_meanings"] == "corn soybeans alfalfa open_water"
     assert attributes["flag_names"] == ["Corn", "Soybeans", "Alfalfa", "Open Water"]

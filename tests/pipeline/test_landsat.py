@@ -17,7 +17,6 @@ import yaml
 import zarr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
@@ -30,6 +29,7 @@ from mmvsf.pipeline.sources.transport import http
 from ..servers.archive import ArchiveServer
 from .conftest import Command, Outcome, build_tiny
 from .landsat_archive import COLUMNS, KEYS, LEFT, NOT_TAKEN, ROWS, SCENES, TOP, LandsatScene, as_usgs, write_landsat
+from .stored import contents, stored_day
 from .test_stac import QUICK
 from .tiny_archive import TinyArchive, write_raster
 
@@ -104,9 +104,7 @@ def expected(archive: TinyArchive, day: date) -> tuple[NDArray[np.int64], NDArra
 
 def stored(archive: TinyArchive, name: str, day: date) -> NDArray[np.generic]:
     """One day of an array of the cube."""
-    first = int(zarr.open_array(str(archive.cube / "imagery/time"), mode="r")[0])
-    array = zarr.open_array(str(archive.cube / f"imagery/{name}"), mode="r")
-    return np.asarray(array[(day - date(1970, 1, 1)).days - first])
+    return stored_day(archive, f"imagery/{name}", day)
 
 
 def assert_as_expected(archive: TinyArchive) -> None:
@@ -161,7 +159,7 @@ def test_items_of_usgs(landsat: TinyArchive, landsat_built: TinyArchive) -> None
     build_tiny(landsat)
     assert_as_expected(landsat)
     for name in ("reflectance", "quality", "scene"):
-        assert digest(landsat.cube / "imagery" / name) == digest(landsat_built.cube / "imagery" / name)
+        assert contents(landsat.cube, f"imagery/{name}") == contents(landsat_built.cube, f"imagery/{name}")
 
 
 def serve(archive: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> ArchiveServer:
@@ -186,7 +184,7 @@ def test_a_recipe_of_the_planetary_computer(
     assert outcome.code == 0, outcome.err
     assert_as_expected(landsat)
     for group in ("imagery", "scenes"):
-        assert digest(landsat.cube / group) == digest(landsat_built.cube / group), group
+        assert contents(landsat.cube, group) == contents(landsat_built.cube, group), group
     assert any(SCENES[0].id in path for path in read)
     assert not any(scene.id in path for path in read for scene in NOT_TAKEN)
     (source, _) = zarr.open_group(str(landsat.cube), mode="r").attrs["sources"]

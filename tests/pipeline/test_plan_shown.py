@@ -28,6 +28,7 @@ from mmvsf.pipeline.raster.scene import Scene
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 
 from .conftest import Command, Outcome
+from .stored import TILE, open_array, stored
 from .tiny_archive import TinyArchive, label_rasters, write_raster
 
 pytestmark = [pytest.mark.stand_in, pytest.mark.slow]
@@ -124,7 +125,7 @@ def test_a_full_disk_is_noticed_before_the_work(
     assert outcome.code == 2
     for part in ("will need about 0.", "0.1 MB are free", "--data-dir"):
         assert part in outcome.error
-    assert not list((tiny.cube / "imagery/reflectance").rglob("c/*"))
+    assert not list((tiny.cube / TILE / "imagery/reflectance").rglob("c/*"))
 
 
 def test_what_is_done_needs_no_room(finished: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,10 +146,10 @@ def test_a_trial_of_two_blocks(tiny: TinyArchive, dataset: Build, built: TinyArc
     attributes = dict(zarr.open_group(str(tiny.cube), mode="r").attrs)
     assert attributes["region"]["area"]["blocks"] == 2 and len(attributes["grid"]["blocks"]) == 2
     for name in ("imagery/reflectance", "labels/crop", "labels/purity"):
-        trial, whole = (np.asarray(zarr.open_array(str(a.cube / name), mode="r")) for a in (tiny, built))
+        trial, whole = (stored(a, name) for a in (tiny, built))
         assert trial.shape == whole.shape
         np.testing.assert_array_equal(trial[..., :32, :64], whole[..., :32, :64])
-    assert not np.asarray(zarr.open_array(str(tiny.cube / "labels/crop"), mode="r"))[:, 32:].any()
+    assert not stored(tiny, "labels/crop")[:, 32:].any()
 
 
 @pytest.mark.slow
@@ -216,10 +217,9 @@ def test_groups_and_nearest_neighbours_with_purity(tiny: TinyArchive, built: Tin
     with executor(1) as run:
         build(plan, run, Progress(lambda *_: None))
     (crop, purity), (plain, share) = (
-        [np.asarray(zarr.open_array(str(a.cube / f"labels/{name}"), mode="r")) for name in ("crop", "purity")]
-        for a in (tiny, built)
+        [stored(a, f"labels/{name}") for name in ("crop", "purity")] for a in (tiny, built)
     )
-    attributes = zarr.open_array(str(tiny.cube / "labels/crop"), mode="r").attrs
+    attributes = open_array(tiny, "labels/crop").attrs
     assert attributes["flag_names"] == ["crops", "hay"] and attributes["flag_source_codes"] == ["1 5", "36"]
     assert attributes["flag_colors"][1] == "#00ff00"
     table = np.zeros(256, int)

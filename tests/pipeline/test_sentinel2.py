@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..servers.archive import ArchiveServer
 from .conftest import Outcome, build_tiny
+from .stored import stored_day
 from .tiny_archive import BANDS, WEATHER_DAYS, Granule, Scene, TinyArchive, patches, stac_item, write_raster
 
 pytestmark = pytest.mark.stand_in
@@ -93,8 +94,7 @@ def s2(tmp_path: Path) -> TinyArchive:
 
 
 def day_of(archive: TinyArchive, name: str, day: date) -> NDArray[np.generic]:
-    first = int(zarr.open_array(str(archive.cube / "imagery/time"), mode="r")[0])
-    return np.asarray(zarr.open_array(str(archive.cube / name), mode="r")[(day - date(1970, 1, 1)).days - first])
+    return stored_day(archive, name, day)
 
 
 def to_fine(values: NDArray[Any]) -> NDArray[Any]:

@@ -37,6 +37,7 @@ from ..servers.earthengine_public import ground_images
 from ..servers.ground import elevation_at, soil_water_at
 from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
+from .stored import TILE, contents
 from .tiny_archive import BLOCK, COLUMNS, LEFT, ROWS, TOP, TinyArchive
 
 pytestmark = pytest.mark.stand_in
@@ -267,7 +268,7 @@ def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build,
         mmvsf("explain", tiny.cube, "--day", "2020-06-10", "--x", LEFT + 45, "--y", TOP - 15, "--json").out
     )
     assert explained["static"]["elevation"] == pytest.approx(float(found["elevation"][0, 1]))
-    group = xr.open_zarr(tiny.cube / "static", consolidated=False)
+    group = xr.open_zarr(tiny.cube / TILE / "static", consolidated=False)
     assert group["elevation"].attrs["units"] == "m" and group["slope"].attrs["units"] == "degree"
     assert group["elevation"].attrs["standard_name"] == "surface_altitude" and "spatial_ref" in group.coords
     cube = Cube.open(tiny.cube)
@@ -281,15 +282,15 @@ def test_a_cube_with_the_ground_of_an_archive(tiny: TinyArchive, dataset: Build,
 def test_without_the_section_a_cube_is_what_it_was(built: TinyArchive) -> None:
     cube = Cube.open(built.cube)
     assert cube.static_layers == () and cube.static((0, 0)) == {} and not cube.confidence
-    assert not (built.cube / "static").exists() and not (built.cube / "labels/confidence").exists()
+    assert not (built.cube / TILE / "static").exists() and not (built.cube / TILE / "labels/confidence").exists()
     assert not {"static_layers", "label_confidence"} & cube.attributes.keys()
 
 
 @pytest.mark.slow
 def test_the_ground_changes_nothing_else(public: TinyArchive, built: TinyArchive) -> None:
     build_tiny(public)
-    for group in ("imagery", "weather", "labels", "splits", "statistics", "scenes"):
-        assert digest(public.cube / group) == digest(built.cube / group), group
+    for group in ("imagery", "blocks", "chunks", "weather", "labels", "scenes"):
+        assert contents(public.cube, group) == contents(built.cube, group), group
 
 
 @pytest.mark.slow
@@ -377,7 +378,7 @@ def faultless(tmp_path_factory: pytest.TempPathFactory, built: TinyArchive) -> s
             patch.setenv(name, value)
         archive.write_recipe(static=PUBLIC)
         build_tiny(archive)
-    return digest(archive.cube / "static")
+    return contents(archive.cube, "static")
 
 
 @pytest.mark.slow
@@ -387,7 +388,7 @@ def test_a_fault_that_passes_leaves_no_trace(
 ) -> None:
     server.fail(where, fault, times=1)
     build_tiny(public)
-    assert digest(public.cube / "static") == faultless
+    assert contents(public.cube, "static") == faultless
 
 
 @pytest.mark.slow
@@ -403,7 +404,7 @@ def test_ground_that_cannot_be_had_leaves_the_rest_built(
     assert len(kept) == 6 and all('"failures":[' in text and "404" in text and "sig=" not in text for text in kept)
     server.mend()
     assert dataset(public).code == 0
-    assert digest(public.cube / "static") == faultless and len(list(ledger.glob("static/*.json"))) == 6
+    assert contents(public.cube, "static") == faultless and len(list(ledger.glob("static/*.json"))) == 6
 
 
 @pytest.mark.slow

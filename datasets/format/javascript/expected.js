@@ -62,7 +62,7 @@ export function coordinates(root, group) {
 export function arrays(root, part, row) {
   const tile = part.startsWith("tiles/") ? part.slice(6) : "";
   const expected = {};
-  for (const [name, rule] of present(root, tile ? "tiles" : part)) {
+  for (const [name, rule] of present(root, tile ? "tiles/<tile>" : part)) {
     const group = tile ? name.split("/")[0] : part;
     const sizes = { bnds: 2, row };
     for (const [dimension, values] of Object.entries(coordinates(root, group))) sizes[dimension] = values.length;
@@ -86,7 +86,7 @@ export function arrays(root, part, row) {
 
 /** The rows of the table that a cube has. */
 function* present(root, kind) {
-  for (const [name, rule] of Object.entries(TABLE.arrays[kind])) {
+  for (const [name, rule] of Object.entries(TABLE.arrays[kind] ?? {})) {
     if (rule.each) for (const member of root[rule.each] ?? []) yield [name.replace("*", member), rule];
     else if (!rule.only || (root.label_seasons.length && isSet(root[rule.only]))) yield [name, rule];
   }

@@ -69,7 +69,7 @@ async function readManifest(cube) {
   if (cube.root.digest !== manifest.digest) cube.report("digest-mismatch", "zarr.json");
   cube.listed = Object.keys(manifest.parts);
   cube.unread = new Set();
-  const due = ["scenes", "seasons", ...[...tiles(cube.root).keys()].map((tile) => `tiles/${tile}`)];
+  const due = ["scenes", "seasons", "tiles", ...[...tiles(cube.root).keys()].map((tile) => `tiles/${tile}`)];
   for (const part of [...due, ...cube.listed])
     if (due.includes(part) !== cube.listed.includes(part)) cube.report("wrong-parts", part);
   for (const part of cube.listed) await readPart(cube, part, manifest.parts[part], due.includes(part));
@@ -118,9 +118,10 @@ function compareListing({ sizes, records, bad, report, listed, unread }) {
     bad.add(name);
     report(size === undefined ? "missing-object" : size < length ? "short-object" : "long-object", name);
   }
-  const known = new Set(["tiles/zarr.json", ...listed.map((part) => `manifest/${part}.json`)]);
+  const known = new Set(listed.map((part) => `manifest/${part}.json`));
   for (const name of sizes.keys()) {
     if (records.has(name) || known.has(name) || !/^(scenes|seasons|tiles|manifest)\//.test(name)) continue;
-    if (![...unread].some((part) => name.startsWith(`${part}/`))) report("extra-object", name);
+    const isOf = (part) => name.startsWith(part === "tiles" ? "tiles/zarr.json" : `${part}/`);
+    if (![...unread].some(isOf)) report("extra-object", name);
   }
 }

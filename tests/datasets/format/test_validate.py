@@ -14,7 +14,7 @@ from mmvsf.datasets.format.objects import Served, Stored
 from mmvsf.datasets.format.schema import load, problem
 from mmvsf.datasets.format.validate import Objects, validate
 from tests.kit.cube import make
-from tests.kit.damaged import LARGE, SMALL, Verdict
+from tests.kit.damaged import DAMAGED, LARGE, SMALL, Verdict
 from tests.kit.good import GOOD
 from tests.kit.kind import Kind
 from tests.servers.base import Request, Response, StandIn
@@ -60,7 +60,8 @@ def test_the_verdict_on_every_cube(kit: Kit) -> None:
 
 def test_a_listing_finds_what_is_missing_extra_or_of_another_length(kit: Kit) -> None:
     wrong = {}
-    for name, expected in kit.verdicts.items():
+    for name in ("plain", *DAMAGED):
+        expected = kit.verdicts[name]
         actual = verdict(Stored(kit.folder / f"{name}.zarr"), hashes=False, pixels=False)
         if [found for found in actual if found[0] in LISTED] != [found for found in expected if found[0] in LISTED]:
             wrong[name] = actual[:3]

@@ -1,0 +1,35 @@
+"""Files of a web server for zarr-python, which must not take what cannot be listed for empty."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from zarr.storage import ObjectStore
+
+from mmvsf.datasets.errors import InputError
+
+
+def without_list(where: object) -> InputError:
+    """The error for a web server that would have to list its files."""
+    return InputError(
+        f"the files of {where} cannot be listed, since web servers have no lists; copy the cube to a folder or a bucket"
+        " for this"
+    )
+
+
+class WebStore(ObjectStore[Any]):
+    """A store that refuses to list: obstore asks by WebDAV, and a server that has none may answer as if there were
+    nothing. Raises InputError."""
+
+    def list(self) -> AsyncGenerator[str, None]:
+        """See `zarr.abc.store.Store`."""
+        raise without_list(self.store.url)
+
+    def list_prefix(self, prefix: str) -> AsyncGenerator[str, None]:
+        """See `zarr.abc.store.Store`."""
+        raise without_list(self.store.url)
+
+    def list_dir(self, prefix: str) -> AsyncGenerator[str, None]:
+        """See `zarr.abc.store.Store`."""
+        raise without_list(self.store.url)
