@@ -121,7 +121,7 @@ def attributes(kind: Kind) -> dict[str, Any]:
         "seasons": [name for name, _, _ in kind.seasons],
         "weather_variables": list(kind.weather),
         "label_seasons": list(kind.label_seasons),
-        "legend": legend if kind.label_seasons else None,
+        **({"legend": legend} if kind.label_seasons else {}),
         **({"static_layers": list(kind.static)} if kind.static else {}),
         **({"label_confidence": True} if kind.confidence else {}),
         "sources": [{"layer": "imagery", "name": "drawn at random"}],
