@@ -14,6 +14,9 @@ from .expected import contradiction, tiles
 from .schema import load, parse, problem
 from .structure import TAIL_BYTES, Part, check_part
 
+OPTIONAL = {"overviews"}
+"""Parts that a cube may lack, and whose arrays are not looked at."""
+
 READS_AT_ONCE = 16
 
 
@@ -136,7 +139,7 @@ class _Cube:
         if self.root["digest"] != manifest["digest"]:
             self.report("digest-mismatch", "zarr.json", "its digest is not that of the manifest")
         due = {"scenes", "seasons", "tiles", *(f"tiles/{name}" for name in tiles(self.root))}
-        for part in due ^ manifest["parts"].keys():
+        for part in due ^ (manifest["parts"].keys() - OPTIONAL):
             self.report("wrong-parts", part, "in the manifest or by the recipe, not both")
         self.all_parts = set(manifest["parts"])
         for part, entry in manifest["parts"].items():
@@ -160,7 +163,7 @@ class _Cube:
             self.report("bad-manifest", name, "manifest.json has other numbers of objects or bytes")
         self.unread.remove(part)
         self.records |= {f"{part}/{key}": record for key, record in records.items()}
-        if not part.startswith("tiles/") or part.removeprefix("tiles/") in tiles(self.root):
+        if part not in OPTIONAL and (part[:6] != "tiles/" or part.removeprefix("tiles/") in tiles(self.root)):
             self.parts[part] = records
 
     def part(self, name: str) -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def drop_tail(objects: dict[str, Any], files: Files) -> None:
 
 
 def add_tail(objects: dict[str, Any], files: Files) -> None:
-    objects[SMALL.removeprefix(f"{TILE}/")].append("0123456789abcdef")
+    objects[SMALL.removeprefix(f"{TILE}/")].append(sha256(files[SMALL][-4096:]).hexdigest()[:16])
 
 
 def wrong_tail(objects: dict[str, Any], files: Files) -> None:
