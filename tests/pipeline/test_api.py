@@ -34,7 +34,7 @@ def run_examples(module: str) -> int:
 def test_every_example_runs(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny.folder)
     assert run_examples("mmvsf._build") == 3
-    assert run_examples("mmvsf._cubes") == 4
+    assert run_examples("mmvsf._cubes") == 5
 
 
 def test_everything_public_has_a_docstring() -> None:
