@@ -43,12 +43,10 @@ class VerifiedObjects:
 
     def members(self, folder: str) -> list[str]:
         """The names of what lies directly in a folder of the store, by the manifest; nothing is listed."""
-        part = next((part for part in self.manifest.parts if f"{folder}/".startswith(f"{part}/")), None)
-        within = self.manifest.parts if part is None else {part}
-        names = (
-            f"{outer}/{name}" for outer in within for name in (self.part(outer) if part is not None else ("zarr.json",))
-        )
         start = f"{folder}/" if folder else ""
+        part = max((part for part in self.manifest.parts if start.startswith(f"{part}/")), key=len, default=None)
+        names = [f"{part}/{name}" for name in self.part(part)] if part is not None else []
+        names += [f"{other}/zarr.json" for other in self.manifest.parts if other != part]
         return sorted({name.removeprefix(start).partition("/")[0] for name in names if name.startswith(start)})
 
     def check(self, name: str) -> bool:

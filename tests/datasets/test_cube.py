@@ -184,6 +184,16 @@ def test_pixels_read_by_zarr_and_by_tensorstore_agree(grown_cube: Cube) -> None:
             np.testing.assert_array_equal(found, expected)
 
 
+def test_the_members_of_a_folder_are_those_of_the_manifest(grown_cube: Cube) -> None:
+    tile = f"tiles/{grown_cube.grid.tiles[0].name}"
+    assert grown_cube.objects is not None
+    for folder in ("", "tiles", tile, f"{tile}/imagery", f"{tile}/imagery/quality"):
+        there = {path.name for path in (Path(str(grown_cube.path)) / folder).iterdir()}
+        if not folder:
+            there -= {"zarr.json", "manifest.json", "manifest"}  # they are in no part
+        assert set(grown_cube.objects.members(folder)) == there
+
+
 def test_leftovers_are_swept(copy: Path, grown_cube: Cube) -> None:
     leftovers = ("imagery/quality/c/9.__lock", "weather/tmin/c/0.00ff.partial", "zarr.json.12.tmp", "labels/0.12.tmp")
     tile = next(copy.glob("tiles/x*"))
