@@ -59,7 +59,7 @@ def test_a_season_crosses_the_new_year(cube: Cube) -> None:
     days = window.days.astype("datetime64[D]")
     assert window.year == 2021 and days[0] < np.datetime64("2020-11-01") and days[-1] > np.datetime64("2021-04-01")
     assert [season.year for season in plan_seasons(cube, None)] == [2021, 2022]
-    assert cube.array("statistics/imagery_count").sum((1, 2)).min() > 0
+    assert cube.array("chunks/imagery_count").sum((1, 2)).min() > 0
 
 
 def test_an_overpass_is_one_day(cube: Cube) -> None:

@@ -35,8 +35,8 @@ def most_frequent(codes: NDArray[np.integer[Any]], factor: int) -> NDArray[np.ui
     starts[:, 1:] = squares[:, 1:] != squares[:, :-1]
     run = position - np.maximum.accumulate(np.where(starts, position, 0), axis=1) + 1
     run[squares == 0] = 0
-    best = squares[np.arange(len(squares)), run.argmax(axis=1)]
-    return best.reshape(codes.shape[0] // factor, codes.shape[1] // factor).astype(np.uint16)
+    best: NDArray[np.uint16] = squares[np.arange(len(squares)), run.argmax(axis=1)].astype(np.uint16)
+    return best.reshape(codes.shape[0] // factor, codes.shape[1] // factor)
 
 
 @dataclass(frozen=True)

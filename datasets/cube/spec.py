@@ -68,7 +68,8 @@ class CubeSpec:
             "grid": asdict(self.grid),
             "calendar": asdict(self.calendar),
             "weather_variables": self.weather,
-            "label_years": self.label_years,
+            "seasons": self.years,
+            "label_seasons": self.label_years,
         }
         # A cube without these parts has no attribute for them.
         if self.legend:

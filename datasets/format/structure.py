@@ -16,7 +16,10 @@ from .expected import SHARD_DAYS, Expected, arrays, axes, coordinates, tiles
 from .schema import parse
 
 WHOLE_BYTES = 65_536
-"""A larger shard has the checksum of its index in the manifest."""
+"""A larger shard has a hash of its end in the manifest."""
+
+TAIL_BYTES = 4_096
+"""The end of a larger shard that its manifest has a hash of."""
 CODES = {"blocks/status": 4, "chunks/split": 3, "split": 3}
 """Array -> its largest code."""
 SEEN = {"reflectance": (-9999, (2,)), "quality": (255, (2, 3)), "scene": (255, (2, 3))}
@@ -103,7 +106,7 @@ class Part:
                     yield from self.keys(name, expected)
 
     def keys(self, name: str, expected: Expected) -> Iterator[Problem]:
-        """The objects of an array are chunks of it, and have an index where they are larger shards."""
+        """The objects of an array are chunks of it, and have a hash of their end where they are larger shards."""
         grid = [-(-size // step) for size, step in zip(expected.shape, expected.shard or expected.chunk, strict=True)]
         chunks = {"/".join(["c", *map(str, place)]) for place in product(*map(range, grid))}
         for key, record in self.records.items():
@@ -111,7 +114,7 @@ class Part:
                 if key.removeprefix(f"{name}/") not in chunks:
                     yield Problem("stray-object", key, "it is no chunk of its array")
                 elif (len(record) == 3) != (expected.shard is not None and record[0] > WHOLE_BYTES):
-                    yield Problem("bad-manifest", key, "a shard has an index where it is longer than 65,536 bytes")
+                    yield Problem("bad-manifest", key, "a shard has a tail where it is longer than 65,536 bytes")
 
     def chunk(self, name: str, place: tuple[int, ...]) -> Any:
         """A chunk, or a shard, of a sound array; None where it is absent. Raises UnreadableError."""

@@ -18,8 +18,11 @@ ROOT = "manifest.json"
 FOLDER = "manifest"
 
 WHOLE_BYTES = 65_536
-"""Objects up to this length are hashed as a whole when they are first used; of a larger shard the checksum of its
-index, its last four bytes, is compared: each of its chunks has a checksum of its own."""
+"""Objects up to this length are hashed as a whole when they are first used; of a larger shard the end is compared: its
+index, and the checksum of its last chunk. Each of its chunks has a checksum of its own."""
+
+TAIL_BYTES = 4_096
+"""The end of a shard that is compared."""
 
 
 class Record(NamedTuple):
@@ -29,12 +32,12 @@ class Record(NamedTuple):
     """bytes"""
     sha256: str
     tail: str = ""
-    """of a shard of more than `WHOLE_BYTES`: its last four bytes in hexadecimal"""
+    """of a shard of more than `WHOLE_BYTES`: see `tail_of`"""
 
     @classmethod
     def of(cls, content: bytes, *, shard: bool = False) -> Self:
         """The record of an object's content."""
-        tail = content[-4:].hex() if shard and len(content) > WHOLE_BYTES else ""
+        tail = tail_of(content) if shard and len(content) > WHOLE_BYTES else ""
         return cls(len(content), sha256(content).hexdigest(), tail)
 
     @classmethod
@@ -48,6 +51,11 @@ class Record(NamedTuple):
     def members(self) -> list[int | str]:
         """As JSON."""
         return [*self] if self.tail else [*self[:2]]
+
+
+def tail_of(content: bytes) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the last `TAIL_BYTES` of a shard."""
+    return sha256(content[-TAIL_BYTES:]).hexdigest()[:16]
 
 
 Objects = Mapping[str, Record]

@@ -12,7 +12,7 @@ from zarr.storage import WrapperStore
 from mmvsf.datasets.errors import InputError
 
 from .location import Location, read_range, size
-from .manifest import Manifest, Record, read_part, split_name
+from .manifest import TAIL_BYTES, Manifest, Record, read_part, split_name, tail_of
 
 
 class VerifiedObjects:
@@ -44,14 +44,17 @@ class VerifiedObjects:
     def members(self, folder: str) -> list[str]:
         """The names of what lies directly in a folder of the store, by the manifest; nothing is listed."""
         start = f"{folder}/" if folder else ""
-        part = max((part for part in self.manifest.parts if start.startswith(f"{part}/")), key=len, default=None)
-        names = [f"{part}/{name}" for name in self.part(part)] if part is not None else []
-        names += [f"{other}/zarr.json" for other in self.manifest.parts if other != part]
+        names = set()
+        for part in self.manifest.parts:
+            if start.startswith(f"{part}/"):  # the folder is the part or lies in it
+                names |= {f"{part}/{name}" for name in self.part(part)}
+            else:
+                names.add(f"{part}/zarr.json")
         return sorted({name.removeprefix(start).partition("/")[0] for name in names if name.startswith(start)})
 
     def check(self, name: str) -> bool:
         """Check an object once: that it is there and has its length and, up to `WHOLE_BYTES`, its hash, beyond that the
-        checksum of its index. Returns whether there is one; where there must be none, there is none.
+        hash of its end. Returns whether there is one; where there must be none, there is none.
 
         Raises InputError, which names the object and what it holds, where it is not the one that was written.
         """
@@ -65,7 +68,7 @@ class VerifiedObjects:
             if length != record.length:
                 raise self.damaged(name, f"has {length} bytes, the manifest says {record.length}")
             if record.tail:
-                if read_range(self.root / name, length - 4, 4).hex() != record.tail:
+                if tail_of(read_range(self.root / name, length - TAIL_BYTES, TAIL_BYTES)) != record.tail:
                     raise self.damaged(name, "is another object than the one that was written")
             else:
                 self._check_content(name, (self.root / name).read_bytes(), record)

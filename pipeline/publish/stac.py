@@ -154,7 +154,7 @@ def _summaries(facts: CubeFacts) -> dict[str, Any]:
     cube = facts.cube
     classes = [entry.name for entry in cube.legend.classes] if cube.legend else []
     return {
-        "proj:code": [f"EPSG:{cube.grid.geobox.crs.epsg}" if cube.grid.geobox.crs.epsg else None],
+        "proj:code": [projection(cube.grid.geobox)["proj:code"]],
         "gsd": [cube.grid.resolution],
         "bands": _definition(facts, "imagery")["bands"],
         "products": list(cube.region.imagery.products),

@@ -73,10 +73,11 @@ def finish(files: Files, manifests: dict[str, bytes], attributes: dict[str, Any]
 
 
 def record(files: Files, name: str) -> list[Any]:
-    """Length, hash and, of a shard of more than 65,536 bytes, index of an object."""
+    """Length, hash and, of a shard of more than 65,536 bytes, hash of the end of an object."""
     content = files[name]
-    index = [content[-4:].hex()] if len(content) > 65536 and b"sharding_indexed" in _metadata(files, name) else []
-    return [len(content), sha256(content).hexdigest(), *index]
+    large_shard = len(content) > 65536 and b"sharding_indexed" in _metadata(files, name)
+    tail = [sha256(content[-4096:]).hexdigest()[:16]] if large_shard else []
+    return [len(content), sha256(content).hexdigest(), *tail]
 
 
 def _metadata(files: Files, name: str) -> bytes:
@@ -120,7 +121,7 @@ def attributes(kind: Kind) -> dict[str, Any]:
         "seasons": [name for name, _, _ in kind.seasons],
         "weather_variables": list(kind.weather),
         "label_seasons": list(kind.label_seasons),
-        "legend": legend if kind.label_seasons else None,
+        **({"legend": legend} if kind.label_seasons else {}),
         **({"static_layers": list(kind.static)} if kind.static else {}),
         **({"label_confidence": True} if kind.confidence else {}),
         "sources": [{"layer": "imagery", "name": "drawn at random"}],

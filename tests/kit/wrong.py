@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -38,16 +39,16 @@ def corrupt(name: str, byte: int) -> Callable[[Files], object]:
     return change
 
 
-def drop_index(objects: dict[str, Any], files: Files) -> None:
+def drop_tail(objects: dict[str, Any], files: Files) -> None:
     del objects[LARGE.removeprefix(f"{TILE}/")][2:]
 
 
-def add_index(objects: dict[str, Any], files: Files) -> None:
-    objects[SMALL.removeprefix(f"{TILE}/")].append(files[SMALL][-4:].hex())
+def add_tail(objects: dict[str, Any], files: Files) -> None:
+    objects[SMALL.removeprefix(f"{TILE}/")].append(sha256(files[SMALL][-4096:]).hexdigest()[:16])
 
 
-def wrong_index(objects: dict[str, Any], files: Files) -> None:
-    objects[LARGE.removeprefix(f"{TILE}/")][2] = "00000000"
+def wrong_tail(objects: dict[str, Any], files: Files) -> None:
+    objects[LARGE.removeprefix(f"{TILE}/")][2] = "0123456789abcdef"
 
 
 def stray(name: str) -> Callable[[Files], object]:
@@ -104,9 +105,9 @@ WRONG: dict[str, Wrong] = {
     "part-with-white-space": manifest(lambda o, _: json.dumps({"objects": o}).encode(), ("bad-manifest", PART)),
     "short-hash": manifest(lambda o, _: o["zarr.json"].__setitem__(1, "77ab"), ("bad-manifest", PART)),
     "strange-name": manifest(lambda o, _: o.update({"../zarr.json": o["zarr.json"]}), ("bad-manifest", PART)),
-    "large-shard-without-index": manifest(drop_index, ("bad-manifest", LARGE)),
-    "small-shard-with-index": manifest(add_index, ("bad-manifest", SMALL)),
-    "wrong-index": manifest(wrong_index, ("hash-mismatch", LARGE)),
+    "large-shard-without-tail": manifest(drop_tail, ("bad-manifest", LARGE)),
+    "small-shard-with-tail": manifest(add_tail, ("bad-manifest", SMALL)),
+    "wrong-tail": manifest(wrong_tail, ("hash-mismatch", LARGE)),
     "chunk-outside-its-array": written(stray(f"{PIXELS}/c/9/0/0/0"), ("stray-object", f"{PIXELS}/c/9/0/0/0")),
     # parts, groups and arrays
     "tile-not-written": written(without(f"{TILE}/"), ("wrong-parts", TILE)),

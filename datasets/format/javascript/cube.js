@@ -8,7 +8,7 @@
 import * as zarr from "zarrita";
 
 export const SHARD_DAYS = 32;
-const CACHED_OBJECTS = 512;
+const [CACHED_OBJECTS, TAIL_BYTES] = [512, 4096];
 
 /** What is wrong with a cube: one of the codes of the specification, and the object. */
 export class DamageError extends Error {
@@ -70,10 +70,11 @@ export function httpStore(address) {
 const lengthCode = (bytes, length) => !bytes ? "missing-object"
   : bytes.length < length ? "short-object" : bytes.length > length ? "long-object" : undefined;
 
-/** The code of the difference between an object and its record [length, hash, index]; undefined if there is none. */
-export async function difference(bytes, [length, hash, index]) {
+const tailOf = async (bytes) => (await sha256(bytes.subarray(-TAIL_BYTES))).slice(0, 16);
+/** The code of the difference between an object and its record [length, hash, tail]; undefined if there is none. */
+export async function difference(bytes, [length, hash, tail]) {
   const code = lengthCode(bytes, length);
-  const same = code || ((await sha256(bytes)) === hash && (!index || hex(bytes.subarray(-4)) === index));
+  const same = code || ((await sha256(bytes)) === hash && (!tail || (await tailOf(bytes)) === tail));
   return code ?? (same ? undefined : "hash-mismatch");
 }
 
@@ -107,17 +108,17 @@ class PartStore {
     return record && this.#once(name, async () => proven(name, await this.store.get(name), record));
   }
 
-  /** A range of an object. Of a larger shard, length and last four bytes are compared; its chunks have checksums. */
+  /** A range of an object. Of a larger shard, length and end are compared; its chunks have checksums. */
   async getRange(key, range) {
     const [name, record] = [this.part + key, this.records.get(key.slice(1))];
     if (!record) return undefined;
     const length = range.suffixLength ?? range.length;
     const offset = range.suffixLength ? record[0] - length : range.offset;
     if (record.length < 3) return (await this.get(key)).subarray(offset, offset + length);
-    await this.#once(`${name} index`, async () => {
+    await this.#once(`${name} tail`, async () => {
       // One byte more than there should be shows an object that is too long.
-      const end = await this.store.getRange(name, record[0] - 4, 5);
-      const code = lengthCode(end, 4) ?? (hex(end) === record[2] ? undefined : "hash-mismatch");
+      const end = await this.store.getRange(name, record[0] - TAIL_BYTES, TAIL_BYTES + 1);
+      const code = lengthCode(end, TAIL_BYTES) ?? ((await tailOf(end)) === record[2] ? undefined : "hash-mismatch");
       if (code) throw new DamageError(code, name, "it is not what was written");
     });
     return this.store.getRange(name, offset, length);

@@ -114,7 +114,7 @@ SCENE_COLUMNS: dict[str, tuple[str, int, dict[str, str]]] = {
     "day": (
         "int32",
         2,
-        {"long_name": "day number of the UTC date", "units": "days since 1970-01-01", "calendar": "standard"},
+        {"long_name": "solar day at the scene", "units": "days since 1970-01-01", "calendar": "standard"},
     ),
     "block_y": ("int32", 0, {"long_name": "row of the block"}),
     "block_x": ("int32", 1, {"long_name": "column of the block"}),
