@@ -36,7 +36,7 @@ def open_cube(cube: str | Path) -> xr.DataTree:
     >>> import mmvsf
     >>> tree = mmvsf.open_cube("data/tiny.zarr")
     >>> sorted(tree.children)
-    ['scenes', 'seasons', 'tiles']
+    ['overviews', 'scenes', 'seasons', 'tiles']
     >>> tile = next(iter(tree["tiles"].children.values()))
     >>> sorted(tile.children)
     ['blocks', 'chunks', 'imagery', 'labels', 'weather']
@@ -114,7 +114,7 @@ def publish(cube: str | Path, url: str | None = None) -> list[Path | ObjectPath]
 
     >>> import mmvsf
     >>> sorted(file.name for file in mmvsf.publish("data/tiny.zarr"))
-    ['README.md', 'collection.json', 'croissant.json', 'x8_y1211.json']
+    ['README.md', 'collection.json', 'croissant.json', 'x65_y1210.json']
     """
     from mmvsf.pipeline.publish.run import publish as write
 

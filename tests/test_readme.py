@@ -76,6 +76,16 @@ def test_the_snippet_builds_a_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     names = run(python_block("README.md", "import mmvsf"), "README.md", {"my-region": name})
     assert names["cube"].complete and not names["failed"] and {"tiles", "seasons"} <= set(names["tree"].children)
     assert (tmp_path / "crop.tif").is_file()
+    tile = names["cube"].grid.tiles[0].name
+    pytest.importorskip("duckdb", reason="duckdb is of the extra `clients`")
+    replaced = {
+        "data/sandbox.zarr": str(names["cube"].path.absolute()),
+        "x11_y405": tile,
+        "[:32, :96, :96]": "[:32, :9, :9]",
+    }
+    others = run(python_block("README.md", "import duckdb"), "README.md", replaced)
+    assert others["masks"].shape == (32, 9, 9) and others["in_degrees"].rio.crs.to_epsg() == 4326
+    assert sum(count for _, _, count in others["images_a_month"]) == len(others["scenes"]) > 0
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def _cuts(part: slice, step: int) -> tuple[int, ...]:
     return tuple(int(length) for length in np.diff(edges))
 
 
-class MosaicArray(BackendArray):  # type: ignore[misc]
+class MosaicArray(BackendArray):
     """An array of all tiles in a window of the whole grid, as xarray's lazy indexing reads it. A tile that does not
     exist holds the fill value; every read is checked against the manifest."""
 

@@ -64,7 +64,7 @@ class Part:
             elif (content := self.read(key)) is not None:
                 node = parse(content)
                 if not isinstance(node, dict) or node.get("node_type") != "group":
-                    yield Problem("bad-metadata", key, "it is no group")
+                    yield Problem("bad-metadata", key, "it is not a group")
                 elif name:
                     yield from self.georeference(name, node.get("attributes", {}))
 
@@ -99,7 +99,7 @@ class Part:
                 try:
                     problems = [*_differences(node, expected)]
                 except (KeyError, TypeError, IndexError, AttributeError):
-                    problems = [("bad-metadata", "it is no metadata of an array")]
+                    problems = [("bad-metadata", "it is not the metadata of an array")]
                 yield from (Problem(code, key if code == "bad-metadata" else name, text) for code, text in problems)
                 if not problems:
                     self.sound[name] = node

@@ -117,7 +117,7 @@ class _Cube:
         node = parse(content)
         self.root = node.get("attributes", {}) if isinstance(node, dict) and node.get("node_type") == "group" else {}
         if not isinstance(self.root, dict) or self.root.get("format") != "mmvsf-cube":
-            self.report("bad-root", "zarr.json", "it is no group with the attribute format mmvsf-cube")
+            self.report("bad-root", "zarr.json", "it is not a group with the attribute format mmvsf-cube")
         elif self.root.get("format_version") != 2:
             self.report("wrong-version", "zarr.json", f"format_version is {self.root.get('format_version')}")
         elif self.root.get("complete") is not True:

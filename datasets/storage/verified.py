@@ -43,12 +43,13 @@ class VerifiedObjects:
 
     def members(self, folder: str) -> list[str]:
         """The names of what lies directly in a folder of the store, by the manifest; nothing is listed."""
-        # `tiles` is a part, and so is each tile below it.
-        around = [part for part in self.manifest.parts if f"{folder}/".startswith(f"{part}/")]
-        own = max(around, key=len, default="")
-        names = [f"{own}/{name}" for name in (self.part(own) if own else ())]
-        names += [f"{part}/zarr.json" for part in self.manifest.parts]
         start = f"{folder}/" if folder else ""
+        names = set()
+        for part in self.manifest.parts:
+            if start.startswith(f"{part}/"):  # the folder is the part or lies in it
+                names |= {f"{part}/{name}" for name in self.part(part)}
+            else:
+                names.add(f"{part}/zarr.json")
         return sorted({name.removeprefix(start).partition("/")[0] for name in names if name.startswith(start)})
 
     def check(self, name: str) -> bool:

@@ -23,7 +23,9 @@ def write_cog(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
 def _header(frame: Frame, arrays: list[ExportArray]) -> RasterHeader:
     """What the file says of its pixels: days, and the colours and names (tags `class_<code>`) of classes."""
     first = arrays[0]
-    when = {key: str(first.attributes[key]) for key in ("day", "period", "season") if key in first.attributes}
+    when: dict[str, str] = {
+        str(key): str(first.attributes[key]) for key in ("day", "period", "season") if key in first.attributes
+    }
     classes = first.legend.classes if first.legend is not None else ()
     colours = {entry.code: (*bytes.fromhex(entry.color.removeprefix("#")), 255) for entry in classes}
     return RasterHeader(

@@ -18,7 +18,7 @@ from .area import Area
 from .imagery import Images
 from .request import Request
 
-REDUCTIONS = {"sum": np.sum, "mean": np.mean, "median": np.median}
+REDUCTIONS: dict[str, Callable[..., Any]] = {"sum": np.sum, "mean": np.mean, "median": np.median}
 
 Read = Callable[[slice, slice], NDArray[Any]]
 """(rows, columns) of the whole grid, inside one block -> values, (leading dimensions..., rows, columns)"""

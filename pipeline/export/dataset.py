@@ -6,14 +6,16 @@ from typing import Any
 
 import dask
 import dask.array as da
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.coordinates import spatial_ref, yx_axes
 from mmvsf.datasets.errors import one_line
-from mmvsf.datasets.storage.location import DRAFT, sync_all
+from mmvsf.datasets.storage.location import DRAFT, sync_all, sync_folder
 from mmvsf.datasets.storage.outputs import named_errors, verified_file
 
 from .content import ExportArray
@@ -34,11 +36,10 @@ def write_netcdf(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
 def _read_back(path: Path) -> None:
     """Read every chunk of a file. Raises ValueError where one is damaged."""
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False, chunks={}) as dataset:
-            for variable in dataset.variables.values():
-                blocks = getattr(variable.data, "blocks", None)  # coordinates are read already
-                for index in np.ndindex(*variable.data.numblocks) if blocks is not None else ():
-                    blocks[index].compute(scheduler="synchronous")
+        with h5py.File(path) as file:
+            for variable in file.values():
+                for chunk in variable.iter_chunks() if variable.chunks else ((...,),):
+                    variable[chunk]
     except OSError as error:
         raise ValueError(one_line(error)) from error
 
@@ -55,6 +56,7 @@ def write_zarr(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
         if path.exists():
             shutil.rmtree(path)
         draft.replace(path)
+        sync_folder(path.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -108,7 +110,7 @@ def _lazy(frame: Frame, array: ExportArray) -> Any:
         shape = (*leading, rows.stop - rows.start, columns.stop - columns.start)
         if str((rows, columns)) not in full:
             return da.full(shape, array.nodata, array.dtype, chunks=shape)
-        return da.from_delayed(dask.delayed(_read)(frame, array, rows, columns), shape, array.dtype)
+        return da.from_delayed(delayed(_read)(frame, array, rows, columns), shape, array.dtype)
 
     rows, columns = frame.cuts()
     return da.block([[piece(part, other) for other in columns] for part in rows])

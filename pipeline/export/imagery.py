@@ -59,13 +59,12 @@ class Images:
         if self.request.reduce == "none":
             return self._series(days, rows, columns)
         if self.request.day is not None and self.request.what != "ndvi":
-            return self._values(self.seen, rows, columns)[0]
-        height, width = rows.stop - rows.start, columns.stop - columns.start
+            return self._values(self.seen, rows, columns).squeeze(axis=0)
+        width = columns.stop - columns.start
         step = max(1, STRIP_VALUES // max(1, len(days) * len(self.cube.bands) * width))
         edges = range(rows.start, rows.stop, step)
         strips = [self._composite(days, slice(top, min(top + step, rows.stop)), columns) for top in edges]
-        composite = np.concatenate(strips, axis=-2)
-        return composite.reshape(*composite.shape[:-2], height, width)
+        return np.concatenate(strips, axis=-2)
 
     def _series(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[Any]:
         """All days of the area, fill on those without an image of this block."""

@@ -4,6 +4,7 @@ from hashlib import sha256
 from typing import Any
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.conventions import crs_of_geobox
 from mmvsf.datasets.storage.manifest import ROOT
 from mmvsf.datasets.variables import BANDS, Split
 
@@ -65,7 +66,7 @@ def croissant(facts: CubeFacts) -> dict[str, Any]:
     first, last = facts.days()
     attributes = cube.attributes
     dates = {"dateCreated": attributes.get("created"), "datePublished": attributes.get("finished")}
-    crs = cube.grid.geobox.crs
+    crs = crs_of_geobox(cube.grid.geobox)
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",

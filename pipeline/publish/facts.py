@@ -84,7 +84,7 @@ class CubeFacts:
                 entry["url"] = record["url"]
         return list(providers.values())
 
-    def groups(self, tile: Tile) -> list[GroupSpec]:
+    def groups(self, tile: Tile) -> tuple[GroupSpec, ...]:
         """The groups of a tile, as they are stored."""
         return tile_layout(self.cube.spec, tile.grid)
 

@@ -53,7 +53,7 @@ def collection(facts: CubeFacts) -> dict[str, Any]:
         "summaries": _summaries(facts),
         **_cube_of_tiles(facts),
         "item_assets": {name: _definition(facts, name) for name in _group_names(facts)},
-        "assets": {"cube": {"href": facts.href(), "title": "The cube", **_zarr(roles=["data", "cube"])}},
+        "assets": _collection_assets(facts),
         "links": [
             {"rel": "root", "href": "./collection.json", "type": "application/json"},
             {"rel": "license", "href": "./README.md", "type": "text/markdown", "title": "; ".join(facts.licences)},
@@ -130,6 +130,15 @@ def _definition(facts: CubeFacts, name: str) -> dict[str, Any]:
     }
 
 
+def _collection_assets(facts: CubeFacts) -> dict[str, Any]:
+    """The cube as a whole and, where it has them, its overviews."""
+    assets = {"cube": {"href": facts.href(), "title": "The cube", **_zarr(["data", "cube"])}}
+    if facts.cube.objects is not None and "overviews" in facts.cube.objects.manifest.parts:
+        title = "Labels and true colour in coarser pixels"
+        assets["overviews"] = {"href": facts.href("overviews"), "title": title, **_zarr(["overview", "visual"])}
+    return assets
+
+
 def _zarr(roles: list[str]) -> dict[str, Any]:
     return {
         "type": ZARR,
@@ -154,7 +163,7 @@ def _summaries(facts: CubeFacts) -> dict[str, Any]:
     cube = facts.cube
     classes = [entry.name for entry in cube.legend.classes] if cube.legend else []
     return {
-        "proj:code": [f"EPSG:{cube.grid.geobox.crs.epsg}" if cube.grid.geobox.crs.epsg else None],
+        "proj:code": [projection(cube.grid.geobox)["proj:code"]],
         "gsd": [cube.grid.resolution],
         "bands": _definition(facts, "imagery")["bands"],
         "products": list(cube.region.imagery.products),

@@ -211,3 +211,16 @@ def test_a_cube_is_found_by_path_region_or_recipe(tmp_path: Path, monkeypatch: p
         find_cube("sandbix", data)
     with pytest.raises(InputError, match="no recipe file"):
         find_cube("nowhere.yaml", data)
+
+
+def test_folders_list_what_the_manifest_names(grown_cube: Cube) -> None:
+    """Nothing is listed on the disk, so that a cube on a web server opens the same."""
+    objects = Cube.open(grown_cube.path).objects
+    assert objects is not None
+    tiles = [tile.name for tile in grown_cube.grid.tiles]
+    assert objects.members("") == ["seasons", "tiles"]
+    assert objects.members("tiles") == sorted([*tiles, "zarr.json"])
+    groups = ["blocks", "chunks", "imagery", "labels", "weather", "zarr.json"]
+    assert objects.members(f"tiles/{tiles[0]}") == groups
+    assert "c" in objects.members(f"tiles/{tiles[0]}/imagery/reflectance")
+    assert len(list(zarr.open_group(grown_cube.store(f"tiles/{tiles[0]}/"), mode="r", use_consolidated=False))) == 5

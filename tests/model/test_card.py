@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.pretraining.card import CARD, cube_licences
+from tests.seal import seal
 
 from .conftest import Pretrained
 
@@ -28,11 +28,8 @@ def test_the_example_of_the_card_loads_the_model(pretrained: Pretrained, monkeyp
 def test_licences_are_named_once_and_only_where_they_are_known(grown_cube: Cube, tmp_path: Path) -> None:
     path = tmp_path / "grown.zarr"
     shutil.copytree(grown_cube.path, path)
-    root = json.loads((path / "zarr.json").read_text())
     terms = [{"source": "an archive"}, {"source": "a", "licence": "CC0"}, {"source": "b", "licence": "CC0"}]
-    root["attributes"] |= {"sources": terms, "attribution": "made by hand"}
-    (path / "zarr.json").write_text(json.dumps(root))
-    assert cube_licences(Cube.open(path)) == ["made by hand", "CC0"]
-    root["attributes"] |= {"sources": terms[:1], "attribution": ""}
-    (path / "zarr.json").write_text(json.dumps(root))
-    assert cube_licences(Cube.open(path)) == ["not stated"]
+    cube = seal(path, sources=terms, attribution="made by hand")
+    assert cube_licences(cube) == ["made by hand", "CC0"]
+    cube = seal(path, sources=terms[:1], attribution="")
+    assert cube_licences(cube) == ["not stated"]

@@ -34,7 +34,7 @@ def run_examples(module: str) -> int:
 def test_every_example_runs(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny.folder)
     assert run_examples("mmvsf._build") == 3
-    assert run_examples("mmvsf._cubes") == 4
+    assert run_examples("mmvsf._cubes") == 5
 
 
 def test_everything_public_has_a_docstring() -> None:
@@ -62,7 +62,8 @@ def test_a_recipe_and_a_source_made_in_python(tiny: TinyArchive, built: TinyArch
 @pytest.mark.parametrize("form", [str, Path])
 def test_paths_are_accepted_as_text_and_as_path(built: TinyArchive, form: type) -> None:
     assert mmvsf.load_recipe(form(built.recipe)).name == "tiny"
-    assert mmvsf.open_cube(form(built.cube))["imagery"].sizes["band"] == 6
+    (tile,) = mmvsf.open_cube(form(built.cube))["tiles"].children.values()
+    assert tile["imagery"].sizes["band"] == 6
     assert all(item.ok for item in mmvsf.check(form(built.cube), sample_only=True).checks)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-import zarr
 from matplotlib.figure import Figure
 
 from mmvsf.datasets.cube.calendar import day_number
@@ -35,6 +34,7 @@ from mmvsf.pipeline.report.scenes import choose_scenes
 from mmvsf.pipeline.report.view import ReportView
 from mmvsf.pipeline.report.weather import read_years
 from tests.cubes import CubeBuilder
+from tests.seal import change, seal
 
 pytestmark = pytest.mark.slow
 
@@ -199,15 +199,13 @@ def test_damaged_metrics_are_said_to_be(
 def test_names_are_text_and_never_markup(grown_cube: Cube, tmp_path: Path) -> None:
     cube = tmp_path / "grown.zarr"
     shutil.copytree(grown_cube.path, cube)
-    root = zarr.open_group(str(cube), mode="r+")
-    region = {**root.attrs["region"], "title": HOSTILE, "description": HOSTILE}
-    root.attrs.update({"region": region, "title": HOSTILE, "attribution": HOSTILE, "software": {HOSTILE: "1"}})
-    crop = zarr.open_array(str(cube / "labels/crop"), mode="r+")
-    crop.attrs.update(
-        {"flag_names": [HOSTILE, "b", "c"], "flag_colors": ["red;background:url(x)", "#00ff00", "#0000ff"]}
-    )
+    region = {**grown_cube.attributes["region"], "title": HOSTILE, "description": HOSTILE}
+    colors = ("red;background:url(x)", "#00ff00", "#0000ff")
+    names = (HOSTILE, "b", "c")
+    legend = {**grown_cube.attributes["legend"], "flag_names": names, "flag_colors": colors}
+    changed = seal(cube, region=region, legend=legend, title=HOSTILE, attribution=HOSTILE, software={HOSTILE: "1"})
     runs = tmp_path / "runs"
-    _write_runs(runs, Cube.open(cube))
+    _write_runs(runs, changed)
     page = Page(write_report(cube, runs))
     assert "script" not in page.tags
     assert "<script" not in page.raw and "url(" not in page.raw
@@ -225,8 +223,9 @@ def test_cube_without_labels(tmp_path: Path) -> None:
 
 def test_cube_in_which_nothing_was_seen(tmp_path: Path) -> None:
     cube = CubeBuilder(sites=1, test_sites=0, years=(2020,), test_years=()).write(tmp_path / "dark.zarr")
-    for name, value in (("status", Status.NOT_ACQUIRED), ("clear_fraction", 255)):
-        zarr.open_array(str(cube.path / "imagery" / name), mode="r+")[...] = int(value)
+    status, clear = cube.array("blocks/status"), cube.array("chunks/clear_fraction")
+    status[...], clear[...] = Status.NOT_ACQUIRED, 255
+    change(cube.path, {"blocks/status": status, "chunks/clear_fraction": clear})
     page = Page(write_report(cube.path, tmp_path / "runs"))
     assert "No scene was acquired in this period" in page.text
     assert "No scene is stored in 2020" in page.text
@@ -250,8 +249,9 @@ def test_curves_follow_the_crops(tmp_path: Path) -> None:
     view = ReportView(cube)
     (absent,) = curves_section(view, read_years(view)).elements
     assert isinstance(absent, Absent)  # no pixel is pure
-    zarr.open_array(str(cube.path / "labels/purity"), mode="r+")[...] = 100
-    (picture,) = curves_section(view, read_years(ReportView(cube))).elements
+    pure = np.full((len(cube.label_years), *cube.grid.shape), 100, np.uint8)
+    cube = change(cube.path, {"labels/purity": pure})
+    (picture,) = curves_section(ReportView(cube), read_years(ReportView(cube))).elements
     assert isinstance(picture, Picture)
     assert cube.legend is not None
     curves = ndvi_curves(ReportView(cube), 2019, cube.legend.codes)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 import zarr
 
-from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 
 from ..servers.archive import ArchiveServer
@@ -20,6 +20,7 @@ from ..servers.earthengine_public import cdl_images, gridmet_images
 from ..servers.weather import WeatherServer
 from .conftest import Command
 from .earthengine_session import serving
+from .stored import contents
 from .test_earthengine import only_version_2
 from .tiny_archive import EAST, PIXEL, TinyArchive, recipe
 
@@ -60,10 +61,10 @@ def test_imagery_and_labels_are_the_same_to_the_byte(
     one, other = (tmp_path / folder / "tiny.zarr" for folder in ("public", "ee"))
     assert_sources_are_told(one, ["planetary-computer"] * 2 + ["gridmet", "cropscape"], stac.url, mmvsf)
     assert_sources_are_told(other, ["earthengine"] * 4, served.url, mmvsf)
-    for group in ("imagery", "labels", "scenes", "splits"):
-        assert digest(one / group) == digest(other / group), group
-    for name in ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind", "flag", "utc_bnds"):
-        values = [zarr.open_array(str(cube / "weather" / name), mode="r")[...] for cube in (one, other)]
+    for group in ("imagery", "blocks", "chunks/clear_fraction", "chunks/split", "labels", "scenes"):
+        assert contents(one, group) == contents(other, group), group
+    for name in ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind", "flag", "time_bnds"):
+        values = [Cube.open(cube).array(f"weather/{name}") for cube in (one, other)]
         np.testing.assert_allclose(values[0], values[1], atol=2e-4, equal_nan=True, err_msg=name)
 
 

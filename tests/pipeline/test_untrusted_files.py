@@ -78,9 +78,11 @@ def test_a_vrt_in_an_archive_fails_its_day(
     tiny: TinyArchive, built: TinyArchive, dataset: Callable[..., Outcome]
 ) -> None:
     hidden = secret(tiny.folder)
+    tiny.write_recipe(imagery__complete_above=0.5)
     write_vrt(tiny.file(BROKEN, "B06"), Path(hidden.href))
     outcome = dataset(tiny)
     assert outcome.code == 1 and "could not be read" in outcome.error
+    assert dataset(tiny, "--accept-failed").code == 0
     assert_only_that_day_failed(tiny, built)
 
 

@@ -24,7 +24,11 @@ from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather, leas
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
+from .stored import TILE
 from .tiny_archive import LATITUDES, LEFT, LONGITUDES, TOP, WEATHER_DAYS, TinyArchive, weather_dataset
+
+CELLS = slice(0, 2), slice(1, 3)
+"""Rows and columns of the cells that hold a part of the region."""
 
 NAMES = ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind")
 
@@ -42,14 +46,28 @@ def weather_of(archive: TinyArchive, dataset: xr.Dataset | None = None) -> CubeW
         archive.write_weather(dataset)
     region, recipe = load_region(str(archive.recipe))
     source = ArchiveWeather(recipe.parent / region.weather.path)
-    return cube_weather(source, region, grid_from_recipe(region, recipe, archive.data), calendar_for(region))
+    whole = cube_weather(source, region, grid_from_recipe(region, recipe, archive.data), calendar_for(region))
+    return of_region(whole)
+
+
+def of_region(weather: CubeWeather) -> CubeWeather:
+    """The cells that hold a part of the region; the others of the tile have no weather."""
+    values = {name: array[(slice(None), *CELLS)] for name, array in weather.values.items()}
+    assert all(np.isfinite(array).sum() == np.isfinite(weather.values[name]).sum() for name, array in values.items())
+    return replace(weather, values=values)
 
 
 def cells() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(lon, lat) of the centres of the 2 x 2 weather cells of 48 pixels."""
-    x, y = LEFT + 1440 * (np.arange(2) + 0.5), TOP - 1440 * (np.arange(2) + 0.5)
-    lon, lat = Transformer.from_crs(32615, 4326, always_xy=True).transform(*np.meshgrid(x, y))
+    lon, lat = Transformer.from_crs(32615, 4326, always_xy=True).transform(*cells_in_metres())
     return lon, lat
+
+
+def cells_in_metres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(x, y) of the centres of the 2 x 2 weather cells, which are counted from the origin (0, 0)."""
+    x, y = LEFT + 1440 * (np.arange(2) + 0.5), 1440 * (np.ceil(TOP / 1440) - np.arange(2) - 0.5)
+    columns, rows = np.meshgrid(x, y)
+    return columns, rows
 
 
 def expected() -> dict[str, NDArray[np.float64]]:
@@ -304,8 +322,7 @@ def test_a_grid_in_metres(place: TinyArchive) -> None:
     )
     dataset["spatial_ref"] = xr.DataArray(0, attrs={"crs_wkt": CRS(lambert).to_wkt()})
     weather = weather_of(place, dataset)
-    cx, cy = np.meshgrid(LEFT + 1440 * (np.arange(2) + 0.5), TOP - 1440 * (np.arange(2) + 0.5))
-    cx, cy = Transformer.from_crs(32615, lambert, always_xy=True).transform(cx, cy)
+    cx, cy = Transformer.from_crs(32615, lambert, always_xy=True).transform(*cells_in_metres())
     np.testing.assert_allclose(weather.values["tmin"][30], 280 + cy * 1e-4 + cx * 2e-4 - 273.15, atol=1e-3)
 
 
@@ -422,7 +439,7 @@ def test_other_forms_of_the_same_weather(place: TinyArchive, kind: Any) -> None:
 
 
 def test_the_cube_carries_units_bounds_and_flags(built: TinyArchive) -> None:
-    weather = xr.open_datatree(built.cube, engine="zarr")["weather"]
+    weather = xr.open_datatree(built.cube, engine="zarr")[f"{TILE}/weather"]
     units = ("degree_Celsius", "degree_Celsius", "mm", "MJ m-2", "kPa", "m s-1")
     assert {name: weather[name].attrs["units"] for name in NAMES} == dict(zip(NAMES, units, strict=True))
     assert weather["tmin"].attrs["cell_methods"] == "time: minimum"
@@ -430,6 +447,7 @@ def test_the_cube_carries_units_bounds_and_flags(built: TinyArchive) -> None:
     assert weather["time"].attrs["bounds"] == "time_bnds"
     assert weather.attrs["source"] == "made for the tests"
     for name, values in expected().items():
-        np.testing.assert_allclose(weather[name].values[26 : 26 + len(values)], values, rtol=3e-6, atol=1e-4)
+        found = weather[name].values[(slice(26, 26 + len(values)), *CELLS)]
+        np.testing.assert_allclose(found, values, rtol=3e-6, atol=1e-4)
     begin, end = weather["utc_bnds"].sel(time="2021-05-05").values.ravel()
     assert (str(begin)[:16], str(end)[:16]) == ("2021-05-05T06:00", "2021-05-06T06:00")

@@ -67,10 +67,10 @@ export function httpStore(address) {
   return { get: (name) => request(name), getRange: request };
 }
 
+const tailOf = async (bytes) => (await sha256(bytes.subarray(-TAIL_BYTES))).slice(0, 16);
 const lengthCode = (bytes, length) => !bytes ? "missing-object"
   : bytes.length < length ? "short-object" : bytes.length > length ? "long-object" : undefined;
 
-const tailOf = async (bytes) => (await sha256(bytes.subarray(-TAIL_BYTES))).slice(0, 16);
 /** The code of the difference between an object and its record [length, hash, tail]; undefined if there is none. */
 export async function difference(bytes, [length, hash, tail]) {
   const code = lengthCode(bytes, length);
@@ -78,9 +78,8 @@ export async function difference(bytes, [length, hash, tail]) {
   return code ?? (same ? undefined : "hash-mismatch");
 }
 
-async function proven(name, bytes, record) {
-  const code = await difference(bytes, record);
-  if (code) throw new DamageError(code, name, "it is not what was written");
+async function proven(name, bytes, record, code) {
+  if ((code = await difference(bytes, record))) throw new DamageError(code, name, "it is not what was written");
   return bytes;
 }
 
