@@ -411,24 +411,26 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
 
 
 def test_in_a_bucket(tiny: TinyArchive, built: TinyArchive, bucket: Location, mmvsf: Command) -> None:
-    """What needs no other names of shards is added as on disk; the rest is refused before anything is touched."""
+    """Blocks to the north and west and later days are added as on disk, since tiles keep their names; earlier days are
+    refused before anything is touched."""
     options = ("--data-dir", bucket, "--workers", 1)
-    tiny.write_recipe(**{**ONLY_2020, **some_blocks(2), "weather__variables": ["wind"]})
+    west, south, east, north = recipe()["area"]["bbox"]
+    corner = [east - (east - west) / 4, south, east, south + (north - south) / 4]
+    tiny.write_recipe(**{**ONLY_2020, "split": {}, "area__bbox": corner, "weather__variables": ["wind"]})
     assert mmvsf("dataset", tiny.recipe, *options).code == 0
     cube = bucket / "tiny.zarr"
-    before = {name: sha256((cube / name).read_bytes()).digest() for name in names_of_shards(cube)}
+    assert len(Cube.open(cube).grid.blocks) == 1
+    before = {name: (cube / name).read_bytes() for name, _ in objects(cube)}
     tiny.write_recipe(period__start="2020-05-01", weather__start="2019-08-01")
     outcome = mmvsf("extend", tiny.recipe, *options)
-    assert outcome.code == 2 and "bucket" in outcome.error and "--overwrite" in outcome.error
-    assert Cube.open(cube).complete
+    assert outcome.code == 2 and "bucket" in outcome.error and "earlier days" in outcome.error
+    assert "copy the cube and its .ledger to a folder" in outcome.error and "--overwrite" in outcome.error
+    assert {name: (cube / name).read_bytes() for name, _ in objects(cube)} == before
     tiny.write_recipe()
     assert mmvsf("extend", tiny.recipe, *options).code == 0
-    assert {name: sha256((cube / name).read_bytes()).digest() for name in before} == before
+    shards = {name: content for name, content in before.items() if any(f"/{part}/" in name for part in PIXELS)}
+    assert shards and {name: (cube / name).read_bytes() for name in shards} == shards
     assert digest(cube) == digest(built.cube)
-
-
-def names_of_shards(cube: Location) -> list[str]:
-    return [name for name, _ in objects(cube) if any(f"/{part}/" in name for part in PIXELS)]
 
 
 # ---------------------------------------------------------------------- weather
