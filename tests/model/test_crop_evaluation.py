@@ -21,7 +21,6 @@ from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, Window
-from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
 from mmvsf.model.cropmap.head import CropHead, CropMapper, MappingOptions
 from mmvsf.model.evaluation.core.held_out import hold_out
@@ -46,6 +45,7 @@ from mmvsf.model.evaluation.results.crops import crop_section
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from tests.cubes import CubeBuilder
+from tests.seal import change
 
 TINY = CropOptions(
     train_windows=16,
@@ -90,11 +90,10 @@ def altered(grown_cube: Cube, tmp_path: Path) -> Callable[[dict[str, Any]], Cube
     def copy(changes: dict[str, Callable[[Any], None]]) -> Cube:
         path = tmp_path / grown_cube.path.name
         shutil.copytree(grown_cube.path, path)
-        for name, change in changes.items():
-            values = open_pixels(path, name)[...].read().result()
-            change(values)
-            open_pixels(path, name, write=True)[...].write(values).result()
-        return Cube.open(path)
+        arrays = {name: grown_cube.array(name) for name in changes}
+        for name, alter in changes.items():
+            alter(arrays[name])
+        return change(path, arrays)
 
     return copy
 

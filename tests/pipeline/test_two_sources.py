@@ -63,7 +63,7 @@ def test_imagery_and_labels_are_the_same_to_the_byte(
     assert_sources_are_told(other, ["earthengine"] * 4, served.url, mmvsf)
     for group in ("imagery", "blocks", "chunks/clear_fraction", "chunks/split", "labels", "scenes"):
         assert contents(one, group) == contents(other, group), group
-    for name in ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind", "flag", "time_bnds"):
+    for name in ("tmin", "tmax", "precipitation", "radiation", "vpd", "wind", "flag", "utc_bnds"):
         values = [Cube.open(cube).array(f"weather/{name}") for cube in (one, other)]
         np.testing.assert_allclose(values[0], values[1], atol=2e-4, equal_nan=True, err_msg=name)
 
