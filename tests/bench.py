@@ -3,7 +3,9 @@
 Every comparison runs in one process on the same files, in turn, several times, and prints medians.
 
     build    reading the sandbox's scenes into cube blocks, against odc-stac on the same scenes
-    windows  window reads a second from the cube: tensorstore against zarr-python
+    windows  window reads a second from the cube: checked reads with tensorstore against zarr-python
+    format   what the cube format costs: checked reads, the end of a build and a listing of a large, simulated cube
+    damage   a thousand random damages of a small cube: found, raised by the loader, repaired
     train    training windows a second that the loader gives and that the model takes; the floating-point operations of
              a step against what the machine multiplies in the same process, and where the time goes
     demo     time and peak memory of every stage of `make demo`
@@ -35,7 +37,7 @@ STAC_TYPES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["build", "windows", "train", "demo"])
+    parser.add_argument("what", nargs="*", default=["build", "windows", "format", "damage", "train", "demo"])
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
@@ -101,7 +103,6 @@ def bench_windows(data_dir: Path, repeats: int) -> None:
     import zarr
 
     from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.datasets.storage.store import open_pixels
     from mmvsf.datasets.variables import Status
 
     cube = Cube.open(_ensure_cube(data_dir))
@@ -114,24 +115,26 @@ def bench_windows(data_dir: Path, repeats: int) -> None:
         row = by * cube.grid.block + int(rng.integers(cube.grid.chunks_per_block)) * cube.grid.chunk
         column = bx * cube.grid.block + int(rng.integers(cube.grid.chunks_per_block)) * cube.grid.chunk
         windows.append((days, slice(row, row + cube.grid.chunk), slice(column, column + cube.grid.chunk)))
-    name = "imagery/reflectance"
-    slow = zarr.open_array(str(cube.path / name), mode="r")
+    name, side = "imagery/reflectance", cube.grid.tile * cube.grid.block
+    tiles = {tile.name: zarr.open_array(str(cube.path / "tiles" / tile.name / name)) for tile in cube.grid.tiles}
 
-    def with_tensorstore() -> None:
-        fast = open_pixels(cube.path, name, cache_bytes=0)
+    def checked() -> None:
+        fast = cube.pixels(name, cache_bytes=0)
         for days, rows, columns in windows:
-            fast[days.tolist(), :, rows, columns].read().result()
+            fast.read((days, slice(None), rows, columns))
 
     def with_zarr() -> None:
         for days, rows, columns in windows:
-            slow.oindex[days, slice(None), rows, columns]
+            tile = cube.grid.tile_of((rows.start // cube.grid.block, columns.start // cube.grid.block))
+            place = (slice(part.start % side, part.start % side + cube.grid.chunk) for part in (rows, columns))
+            tiles[tile.name].oindex[(days, slice(None), *place)]
 
     _compare(
         "windows: 20 days x 6 bands x one chunk",
         len(windows),
         "windows/s",
         repeats,
-        {"tensorstore": with_tensorstore, "zarr-python": with_zarr},
+        {"mmvsf (tensorstore, checked)": checked, "zarr-python": with_zarr},
     )
 
 
@@ -307,9 +310,28 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def bench_format(data_dir: Path, repeats: int) -> None:
+    """See `tests.format_bench`."""
+    from mmvsf.datasets.cube.cube import Cube
+
+    from . import format_bench
+
+    format_bench.reads(Cube.open(_ensure_cube(data_dir)))
+    format_bench.large(2500)
+
+
+def bench_damage(data_dir: Path, repeats: int) -> None:
+    """See `tests.damage`."""
+    from . import damage
+
+    damage.report(1000)
+
+
 BENCHES: dict[str, Callable[[Path, int], None]] = {
     "build": bench_build,
     "windows": bench_windows,
+    "format": bench_format,
+    "damage": bench_damage,
     "train": bench_train,
     "demo": bench_demo,
 }

@@ -250,19 +250,21 @@ DAMAGES: dict[str, Callable[[Subject, random.Random], str]] = {
 
 
 def main() -> None:
-    """Damage a cube so many times and print what was found, raised and repaired."""
+    """Read the number of damages from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("damages", nargs="?", type=int, default=1000)
-    parser.add_argument("--repairs", type=int, default=None, help="damages that are repaired; all by default")
-    options = parser.parse_args()
-    repairs = options.damages if options.repairs is None else options.repairs
+    report(parser.parse_args().damages)
+
+
+def report(damages: int) -> None:
+    """Damage a cube so many times and print what was found, raised and repaired."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
         subject = Subject(Path(folder))
         kinds = list(DAMAGES)
         outcomes = [
-            subject.outcome(kinds[number % len(kinds)], random.Random(number), try_repair=number < repairs)
-            for number in range(options.damages)
+            subject.outcome(kinds[number % len(kinds)], random.Random(number), try_repair=True)
+            for number in range(damages)
         ]
         sound = sum(verify_finds(subject.cube) or loader_raises(subject.cube) for _ in range(100))
     print(summary(outcomes), f"\n100 looks at the sound cube: {sound} false alarms")

@@ -50,7 +50,7 @@ class PixelArray:
         self._context = cache_context(cache_bytes)
         self._opened: dict[str, tensorstore.TensorStore] = {}
         self._tiles = {(tile.row // cube.grid.tile, tile.column // cube.grid.tile): tile for tile in cube.grid.tiles}
-        self._checked: set[str] = set()
+        self._checked: dict[tuple[str, int, int, int], str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"cube": self.cube, "name": self.name, "_cache_bytes": self._cache_bytes}
@@ -128,9 +128,14 @@ class PixelArray:
         for first in firsts:
             for by in range(rows.start // block, (rows.stop - 1) // block + 1):
                 for bx in range(columns.start // block, (columns.stop - 1) // block + 1):
-                    name = self.shard_name(tile, first, (by, bx))
-                    if name in self._checked or self.cube.check_object(name):
-                        self._checked.add(name)
+                    key = (tile.name, first, by, bx)
+                    name = self._checked.get(key)
+                    if name is None:
+                        name = self.shard_name(tile, first, (by, bx))
+                        name = name if self.cube.check_object(name) else ""
+                        if self.cube.objects is not None:  # else another process may be writing it
+                            self._checked[key] = name
+                    if name:
                         names.append(name)
         return names
 

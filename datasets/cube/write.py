@@ -165,9 +165,9 @@ def finish_cube(
     be is not written again.
 
     `shards` are the records of all shards by part; `attributes` those of the root, to which completeness, digest, the
-    `time` (ISO 8601) and an entry in the history are added where anything changed. `check` looks at the cube before it
-    is marked complete, and raises if it is not sound. `draw` makes the chunks of the overviews (`draw_overviews`) where
-    tiles have changed; without it there are no overviews.
+    `time` (ISO 8601) and an entry in the history are added where anything changed. Only then `check` looks at the cube,
+    before it is marked complete, and raises if it is not sound. `draw` makes the chunks of the overviews
+    (`draw_overviews`) where tiles have changed; without it there are no overviews.
     Returns whether anything changed. Raises IncompleteError where a shard is missing or has another length than was
     written, OSError if the disk refuses.
     """
@@ -189,9 +189,9 @@ def finish_cube(
         set_incomplete(path)
         changed = True
     described = write_parts(path, parts)
-    check(Manifest(described, Record(0, "")))
     if not changed and _described(root) == _described(attributes):
         return False
+    check(Manifest(described, Record(0, "")))
     digest = digest_of(described)
     history = list(root.get("history", []))
     if not history or history[-1]["digest"] != digest:

@@ -19,7 +19,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.layout import tile_layout
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import Content, read_root, set_incomplete, write_template
-from mmvsf.datasets.storage.location import Location, write_whole
+from mmvsf.datasets.storage.location import Location, objects, write_whole
 from mmvsf.datasets.storage.spec import ArraySpec
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.variables import WeatherFlag
@@ -78,10 +78,27 @@ def finish_reshape(cube: Location) -> None:
         ledger.write(ENTRY, {**entry, "moving": False})
     for move in moves:
         move.back()
+    _remove_chunks(cube, old)
     described = {name: value for name, value in read_root(cube).items() if name != "complete"}
     write_template(cube, new, {**described, **new.attributes()}, Content(_load(ledger), weather=entry["weather"]))
     ledger.remove(ENTRY)  # first: an entry without its values could not be finished
     _kept_path(ledger).unlink(missing_ok=True)
+
+
+def _remove_chunks(cube: Location, old: CubeSpec) -> None:
+    """Remove the chunks of the small arrays. Where the new shape has nothing but fill no chunk is written, and one of
+    the old shape would lie at another place."""
+    small = {
+        f"{group.name}/{array.name}/c"
+        for group in tile_layout(old, old.grid.tiles[0].grid)
+        for array in group.arrays
+        if array.shards is None
+    }
+    for part, depth in (("tiles", 1), ("seasons", 0)):
+        for name, _ in objects(cube / part):
+            folders = name.split("/")[depth:]
+            if (part == "seasons" and "c" in folders) or "/".join(folders[:3]) in small:
+                (cube / part / name).unlink(missing_ok=True)
 
 
 def kept_arrays(cube: Cube, new: CubeSpec, *groups: str) -> dict[str, NDArray[Any]]:

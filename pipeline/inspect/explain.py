@@ -28,10 +28,11 @@ class Explanation:
 def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool = False) -> Explanation:
     """Explain the pixel at x, y (metres in the cube's CRS, or degrees) on a day (YYYY-MM-DD).
 
-    Raises InputError for a day or point outside the cube.
+    Raises InputError for a day or point outside the cube, and IncompleteError for a cube whose build is not finished:
+    what became of each day is written at its end.
     """
     when = parse_day(day)
-    cube = Cube.open(path, allow_incomplete=True)
+    cube = Cube.open(path)
     row, column = _pixel_at(cube, x, y, lonlat)
     time = time_index(cube, when)
     block = (row // cube.grid.block, column // cube.grid.block)

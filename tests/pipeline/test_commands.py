@@ -20,19 +20,19 @@ import xarray as xr
 import yaml
 import zarr
 
-from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.load import shipped_regions
 from mmvsf.datasets.samples.statistics import training_statistics
-from mmvsf.datasets.storage.store import finish_writes, open_pixels
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.inspect.check_layers import cells_of_blocks
 from mmvsf.pipeline.layers.imagery.masks import decode_fmask
 from tests.full_disk import full_disk
+from tests.seal import change, seal
 
 from .conftest import Command, Outcome
 from .reference import expected_day
-from .tiny_archive import COLUMNS, LEFT, ROWS, SCENES, TOP, TinyArchive
+from .tiny_archive import BLOCK, COLUMNS, LEFT, ROWS, SCENES, TOP, TinyArchive
 
 Build = Callable[..., Outcome]
 DAY = date(2021, 5, 5)
@@ -98,7 +98,8 @@ def test_every_pixel_of_a_line_is_explained(built: TinyArchive, mmvsf: Command) 
         row = 40
         x, y = LEFT + 30 * column + 1, TOP - 30 * row - 29
         facts = json.loads(mmvsf("explain", built.cube, "--day", DAY, "--x", x, "--y", y, "--json").out)
-        assert (facts["row"], facts["column"], facts["block"]) == (row, column, [1, column // 32])
+        assert (facts["row"], facts["column"]) == (row, BLOCK + column)
+        assert facts["block"] == [1, 1 + column // 32]
         scene = expected.scene[row, column]
         if scene is None:
             assert "do not reach this pixel" in facts["reason"]
@@ -125,16 +126,20 @@ def test_the_reason_why_there_is_none(built: TinyArchive, mmvsf: Command, day: s
 @pytest.mark.slow
 def test_a_failed_day_is_explained(tiny: TinyArchive, mmvsf: Command, dataset: Build) -> None:
     tiny.file(SCENES[-1], "B04").write_bytes(b"")
-    dataset(tiny)
-    x, y = LEFT + 30 * 90, TOP - 30 * 60
-    outcome = mmvsf("explain", tiny.cube, "--day", SCENES[-1].day, "--x", x, "--y", y)
+    tiny.write_recipe(imagery__complete_above=0.5)
+    assert dataset(tiny).code == 1
+    place = ("--day", SCENES[-1].day, "--x", LEFT + 30 * 90, "--y", TOP - 30 * 60)
+    unfinished = mmvsf("explain", tiny.cube, *place)
+    assert unfinished.code == 1 and "half built" in unfinished.error
+    assert dataset(tiny, "--accept-failed").code == 0
+    outcome = mmvsf("explain", tiny.cube, *place)
     assert "could not be read" in outcome.out
 
 
 def test_degrees(built: TinyArchive, mmvsf: Command) -> None:
     options = ("--day", DAY, "--x", -95.99, "--y", 41.957, "--lonlat", "--json")
     facts = json.loads(mmvsf("explain", built.cube, *options).out)
-    assert 0 <= facts["row"] < ROWS and 0 <= facts["column"] < COLUMNS
+    assert 0 <= facts["row"] < ROWS and 0 <= facts["column"] - BLOCK < COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -211,45 +216,47 @@ def test_a_sound_cube(built: TinyArchive, mmvsf: Command) -> None:
     assert outcome.code == 0 and len(checks) >= 8 and all(ok for _, ok, _ in checks)
 
 
-def pixels(cube: Path, name: str, index: Any, value: Any) -> None:
-    finish_writes([open_pixels(cube, name, write=True)[index].write(value)], cube)
-
-
-def small(cube: Path, name: str, index: Any, value: Any) -> None:
-    zarr.open_array(str(cube / name), mode="r+")[index] = value
+def changed(cube: Path, name: str, index: Any, value: Any) -> None:
+    """Set a part of an array of the whole grid, and seal the cube: a build that made it would say the same."""
+    values = np.array(Cube.open(cube).array(name))
+    values[index] = value
+    change(cube, {name: values})
 
 
 def at(day: date) -> int:
     return (day - date(1970, 1, 1)).days - 567 * 32
 
 
+def place(days: Any, rows: slice, columns: slice) -> tuple[Any, ...]:
+    """Rows and columns of the region, which lies a block east of the grid's left edge."""
+    return (days, ..., rows, slice(columns.start + BLOCK, columns.stop + BLOCK))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pixel without a scene": (
-        lambda cube: pixels(cube, "imagery/scene", (at(DAY), slice(0, 64), slice(20, 96)), np.uint8(255)),
+        lambda cube: changed(cube, "imagery/scene", place(at(DAY), slice(0, 64), slice(20, 96)), 255),
         "without a scene",
     ),
     "reflectance under no data": (
-        lambda cube: pixels(
-            cube, "imagery/reflectance", (at(DAY), slice(0, 6), slice(0, 32), slice(32, 64)), np.int16(-9999)
-        ),
+        lambda cube: changed(cube, "imagery/reflectance", place(at(DAY), slice(0, 32), slice(32, 64)), -9999),
         "clear fraction",
     ),
-    "a block beyond the recipe": (lambda cube: small(cube, "chunks/clear_fraction", at(DAY), 101), "clear fraction"),
-    "weather that is lost": (lambda cube: small(cube, "weather/tmax", (100, 0, 0), np.nan), "tmax misses days"),
-    "weather in kelvin": (lambda cube: small(cube, "weather/tmax", 100, 300), "tmax out of range"),
-    "no training place": (lambda cube: small(cube, "chunks/split", ..., 3), "there are no training places and years"),
-    "no training year": (lambda cube: small(cube, "seasons/split", ..., 3), "no training places and years"),
-    "no test year": (lambda cube: small(cube, "seasons/split", ..., 1), "no test years"),
+    "a block beyond the recipe": (lambda cube: changed(cube, "chunks/clear_fraction", at(DAY), 101), "clear fraction"),
+    "weather that is lost": (lambda cube: changed(cube, "weather/tmax", (100, 0, 1), np.nan), "tmax misses days"),
+    "weather in kelvin": (lambda cube: changed(cube, "weather/tmax", 100, 300), "tmax out of range"),
+    "no training place": (lambda cube: changed(cube, "chunks/split", ..., 3), "there are no training places and years"),
+    "no training year": (lambda cube: changed(cube, "seasons/split", ..., 3), "no training places and years"),
+    "no test year": (lambda cube: changed(cube, "seasons/split", ..., 1), "no test years"),
     "a test year without a clear pixel": (
-        lambda cube: small(cube, "chunks/imagery_count", 1, 0),
+        lambda cube: changed(cube, "chunks/imagery_count", 1, 0),
         "test years have no clear pixel",
     ),
-    "no sums": (lambda cube: small(cube, "chunks/imagery_count", ..., 0), "no clear pixel"),
+    "no sums": (lambda cube: changed(cube, "chunks/imagery_count", ..., 0), "no clear pixel"),
     "a stray label": (
-        lambda cube: pixels(cube, "labels/crop", (0, slice(0, 2), slice(0, 2)), np.uint16(77)),
+        lambda cube: changed(cube, "labels/crop", place(0, slice(0, 2), slice(0, 2)), 77),
         "not in the legend: [77]",
     ),
-    "never seen": (lambda cube: small(cube, "blocks/status", ..., 1), "never seen"),
+    "never seen": (lambda cube: changed(cube, "blocks/status", ..., 1), "never seen"),
 }
 
 
@@ -267,18 +274,17 @@ def test_every_weather_cell_of_a_block_is_checked(tiny: TinyArchive, mmvsf: Comm
     """Where cells are smaller than blocks, most of them hold no block's middle."""
     tiny.write_recipe(grid__weather_cell=16)
     assert dataset(tiny).code == 0
-    edge = (5, 3)  # of 6 x 4 cells; the middles of the blocks lie in every other one
+    row, column = (int(places.max()) for places in np.nonzero(Cube.open(tiny.cube).grid.weather_mask()))
     for name, days, value, part in (
         ("vpd", 100, np.nan, "vpd misses days in 1 of 24 cells"),
         ("vpd", 100, 999, "vpd out of range"),
         ("tmin", slice(None), 50, "tmin lies above tmax in 1 of 24 cells"),
     ):
-        array = zarr.open_array(str(tiny.cube / f"weather/{name}"), mode="r+")
-        before = np.asarray(array[days, edge[1], edge[0]])
-        array[days, edge[1], edge[0]] = value
+        before = Cube.open(tiny.cube).array(f"weather/{name}")
+        changed(tiny.cube, f"weather/{name}", (days, row, column), value)
         outcome = mmvsf("check", tiny.cube)
         assert outcome.code == 1 and part in outcome.error
-        array[days, edge[1], edge[0]] = before
+        change(tiny.cube, {f"weather/{name}": before})
     assert mmvsf("check", tiny.cube).code == 0
 
 
@@ -294,16 +300,15 @@ def test_cells_of_blocks_are_those_that_share_pixels_with_one(cell: int) -> None
 
 def test_a_part_that_the_recipe_asks_for_must_not_be_empty(finished: TinyArchive, mmvsf: Command) -> None:
     """Held-out chunks that became training chunks; a trial of a few blocks may be too small to hold any out."""
-    array = zarr.open_array(str(finished.cube / "chunks/split"), mode="r+")
-    split = np.asarray(array[...])
+    cube = Cube.open(finished.cube)
+    split = cube.array("chunks/split")
     for code, name in ((2, "validation"), (3, "test")):
-        array[...] = np.where(split == code, 1, split)
-        outcome = mmvsf("check", finished.cube)
+        change(cube.path, {"chunks/split": np.where(split == code, 1, split)})
+        outcome = mmvsf("check", cube.path)
         assert outcome.code == 1 and f"there are no {name} places" in outcome.error
-    root = zarr.open_group(str(finished.cube), mode="r+")
-    region = root.attrs["region"]
-    root.attrs["region"] = {**region, "area": {**region["area"], "blocks": 6}}
-    assert mmvsf("check", finished.cube).code == 0
+    region = cube.attributes["region"]
+    seal(cube.path, region={**region, "area": {**region["area"], "blocks": 6}})
+    assert mmvsf("check", cube.path).code == 0
 
 
 # ---------------------------------------------------------------------- statistics and splits of a built cube
@@ -313,7 +318,7 @@ def test_a_part_that_the_recipe_asks_for_must_not_be_empty(finished: TinyArchive
 def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     """Sums that travelled through the ledger, against numpy on the pixels."""
     cube = Cube.open(built.cube)
-    quality, stored = cube.array("imagery/quality"), cube.array("imagery/reflectance")
+    quality, stored = (cube.array(f"imagery/{name}") for name in ("quality", "reflectance"))
     place = (cube.array("chunks/split") == 1).repeat(16, 0).repeat(16, 1)
     assert place.any() and not place.all()
     year = cube.calendar.days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
@@ -326,7 +331,8 @@ def test_statistics_of_the_training_part(built: TinyArchive) -> None:
     days = slice(26, 26 + 92 + 366)  # from 2019-10-01 to the end of 2020
     for position, name in enumerate(cube.weather):
         array = cube.array(f"weather/{name}").astype(float)
-        series = np.stack([array[days, (16 * cy + 8) // 48, (16 * cx + 8) // 48] for cy, cx in chunks])
+        cells = [cube.grid.weather_cell_of(16 * cy + 8, 16 * cx + 8) for cy, cx in chunks]
+        series = np.stack([array[days, row, column] for row, column in cells])
         assert weather.mean[position] == pytest.approx(series.mean(), rel=1e-9)
         assert weather.std[position] == pytest.approx(series.std(), rel=1e-6)
 
@@ -344,7 +350,7 @@ def test_the_table_of_scenes(built: TinyArchive) -> None:
 
 def test_origin_and_licence_are_in_the_cube(built: TinyArchive) -> None:
     attributes = zarr.open_group(str(built.cube), mode="r").attrs
-    assert (attributes["format"], attributes["format_version"]) == ("mmvsf-cube", 1)
+    assert (attributes["format"], attributes["format_version"]) == ("mmvsf-cube", 2)
     assert attributes["attribution"] == "made for the tests" and attributes["region"]["name"] == "tiny"
     *imagery, weather, labels = attributes["sources"]
     assert {source["product"] for source in imagery} == {"hls-l30", "hls-s30"}
@@ -386,7 +392,7 @@ def test_a_real_region(mmvsf: Command, tmp_path: Path) -> None:
         compared += 1
     assert compared > 3
     assert (cube.array("labels/crop") > 0).any()
-    assert digest(cube.path) == cube.digest
+    assert mmvsf("verify", cube.path).code == 0
 
 
 @pytest.mark.real_data

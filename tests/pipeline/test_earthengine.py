@@ -77,7 +77,7 @@ def through(known: TinyArchive, tmp_path: Path) -> TinyArchive:
     """The recipe of the same cube through Earth Engine, in a folder of its own."""
     archive = TinyArchive(tmp_path, known.items)
     archive.root.symlink_to(known.root)
-    archive.write_recipe(imagery=IMAGERY, labels=LABELS)
+    archive.write_recipe(imagery={**IMAGERY, "complete_above": 0.5}, labels=LABELS)
     return archive
 
 
@@ -259,6 +259,7 @@ def test_a_fault_that_stays_fails_its_day_only(
     assert outcome.code == 1
     for part in ("could not be read", "2021-06-15", reason, "--accept-failed"):
         assert part in outcome.error
+    assert dataset(through, "--accept-failed").code == 0
     day = datetime(2021, 6, 15).date()
     assert (day_of(through, "blocks/status", day) == 4).all()
     assert (day_of(through, "imagery/quality", day) == 255).all()

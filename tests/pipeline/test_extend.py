@@ -1,4 +1,4 @@
-"""A cube that is extended is the cube that would be built anew, and what stood is the same files as before."""
+"""A cube that is extended is the cube that a build makes, and shards that existed are the same files as before."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from mmvsf.pipeline.build.compatibility import reasons_against
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.extend import Extended, extend, open_target_cube, plan_extension
 from mmvsf.pipeline.build.run import Progress
+from mmvsf.pipeline.ledger import Ledger
 
 from ..servers import weather
 from ..servers.archive import ArchiveServer
@@ -258,7 +259,7 @@ def test_it_can_be_read_while_it_grows(tiny: TinyArchive, built: TinyArchive, mo
     """With its new shape and before anything new is in it, all that stood is where it belongs."""
     tiny.write_recipe(**SMALLER["all at once"])
     build_tiny(tiny)
-    old = xr.open_datatree(tiny.cube, engine="zarr").load()
+    was = {group: open_tile(tiny.cube, group) for group in GROUPS}
     tiny.write_recipe()
     monkeypatch.setattr("mmvsf.pipeline.build.extend.build", _stop)
     with pytest.raises(_Killed):
@@ -266,21 +267,40 @@ def test_it_can_be_read_while_it_grows(tiny: TinyArchive, built: TinyArchive, mo
     assert root_attributes(tiny.cube)["complete"] is False
     with pytest.raises(IncompleteError):
         Cube.open(tiny.cube)
-    now = xr.open_datatree(tiny.cube, engine="zarr", consolidated=False).load()
-    for name in ("reflectance", "quality", "scene", "status", "clear_fraction"):
-        was = old["imagery"][name]
-        xr.testing.assert_equal(now["imagery"][name].sel(time=was.time).drop_vars("band", errors="ignore"),
-                                was.drop_vars("band", errors="ignore"))  # fmt: skip
-    was = old["weather/wind"]
-    xr.testing.assert_equal(now["weather/wind"].sel(time=was.time), was)
-    assert set(np.unique(now["weather/flag"].sel(time=slice(None, "2020-09-01")))) == {WeatherFlag.NONE}
+    now = {group: open_tile(tiny.cube, group) for group in GROUPS}
+    for group, names in GROUPS.items():
+        for name in names:
+            old, new = was[group][name], now[group][name]
+            xr.testing.assert_equal(new.sel(time=old.time).drop_vars("band", errors="ignore"),
+                                    old.drop_vars("band", errors="ignore"))  # fmt: skip
+    assert set(np.unique(now["weather"]["flag"].sel(time=slice(None, "2020-09-01")))) == {WeatherFlag.NONE}
 
 
-STEPS = ("rename", "replace", "rmtree", "unlink", "write_array", "resize_array")
+GROUPS = {
+    "imagery": ("reflectance", "quality", "scene"),
+    "blocks": ("status",),
+    "chunks": ("clear_fraction",),
+    "weather": ("wind",),
+}
+
+
+def open_tile(cube: Path, group: str) -> xr.Dataset:
+    """A group of the only tile, read without a manifest."""
+    (tile,) = (path for path in (cube / "tiles").iterdir() if path.is_dir())
+    return xr.open_zarr(tile / group, consolidated=False).load()
+
+
+STEPS = {
+    Path: ("rename", "replace", "unlink"),
+    shutil: ("rmtree",),
+    growth: ("set_incomplete", "write_template", "write_whole"),
+    Ledger: ("write", "remove"),
+}
+"""What changes a cube or its ledger while it takes another shape."""
 
 
 def calls(monkeypatch: pytest.MonkeyPatch, stop_at: int | None) -> list[str]:
-    """Counts what a growth does to the disk and stops it before one of its steps."""
+    """Counts what an extension does to the disk and stops it before one of its steps."""
     seen: list[str] = []
 
     def counted(owner: Any, name: str) -> None:
@@ -294,16 +314,14 @@ def calls(monkeypatch: pytest.MonkeyPatch, stop_at: int | None) -> list[str]:
 
         monkeypatch.setattr(owner, name, step)
 
-    for owner, name in (
-        (Path, "rename"), (Path, "replace"), (Path, "unlink"), (shutil, "rmtree"), (growth, "update_group"),
-        (growth, "write_array"), (growth, "resize_array"),
-    ):  # fmt: skip
-        counted(owner, name)
+    for owner, names in STEPS.items():
+        for name in names:
+            counted(owner, name)
     return seen
 
 
 def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the north-west, by a year before and by labels: every file gets another name."""
+    """To the north-west, by a year before and by labels: every shard gets another name."""
     west, south, east, north = recipe()["area"]["bbox"]
     corner = [east - (east - west) / 4, south, east, south + (north - south) / 4]
     tiny.write_recipe(**{**ONLY_2021, "split": {}, "grid__weather_cell": 16, "area__bbox": corner})
@@ -324,17 +342,28 @@ def test_a_growth_cut_off_at_any_step(tiny: TinyArchive, tmp_path: Path, monkeyp
         return seen
 
     shutil.copytree(small, tiny.data)
+    old = snapshot(tiny.cube)
     plan = plan_extension(open_target_cube(str(tiny.recipe), tiny.data), str(tiny.recipe), tiny.data)
     steps = grow(None)
-    whole, files = digest(tiny.cube), sorted(entries(tiny))
-    first, last = ([order.index(name) for name in STEPS] for order in (steps, steps[::-1]))
-    for step in sorted({*first, *(len(steps) - 1 - place for place in last)}):
+    whole, files = snapshot(tiny.cube), sorted(entries(tiny))
+    names = dict.fromkeys(steps)
+    assert set(names) == {name for step in STEPS.values() for name in step}
+    reversed_steps = steps[::-1]
+    edges = {place for name in names for place in (steps.index(name), len(steps) - 1 - reversed_steps.index(name))}
+    for step in sorted(edges):
         grow(step)
         growth.finish_reshape(tiny.cube)
         sweep_leftovers(tiny.cube)
-        begun = step > steps.index("replace") + 1  # its own file, then its entry in the ledger
-        assert (digest(tiny.cube) == whole) is begun, (step, steps[step])
+        begun = step > steps.index("write") + 1
+        assert snapshot(tiny.cube) == (whole if begun else old), (step, steps[step])
         assert not begun or sorted(entries(tiny)) == files
+
+
+def snapshot(cube: Path) -> dict[str, bytes]:
+    """The content of every file but the root, which holds times."""
+    paths = (path for path in cube.rglob("*") if path.is_file())
+    found = {path.relative_to(cube).as_posix(): path.read_bytes() for path in paths}
+    return {name: content for name, content in found.items() if name != "zarr.json"}
 
 
 KILLED = [
@@ -342,7 +371,8 @@ KILLED = [
     ("mmvsf.pipeline.build.reshape:write_template", 1),
     ("mmvsf.pipeline.ledger:Ledger.write", 6),  # among the new shards
     ("mmvsf.pipeline.build.run:finish_cube", 1),  # all shards are there
-    ("mmvsf.datasets.cube.write:write_manifest", 1),  # all is there, but for the manifest
+    ("mmvsf.datasets.cube.write:write_manifest", 1),  # all is there, but for the manifest and the root
+    ("mmvsf.datasets.cube.write:sync_all", 1),  # all is there, but for the root
 ]
 
 
@@ -361,7 +391,7 @@ def test_killed_and_run_again(
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert mmvsf("check", tiny.cube).code == 1
-    if "growth" in where:
+    if "reshape" in where:
         outcome = dataset(tiny)
         assert outcome.code == 1 and "mmvsf extend" in outcome.error
     assert mmvsf("extend", tiny.recipe, *options).code == 0
@@ -381,24 +411,26 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
 
 
 def test_in_a_bucket(tiny: TinyArchive, built: TinyArchive, bucket: Location, mmvsf: Command) -> None:
-    """What needs no other names of shards is added as on disk; the rest is refused before anything is touched."""
+    """Blocks to the north and west and later days are added as on disk, since tiles keep their names; earlier days are
+    refused before anything is touched."""
     options = ("--data-dir", bucket, "--workers", 1)
-    tiny.write_recipe(**{**ONLY_2020, **some_blocks(2), "weather__variables": ["wind"]})
+    west, south, east, north = recipe()["area"]["bbox"]
+    corner = [east - (east - west) / 4, south, east, south + (north - south) / 4]
+    tiny.write_recipe(**{**ONLY_2020, "split": {}, "area__bbox": corner, "weather__variables": ["wind"]})
     assert mmvsf("dataset", tiny.recipe, *options).code == 0
     cube = bucket / "tiny.zarr"
-    before = {name: sha256((cube / name).read_bytes()).digest() for name in names_of_shards(cube)}
+    assert len(Cube.open(cube).grid.blocks) == 1
+    before = {name: (cube / name).read_bytes() for name, _ in objects(cube)}
     tiny.write_recipe(period__start="2020-05-01", weather__start="2019-08-01")
     outcome = mmvsf("extend", tiny.recipe, *options)
-    assert outcome.code == 2 and "bucket" in outcome.error and "--overwrite" in outcome.error
-    assert Cube.open(cube).complete
+    assert outcome.code == 2 and "bucket" in outcome.error and "earlier days" in outcome.error
+    assert "copy the cube and its .ledger to a folder" in outcome.error and "--overwrite" in outcome.error
+    assert {name: (cube / name).read_bytes() for name, _ in objects(cube)} == before
     tiny.write_recipe()
     assert mmvsf("extend", tiny.recipe, *options).code == 0
-    assert {name: sha256((cube / name).read_bytes()).digest() for name in before} == before
+    shards = {name: content for name, content in before.items() if any(f"/{part}/" in name for part in PIXELS)}
+    assert shards and {name: (cube / name).read_bytes() for name in shards} == shards
     assert digest(cube) == digest(built.cube)
-
-
-def names_of_shards(cube: Location) -> list[str]:
-    return [name for name, _ in objects(cube) if any(f"/{part}/" in name for part in PIXELS)]
 
 
 # ---------------------------------------------------------------------- weather

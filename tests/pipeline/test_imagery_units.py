@@ -15,6 +15,7 @@ from pyproj import Transformer
 from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.season import SeasonSpec
 from mmvsf.datasets.variables import SCENE_FILL, Status
 from mmvsf.pipeline.layers.imagery.mosaic_day import BlockShard, read_shard
 from mmvsf.pipeline.layers.imagery.plan import ShardTask, plan_scenes
@@ -136,7 +137,7 @@ def test_each_year_of_a_shard_over_new_year_has_its_own_sums() -> None:
 
     left, _ = shards(scenes, pixels)
     chunk = GRID.chunk**2
-    assert shard_summary(left, number, GRID)["sums"] == {
+    assert shard_summary(left, number, GRID, SeasonSpec())["sums"] == {
         year: [[chunk] * 4, [[chunk * value] * 4] * 6, [[chunk * value**2] * 4] * 6]
         for year, value in (("2021", 1000), ("2022", 2000))
     }

@@ -88,8 +88,13 @@ def serve(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
             monkeypatch.setenv(name, value)
         catalog = "lpcloud" if lpcloud else "planetary-computer"
         # Labels, and weather but for one variable, come from disk as ever and would only take time.
-        of_catalogue = {"imagery__source": "stac", "imagery__path": None, "imagery__catalog": catalog}
-        tiny.write_recipe(**of_catalogue, labels=None, weather__variables=["tmin"])
+        of_catalogue = {
+            "imagery__source": "stac",
+            "imagery__path": None,
+            "imagery__catalog": catalog,
+            "imagery__complete_above": 0.5,
+        }
+        tiny.write_recipe(**of_catalogue, imagery__complete_above=0.5, labels=None, weather__variables=["tmin"])
         return server
 
     yield start
@@ -220,6 +225,7 @@ def test_a_fault_that_stays_fails_its_day_only(
     assert outcome.code == 1
     for part in ("could not be read", FILE, "2021-05-05", reason, "--accept-failed"):
         assert part in outcome.error
+    assert dataset(tiny, "--accept-failed").code == 0
     assert_only_that_day_failed(tiny, built)
     server.mend()
     assert dataset(tiny).code == 0

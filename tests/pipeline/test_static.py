@@ -37,7 +37,7 @@ from ..servers.earthengine_public import ground_images
 from ..servers.ground import elevation_at, soil_water_at
 from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
-from .stored import TILE, contents
+from .stored import TILE, contents, of_region
 from .tiny_archive import BLOCK, COLUMNS, LEFT, ROWS, TOP, TinyArchive
 
 pytestmark = pytest.mark.stand_in
@@ -72,14 +72,14 @@ def public(tiny: TinyArchive, server: ArchiveServer) -> TinyArchive:
 
 
 def layers(archive: TinyArchive) -> dict[str, NDArray[np.float32]]:
-    """The layers of the whole cube, put together from its blocks."""
+    """The layers of the region, put together from its blocks."""
     cube = Cube.open(archive.cube)
-    whole = {name: np.full((ROWS, COLUMNS), -1, np.float32) for name in cube.static_layers}
+    whole = {name: np.full(cube.grid.shape, -1, np.float32) for name in cube.static_layers}
     for block in cube.grid.blocks:
         for name, values in cube.static(block).items():
             assert values.dtype == np.float32
             whole[name][cube.grid.block_slices(block)] = values
-    return whole
+    return {name: np.asarray(of_region(values, f"static/{name}"), np.float32) for name, values in whole.items()}
 
 
 def origins(archive: TinyArchive) -> dict[str, dict[str, str]]:

@@ -7,15 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.cube.tree import open_cube
 
 from .tiny_archive import recipe
 
@@ -59,22 +59,21 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "data/tiny.zarr"
 
 
-def middle_column(grid: Grid) -> int:
-    return grid.shape[1] // 2
-
-
 def test_the_cube_holds_what_the_sources_compute(cube: Path) -> None:
-    tree, opened = open_cube(cube), Cube.open(cube)  # opens here, where the package is not installed
-    days = tree["imagery/time"].values.astype("datetime64[D]")
-    seen = np.flatnonzero((tree["blocks/status"].values == 2).all(axis=(1, 2)))
+    opened = Cube.open(cube)  # opens here, where the package is not installed
+    calendar, grid = opened.calendar, opened.grid
+    seen = np.flatnonzero((opened.array("blocks/status")[:, grid.block_mask()] == 2).all(axis=1))
     assert seen.size == len([d for d in range(0, 395, 5) if (np.datetime64("2020-06-01") + d).item().month in (5, 6)])
-    position = seen[3]
-    stored = tree["imagery/reflectance"][position].values
-    expected = (1000 * np.arange(1, 7) + days[position].item().day) * 1e-4
-    assert np.allclose(stored, expected[:, None, None])
-    crop, middle = tree["labels/crop"][0].values, middle_column(opened.grid)
-    assert (crop[:, :middle] == 1).all() and (crop[:, middle:] == 2).all()
-    tmin = tree["weather/tmin"].sel(time="2020-06-03").values
+    position = int(seen[3])
+    day = np.datetime64(int(calendar.days[position]), "D").item().day
+    reflectance, crop = opened.pixels("imagery/reflectance"), opened.pixels("labels/crop")
+    for block in grid.blocks:
+        rows, columns = grid.block_slices(block)
+        stored = reflectance.read((position, slice(None), rows, columns))
+        assert (stored == (1000 * np.arange(1, 7) + day)[:, None, None]).all()
+        classes = np.where(np.arange(columns.start, columns.stop) < grid.shape[1] // 2, 1, 2)
+        assert (crop.read((0, rows, columns)) == classes).all()
+    tmin = opened.array("weather/tmin")[calendar.index(day_number(date(2020, 6, 3)))]
     assert np.nanmin(tmin) == pytest.approx(-15 + 0.42, abs=0.02)
 
 

@@ -113,9 +113,9 @@ def weather_cells(source: StaticSource, grid: Grid) -> WeatherCells:
     with gdal_environment():
         for task in static_tasks(source, grid, ("elevation",)):
             values = read_static(task, grid, source, ("elevation",))["elevation"].astype(np.float64)
-            rows, columns = (
-                np.arange(part.start, part.stop) // grid.weather_cell for part in grid.block_slices(task.block)
-            )
+            down, right = (np.arange(part.start, part.stop) for part in grid.block_slices(task.block))
+            rows = np.array([grid.weather_cell_of(row, 0)[0] for row in down])
+            columns = np.array([grid.weather_cell_of(0, column)[1] for column in right])
             known = ~np.isnan(values)
             np.add.at(total, (rows[:, None], columns[None]), np.where(known, values, 0.0))
             np.add.at(count, (rows[:, None], columns[None]), known)
