@@ -93,7 +93,7 @@ def test_a_cube_that_holds_nothing_out(tmp_path: Path, capsys: pytest.CaptureFix
 def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such size"):
         pretrain([grown_cube], tmp_path, replace(OPTIONS, size="huge"))
-    odd = CubeBuilder(sites=1, years=(2020,), block=24, chunk=12, test_sites=0, test_years=())
+    odd = CubeBuilder(sites=1, years=(2020,), block=20, chunk=10, test_sites=0, test_years=())
     with pytest.raises(InputError, match="power of two"):
         pretrain([odd.write(tmp_path / "odd.zarr")], tmp_path, OPTIONS)
 

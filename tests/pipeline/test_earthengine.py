@@ -38,7 +38,7 @@ from ..servers.earthengine import Band, EarthEngine, Image, archive_images, arra
 from ..servers.earthengine import Grid as ImageGrid
 from .conftest import Outcome, build_tiny
 from .earthengine_session import serving
-from .test_failures import day_of
+from .stored import stored_day
 from .tiny_archive import EAST, SCENES, TinyArchive, write_scene
 from .tiny_archive import Scene as TinyScene
 
@@ -261,13 +261,13 @@ def test_a_fault_that_stays_fails_its_day_only(
         assert part in outcome.error
     assert dataset(through, "--accept-failed").code == 0
     day = datetime(2021, 6, 15).date()
-    assert (day_of(through, "blocks/status", day) == 4).all()
-    assert (day_of(through, "imagery/quality", day) == 255).all()
-    assert (day_of(through, "imagery/reflectance", day) == -9999).all()
+    assert (stored_day(through, "blocks/status", day) == 4).all()
+    assert (stored_day(through, "imagery/quality", day) == 255).all()
+    assert (stored_day(through, "imagery/reflectance", day) == -9999).all()
     others = {scene.day for scene in SCENES} - {day}
     for name in ("imagery/reflectance", "imagery/quality", "imagery/scene", "blocks/status"):
         for other in others:
-            np.testing.assert_array_equal(day_of(through, name, other), day_of(known, name, other))
+            np.testing.assert_array_equal(stored_day(through, name, other), stored_day(known, name, other))
     server.mend()
     assert dataset(through).code == 0
     assert digest(through.cube) == digest(known.cube)

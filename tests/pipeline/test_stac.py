@@ -94,7 +94,7 @@ def serve(tiny: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
             "imagery__catalog": catalog,
             "imagery__complete_above": 0.5,
         }
-        tiny.write_recipe(**of_catalogue, imagery__complete_above=0.5, labels=None, weather__variables=["tmin"])
+        tiny.write_recipe(**of_catalogue, labels=None, weather__variables=["tmin"])
         return server
 
     yield start
