@@ -160,7 +160,7 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(InputError, match="no oracle"):
         Oracle.open(tmp_path / "none.zarr")
     with pytest.raises(InputError, match="another cube"):
-        Oracle.of(replace(world, attributes={**world.attributes, "digest": "another"}))
+        Oracle.of(replace(world, objects=control.objects))
 
 
 def test_a_cube_of_another_world_is_found_out(world: Cube, tmp_path: Path) -> None:
