@@ -69,7 +69,7 @@ def test_the_archive_exercises_every_rule(built: TinyArchive) -> None:
 
 def test_xarray_opens_the_cube_by_itself(built: TinyArchive) -> None:
     tree = xr.open_datatree(built.cube, engine="zarr")
-    assert set(tree.children) == {"tiles", "seasons", "scenes"}
+    assert set(tree.children) == {"tiles", "seasons", "scenes", "overviews"}
     assert set(tree[TILE].children) == {"imagery", "blocks", "chunks", "weather", "labels"}
     imagery = tree[f"{TILE}/imagery"]
     assert imagery["reflectance"].dims == ("time", "band", "y", "x")
