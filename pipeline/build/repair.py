@@ -9,6 +9,7 @@ from mmvsf.datasets.cube.write import read_root, root_attributes_of, set_incompl
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import read_each
 from mmvsf.datasets.storage.lock import write_lock
+from mmvsf.datasets.storage.manifest import ROOT as MANIFEST
 from mmvsf.datasets.storage.manifest import Record, trusted_manifest
 from mmvsf.pipeline.layers.imagery.summarise import Summary
 from mmvsf.pipeline.layers.layer import Layer, LayerPlan
@@ -65,7 +66,7 @@ def repair(
 def _ensure_root(plan: BuildPlan) -> str:
     """Write the root again where it is missing or is not the one that was written, and the manifest describes. Returns
     the digest that it held."""
-    if not (plan.cube / "tiles").is_dir():
+    if not any((plan.cube / name).exists() for name in ("zarr.json", MANIFEST, "tiles")):
         if (plan.cube / "zarr.json").is_file():
             Cube.open(plan.cube)  # refuses one of another format
         raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
