@@ -66,7 +66,7 @@ def repair(
 def _ensure_root(plan: BuildPlan) -> str:
     """Write the root again where it is missing or is not the one that was written, and the manifest describes. Returns
     the digest that it held."""
-    if not any((plan.cube / name).exists() for name in ("zarr.json", MANIFEST, "tiles")):
+    if not any((plan.cube / name).exists() for name in (MANIFEST, "tiles")):
         if (plan.cube / "zarr.json").is_file():
             Cube.open(plan.cube)  # refuses one of another format
         raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
