@@ -17,6 +17,7 @@ from .cube import Cube
 from .grid import Tile
 from .layout_overviews import COLOURS, OVERVIEWS, levels, overview_arrays, overview_groups
 from .overviews import ClearSums, Mosaic, clearest_weeks, most_frequent
+from .pixels import PixelArray
 from .spec import CubeSpec
 
 
@@ -25,12 +26,14 @@ def draw_overviews(cube: Cube) -> dict[str, bytes]:
     of the cube. Raises InputError where what is read is damaged."""
     clear_fraction = cube.array("chunks/clear_fraction")
     first, last = (cube.array(f"seasons/{end}") - cube.calendar.first_day for end in ("start", "end"))
+    images, masks = cube.pixels("imagery/reflectance"), cube.pixels("imagery/quality")
     mosaics = {factor: Mosaic() for factor in levels(cube.grid)}
     for tile in cube.grid.tiles if mosaics else ():
         rows, columns = _chunks_of(cube, tile)
         for season, (begin, end) in enumerate(zip(first, last, strict=True)):
             span = max(int(begin), 0), min(int(end) + 1, len(cube.calendar))
-            sums = _clear_sums(cube, tile, clearest_weeks(clear_fraction[:, rows, columns], *span), min(mosaics))
+            weeks = clearest_weeks(clear_fraction[:, rows, columns], *span)
+            sums = _clear_sums(images, masks, tile, weeks, min(mosaics))
             crop = _crop(cube, tile, season)
             for factor, mosaic in mosaics.items():
                 specs, place = overview_arrays(cube.spec, factor), _corner(cube, tile, factor)
@@ -68,14 +71,16 @@ def write_overviews(cube: Location, objects: Mapping[str, bytes], known: Objects
     return {name: Record.of(body) for name, body in objects.items()}
 
 
-def _clear_sums(cube: Cube, tile: Tile, weeks: tuple[tuple[int, int], ...], factor: int) -> ClearSums | None:
+def _clear_sums(
+    images: PixelArray, masks: PixelArray, tile: Tile, weeks: tuple[tuple[int, int], ...], factor: int
+) -> ClearSums | None:
     """The sums of a tile over some weeks; None without a week."""
-    place = _pixels_of(cube, tile)
+    place = _pixels_of(images.cube, tile)
     bands = [BAND_NAMES.index(name) for name in COLOURS]
     total: ClearSums | None = None
     for first, stop in weeks:
-        reflectance = cube.pixels("imagery/reflectance").read((slice(first, stop), bands, *place))
-        clear = is_clear(cube.pixels("imagery/quality").read((slice(first, stop), *place)))
+        reflectance = images.read((slice(first, stop), bands, *place))
+        clear = is_clear(masks.read((slice(first, stop), *place)))
         sums = ClearSums.of(reflectance, clear, factor)
         total = sums if total is None else total + sums
     return total

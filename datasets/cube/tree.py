@@ -11,6 +11,7 @@ from .calendar import SHARD_DAYS
 from .cube import WHOLE, Cube
 from .decode import decoded, netcdf_attributes
 from .layout_overviews import OVERVIEWS, levels
+from .place import PIXELS
 
 
 def open_cube(path: Location | str) -> xr.DataTree:
@@ -42,7 +43,7 @@ def open_cube(path: Location | str) -> xr.DataTree:
 
 def open_group(cube: Cube, name: str) -> xr.Dataset:
     """One group of a cube, such as `seasons` or `tiles/x3_y12/imagery`."""
-    sharded = name.rpartition("/")[2] in ("imagery", "labels", "static")
+    sharded = name.rpartition("/")[2] in PIXELS
     shards = {"time": SHARD_DAYS, "y": cube.grid.block, "x": cube.grid.block} if sharded else {}
     chunks = shards if find_spec("dask") else None
     return decoded(xr.open_zarr(cube.store(f"{name}/"), chunks=chunks, consolidated=False, decode_cf=False))

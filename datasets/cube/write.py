@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.encode import encode_groups, encode_shard
-from mmvsf.datasets.storage.location import Location, objects, read_errors, sync_all, write_many, write_whole
+from mmvsf.datasets.storage.location import Location, objects, sync_all, write_many, write_whole
 from mmvsf.datasets.storage.manifest import (
     Manifest,
     Objects,
@@ -25,6 +25,7 @@ from mmvsf.datasets.storage.manifest import (
 from mmvsf.datasets.storage.spec import GroupSpec
 
 from .conventions import CF, group_attributes
+from .cube import root_attributes
 from .draw import are_current, overview_metadata, write_overviews
 from .grid import BlockIndex, Tile
 from .layout import FORMAT, FORMAT_VERSION, seasons_group, tile_layout
@@ -171,7 +172,7 @@ def finish_cube(
     Returns whether anything changed. Raises IncompleteError where a shard is missing or has another length than was
     written, OSError if the disk refuses.
     """
-    root = read_root(path)
+    root = root_attributes(path)
     before = _previous_parts(path, root)
     parts, documents, changed = _write_members(path, spec, content, shards, before)
     known = (before or {}).get(OVERVIEWS, {}) if draw is not None else {}
@@ -232,12 +233,6 @@ def _documents(spec: CubeSpec, part: str, encoded: Mapping[str, bytes]) -> dict[
     return {f"{part}/{name}": body for name, body in encoded.items() if few and name.endswith("zarr.json")}
 
 
-def read_root(path: Location) -> dict[str, Any]:
-    """The attributes of the root. Raises InputError where its zarr.json is damaged, FileNotFoundError without."""
-    with read_errors(path / "zarr.json"):
-        return dict(json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"])
-
-
 def _described(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Root attributes without those that `finish_cube` adds."""
     added = ("complete", "digest", "finished", "history")
@@ -260,7 +255,7 @@ def write_root(path: Location, attributes: Mapping[str, Any]) -> None:
 
 def set_incomplete(path: Location) -> None:
     """Mark a cube as being changed. Its manifest does not describe it from here on."""
-    attributes = read_root(path)
+    attributes = root_attributes(path)
     if attributes.get("complete"):
         write_root(path, attributes)
 

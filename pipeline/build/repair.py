@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.cube.write import read_root, root_attributes_of, set_incomplete, write_root
+from mmvsf.datasets.cube.cube import Cube, root_attributes
+from mmvsf.datasets.cube.write import root_attributes_of, set_incomplete, write_root
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import read_each
 from mmvsf.datasets.storage.lock import write_lock
@@ -72,7 +72,7 @@ def _ensure_root(plan: BuildPlan) -> str:
         raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
     try:
         trusted_manifest(plan.cube)
-        return str(read_root(plan.cube)["digest"])
+        return str(root_attributes(plan.cube)["digest"])
     except (InputError, FileNotFoundError):
         known = Ledger.of_cube(plan.cube).read(ROOT_ENTRY)
         attributes = known or root_attributes_of(plan.spec, provenance(plan))

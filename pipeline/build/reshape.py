@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.layout import tile_layout
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.cube.write import Content, read_root, set_incomplete, write_template
+from mmvsf.datasets.cube.write import Content, set_incomplete, write_template
 from mmvsf.datasets.storage.location import Location, objects, write_whole
 from mmvsf.datasets.storage.spec import ArraySpec
 from mmvsf.datasets.storage.store import sweep_leftovers
@@ -79,7 +79,7 @@ def finish_reshape(cube: Location) -> None:
     for move in moves:
         move.back()
     _remove_chunks(cube, old)
-    described = {name: value for name, value in read_root(cube).items() if name != "complete"}
+    described = {name: value for name, value in root_attributes(cube).items() if name != "complete"}
     write_template(cube, new, {**described, **new.attributes()}, Content(_load(ledger), weather=entry["weather"]))
     ledger.remove(ENTRY)  # first: an entry without its values could not be finished
     _kept_path(ledger).unlink(missing_ok=True)

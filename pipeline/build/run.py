@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.draw import draw_overviews
 from mmvsf.datasets.cube.splits import place_split, year_split
-from mmvsf.datasets.cube.write import Content, finish_cube, read_root, set_incomplete
+from mmvsf.datasets.cube.write import Content, finish_cube, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.storage.manifest import Manifest, Record
@@ -134,7 +134,7 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         check=lambda manifest: check(unfinished(manifest)),
         draw=lambda manifest: draw_overviews(unfinished(manifest)),
     ):
-        Ledger.of_cube(plan.cube).write(ROOT_ENTRY, read_root(plan.cube))
+        Ledger.of_cube(plan.cube).write(ROOT_ENTRY, root_attributes(plan.cube))
 
 
 def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:
