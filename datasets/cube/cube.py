@@ -15,7 +15,7 @@ from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.recipe.season import SeasonSpec
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
-from mmvsf.datasets.storage.manifest import trusted_manifest
+from mmvsf.datasets.storage.manifest import ROOT, trusted_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES
 from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
 from mmvsf.datasets.variables import BAND_NAMES
@@ -141,6 +141,8 @@ class Cube:
         path = location(path)
         ensure_reachable(path)
         if not (path / "zarr.json").is_file():
+            if (path / ROOT).is_file():
+                raise InputError(f"{path / 'zarr.json'} is missing; `mmvsf repair` writes it again")
             if (path / "tiles").is_dir():
                 raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
             raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
