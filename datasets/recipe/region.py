@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
-from .schema import RecipeModel
+from .schema import OneLine, RecipeModel
 from .season import Season, SeasonSpec
 
 
@@ -196,7 +196,7 @@ class Region(RecipeModel):
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Lower-case letters, digits and hyphens; the cube is <name>.zarr."""
-    title: str
+    title: OneLine
     """One line that describes the region."""
     description: str = ""
     """The purpose of the region."""

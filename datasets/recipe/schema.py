@@ -1,8 +1,9 @@
 """The base class of a recipe's sections, which refuses unknown keys, and the wording of its errors."""
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -27,6 +28,16 @@ WORDING: dict[tuple[str, ...], str] = {
     ("model_type", "dict_type"): "takes indented lines, `key: value`; found {found}",
 }
 """Types of errors (docs.pydantic.dev, validation errors) -> their message."""
+
+
+def _without_control_characters(text: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
+        raise ValueError(f"takes one line without control characters; found {text!r}")
+    return text
+
+
+OneLine = Annotated[str, Field(max_length=200), AfterValidator(_without_control_characters)]
+"""Text that is shown in tables, pages and metadata."""
 
 
 class RecipeModel(BaseModel):
