@@ -4,6 +4,7 @@ Unknown keys, reversed bounds, impossible dates and unknown sources are refused.
 meaning, which errors and the documentation quote. The sections for area, grid and split are in `place`.
 """
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Annotated, ClassVar, Literal, Self
@@ -13,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
-from .schema import OneLine, RecipeModel
+from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 
 
@@ -22,7 +23,7 @@ class Period(RecipeModel):
     """First day of imagery, YYYY-MM-DD."""
     end: date
     """Last day of imagery, YYYY-MM-DD."""
-    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = tuple(range(1, 13))
+    months: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Field(max_length=12)] = tuple(range(1, 13))
     """Months of the year to take images of (1 to 12)."""
     season: SeasonSpec = SeasonSpec()
     """Where a season begins (`from`, MM-DD; by default 01-01), and whether it is named by the year of its `start` or
@@ -34,6 +35,8 @@ class Period(RecipeModel):
             raise ValueError(f"end ({self.end}) lies before start ({self.start}); swap them")
         if self.start < date(1982, 1, 1):
             raise ValueError(f"start ({self.start}) lies before the first Landsat Thematic Mapper image (1982)")
+        if self.end > (latest := date.today() + timedelta(days=366)):
+            raise ValueError(f"end ({self.end}) lies in the future; take a day until {latest}")
         if not self.months:
             raise ValueError("months is empty; leave the line out to take the whole year")
         return self
@@ -214,23 +217,28 @@ class Region(RecipeModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if wrong := list(self._contradictions()):
+            raise ValueError(SEPARATOR.join(wrong))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """What is wrong between the sections."""
         years = set(self.period.years)
         held_out = {*self.split.years.test, *self.split.years.validation}
         if not held_out <= years:
-            raise ValueError(f"split.years names {_listed(held_out - years)}, outside the period ({_span(years)})")
+            yield f"split.years names {_listed(held_out - years)}, outside the period ({_span(years)})"
         if set(self.split.years.test) & set(self.split.years.validation):
-            raise ValueError("split.years: a year is both test and validation")
+            yield "split.years: a year is both test and validation"
         if held_out == years:
-            raise ValueError("split.years leaves no year to train on")
+            yield "split.years leaves no year to train on"
         if self.labels is not None and (outside := set(self.labels.years) - years):
-            raise ValueError(f"labels.years names {_listed(outside)}, outside the period ({_span(years)})")
+            yield f"labels.years names {_listed(outside)}, outside the period ({_span(years)})"
         if self.weather.start is not None and self.weather.start > self.period.start:
-            raise ValueError(f"weather.start ({self.weather.start}) lies after the first day of imagery")
+            yield f"weather.start ({self.weather.start}) lies after the first day of imagery"
         named = {*self.split.places.test, *self.split.places.validation}
         sites = {site.name for site in self.area.sites or ()}
         if not named <= sites:
-            raise ValueError(f"split.places names {sorted(named - sites)}, which area.sites does not list")
-        return self
+            yield f"split.places names {sorted(named - sites)}, which area.sites does not list"
 
     @property
     def weather_start(self) -> date:
@@ -239,7 +247,7 @@ class Region(RecipeModel):
 
 
 def _listed(years: set[int]) -> str:
-    return ", ".join(map(str, sorted(years)))
+    return ", ".join(map(str, sorted(years)[:20])) + ", ..." * (len(years) > 20)
 
 
 def _span(years: set[int]) -> str:

@@ -157,7 +157,7 @@ def test_nothing_is_overwritten(mmvsf: Command, tmp_path: Path) -> None:
         (("--bbox", "10,50,5,51"), "swapped"),
         (("--bbox", "5,50,40,51"), "35 degrees wide"),
         (("--bbox", "5,-89,6,-85"), "between -84 and 84"),
-        (("--file", "none.geojson"), "cannot be read"),
+        (("--file", "none.geojson"), "does not exist"),
         (("--fips", "19", "--years", "2023-2021"), "first year to the last"),
         (("--fips", "19", "--years", "twenty"), "--years takes a number"),
         (("--fips", "19", "--years", "2001"), "from 2014 on"),

@@ -1,0 +1,53 @@
+"""YAML of a recipe: small, shallow, and each key once."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmvsf.datasets.errors import InputError, one_line
+
+MOST_BYTES = 250_000
+"""A recipe of 4,000 named places; more take seconds to read."""
+
+EXAMPLE = "see the documented example with `mmvsf regions --show example`"
+
+
+class _Loader(yaml.SafeLoader):
+    """Without anchors, by which a few lines stand for millions, and without a key that is given twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "a recipe takes no aliases (*name)", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := next((key for key, _ in node.value if keys.count(key.value) > 1), None):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{str(twice.value)[:60]}' is given twice", twice.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The lines of a recipe's file. Raises InputError for a file that holds no mapping, or is too large to be a
+    recipe; OSError."""
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise InputError(f"{path} has {size:,} bytes, and a recipe at most {MOST_BYTES:,}; {EXAMPLE}")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a YAML file: {one_line(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply for a recipe; {EXAMPLE}") from error
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
+        # PyYAML makes dates and numbers itself: 30 February and numbers of 5000 digits are Python's own errors.
+        raise InputError(f"{path}: a date, number or key in it does not exist ({one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no recipe; {EXAMPLE}")
+    if wrong := [key for key in content if not isinstance(key, str)]:
+        raise InputError(f"{path}: {str(wrong[0])[:60]} is no key of a recipe; {EXAMPLE}")
+    return content
