@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.storage.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.outputs import write_verified
 
 SETTINGS = "settings"

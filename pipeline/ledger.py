@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmvsf.datasets.storage.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location, objects, read_each, write_whole
 
 Entry = dict[str, Any]

@@ -18,7 +18,7 @@ WITH_TORCH = {"datasets/samples/batch.py", "datasets/samples/collate.py", "datas
 
 LEVELS: dict[str, tuple[set[str], ...]] = {
     "datasets": (
-        {"errors", "extras"},
+        {"errors", "extras", "console", "json_text"},
         {"variables"},
         {"storage", "recipe"},
         {"cube", "format"},

@@ -10,10 +10,10 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.recipe.season import SeasonSpec
-from mmvsf.datasets.storage.json_text import parse_json
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location, read_errors, zarr_store
 from mmvsf.datasets.storage.manifest import ROOT, trusted_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES

@@ -15,7 +15,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.storage.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame

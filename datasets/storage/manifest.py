@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 
-from .json_text import parse_json
 from .location import Location, write_whole
 
 ROOT = "manifest.json"

@@ -17,9 +17,9 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 
 from .encode import encode_groups
-from .json_text import parse_json
 from .location import (
     DRAFT,
     Location,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from .json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 
 
 @dataclass(frozen=True)

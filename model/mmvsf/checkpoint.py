@@ -15,9 +15,9 @@ from torch import nn
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import Moments
-from mmvsf.datasets.storage.json_text import parse_json
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.records import write_json
 

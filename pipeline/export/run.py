@@ -7,7 +7,7 @@ from pathlib import Path
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.layout import FORMAT
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location
 from mmvsf.pipeline.inspect.output import check_local
 

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Column, Table
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.storage.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location
 
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmvsf.datasets.storage.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json
 
 from .elements import Absent, Cell, Note, number
 
