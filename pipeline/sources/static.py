@@ -33,7 +33,6 @@ from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url, public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
-from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 PUBLIC_CATALOG = "planetary-computer"
 """Where a recipe's `public` static layers come from."""
@@ -115,7 +114,7 @@ class StacStatic(StaticSource):
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """See `StaticSource`."""
-        return RemoteReader(self.catalog.access, self.retry_policy).measured(asset, window)
+        return self.catalog.reader(self.retry_policy).measured(asset, window)
 
     def origin(self, layer: str) -> Origin:
         """See `StaticSource`."""
@@ -124,7 +123,7 @@ class StacStatic(StaticSource):
         return Origin(self.catalog.name, plain_url(self.catalog.url), data.collection, source, data.licence)
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
-        return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
+        return self.catalog.reader(self.retry_policy).grid(href)
 
 
 @register_source("earthengine")

@@ -11,6 +11,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
+from mmvsf.pipeline.sources.transport.guard import guard
 from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
@@ -33,10 +34,11 @@ class _Requests(StacApiIO):
     """The client's requests. `RetryPolicy.retry` sees to refusals; an answer with status 200 that breaks off or is no
     JSON is asked for again here."""
 
-    def __init__(self, retry_policy: RetryPolicy) -> None:
+    def __init__(self, retry_policy: RetryPolicy, reach: int) -> None:
         super().__init__(
             timeout=(retry_policy.connect, retry_policy.request), max_retries=retry_policy.retry(connect=1)
         )
+        guard(self.session, reach)
         self._patience = retry_policy
 
     def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def find_items(
     """
     where = f"{catalog.name} ({catalog.url})"
     try:
-        client = pystac_client.Client.open(catalog.url, stac_io=_Requests(retry_policy))
+        client = pystac_client.Client.open(catalog.url, stac_io=_Requests(retry_policy, catalog.reach))
         _refuse_missing(client, collections, where)
         for days in when:
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
