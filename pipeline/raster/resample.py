@@ -172,7 +172,7 @@ def pixel_positions(
     if not same_crs(raster.crs, crs):
         x, y = _transformer(crs, raster.crs).transform(x, y)
     a, _, c, _, e, f = raster.transform
-    if _in_degrees(raster.crs):
+    if in_degrees(raster.crs):
         x = np.asarray(x) - 360 * np.rint((np.asarray(x) - c - a * raster.shape[1] / 2) / 360)
     return (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
 
@@ -234,7 +234,8 @@ def is_crs(text: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _in_degrees(text: str) -> bool:
+def in_degrees(text: str) -> bool:
+    """Whether a CRS (EPSG code, WKT) has longitudes and latitudes."""
     return bool(CRS(text).is_geographic)
 
 

@@ -147,7 +147,7 @@ class ItemAsset(Projection):
     @property
     def scaling(self) -> tuple[float | None, float | None]:
         """(scale, offset) that its first band declares, or the asset itself."""
-        band = next(iter(self.raster_bands or self.bands or ()), Band())
+        band = next(iter(self.raster_bands or self.bands or ()), Band.model_validate({}))
         scale = self.scale if band.scale is None else band.scale
         return scale, self.offset if band.offset is None else band.offset
 
