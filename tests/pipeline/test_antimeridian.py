@@ -13,6 +13,7 @@ import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
+from shapely.geometry import shape
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
@@ -69,10 +70,12 @@ def write(folder: Path) -> TinyArchive:
     archive.write_items()
     days = np.arange(np.datetime64("2020-10-01"), np.datetime64("2021-07-01"))
     north, east = 51.25 + 0.5 * np.arange(3), -179.75 + 0.5 * np.arange(720)
-    shape = (days.size, north.size, east.size)
+    size = (days.size, north.size, east.size)
     means = {"temperature_min": ("K", 275), "temperature_max": ("K", 281), "precipitation_flux": ("mm d-1", 2),
              "radiation": ("W m-2", 200), "vapour_pressure": ("hPa", 7), "wind_speed": ("m s-1", 4)}  # fmt: skip
-    fields = {name: (("time", "lat", "lon"), np.full(shape, n, np.float32), {"units": u}) for name, (u, n) in means.items()}
+    fields = {
+        name: (("time", "lat", "lon"), np.full(size, n, np.float32), {"units": u}) for name, (u, n) in means.items()
+    }
     axes = {"time": days.astype("datetime64[ns]"), "lat": north, "lon": east}
     archive.write_weather(xr.Dataset(fields, axes, {"day_ends_utc_hour": 12, "source": "made for the tests"}))
     archive.recipe.write_text(json.dumps(aleutians(list(AREA))))  # JSON is YAML
@@ -159,6 +162,18 @@ def test_every_pixel(archive: TinyArchive, grid: Grid, mmvsf: Command) -> None:
         told = mmvsf("explain", archive.cube, "--day", "2021-06-17", "--x", longitude, "--y", 52, "--lonlat", "--json")
         assert told.code == 0 and "hls-s30" in told.out, told.err
     assert mmvsf("check", archive.cube).code == 0
+    published = mmvsf("publish", archive.cube)
+    assert published.code == 0, published.err
+    folder = archive.cube.with_suffix(".publish")
+    (west, _, east, _), *_ = json.loads((folder / "collection.json").read_text())["extent"]["spatial"]["bbox"]
+    assert west == pytest.approx(179.83, abs=0.03) and east == pytest.approx(-179.88, abs=0.03)
+    shapes = [shape(json.loads(path.read_text())["geometry"]) for path in (folder / "items").glob("*.json")]
+    assert all(outline.is_valid for outline in shapes)
+    assert {"MultiPolygon"} <= {outline.geom_type for outline in shapes}
+    assert sum(outline.area for outline in shapes) < 0.05
+    box = "179.95,51.99,-179.95,52.0"
+    out = archive.folder / "day.tif"
+    assert mmvsf("export", archive.cube, "--day", "2021-06-17", "--bbox", box, "--out", out).code == 0 and out.exists()
 
 
 def test_the_plan_reads_no_tile_for_nothing(archive: TinyArchive, mmvsf: Command) -> None:
