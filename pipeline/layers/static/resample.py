@@ -14,7 +14,7 @@ from mmvsf.datasets.variables import STATIC_BY_NAME
 from mmvsf.pipeline.layers.source import StaticSource, WeatherCells
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import relate, same_crs
+from mmvsf.pipeline.raster.resample import in_degrees, relate, same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 
@@ -187,7 +187,9 @@ def _meeting(tiles: list[Asset], reach: Reach, target: RasterGrid) -> tuple[Asse
     for crs, (places, boxes) in reach.items():
         west, south, east, north = _bounds_in(target, crs)
         left, bottom, right, top = boxes.T
-        kept += places[(left <= east) & (west <= right) & (bottom <= north) & (south <= top)].tolist()
+        turns = np.array([-360, 0, 360] if in_degrees(crs) else [0])[:, None]
+        beside = ((left + turns <= east) & (west <= right + turns)).any(axis=0)
+        kept += places[beside & (bottom <= north) & (south <= top)].tolist()
     return tuple(tiles[number] for number in sorted(kept))
 
 
@@ -196,7 +198,7 @@ def _bounds_in(target: RasterGrid, crs: str) -> tuple[float, float, float, float
     if same_crs(target.crs, crs):
         return left, bottom, right, top
     west, south, east, north = _between(target.crs, crs).transform_bounds(left, bottom, right, top)
-    return west, south, east, north
+    return west, south, east + 360 if east < west else east, north
 
 
 @lru_cache(maxsize=16)
