@@ -1,5 +1,6 @@
 """Weather from a source's grid and days to the cube's: complete, in range, on the weather cells."""
 
+import calendar as calendars
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -69,7 +70,7 @@ def fetch_weather(
     position = series.days[present] - days[0]
     weights = _cell_weights(series, grid)
     window = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
-    dropped = _leap_year_ends(days) & series.drops_leap_year_end
+    dropped = _dropped_leap_days(days, series.dropped_leap_day)
     flags = np.zeros(days.size, np.uint8)
     if series.flag is not None:
         flags[position] = series.flag[present]
@@ -107,11 +108,12 @@ def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[
     return np.stack([end - 1, end], axis=1)
 
 
-def _leap_year_ends(days: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """Which days are a 31 December of a leap year: Daymet keeps 29 February and drops those instead."""
-    dates = days.astype("datetime64[D]")
-    day_of_year = (dates - dates.astype("datetime64[Y]")).astype(int) + 1
-    return np.asarray(day_of_year == 366)
+def _dropped_leap_days(days: NDArray[np.int_], month_and_day: tuple[int, int] | None) -> NDArray[np.bool_]:
+    """Which days a calendar leaves out: one in each leap year."""
+    if month_and_day is None:
+        return np.zeros(days.size, bool)
+    dates = [date_of(day) for day in days]
+    return np.array([calendars.isleap(day.year) and (day.month, day.day) == month_and_day for day in dates])
 
 
 def _complete_days(
