@@ -65,12 +65,21 @@ class Axis:
                 index = np.tile(index, 3)
         if values.size == 1:
             return self
+        if high < values[0] - self.step / 2 or low > values[-1] + self.step / 2:
+            return Axis(values[:0], index[:0], self.turn)
         first = int(np.searchsorted(values, low)) - MARGIN_CELLS
         stop = int(np.searchsorted(values, high, side="right")) + MARGIN_CELLS
-        if stop <= 0 or first >= values.size:
-            return Axis(values[:0], index[:0], self.turn)
         first, stop = min(max(first, 0), values.size - 2), max(stop, 2)
         return Axis(values[first:stop], index[first:stop], self.turn)
+
+    def nearest(self, values: Floats) -> NDArray[np.int64]:
+        """(n,) the cell nearest to each coordinate; negative, or not below the number of cells, beyond the axis."""
+        if self.values.size == 1:
+            return np.zeros(values.size, np.int64)
+        distances = values - self.values[0]
+        if self.turn:
+            distances = (distances + self.step / 2) % self.turn - self.step / 2
+        return np.asarray(np.rint(distances / self.step), np.int64)
 
 
 def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
@@ -147,14 +156,22 @@ def _unwrapped(longitudes: Floats) -> Floats:
     return np.asarray(longitudes - 360 * turns)
 
 
-def difference(axis: Floats, other: Floats, name: str) -> str | None:
-    """How two axes differ, or None where they are one within `SAME_PLACE` of a cell."""
-    if axis.size != other.size:
-        return f"'{name}' has {axis.size} cells over the region in one and {other.size} in the other"
-    if axis.size == 0:
-        return None
-    step = (axis[-1] - axis[0]) / (axis.size - 1) if axis.size > 1 else 0.0
-    off = np.abs(axis - other).max()
-    if off <= max(SAME_PLACE * step, 1e-6 * np.abs(axis).max()):
-        return None
-    return f"'{name}' lies up to {off:.6g} apart, where a cell is {step:.6g}"
+def difference(window: Axis, other: Axis, name: str) -> str | None:
+    """Why the cells of `window` are not those of another axis, or None where they are within `SAME_PLACE` of a cell."""
+    step = window.step if window.values.size > 1 else other.step
+    if min(window.values.size, other.values.size) > 1 and abs(other.step - step) > SAME_PLACE * step:
+        return f"'{name}' has cells of {step:.6g} in one and of {other.step:.6g} in the other"
+    place = other.nearest(window.values)
+    if place.min() < 0 or place.max() >= other.values.size:
+        return (
+            f"'{name}' has cells from {window.values[0]:.6g} to {window.values[-1]:.6g} over the region in one and from"
+            f" {other.values[0]:.6g} to {other.values[-1]:.6g} in the other"
+        )
+    off = np.abs(_within_turn(window.values - other.values[place], other.turn)).max()
+    if off > (SAME_PLACE * step if step > 0 else 1e-6 * np.abs(window.values).max()):
+        return f"'{name}' lies {off:.6g} apart, where a cell is {step:.6g}"
+    return None
+
+
+def _within_turn(distances: Floats, turn: float) -> Floats:
+    return (distances + turn / 2) % turn - turn / 2 if turn else distances

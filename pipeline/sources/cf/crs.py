@@ -25,7 +25,7 @@ def crs_of(dataset: xr.Dataset, y: str, x: str, where: str) -> CRS:
     except (CRSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{where}: its grid mapping cannot be read: {one_line(error, 120)}") from error
     in_degrees = bool(units & set(DEGREES)) or not units & set(METRES)
-    ranges = np.abs(dataset[y].values).max() <= 90.001 and np.abs(dataset[x].values).max() <= 360.001
+    ranges = np.nanmax(np.abs(dataset[y].values)) <= 90.001 and np.nanmax(np.abs(dataset[x].values)) <= 360.001
     if crs is None or (not crs.is_geographic and units <= {"degrees_north", "degrees_east"}):
         if in_degrees and ranges:
             return LONLAT

@@ -1,6 +1,7 @@
 """The variables of a cube from the inputs that files hold."""
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ Formula = tuple[tuple[str, ...], Callable[..., Floats]]
 
 FORMULAS: dict[str, tuple[Formula, ...]] = {
     "radiation": (
-        (("srad", "day_length"), daylight_sum),  # Daymet: the mean over the daylight
+        (("daylight_srad", "day_length"), daylight_sum),  # Daymet: the mean over the daylight
+        (("srad", "day_length"), daylight_sum),
         (("srad",), lambda flux: flux * (SECONDS_PER_DAY * 1e-6)),  # gridMET: the mean over 24 hours
     ),
     "vpd": (
@@ -64,13 +66,17 @@ def formula_of(variable: str, present: Collection[str], where: str, names: Colle
     for inputs, formula in (direct, *FORMULAS.get(variable, ())):
         if set(inputs) <= set(present):
             return inputs, formula
+    if variable == "radiation" and "daylight_srad" in present:
+        raise InputError(
+            f"{where}: its radiation (srad) is a mean over the daylight; add the files with the day length (dayl)"
+        )
     raise InputError(
         f"{where} lacks '{variable}' (looked for {', '.join(quantities()[variable].names)} and what it can be derived"
         f" from; it has {', '.join(sorted(names))}); add it, or leave it out of weather.variables"
     )
 
 
-def derive(variable: str, formula: Formula, inputs: Mapping[str, Floats]) -> NDArray[np.float32]:
+def derive(variable: str, formula: Formula, inputs: Mapping[str, NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
     """One variable in its canonical unit."""
     names, function = formula
     return np.asarray(function(*(inputs[name] for name in names)), np.float32)

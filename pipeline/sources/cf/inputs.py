@@ -10,6 +10,8 @@ import xarray as xr
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WEATHER_BY_NAME
 
+from .times import product_of
+
 MINIMUM, MAXIMUM, MEAN = "minimum", "maximum", "mean"
 """What a day's value is of the values within the day"""
 
@@ -79,6 +81,7 @@ INPUTS: dict[str, Input] = {
         + _words("integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air"),
     ),
     "srad": Input("W m-2", ("srad",), valid=(0, 1400)),
+    "daylight_srad": Input("W m-2", (), valid=(0, 1400)),
     "day_length": Input("s", ("dayl",), valid=(0, 86400)),
     "vpd": Input("kPa", _words("vpd mean_vapor_pressure_deficit"), ("water_vapor_saturation_deficit_in_air",)),
     "wind": Input("m s-1", _words("wind ws2m wind_speed_2m")),
@@ -158,7 +161,7 @@ def find_inputs(dataset: xr.Dataset, where: str) -> dict[str, str]:
     names = {str(name).lower(): str(name) for name in reversed(list(dataset.data_vars))}
     wanted = {}
     for key, quantity in quantities().items():
-        candidates = [names[name] for name in quantity.names if name in names]
+        candidates = [names[name] for name in (*quantity.names, *quantity.standard_names) if name in names]
         standard = [
             str(name)
             for name in dataset.data_vars
@@ -182,9 +185,14 @@ def _fits(variable: xr.DataArray, quantity: Input, where: str) -> bool:
 
 
 def _settle(wanted: dict[str, str], dataset: xr.Dataset, where: str) -> None:
-    """Radiation and wind by their attributes: srad as a sum is no flux, and some wind is measured at 2 m."""
-    if "srad" in wanted and not re.search(r"w\b|watt", str(dataset[wanted["srad"]].attrs.get("units", "w")).lower()):
-        wanted.setdefault("radiation", wanted.pop("srad"))
+    """Radiation and wind by their attributes: `srad` may be a sum, or a mean over the daylight as in Daymet, and some
+    wind is measured at 2 m."""
+    if "srad" in wanted:
+        attributes = dataset[wanted["srad"]].attrs
+        if not re.search(r"\bw(att|\b)", str(attributes.get("units", "w")).lower()):
+            wanted.setdefault("radiation", wanted.pop("srad"))
+        elif "daylight" in str(attributes.get("long_name")).lower() or product_of(dataset.attrs, where) == "daymet":
+            wanted["daylight_srad"] = wanted.pop("srad")
     if "wind_10m" in wanted and "wind" not in wanted and _height(dataset, wanted["wind_10m"]) == 2:
         wanted["wind"] = wanted.pop("wind_10m")
 
@@ -199,7 +207,7 @@ def _height(dataset: xr.Dataset, name: str) -> float | None:
 
 
 def _is_named(name: str) -> bool:
-    return any(name.lower() in quantity.names for quantity in INPUTS.values())
+    return any(name.lower() in (*quantity.names, *quantity.standard_names) for quantity in INPUTS.values())
 
 
 def statistic_of(variable: xr.DataArray, where: str) -> str | None:
@@ -218,6 +226,11 @@ def statistic_of(variable: xr.DataArray, where: str) -> str | None:
         )
     signs = [*extremes, *told.values(), _sign(where.rpartition("/")[2])]
     return next((sign for sign in signs if sign), None)
+
+
+def is_daily_mean(where: str) -> bool:
+    """Whether the name of a file says that it holds daily means, as those of the Climate Data Store do."""
+    return bool(re.search(r"daily[-_ ]?mean|daymean", where.rpartition("/")[2].lower()))
 
 
 def _sign(text: str) -> str | None:

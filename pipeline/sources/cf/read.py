@@ -8,7 +8,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.weather.units import convert, is_rate
 
 from .header import Header, with_dimensions
-from .inputs import MEAN, quantities, statistic_of
+from .inputs import is_daily_mean, quantities
 
 FINAL, PRELIMINARY = 1, 5
 """ERA5's `expver`: final values, and those of ERA5T that stand in for them until they are there"""
@@ -29,7 +29,7 @@ def read_input(dataset: xr.Dataset, header: Header, name: str, rows: NDArray[np.
     units = variable.attrs.get("units")
     if units is None:
         raise InputError(f"{header.where}: the variable '{variable.name}' has no units attribute; add one")
-    if name in SUMS and not is_rate(str(units)) and statistic_of(variable, header.where) == MEAN:
+    if name in SUMS and not is_rate(str(units)) and is_daily_mean(header.where):
         raise InputError(
             f"{what}: it is a mean over the day of amounts in '{units}', so the day's sum is not known; take the"
             " product's daily sums"

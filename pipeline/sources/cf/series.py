@@ -6,18 +6,17 @@ from datetime import date
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike
 from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.source import Bounds, WeatherSeries
 
-from .axes import difference
 from .checks import check_inputs
 from .crs import LONLAT
 from .fields import Field
-from .formulas import derive, formula_of
+from .formulas import Formula, derive, formula_of
 from .header import Header
 from .inputs import find_inputs
 from .read import read_input
@@ -48,58 +47,59 @@ def join(
     """The weather of datasets that share a grid: each holds some variables on some days.
 
     Each dataset is opened twice, first for its header, then, if it has something that is needed, for its numbers; no
-    two are open at a time. Coordinates count as equal within a small part of a cell. A day that two datasets have is taken
-    once if they agree. `where` names all of them together.
+    two are open at a time. Coordinates count as equal within a small part of a cell. A day that two datasets have is
+    taken once if they agree. `where` names all of them together.
 
     Raises InputError if a variable or all days are missing, where grids, CRS or the end of days differ, where two
     datasets disagree, and where a number cannot be right.
     """
     span = day_number(first), day_number(last)
-    headers, names = [], set[str]()
-    for place, opener in openers.items():
-        with opener() as dataset:
-            names |= {str(name) for name in dataset.data_vars}
-            if find_inputs(dataset, place):  # a mask or an elevation beside the weather is left alone
-                headers.append(Header.of(dataset, place, bounds))
+    headers, names = _headers(openers)
     present = {name for header in headers for name in header.inputs}
     formulas = {variable: formula_of(variable, present, where, names) for variable in variables}
-    needed = list(dict.fromkeys(name for names, _ in formulas.values() for name in names))
-    headers = [header for header in headers if set(needed) & header.inputs.keys()]
-    inside = [header for header in headers if header.has_day(*span)]
-    if not inside:
+    needed = tuple(dict.fromkeys(name for inputs, _ in formulas.values() for name in inputs))
+    headers = [header for header in headers if set(needed) & header.inputs.keys() and header.has_day(*span)]
+    if not headers:
         raise InputError(f"{where} has no weather between {first} and {last}")
-    grid = inside[0]
-    if not (grid.y.values.size and grid.x.values.size):
-        raise InputError(f"{grid.where} does not reach the region: it covers {grid.extent}")
-    for other in inside[1:]:
-        _refuse_other_grid(grid, other)
-    copied = {names[0] for variable, (names, _) in formulas.items() if names == (variable,)}
-    derived = {name for variable, (names, _) in formulas.items() if names != (variable,) for name in names}
-    fields = {name: Field.empty(span, grid, np.float32 if name in copied - derived else np.float64) for name in needed}
+    grid = headers[0] if bounds is None else headers[0].over(bounds)
+    headers = [grid, *(header.on_grid_of(grid) for header in headers[1:])]
+    fields = {name: Field.empty(span, grid, _dtype(name, formulas)) for name in needed}
     notes = []
-    for header in inside:
+    for header in headers:
         with openers[header.where]() as dataset:
             for name in [name for name in needed if name in header.inputs]:
                 notes += _place(fields[name], dataset, header, name, span)
     check_inputs(fields, grid)
-    values = {variable: derive(variable, formulas[variable], _values(fields)) for variable in variables}
     days = np.array(sorted({day for field in fields.values() for day in field.origins}), np.int64)
+    inputs = {name: field.values[days - span[0]] for name, field in fields.items()}
     return WeatherSeries(
-        {name: array[days - span[0]] for name, array in values.items()},
+        {variable: derive(variable, formula, inputs) for variable, formula in formulas.items()},
         days,
         grid.y.values,
         grid.x.values,
         grid.crs_text,
-        _end_hour(inside, bounds),
-        dropped_leap_day=next(
-            (header.time.dropped_leap_day for header in inside if header.time.dropped_leap_day), None
-        ),
+        _end_hour(headers, bounds),
+        dropped_leap_day=next(filter(None, (header.time.dropped_leap_day for header in headers)), None),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _values(fields: Mapping[str, Field]) -> dict[str, NDArray[np.floating]]:
-    return {name: field.values for name, field in fields.items()}
+def _headers(openers: Mapping[str, Opener]) -> tuple[list[Header], set[str]]:
+    """The headers of datasets with weather, and the names of all variables. A mask or an elevation beside the weather
+    is left alone."""
+    headers, names = [], set()
+    for place, opener in openers.items():
+        with opener() as dataset:
+            names |= {str(name) for name in dataset.data_vars}
+            if find_inputs(dataset, place):
+                headers.append(Header.of(dataset, place))
+    return headers, names
+
+
+def _dtype(name: str, formulas: Mapping[str, Formula]) -> DTypeLike:
+    """What is only copied needs no more digits than the cube keeps."""
+    derived = {name for variable, (inputs, _) in formulas.items() if inputs != (variable,) for name in inputs}
+    return np.float64 if name in derived else np.float32
 
 
 def _place(field: Field, dataset: xr.Dataset, header: Header, name: str, span: tuple[int, int]) -> list[str]:
@@ -108,20 +108,6 @@ def _place(field: Field, dataset: xr.Dataset, header: Header, name: str, span: t
     values, notes = read_input(dataset, header, name, rows)
     field.place(header.time.days[rows], values, (header.where, header.inputs[name]))
     return notes
-
-
-def _refuse_other_grid(grid: Header, other: Header) -> None:
-    """Raise InputError unless two datasets have one CRS and one grid over the region."""
-    reason = None
-    if grid.crs != other.crs and grid.crs.to_cf() != other.crs.to_cf():
-        reason = f"their CRS are '{grid.crs.name}' and '{other.crs.name}'"
-    for axis, other_axis, name in ((grid.y, other.y, "y"), (grid.x, other.x, "x")):
-        reason = reason or difference(axis.values, other_axis.values, name)
-    if reason:
-        raise InputError(
-            f"{grid.where} and {other.where} are on different grids: {reason}; regrid one to the other's grid, or take"
-            " files of one product"
-        )
 
 
 def _end_hour(headers: list[Header], bounds: Bounds | None) -> float:
@@ -145,6 +131,6 @@ def local_midnight(header: Header, bounds: Bounds | None) -> float:
         west, _, east, _ = bounds
         longitude = west + (east - west) % 360 / 2
     else:
-        middle = (float(axis.values.mean()) for axis in (header.x, header.y))
-        longitude, _ = Transformer.from_crs(header.crs, LONLAT, always_xy=True).transform(*middle)
+        x, y = (float(axis.values.mean()) for _, axis in header.axes)
+        longitude, _ = Transformer.from_crs(header.crs, LONLAT, always_xy=True).transform(x, y)
     return float(round(-longitude / 15) % 24)
