@@ -90,8 +90,9 @@ class Imagery(RecipeModel):
 class Weather(RecipeModel):
     SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection")
     source: SourceName
-    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
-    `meteostat` (stations, no account), `earthengine`, or a source of an installed package."""
+    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `power` (NASA POWER: the world, no account),
+    `gridmet` (contiguous US, no account), `meteostat` (stations, no account), `era5-land` and `agera5` (the world's
+    land, a free token of ECMWF), `earthengine`, or a source of an installed package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None

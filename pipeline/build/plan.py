@@ -59,6 +59,8 @@ class BuildPlan:
     static_layer: Planned[StaticLayer, BlockPlan[StaticTask]] | None
     requirements: tuple[Requirement, ...]
     """what the sources need of their user"""
+    quotas: tuple[str, ...]
+    """how much their services allow a user"""
 
     @property
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
@@ -150,7 +152,7 @@ def build_plan(
     present = present_weather(spec) if present_weather else None
     weather = WeatherLayer(spec, cube, _at_elevation(sources, spec) if fetches else sources.weather, present, fetches)
     weather_layer = Planned(weather, weather.plan())
-    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs)
+    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs, sources.quotas)
 
 
 def _at_elevation(sources: Sources, spec: CubeSpec) -> WeatherSource:

@@ -44,10 +44,20 @@ class Sources:
     def requirements(self) -> tuple[Requirement, ...]:
         """What the sources need of their user, each once."""
         needs: dict[str, Requirement] = {}
-        for source in (self.imagery, self.weather, self.static, self.labels):
-            for need in source.requirements() if source is not None else ():
+        for source in self._present:
+            for need in source.requirements():
                 needs.setdefault(need.name, need)
         return tuple(needs.values())
+
+    @property
+    def quotas(self) -> tuple[str, ...]:
+        """How much their services allow a user, each once."""
+        return tuple(dict.fromkeys(source.quota for source in self._present if source.quota))
+
+    @property
+    def _present(self) -> list[Source]:
+        sources = (self.imagery, self.weather, self.static, self.labels)
+        return [source for source in sources if source is not None]
 
 
 def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sources:

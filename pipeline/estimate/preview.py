@@ -67,6 +67,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
         ],
+        "quotas": list(plan.quotas),
         "warnings": warnings,
     }
     return Preview(facts, scenes, by_season, months, tuple(warnings))

@@ -44,6 +44,8 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
         table.add_row("needs", f"{need.name}: {'present' if need.present else 'missing'}; {need.remedy}")
     if not plan.requirements:
         table.add_row("needs", "no account, no key")
+    for quota in plan.quotas:
+        table.add_row("quota", quota)
     return Group(table, *(Text(f"warning: {line}", style="yellow") for line in shown.warnings))
 
 

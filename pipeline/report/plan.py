@@ -81,6 +81,7 @@ def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
         ("static layers", ", ".join(facts["static_layers"]) or "none"),
         ("needs", ", ".join(needs) or "no account, no key"),
+        *(("quota", quota) for quota in plan.quotas),
     ]
 
 

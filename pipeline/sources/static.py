@@ -24,7 +24,7 @@ from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, StaticSource
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
-from mmvsf.pipeline.sources.earthengine.client import requirements
+from mmvsf.pipeline.sources.earthengine.client import QUOTA, requirements
 from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.hrefs import remote_href
@@ -131,6 +131,8 @@ class StacStatic(StaticSource):
 @dataclass(frozen=True)
 class EarthEngineStatic(StaticSource):
     """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
+
+    quota: ClassVar[str] = QUOTA
 
     @classmethod
     def from_recipe(cls, section: Static, site: SourceSite) -> Self:

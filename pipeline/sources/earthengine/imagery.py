@@ -32,7 +32,7 @@ from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterG
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 
-from .client import requirements
+from .client import QUOTA, requirements
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, kept, list_images
 
 REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
@@ -91,6 +91,7 @@ class EarthEngineImagery(ImagerySource):
     """Scenes of Earth Engine's collections; credentials and project come from the environment."""
 
     recipe_lines: ClassVar[dict[str, bool]] = {"cloud_score": False}
+    quota: ClassVar[str] = QUOTA
     cloud_score: float | None = None
     """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
 
