@@ -205,13 +205,19 @@ class Region(RecipeModel):
     grid: GridSpec
     period: Period
     imagery: Imagery
-    weather: Weather
+    weather: Weather | None
+    """Daily weather, or `none` for a cube without it."""
     static: Static | None = None
     labels: Labels | None = None
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
     attribution: str = ""
     """Sources and licences of the data; stored in the cube."""
+
+    @field_validator("weather", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -225,8 +231,9 @@ class Region(RecipeModel):
             raise ValueError("split.years leaves no year to train on")
         if self.labels is not None and (outside := set(self.labels.years) - years):
             raise ValueError(f"labels.years names {_listed(outside)}, outside the period ({_span(years)})")
-        if self.weather.start is not None and self.weather.start > self.period.start:
-            raise ValueError(f"weather.start ({self.weather.start}) lies after the first day of imagery")
+        start = self.weather.start if self.weather else None
+        if start is not None and start > self.period.start:
+            raise ValueError(f"weather.start ({start}) lies after the first day of imagery")
         named = {*self.split.places.test, *self.split.places.validation}
         sites = {site.name for site in self.area.sites or ()}
         if not named <= sites:
@@ -235,7 +242,10 @@ class Region(RecipeModel):
 
     @property
     def weather_start(self) -> date:
-        """First day of weather: `weather.start`, or the first that belongs to the first season."""
+        """First day of weather: `weather.start`, or the first that belongs to the first season; for a region without
+        weather the first day of imagery."""
+        if self.weather is None:
+            return self.period.start
         return self.weather.start or self.period.seasons[0].weather_start
 
 

@@ -34,7 +34,8 @@ class Sources:
     """The sources of one build."""
 
     imagery: ImagerySource
-    weather: WeatherSource
+    weather: WeatherSource | None
+    """None for a recipe without weather"""
     labels: LabelSource | None
     """None for a recipe without labels"""
     static: StaticSource | None
@@ -83,6 +84,6 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     static = opened(STATIC, region.static, given.static)
     if region.labels and region.labels.confidence and labels and not labels.has_confidence:
         problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
-    if imagery is None or weather is None or problems:
+    if imagery is None or problems:
         raise InputError(f"{site.recipe}: {'; '.join(problems)}")
     return Sources(imagery, weather, labels, static)
