@@ -50,7 +50,8 @@ def refuse_endless(region: Region, blocks_y: float, blocks_x: float, where: obje
         )
     cells = blocks * math.ceil(spec.block / spec.weather_cell) ** 2
     days = (region.period.end - min(region.weather_start, region.period.start)).days + 1
-    if (values := cells * days * len(region.weather.variables)) > MOST_WEATHER:
+    values = cells * days * len(region.weather.variables if region.weather else ())
+    if values > MOST_WEATHER:
         raise InputError(
             f"{where}: the weather has {_count(values)} values, and a cube at most {MOST_WEATHER:,};"
             f" make weather cells larger (grid.weather_cell, now {spec.weather_cell} pixels) or the period shorter"

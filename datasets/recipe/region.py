@@ -93,8 +93,9 @@ class Imagery(RecipeModel):
 class Weather(RecipeModel):
     SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection")
     source: SourceName
-    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `gridmet` (contiguous US, no account),
-    `meteostat` (stations, no account), `earthengine`, or a source of an installed package."""
+    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `power` (NASA POWER: the world, no account),
+    `gridmet` (contiguous US, no account), `meteostat` (stations, no account), `era5-land` and `agera5` (the world's
+    land, a free token of ECMWF), `earthengine`, or a source of an installed package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
@@ -207,13 +208,19 @@ class Region(RecipeModel):
     grid: GridSpec
     period: Period
     imagery: Imagery
-    weather: Weather
+    weather: Weather | None
+    """Daily weather, or `none` for a cube without it."""
     static: Static | None = None
     labels: Labels | None = None
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
     attribution: str = ""
     """Sources and licences of the data; stored in the cube."""
+
+    @field_validator("weather", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -233,8 +240,9 @@ class Region(RecipeModel):
             yield "split.years leaves no year to train on"
         if self.labels is not None and (outside := set(self.labels.years) - years):
             yield f"labels.years names {_listed(outside)}, outside the period ({_span(years)})"
-        if self.weather.start is not None and self.weather.start > self.period.start:
-            yield f"weather.start ({self.weather.start}) lies after the first day of imagery"
+        start = self.weather.start if self.weather else None
+        if start is not None and start > self.period.start:
+            yield f"weather.start ({start}) lies after the first day of imagery"
         named = {*self.split.places.test, *self.split.places.validation}
         sites = {site.name for site in self.area.sites or ()}
         if not named <= sites:
@@ -242,7 +250,10 @@ class Region(RecipeModel):
 
     @property
     def weather_start(self) -> date:
-        """First day of weather: `weather.start`, or the first that belongs to the first season."""
+        """First day of weather: `weather.start`, or the first that belongs to the first season; for a region without
+        weather the first day of imagery."""
+        if self.weather is None:
+            return self.period.start
         return self.weather.start or self.period.seasons[0].weather_start
 
 

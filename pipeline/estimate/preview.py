@@ -70,6 +70,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
         ],
+        "quotas": list(plan.quotas),
         "warnings": warnings,
     }
     return Preview(facts, scenes, by_season, months, tuple(warnings))
@@ -117,7 +118,9 @@ def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
 
 
 def _weather_days(plan: BuildPlan) -> int:
-    """Days with weather; those of the period where the weather was not read."""
+    """Days with weather, 0 for a recipe without; those of the period where the weather was not read."""
+    if plan.weather_layer is None:
+        return 0
     if plan.weather is None:
         return (plan.region.period.end - plan.region.weather_start).days + 1
     return int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())

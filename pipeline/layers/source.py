@@ -102,6 +102,9 @@ class Source(ABC):
     """lines of its section of the recipe, or keys of the section's `options`, that the source takes -> whether it needs
     them"""
 
+    quota: ClassVar[str] = ""
+    """How much the service allows a user, in one line; `mmvsf plan` shows it."""
+
     @classmethod
     @abstractmethod
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:

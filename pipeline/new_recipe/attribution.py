@@ -5,7 +5,6 @@ from typing import Any
 WEATHER = {
     "gridmet": "gridMET (Abatzoglou 2013, University of Idaho)",
     "power": "NASA POWER (NASA Langley Research Center)",
-    "meteostat": "weather stations through meteostat (licence by weather service)",
 }
 
 

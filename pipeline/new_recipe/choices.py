@@ -76,13 +76,11 @@ def catalog_of(days: Days) -> tuple[str, str]:
     return "lpcloud", f"Earthdata account; the Planetary Computer has HLS only from {first} to {last}"
 
 
-def weather_of(place: Place, sources: tuple[str, ...]) -> tuple[str, str]:
-    """(weather source, why), of those that are registered."""
+def weather_of(place: Place) -> tuple[str, str]:
+    """(weather source, why)."""
     if place.share_in_contiguous_us > 0.99:
         return "gridmet", "4 km, the contiguous US, no account"
-    if "power" in sources:
-        return "power", "NASA POWER: about 60 km, the world, no account"
-    return "meteostat", "weather stations, no account; check that there are some near the area"
+    return "power", "NASA POWER: about 60 km, the world, no account"
 
 
 def label_years(place: Place, days: Days, today: date) -> tuple[int, ...]:

@@ -15,7 +15,6 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.pipeline.layers.registry import WEATHER
 
 from .attribution import attribution
 from .choices import (
@@ -92,7 +91,7 @@ def _content(
     name: str, place: Place, days: Days, crs: tuple[str, str], title: str | None, today: date
 ) -> dict[str, Any]:
     """The sections of a recipe before its sample and split are known."""
-    catalog, weather = catalog_of(days), weather_of(place, WEATHER.names())
+    catalog, weather = catalog_of(days), weather_of(place)
     labels, layers = label_years(place, days, today), static_layers(place)
     span = " to ".join(map(str, sorted({days.years[0], days.years[-1]})))
     x, y = origin_of(crs[0])

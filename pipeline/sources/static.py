@@ -23,7 +23,7 @@ from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, Static
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources.earthengine.client import requirements
+from mmvsf.pipeline.sources.earthengine.client import QUOTA, requirements
 from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 from mmvsf.pipeline.sources.stac.boxes import search_box, search_polygons
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
@@ -131,6 +131,8 @@ class StacStatic(StaticSource):
 @dataclass(frozen=True)
 class EarthEngineStatic(StaticSource):
     """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
+
+    quota: ClassVar[str] = QUOTA
 
     @classmethod
     def from_recipe(cls, section: Static, site: SourceSite) -> Self:

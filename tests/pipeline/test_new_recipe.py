@@ -75,7 +75,7 @@ def test_new_south_wales(new: Any) -> None:
     assert grid.crs == "EPSG:32755" and (grid.top - 10_000_000) % 30 == 0 and grid.left % 30 == 0
     assert seasons(recipe.region) == ("2020-10-01", "2023-04-30", (10, 11, 12, 1, 2, 3, 4), "10-01", "end")
     assert recipe.region.period.years == (2021, 2022, 2023)
-    assert sources(recipe.region)[2] is None and recipe.region.static.layers == ("elevation", "slope")
+    assert sources(recipe.region)[1:] == ("power", None) and recipe.region.static.layers == ("elevation", "slope")
 
 
 def test_kenya_in_two_zones_and_two_hemispheres(new: Any) -> None:
@@ -88,7 +88,7 @@ def test_kenya_in_two_zones_and_two_hemispheres(new: Any) -> None:
 def test_flanders(new: Any) -> None:
     recipe = new("flanders", "--bbox", "2.5,50.9,3.4,51.2", "--years", "2018")
     assert recipe.grid.crs == "EPSG:32631" and recipe.region.split.years.test == ()
-    assert sources(recipe.region) == ("lpcloud", recipe.region.weather.source, None)  # the other begins in 2020
+    assert sources(recipe.region) == ("lpcloud", "power", None)  # the other begins in 2020
 
 
 def test_the_polygons_of_a_file(new: Any, tmp_path: Path) -> None:
@@ -133,9 +133,7 @@ def test_labels_are_those_that_are_published() -> None:
 
 def test_weather_without_an_account() -> None:
     iowa, sea, kenya = (place_of_bbox(box) for box in ("-94,42,-93,43", "-125,37,-122,38", "36,-1,37,0"))
-    assert choices.weather_of(iowa, ("gridmet", "meteostat"))[0] == "gridmet"
-    assert choices.weather_of(sea, ("gridmet", "meteostat"))[0] == "meteostat"
-    assert choices.weather_of(kenya, ("meteostat", "power"))[0] == "power"
+    assert [choices.weather_of(place)[0] for place in (iowa, sea, kenya)] == ["gridmet", "power", "power"]
 
 
 def test_nothing_is_overwritten(mmvsf: Command, tmp_path: Path) -> None:
@@ -194,3 +192,12 @@ def test_the_recipe_of_a_county_plans(
         outcome = mmvsf("plan", recipe.path, "--blocks", 1, "--data-dir", tmp_path / "data", "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["blocks"] == 1
+
+
+def test_the_aleutians(new: Any) -> None:
+    """Across 180 degrees, where west is greater than east."""
+    recipe = new("adak", "--bbox", "179.6,51.8,-179.5,52.2", "--years", "2021")
+    assert recipe.region.area.bbox == (179.6, 51.8, -179.5, 52.2) and recipe.grid.crs == "EPSG:32601"
+    assert 30 < len(recipe.grid.blocks) < 80
+    islands = new("akutan", "--fips", "02013", "--years", "2021")
+    assert islands.grid.crs == "EPSG:32604" and islands.region.labels is None

@@ -57,7 +57,13 @@ class Attempts:
 
 
 def download(
-    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], retry_policy: RetryPolicy
+    url: str,
+    query: dict[str, str],
+    path: Path,
+    what: str,
+    check: Callable[[bytes], None],
+    retry_policy: RetryPolicy,
+    auth: requests.auth.AuthBase | None = None,
 ) -> None:
     """GET a file; it gets its name only when it is complete, so a kill leaves the old file or none.
 
@@ -70,7 +76,7 @@ def download(
         while True:
             status, asked, reached = None, 0.0, True
             try:
-                answer = client.get(url, params=query, timeout=(retry_policy.connect, retry_policy.request))
+                answer = client.get(url, params=query, auth=auth, timeout=(retry_policy.connect, retry_policy.request))
                 status = answer.status_code
                 if status == 200:
                     check(answer.content)
