@@ -161,8 +161,9 @@ def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -
     undated = plan.imagery.undated
     if undated and not accept_failed:
         raise IncompleteError(
-            f"{len(undated)} items of the catalogue cannot be used and do not say their day, for example {undated[0]};"
-            " the rest is done. Correct them and run again, or run with --accept-failed to leave them out"
+            f"{len(undated)} of {plan.imagery.items} items cannot be used and do not say their day, for example"
+            f" {undated[0]}; the rest is done. Correct the catalogue and run again, or leave them out with"
+            " --accept-failed"
         )
     if summary.failed and not accept_failed:
         raise IncompleteError(
