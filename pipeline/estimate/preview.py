@@ -125,7 +125,8 @@ def _weather_days(plan: BuildPlan) -> int:
 
 def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
-    warnings = early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
+    warnings = [] if plan.weather is None else list(plan.weather.notes)
+    warnings += early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
     needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:
         more = " more" if done else ""

@@ -160,8 +160,10 @@ class WeatherSeries:
     of the day's own"""
     flag: NDArray[np.uint8] | None = None
     """(day,) of `WeatherFlag`: which days are provisional or estimated; None: all are observed"""
-    drops_leap_year_end: bool = False
-    """whether the calendar has no 31 December in leap years, as Daymet's"""
+    dropped_leap_day: tuple[int, int] | None = None
+    """month and day that the source's calendar leaves out in leap years: (12, 31) in Daymet, (2, 29) in `noleap`"""
+    notes: tuple[str, ...] = ()
+    """choices that were made to read it, in words, for the user to see"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import WeatherSource
 
 from .arrays import weather_arrays
-from .regrid import CubeWeather, cube_weather
+from .regrid import CubeWeather, cube_weather, refuse_reversed
 from .update import update_weather
 
 BYTES_PER_VALUE = 4.0
@@ -45,13 +45,16 @@ class WeatherLayer(Layer[Never]):
     """False for a plan that is only shown"""
 
     def plan(self) -> WeatherPlan:
-        """See `Layer`. Raises what `fetch_weather` raises."""
+        """See `Layer`. Raises what `fetch_weather` raises, and InputError where tmin lies above tmax."""
         region, grid, calendar = self.spec.region, self.spec.grid, self.spec.calendar
         if not self.fetches:
             return WeatherPlan(None)
         if self.present is not None:
-            return WeatherPlan(update_weather(self.present, self.source, region, grid, calendar))
-        return WeatherPlan(cube_weather(self.source, region, grid, calendar))
+            weather = update_weather(self.present, self.source, region, grid, calendar)
+        else:
+            weather = cube_weather(self.source, region, grid, calendar)
+        refuse_reversed(weather, region, calendar)
+        return WeatherPlan(weather)
 
     def run(self, task: Never) -> TaskReport:
         """See `Layer`."""

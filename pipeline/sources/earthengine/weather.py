@@ -142,7 +142,7 @@ class EarthEngineWeather(WeatherSource):
             grid.crs,
             float(round(-(west + east) / 2 / 15) % 24 if hour is None else hour),
             flag,
-            collection.drops_leap_year_end,
+            collection.dropped_leap_day,
         )
 
 
