@@ -17,9 +17,15 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import rasterio
+import yaml
+from odc.geo.geobox import GeoBox
+from rasterio.warp import transform_bounds
+from rasterio.windows import from_bounds
 
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
@@ -56,7 +62,6 @@ PEERS = (
     Contender("odc-stac by window, 2 threads", "odc_stac", "window", lacks=FIRST_VALID),
     Contender("odc-stac by date, Dask cluster of 2", "odc_stac", "cluster", lacks=FIRST_VALID),
     Contender("stackstac, 2 threads", "stackstac_items", lacks="does not join the scenes of a day"),
-    Contender("lazycogs, 2 threads", "lazycogs_days", lacks=FIRST_VALID),
 )
 BOUNDS = (
     Contender("rasterio + tensorstore, 2 processes", "prototype", "write", lacks="own grid of the scenes only"),
@@ -78,21 +83,30 @@ class Run:
     failure: str = ""
 
 
-def contenders(race: Race, network: bool, interpreters: dict[str, str]) -> list[Contender]:
-    """Who takes part; `interpreters` are the Pythons that have stackstac and lazycogs."""
+@dataclass(frozen=True)
+class Result:
+    """All runs of one race."""
+
+    race: Race
+    network: bool
+    megapixels: float
+    """of bands: scenes x pixels x 6"""
+    needed_bytes: int
+    """of the 256-pixel tiles that the region meets, in all files"""
+    runs: dict[str, list[Run]]
+    """name of the contender -> its runs"""
+
+
+def contenders(race: Race, network: bool, stackstac: str | None) -> list[Contender]:
+    """Who takes part; `stackstac` is a Python that has it, which this project does not install."""
     chosen = [*OURS, *PEERS, *(BOUNDS if race.name == "own" and not network else ())]
     if network:
         many = Contender("odc-stac by date, 16 threads", "odc_stac", "date", 16, lacks=FIRST_VALID)
-        chosen = [*OURS, PEERS[0], many, PEERS[4]]
-    with_python = []
-    for contender in chosen:
-        package = contender.script.partition("_")[0]
-        if package in ("stackstac", "lazycogs"):
-            if package in interpreters:
-                with_python.append(Contender(**{**contender.__dict__, "python": interpreters[package]}))
-        else:
-            with_python.append(contender)
-    return with_python
+        chosen = [*OURS, PEERS[0], many]
+    with_python = (
+        replace(who, python=stackstac or "") if who.script.startswith("stackstac") else who for who in chosen
+    )
+    return [who for who in with_python if who.python]
 
 
 class Course:
@@ -111,6 +125,19 @@ class Course:
         self.box = box
         self.items = json.loads((folder / race.family / "items.json").read_text())["features"]
         self.megapixels = len(self.items) * box.shape[0] * box.shape[1] * 6 / 1e6
+
+    @property
+    def needed_bytes(self) -> int:
+        """Bytes of the internal tiles that the region meets, in all files."""
+        total, sizes = 0, dict[int, int]()
+        for item in self.items:
+            for asset in item["assets"].values():
+                path = self.folder / self.race.family / asset["href"]
+                number = path.stat().st_ino  # granules are links to a few files
+                if number not in sizes:
+                    sizes[number] = _tile_bytes(path, self.box)
+                total += sizes[number]
+        return total
 
     @contextmanager
     def open(self) -> Iterator[dict[str, str]]:
@@ -175,8 +202,6 @@ class Course:
         """The recipe; behind the network its imagery is the catalogue's."""
         if not self.network:
             return self.recipe
-        import yaml
-
         content = yaml.safe_load(self.recipe.read_text())
         del content["imagery"]["path"]
         content["imagery"] |= {"source": "stac", "catalog": "planetary-computer"}
@@ -209,6 +234,19 @@ class Course:
         return path
 
 
+def _tile_bytes(path: Path, box: GeoBox) -> int:
+    """Bytes of the internal tiles of a file that a box meets."""
+    with rasterio.open(path) as file:
+        bounds = transform_bounds(str(box.crs), file.crs, *box.boundingbox)
+        window = from_bounds(*bounds, transform=file.transform)
+        rows, columns = (
+            range(int(start // 256), int((start + length - 1e-6) // 256) + 1)
+            for start, length in ((window.row_off, window.height), (window.col_off, window.width))
+        )
+        sizes = [file.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1) for row in rows for column in columns]
+    return sum(int(size) for size in sizes if size)
+
+
 def _wait(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
     """The resources of a process and of the children it waited for. Ends it after LONGEST seconds."""
     deadline = time.monotonic() + LONGEST
@@ -233,18 +271,18 @@ def _ask(environment: dict[str, str], path: str) -> Any:
         return json.load(answer)
 
 
-def race(name: str, folder: Path, network: bool, repeats: int, interpreters: dict[str, str]) -> dict[str, list[Run]]:
+def race(name: str, folder: Path, network: bool, repeats: int, stackstac: str | None) -> Result:
     """Run all contenders in turn, so many times; prints each run."""
     course = Course(RACES[name], folder, network)
     runs: dict[str, list[Run]] = {}
     with course.open() as environment:
         for _ in range(repeats):
-            for contender in contenders(course.race, network, interpreters):
+            for contender in contenders(course.race, network, stackstac):
                 run = course.run(contender, environment)
                 runs.setdefault(contender.name, []).append(run)
                 print(line(run, course.megapixels), flush=True)
     shutil.rmtree(folder / "out", ignore_errors=True)
-    return runs
+    return Result(course.race, network, course.megapixels, course.needed_bytes, runs)
 
 
 def line(run: Run, megapixels: float) -> str:
