@@ -1,6 +1,7 @@
 """The sources of this project; importing the package registers them (entry point of the group `mmvsf.sources`)."""
 
 from . import gridmet, static
+from .archive import labels as archive_labels
 from .archive import rasters
 from .archive import weather as archive_weather
 from .cdl import cropscape, nass
@@ -12,6 +13,7 @@ from .meteostat import weather as meteostat_weather
 from .stac import imagery as stac_imagery
 
 __all__ = [
+    "archive_labels",
     "archive_weather",
     "cdl_stac",
     "cropscape",
