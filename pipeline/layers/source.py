@@ -257,6 +257,10 @@ class LabelSource(Source):
         it is another. By default of the file or address that its href names."""
         return content_fingerprint(asset.href)
 
+    def notes(self, year: int) -> tuple[str, ...]:
+        """What of a year's labels was left out or repaired, one line each, known once `asset` was asked for it."""
+        return ()
+
     def confidence(self, year: int) -> Asset | None:
         """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with 0 or
         anything above 100 where it is not known. None for a year without."""

@@ -11,6 +11,7 @@ from .earthengine import labels as earthengine_labels
 from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
 from .stac import imagery as stac_imagery
+from .vector import labels as vector_labels
 
 __all__ = [
     "archive_labels",
@@ -26,4 +27,5 @@ __all__ = [
     "rasters",
     "stac_imagery",
     "static",
+    "vector_labels",
 ]

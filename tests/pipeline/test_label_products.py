@@ -144,13 +144,14 @@ def test_several_values_may_mean_one_class_or_nothing(tmp_path: Path) -> None:
     found = table(tmp_path, text)
     assert [(entry.code, entry.name) for entry in found.legend.classes] == [(1, "maize"), (3, "other")]
     assert found.legend.classes[0].color == "#ffd300"
-    assert found.values == {"201": 1, "202": 1, "999": 0, "0": 3}
+    values = found.values
+    assert values == {"201": 1, "202": 1, "999": 0, "0": 3}
     raster = np.array([[201, 202], [999, 0]], np.int32)
     missing = np.array([[False, False], [False, True]])
-    assert codes_of(raster, missing, found, "here").tolist() == [[1, 1], [0, 0]]
-    assert codes_of(raster, np.zeros((2, 2), bool), found, "here").tolist() == [[1, 1], [0, 3]]
+    assert codes_of(raster, missing, values, "here").tolist() == [[1, 1], [0, 0]]
+    assert codes_of(raster, np.zeros((2, 2), bool), values, "here").tolist() == [[1, 1], [0, 3]]
     with pytest.raises(InputError, match=r"here: the codes 203 are not in the legend \(1 pixels"):
-        codes_of(raster + (raster == 202), missing, found, "here")
+        codes_of(raster + (raster == 202), missing, values, "here")
 
 
 def test_the_tables_of_eurocrops_are_read_as_they_are(tmp_path: Path) -> None:
@@ -182,6 +183,6 @@ def test_lines_that_are_no_class(tmp_path: Path, text: str, part: str) -> None:
     assert part in str(error.value)
 
 
-def test_values_of_a_raster_are_numbers(tmp_path: Path) -> None:
+def test_values_of_a_raster_are_numbers() -> None:
     with pytest.raises(InputError, match="holds numbers"):
-        codes_of(np.ones((1, 1)), np.zeros((1, 1), bool), table(tmp_path, "value,name\nmaize,Maize\n"), "here")
+        codes_of(np.ones((1, 1)), np.zeros((1, 1), bool), {"maize": 1}, "here")

@@ -1,33 +1,31 @@
 """From what a raster holds to codes of the legend, and codes that the legend does not have."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.legend import ClassTable
 from mmvsf.datasets.errors import InputError
 
 MOST_NAMED = 12
 """So many codes are named, those of the most pixels; a raster of something else than classes has thousands."""
 
 
-def codes_of(stored: NDArray[Any], missing: NDArray[np.bool_], table: ClassTable, where: str) -> NDArray[np.uint16]:
-    """The codes of a raster's numbers, 0 where these are missing. Raises InputError for numbers that the table lacks,
-    and for a table whose values are no numbers."""
-    if table.values is None:
-        known = np.where(missing, np.zeros(1, stored.dtype), stored)
-        refuse_unlisted(known, table.legend.codes, where)
-        return known.astype(np.uint16)
+def codes_of(
+    stored: NDArray[Any], missing: NDArray[np.bool_], code_of: Mapping[str, int], where: str
+) -> NDArray[np.uint16]:
+    """The codes of a raster's numbers by a legend's values, 0 where these are missing. Raises InputError for numbers
+    that are no values of it, and for values that are no numbers."""
     try:
-        code_of = {float(value): code for value, code in table.values.items()}
+        pairs = sorted((float(value), code) for value, code in code_of.items())
     except ValueError as error:
         raise InputError(f"the column `value` of the legend of a raster holds numbers: {error}") from error
-    values = np.array(sorted(code_of))
-    refuse_unlisted(np.where(missing, values[0], stored), tuple(values.tolist()), where)
-    codes = np.array([code_of[value] for value in values.tolist()], np.uint16)
-    place = np.searchsorted(values, np.where(missing, values[0], stored)).clip(max=len(values) - 1)
-    return np.where(missing | (values[place] != stored), 0, codes[place]).astype(np.uint16)
+    values, codes = np.array([value for value, _ in pairs]), np.array([code for _, code in pairs], np.uint16)
+    known = np.where(missing, values[0], stored)
+    refuse_unlisted(known, tuple(values.tolist()), where)
+    place = np.searchsorted(values, known).clip(max=len(values) - 1)
+    return np.where(missing | (values[place] != known), 0, codes[place]).astype(np.uint16)
 
 
 def refuse_unlisted(codes: NDArray[Any], listed: tuple[float, ...], where: str) -> None:

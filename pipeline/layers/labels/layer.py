@@ -41,11 +41,19 @@ class LabelLayer(Layer[LabelTask]):
     def plan(self) -> BlockPlan[LabelTask]:
         """See `Layer`."""
         legend = json.dumps(self.spec.legend.attributes()) if self.spec.legend else ""
+        section = self.section
         tasks = label_tasks(
-            self.source, self.spec.grid, self.spec.label_years, self.section.method, legend, self.spec.confidence
+            self.source,
+            self.spec.grid,
+            self.spec.label_years,
+            section.method,
+            legend,
+            self.spec.confidence,
+            section.least_purity,
         )
-        assets = {task.year: task.asset for task in reversed(tasks)}
-        return BlockPlan(tuple(tasks), refuse_elsewhere(dict(sorted(assets.items())), self.spec.grid))
+        assets = {task.year: task.asset for task in tasks[: len(self.spec.label_years)]}
+        notes = [f"labels of {year}: {note}" for year in self.spec.label_years for note in self.source.notes(year)]
+        return BlockPlan(tuple(tasks), (*refuse_elsewhere(assets, self.spec.grid), *notes))
 
     def run(self, task: LabelTask) -> TaskReport:
         """See `Layer`. Raises InputError for a code that the legend lacks."""
@@ -104,7 +112,7 @@ class LabelLayer(Layer[LabelTask]):
             return []
         if new.region.labels is None or old.region.labels is None:
             return ["labels are left out"]
-        reasons = changed_options("labels", old.region.labels, new.region.labels, ("method",))
+        reasons = changed_options("labels", old.region.labels, new.region.labels, ("method", "least_purity"))
         if dropped := set(old.label_years) - set(new.region.labels.years):
             reasons.append(f"labels.years leaves out {', '.join(map(str, sorted(dropped)))}")
         if old.legend != new.legend:

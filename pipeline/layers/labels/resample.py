@@ -43,6 +43,8 @@ class LabelTask:
     digest: str
     confidence: Asset | None = None
     """the raster of the source's confidence, on the grid of `asset`; None where it has none or it is not wanted"""
+    least_purity: int = 0
+    """percent; a pixel of which a smaller share carries its label is unknown"""
 
 
 class BlockLabels(NamedTuple):
@@ -77,6 +79,7 @@ def label_tasks(
     method: str,
     legend: str,
     confidence: bool = False,
+    least_purity: int = 0,
 ) -> list[LabelTask]:
     """One task a block and year. `legend` is any text that changes with the stored classes. With `confidence`,
     also the raster of the source's confidence where there is one. Raises InputError.
@@ -86,6 +89,7 @@ def label_tasks(
     for year in years:
         asset = source.asset(year)
         text = f"{LABELS_VERSION} {source.fingerprint(asset)} {asset.grid} {method} {legend}"
+        text += f" {least_purity}" if least_purity else ""
         percent = None
         if confidence:
             percent = source.confidence(year)
@@ -103,6 +107,7 @@ def label_tasks(
                     asset,
                     sha256(f"{text} {place}".encode()).hexdigest(),
                     percent,
+                    least_purity,
                 )
             )
     return tasks
@@ -131,6 +136,8 @@ def read_labels(
     crop = cells[:, :, points // 2, points // 2].copy() if method == "nearest" else _majority(cells)
     carries = (cells == crop[:, :, None, None]) & (crop > 0)[:, :, None, None]
     purity = (carries.sum(axis=(2, 3)) * 100 // points**2).astype(np.uint8)
+    mixed = purity < task.least_purity
+    crop[mixed], purity[mixed], carries[mixed] = 0, 0, False
     if task.confidence is None:
         return BlockLabels(crop, purity, np.full(target.shape, CONFIDENCE_FILL, np.uint8))
     if task.confidence.grid != task.asset.grid:

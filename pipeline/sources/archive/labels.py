@@ -1,7 +1,7 @@
 """The archive source of labels: one raster a year on disk, or a folder of tiles a year."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.cube.legend import ClassTable, Legend, read_class_table
+from mmvsf.datasets.cube.legend import Legend, read_class_table, read_legend
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.pipeline.layers.labels.codes import codes_of
@@ -48,6 +48,8 @@ class ArchiveLabels(LabelSource):
     """name of a known legend"""
     place: Grid | None = None
     """the grid whose tiles are taken from a folder; None: all"""
+    values: Mapping[str, int] | None = field(default=None, hash=False)
+    """value of a raster -> code, where the legend's values are not its codes"""
     folders: dict[str, LabelFiles] = field(default_factory=dict, compare=False)
     """folder -> its tiles; filled by `asset` and sent to workers with the source"""
 
@@ -56,8 +58,9 @@ class ArchiveLabels(LabelSource):
         """See `LabelSource`."""
         pattern, legend = str(site.path(section.path or "")), section.legend or ""
         if legend in KNOWN_LEGENDS:
-            return cls(pattern, None, legend, site.grid)
-        return cls(pattern, site.path(legend), place=site.grid)
+            return cls(pattern, None, legend, site.grid, KNOWN_LEGENDS[legend].table.values)
+        path = site.path(legend)
+        return cls(pattern, path, place=site.grid, values=read_class_table(path).values)
 
     def origin(self) -> Origin:
         """See `LabelSource`. The licence of rasters with a legend of their own is not known."""
@@ -66,13 +69,9 @@ class ArchiveLabels(LabelSource):
         known = KNOWN_LEGENDS[self.known]
         return Origin("archive", source=known.source, licence=known.licence)
 
-    @cached_property
-    def table(self) -> ClassTable:
-        return KNOWN_LEGENDS[self.known].table if self.legend_path is None else read_class_table(self.legend_path)
-
     def legend(self) -> Legend:
         """See `LabelSource`."""
-        return self.table.legend
+        return KNOWN_LEGENDS[self.known].table.legend if self.legend_path is None else read_legend(self.legend_path)
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`."""
@@ -96,14 +95,17 @@ class ArchiveLabels(LabelSource):
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `LabelSource`. 0 where the raster declares no data. Raises InputError for what the legend lacks."""
         tiles = self.folders[asset.href].tiles if asset.href in self.folders else (asset,)
-        codes = np.zeros([part.stop - part.start for part in window], np.uint16)
+        codes: NDArray[Any] = np.zeros([part.stop - part.start for part in window], np.uint8)
         for tile in tiles:
-            of_tile = Mosaic(asset.grid, (tile,)).read(window, self._read_tile, 0, np.uint16)
+            of_tile = Mosaic(asset.grid, (tile,)).read(window, self._read_tile, 0, np.float64)
             codes = np.where(codes == 0, of_tile, codes)
         return codes
 
-    def _read_tile(self, tile: Asset, window: tuple[slice, slice]) -> NDArray[np.uint16]:
-        return codes_of(*read_codes(tile, window), self.table, tile.href)
+    def _read_tile(self, tile: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        stored, missing = read_codes(tile, window)
+        if self.values is not None:
+            return codes_of(stored, missing, self.values, tile.href)
+        return np.where(missing, np.zeros(1, stored.dtype), stored)
 
     def _folder(self, path: Path, year: int) -> Asset:
         """The rasters in a folder as one. Raises InputError where there are none in the region or on two lattices."""
