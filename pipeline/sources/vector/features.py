@@ -46,6 +46,7 @@ def read_features(file: VectorFile, choice: Choice, grid: Grid) -> Features:
     """
     columns = list(dict.fromkeys(filter(None, (choice.class_column, choice.year_column))))
     frame = file.read(columns, _boxes(file, grid))
+    warned = [f"GDAL warns: {text}" for text in frame.attrs.get("warnings", ())]
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)]
     if choice.year_column is not None:
         frame = frame[as_years(frame[choice.year_column], f"{file.path}: {choice.year_column}") == choice.year]
@@ -69,17 +70,17 @@ def read_features(file: VectorFile, choice: Choice, grid: Grid) -> Features:
             f"{file.path}: none of its {file.features} features{of_year} has a class and meets a block of the region;"
             " check labels.path, labels.class_column and labels.years"
         )
-    notes = tuple(f"{count} features {what}" for what, count in counts.items() if count)
-    return Features(shapes, codes, notes)
+    notes = [f"{count} features {what}" for what, count in counts.items() if count]
+    return Features(shapes, codes, (*warned, *notes))
 
 
 def _boxes(file: VectorFile, grid: Grid) -> list[Bounds]:
     """The rectangles around the blocks in the file's CRS: two across the antimeridian."""
     sides = np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks])
-    left, bottom, right, top = *sides[:, :2].min(axis=0), *sides[:, 2:].max(axis=0)
+    (left, bottom), (right, top) = sides[:, :2].min(axis=0).tolist(), sides[:, 2:].max(axis=0).tolist()
     size = grid.resolution
     rows, columns = round((top - bottom) / size), round((right - left) / size)
-    around = RasterGrid(grid.crs, (size, 0.0, float(left), 0.0, -size, float(top)), (rows, columns))
+    around = RasterGrid(grid.crs, (size, 0.0, left, 0.0, -size, top), (rows, columns))
     try:
         west, south, east, north = bounds_in(around, file.crs)
     except ProjError as error:

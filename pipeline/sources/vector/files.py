@@ -5,6 +5,7 @@ VRT or a pipeline in the place of a GeoJSON file reads any file and address that
 """
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +55,14 @@ class VectorFile:
     def column(self, name: str) -> "Series[Any]":
         """All values of a column. Raises InputError."""
         self.require(name)
-        if self.driver == PARQUET:
-            return _read_parquet(self.path, [name])[name]
-        return _pyogrio(self, read_geometry=False, columns=[name])[name]
+        parquet = self.driver == PARQUET
+        frame = _read_parquet(self.path, [name]) if parquet else _pyogrio(self, read_geometry=False, columns=[name])
+        values: Series[Any] = frame[name]
+        return values
 
     def read(self, names: list[str], boxes: list[Bounds]) -> "GeoDataFrame":
-        """The features that meet one of the boxes (in the file's CRS), with these columns. Raises InputError."""
+        """The features that meet one of the boxes (in the file's CRS), with these columns; what GDAL warned of is in
+        its `attrs["warnings"]`. Raises InputError."""
         import geopandas
         import pandas as pd
 
@@ -70,8 +73,9 @@ class VectorFile:
             kept = [frame.cx[left:right, bottom:top] for left, bottom, right, top in boxes]
         else:
             kept = [_pyogrio(self, columns=names, bbox=box) for box in boxes]
-        whole = kept[0] if len(kept) == 1 else pd.concat(kept, ignore_index=True)
-        return geopandas.GeoDataFrame(whole)
+        whole = geopandas.GeoDataFrame(kept[0] if len(kept) == 1 else pd.concat(kept, ignore_index=True))
+        whole.attrs["warnings"] = [text for part in kept for text in part.attrs.get("warnings", ())]
+        return whole
 
     def require(self, column: str) -> None:
         """Raise InputError for a column that the file lacks."""
@@ -119,12 +123,14 @@ def _open_layer(path: Path, driver: str, layer: str | None) -> VectorFile:
     from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
-        layers = [str(name) for name, _ in pyogrio.list_layers(_address(path, driver))]
-        if layer is None and len(layers) > 1:
-            raise InputError(f"{path} has the layers {', '.join(layers)}; name one of them in labels.layer")
-        if layer is not None and layer not in layers:
-            raise InputError(f"{path} has no layer '{layer}'; it has {', '.join(layers)}")
-        info = pyogrio.read_info(_address(path, driver), layer=layer, force_feature_count=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # reading the features warns again
+            layers = [str(name) for name, _ in pyogrio.list_layers(_address(path, driver))]
+            if layer is None and len(layers) > 1:
+                raise InputError(f"{path} has the layers {', '.join(layers)}; name one of them in labels.layer")
+            if layer is not None and layer not in layers:
+                raise InputError(f"{path} has no layer '{layer}'; it has {', '.join(layers)}")
+            info = pyogrio.read_info(_address(path, driver), layer=layer, force_feature_count=True)
     except (DataSourceError, DataLayerError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as {driver}: {one_line(error)}") from error
     if info["driver"] != driver:
@@ -135,18 +141,18 @@ def _open_layer(path: Path, driver: str, layer: str | None) -> VectorFile:
 
 
 def _pyogrio(file: VectorFile, **options: Any) -> Any:
-    import warnings
-
     import pyogrio
     from pyogrio import errors
 
     faults = (errors.DataSourceError, errors.DataLayerError, errors.FeatureError, errors.GeometryError, OSError)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)  # what GDAL only warns of may be the loss of features
-            return pyogrio.read_dataframe(_address(file.path, file.driver), layer=file.layer, **options)
-    except (*faults, RuntimeWarning, ValueError) as error:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RuntimeWarning)
+            frame = pyogrio.read_dataframe(_address(file.path, file.driver), layer=file.layer, **options)
+    except (*faults, ValueError) as error:
         raise InputError(f"{file.path} cannot be read as {file.driver}: {one_line(error)}") from error
+    frame.attrs["warnings"] = list(dict.fromkeys(str(warning.message)[:200] for warning in caught))
+    return frame
 
 
 def _open_parquet(path: Path) -> VectorFile:
