@@ -6,6 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from .schema import RecipeModel
 
+WIDEST = 180
+"""Degrees of longitude."""
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
@@ -31,7 +34,8 @@ class Area(RecipeModel):
     """The area to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
 
     bbox: tuple[float, float, float, float] | None = None
-    """[west, south, east, north] in degrees."""
+    """[west, south, east, north] in degrees. Across 180 degrees of longitude west is greater than east, as in
+    [179.5, 51, -179.5, 52], or one of them lies beyond 180."""
     file: str | None = None
     """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
     fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
@@ -63,10 +67,15 @@ class Area(RecipeModel):
     def _bbox_in_order(self) -> Self:
         if self.bbox is not None:
             west, south, east, north = self.bbox
-            if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
+            if not (-360 <= west <= 360 and -360 <= east <= 360 and -84 <= south < north <= 84):
                 raise ValueError(
                     "bbox is [west, south, east, north] in degrees, with west < east and south < north,"
                     f" found {list(self.bbox)}"
+                )
+            if not 0 < (east - west) % 360 <= WIDEST:
+                raise ValueError(
+                    f"bbox {list(self.bbox)} is {(east - west) % 360:g} degrees wide, of at most {WIDEST}; write"
+                    " west < east, but for a box across 180 degrees"
                 )
         return self
 

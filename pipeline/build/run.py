@@ -159,6 +159,12 @@ def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executo
 
 def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -> None:
     """Raise IncompleteError for a build that is finished and yet lacks what it should have."""
+    undated = plan.imagery.undated
+    if undated and not accept_failed:
+        raise IncompleteError(
+            f"{len(undated)} items of the catalogue cannot be used and do not say their day, for example {undated[0]};"
+            " the rest is done. Correct them and run again, or run with --accept-failed to leave them out"
+        )
     if summary.failed and not accept_failed:
         raise IncompleteError(
             f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
@@ -166,8 +172,8 @@ def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -
         )
     if not (summary.stored or summary.skipped_cloudy or summary.failed):
         raise IncompleteError(
-            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their outlines"
-            " meet them; check the archive's footprints, and area and grid of the recipe"
+            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their rasters"
+            " reach them: all is fill there; check the archive, and area and grid of the recipe"
         )
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(

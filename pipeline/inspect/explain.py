@@ -62,7 +62,7 @@ def _pixel_at(cube: Cube, x: float, y: float, lonlat: bool) -> tuple[int, int]:
     """(row, column) of a point. Raises InputError for one outside the cube."""
     grid = cube.grid
     if lonlat:
-        if not (-180 <= x <= 180 and -90 < y < 90):
+        if not (-360 <= x <= 360 and -90 < y < 90):
             raise InputError(f"--x {x:g} --y {y:g} is not in degrees; --x is the longitude, --y the latitude")
         x, y = from_lonlat(grid.crs).transform(x, y)
     if not (np.isfinite(x) and np.isfinite(y)):
@@ -86,8 +86,8 @@ def _reason(cube: Cube, block: BlockIndex, status: Status) -> str:
         return "the recipe takes no images on that day"
     reasons = {
         Status.OUTSIDE: "the recipe does not cover that block",
-        Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their outlines,"
-        " which reach a little beyond their pixels)",
+        Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their rasters,"
+        " which may be fill there)",
         Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
     }
     return reasons.get(status, "the scenes of that day do not reach this pixel")

@@ -6,11 +6,11 @@ from functools import lru_cache
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
-from .resample import same_crs
+from .resample import in_degrees, same_crs
 from .scene import RasterGrid
 
 Bounds = tuple[float, float, float, float]
-"""left, bottom, right, top; left is greater than right across the antimeridian"""
+"""left, bottom, right, top; in degrees, right lies beyond 180 where the rectangle crosses the antimeridian"""
 
 WHOLE_TURN = 360.0
 
@@ -29,7 +29,7 @@ def bounds_in(grid: RasterGrid, crs: str) -> Bounds:
     if same_crs(grid.crs, crs):
         return bounds
     left, bottom, right, top = _transformer(grid.crs, crs).transform_bounds(*bounds)
-    return left, bottom, right, top
+    return left, bottom, right + WHOLE_TURN if right < left else right, top
 
 
 def overlapping(raster: RasterGrid, targets: Iterable[RasterGrid]) -> list[bool]:
@@ -37,20 +37,17 @@ def overlapping(raster: RasterGrid, targets: Iterable[RasterGrid]) -> list[bool]
 
     All False for a raster in a CRS that the targets cannot be brought to.
     """
-    bounds = bounds_of(raster)
+    left, bottom, right, top = bounds_of(raster)
+    turns = (-WHOLE_TURN, 0.0, WHOLE_TURN) if in_degrees(raster.crs) else (0.0,)
+
+    def overlaps(west: float, south: float, east: float, north: float) -> bool:
+        beside = any(left + turn < east and west < right + turn for turn in turns)
+        return beside and bottom < north and south < top
+
     try:
-        return [_overlap(bounds, bounds_in(target, raster.crs)) for target in targets]
+        return [overlaps(*bounds_in(target, raster.crs)) for target in targets]
     except ProjError:
         return [False for _ in targets]
-
-
-def _overlap(one: Bounds, other: Bounds) -> bool:
-    if other[0] > other[2]:
-        left, bottom, right, top = other
-        return _overlap(one, (left, bottom, right + WHOLE_TURN, top)) or _overlap(
-            one, (left - WHOLE_TURN, bottom, right, top)
-        )
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 @lru_cache(maxsize=16)

@@ -15,7 +15,7 @@ from mmvsf.pipeline.layers.source import StaticSource, WeatherCells
 from mmvsf.pipeline.raster.extent import bounds_in
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import relate
+from mmvsf.pipeline.raster.resample import in_degrees, relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 
@@ -194,5 +194,7 @@ def _meeting(tiles: list[Asset], reach: Reach, target: RasterGrid) -> tuple[Asse
     for crs, (places, boxes) in reach.items():
         west, south, east, north = bounds_in(target, crs)
         left, bottom, right, top = boxes.T
-        kept += places[(left <= east) & (west <= right) & (bottom <= north) & (south <= top)].tolist()
+        turns = np.array([-360, 0, 360] if in_degrees(crs) else [0])[:, None]
+        beside = ((left + turns <= east) & (west <= right + turns)).any(axis=0)
+        kept += places[beside & (bottom <= north) & (south <= top)].tolist()
     return tuple(tiles[number] for number in sorted(kept))

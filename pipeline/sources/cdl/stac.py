@@ -21,13 +21,15 @@ from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import LabelSource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import same_crs
-from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
+from mmvsf.pipeline.sources.stac.boxes import search_box
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.hrefs import remote_href
-from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
+from mmvsf.pipeline.sources.stac.items import item_of, tile_of
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
@@ -92,20 +94,20 @@ class StacLabels(LabelSource):
 
     def _search(self, year: int) -> None:
         guard_logs()
-        blocks = blocks_lonlat(self.place)
+        coverage = Coverage(self.place)
         tiles: dict[str, list[Asset]] = {CODES: [], CONFIDENCE: []}
         when = date(year, 1, 1), date(year, 12, 31)
         locate = partial(remote_href, self.catalog.url)
-        for item in find_items(self.catalog, self.retry_policy, [COLLECTION], blocks.bounds, [when]):
-            properties = item.get("properties", {})
-            of_year = str(properties.get("start_datetime") or properties.get("datetime")).startswith(f"{year}-")
-            if properties.get("usda_cdl:type") != "cropland" or not of_year:
+        for entry in find_items(self.catalog, self.retry_policy, [COLLECTION], search_box(self.place), [when]):
+            item = item_of(entry, COLLECTION)
+            of_year = (item.text("start_datetime") or item.text("datetime")).startswith(f"{year}-")
+            if item.text("usda_cdl:type") != "cropland" or not of_year:
                 continue
-            outline = outline_of(item)
-            if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
-                for key in tiles:
-                    if key == CODES or key in item.get("assets", {}):
-                        tiles[key].append(asset_of(item, outline, locate, (key,), self._grid_of_file))
+            for key in tiles:
+                if key == CODES or key in item.assets:
+                    asset = tile_of(item, entry, locate, key, self._grid_of_file)
+                    if coverage.blocks(asset.grid).size:
+                        tiles[key].append(asset)
         if not tiles[CODES]:
             raise InputError(
                 f"{self.catalog.name} has no Cropland Data Layer of {year} over this region; it has the contiguous US"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.pipeline.sources.transport.http import redact
 
 Locate = Callable[[str], str]
@@ -49,13 +49,16 @@ def local_href(folder: Path, href: str) -> str:
         return href
     if parts.scheme not in ("", "file"):
         raise InputError(f"the href {_shown(href)} is neither a file nor an http(s) URL; copy the file to the archive")
-    if parts.scheme == "file":
-        path = Path(unquote(parts.path))
-    else:
-        path = folder / href
-        path = path if path.exists() else folder / unquote(href)
-    _refuse_control(str(path))
-    resolved = str(path.resolve())
+    try:
+        if parts.scheme == "file":
+            path = Path(unquote(parts.path))
+        else:
+            path = folder / href
+            path = path if path.exists() else folder / unquote(href)
+        _refuse_control(str(path))
+        resolved = str(path.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # too long, half characters, links in a circle
+        raise InputError(f"the href {_shown(href)} is no path: {one_line(error, 100)}") from None
     if resolved.startswith("/vsi"):
         raise InputError(f"the href {_shown(href)} is a virtual path of GDAL; give the path of the file itself")
     return resolved

@@ -7,13 +7,13 @@ import geopandas
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS
 from pyproj.exceptions import ProjError
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.area import EDGE_DEGREES, EDGE_METRES
 from mmvsf.pipeline.raster.extent import bounds_in
+from mmvsf.pipeline.raster.resample import in_degrees
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 from .choice import Choice
@@ -87,8 +87,8 @@ def _boxes(file: VectorFile, grid: Grid) -> list[Bounds]:
         raise InputError(f"{file.path}: its CRS cannot be brought to {grid.crs}: {one_line(error)}") from error
     if not np.isfinite([west, south, east, north]).all():
         raise InputError(f"{file.path}: the region cannot be projected to its CRS; is it the right one?")
-    if west > east:
-        return [(west, south, east + 360, north), (west - 360, south, east, north)]
+    if in_degrees(file.crs) and east > 180:
+        return [(west, south, east, north), (west - 360, south, east - 360, north)]
     return [(west, south, east, north)]
 
 
@@ -116,7 +116,7 @@ def _repaired(frame: geopandas.GeoDataFrame, invalid: Any) -> geopandas.GeoDataF
 
 def _in_grid(frame: geopandas.GeoDataFrame, file: VectorFile, grid: Grid) -> geopandas.GeoDataFrame:
     """The features that meet a block, in the CRS of the grid. Long edges are cut first, since they become curves."""
-    longest = EDGE_DEGREES if CRS(file.crs).is_geographic else EDGE_METRES
+    longest = EDGE_DEGREES if in_degrees(file.crs) else EDGE_METRES
     frame = frame.set_geometry(shapely.segmentize(frame.geometry.array, longest), crs=file.crs).to_crs(grid.crs)
     frame = frame[np.isfinite(frame.bounds.to_numpy()).all(axis=1)]
     boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
