@@ -139,7 +139,9 @@ class Static(RecipeModel):
 
 
 class Labels(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "legend", "class_column", "year_column", "layer", "edge")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = (
+        "path", "legend", "collection", "class_column", "year_column", "layer", "edge",
+    )  # fmt: skip
     source: SourceName
     """Where labels come from: `archive` (one raster a year on disk), `vector` (polygons or points on disk), USDA's
     Cropland Data Layer from `cropscape` (only what is needed), `planetary-computer` (to 2021), `nass` (whole years,
@@ -153,6 +155,8 @@ class Labels(RecipeModel):
     """Of `archive` and `vector`: CSV file with the columns code, name and, if wanted, color (#rrggbb) and value (what
     the files hold for the class), or the name of a known product: cdl, worldcover, worldcereal-maize, ... Code 0 means
     unknown. `vector` needs none: the values of its column, sorted, are the classes."""
+    collection: str | None = None
+    """Of `planetary-computer`: the collection, usda-cdl (the default) or esa-worldcover (10 m, 2020 and 2021)."""
     class_column: str | None = None
     """Of `vector`: the column that holds the class of a feature; {year} stands for the year."""
     year_column: str | None = None

@@ -235,7 +235,9 @@ def test_extents_meet_or_only_touch() -> None:
     assert not meets(local, LEFT, TOP, 30, 32)
 
 
-@pytest.mark.parametrize(("longitude", "expected"), [(179.95, True), (-180.0, True), (180.0, True), (539.95, True), (170.0, False)])
+@pytest.mark.parametrize(
+    ("longitude", "expected"), [(179.95, True), (-180.0, True), (180.0, True), (539.95, True), (170.0, False)]
+)
 def test_extents_across_the_antimeridian(longitude: float, expected: bool) -> None:
     """A block of UTM zone 1 that reaches across 180 degrees meets rasters on either side of it."""
     block = RasterGrid("EPSG:32601", (30, 0, 290000.0, 0, -30, 5760000.0), (1024, 1024))
