@@ -61,8 +61,8 @@ def _linked(catalog: Path) -> Iterator[ArchiveEntry]:
             yield ArchiveEntry(None, path.parent, f"{path} has no list of links")
             continue
         for link in links:
-            rel = link.get("rel") if isinstance(link, dict) else None
-            if rel not in ("child", "item"):
+            kind = link.get("rel") if isinstance(link, dict) else None
+            if kind not in ("child", "item"):
                 continue
             try:
                 linked = _path_of(link, path.parent)
@@ -71,7 +71,7 @@ def _linked(catalog: Path) -> Iterator[ArchiveEntry]:
                 continue
             if linked not in seen:
                 seen.add(linked)
-                left.append((linked, rel))
+                left.append((linked, kind))
 
 
 def _path_of(link: dict[str, Any], folder: Path) -> Path:
