@@ -20,6 +20,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
+from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 Bounds = tuple[float, float, float, float]
@@ -102,6 +103,9 @@ class Source(ABC):
     """lines of its section of the recipe, or keys of the section's `options`, that the source takes -> whether it needs
     them"""
 
+    quota: ClassVar[str] = ""
+    """How much the service allows a user, in one line; `mmvsf plan` shows it."""
+
     @classmethod
     @abstractmethod
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
@@ -174,8 +178,10 @@ class WeatherSeries:
     of the day's own"""
     flag: NDArray[np.uint8] | None = None
     """(day,) of `WeatherFlag`: which days are provisional or estimated; None: all are observed"""
-    drops_leap_year_end: bool = False
-    """whether the calendar has no 31 December in leap years, as Daymet's"""
+    dropped_leap_day: tuple[int, int] | None = None
+    """month and day that the source's calendar leaves out in leap years: (12, 31) in Daymet, (2, 29) in `noleap`"""
+    notes: tuple[str, ...] = ()
+    """choices that were made to read it, in words, for the user to see"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,6 +273,15 @@ class LabelSource(Source):
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """Codes of a window. Raises ReadError."""
+
+    def fingerprint(self, asset: Asset) -> str:
+        """A text that changes with what a raster holds and, for files, with nothing else: labels are read again where
+        it is another. By default of the file or address that its href names."""
+        return content_fingerprint(asset.href)
+
+    def notes(self, year: int) -> tuple[str, ...]:
+        """What of a year's labels was left out or repaired, one line each, known once `asset` was asked for it."""
+        return ()
 
     def confidence(self, year: int) -> Asset | None:
         """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with 0 or

@@ -167,8 +167,8 @@ def _summaries(facts: CubeFacts) -> dict[str, Any]:
         "gsd": [cube.grid.resolution],
         "bands": _definition(facts, "imagery")["bands"],
         "products": list(cube.region.imagery.products),
-        "weather_variables": list(cube.weather),
         "seasons": cube.array("seasons/season").tolist(),
+        **({"weather_variables": list(cube.weather)} if cube.weather else {}),
         **({"classes": classes, "label_seasons": list(cube.label_years)} if classes else {}),
     }
 

@@ -161,6 +161,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
     months = [month for month in region.period.season.months if month in region.period.months]
     season = "" if len(months) == 12 else f", the months {', '.join(MONTHS[month - 1] for month in months)}"
     labels = f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend else "none"
+    cells = f"daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"
     rows = [
         ("coordinate system", f"{CRS.from_user_input(grid.crs).name} ({grid.crs})"),
         ("resolution", f"{grid.resolution:g} m"),
@@ -174,7 +175,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
         ("days seen", f"{days:,} days on which at least one block was stored"),
         ("places", _places(view)),
         ("years", "; ".join(_years(view))),
-        ("weather", f"{', '.join(cube.weather)}; daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"),
+        ("weather", f"{', '.join(cube.weather)}; {cells}" if cube.weather else "none"),
         ("labels", labels),
         *map(_source, cube.attributes.get("sources", [])),
         ("size on disk", _size(view)),

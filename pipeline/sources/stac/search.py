@@ -16,6 +16,7 @@ from pystac_client.stac_api_io import StacApiIO
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 from mmvsf.pipeline.layers.source import Bounds
+from mmvsf.pipeline.sources.transport.guard import guard
 from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
@@ -43,10 +44,11 @@ class _Requests(StacApiIO):
     """The client's requests. `RetryPolicy.retry` sees to refusals; an answer with status 200 that breaks off or is no
     JSON is asked for again here."""
 
-    def __init__(self, retry_policy: RetryPolicy) -> None:
+    def __init__(self, retry_policy: RetryPolicy, reach: int) -> None:
         super().__init__(
             timeout=(retry_policy.connect, retry_policy.request), max_retries=retry_policy.retry(connect=1)
         )
+        guard(self.session, reach)
         self._patience = retry_policy
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def find_items(
     where = f"{catalog.name} ({catalog.url})"
     given: set[str] = set()
     try:
-        requests = _Requests(retry_policy)
+        requests = _Requests(retry_policy, catalog.reach)
         client = pystac_client.Client.open(catalog.url, stac_io=requests)
         _refuse_missing(client, collections, where)
         for days, part in itertools.product(when, boxes_within_180(bbox)):
