@@ -167,7 +167,8 @@ def offset_of(item: Item, product: Product) -> int:
     product has one for all scenes: its numbers would be read wrongly.
     """
     declared = [file_of(item, keys)[1].scaling for keys in product.bands if item.assets.keys() & set(keys)]
-    scales, offsets = ({pair[which] for pair in declared if pair[which] is not None} for which in (0, 1))
+    scales = {scale for scale, _ in declared if scale is not None}
+    offsets = {offset for _, offset in declared if offset is not None}
     if others := [scale for scale in scales if not math.isclose(scale, product.scale, rel_tol=1e-6)]:
         raise InputError(
             f"it declares a scale of {others[0]:g} and {product.name} has {product.scale:g}; correct the item"
