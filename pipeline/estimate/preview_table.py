@@ -56,6 +56,8 @@ def _imagery_rows(plan: BuildPlan, shown: Preview) -> Iterator[tuple[str, str]]:
         for (name, year, _), count in shown.by_season.items():
             years[year] += count * (name == product)
         yield f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n)
+    if plan.acquisitions.expected:
+        yield "acquisitions", plan.acquisitions.count
     yield "(day, block) units", f"{shown.facts['block_days']:,} by the outlines of scenes, an upper bound"
 
 

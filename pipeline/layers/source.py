@@ -18,6 +18,7 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
 from mmvsf.pipeline.raster.scene import Asset, Scene
@@ -111,6 +112,10 @@ class Source(ABC):
         return ()
 
 
+class NoSceneError(InputError):
+    """A search of imagery that was answered without any scene."""
+
+
 class ImagerySource(Source):
     """Scenes of a place and period."""
 
@@ -127,8 +132,12 @@ class ImagerySource(Source):
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """Scenes whose `day`, a solar day, is in the period and whose outline meets the grid's blocks, by time and id.
 
-        Raises InputError for a product that the source lacks and where nothing matched.
+        Raises InputError for a product that the source lacks, `NoSceneError` where nothing matched.
         """
+
+    def known_gap(self, product: str, day: date) -> str:
+        """Why the source may lack scenes of a product on a day, and what to do, where that is known; else empty."""
+        return ""
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from mmvsf.datasets.recipe.region import Imagery, Labels, Period
 from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
+from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, NoSceneError, Origin, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_codes, read_raster
 from mmvsf.pipeline.raster.scene import Asset, Scene
 from mmvsf.pipeline.sources.stac.hrefs import local_href
@@ -56,7 +56,7 @@ class ArchiveImagery(ImagerySource):
             if product is not None:
                 scenes.append(scene_of(item, partial(local_href, folder), product))
         if not scenes:
-            raise InputError(
+            raise NoSceneError(
                 f"{self.root}: none of its {seen} items is a scene of {', '.join(products)} between {period.start}"
                 f" and {period.end} over this region; check period, products and area of the recipe"
             )

@@ -26,7 +26,7 @@ from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import ImagerySource, NoSceneError, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat
@@ -125,7 +125,7 @@ class EarthEngineImagery(ImagerySource):
                     if period.contains(date_of(scene.day)) and outline.intersects(blocks):
                         scenes[scene.id] = scene
         if not scenes:
-            raise InputError(
+            raise NoSceneError(
                 f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
                 " region; check period, products and area of the recipe"
             )

@@ -13,7 +13,7 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import ImagerySource, NoSceneError, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
@@ -22,7 +22,7 @@ from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redact
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
-from .catalogs import Catalog, catalog
+from .catalogs import KNOWN_GAPS, Catalog, catalog
 from .hrefs import remote_href
 from .items import blocks_lonlat, product_of, scene_of
 from .search import find_items
@@ -51,6 +51,11 @@ class StacImagery(ImagerySource):
         licence = product_named(product).licence
         return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
+    def known_gap(self, product: str, day: date) -> str:
+        """See `ImagerySource`."""
+        since, reason = KNOWN_GAPS.get((self.catalog.name, product), (date.max, ""))
+        return reason if day >= since else ""
+
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
         said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
@@ -68,7 +73,7 @@ class StacImagery(ImagerySource):
             if product is not None and item["id"] not in scenes:
                 scenes[item["id"]] = scene_of(item, locate, product, grids.find(product))
         if not scenes:
-            raise InputError(
+            raise NoSceneError(
                 f"{self.catalog.name}: none of the {seen} items found is a scene of {', '.join(products)} between"
                 f" {period.start} and {period.end} over this region; check period, products and area of the recipe"
             )
