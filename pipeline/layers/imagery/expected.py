@@ -26,6 +26,9 @@ LEAST_DATES = 3
 LEAST_REGULAR = 0.6
 """Part of its dates, from the first to the last, on which a track must be listed to be expected on all."""
 
+LEAST_SEASON = 60
+"""Days after which a product without any scene is held to be absent from a catalogue."""
+
 DAYS_TO_PUBLISH = 14
 """Scenes of the last days may not be published yet: HLS appears after two to four days (LP DAAC), at times later."""
 
@@ -104,7 +107,7 @@ def _compare_product(product: str, dates: Mapping[str, Mapping[str, set[int]]], 
         sum(map(len, slots.values())) + len(whole) * len(typical),
         sum(slot.listed for own in slots.values() for slot in own),
         (*gaps, *whole),
-        (product,) if whole and not tiles else (),
+        (product,) if whole and not tiles and typical[-1] - typical[0] >= LEAST_SEASON else (),
     )
 
 
@@ -175,8 +178,10 @@ def _typical_days(
     slots: Mapping[str, Sequence[Slot]], days: Sequence[int], repeat_days: int, service: Service
 ) -> tuple[int, ...]:
     """The days on which a tile should be listed that is not listed at all: those of the tile with the fewest; without
-    any tile one track's, since two satellites fly."""
+    any tile those of one track, beginning with the first day."""
     if not slots:
-        return tuple([day for day in days if day >= day_number(service.pair)][::repeat_days])
+        first, pair = day_number(service.first), day_number(service.pair)
+        alone = [day for day in days if first <= day < pair][:: 2 * repeat_days]
+        return (*alone, *[day for day in days if day >= pair][::repeat_days])
     fewest = min((own for own in slots.values() if own), key=len, default=[])
     return tuple(slot.day for slot in fewest)

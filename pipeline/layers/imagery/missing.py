@@ -80,7 +80,7 @@ def _is_near(run: Run, other: Run) -> bool:
 def _words(group: Sequence[Gap]) -> str:
     """A group of gaps, such as `hls-s30 of T15TVG from 2026-06-18 on (last listed 2026-06-15)`."""
     tiles, runs = sorted({gap.tile for gap in group}), [gap.run for gap in group]
-    where = f"{len(tiles)} tiles" if len(tiles) > 1 else f"T{tiles[0]}" if len(tiles[0]) == 5 else tiles[0]
+    where = f"{len(tiles)} tiles" if len(tiles) > 1 else f"T{tiles[0]}" if tiles[0][-1].isalpha() else tiles[0]
     if group[0].whole:
         return f"all {group[0].product} of {where}"
     which = "one satellite's " if runs[0].of_one_satellite else ""
