@@ -26,6 +26,7 @@ from mmvsf.pipeline.layers.imagery.products import product_named
 from .scene_lists import SENTINEL_2, SceneList, made, real, simulated
 
 TODAY = date(2027, 6, 1)
+LARGE = 5
 Entries = frozenset[Listed]
 Removal = tuple[list[Entries], "SceneList"]
 """Gaps to make, and the list they are made in"""
@@ -91,6 +92,27 @@ def single(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
         yield [frozenset([entry])], scenes
 
 
+def single_of_full_track(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
+    """One entry of a track of which at most 1 % of the days are missing."""
+    full = sorted(full_tracks(scenes))
+    for entry in rng.sample(full, min(100, len(full))):
+        yield [frozenset([entry])], scenes
+
+
+def full_tracks(scenes: SceneList) -> Iterator[Listed]:
+    """The entries of the satellites' tracks that have next to no gaps in a list."""
+    tracks: dict[tuple[str, str, int], set[Listed]] = defaultdict(set)
+    for entry in scenes.scheduled:
+        cycle = 2 * product_named(entry.product).constellation.repeat_days
+        tracks[entry.product, entry.tile, entry.day % cycle].add(entry)
+    for (product, _, phase), entries in tracks.items():
+        cycle = 2 * product_named(product).constellation.repeat_days
+        first, last = (end(entry.day for entry in entries) for end in (min, max))
+        flown = [day for day in scenes.days if first <= day <= last and day % cycle == phase]
+        if len(entries) >= 0.99 * len(flown) and len(entries) >= 10:
+            yield from entries
+
+
 def scattered(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
     for _ in range(20):
         chosen = rng.sample(sorted(scenes.scheduled), max(1, len(scenes.scheduled) // 100))
@@ -98,11 +120,21 @@ def scattered(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
 
 
 def month(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
+    """A month of a product that has at least LARGE entries in each tile."""
+    return (removal for removal in any_month(scenes, rng) if min(map(len, removal[0])) >= LARGE)
+
+
+def short_month(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
+    """A month with fewer entries in some tile."""
+    return (removal for removal in any_month(scenes, rng) if min(map(len, removal[0])) < LARGE)
+
+
+def any_month(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
     months: dict[tuple[str, int, int], set[Listed]] = defaultdict(set)
     for entry in scenes.scheduled:
         day = date_of(entry.day)
         months[entry.product, day.year, day.month].add(entry)
-    for key in rng.sample(sorted(months), min(40, len(months))):
+    for key in rng.sample(sorted(months), min(80, len(months))):
         yield by_tile(months[key]), scenes
 
 
@@ -142,8 +174,10 @@ def end_of_season(scenes: SceneList, rng: random.Random) -> Iterator[Removal]:
 SCENARIOS: dict[str, Callable[[SceneList, random.Random], Iterator[Removal]]] = {
     "nothing": nothing,
     "one entry": single,
+    "one entry of a full track": single_of_full_track,
     "1 % of all entries": scattered,
-    "a month of a product": month,
+    "a month of a product, 5 or more a tile": month,
+    "a month of a product, fewer": short_month,
     "one satellite": satellite,
     "one tile of a product": tile,
     "Sentinel-2 from 16 to 18 June on": end_of_season,
@@ -170,25 +204,26 @@ def percent(part: int, whole: int) -> str:
 
 
 def main() -> None:
-    lists = [simulated("sandbox"), simulated("sandbox-southern"), made()]
+    kinds = {"simulated": [simulated("sandbox"), simulated("sandbox-southern")], "made": [made()]}
     if folder := os.environ.get("MMVSF_REAL_DATA"):
-        lists += real(Path(folder))
-    print(
-        "| list | entries | taken out | acquisitions | found % | gaps | found % | false % | in reports of their own % |"
-    )
+        kinds["real"] = list(real(Path(folder)))
+    print("| list | entries | taken out | acquisitions | found % | gaps | found % | false % | of these alone % |")
     print("|---|---|---|---|---|---|---|---|---|")
-    totals: dict[str, Tally] = defaultdict(Tally)
-    for scenes in lists:
-        for scenario in SCENARIOS:
-            tally = measure(scenes, scenario)
-            row(scenes.name, str(len(scenes.entries)), scenario, tally)
-            totals[scenario].add(tally)
-            totals["all"].add(tally)
-    for scenario, tally in totals.items():
-        row("all lists", "", scenario, tally)
+    for kind, lists in kinds.items():
+        totals: dict[str, Tally] = defaultdict(Tally)
+        for scenes in lists:
+            for scenario in SCENARIOS:
+                tally = measure(scenes, scenario)
+                totals[scenario].add(tally)
+                totals["everything above"].add(tally)
+                if scenario == "nothing":
+                    row(scenes.name, len(scenes.entries), scenario, tally)
+        for scenario in (*SCENARIOS, "everything above"):
+            tally = totals[scenario]
+            row(f"all {kind}", sum(len(scenes.entries) for scenes in lists), scenario, tally)
 
 
-def row(name: str, entries: str, scenario: str, tally: Tally) -> None:
+def row(name: str, entries: int, scenario: str, tally: Tally) -> None:
     """Print one line of the table."""
     cells = (
         name, entries, scenario, tally.removed, percent(tally.found, tally.removed), tally.gaps,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 LEAST_LIKELY_RUN = 0.002
 """Acquisitions that are missing in a row are reported where chance would leave out all of them less often than that."""
 
-LEAST_LIKELY_SINGLE = 0.01
+LEAST_LIKELY_SINGLE = 0.02
 """A single missing acquisition is reported where fewer than that of the others on its track are missing."""
 
 AFTER_A_GAP = 0.3
