@@ -84,6 +84,15 @@ def test_a_tile_is_reported_that_another_product_is_listed_in() -> None:
     assert "missing: all hls-s30 of T15TVH" in str(found) and found.absent == ()
 
 
+def test_a_catalogue_that_stops_before_its_tracks_are_known() -> None:
+    days = days_of("2026-06-09", "2026-10-31")
+    landsat = regular("hls-l30", days, 8, 3)
+    cut = {entry for entry in regular("hls-s30", days, 5, 2) if entry.day < day_number(date(2026, 6, 17))}
+    found = answer(landsat | cut, days, *HLS)
+    assert 0 < len(cut) < 3 and found.absent == ()
+    assert "missing: nearly all hls-s30 of T15TVG" in str(found)
+
+
 def test_a_product_is_absent_that_is_never_listed() -> None:
     found = answer(FULL, YEAR, *HLS)
     assert found.absent == ("hls-l30",) and "missing: all hls-l30 of T15TVG" in str(found)

@@ -6,7 +6,7 @@ known (`satellites`). Days on which a track only grazes a tile come and go, and 
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from statistics import median_low
@@ -18,7 +18,7 @@ from mmvsf.pipeline.raster.scene import Scene
 from .gaps import GapRates, Run, Slot, by_satellite, unusual_runs, within
 from .missing import Acquisitions, Gap
 from .products import product_named
-from .satellites import Constellation, Service
+from .satellites import Service
 
 LEAST_DATES = 3
 """Dates that a track needs before it is known."""
@@ -66,7 +66,12 @@ def compare(entries: Iterable[Listed], products: Sequence[str], days: Sequence[i
     for entry in entries:
         if entry.product in dates:
             dates[entry.product][entry.tile].add(entry.day)
-    parts = [_compare_product(product, dates, past) for product in products]
+    known = {product: service for product in products if (service := product_named(product).constellation.service)}
+    slots = {
+        product: {tile: _slots(seen, past, product, service) for tile, seen in dates[product].items()}
+        for product, service in known.items()
+    }
+    parts = [_compare_product(product, dates[product], slots, past) for product in known]
     return Acquisitions(
         sum(part.expected for part in parts),
         sum(part.listed for part in parts),
@@ -78,10 +83,7 @@ def compare(entries: Iterable[Listed], products: Sequence[str], days: Sequence[i
 def acquisitions_of_a_tile(product: str, days: Sequence[int], today: date) -> tuple[int, ...]:
     """The days, of `days`, about which a tile should have a scene of a product, by the satellites alone: at least those
     of one track. None where that is not known."""
-    constellation = product_named(product).constellation
-    if constellation.service is None:
-        return ()
-    return _typical_days({}, _past(days, today), constellation.repeat_days, constellation.service)
+    return _typical_days({}, _past(days, today), product)
 
 
 def _past(days: Sequence[int], today: date) -> list[int]:
@@ -89,25 +91,28 @@ def _past(days: Sequence[int], today: date) -> list[int]:
     return [day for day in days if day <= day_number(today) - DAYS_TO_PUBLISH]
 
 
-def _compare_product(product: str, dates: Mapping[str, Mapping[str, set[int]]], days: Sequence[int]) -> Acquisitions:
-    """The comparison of one of the products, with `dates` of all of them by product and tile."""
-    constellation, tiles = product_named(product).constellation, dates[product]
-    if constellation.service is None:
-        return Acquisitions(0, 0)
-    slots = {tile: _slots(seen, days, constellation, constellation.service) for tile, seen in tiles.items()}
-    usual = median_low([rate for own in slots.values() for rate in GapRates(own).by_track] or [1.0])
-    gaps = [Gap(product, tile, run) for tile, runs in _runs_by_tile(slots, usual).items() for run in runs]
-    typical = _typical_days(slots, days, constellation.repeat_days, constellation.service)
-    whole = [
-        Gap(product, tile, Run(typical, None, to_the_end=True), whole=True)
-        for tile in _unlisted_tiles(product, dates)
-        if len(typical) >= LEAST_DATES
-    ]
+def _compare_product(
+    product: str,
+    seen: Mapping[str, set[int]],
+    slots: Mapping[str, Mapping[str, Sequence[Slot]]],
+    days: Sequence[int],
+) -> Acquisitions:
+    """The comparison of one product: the days `seen` in each tile with the `slots` of all products by tile."""
+    own = {tile: found for tile, found in slots[product].items() if found}
+    usual = median_low([rate for found in own.values() for rate in GapRates(found).by_track] or [1.0])
+    gaps = [Gap(product, tile, run) for tile, runs in _runs_by_tile(own, usual).items() for run in runs]
+    typical = _typical_days(own, days, product)
+    if len(typical) >= LEAST_DATES:
+        gaps += [
+            Gap(product, tile, Run(typical, max(seen.get(tile, ()), default=None), to_the_end=True), whole=True)
+            for tile in _unlisted_tiles(product, slots)
+        ]
+    whole = sum(gap.whole for gap in gaps)
     return Acquisitions(
-        sum(map(len, slots.values())) + len(whole) * len(typical),
-        sum(slot.listed for own in slots.values() for slot in own),
-        (*gaps, *whole),
-        (product,) if whole and not tiles and typical[-1] - typical[0] >= LEAST_SEASON else (),
+        sum(map(len, own.values())) + whole * len(typical),
+        sum(slot.listed for found in own.values() for slot in found),
+        tuple(gaps),
+        (product,) if whole and not seen and typical[-1] - typical[0] >= LEAST_SEASON else (),
     )
 
 
@@ -117,18 +122,19 @@ def _runs_by_tile(slots: Mapping[str, Sequence[Slot]], usual: float) -> dict[str
     for slot in (slot for own in slots.values() for slot in own):
         passes[slot.day] = max(slot, passes.get(slot.day, slot))  # listed in any tile
     everywhere = unusual_runs(sorted(passes.values()), usual) if len(slots) > 1 else ()
+    tiles_listed = Counter(slot.day for own in slots.values() for slot in own if slot.listed)
     runs = {}
     for tile, own in slots.items():
         common = [run for whole in everywhere if (run := within(whole, own)) is not None]
-        others = frozenset(slot.day for other, them in slots.items() if other != tile for slot in them if slot.listed)
+        others = frozenset(slot.day for slot in own if tiles_listed[slot.day] > slot.listed)
         explained = (day for run in common for day in run.days)
         runs[tile] = [*common, *unusual_runs(own, usual, others, explained)]
     return runs
 
 
-def _slots(seen: set[int], days: Sequence[int], constellation: Constellation, service: Service) -> list[Slot]:
+def _slots(seen: set[int], days: Sequence[int], product: str, service: Service) -> list[Slot]:
     """What should be listed of a tile, by day: the slots of the tracks of which it is known when they are flown."""
-    repeat = constellation.repeat_days
+    repeat = product_named(product).constellation.repeat_days
     possible: dict[int, list[Slot]] = defaultdict(list)
     for day in days:
         if day >= day_number(service.first):
@@ -166,22 +172,22 @@ def _both(track: Sequence[Slot], since: date) -> bool:
     return len(series) == 2 and all(map(_regular, series))
 
 
-def _unlisted_tiles(product: str, dates: Mapping[str, Mapping[str, set[int]]]) -> list[str]:
-    """Tiles that a product of the same tiling is listed in and this one never."""
+def _unlisted_tiles(product: str, slots: Mapping[str, Mapping[str, Sequence[Slot]]]) -> list[str]:
+    """Tiles in which a product of the same tiling is listed regularly and this one is not at all, or next to never."""
     tiling = product_named(product).tiling
-    alike = [tiles for name, tiles in dates.items() if product_named(name).tiling == tiling]
-    regular = {tile for tiles in alike for tile, seen in tiles.items() if len(seen) >= LEAST_DATES}
-    return sorted(regular - set(dates[product]))
+    alike = [tiles for name, tiles in slots.items() if product_named(name).tiling == tiling]
+    regular = {tile for tiles in alike for tile, found in tiles.items() if found}
+    return sorted(tile for tile in regular if not slots[product].get(tile))
 
 
-def _typical_days(
-    slots: Mapping[str, Sequence[Slot]], days: Sequence[int], repeat_days: int, service: Service
-) -> tuple[int, ...]:
-    """The days on which a tile should be listed that is not listed at all: those of the tile with the fewest; without
-    any tile those of one track, beginning with the first day."""
-    if not slots:
-        first, pair = day_number(service.first), day_number(service.pair)
-        alone = [day for day in days if first <= day < pair][:: 2 * repeat_days]
-        return (*alone, *[day for day in days if day >= pair][::repeat_days])
-    fewest = min((own for own in slots.values() if own), key=len, default=[])
-    return tuple(slot.day for slot in fewest)
+def _typical_days(slots: Mapping[str, Sequence[Slot]], days: Sequence[int], product: str) -> tuple[int, ...]:
+    """The days on which a tile of a product should be listed that is not: those of the tile with the fewest; without
+    any tile those of one track, beginning with the first day. None where the satellites are not known."""
+    repeat, service = product_named(product).constellation.repeat_days, product_named(product).constellation.service
+    if slots:
+        return tuple(slot.day for slot in min(slots.values(), key=len))
+    if service is None:
+        return ()
+    first, pair = day_number(service.first), day_number(service.pair)
+    alone = [day for day in days if first <= day < pair][:: 2 * repeat]
+    return (*alone, *[day for day in days if day >= pair][::repeat])

@@ -24,7 +24,7 @@ class Gap:
     tile: str
     run: Run
     whole: bool = False
-    """nothing of the product is listed for the tile; the days of `run` are then those of another tile, or typical"""
+    """nothing of the product is listed for the tile, or next to nothing; the days of `run` are then typical ones"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _words(group: Sequence[Gap]) -> str:
     tiles, runs = sorted({gap.tile for gap in group}), [gap.run for gap in group]
     where = f"{len(tiles)} tiles" if len(tiles) > 1 else f"T{tiles[0]}" if tiles[0][-1].isalpha() else tiles[0]
     if group[0].whole:
-        return f"all {group[0].product} of {where}"
+        return f"{'nearly ' if any(run.before for run in runs) else ''}all {group[0].product} of {where}"
     which = "one satellite's " if runs[0].of_one_satellite else ""
     return f"{which}{group[0].product} of {where} {_when(runs)}"
 
