@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date
+from datetime import date, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.layers.imagery.expected import Listed, tile_in
 from mmvsf.pipeline.layers.imagery.products import product_named
-from mmvsf.pipeline.raster.scene import solar_day
 from mmvsf.pipeline.sandbox.ensure import world_sites, world_spec
 from mmvsf.pipeline.sandbox.placement import REGION_EPSG
 from mmvsf.pipeline.sandbox.spec import Site
@@ -64,8 +63,8 @@ def simulated(name: str) -> SceneList:
         x, y = (np.concatenate(axis) for axis in zip(*(_pixels(site, tile) for site in sites), strict=True))
         for overflight in (found for year in spec.years for found in passes(spec, year)):
             if overflight.sees(x, y).any():
-                moment = spec.placement.time(overflight.time).item().replace(tzinfo=UTC)
-                day = day_number(solar_day(moment, [(spec.placement.longitude - 96.5, 0.0)]))
+                hours = (spec.placement.longitude - 96.5) / 15  # by the sun
+                day = day_number((spec.placement.time(overflight.time).item() + timedelta(hours=hours)).date())
                 entries.add(Listed(f"hls-{overflight.orbit.sensor.lower()}", title, day))
     return SceneList(name, HLS, frozenset(entries), _days(region.period.runs))
 
