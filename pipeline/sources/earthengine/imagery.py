@@ -23,7 +23,7 @@ from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, NoSceneError, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time
@@ -122,7 +122,7 @@ class EarthEngineImagery(ImagerySource):
                     if period.contains(date_of(scene.day)) and coverage.blocks(scene.quality.grid).size:
                         scenes[scene.id] = scene
         if not scenes:
-            raise InputError(
+            raise NoSceneError(
                 f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
                 " region; check period, products and area of the recipe"
             )

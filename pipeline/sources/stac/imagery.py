@@ -23,7 +23,7 @@ from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redac
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .boxes import search_box
-from .catalogs import Catalog, catalog
+from .catalogs import KNOWN_GAPS, Catalog, catalog
 from .hrefs import remote_href
 from .search import find_items
 from .select import SceneSelection
@@ -54,6 +54,11 @@ class StacImagery(ImagerySource):
         (collection,) = self._collections((product,))
         licence = product_named(product).licence
         return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
+
+    def known_gap(self, product: str, day: date) -> str:
+        """See `ImagerySource`."""
+        since, reason = KNOWN_GAPS.get((self.catalog.name, product), (date.max, ""))
+        return reason if day >= since else ""
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is

@@ -13,7 +13,7 @@ from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.plan import BESIDE
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
-from mmvsf.pipeline.layers.source import FoundScenes
+from mmvsf.pipeline.layers.source import FoundScenes, NoSceneError
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
@@ -69,7 +69,7 @@ class SceneSelection:
         if not sound:
             names = ", ".join(product.name for product in self._products)
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items()) or "there is none"
-            raise InputError(
+            raise NoSceneError(
                 f"{where}: none of its {self.items} items is a scene of {names} between {self._period.start} and"
                 f" {self._period.end} over this region ({reasons}); check period, products"
                 " and area of the recipe"
