@@ -132,7 +132,8 @@ class ImagerySource(Source):
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
-        """Native numbers of a window. Raises ReadError; never returns made-up no-data."""
+        """Native numbers of a window; a masked array where the file itself says of some that there are none. Raises
+        ReadError; never returns made-up no-data."""
 
     @abstractmethod
     def origin(self, product: str) -> Origin:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
@@ -37,6 +38,10 @@ class ReadError(MmvsfError):
     """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
 
 
+class OutOfReachError(ReadError):
+    """The server of a raster does not answer, or too slowly: what else lies there cannot be read either."""
+
+
 def gdal_environment() -> Any:
     """The context that windows are read in; opening it once a task saves a third of a millisecond a file."""
     return rasterio.Env(**GDAL_OPTIONS)
@@ -54,6 +59,18 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
     item says: reading it anyway would put its pixels in the wrong place.
     """
     return _read(asset, window)[0]
+
+
+def read_masked(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+    """As `read_raster`; a masked array where the file itself says of some of the numbers that there are none.
+
+    Raises ReadError as `read_raster` does.
+    """
+    stored, nodata = _read(asset, window, with_mask=True)
+    if nodata is None:
+        return stored
+    missing = np.isnan(stored) if np.isnan(nodata) else stored == nodata
+    return np.ma.MaskedArray(stored, missing) if missing.any() else stored
 
 
 def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
@@ -80,14 +97,16 @@ def read_codes(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
     return np.where(missing, np.zeros(1, stored.dtype), stored)
 
 
-def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], float | None]:
+def _read(asset: Asset, window: tuple[slice, slice], *, with_mask: bool = False) -> tuple[NDArray[Any], float | None]:
+    """(numbers of a window, the number that the file declares as no data). `with_mask` gives a masked array for a file
+    that declares none and holds a mask. Raises ReadError."""
     rows, columns = window
     try:
         with _open(asset.href) as dataset:
             _check_grid(asset, dataset)
-            array: NDArray[Any] = dataset.read(
-                1, window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-            )
+            place = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+            masked = with_mask and dataset.nodata is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+            array: NDArray[Any] = dataset.read(1, window=place, masked=masked)
             return array, dataset.nodata
     except (RasterioError, OSError) as error:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
-from mmvsf.datasets.variables import REFLECTANCE_FILL
+from mmvsf.datasets.variables import REFLECTANCE_FILL, Status
 from mmvsf.pipeline.layers.layer import Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.ledger import Entry, Ledger
@@ -42,7 +43,7 @@ class ImageryLayer(Layer[ShardTask]):
         with gdal_environment():
             shards = read_shard(task, grid, self.source, self.spec.region.imagery.skip_below_clear)
         ledger, first = Ledger.of_cube(self.cube), task.shard - self.spec.calendar.first_shard
-        pixels, failures = 0, []
+        pixels, failures, any_read = 0, [], False
         for block, digest in zip(task.blocks, task.digests, strict=True):
             shard = shards[block]
             values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
@@ -56,7 +57,8 @@ class ImageryLayer(Layer[ShardTask]):
             ledger.write(entry_name(grid, task.shard, block), entry)
             pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
             failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
-        return TaskReport(len(task.blocks), pixels, tuple(failures))
+            any_read |= bool(np.isin(shard.status, (Status.STORED, Status.SKIPPED_CLOUDY)).any())
+        return TaskReport(len(task.blocks), pixels, tuple(failures), any_read)
 
     def clear_stale(self, plan: ImageryPlan) -> None:
         """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""

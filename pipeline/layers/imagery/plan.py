@@ -19,7 +19,7 @@ from mmvsf.datasets.variables import BANDS, SCENE_FILL
 from mmvsf.pipeline.layers.layer import LayerPlan
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Scene
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
 
 GROUP_PIXELS = 768

@@ -19,7 +19,7 @@ from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
-from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_codes, read_raster
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_codes, read_masked
 from mmvsf.pipeline.raster.scene import Asset, Scene
 from mmvsf.pipeline.sources.stac.hrefs import local_href
 from mmvsf.pipeline.sources.stac.items import blocks_lonlat, product_of, scene_of
@@ -65,8 +65,8 @@ class ArchiveImagery(ImagerySource):
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`. Files on web servers are read with the same patience as those of public catalogues."""
         if urlsplit(asset.href).scheme in ("http", "https"):
-            return RemoteReader(NoAuth(), http.RETRY_POLICY).window(asset, window)
-        return read_raster(asset, window)
+            return RemoteReader(NoAuth(), http.RETRY_POLICY).masked(asset, window)
+        return read_masked(asset, window)
 
     def _items(self) -> Iterator[tuple[dict[str, Any], Path]]:
         """Items as dictionaries, each with the folder its relative hrefs start from."""

@@ -78,7 +78,7 @@ class StacImagery(ImagerySource):
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`."""
-        return self._reader.window(asset, window)
+        return self._reader.masked(asset, window)
 
     def requirements(self) -> tuple[Requirement, ...]:
         """See `Source`."""

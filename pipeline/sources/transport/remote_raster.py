@@ -22,7 +22,15 @@ import requests
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError, one_line
-from mmvsf.pipeline.raster.io import GDAL_OPTIONS, ReadError, raster_grid, read_measured, read_raster
+from mmvsf.pipeline.raster.io import (
+    GDAL_OPTIONS,
+    OutOfReachError,
+    ReadError,
+    raster_grid,
+    read_masked,
+    read_measured,
+    read_raster,
+)
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
@@ -39,6 +47,7 @@ from .http import (
     session,
 )
 from .signing import Access
+from .slow import SLOWEST
 
 Result = TypeVar("Result")
 
@@ -78,6 +87,10 @@ class RemoteReader:
         """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
         return self._patiently(asset.href, lambda path: read_raster(replace(asset, href=path), window))
 
+    def masked(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """The same, masked where the file itself says that there is no data. Raises ReadError."""
+        return self._patiently(asset.href, lambda path: read_masked(replace(asset, href=path), window))
+
     def measured(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """The same as float64, NaN where the file declares no data. Raises ReadError."""
         return self._patiently(asset.href, lambda path: read_measured(replace(asset, href=path), window))
@@ -92,8 +105,11 @@ class RemoteReader:
         host, retry_policy = urlsplit(href).netloc, self.retry_policy
         until = time.monotonic() + retry_policy.deadline
         attempts = 1 if _is_resting(host, href) else retry_policy.attempts
+        if _is_resting(host):  # reads that fail at once would use up all tasks while a server is down
+            time.sleep(retry_policy.wait(3))
         renewals = 0
         for failures in itertools.count(1):
+            began = time.monotonic()
             try:
                 with _slots, rasterio.Env(**self._options(href)):
                     result = read(self._path(href))
@@ -104,7 +120,9 @@ class RemoteReader:
                 reason = _plain(error)
             except MmvsfError as error:
                 raise ReadError(redact(f"{href}: {one_line(error)}")) from None
+            slow = time.monotonic() - began >= self._stall
             answer = self.ask(href)
+            out_of_reach = slow or answer.status is None or answer.status in BUSY
             wait = max(answer.retry_after, retry_policy.wait(failures))
             if answer.status is None or answer.status in BUSY:
                 reason = answer.reason
@@ -117,14 +135,17 @@ class RemoteReader:
                 wait = retry_policy.wait(1) if renewals > 1 else 0.0
             elif answer.status >= 400:
                 raise ReadError(redact(f"{href}: {answer.reason}"))
+            elif slow:
+                reason = f"it sends less than {SLOWEST} bytes a second"
             else:
                 # The server works, so the file or its transfer was damaged: no need to wait longer.
                 wait = retry_policy.wait(1)
             if failures >= attempts or time.monotonic() + wait > until:
                 _resting[href] = time.monotonic()
-                if answer.status is None or answer.status in BUSY:
+                if out_of_reach:
                     _resting[host] = time.monotonic()
-                raise ReadError(redact(f"{href}: {reason} (after {failures} attempts)"))
+                kind = OutOfReachError if out_of_reach else ReadError
+                raise kind(redact(f"{href}: {reason} (after {failures} attempts)"))
             time.sleep(wait)
         raise AssertionError("unreachable")
 
@@ -154,6 +175,11 @@ class RemoteReader:
         except requests.RequestException as error:
             return Answer(None, reason_of(error))
 
+    @property
+    def _stall(self) -> int:
+        """Seconds of fewer than SLOWEST bytes after which a read has failed."""
+        return max(1, round(self.retry_policy.request / 3))
+
     def _path(self, href: str) -> str:
         """The name that GDAL opens. What follows # is never sent; it keeps GDAL from recalling an old failure."""
         return f"/vsicurl/{self.access.url(href)}#{next(_serial)}"
@@ -163,6 +189,8 @@ class RemoteReader:
         options: dict[str, Any] = GDAL_OPTIONS | {
             "GDAL_HTTP_TIMEOUT": self.retry_policy.request,
             "GDAL_HTTP_CONNECTTIMEOUT": self.retry_policy.connect,
+            "GDAL_HTTP_LOW_SPEED_LIMIT": SLOWEST,
+            "GDAL_HTTP_LOW_SPEED_TIME": self._stall,
             "GDAL_HTTP_MAX_RETRY": 0,
             "GDAL_HTTP_NETRC": "NO",
             "GDAL_HTTP_USERAGENT": USER_AGENT,
