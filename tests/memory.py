@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.calendar import SHARD_DAYS, calendar_for
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, calendar_for, day_number
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.load import load_region
@@ -31,7 +31,7 @@ from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
 from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
 from mmvsf.pipeline.layers.imagery.plan import ShardTask, block_groups
-from mmvsf.pipeline.layers.source import ImagerySource, Origin, SourceSite
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
 BLOCK, SIDE, PIXEL = 256, 3, 30.0
@@ -56,8 +56,8 @@ class Drawn(ImagerySource):
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         return cls()
 
-    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
-        return []
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
+        raise NotImplementedError
 
     def origin(self, product: str) -> Origin:
         return Origin("drawn")
@@ -108,17 +108,17 @@ def tiles_over(grid: Grid, blocks: list[BlockIndex]) -> list[RasterGrid]:
 
 def scenes_over(grid: Grid, blocks: list[BlockIndex], days: int, mask: str) -> Iterator[Scene]:
     """One scene a tile and day."""
-    outline = ((-97.0, 42.0), (-96.0, 42.0), (-96.0, 43.0))
+    first = day_number(FIRST_DAY.date())
     for day in range(days):
         for number, tile in enumerate(tiles_over(grid, blocks)):
             moment = FIRST_DAY + timedelta(days=day, seconds=number)
             bands = tuple(Asset(f"band {band}", tile) for band in range(6))
-            yield Scene(f"{day}.{number}", "hls-s30", moment, "2.0", bands, Asset(mask, tile), 0, outline)
+            yield Scene(f"{day}.{number}", "hls-s30", moment, "2.0", bands, Asset(mask, tile), 0, first + day)
 
 
 def task_of(grid: Grid, blocks: list[BlockIndex], days: int, mask: str) -> ShardTask:
     scenes = tuple(scenes_over(grid, blocks, days, mask))
-    met = tuple(frozenset(scene.id for scene in scenes) for _ in blocks)
+    met = tuple(frozenset(scene.key for scene in scenes) for _ in blocks)
     return ShardTask(scenes[0].day // SHARD_DAYS, tuple(blocks), scenes, ("",) * len(blocks), met)
 
 

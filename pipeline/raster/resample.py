@@ -1,6 +1,6 @@
 """How pixels of a source grid come to a target grid: copied, replicated, or resampled exactly.
 
-The relation of two grids is the same on every date, so it is worked out once and reused. Each target pixel is
+The relation of two grids is the same on every date, so it is worked out once (see `mappings`). Each target pixel is
 mapped by its own centre, never through an approximation over a window, so the result does not depend on how
 the target was cut into blocks. (GDAL's default transformer interpolates between exact points and is up to
 0.067 pixels off, differently for each block size.)
@@ -14,24 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import ProjError
 from scipy import sparse
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL
 
-from .byte_cache import ByteCache
 from .scene import RasterGrid
 
 SNAP = 1e-6
 """Pixels. Positions closer than this to a pixel centre are taken for it: far below any sensor's geolocation,
 far above the rounding of the projection."""
-
-MAPPING_BYTES = 512 * 2**20
-"""Mappings of imagery that a process keeps. The largest group of blocks in another projection needs 35 MB for each grid
-of its scenes, and has eight of them where four tiles of Sentinel-2 meet; the groups of a region never all fit."""
-
-CODE_MAPPING_BYTES = 96 * 2**20
-"""The same of labels. A block of 256 pixels takes 13 MB."""
 
 
 @dataclass(frozen=True)
@@ -108,27 +100,6 @@ class Resampler:
         return target
 
 
-_mappings = ByteCache[Resampler](MAPPING_BYTES, lambda mapping: mapping.nbytes)
-_code_mappings = ByteCache[Resampler](CODE_MAPPING_BYTES, lambda mapping: mapping.nbytes)
-
-
-def resampler(source: RasterGrid, target: RasterGrid) -> Resampler:
-    """The mapping from one grid to another. Both are north-up with square pixels.
-
-    Raises ValueError for a rotated grid.
-    """
-    return _mappings.get_or_make((source, target), lambda: relate(source, target))
-
-
-def code_resampler(source: RasterGrid, target: RasterGrid) -> Resampler:
-    """The mapping for codes alone, without weights. Few are kept: labels need one of 25 points a pixel for each
-    block, and every block but once a year.
-
-    Raises ValueError for a rotated grid.
-    """
-    return _code_mappings.get_or_make((source, target), lambda: relate(source, target, weighted=False))
-
-
 def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Resampler:
     """As `resampler`, without being kept: for what is read once. Without weights only codes can be mapped."""
     for grid in (source, target):
@@ -185,11 +156,22 @@ def _positions(source: RasterGrid, target: RasterGrid) -> tuple[NDArray[np.float
     rows, columns = target.shape
     x = np.broadcast_to(c + a * (np.arange(columns) + 0.5), (rows, columns))
     y = np.broadcast_to((f + e * (np.arange(rows) + 0.5))[:, None], (rows, columns))
-    if not same_crs(source.crs, target.crs):
-        x, y = _transformer(target.crs, source.crs).transform(x, y)
-    a, _, c, _, e, f = source.transform
-    column, row = (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
+    column, row = pixel_positions(source, x, y, target.crs)
     return _snap(column), _snap(row)
+
+
+def pixel_positions(
+    raster: RasterGrid, x: NDArray[np.float64], y: NDArray[np.float64], crs: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(column, row) of points in a raster, in pixels from the centre of its first pixel; not finite for points that
+    its CRS does not hold. Longitudes are counted within half a turn of the raster's middle, so that a raster in degrees
+    may reach beyond 180."""
+    if not same_crs(raster.crs, crs):
+        x, y = _transformer(crs, raster.crs).transform(x, y)
+    a, _, c, _, e, f = raster.transform
+    if in_degrees(raster.crs):
+        x = np.asarray(x) - 360 * np.rint((np.asarray(x) - c - a * raster.shape[1] / 2) / 360)
+    return (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
 
 
 def _snap(position: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -241,12 +223,18 @@ def _separable(
 
 @lru_cache(maxsize=64)  # of two texts and a truth value: 64 x 2 KB at most, with WKT
 def is_crs(text: str) -> bool:
-    """Whether a text (EPSG code, WKT) names a CRS that PROJ knows."""
+    """Whether a text (EPSG code, WKT) names a CRS of places on the earth that PROJ knows."""
     try:
-        CRS(text)
-    except CRSError:
+        Transformer.from_crs("EPSG:4326", text, always_xy=True)
+        return bool(CRS(text).is_projected or CRS(text).is_geographic)
+    except ProjError:
         return False
-    return True
+
+
+@lru_cache(maxsize=64)
+def in_degrees(text: str) -> bool:
+    """Whether a CRS (EPSG code, WKT) has longitudes and latitudes."""
+    return bool(CRS(text).is_geographic)
 
 
 @lru_cache(maxsize=64)  # the same

@@ -26,7 +26,7 @@ from mmvsf.datasets.variables import (
 )
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import OutOfReachError, ReadError, gdal_environment
-from mmvsf.pipeline.raster.scene import RasterGrid, Scene
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene, SceneKey
 
 from .plan import ShardTask
 from .preference import best_quality, by_preference
@@ -103,7 +103,7 @@ def read_shard(
 def _read_day(
     day: int,
     scenes: list[Scene],
-    met: dict[BlockIndex, frozenset[str]],
+    met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
     source: ImagerySource,
     skip_below_clear: float,
@@ -117,11 +117,11 @@ def _read_day(
         if len(met) > 1 and not isinstance(error, OutOfReachError):
             # Only the blocks that need the damaged part should fail, however blocks were grouped.
             for block, ids in met.items():
-                own = [scene for scene in scenes if scene.id in ids]
+                own = [scene for scene in scenes if scene.key in ids]
                 _read_day(day, own, {block: ids}, grid, source, skip_below_clear, result)
             return
         for block, ids in met.items():
-            needed = [scene.id for scene in scenes if scene.id in ids]
+            needed = [scene.id for scene in scenes if scene.key in ids]
             if needed:
                 result[block].status[day % SHARD_DAYS] = Status.FAILED
                 with _books:
@@ -131,13 +131,16 @@ def _read_day(
 def _fill_day(
     day: int,
     scenes: list[Scene],
-    met: dict[BlockIndex, frozenset[str]],
+    met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
     source: ImagerySource,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
     """Fill one day of the given blocks, which form a rectangle. Raises ReadError."""
+    for scene in scenes:
+        if scene.fault:
+            raise ReadError(f"{scene.id}: {scene.fault}")
     target, corner = _rectangle(grid, tuple(met))
     areas = {block: _area(block, corner, grid.block) for block in met}
     ordered = by_preference(scenes, target)
@@ -163,14 +166,14 @@ def _read_masks(
     scenes: list[Scene],
     target: RasterGrid,
     source: ImagerySource,
-    met: dict[BlockIndex, frozenset[str]],
+    met: dict[BlockIndex, frozenset[SceneKey]],
     areas: dict[BlockIndex, tuple[slice, slice]],
 ) -> list[NDArray[np.uint8]]:
     """The quality of each scene on the target, without data in the blocks that the scene was not found for."""
     masks = [read_quality(scene, target, source) for scene in scenes]
     for block, ids in met.items():
         for scene, mask in zip(scenes, masks, strict=True):
-            if scene.id not in ids:
+            if scene.key not in ids:
                 mask[areas[block]] = QUALITY_FILL
     return masks
 

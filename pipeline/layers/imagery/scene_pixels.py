@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.variables import BAND_NAMES, QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.resample import resampler
+from mmvsf.pipeline.raster.mappings import resampler
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
 from .products import Product, product_named, to_reflectance

@@ -17,6 +17,8 @@ import requests
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3 import Retry
 
+from .guard import guard
+from .reach import reach_of_service
 from .slow import PacedAdapter
 
 BUSY = (429, 500, 502, 503, 504)
@@ -81,8 +83,7 @@ def session(retry_policy: RetryPolicy, *, retry: bool = True) -> requests.Sessio
     `post` still need `timeout=`."""
     client = requests.Session()
     client.headers["User-Agent"] = USER_AGENT
-    retries = retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False)
-    adapter = PacedAdapter(retries, retry_policy.request)
+    adapter = PacedAdapter(max_retries=retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
     client.mount("http://", adapter)
     client.mount("https://", adapter)
     return client
@@ -176,6 +177,7 @@ def fetch_json(
     RequestException or ValueError after all attempts.
     """
     with session(retry_policy) as asking:
+        guard(asking, reach_of_service(url))
         for failures in itertools.count(1):
             try:
                 answer = asking.request(method, url, auth=auth, timeout=(retry_policy.connect, retry_policy.request))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 
 import numpy as np
 import rasterio
@@ -34,6 +35,7 @@ from mmvsf.pipeline.raster.io import (
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
+from .guard import guard
 from .http import (
     BUSY,
     REST_SECONDS,
@@ -46,8 +48,10 @@ from .http import (
     redact,
     session,
 )
+from .reach import LOOPBACK
 from .signing import Access
 from .slow import SLOWEST
+from .socks import proxy
 
 Result = TypeVar("Result")
 
@@ -59,6 +63,10 @@ READS_AT_ONCE = 8
 
 MAX_RENEWALS = 2
 
+MOST_ASKED = 100_000
+
+_asked: set[str] = set()
+"""files that were asked for once, see `_refuse_redirects`"""
 _slots = threading.BoundedSemaphore(READS_AT_ONCE)
 _resting: dict[str, float] = {}
 """file or host -> when it failed all attempts; for REST_SECONDS a read then makes one attempt"""
@@ -82,6 +90,8 @@ class RemoteReader:
 
     access: Access
     retry_policy: RetryPolicy
+    reach: int = LOOPBACK
+    """how near the files may be, also after a redirect"""
 
     def window(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
@@ -108,6 +118,7 @@ class RemoteReader:
         if _is_resting(host):  # reads that fail at once would use up all tasks while a server is down
             time.sleep(retry_policy.wait(3))
         renewals = 0
+        self._refuse_redirects(href)
         for failures in itertools.count(1):
             began = time.monotonic()
             try:
@@ -158,7 +169,7 @@ class RemoteReader:
         timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                session(self.retry_policy, retry=False) as client,
+                self._session() as client,
                 client.get(
                     url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
                 ) as answer,
@@ -172,6 +183,8 @@ class RemoteReader:
                     f"HTTP {answer.status_code} {answer.reason}",
                     seconds_asked(answer.headers.get("Retry-After")),
                 )
+        except requests.exceptions.InvalidURL as error:
+            raise ReadError(redact(f"{href}: {one_line(error)}")) from None
         except requests.RequestException as error:
             return Answer(None, reason_of(error))
 
@@ -179,6 +192,20 @@ class RemoteReader:
     def _stall(self) -> int:
         """Seconds of fewer than SLOWEST bytes after which a read has failed."""
         return max(1, round(self.retry_policy.request / 3))
+
+    def _session(self) -> requests.Session:
+        client = session(self.retry_policy, retry=False)
+        guard(client, self.reach)
+        return client
+
+    def _refuse_redirects(self, href: str) -> None:
+        """Raise ReadError for a file that leads to a private address, where the environment's proxies keep GDAL's
+        requests from this process's own; once for each file."""
+        if self.reach < LOOPBACK and getproxies_environment() and href not in _asked:
+            self.ask(href)
+            if len(_asked) >= MOST_ASKED:
+                _asked.clear()
+            _asked.add(href)
 
     def _path(self, href: str) -> str:
         """The name that GDAL opens. What follows # is never sent; it keeps GDAL from recalling an old failure."""
@@ -196,6 +223,8 @@ class RemoteReader:
             "GDAL_HTTP_USERAGENT": USER_AGENT,
             "GDAL_INGESTED_BYTES_AT_OPEN": HEADER_BYTES,
         }
+        if not {"http", "https", "all"} & set(getproxies_environment()):
+            options["GDAL_HTTP_PROXY"] = proxy(self.reach)
         if token is not None:
             options |= {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": keep_secret(token)}
         return options

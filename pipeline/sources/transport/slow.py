@@ -6,77 +6,78 @@ answer has a deadline that moves with what has come: `SLOWEST` bytes buy a secon
 
 import io
 import time
+from math import inf
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 SLOWEST = 1000
 """Bytes a second. A slower server is one that does not answer."""
 
 
-class PacedAdapter(HTTPAdapter):
-    """Gives up an answer that takes longer than `seconds` and one more for each SLOWEST bytes."""
+class PacedConnection(HTTPConnection):
+    """A connection on which the timeout of a read is the deadline of the answer too, but for SLOWEST."""
 
-    def __init__(self, max_retries: Retry, seconds: float) -> None:
-        self._seconds = seconds
-        super().__init__(max_retries=max_retries)
+    def connect(self) -> None:
+        """See `HTTPConnection`."""
+        super().connect()
+        self.sock = _Paced(self.sock)
+
+
+class PacedSecureConnection(HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        """See `HTTPSConnection`."""
+        super().connect()
+        self.sock = _Paced(self.sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = PacedConnection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = PacedSecureConnection
+
+
+class PacedAdapter(HTTPAdapter):
+    """Gives up an answer that takes longer than its read timeout, and a second more for each SLOWEST bytes."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """See HTTPAdapter."""
+        """See `HTTPAdapter`."""
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._seconds)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
-        """See HTTPAdapter."""
+        """See `HTTPAdapter`."""
         manager = super().proxy_manager_for(*arguments, **options)
-        manager.pool_classes_by_scheme = _pool_classes(self._seconds)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
         return manager
-
-
-def _pool_classes(seconds: float) -> dict[str, type[HTTPConnectionPool]]:
-    """Pools whose connections read through `_Paced`, by scheme."""
-
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock = _Paced(self.sock, seconds)
-
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock = _Paced(self.sock, seconds)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
 
 
 class _Paced:
     """A socket whose answers are read by `_PacedReader`; all else is the socket's own."""
 
-    def __init__(self, sock: Any, seconds: float) -> None:
+    def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._seconds = seconds
 
     def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
         """The file that http.client reads one answer from."""
-        return io.BufferedReader(_PacedReader(self._sock.makefile(mode, buffering=0), self._sock, self._seconds))
+        return io.BufferedReader(_PacedReader(self._sock.makefile(mode, buffering=0), self._sock))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
 
 class _PacedReader(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase, sock: Any, seconds: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: Any) -> None:
         self._raw = raw
         self._sock = sock
-        self._until = time.monotonic() + seconds
+        timeout = sock.gettimeout()
+        self._until = inf if timeout is None else time.monotonic() + timeout
 
     def readable(self) -> bool:
         return True
@@ -87,7 +88,7 @@ class _PacedReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("timed out: the server sends too slowly")
         timeout = self._sock.gettimeout()
-        self._sock.settimeout(left if timeout is None else min(left, timeout))
+        self._sock.settimeout(timeout if timeout is None else min(left, timeout))
         try:
             count: int | None = self._raw.readinto(buffer)
         finally:
