@@ -95,6 +95,7 @@ def _build(
     if any(todo):
         set_incomplete(plan.cube)
     plan.imagery_layer.layer.clear_stale(plan.imagery)
+    plan.imagery_layer.layer.record_inputs(plan.imagery)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
     missing: list[str] = []
     for part, entries in zip(plan.layers, todo, strict=True):

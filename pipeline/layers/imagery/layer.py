@@ -19,6 +19,7 @@ from mmvsf.pipeline.raster.io import gdal_environment
 from .mosaic_day import read_shard
 from .plan import BYTES_PER_PIXEL, ImageryPlan, ShardTask, entry_name, plan_scenes, with_search
 from .products import product_named
+from .replaced import INPUTS, Inputs, inputs_of, mark_replaced
 from .shard_summary import shard_summary
 from .summarise import CollectedImagery, collect_imagery
 
@@ -35,7 +36,8 @@ class ImageryLayer(Layer[ShardTask]):
         """See `Layer`. Raises what `ImagerySource.search` raises."""
         imagery, grid = self.spec.region.imagery, self.spec.grid
         found = self.source.search(grid, self.spec.region.period, imagery.products)
-        return with_search(plan_scenes(found.scenes, grid, self.spec.calendar, imagery.skip_below_clear), found)
+        scenes = mark_replaced(found.scenes, self._inputs(), self.source)
+        return with_search(plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear), found)
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""
@@ -59,6 +61,16 @@ class ImageryLayer(Layer[ShardTask]):
             failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
             any_read |= bool(np.isin(shard.status, (Status.STORED, Status.SKIPPED_CLOUDY)).any())
         return TaskReport(len(task.blocks), pixels, tuple(failures), any_read)
+
+    def record_inputs(self, plan: ImageryPlan) -> None:
+        """Record what the files of the scenes are now, before any is read."""
+        before = self._inputs()
+        after = inputs_of(plan.scenes, before, self.source)
+        if after != before:
+            Ledger.of_cube(self.cube).write(INPUTS, {"scenes": after})
+
+    def _inputs(self) -> Inputs:
+        return (Ledger.of_cube(self.cube).read(INPUTS) or {}).get("scenes", {})
 
     def clear_stale(self, plan: ImageryPlan) -> None:
         """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""

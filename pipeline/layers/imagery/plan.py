@@ -223,6 +223,6 @@ def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:
 def _scene_text(scene: Scene) -> str:
     """Everything of a scene that its pixels depend on; where its files lie is not among it."""
     assets = [(asset.grid.crs, asset.grid.transform, asset.grid.shape) for asset in (*scene.bands, scene.quality)]
-    fault = [scene.fault] if scene.fault else []
-    text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *fault]
+    more = [text for text in (scene.fault, scene.generation) if text]
+    text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *more]
     return json.dumps(text)

@@ -10,8 +10,9 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -82,6 +83,8 @@ class Answer:
     reason: str
     retry_after: float = 0.0
     """seconds that it asks to wait"""
+    state: str = ""
+    """what tells this file from one in its place: its ETag, or size and time; empty if the server does not say"""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,13 @@ class RemoteReader:
             time.sleep(wait)
         raise AssertionError("unreachable")
 
+    def state(self, href: str) -> str:
+        """A text that changes when a file is replaced, from the server's answer to one request; empty without one."""
+        try:
+            return self.ask(href).state
+        except ReadError:
+            return ""
+
     def ask(self, href: str) -> Answer:
         """The server's answer to a request for the file's first byte. Raises ReadError without a right of access."""
         try:
@@ -182,6 +192,7 @@ class RemoteReader:
                     answer.status_code,
                     f"HTTP {answer.status_code} {answer.reason}",
                     seconds_asked(answer.headers.get("Retry-After")),
+                    _state(answer.headers) if answer.status_code < 300 else "",
                 )
         except requests.exceptions.InvalidURL as error:
             raise ReadError(redact(f"{href}: {one_line(error)}")) from None
@@ -228,6 +239,12 @@ class RemoteReader:
         if token is not None:
             options |= {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": keep_secret(token)}
         return options
+
+
+def _state(headers: Mapping[str, str]) -> str:
+    size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
+    parts = [headers.get("ETag", ""), size, headers.get("Last-Modified", "")]
+    return sha256(repr(parts).encode()).hexdigest()[:16] if parts[0] or parts[2] or size else ""
 
 
 def _is_resting(*keys: str) -> bool:
