@@ -162,7 +162,18 @@ class ImagerySource(Source):
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
-        """Native numbers of a window. Raises ReadError; never returns made-up no-data."""
+        """Native numbers of a window; a masked array where the file itself says of some that there are none. Raises
+        ReadError; never returns made-up no-data."""
+
+    def state(self, scene: Scene) -> str:
+        """A text that changes when files of a scene are replaced, found without reading them: by default what the
+        catalogue said. Empty where it is not known. It is called for each scene of a cube at each run."""
+        return scene.state
+
+    def content(self, scene: Scene) -> str:
+        """A text that changes with what the files of a scene hold and with nothing else; empty where that would take a
+        transfer. It is called once, and again where `state` has changed."""
+        return ""
 
     @abstractmethod
     def origin(self, product: str) -> Origin:

@@ -94,7 +94,7 @@ def to_reflectance(stored: NDArray[np.generic], product: Product, offset: int) -
     return np.where(numbers == product.nodata, REFLECTANCE_FILL, values).astype(np.int16)
 
 
-@cache
+@cache  # three numbers a product
 def _steps(scale: float, offset: float) -> tuple[int, int, int]:
     """Whole numbers (factor, shift, divisor): a stored number n is (n x factor + shift) / divisor steps of the cube."""
     factor, shift = (

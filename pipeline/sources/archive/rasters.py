@@ -13,8 +13,9 @@ from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
-from mmvsf.pipeline.raster.io import raster_grid, read_raster
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.fingerprint import files_state, scene_fingerprint
+from mmvsf.pipeline.raster.io import raster_grid, read_masked
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.stac.hrefs import local_href
 from mmvsf.pipeline.sources.stac.select import SceneSelection
 from mmvsf.pipeline.sources.transport import http
@@ -51,13 +52,27 @@ class ArchiveImagery(ImagerySource):
                 selection.take(entry.content, partial(local_href, entry.folder), self._grid_of_file)
         return selection.found(str(self.root))
 
+    def state(self, scene: Scene) -> str:
+        """See `ImagerySource`: from sizes and times of files; of those on web servers as for a public catalogue."""
+        if _is_remote(scene.quality):
+            return scene.state or RemoteReader(NoAuth(), http.RETRY_POLICY).state(scene.quality.href)
+        return files_state(scene.hrefs)
+
+    def content(self, scene: Scene) -> str:
+        """See `ImagerySource`."""
+        return "" if _is_remote(scene.quality) else scene_fingerprint(scene.hrefs)
+
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`. Files on web servers are read with the same patience as those of public catalogues."""
-        if urlsplit(asset.href).scheme in ("http", "https"):
-            return RemoteReader(NoAuth(), http.RETRY_POLICY).window(asset, window)
-        return read_raster(asset, window)
+        if _is_remote(asset):
+            return RemoteReader(NoAuth(), http.RETRY_POLICY).masked(asset, window)
+        return read_masked(asset, window)
 
     def _grid_of_file(self, product: Product, item: str, key: str, href: str) -> RasterGrid:
         if urlsplit(href).scheme in ("http", "https"):
             return RemoteReader(NoAuth(), http.RETRY_POLICY).grid(href)
         return raster_grid(href)
+
+
+def _is_remote(asset: Asset) -> bool:
+    return urlsplit(asset.href).scheme in ("http", "https")

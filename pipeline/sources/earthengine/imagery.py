@@ -171,6 +171,7 @@ def _scene(
         quality=assets[collection.quality],
         offset=0,
         day=coverage.day(acquired, assets[collection.quality].grid),
+        state=str(image.get("updateTime", "")),
     )
 
 

@@ -16,7 +16,7 @@ from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redact
@@ -77,7 +77,11 @@ class StacImagery(ImagerySource):
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`."""
-        return self._reader.window(asset, window)
+        return self._reader.masked(asset, window)
+
+    def state(self, scene: Scene) -> str:
+        """See `ImagerySource`: what the item says, and where it says nothing, what the server says of the mask."""
+        return scene.state or self._reader.state(scene.quality.href)
 
     def requirements(self) -> tuple[Requirement, ...]:
         """See `Source`."""

@@ -18,6 +18,7 @@ from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
+from .declared_state import declared_state
 from .hrefs import Locate
 from .item import MOST_TEXT, Item, acquired_at, outline_of, shortened
 from .items import asset_of, counts, offset_of, place_of, version_of
@@ -103,7 +104,9 @@ class SceneSelection:
             return reason
         bands = tuple(asset(keys) for keys in product.bands)
         version, offset = version_of(item, product), offset_of(item, product)
-        self._scenes.append(Scene(item.id, product.name, acquired, version, bands, quality, offset, day))
+        state = declared_state(entry, (product.quality, *product.bands))
+        scene = Scene(item.id, product.name, acquired, version, bands, quality, offset, day, state=state)
+        self._scenes.append(scene)
         return ""
 
     def _take_faulty(self, entry: Any, fault: str) -> str:
