@@ -58,7 +58,10 @@ def _imagery_rows(plan: BuildPlan, shown: Preview) -> Iterator[tuple[str, str]]:
         for (name, year, _), count in shown.by_season.items():
             years[year] += count * (name == product)
         yield f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n)
-    yield "(day, block) units", f"{shown.facts['block_days']:,} by the outlines of scenes, an upper bound"
+    if left_out := shown.facts["left_out"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        yield "items", f"{sum(left_out.values()):,} of {plural(shown.facts['items'], 'item')} left out: {reasons}"
+    yield "(day, block) units", f"{shown.facts['block_days']:,} by the extents of scenes, an upper bound"
 
 
 def _effort_rows(facts: dict[str, Any], workers: int) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,7 @@ def _locator(view: ReportView) -> Figure:
     lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(
         grid.left + corners[..., 1] * side, grid.top - corners[..., 0] * side
     )
+    lon -= 360 * np.rint((lon - lon.flat[0]) / 360)  # across 180 degrees
     stretch = 1 / np.cos(np.radians((lat.min() + lat.max()) / 2))
     box = _padded(lon, lat, stretch)
     ratio = float(np.clip((box[3] - box[2]) * stretch / (box[1] - box[0]), 0.3, 1.1))

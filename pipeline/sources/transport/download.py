@@ -15,7 +15,9 @@ from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnection
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.location import write_whole
 
+from .guard import guard
 from .http import BUSY, RetryPolicy, reason_of, session
+from .reach import reach_of_service
 
 
 class DownloadError(IncompleteError):
@@ -70,6 +72,7 @@ def download(
     """
     attempts = Attempts(retry_policy)
     with session(retry_policy, retry=False) as client:
+        guard(client, reach_of_service(url))
         while True:
             status, asked, reached = None, 0.0, True
             try:
