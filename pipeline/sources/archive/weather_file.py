@@ -39,7 +39,9 @@ def open_file(path: Path) -> xr.Dataset:
         if head.startswith(CLASSIC):
             return xr.open_dataset(path, engine="scipy", decode_timedelta=False, cache=False)
         if head != HDF5:
-            raise InputError(f"{path} is no NetCDF file (version 3 or 4) and no Zarr store; convert it")
+            raise InputError(
+                f"{path} cannot be read as weather: it is no NetCDF file (version 3 or 4) and no Zarr store; convert it"
+            )
         _refuse_other_files(path)
         return xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False, cache=False)
     except UNREADABLE as error:
