@@ -28,6 +28,7 @@ from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
 from mmvsf.pipeline.layers.weather.layer import WeatherLayer, WeatherPlan
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
+from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
 from .acquisitions import acquisitions, refuse_absent, with_expected
 from .layers import cube_bytes
@@ -126,6 +127,7 @@ def build_plan(
     credentials; another one asks for them first. A cube that is extended keeps its `present_weather`.
     """
     # Whole, since its order matters: what costs less to find out is refused first.
+    refuse_foreign_proj_data()
     region, path = read_recipe(recipe, source=source, blocks=blocks)
     folder = local_folder(data_dir)
     grid = grid_from_recipe(region, path, folder)
