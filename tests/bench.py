@@ -54,6 +54,7 @@ def bench_build(data_dir: Path, repeats: int) -> None:
     from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
     from mmvsf.pipeline.layers.imagery.plan import shard_tasks
+    from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, SceneReader
 
     _ensure_cube(data_dir)
     plan = build_plan("sandbox", data_dir)
@@ -73,8 +74,9 @@ def bench_build(data_dir: Path, repeats: int) -> None:
         items = [_absolute(item, archive) for item in collection if item.id in ids]
 
         def ours(tasks: Any = tasks) -> None:
+            reader = SceneReader(plan.imagery_layer.layer.source, SIX_BANDS)
             for task in tasks:
-                read_shard(task, plan.grid, plan.imagery_layer.layer.source, plan.region.imagery.skip_below_clear)
+                read_shard(task, plan.grid, reader, plan.region.imagery.skip_below_clear)
 
         def theirs(items: Any = items, block: Any = block) -> None:
             for product, names in HLS_BANDS.items():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, Split, Status
 
 from .calendar import SHARD_DAYS, Calendar
 from .conventions import group_attributes
@@ -61,12 +61,15 @@ def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
         None,
         {"long_name": "split that a place belongs to", **flag_attributes(Split), **MAPPED},
     )
-    names = (("band", [band.name for band in BANDS]), ("variable", list(spec.weather)))
+    names = (("band", [band.name for band in spec.bands]), ("variable", list(spec.weather)))
     axes = [
         ArraySpec(dim, (dim,), (len(values),), "string", (len(values),), "", data=np.array(values, dtype=object))
         for dim, values in names
     ]
-    sums = [*_sums(grid, spec.years, "imagery", len(BANDS)), *_sums(grid, spec.years, "weather", len(spec.weather))]
+    sums = [
+        *_sums(grid, spec.years, "imagery", len(spec.bands)),
+        *_sums(grid, spec.years, "weather", len(spec.weather)),
+    ]
     arrays = (clear_fraction, split, *sums, *axes, season_axis(spec.years), time_axis(spec.calendar))
     return georeferenced("chunks", arrays, grid.chunks_geobox, "what each chunk holds")
 

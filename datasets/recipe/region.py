@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
+from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .schema import RecipeModel
@@ -62,6 +62,10 @@ class Period(RecipeModel):
 SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
 """The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
 
+BAND_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
+TAKEN_NAMES = ("mean", "ndvi")
+"""Names of scores beside those of the bands."""
+
 SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
 
 
@@ -79,12 +83,25 @@ class Imagery(RecipeModel):
     (Sentinel-2)."""
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
     """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2."""
+    bands: Annotated[tuple[Annotated[str, Field(pattern=BAND_PATTERN)], ...], Field(min_length=1, max_length=64)] = (
+        DEFAULT_BANDS
+    )
+    """Bands of the cube, in this order; every product must have them. By default blue, green, red, nir, swir1 and
+    swir2."""
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Where a smaller share of a block is clear on a day, its quality mask is stored, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its blocks and days ends as incomplete."""
+
+    @field_validator("bands")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = sorted(name for name in set(value) if value.count(name) > 1 or name in TAKEN_NAMES)
+        if wrong:
+            raise ValueError(f"takes each name once, and neither {' nor '.join(TAKEN_NAMES)}; found {', '.join(wrong)}")
+        return value
 
 
 class Weather(RecipeModel):
@@ -230,6 +247,8 @@ class Region(RecipeModel):
         sites = {site.name for site in self.area.sites or ()}
         if not named <= sites:
             raise ValueError(f"split.places names {sorted(named - sites)}, which area.sites does not list")
+        if self.simulate is not None and self.imagery.bands != DEFAULT_BANDS:
+            raise ValueError(f"imagery.bands: a simulated region has {', '.join(DEFAULT_BANDS)}; remove the line")
         return self
 
     @property

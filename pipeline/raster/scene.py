@@ -66,7 +66,7 @@ class Scene:
     version: str
     """processing version or baseline; of two versions of one acquisition the greater is newer"""
     bands: tuple[Asset, ...]
-    """in the order of `datasets.variables.BANDS`"""
+    """in the order of the cube's bands"""
     quality: Asset
     """the mask, in the product's own codes"""
     offset: int

@@ -20,6 +20,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
+from mmvsf.datasets.variables import DEFAULT_BANDS
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -172,7 +173,7 @@ def test_no_answer_is_larger_than_earth_engine_allows(monkeypatch: pytest.Monkey
     bands = {name: array_band(values, grid) for name in ("B2", "B3", "B4", "B8A", "B11", "B12")}
     image = hls_image({**bands, "Fmask": array_band(np.full((1500, 1500), 64, np.uint8), grid)})
     with serving([image], monkeypatch) as server:
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"])
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"].narrowed(DEFAULT_BANDS))
         found = EarthEngineImagery().read(scene.bands[5], (slice(0, 1500), slice(0, 1500)))
         np.testing.assert_array_equal(found, (np.arange(1500**2) % 9999).reshape(1500, 1500))
         assert len(server.asked("computePixels")) == 3
@@ -288,7 +289,7 @@ def test_another_scale_is_refused(factor: float, kind: Any, monkeypatch: pytest.
     bands = {name: array_band(values, grid) for name in ("B2", "B3", "B4", "B8A", "B11", "B12")}
     image = hls_image({**bands, "Fmask": array_band(np.full((16, 16), 64, np.uint8), grid)})
     with serving([image], monkeypatch):
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"])
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"].narrowed(DEFAULT_BANDS))
         with pytest.raises(ReadError, match=r"B2 runs from .* fractions from -1 to 3.28; .* another scale"):
             EarthEngineImagery().read(scene.bands[0], (slice(0, 16), slice(0, 16)))
 
@@ -316,7 +317,7 @@ def test_sentinel_2_keeps_its_two_grids(monkeypatch: pytest.MonkeyPatch) -> None
     values["SCL"] = rng.integers(0, 12, (20, 20)).astype(np.uint8)
     image = sentinel_2(values, {"B2": mask})
     with serving([image], monkeypatch) as server:
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"])
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"].narrowed(DEFAULT_BANDS))
         assert (scene.version, scene.offset) == ("05.00", 0) and scene.id == image.properties["PRODUCT_ID"]
         found = [EarthEngineImagery().read(a, whole_of(a)) for a in (*scene.bands, scene.quality)]
         assert len(server.asked("computePixels")) == 2
@@ -337,7 +338,9 @@ def test_cloud_score_adds_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
     name = image.id.replace("COPERNICUS/S2_SR_HARMONIZED", "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED")
     scores = Image(name, image.start, {"cs_cdf": array_band(score, image.bands["SCL"].grid, known)})
     with serving([image, scores], monkeypatch):
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], 0.6)
+        scene = earthengine._scene(
+            image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"].narrowed(DEFAULT_BANDS), 0.6
+        )
         assert scene.version == "05.00 with Cloud Score+ 0.6"
         found = EarthEngineImagery(0.6).read(scene.quality, whole_of(scene.quality))
         plain = EarthEngineImagery().read(scene.quality, whole_of(scene.quality))

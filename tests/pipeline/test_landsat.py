@@ -21,7 +21,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
-from mmvsf.pipeline.layers.imagery.products import LANDSAT_C2_L2
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS
 from mmvsf.pipeline.sources.earthengine.imagery import EarthEngineImagery
 from mmvsf.pipeline.sources.stac.items import product_of, scene_of
 from mmvsf.pipeline.sources.transport import http
@@ -264,8 +264,9 @@ REAL = os.environ.get("MMVSF_REAL_DATA")
 def test_real_items_of_usgs(name: str, taken: bool) -> None:
     described: dict[str, Any] = json.loads((Path(str(REAL)) / f"stac/{name}.json").read_text())
     period = Period.model_validate({"start": "2020-01-01", "end": "2021-12-31"})
-    product = product_of(described, period, ("landsat-c2-l2",), shapely.box(-180, -90, 180, 90))
-    assert (product is LANDSAT_C2_L2) == taken
+    wanted = SIX_BANDS.named("landsat-c2-l2")
+    product = product_of(described, period, (wanted,), shapely.box(-180, -90, 180, 90))
+    assert (product is wanted) == taken
     if product is not None:
         scene = scene_of(described, str, product)
         assert [asset.href[-9:] for asset in scene.bands] == [f"SR_B{number}.TIF" for number in range(2, 8)]

@@ -16,8 +16,6 @@ from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import one_line
 from mmvsf.datasets.variables import (
-    BAND_NAMES,
-    BANDS,
     QUALITY_FILL,
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
@@ -25,16 +23,15 @@ from mmvsf.datasets.variables import (
     Status,
     is_clear,
 )
-from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import Resampler, resampler
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
+from .convert import to_band
 from .plan import ShardTask
 from .preference import best_quality, by_preference
-from .products import product_named, to_reflectance
+from .table import SceneReader
 
-BLUE = BAND_NAMES.index("blue")
 DARKEST = -0.03
 """Blue reflectance that no ground has for half of the clear pixels of a block; haze that was corrected too far comes
 to -0.02."""
@@ -61,9 +58,9 @@ class BlockShard:
     """(day number, scene id, reason)"""
 
     @classmethod
-    def empty(cls, block: int) -> "BlockShard":
+    def empty(cls, bands: int, block: int) -> "BlockShard":
         return cls(
-            np.full((SHARD_DAYS, len(BANDS), block, block), REFLECTANCE_FILL, np.int16),
+            np.full((SHARD_DAYS, bands, block, block), REFLECTANCE_FILL, np.int16),
             np.full((SHARD_DAYS, block, block), QUALITY_FILL, np.uint8),
             np.full((SHARD_DAYS, block, block), SCENE_FILL, np.uint8),
             np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8),
@@ -81,11 +78,11 @@ class BlockShard:
 
 
 def read_shard(
-    task: ShardTask, grid: Grid, source: ImagerySource, skip_below_clear: float
+    task: ShardTask, grid: Grid, source: SceneReader, skip_below_clear: float
 ) -> dict[BlockIndex, BlockShard]:
     """Read all days of a task. A day that cannot be read is marked failed in the blocks that needed it and
     left empty there; all other days are complete."""
-    result = {block: BlockShard.empty(grid.block) for block in task.blocks}
+    result = {block: BlockShard.empty(len(source.products.bands), grid.block) for block in task.blocks}
     met = dict(zip(task.blocks, task.met, strict=True))
     days = [(day, list(scenes)) for day, scenes in groupby(task.scenes, key=lambda scene: scene.day)]
 
@@ -112,7 +109,7 @@ def _read_day(
     scenes: list[Scene],
     met: dict[BlockIndex, frozenset[str]],
     grid: Grid,
-    source: ImagerySource,
+    source: SceneReader,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
@@ -138,7 +135,7 @@ def _fill_day(
     scenes: list[Scene],
     met: dict[BlockIndex, frozenset[str]],
     grid: Grid,
-    source: ImagerySource,
+    source: SceneReader,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
@@ -167,7 +164,7 @@ def _fill_day(
 def _read_masks(
     scenes: list[Scene],
     target: RasterGrid,
-    source: ImagerySource,
+    source: SceneReader,
     met: dict[BlockIndex, frozenset[str]],
     areas: dict[BlockIndex, tuple[slice, slice]],
 ) -> list[NDArray[np.uint8]]:
@@ -204,7 +201,7 @@ def _store_reflectance(
     quality: NDArray[np.uint8],
     target: RasterGrid,
     days: list[tuple[tuple[slice, slice], NDArray[np.int16]]],
-    source: ImagerySource,
+    source: SceneReader,
 ) -> None:
     """Read the bands of a scene and store those `pixels` of the target that are from it, in the `days` of the blocks:
     (where the block lies in the target, its reflectance (band, block, block)). Raises ReadError."""
@@ -214,9 +211,10 @@ def _store_reflectance(
         for area, reflectance in days:
             chosen = pixels[area]
             reflectance[band][chosen] = values[area][chosen]
-    if scene.offset and product_named(scene.product).item_offset is not None:
+    bands = source.products.bands
+    if scene.offset and source.product(scene).item_offset is not None and "blue" in bands:
         for area, reflectance in days:
-            _refuse_second_offset(scene, reflectance[BLUE][pixels[area] & is_clear(quality[area])])
+            _refuse_second_offset(scene, reflectance[bands.index("blue")][pixels[area] & is_clear(quality[area])])
 
 
 def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
@@ -230,10 +228,10 @@ def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
         )
 
 
-def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:
+def _read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray[np.uint8]:
     place = resampler(scene.quality.grid, target)
     stored = source.read(scene.quality, place.window)
-    product = product_named(scene.product)
+    product = source.product(scene)
     if stored.dtype != product.mask_dtype:
         wanted = np.dtype(product.mask_dtype)
         raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {stored.dtype}")
@@ -241,11 +239,11 @@ def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> ND
     return decoded
 
 
-def _read_reflectance(scene: Scene, band: int, place: Resampler, source: ImagerySource) -> NDArray[np.int16]:
+def _read_reflectance(scene: Scene, band: int, place: Resampler, source: SceneReader) -> NDArray[np.int16]:
     stored = source.read(scene.bands[band], place.window)
     if stored.dtype.kind not in "iu":
         raise ReadError(f"{scene.bands[band].href}: reflectance is stored as integers, found {stored.dtype}")
-    return to_reflectance(stored, product_named(scene.product), scene.offset)
+    return to_band(stored, source.product(scene), source.products.bands[band], scene.offset)
 
 
 def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:

@@ -15,7 +15,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend, read_legend
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period
-from mmvsf.pipeline.layers.imagery.products import product_named
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
@@ -35,24 +35,25 @@ class ArchiveImagery(ImagerySource):
 
     recipe_lines: ClassVar[dict[str, bool]] = {"path": True}
     root: Path
+    products: ProductTable = SIX_BANDS
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`."""
-        return cls(site.path(section.path or ""))
+        return cls(site.path(section.path or ""), ProductTable.of(section))
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
-        return Origin("archive", licence=product_named(product).licence)
+        return Origin("archive", licence=self.products.named(product).licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
         """See `ImagerySource`. Raises InputError for a missing catalogue, for an item that does not say what is
         needed, and if nothing matched."""
-        blocks = blocks_lonlat(grid)
+        blocks, wanted = blocks_lonlat(grid), [self.products.named(name) for name in products]
         scenes, seen = [], 0
         for item, folder in self._items():
             seen += 1
-            product = product_of(item, period, products, blocks)
+            product = product_of(item, period, wanted, blocks)
             if product is not None:
                 scenes.append(scene_of(item, partial(local_href, folder), product))
         if not scenes:

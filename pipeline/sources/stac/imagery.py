@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Imagery, Period
-from mmvsf.pipeline.layers.imagery.products import Product, product_named
+from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -38,17 +39,18 @@ class StacImagery(ImagerySource):
     retry_policy: RetryPolicy
     days_at_once: int = 8
     """days of a task that are read at the same time"""
+    products: ProductTable = SIX_BANDS
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`. Raises InputError for a catalogue that is not known."""
         retry_policy = http.RETRY_POLICY
-        return cls(catalog(section.catalog or "", retry_policy), retry_policy)
+        return cls(catalog(section.catalog or "", retry_policy), retry_policy, products=ProductTable.of(section))
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
         (collection,) = self._collections((product,))
-        licence = product_named(product).licence
+        licence = self.products.named(product).licence
         return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
@@ -58,13 +60,13 @@ class StacImagery(ImagerySource):
         guard_logs()
         collections = self._collections(products)
         self.catalog.access.prepare()
-        blocks = blocks_lonlat(grid)
+        blocks, wanted = blocks_lonlat(grid), [self.products.named(name) for name in products]
         grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
         scenes: dict[str, Scene] = {}
         seen = 0
         for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, search_days(period)):
             seen += 1
-            product = product_of(item, period, products, blocks)
+            product = product_of(item, period, wanted, blocks)
             if product is not None and item["id"] not in scenes:
                 scenes[item["id"]] = scene_of(item, locate, product, grids.find(product))
         if not scenes:

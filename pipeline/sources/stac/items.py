@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.recipe.region import Period
-from mmvsf.pipeline.layers.imagery.products import Product, product_named
+from mmvsf.pipeline.layers.imagery.products import BandAsset, Product
 from mmvsf.pipeline.raster.resample import is_crs
 from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time, solar_day
 
@@ -27,12 +27,12 @@ FindGrid = Callable[[str, str, str], RasterGrid]
 """(item id, asset key, href) -> the grid of a file whose item does not say it"""
 
 
-def product_of(item: dict[str, Any], period: Period, products: tuple[str, ...], blocks: Any) -> Product | None:
+def product_of(item: dict[str, Any], period: Period, products: Sequence[Product], blocks: Any) -> Product | None:
     """The product of an item that is wanted: one of the products, with a `solar_day` in the period and an outline that
-    meets the blocks (see `blocks_lonlat`). None for any other. Raises InputError for an unknown product, and for an
-    item that lacks what says whether it counts."""
+    meets the blocks (see `blocks_lonlat`). None for any other. Raises InputError for an item that lacks what says
+    whether it counts."""
     collection = item.get("collection", "")
-    candidates = [product for product in map(product_named, products) if collection in product.collections]
+    candidates = [product for product in products if collection in product.collections]
     if not candidates:
         return None
     outline = outline_of(item)
@@ -107,7 +107,7 @@ def scene_of(item: dict[str, Any], locate: Locate, product: Product, find_grid: 
         product=product.name,
         acquired=acquired_at(item),
         version=_version(item, product),
-        bands=tuple(asset_of(item, outline, locate, keys, find_grid) for keys in product.bands),
+        bands=tuple(asset_of(item, outline, locate, band.keys, find_grid) for band in product.bands.values()),
         quality=asset_of(item, outline, locate, product.quality, find_grid),
         offset=_offset(item, product),
         footprint=ring_of(outline),
@@ -125,7 +125,7 @@ def asset_of(
     if key is None:
         raise InputError(
             f"item {item['id']} has no asset {' or '.join(keys)} (it has {', '.join(sorted(assets)) or 'none'});"
-            " a scene needs its six bands and its mask"
+            " a scene needs the bands of the cube and its mask"
         )
     asset = assets[key]
     where = f"item {item['id']}, asset {key}"
@@ -211,38 +211,41 @@ def _offset(item: dict[str, Any], product: Product) -> int:
     product has one for all scenes: its numbers would be read wrongly.
     """
     where = f"item {item['id']}"
-    scales, offsets = _declared(item, product, "scale"), _declared(item, product, "offset")
-    if others := [scale for scale in scales if not math.isclose(scale, product.scale, rel_tol=1e-6)]:
-        raise InputError(
-            f"{where} declares a scale of {others[0]:g} and {product.name} has {product.scale:g}; correct the item"
-            " (raster:bands), or give it the collection of another product"
-        )
-    if product.item_offset is None:
-        if others := [offset for offset in offsets if not math.isclose(offset, product.offset, abs_tol=1e-9)]:
+    shared: dict[float, float] = {}
+    for band, asset in product.bands.items():
+        scale, offset = product.declared(band)
+        found, shift = _declared(item, asset, "scale"), _declared(item, asset, "offset")
+        if found is not None and not math.isclose(found, scale, rel_tol=1e-6):
             raise InputError(
-                f"{where} declares an offset of {others[0]:g} and {product.name} has {product.offset:g}; correct the"
+                f"{where} declares a scale of {found:g} and {product.name} has {scale:g}; correct the item"
+                " (raster:bands), or give it the collection of another product"
+            )
+        if shift is None:
+            continue
+        if product.item_offset is not None:
+            shared[shift] = offset
+        elif not math.isclose(shift, offset, abs_tol=1e-9):
+            raise InputError(
+                f"{where} declares an offset of {shift:g} and {product.name} has {offset:g}; correct the"
                 " item (raster:bands), or give it the collection of another product"
             )
+    if product.item_offset is None:
         return 0
-    if len(offsets) > 1:
+    if len(shared) > 1:
         raise InputError(
-            f"{where}: its bands declare different offsets ({', '.join(f'{offset:g}' for offset in sorted(offsets))});"
+            f"{where}: its bands declare different offsets ({', '.join(f'{offset:g}' for offset in sorted(shared))});"
             " a scene has one, correct the item (raster:bands)"
         )
-    declared = next((round((offset - product.offset) / product.scale) for offset in offsets), None)
+    declared = next((round((shift - offset) / product.scale) for shift, offset in shared.items()), None)
     return product.item_offset(str(item["id"]), item.get("properties", {}), declared)
 
 
-def _declared(item: dict[str, Any], product: Product, key: str) -> set[float]:
-    """The numbers that the bands of an item declare as their `scale` or `offset` (STAC raster extension 1 and 2)."""
-    values = set()
-    for keys in product.bands:
-        asset: dict[str, Any] = next((item["assets"][name] for name in keys if name in item["assets"]), {})
-        described = (asset.get("raster:bands") or asset.get("bands") or [{}])[0]
-        value = described.get(key, described.get(f"raster:{key}", asset.get(f"raster:{key}")))
-        if value is not None:
-            values.add(_number(value, f"item {item['id']}: the {key} of a band"))
-    return values
+def _declared(item: dict[str, Any], band: BandAsset, key: str) -> float | None:
+    """The number that a band of an item declares as its `scale` or `offset` (STAC raster extension 1 and 2)."""
+    asset: dict[str, Any] = next((item["assets"][name] for name in band.keys if name in item["assets"]), {})
+    described = (asset.get("raster:bands") or asset.get("bands") or [{}])[0]
+    value = described.get(key, described.get(f"raster:{key}", asset.get(f"raster:{key}")))
+    return None if value is None else _number(value, f"item {item['id']}: the {key} of a band")
 
 
 def _number(value: Any, what: str) -> float:
