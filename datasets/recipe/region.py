@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
+from .product import BAND_PATTERN, CustomProduct
 from .schema import RecipeModel
 from .season import Season, SeasonSpec
 
@@ -62,7 +63,6 @@ class Period(RecipeModel):
 SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
 """The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
 
-BAND_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 TAKEN_NAMES = ("mean", "ndvi")
 """Names of scores beside those of the bands."""
 
@@ -70,7 +70,7 @@ SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
 
 
 class Imagery(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "cloud_score")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "custom", "cloud_score")
     source: SourceName
     """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue),
     `earthengine`, or a source of an installed package."""
@@ -80,9 +80,11 @@ class Imagery(RecipeModel):
     """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
     catalog: str | None = None
     """Of `stac`: planetary-computer (all products, no account), lpcloud (HLS, Earthdata account), earth-search
-    (Sentinel-2)."""
+    (Sentinel-2), or the https:// address of any STAC API that needs no account."""
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
-    """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2."""
+    """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2, or those of `custom`."""
+    custom: Annotated[tuple[CustomProduct, ...], Field(min_length=1, max_length=20)] | None = None
+    """Of `archive` and `stac`: products that the recipe declares, each with its bands, numbers and mask."""
     bands: Annotated[tuple[Annotated[str, Field(pattern=BAND_PATTERN)], ...], Field(min_length=1, max_length=64)] = (
         DEFAULT_BANDS
     )
@@ -94,6 +96,15 @@ class Imagery(RecipeModel):
     """Where a smaller share of a block is clear on a day, its quality mask is stored, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its blocks and days ends as incomplete."""
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        names = [product.name for product in self.custom or ()]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"custom declares {', '.join(repeated)} twice; give each product a name of its own")
+        if unused := [name for name in names if name not in self.products]:
+            raise ValueError(f"custom declares {', '.join(unused)}, which products does not list; add or remove it")
+        return self
 
     @field_validator("bands")
     @classmethod

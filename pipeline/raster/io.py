@@ -48,7 +48,7 @@ def _open(path: Path | str) -> Any:
 
 
 def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-    """The native numbers of a window of band 1, shape of the window.
+    """The native numbers of a window of the asset's band, shape of the window.
 
     Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
@@ -85,12 +85,22 @@ def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], floa
     try:
         with _open(asset.href) as dataset:
             _check_grid(asset, dataset)
+            _check_band(asset, dataset.count)
             array: NDArray[Any] = dataset.read(
-                1, window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+                asset.band or 1,
+                window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start),
             )
             return array, dataset.nodata
     except (RasterioError, OSError) as error:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
+
+
+def _check_band(asset: Asset, count: int) -> None:
+    """Raise ReadError where a file of `count` bands does not have the asset's, or leaves open which it is."""
+    if asset.band == 0 and count > 1:
+        raise ReadError(f"{asset.href} has {count} bands; say which one is meant (`number` in imagery.custom)")
+    if asset.band > count:
+        raise ReadError(f"{asset.href} has {count} bands and no band {asset.band}")
 
 
 def raster_grid(path: Path | str) -> RasterGrid:

@@ -52,6 +52,8 @@ class Asset:
 
     href: str
     grid: RasterGrid
+    band: int = 1
+    """of the file, counted from 1; 0 for the only one of a file that must not have several"""
 
 
 @dataclass(frozen=True)

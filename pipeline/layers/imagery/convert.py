@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL, band_named
 
+from .masks import is_fill
 from .products import Product
 
 REFLECTANCE_MAX = np.iinfo(np.int16).max
@@ -27,15 +28,25 @@ def to_band(stored: NDArray[np.generic], product: Product, band: str, offset: in
     the products do; what would fall to the fill value or below becomes the smallest number above it, and what is above
     the largest becomes that.
     """
-    numbers = stored.astype(np.int32)
     (scale, zero), shifted = product.declared(band), product.bands[band].shift
-    factor, shift, divisor = _steps(scale, zero + shifted, band_named(band).quantity.scale)
+    step = band_named(band).quantity.scale
+    missing = is_fill(stored, product.nodata)
+    if product.any_numbers:
+        return _in_steps(np.where(missing, 0, stored) * scale + (zero + shifted), step, missing)
+    numbers = stored.astype(np.int32)
+    factor, shift, divisor = _steps(scale, zero + shifted, step)
     values: NDArray[Any] = numbers + offset
     if (factor, shift, divisor) != (1, 0, 1):
         # Halves are exact in floating point, and nothing else comes closer to one than 1 / divisor.
         values = np.rint((values.astype(np.int64) * factor + shift) / divisor)
     np.clip(values, REFLECTANCE_FILL + 1, REFLECTANCE_MAX, out=values)
-    return np.where(numbers == product.nodata, REFLECTANCE_FILL, values).astype(np.int16)
+    return np.where(missing, REFLECTANCE_FILL, values).astype(np.int16)
+
+
+def _in_steps(values: NDArray[Any], step: float, missing: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Numbers in the unit of a band in its steps, as `to_band`, in floating point."""
+    steps = np.clip(np.rint(values.astype(np.float64) / step), REFLECTANCE_FILL + 1, REFLECTANCE_MAX)
+    return np.where(missing, REFLECTANCE_FILL, steps).astype(np.int16)
 
 
 @cache

@@ -232,7 +232,7 @@ def _read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDAr
     place = resampler(scene.quality.grid, target)
     stored = source.read(scene.quality, place.window)
     product = source.product(scene)
-    if stored.dtype != product.mask_dtype:
+    if product.mask_dtype is not None and stored.dtype != product.mask_dtype:
         wanted = np.dtype(product.mask_dtype)
         raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {stored.dtype}")
     decoded: NDArray[np.uint8] = place.codes(product.decode_quality(stored), QUALITY_FILL)
@@ -240,10 +240,10 @@ def _read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDAr
 
 
 def _read_reflectance(scene: Scene, band: int, place: Resampler, source: SceneReader) -> NDArray[np.int16]:
-    stored = source.read(scene.bands[band], place.window)
-    if stored.dtype.kind not in "iu":
+    stored, product = source.read(scene.bands[band], place.window), source.product(scene)
+    if stored.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
         raise ReadError(f"{scene.bands[band].href}: reflectance is stored as integers, found {stored.dtype}")
-    return to_band(stored, source.product(scene), source.products.bands[band], scene.offset)
+    return to_band(stored, product, source.products.bands[band], scene.offset)
 
 
 def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:

@@ -37,6 +37,8 @@ class BandAsset:
 
     keys: tuple[str, ...]
     """the asset keys it may go by, the usual one first"""
+    number: int = 1
+    """band of the file, see `Asset.band`"""
     scale: float | None = None
     """None: the product's"""
     offset: float | None = None
@@ -63,15 +65,22 @@ class Product:
     """name of the band in a cube -> where it is; in the order of the cube for a product of `products_of`"""
     quality: tuple[str, ...]
     """the asset keys that the mask may go by"""
-    nodata: int
-    """stored number of a pixel without data"""
+    quality_number: int = 1
+    """band of the mask's file, see `Asset.band`"""
+    nodata: float | None
+    """stored number of a pixel without data; None: NaN only"""
     scale: float = REFLECTANCE_SCALE
     """reflectance of one step of the stored numbers, of bands that have no scale of their own"""
     offset: float = 0.0
     """reflectance of the stored number 0, where it is the same for all scenes"""
     item_offset: ItemOffset | None = None
     """rule for a product whose scenes differ in their offset; None: items that declare another one are refused"""
-    mask_dtype: type[np.unsignedinteger[Any]] = np.uint8
+    any_numbers: bool = False
+    """whether files may hold numbers of any type, also of floating point; otherwise bands are integers"""
+    files: str = ""
+    """pattern of the names of files in a folder without STAC items"""
+    mask_dtype: type[np.unsignedinteger[Any]] | None = np.uint8
+    """None: any"""
     decode_quality: Callable[[NDArray[Any]], NDArray[np.uint8]]
     """stored mask (of `mask_dtype`) -> bits of `imagery/quality`, same shape"""
     updated: str = "updated"

@@ -1,18 +1,20 @@
 """The products of a recipe: those that every recipe may name, narrowed to the bands of its cube."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.product import CustomProduct
 from mmvsf.datasets.recipe.region import Imagery
 from mmvsf.datasets.variables import DEFAULT_BANDS
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
-from .products import Product, product_named
+from .custom import custom_product
+from .products import PRODUCTS, Product, product_named
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,39 @@ class ProductTable:
 
     bands: tuple[str, ...] = DEFAULT_BANDS
     """of the cube"""
+    custom: tuple[CustomProduct, ...] = ()
+    """that the recipe declares"""
 
     @classmethod
     def of(cls, section: Imagery) -> Self:
         """The table of a recipe."""
-        return cls(section.bands)
+        return cls(section.bands, section.custom or ())
 
     def named(self, name: str) -> Product:
         """The product of a name, with the bands of the cube in their order. Raises InputError for an unknown product,
-        and for one that lacks a band."""
-        return product_named(name).narrowed(self.bands)
+        for one that lacks a band, and for a declared one whose name is taken."""
+        declared = self._declared(name)
+        if declared is None:
+            return product_named(name).narrowed(self.bands)
+        if name in PRODUCTS:
+            raise InputError(f"imagery.custom declares {name}, which is a product already; give yours another name")
+        product = custom_product(declared).narrowed(self.bands)
+        # Without a mask, what is fill is read from a band of the cube.
+        first = product.bands[self.bands[0]]
+        return product if declared.mask != "none" else replace(product, quality=first.keys, quality_number=first.number)
 
     def reading(self, name: str) -> str:
         """What the pixels of a product's scenes depend on beside the scenes; empty for the bands of every recipe that
         names none."""
-        return "" if self.bands == DEFAULT_BANDS else json.dumps(self.bands)
+        declared = self._declared(name)
+        if declared is None:
+            return "" if self.bands == DEFAULT_BANDS else json.dumps(self.bands)
+        numbers = declared.model_dump(mode="json", include={"scale", "offset", "fill", "mask"})
+        bands = {name: declared.band_maps[name].model_dump() for name in self.bands if name in declared.bands}
+        return json.dumps([list(self.bands), bands, numbers], sort_keys=True)
+
+    def _declared(self, name: str) -> CustomProduct | None:
+        return next((product for product in self.custom if product.name == name), None)
 
 
 SIX_BANDS = ProductTable()

@@ -1,7 +1,7 @@
 """The archive source: a folder with STAC items and COGs, weather files and label rasters."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend, read_legend
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period
+from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
@@ -27,13 +28,16 @@ from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import NoAuth
 
+from .files import items_of_files
+
 
 @register_source("archive")
 @dataclass(frozen=True)
 class ArchiveImagery(ImagerySource):
-    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder."""
+    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder, or from files
+    whose names say what they are."""
 
-    recipe_lines: ClassVar[dict[str, bool]] = {"path": True}
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "custom": False}
     root: Path
     products: ProductTable = SIX_BANDS
 
@@ -51,7 +55,7 @@ class ArchiveImagery(ImagerySource):
         needed, and if nothing matched."""
         blocks, wanted = blocks_lonlat(grid), [self.products.named(name) for name in products]
         scenes, seen = [], 0
-        for item, folder in self._items():
+        for item, folder in self._items(period, wanted):
             seen += 1
             product = product_of(item, period, wanted, blocks)
             if product is not None:
@@ -69,8 +73,14 @@ class ArchiveImagery(ImagerySource):
             return RemoteReader(NoAuth(), http.RETRY_POLICY).window(asset, window)
         return read_raster(asset, window)
 
-    def _items(self) -> Iterator[tuple[dict[str, Any], Path]]:
-        """Items as dictionaries, each with the folder its relative hrefs start from."""
+    def _items(self, period: Period, products: Sequence[Product]) -> Iterator[tuple[dict[str, Any], Path]]:
+        """Items as dictionaries, each with the folder its relative hrefs start from. `items.json` is not needed where
+        all products are of files."""
+        for product in products:
+            if product.files:
+                yield from ((item, self.root) for item in items_of_files(self.root, product, period))
+        if all(product.files for product in products):
+            return
         collection, catalog = self.root / "items.json", self.root / "catalog.json"
         if collection.is_file():
             try:

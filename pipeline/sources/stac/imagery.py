@@ -34,7 +34,7 @@ from .search import find_items
 class StacImagery(ImagerySource):
     """Scenes of one catalogue."""
 
-    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True}
+    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "custom": False}
     catalog: Catalog
     retry_policy: RetryPolicy
     days_at_once: int = 8
@@ -91,13 +91,7 @@ class StacImagery(ImagerySource):
         return RemoteReader(self.catalog.access, self.retry_policy)
 
     def _collections(self, products: tuple[str, ...]) -> list[str]:
-        missing = [name for name in products if name not in self.catalog.collections]
-        if missing:
-            raise InputError(
-                f"{self.catalog.name} has no {', '.join(missing)}; it has {', '.join(self.catalog.collections)}"
-                " (imagery.catalog, imagery.products)"
-            )
-        return [self.catalog.collections[name] for name in products]
+        return [self.catalog.collection_of(self.products.named(name)) for name in products]
 
     def _check_access(self, href: str) -> None:
         try:
@@ -128,7 +122,9 @@ class _Grids:
         """A `FindGrid` for scenes of a product."""
 
         def grid(identity: str, key: str, href: str) -> RasterGrid:
-            tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
+            # Of a product that a recipe declares it is not known whether the files of a tile share their grid.
+            known = not product.any_numbers
+            tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity) if known else None
             # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
             place = (tile.group(1) if tile else href, "" if product.one_grid else key)
             if place not in self._known:

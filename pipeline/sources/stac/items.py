@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,8 +108,11 @@ def scene_of(item: dict[str, Any], locate: Locate, product: Product, find_grid: 
         product=product.name,
         acquired=acquired_at(item),
         version=_version(item, product),
-        bands=tuple(asset_of(item, outline, locate, band.keys, find_grid) for band in product.bands.values()),
-        quality=asset_of(item, outline, locate, product.quality, find_grid),
+        bands=tuple(
+            replace(asset_of(item, outline, locate, band.keys, find_grid), band=band.number)
+            for band in product.bands.values()
+        ),
+        quality=replace(asset_of(item, outline, locate, product.quality, find_grid), band=product.quality_number),
         offset=_offset(item, product),
         footprint=ring_of(outline),
     )
