@@ -1,8 +1,9 @@
 """Products that a recipe declares itself: which assets or files hold which band, and what their numbers mean."""
 
-from typing import Annotated, Literal, Self
+import math
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from .place import NAME_PATTERN
 from .schema import RecipeModel
@@ -16,6 +17,16 @@ Scale = Annotated[float, Field(ge=1e-8, le=1e4)]
 Offset = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
+Code = Annotated[int, Field(ge=-(2**31), le=2**32)]
+Text = Annotated[str, Field(max_length=500)]
+
+
+def _kind(value: Any) -> str:
+    """Which member of a union of a word and something else a value is meant for. Errors leave out parts with a bracket,
+    as those that pydantic adds."""
+    return "[word]" if isinstance(value, str) else "[other]"
+
+
 class BandMap(RecipeModel):
     asset: AssetKey
     """Key of the asset of a STAC item, or what stands for {band} in the name of a file."""
@@ -27,6 +38,19 @@ class BandMap(RecipeModel):
     """Of this band, in place of the product's."""
 
 
+def _expanded(value: Any) -> Any:
+    """A band that is given by the key of its asset alone, as `BandMap` has it."""
+    return {"asset": value} if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    """A name, as a list of names."""
+    return (value,) if isinstance(value, str) else value
+
+
+Qualities = Annotated[tuple[QualityName, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
 class MaskMap(RecipeModel):
     asset: AssetKey
     """Key of the asset of a STAC item, or what stands for {band} in the name of a file."""
@@ -34,13 +58,10 @@ class MaskMap(RecipeModel):
     """Which band of the file, counted from 1; needed for a file with several."""
     layout: Literal["fmask", "scl", "qa-pixel"] | None = None
     """The mask is laid out as HLS's Fmask, Sentinel-2's SCL or Landsat's QA_PIXEL."""
-    codes: Annotated[dict[int, QualityName | tuple[QualityName, ...]], Field(min_length=1)] | None = None
+    codes: Annotated[dict[Code, Qualities], Field(min_length=1, max_length=65536)] | None = None
     """Code of the mask: clear, cloud, adjacent, shadow, snow, water or nodata, or a list of these. A code that is not
     listed has no data."""
-    bits: (
-        Annotated[dict[Annotated[int, Field(ge=0, le=31)], QualityName | tuple[QualityName, ...]], Field(min_length=1)]
-        | None
-    ) = None
+    bits: Annotated[dict[Annotated[int, Field(ge=0, le=31)], Qualities], Field(min_length=1)] | None = None
     """Bit of the mask (0 to 31): cloud, adjacent, shadow, snow, water or nodata, or a list of these. Where none of them
     is set a pixel is clear."""
 
@@ -49,20 +70,21 @@ class MaskMap(RecipeModel):
         given = [name for name in ("layout", "codes", "bits") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"takes one of layout, codes and bits; found {' and '.join(given) or 'none'}")
-        if self.codes is not None and not any("clear" in _names(value) for value in self.codes.values()):
+        if self.codes is not None and not any(set(names) <= {"clear", "water"} for names in self.codes.values()):
             raise ValueError("codes: none of the codes is clear, so no pixel ever would be; list those of clear ground")
-        if self.bits is not None and any("clear" in _names(value) for value in self.bits.values()):
+        if self.bits is not None and any("clear" in names for names in self.bits.values()):
             raise ValueError("bits: a bit cannot be clear; a pixel is where none of the listed bits is set")
         return self
 
     @property
     def table(self) -> dict[int, tuple[QualityName, ...]]:
         """The names of each code, or of each bit."""
-        return {key: _names(value) for key, value in (self.codes or self.bits or {}).items()}
+        return self.codes or self.bits or {}
 
 
-def _names(value: QualityName | tuple[QualityName, ...]) -> tuple[QualityName, ...]:
-    return value if isinstance(value, tuple) else (value,)
+def _word_of_nan(value: Any) -> Any:
+    """YAML's .nan as the word."""
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
 
 
 class CustomProduct(RecipeModel):
@@ -75,25 +97,32 @@ class CustomProduct(RecipeModel):
     2021-05-04 or 2021124), {band}, if wanted {time} (UTC, 170112 or 1701), and * for anything else, such as
     *_{date}_{band}.tif."""
     bands: Annotated[
-        dict[Annotated[str, Field(pattern=BAND_PATTERN)], AssetKey | BandMap], Field(min_length=1, max_length=64)
+        dict[Annotated[str, Field(pattern=BAND_PATTERN)], Annotated[BandMap, BeforeValidator(_expanded)]],
+        Field(min_length=1, max_length=64),
     ]
     """Band of the cube: key of its asset, or {asset, scale, offset} where it has others than the product."""
     scale: Scale = 1e-4
     """Reflectance (or degrees Celsius) is stored number x scale + offset."""
     offset: Offset = 0.0
     """See `scale`."""
-    fill: float | Literal["nan"]
+    fill: Annotated[
+        Annotated[Literal["nan"], Tag("[word]")] | Annotated[float, Tag("[other]")],
+        Discriminator(_kind),
+        BeforeValidator(_word_of_nan),
+    ]
     """Stored number of a pixel without data; nan for floating-point files, in which NaN never is data."""
-    mask: MaskMap | Literal["none"]
+    mask: Annotated[
+        Annotated[Literal["none"], Tag("[word]")] | Annotated[MaskMap, Tag("[other]")], Discriminator(_kind)
+    ]
     """The quality mask: its asset, and what its codes mean; none for a product without: all that is not fill is
     clear."""
     family: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
     """Products of one family may be mixed in a cube; by default each is one of its own."""
     resolution: Annotated[float, Field(gt=0, le=1e5)] | None = None
     """Metres of a pixel of its files; for estimates."""
-    processing: str = ""
+    processing: Text = ""
     """What was done to its numbers, for the cube's metadata."""
-    licence: str = ""
+    licence: Text = ""
     """Under which it may be used; stored in the cube."""
 
     @model_validator(mode="after")
@@ -102,7 +131,7 @@ class CustomProduct(RecipeModel):
             raise ValueError("takes either collection (of STAC items) or files (a pattern of file names)")
         if self.files is not None:
             _check_pattern(self.files, len(set(self.assets)))
-        places = [(band.asset, band.number) for band in self.band_maps.values()]
+        places = [(band.asset, band.number) for band in self.bands.values()]
         if repeated := sorted({asset for asset, number in places if places.count((asset, number)) > 1}):
             raise ValueError(
                 f"bands: {', '.join(repeated)} is named for several bands; each has an asset of its own,"
@@ -113,22 +142,19 @@ class CustomProduct(RecipeModel):
         return self
 
     @property
-    def band_maps(self) -> dict[str, BandMap]:
-        """The bands, each as `BandMap`."""
-        return {name: band if isinstance(band, BandMap) else BandMap(asset=band) for name, band in self.bands.items()}
-
-    @property
     def assets(self) -> tuple[str, ...]:
         """The keys of all files of a scene."""
         mask = (self.mask.asset,) if isinstance(self.mask, MaskMap) else ()
-        return (*(band.asset for band in self.band_maps.values()), *mask)
+        return (*(band.asset for band in self.bands.values()), *mask)
 
 
 def _check_pattern(pattern: str, assets: int) -> None:
     """Raise ValueError for a pattern that cannot tell scenes and bands apart, or leaves the folder."""
     for name, needed in (("{date}", True), ("{band}", assets > 1), ("{time}", False)):
         if pattern.count(name) != 1 and (needed or pattern.count(name)):
-            raise ValueError(f"files needs {name} once, as in *_{{date}}_{{band}}.tif; found {pattern}")
+            raise ValueError(f"files needs {name} once, as in *_{{date}}_{{band}}.tif; found {pattern!r}")
+    if any(part.count("*") > 2 for part in pattern.split("/")):
+        raise ValueError(f"files takes two * in a name at most; found {pattern!r}")
     rest = pattern.replace("{date}", "").replace("{band}", "").replace("{time}", "")
     if set(rest) & set("{}\\\0") or pattern.startswith("/") or ".." in pattern.split("/"):
-        raise ValueError(f"files is a path below the folder with {{date}}, {{band}}, {{time}} and *; found {pattern}")
+        raise ValueError(f"files is a path below the folder with {{date}}, {{band}}, {{time}} and *; found {pattern!r}")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.tree import open_cube
 from mmvsf.datasets.cube.verify import verify_cube
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.format.objects import objects_at
 from mmvsf.datasets.format.validate import validate
 from mmvsf.datasets.samples.statistics import training_statistics
@@ -24,6 +25,7 @@ from mmvsf.datasets.variables import REFLECTANCE_FILL
 from mmvsf.pipeline.inspect.check import check_cube
 from mmvsf.pipeline.layers.imagery.convert import to_band
 from mmvsf.pipeline.layers.imagery.products import HLS_L30, LANDSAT_C2_L2
+from mmvsf.pipeline.sources.earthengine.imagery import COLLECTIONS
 
 from .conftest import Command, Outcome, build_tiny
 from .tiny_archive import EAST, SCENES, Scene, TinyArchive, draw_bands, draw_mask, write_raster
@@ -173,6 +175,14 @@ def test_the_default_bands_change_no_digest(tiny: TinyArchive, built: TinyArchiv
     name = next((built.data / "tiny.zarr.ledger/imagery").rglob("*.json"))
     same = tiny.data / name.relative_to(built.data)
     assert json.loads(same.read_text())["digest"] == json.loads(name.read_text())["digest"]
+
+
+def test_bands_of_earth_engine() -> None:
+    """Those of a grid in one request; the mask always."""
+    chosen = COLLECTIONS["sentinel-2-l2a"].narrowed(("rededge1", "coastal", "red"))
+    assert chosen.together == (("B4",), ("B5", "SCL"), ("B1",)) and list(chosen.bands.values()) == ["B5", "B1", "B4"]
+    with pytest.raises(InputError, match=r"imagery.bands: Earth Engine is not read for thermal1 of hls-l30; it is for"):
+        COLLECTIONS["hls-l30"].narrowed(("red", "thermal1"))
 
 
 def test_temperatures_are_in_hundredths_of_a_degree() -> None:

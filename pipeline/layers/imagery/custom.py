@@ -24,7 +24,7 @@ def custom_product(declared: CustomProduct) -> Product:
     fill = None if declared.fill == "nan" else float(declared.fill)
     bands = {
         name: BandAsset((band.asset,), band.number or 0, band.scale, band.offset)
-        for name, band in declared.band_maps.items()
+        for name, band in declared.bands.items()
     }
     side = FILE_PIXELS * (declared.resolution or UNKNOWN_RESOLUTION) / 1000
     resolution = "" if declared.resolution is None else f", {declared.resolution:g} m"

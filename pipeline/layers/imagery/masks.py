@@ -145,4 +145,5 @@ def is_fill(stored: NDArray[Any], fill: float | None) -> NDArray[np.bool_]:
         return missing
     # A fill value such as -3.4028235e+38 is rounded by the type of its file.
     exact = np.asarray(fill).astype(stored.dtype) if stored.dtype.kind == "f" else fill
-    return missing | (stored == exact)
+    missing |= stored == exact
+    return missing

@@ -4,7 +4,6 @@ A package that reads another product registers it beside its source with `regist
 """
 
 import re
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -107,7 +106,10 @@ class Product:
         if missing := [name for name in wanted if name not in self.bands]:
             raise InputError(f"imagery.bands: {self.name} has no {', '.join(missing)}; it has {', '.join(self.bands)}")
         assets = {name: self.bands[name] for name in wanted}
-        return replace(self, bands=assets, only=dict(ChainMap(*(asset.only for asset in assets.values()), self.only)))
+        only = dict(self.only)
+        for asset in assets.values():
+            only |= asset.only
+        return replace(self, bands=assets, only=only)
 
 
 PRODUCTS: dict[str, Product] = {}

@@ -51,7 +51,7 @@ class ProductTable:
         if declared is None:
             return "" if self.bands == DEFAULT_BANDS else json.dumps(self.bands)
         numbers = declared.model_dump(mode="json", include={"scale", "offset", "fill", "mask"})
-        bands = {name: declared.band_maps[name].model_dump() for name in self.bands if name in declared.bands}
+        bands = {name: declared.bands[name].model_dump() for name in self.bands if name in declared.bands}
         return json.dumps([list(self.bands), bands, numbers], sort_keys=True)
 
     def _declared(self, name: str) -> CustomProduct | None:
