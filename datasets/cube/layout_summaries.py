@@ -61,14 +61,14 @@ def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
         None,
         {"long_name": "split that a place belongs to", **flag_attributes(Split), **MAPPED},
     )
-    names = (("band", [band.name for band in spec.bands]), ("variable", list(spec.weather)))
+    names = [("band", [band.name for band in spec.bands])]
+    sums = _sums(grid, spec.years, "imagery", len(spec.bands))
+    if spec.weather:
+        names.append(("variable", list(spec.weather)))
+        sums += _sums(grid, spec.years, "weather", len(spec.weather))
     axes = [
         ArraySpec(dim, (dim,), (len(values),), "string", (len(values),), "", data=np.array(values, dtype=object))
         for dim, values in names
-    ]
-    sums = [
-        *_sums(grid, spec.years, "imagery", len(spec.bands)),
-        *_sums(grid, spec.years, "weather", len(spec.weather)),
     ]
     arrays = (clear_fraction, split, *sums, *axes, season_axis(spec.years), time_axis(spec.calendar))
     return georeferenced("chunks", arrays, grid.chunks_geobox, "what each chunk holds")

@@ -27,13 +27,15 @@ class Moments:
 
 def training_statistics(cube: Cube, fold: Fold | None = None) -> tuple[Moments, Moments]:
     """(bands, weather) moments over the training places and years of `fold`, by default of the recipe's split, in units
-    (reflectance as a fraction).
+    (reflectance as a fraction). Those of the weather are empty for a cube without it.
 
     Raises InputError if there is no clear pixel to train on.
     """
     fold = fold or Fold.of(cube)
     training = (fold.years == Split.TRAIN)[:, None, None] & (fold.places == Split.TRAIN)[None]
     imagery = _moments(cube, "imagery", cube.bands, training, band_scales(cube.bands))
+    if not cube.weather:
+        return imagery, Moments((), (), ())
     return imagery, _moments(cube, "weather", cube.weather, training, np.ones(len(cube.weather)))
 
 

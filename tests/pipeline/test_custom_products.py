@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def declared(**changes: Any) -> dict[str, Any]:
         "bands": {"red": "B4", "nir": "B8", "haze": {"asset": "HZ", "scale": 0.001, "offset": -1}},
         "scale": 0.01,
         "fill": "nan",
-        "mask": {"asset": "QA", "codes": CODES},
+        "mask": {"asset": "QA", "codes": copy.deepcopy(CODES)},
         "resolution": 30,
         "licence": "CC-BY-4.0",
         **changes,

@@ -17,7 +17,7 @@ from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
-from .plan import ImageryPlan, ShardTask, bytes_per_pixel, entry_name, plan_scenes
+from .plan import ImageryPlan, ShardTask, bytes_per_pixel, entry_name, plan_scenes, with_search
 from .shard_summary import shard_summary
 from .summarise import CollectedImagery, collect_imagery
 from .table import ProductTable, SceneReader
@@ -34,14 +34,15 @@ class ImageryLayer(Layer[ShardTask]):
     def plan(self) -> ImageryPlan:
         """See `Layer`. Raises what `ImagerySource.search` raises."""
         imagery, grid = self.spec.region.imagery, self.spec.grid
-        scenes = self.source.search(grid, self.spec.region.period, imagery.products)
-        if any(len(scene.bands) != len(imagery.bands) for scene in scenes):
+        found = self.source.search(grid, self.spec.region.period, imagery.products)
+        if any(len(scene.bands) != len(imagery.bands) for scene in found.scenes if not scene.fault):
             raise InputError(
                 f"imagery.bands: the source '{imagery.source}' does not give the bands that a recipe names"
             )
         table = ProductTable.of(imagery)
         reading = {name: table.reading(name) for name in imagery.products}
-        return plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear, reading)
+        plan = plan_scenes(found.scenes, grid, self.spec.calendar, imagery.skip_below_clear, reading)
+        return with_search(plan, found)
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""

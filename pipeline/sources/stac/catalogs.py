@@ -8,6 +8,8 @@ from mmvsf.pipeline.layers.imagery.products import PRODUCTS, Product
 from mmvsf.pipeline.sources.transport.earthdata import Earthdata
 from mmvsf.pipeline.sources.transport.endpoints import address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.reach import reach_of_service
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import Access, NoAuth, SasSigned
 
 COLLECTIONS: dict[str, dict[str, str]] = {
@@ -46,6 +48,15 @@ class Catalog:
             f"{self.name} has no {product.name}; it has {', '.join(self.collections)} (imagery.catalog,"
             " imagery.products)"
         )
+
+    @property
+    def reach(self) -> int:
+        """How near the hosts may be that it names: as near as its own, see `transport.reach`."""
+        return reach_of_service(self.url)
+
+    def reader(self, retry_policy: RetryPolicy) -> RemoteReader:
+        """A reader of its files."""
+        return RemoteReader(self.access, retry_policy, self.reach)
 
 
 def catalog(name: str, retry_policy: RetryPolicy) -> Catalog:
