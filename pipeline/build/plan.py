@@ -19,7 +19,7 @@ from mmvsf.datasets.storage.location import Location, local_folder
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
 from mmvsf.pipeline.layers.imagery.missing import Acquisitions
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan
-from mmvsf.pipeline.layers.imagery.products import check_products
+from mmvsf.pipeline.layers.imagery.table import check_products
 from mmvsf.pipeline.layers.labels.layer import LabelLayer
 from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
@@ -133,7 +133,7 @@ def build_plan(
     grid = grid_from_recipe(region, path, folder)
     place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
     sources = open_sources(region, SourceSite(grid, path, folder), given or GivenSources())
-    check_products(region.imagery.products, str(path))  # after a package has registered its own with its source
+    check_products(region.imagery, str(path))  # after a package has registered its own with its source
     needs = sources.requirements
     if not only_shown:
         refuse_missing(needs)

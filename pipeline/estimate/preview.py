@@ -10,14 +10,14 @@ import numpy as np
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Period
-from mmvsf.datasets.variables import BANDS
 from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import free_bytes, megabytes
-from mmvsf.pipeline.layers.imagery.plan import BYTES_PER_PIXEL, ImageryPlan, shard_tasks
+from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, bytes_per_pixel, shard_tasks
+from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.ledger import Ledger
 
-from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
+from .cost import HEADER_BYTES, build_seconds, earth_engine_bytes, overhead, requests_of
 
 REMOTE = {"http", "https", "s3", "gs", "earthengine"}
 """Schemes of addresses that are read over a network."""
@@ -93,7 +93,8 @@ def _grid_facts(plan: BuildPlan) -> dict[str, Any]:
 def _effort_facts(plan: BuildPlan, workers: int) -> dict[str, Any]:
     """What a build reads, writes and takes."""
     imagery = plan.imagery
-    fetched, requests = _bytes_fetched(imagery, plan.grid), requests_for(imagery, plan.grid)
+    table = ProductTable.of(plan.region.imagery)
+    fetched, requests = (count(imagery, plan.grid, table) for count in (_bytes_fetched, requests_for))
     remote = is_remote(imagery)
     seconds = build_seconds(imagery.pixels, requests, fetched, workers) if remote else imagery.seconds(workers)
     disk = cube_bytes(plan.spec, imagery.block_days)
@@ -159,21 +160,23 @@ def shards_in_cube(plan: BuildPlan) -> tuple[int, int]:
     return sum(current), len(current) - sum(current)
 
 
-def _bytes_fetched(imagery: ImageryPlan, grid: Grid) -> float:
+def _bytes_fetched(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> float:
     if _scheme(imagery) == "earthengine":
-        return imagery.pixels / len(BANDS) * EARTH_ENGINE_BYTES_PER_PIXEL
+        return imagery.block_days * grid.block**2 * earth_engine_bytes(imagery.bands)
     if not is_remote(imagery):
         return imagery.bytes_to_read
     fetched = 0.0
     for task in shard_tasks(imagery, grid, set(imagery.units)):
         height, width = (len(set(side)) * grid.block for side in zip(*task.blocks, strict=True))
         pixels = len({scene.day for scene in task.scenes}) * height * width
-        fetched += pixels * BYTES_PER_PIXEL * overhead(height, width, task.scenes[0].product)
-        fetched += len(task.scenes) * (len(BANDS) + 1) * HEADER_BYTES
+        fetched += (
+            pixels * bytes_per_pixel(imagery.bands) * overhead(height, width, table.named(task.scenes[0].product))
+        )
+        fetched += len(task.scenes) * (imagery.bands + 1) * HEADER_BYTES
     return fetched
 
 
-def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
+def requests_for(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> int:
     """Requests to the server of the files, if no scene is overcast; 0 where the files are on disk."""
     if not is_remote(imagery):
         return 0
@@ -181,7 +184,7 @@ def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
     if _scheme(imagery) == "earthengine":
         return sum(len(task.scenes) for task in tasks)
     return sum(
-        (len(BANDS) + 1) * requests_of(len({by for by, _ in task.blocks}) * grid.block, scene.product)
+        (imagery.bands + 1) * requests_of(len({by for by, _ in task.blocks}) * grid.block, table.named(scene.product))
         for task in tasks
         for scene in task.scenes
     )
