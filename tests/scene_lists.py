@@ -20,7 +20,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.layers.imagery.expected import Listed, tile_in
 from mmvsf.pipeline.layers.imagery.products import product_named
-from mmvsf.pipeline.sandbox.ensure import world_sites, world_spec
+from mmvsf.pipeline.sandbox.make import world_sites, world_spec
 from mmvsf.pipeline.sandbox.placement import REGION_EPSG
 from mmvsf.pipeline.sandbox.spec import Site
 from mmvsf.pipeline.sandbox.tiles import Tile, passes, reproject

@@ -8,8 +8,8 @@ from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Period, Region
 from mmvsf.pipeline.layers.imagery.expected import acquisitions_of_a_tile, compare, listed
-from mmvsf.pipeline.layers.imagery.missing import Acquisitions
-from mmvsf.pipeline.layers.source import ImagerySource, NoSceneError
+from mmvsf.pipeline.layers.imagery.missing import Acquisitions, NoSceneError
+from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.scene import Scene
 
 

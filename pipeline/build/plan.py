@@ -164,9 +164,8 @@ def build_plan(
         source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
         weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
         weather_layer = Planned(weather, weather.plan())
-    return BuildPlan(
-        spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs, sources.quotas, answer
-    )
+    layers = (imagery_layer, weather_layer, label_layer, static_layer)
+    return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer)
 
 
 def _at_elevation(weather: WeatherSource, static: StaticSource | None, spec: CubeSpec) -> WeatherSource:

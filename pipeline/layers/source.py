@@ -18,7 +18,6 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
-from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
@@ -117,10 +116,6 @@ class Source(ABC):
         return ()
 
 
-class NoSceneError(InputError):
-    """A search of imagery that was answered without any scene."""
-
-
 @dataclass(frozen=True)
 class FoundScenes:
     """What a search gives."""
@@ -153,7 +148,7 @@ class ImagerySource(Source):
         """Scenes whose `day`, a solar day (see `Coverage.day`), is in the period and whose mask reaches one of the
         grid's blocks, by time and id.
 
-        Raises InputError for a product that the source lacks, `NoSceneError` where nothing matched.
+        Raises InputError for a product that the source lacks, NoSceneError where nothing matched.
         """
 
     def known_gap(self, product: str, day: date) -> str:

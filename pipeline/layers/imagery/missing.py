@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.errors import InputError
 
 from .gaps import Run
 
@@ -14,6 +15,10 @@ MOST_NAMED = 3
 
 NEAR_DAYS = 20
 """Gaps of several tiles whose ends differ by at most so many days are named as one."""
+
+
+class NoSceneError(InputError):
+    """A search of imagery that was answered without any scene."""
 
 
 @dataclass(frozen=True)
