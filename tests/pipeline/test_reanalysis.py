@@ -20,9 +20,11 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
-from mmvsf.pipeline.layers.source import Bounds, WeatherSource
+from mmvsf.pipeline.layers.source import Bounds, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.units import saturation_pressure, vapour_pressure_deficit
 from mmvsf.pipeline.sources.reanalysis.agera5 import AgEra5
 from mmvsf.pipeline.sources.reanalysis.era5_land import Era5Land
@@ -188,6 +190,19 @@ def test_only_the_chunks_over_the_region_are_fetched(source: Callable[..., Weath
     before = len(power.requests)
     weather.fetch(FIRST, LAST, ("tmin", "radiation"))
     assert len(power.requests) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "chunks"), [(Power, 7), (AgEra5, 6), (Era5Land, 48)])
+def test_the_chunks_of_three_years_over_two_blocks(
+    kind: Source, chunks: int, source: Callable[..., WeatherSource], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The figures of docs/sources.md."""
+    region, path = load_region("iowa", blocks=2)
+    bounds = SourceSite(grid_from_recipe(region, path, tmp_path), path, tmp_path).weather_bounds
+    source(kind, bounds).fetch(region.weather_start, region.period.end, DEFAULT_WEATHER)
+    server: StandIn = request.getfixturevalue("power" if kind is Power else "ecmwf")
+    assert sum(each.path.rpartition("/")[2].count(".") == 2 for each in server.requests) == chunks
 
 
 def test_objects_are_fetched_again_after_a_day(
