@@ -18,11 +18,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.calendar import calendar_for, day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.recipe.load import load_region, parse_region
 from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
-from mmvsf.pipeline.layers.source import Bounds, WeatherSource
+from mmvsf.pipeline.layers.source import Bounds, SourceSite, WeatherSource
+from mmvsf.pipeline.layers.weather.regrid import fetch_weather
 from mmvsf.pipeline.layers.weather.units import saturation_pressure, vapour_pressure_deficit
 from mmvsf.pipeline.sources.reanalysis.agera5 import AgEra5
 from mmvsf.pipeline.sources.reanalysis.era5_land import Era5Land
@@ -41,7 +44,7 @@ from ..servers.reanalysis import (
     tilt,
 )
 from .conftest import Command, Outcome
-from .tiny_archive import TinyArchive
+from .tiny_archive import TinyArchive, recipe
 
 pytestmark = pytest.mark.stand_in
 
@@ -190,6 +193,19 @@ def test_only_the_chunks_over_the_region_are_fetched(source: Callable[..., Weath
     assert len(power.requests) == before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "chunks"), [(Power, 7), (AgEra5, 6), (Era5Land, 48)])
+def test_the_chunks_of_three_years_over_two_blocks(
+    kind: Source, chunks: int, source: Callable[..., WeatherSource], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The figures of docs/sources.md."""
+    region, path = load_region("iowa", blocks=2)
+    bounds = SourceSite(grid_from_recipe(region, path, tmp_path), path, tmp_path).weather_bounds
+    source(kind, bounds).fetch(region.weather_start, region.period.end, DEFAULT_WEATHER)
+    server: StandIn = request.getfixturevalue("power" if kind is Power else "ecmwf")
+    assert sum(each.path.rpartition("/")[2].count(".") == 2 for each in server.requests) == chunks
+
+
 def test_objects_are_fetched_again_after_a_day(
     source: Callable[..., WeatherSource], power: PowerServer, tmp_path: Path
 ) -> None:
@@ -324,6 +340,17 @@ def test_a_refused_token_ends_at_once_with_the_remedy(
     ecmwf.licence_accepted = False
     with pytest.raises(InputError, match=r"HTTP status 403.*accept the licence at .*reanalysis-era5-land"):
         source(Era5Land).fetch(FIRST, LAST, ("tmin",))
+
+
+def test_a_redirect_to_another_server_does_not_take_the_token_along(
+    source: Callable[..., WeatherSource], ecmwf: EcmwfServer
+) -> None:
+    with PowerServer() as other:
+        target = {"Location": f"{other.url.replace('127.0.0.1', 'localhost')}/elsewhere"}
+        ecmwf.fail("zmetadata", lambda request, right: Response(302, headers=target))
+        with pytest.raises((InputError, IncompleteError)):
+            source(AgEra5).fetch(FIRST, LAST, ("tmin",))
+        assert not [request for request in other.requests if "authorization" in request.headers]
 
 
 # Failures
@@ -502,6 +529,26 @@ def test_a_recipe_gets_its_weather_from_the_service(
     assert mmvsf("check", tiny.cube).code == 0
     written = [path for path in tiny.folder.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert not written
+
+
+@pytest.mark.parametrize("kind", [Power, AgEra5])
+def test_a_cube_across_the_antimeridian_gets_its_weather(
+    kind: Source, source: Callable[..., WeatherSource], tmp_path: Path
+) -> None:
+    place = {"area": {"bbox": [179.9, 51.6, -179.9, 51.7]}, "grid": {**recipe()["grid"], "crs": "EPSG:32601"}}
+    region = parse_region(
+        {**recipe(), **place, "period": {"start": str(FIRST), "end": str(LAST)}, "split": {}}, "recipe"
+    )
+    grid, calendar = grid_from_recipe(region, tmp_path / "recipe.yaml", tmp_path), calendar_for(region)
+    bounds = SourceSite(grid, tmp_path, tmp_path).weather_bounds
+    weather = fetch_weather(source(kind, bounds), region, grid, calendar, (FIRST, LAST), ("tmin",))
+    y, x = grid.weather_coordinates()
+    lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*np.meshgrid(x, y))
+    wanted = grid.weather_mask()
+    assert (lon[wanted] > 179).any() and (lon[wanted] < -179).any()
+    day = np.array([day_number(LAST)])
+    truth = [expected(kind, "tmin", day, [la], [lo])[0, 0, 0] for la, lo in zip(lat[wanted], lon[wanted], strict=True)]
+    np.testing.assert_allclose(weather.values["tmin"][calendar.index(day[0])][wanted], truth, atol=5e-3)
 
 
 def test_the_command_ends_in_one_line_and_the_next_run_goes_on(

@@ -42,7 +42,7 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (
         "weather",
         {"source": "oracle"},
-        ("weather.source", "agera5, archive, earthengine", "meteostat, power"),
+        ("weather.source", "agera5, archive, earthengine, era5-land, gridmet, meteostat, power"),
     ),
     ("weather", {"source": "gridmet", "collection": "daymet"}, ("'gridmet' takes no collection",)),
     ("weather", {"source": "earthengine", "collection": "era6"}, ("'era6'", "era5-land")),

@@ -67,6 +67,7 @@ COMMANDS: dict[str, Callable[[TinyArchive, Path], tuple[object, ...]]] = {
     "dataset": lambda a, out: (a.recipe, "--data-dir", a.data, "--workers", 1),
     "check": lambda a, out: (a.cube,),
     "verify": lambda a, out: (a.cube,),
+    "repair": lambda a, out: (a.recipe, "--data-dir", a.data, "--workers", 1),
     "summary": lambda a, out: (a.cube,),
     "report": lambda a, out: (a.recipe, "--data-dir", a.data, "--runs-dir", out),
     "publish": lambda a, out: (a.cube,),

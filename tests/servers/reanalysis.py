@@ -26,7 +26,6 @@ from .weather import season
 Floats = NDArray[np.float64]
 
 TOKEN = "11111111-2222-3333-4444-555555555555"
-EPOCH = date(1970, 1, 1)
 AXIS_END = date(2029, 12, 31)
 """NASA POWER's axes reach beyond the last day with values."""
 
@@ -189,7 +188,7 @@ class VirtualStore:
 
 
 def number(day: date) -> int:
-    return (day - EPOCH).days
+    return (day - date(1970, 1, 1)).days
 
 
 def power_store(variables: dict[str, str], first: date, span: tuple[date, date]) -> VirtualStore:
@@ -224,7 +223,7 @@ class PowerServer(StandIn):
         product, _, rest = request.path.strip("/").partition("/")
         folder, _, key = rest.removeprefix("temporal/").partition("/")
         if product not in self.until or folder != f"power_{product}_daily_temporal_lst.zarr":
-            return missing()
+            return found(None)
         return found(self.store(product).object(key))
 
     def store(self, product: str) -> VirtualStore:
@@ -255,7 +254,7 @@ class EcmwfServer(StandIn):
             return found(self.era5_land(ERA5_LAND[folder]).object(key))
         if mark and folder == "001/arco/sis_agrometeorological_indicators/all":
             return found(self.agera5().object(key))
-        return missing()
+        return found(None)
 
     def era5_land(self, variables: dict[str, str]) -> VirtualStore:
         last = 24 * number(self.until) + 23
@@ -284,11 +283,8 @@ class ReanalysisServer(StandIn):
 
 
 def found(content: bytes | None) -> Response:
-    return missing() if content is None else Response(200, content)
-
-
-def missing() -> Response:
-    return Response(404, b"<Error><Code>NoSuchKey</Code></Error>", "application/xml")
+    none = Response(404, b"<Error><Code>NoSuchKey</Code></Error>", "application/xml")
+    return none if content is None else Response(200, content)
 
 
 def daily_of_hours(name: str, days: NDArray[np.int64], lat: Floats, lon: Floats, first: int = 0) -> Floats:

@@ -27,7 +27,8 @@ class LonLatWindow:
 
     @classmethod
     def over(cls, dataset: xr.Dataset, bounds: Bounds, service: str) -> Self:
-        """The window over west, south, east, north in degrees; west is greater than east across the antimeridian.
+        """The window over west, south, east, north in degrees. Across the antimeridian east is less than west, or
+        beyond 180.
 
         Raises InputError for a region beyond the grid, and for axes that are not regular and increasing.
         """
