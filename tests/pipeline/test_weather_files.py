@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 
+from mmvsf.datasets.cube.calendar import calendar_for
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.layers.source import WeatherSeries
+from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.sources.archive import weather
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 from mmvsf.pipeline.sources.cf.series import series_of
 
 from . import weather_products as products
+from .conftest import Command
+from .test_weather import Fixed
+from .tiny_archive import TinyArchive, weather_dataset
 from .weather_products import ANSWERS, DAYS, LAT, LON, dataset, degrees, kelvin, lonlat, times
 
 BOUNDS = (LON - 0.03, LAT - 0.03, LON + 0.03, LAT + 0.03)
@@ -48,7 +57,7 @@ def assert_tmin_in_place(series: WeatherSeries, atol: float = 1e-4) -> None:
         (products.daymet, [name for name in ANSWERS if name != "wind"], 6),
         (lambda folder: products.daymet(folder, unit="m", only=("tmin", "tmax")), ["tmax"], 6),
         (products.agera5, ANSWERS, 6),
-        (lambda folder: products.agera5(folder, suffix="_24h"), ANSWERS, 6),
+        (lambda folder: products.agera5(folder, suffix="_24h", days=1), ["wind"], 6),
         (products.era5_land, ["tmax", "precipitation", "radiation", "vpd", "wind"], 24),
         (products.eobs, ["tmax", "precipitation", "radiation", "wind", "relative_humidity"], 24),
         (products.power, ANSWERS, 24),
@@ -72,7 +81,7 @@ def test_files_of_products(tmp_path: Path, write: Callable[[Path], None], variab
     centre = (slice(None), np.abs(series.y - series.y.mean()).argmin(), np.abs(series.x - series.x.mean()).argmin())
     for name in variables:
         # vpd and humidity are derived from tmin in some products, which is 15 only near the centre of the window
-        assert series.values[name][centre].tolist() == pytest.approx([ANSWERS[name]] * DAYS, rel=0.01), name
+        assert series.values[name][centre].tolist() == pytest.approx([ANSWERS[name]] * series.days.size, rel=0.01), name
     assert series.day_ends_utc_hour == end
 
 
@@ -355,6 +364,15 @@ def test_longitudes_of_two_kinds_in_two_files_are_one_grid(tmp_path: Path) -> No
     assert_tmin_in_place(fetch(tmp_path, *BOTH))
 
 
+@pytest.mark.parametrize("crs", ["OGC:CRS84", "EPSG:4269", "ESRI:104199"])
+def test_a_crs_written_in_another_way_is_the_same(tmp_path: Path, crs: str) -> None:
+    one().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    other = one(290.0, {"units": "K", "grid_mapping": "crs"}, "tmax")
+    other["crs"] = xr.DataArray(0, attrs={"crs_wkt": CRS(crs).to_wkt()})
+    other.to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    assert_tmin_in_place(fetch(tmp_path, *BOTH))
+
+
 def test_a_day_that_two_files_agree_on_is_taken_once(tmp_path: Path) -> None:
     for name, data in two_days(0.0).items():
         data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
@@ -433,3 +451,52 @@ def test_a_dataset_in_memory() -> None:
     assert_tmin_in_place(series)
     with pytest.raises(InputError, match="the service lacks 'wind'"):
         series_of(one(), "the service", FIRST, LAST, ("wind",))
+
+
+SEASON = {"period__start": "2020-06-01", "period__end": "2020-06-30", "weather__start": date(2020, 6, 1)}
+
+
+@pytest.mark.parametrize("begin", [-180.0, 0.0, LON], ids=["from -180", "from 0", "the seam in the region"])
+def test_a_globe_regridded(tmp_path: Path, begin: float) -> None:
+    """The cells of the cube lie between meridians, also between the last and the first one."""
+    place = TinyArchive(tmp_path)
+    place.write_recipe(**SEASON, weather__variables=["tmin"], labels=None, split=None)
+    path = tmp_path / "daily.nc"
+    one(time=times(30), lat=LAT - np.arange(-3.0, 4), lon=begin + np.arange(360.0)).to_netcdf(path, engine="h5netcdf")
+    region, recipe = load_region(str(place.recipe))
+    grid = grid_from_recipe(region, recipe, place.data)
+    series = ArchiveWeather(path).fetch(region.weather_start, region.period.end, ("tmin",))
+    turned = (series.x - begin) % 360  # as another source might give it
+    order = np.argsort(turned)
+    series = replace(series, values={"tmin": series.values["tmin"][..., order]}, x=begin + turned[order])
+    weather = cube_weather(Fixed(series), region, grid, calendar_for(region))
+    y, x = np.nonzero(grid.weather_mask())
+    ys, xs = grid.weather_coordinates()
+    lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(xs[x], ys[y])
+    found = weather.values["tmin"][weather.flag == 0][:, y, x]
+    np.testing.assert_allclose(found, np.broadcast_to(degrees(lat, lon), found.shape), atol=1e-4)
+
+
+def test_a_plan_tells_what_was_chosen(tmp_path: Path, mmvsf: Command) -> None:
+    place = TinyArchive(tmp_path)
+    place.write()
+    place.write_weather(weather_dataset().expand_dims({"height": [2.0]}))
+    facts = json.loads(mmvsf("plan", place.recipe, "--data-dir", place.data, "--json").out)
+    assert any("the only value along 'height' (2.0) is taken" in warning for warning in facts["warnings"])
+
+
+def test_weather_that_cannot_be_right_is_refused_before_imagery_is_read(
+    tmp_path: Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a source gives it that does not look itself."""
+    place = TinyArchive(tmp_path)
+    place.write()
+    data = weather_dataset()
+    data["temperature_min"] += 20
+    place.write_weather(data)
+    outcome = mmvsf("dataset", place.recipe, "--data-dir", place.data)
+    assert outcome.code == 2 and "tmin is" in outcome.error and "and above tmax" in outcome.error
+    monkeypatch.setattr("mmvsf.pipeline.sources.cf.series.check_inputs", lambda *_: None)
+    outcome = mmvsf("dataset", place.recipe, "--data-dir", place.data)
+    assert outcome.code == 2 and "tmin lies above tmax on 100% of the days" in outcome.error
+    assert not place.cube.exists()

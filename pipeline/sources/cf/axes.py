@@ -167,11 +167,12 @@ def difference(window: Axis, other: Axis, name: str) -> str | None:
             f"'{name}' has cells from {window.values[0]:.6g} to {window.values[-1]:.6g} over the region in one and from"
             f" {other.values[0]:.6g} to {other.values[-1]:.6g} in the other"
         )
-    off = np.abs(_within_turn(window.values - other.values[place], other.turn)).max()
+    off = np.abs(within_turn(window.values - other.values[place], other.turn)).max()
     if off > (SAME_PLACE * step if step > 0 else 1e-6 * np.abs(window.values).max()):
         return f"'{name}' lies {off:.6g} apart, where a cell is {step:.6g}"
     return None
 
 
-def _within_turn(distances: Floats, turn: float) -> Floats:
+def within_turn(distances: Floats, turn: float) -> Floats:
+    """Distances between longitudes the short way around; others as they are (`turn` 0)."""
     return (distances + turn / 2) % turn - turn / 2 if turn else distances

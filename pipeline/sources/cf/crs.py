@@ -1,6 +1,8 @@
 """The coordinate reference system of a CF dataset, and its axes in the unit of that system."""
 
+import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,7 +67,7 @@ def _candidates(dataset: xr.Dataset) -> Iterator[CRS]:
         text = dataset.attrs.get(attribute)
         if text is not None:
             try:
-                yield CRS.from_user_input(int(text) if str(text).isdigit() else text)
+                yield _parsed(str(text))
             except CRSError:
                 continue  # a name in words, as "WGS 84 degrees"
 
@@ -73,8 +75,21 @@ def _candidates(dataset: xr.Dataset) -> Iterator[CRS]:
 def _of_mapping(attributes: Mapping[Any, Any]) -> CRS | None:
     for key in ("crs_wkt", "spatial_ref"):
         if attributes.get(key):
-            return CRS.from_user_input(attributes[key])
+            return _parsed(str(attributes[key]))
     name = attributes.get("grid_mapping_name")
     if name is None:
         return None
-    return LONLAT if name == "latitude_longitude" else CRS.from_cf(dict(attributes))
+    if name == "latitude_longitude":
+        return LONLAT
+    return _from_cf(json.dumps({str(key): np.asarray(value).tolist() for key, value in attributes.items()}))
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> CRS:
+    return CRS.from_user_input(int(text) if text.isdigit() else text)
+
+
+@lru_cache(maxsize=32)
+def _from_cf(attributes: str) -> CRS:
+    """pyproj needs tenths of a second for one of these, and there may be a file a day."""
+    return CRS.from_cf(json.loads(attributes))
