@@ -172,6 +172,22 @@ def test_conventions_that_are_read(tmp_path: Path, make: Callable[[], xr.Dataset
     assert series.days.tolist() == (times().astype("datetime64[D]").astype(int)).tolist()
 
 
+@pytest.mark.parametrize(
+    ("make", "flags"),
+    [
+        (by_version, [0, 0, 2, 2]),
+        (lambda: one().assign_coords(expver=("time", ["0001", "0001", "0001", "0005"])), [0, 0, 0, 2]),
+        (lambda: one().assign_attrs(last_permanent_slice="154"), [0, 0, 2, 2]),  # 2 June 2020
+        (lambda: one().assign_attrs(last_permanent_slice="200"), None),
+    ],
+    ids=["ERA5T by dimension", "ERA5T by row", "gridMET", "gridMET, all final"],
+)
+def test_provisional_days_are_flagged(tmp_path: Path, make: Callable[[], xr.Dataset], flags: list[int] | None) -> None:
+    make().to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
+    flag = fetch(tmp_path).flag
+    assert (None if flag is None else flag.tolist()) == flags
+
+
 def test_choices_are_noted(tmp_path: Path) -> None:
     widened(height=[2.0]).to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
     (note,) = fetch(tmp_path).notes

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ DATELESS_CALENDARS = {
 """CF calendars whose days are not those of the world, and why"""
 COARSE_DAYS = 5
 """Rows that are all at least so many days apart are no daily values."""
+FINAL, PRELIMINARY = 1, 5
+"""ERA5's `expver`: final values, and those of ERA5T that stand in for them until they are there"""
 _GRIDMET_NOTE = re.compile(r"\((\d{1,2}) UTC the next calendar day\)")
 
 Moments = NDArray[np.datetime64]
@@ -39,6 +41,8 @@ class TimeAxis:
     """hour (UTC) at which a day ends, where the dataset or its product says so"""
     local: bool = False
     """True where days end at local midnight, as in Daymet and AgERA5"""
+    provisional: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """days that the product will still correct: gridMET's after `last_permanent_slice`, those of ERA5T"""
 
 
 def time_axis(dataset: xr.Dataset, name: str, where: str) -> TimeAxis:
@@ -59,13 +63,25 @@ def time_axis(dataset: xr.Dataset, name: str, where: str) -> TimeAxis:
         hour = float((end - end.astype("datetime64[D]")) / np.timedelta64(1, "s")) / 3600 or None
     if product == "daymet":
         leap_day = YEAR_END
-    return TimeAxis(days, leap_day, hour, local=hour is None and product is not None)
+    provisional = days[_is_provisional(dataset, name, days)]
+    return TimeAxis(days, leap_day, hour, hour is None and product is not None, provisional)
 
 
 def product_of(attributes: Mapping[Any, Any], where: str) -> str | None:
     """`daymet` or `agera5` where the global attributes or the file's name say so: products of local days."""
     text = " ".join([where.rpartition("/")[2], *(str(attributes.get(key, "")) for key in ("source", "title", "name"))])
     return next((product for product in ("daymet", "agera5") if product in text.lower()), None)
+
+
+def _is_provisional(dataset: xr.Dataset, name: str, days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(row,) by gridMET's attribute, which counts the days of its year from 1, or by ERA5's `expver` of each row."""
+    last_permanent = str(dataset.attrs.get("last_permanent_slice", ""))
+    if last_permanent.isdigit():
+        dates = days.astype("datetime64[D]")
+        return np.asarray((dates - dates.astype("datetime64[Y]")).astype(int) + 1 > int(last_permanent))
+    if "expver" in dataset.variables and dataset["expver"].dims == (name,):
+        return np.array([str(version).lstrip("0") == str(PRELIMINARY) for version in dataset["expver"].values])
+    return np.zeros(days.size, bool)
 
 
 def _moments(times: xr.DataArray, where: str) -> tuple[Moments, tuple[int, int] | None]:
