@@ -194,6 +194,13 @@ def test_choices_are_noted(tmp_path: Path) -> None:
     assert "daily.nc, tmin: the only value along 'height' (2.0) is taken" in note
 
 
+def test_a_rotated_grid(tmp_path: Path) -> None:
+    rotated().to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
+    series = fetch(tmp_path)
+    assert_tmin_in_place(series)
+    assert series.x.size < 12
+
+
 @pytest.mark.parametrize("begin", [-180.0, 0.0])
 @pytest.mark.parametrize("place", [-179.9, 179.9, -0.1, 0.1])
 def test_a_region_across_a_seam(tmp_path: Path, begin: float, place: float) -> None:
@@ -237,6 +244,24 @@ def in_calendar(calendar: str, first: str = "2020-06-01", days: int = DAYS) -> x
     return one(time=np.asarray(moments))
 
 
+def rotated() -> xr.Dataset:
+    """A grid around another pole, as regional climate models have."""
+    mapping = {
+        "grid_mapping_name": "rotated_latitude_longitude",
+        "grid_north_pole_latitude": 42.5,
+        "grid_north_pole_longitude": 83.0,
+    }
+    to_lonlat = Transformer.from_crs(CRS.from_cf(mapping), 4326, always_xy=True)
+    west, south = to_lonlat.transform(LON, LAT, direction="INVERSE")
+    rlat, rlon = south + 0.1 * np.arange(-5, 5), west + 0.1 * np.arange(-6, 6)
+    lon, lat = to_lonlat.transform(*np.meshgrid(rlon, rlat))
+    data = one(degrees(lat, lon) + 273.15, lat=rlat, lon=rlon).rename(lat="rlat", lon="rlon")
+    data["tmin"].attrs["grid_mapping"] = "rotated_pole"
+    for name, standard_name in (("rlat", "grid_latitude"), ("rlon", "grid_longitude")):
+        data[name].attrs = {"standard_name": standard_name, "units": "degrees"}
+    return data.assign(rotated_pole=xr.DataArray(0, attrs=mapping))
+
+
 def without_coordinates() -> xr.Dataset:
     lat, lon = np.meshgrid(*lonlat(0.1), indexing="ij")
     curved = one().drop_vars(["lat", "lon"]).rename(lat="j", lon="i")
@@ -269,6 +294,8 @@ REFUSED: dict[str, tuple[Callable[[], xr.Dataset], str]] = {
         lambda: one(lat=np.array([42.4, 42.2, 42.1, 42.0, 41.9])),
         r"'lat' is not evenly spaced",
     ),
+    "words for coordinates": (lambda: one().assign_coords(lat=list("abcde")), r"'lat' has no coordinates, or one"),
+    "no rows": (lambda: one().isel(lat=slice(0, 0)), r"'lat' has no coordinates, or one"),
     "no number": (lambda: one(lat=np.array([42.2, np.nan, 42.1, 42.0, 41.9])), r"'lat' has no coordinates, or one"),
     "a curvilinear grid": (without_coordinates, r"two-dimensional \(a curvilinear grid\)"),
     "another place": (lambda: one(lon=lonlat(0.1)[1] + 20), r"does not reach the region: it covers x -76.2 to"),

@@ -108,15 +108,13 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
     raise InputError(f"{where} has no dimension with coordinates called {' or '.join(NAMES[kind])}")
 
 
-def spatial_axis(values: NDArray[np.generic], name: str, where: str, *, longitude: bool = False) -> Axis:
+def spatial_axis(values: Floats, name: str, where: str, *, longitude: bool = False) -> Axis:
     """An axis from its coordinates in any order. Longitudes may run from -180 or from 0, over the seam, and repeat
     their first meridian at the end.
 
-    Raises InputError for coordinates that are missing, occur twice or are not evenly spaced.
+    Raises InputError for coordinates that occur twice or are not evenly spaced.
     """
-    numbers = np.asarray(values, np.float64)
-    if not np.isfinite(numbers).all() or not numbers.size:
-        raise InputError(f"{where}: its axis '{name}' has no coordinates, or one that is no number")
+    numbers = values
     index = np.arange(numbers.size)
     if longitude:
         ordered = np.sort(numbers)

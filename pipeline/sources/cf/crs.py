@@ -14,7 +14,6 @@ from pyproj.exceptions import CRSError
 from mmvsf.datasets.errors import InputError, one_line
 
 METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0, "kilometers": 1000.0}
-DEGREES = ("degrees_north", "degrees_east", "degree_north", "degree_east", "degrees", "degree")
 LONLAT = CRS.from_epsg(4326)
 
 
@@ -22,20 +21,19 @@ def crs_of(dataset: xr.Dataset, y: str, x: str, where: str) -> CRS:
     """The CRS by the grid mapping of a variable, by global attributes, or degrees where the axes are latitude and
     longitude. Raises InputError if there is none, or it cannot be read."""
     units = {str(dataset[name].attrs.get("units", "")).lower() for name in (y, x)}
+    highest_y, highest_x = (float(np.abs(_numbers(dataset, name, where)).max()) for name in (y, x))
+    ranges = highest_y <= 90.001 and highest_x <= 360.001
     try:
         crs = next(_candidates(dataset), None)
     except (CRSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{where}: its grid mapping cannot be read: {one_line(error, 120)}") from error
-    in_degrees = bool(units & set(DEGREES)) or not units & set(METRES)
-    ranges = np.nanmax(np.abs(dataset[y].values)) <= 90.001 and np.nanmax(np.abs(dataset[x].values)) <= 360.001
     if crs is None or (not crs.is_geographic and units <= {"degrees_north", "degrees_east"}):
-        if in_degrees and ranges:
+        if ranges and not units & set(METRES):
             return LONLAT
         raise InputError(f"{where} names no CRS; add a grid mapping with crs_wkt, or use latitude and longitude")
     if crs.is_geographic and not ranges:
         raise InputError(
-            f"{where}: its CRS '{crs.name}' is in degrees, and its axes reach {np.abs(dataset[y].values).max():.6g} and"
-            f" {np.abs(dataset[x].values).max():.6g}"
+            f"{where}: its CRS '{crs.name}' is in degrees, and its axes reach {highest_y:.6g} and {highest_x:.6g}"
         )
     return crs
 
@@ -43,17 +41,21 @@ def crs_of(dataset: xr.Dataset, y: str, x: str, where: str) -> CRS:
 def coordinates(dataset: xr.Dataset, name: str, crs: CRS, where: str) -> NDArray[np.float64]:
     """The coordinates of a dimension in the unit of the CRS, as stored in order. Raises InputError for an unknown
     unit."""
-    values = np.asarray(dataset[name].values)
-    if not np.issubdtype(values.dtype, np.number):
-        raise InputError(f"{where}: its axis '{name}' holds no numbers")
+    numbers = _numbers(dataset, name, where)
     unit = str(dataset[name].attrs.get("units", "")).lower()
-    numbers = values.astype(np.float64)
     if crs.is_geographic or unit in ("", "1"):
         return numbers
     if unit not in METRES:
         raise InputError(f"{where}: its axis '{name}' is in '{unit}'; it must be in m or km in the CRS '{crs.name}'")
     factor = METRES[unit] / float(crs.axis_info[0].unit_conversion_factor or 1.0)
     return numbers if factor == 1 else numbers * factor
+
+
+def _numbers(dataset: xr.Dataset, name: str, where: str) -> NDArray[np.float64]:
+    values = np.asarray(dataset[name].values)
+    if not np.issubdtype(values.dtype, np.number) or not values.size or not np.isfinite(values).all():
+        raise InputError(f"{where}: its axis '{name}' has no coordinates, or one that is no number")
+    return values.astype(np.float64)
 
 
 def _candidates(dataset: xr.Dataset) -> Iterator[CRS]:

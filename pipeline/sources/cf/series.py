@@ -14,6 +14,7 @@ from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.source import Bounds, WeatherSeries
+from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .checks import check_inputs
 from .crs import LONLAT
@@ -55,9 +56,11 @@ def join(
     datasets disagree, and where a number cannot be right.
     """
     parts = _Parts((day_number(first), day_number(last)), variables, bounds)
-    for place, opener in openers.items():
+    for count, (place, opener) in enumerate(openers.items(), 1):
         with opener() as dataset:
             parts.add(dataset, place)
+        if len(openers) > 1:
+            report_progress("weather, files", count, len(openers))
     formulas = {variable: formula_of(variable, parts.present, where, parts.names) for variable in variables}
     if parts.grid is None:
         raise InputError(f"{where} has no weather between {first} and {last}")
