@@ -338,6 +338,38 @@ def test_files_that_are_refused(tmp_path: Path, make: Callable[[], xr.Dataset], 
     assert "\n" not in str(caught.value) and "daily.nc" in str(caught.value)
 
 
+ODD = (
+    None,
+    "",
+    [],
+    np.array([1, 2]),
+    np.array([]),
+    5,
+    float("nan"),
+    "x" * 3000,
+    "[/red]",
+    "\0",
+    {"a": 1},
+    b"K",
+    "K\nK",
+)
+ATTRIBUTES = ("units", "cell_methods", "standard_name", "grid_mapping", "height", "nodata", "bounds", "axis")
+GLOBAL = ("day_ends_utc_hour", "source", "note5", "last_permanent_slice", "epsg", "crs")
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_attributes_of_any_type(value: Any) -> None:
+    """They are read or refused in one line; a temperature is never another one."""
+    for place, names in (("tmin", ATTRIBUTES), ("time", ATTRIBUTES), ("lat", ATTRIBUTES), (None, GLOBAL)):
+        for name in names:
+            data = one()
+            (data if place is None else data[place]).attrs[name] = value
+            try:
+                assert_tmin_in_place(series_of(data, "the file", FIRST, LAST, ("tmin",), BOUNDS))
+            except InputError as error:
+                assert "\n" not in str(error) and len(str(error)) < 800
+
+
 Two = dict[str, xr.Dataset]
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
 
+from .attributes import text
+
 NAMES = {
     "time": ("time", "timestamp", "day", "valid_time", "date"),
     "y": ("y", "lat", "latitude", "rlat", "northing"),
@@ -88,15 +90,14 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
     Raises InputError if there is none."""
     candidates = [str(name) for name in dataset.dims if name in dataset.coords]
     for name in candidates:
-        attributes = dataset[name].attrs
-        if attributes.get("standard_name") in STANDARD_NAMES[kind]:
+        if text(dataset[name].attrs, "standard_name") in STANDARD_NAMES[kind]:
             return name
     named = [name for alias in NAMES[kind] for name in candidates if name.lower() == alias]
     if named:
         return named[0]
     letter = {"time": "T", "y": "Y", "x": "X"}[kind]
     for name in candidates:
-        if dataset[name].attrs.get("axis") == letter:
+        if text(dataset[name].attrs, "axis") == letter:
             return name
     if kind != "time" and any(
         dataset[name].ndim == 2 for name in dataset.variables if str(name).lower() in NAMES[kind]

@@ -13,6 +13,8 @@ from pyproj.exceptions import CRSError
 
 from mmvsf.datasets.errors import InputError, one_line
 
+from .attributes import text
+
 METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0, "kilometers": 1000.0}
 LONLAT = CRS.from_epsg(4326)
 
@@ -20,7 +22,7 @@ LONLAT = CRS.from_epsg(4326)
 def crs_of(dataset: xr.Dataset, y: str, x: str, where: str) -> CRS:
     """The CRS by the grid mapping of a variable, by global attributes, or degrees where the axes are latitude and
     longitude. Raises InputError if there is none, or it cannot be read."""
-    units = {str(dataset[name].attrs.get("units", "")).lower() for name in (y, x)}
+    units = {text(dataset[name].attrs, "units").lower() for name in (y, x)}
     highest_y, highest_x = (float(np.abs(_numbers(dataset, name, where)).max()) for name in (y, x))
     ranges = highest_y <= 90.001 and highest_x <= 360.001
     try:
@@ -42,7 +44,7 @@ def coordinates(dataset: xr.Dataset, name: str, crs: CRS, where: str) -> NDArray
     """The coordinates of a dimension in the unit of the CRS, as stored in order. Raises InputError for an unknown
     unit."""
     numbers = _numbers(dataset, name, where)
-    unit = str(dataset[name].attrs.get("units", "")).lower()
+    unit = text(dataset[name].attrs, "units").lower()
     if crs.is_geographic or unit in ("", "1"):
         return numbers
     if unit not in METRES:
@@ -59,27 +61,26 @@ def _numbers(dataset: xr.Dataset, name: str, where: str) -> NDArray[np.float64]:
 
 
 def _candidates(dataset: xr.Dataset) -> Iterator[CRS]:
-    names = [dataset[name].attrs.get("grid_mapping", dataset[name].encoding.get("grid_mapping")) for name in dataset]
-    mappings = [str(name).split(":")[0].strip() for name in names if name]
+    names = [text({**dataset[name].encoding, **dataset[name].attrs}, "grid_mapping") for name in dataset]
+    mappings = [name.split(":")[0].strip() for name in names if name]
     mappings += [str(name) for name in dataset.variables if "grid_mapping_name" in dataset[name].attrs]
     for name in dict.fromkeys([*mappings, "spatial_ref", "crs"]):
         if name in dataset.variables and (crs := _of_mapping(dataset[name].attrs)):
             yield crs
     for attribute in ("epsg", "crs"):
-        text = dataset.attrs.get(attribute)
-        if text is not None:
+        if name := text(dataset.attrs, attribute):
             try:
-                yield _parsed(str(text))
+                yield _parsed(name)
             except CRSError:
                 continue  # a name in words, as "WGS 84 degrees"
 
 
 def _of_mapping(attributes: Mapping[Any, Any]) -> CRS | None:
     for key in ("crs_wkt", "spatial_ref"):
-        if attributes.get(key):
-            return _parsed(str(attributes[key]))
-    name = attributes.get("grid_mapping_name")
-    if name is None:
+        if isinstance(wkt := attributes.get(key), str) and wkt:
+            return _parsed(wkt)
+    name = text(attributes, "grid_mapping_name")
+    if not name:
         return None
     if name == "latitude_longitude":
         return LONLAT

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.weather.units import convert, is_rate
 
+from .attributes import number, text
 from .header import Header, with_dimensions
 from .inputs import is_daily_mean, quantities
 from .times import FINAL, PRELIMINARY
@@ -39,10 +40,10 @@ def read_input(dataset: xr.Dataset, header: Header, name: str, rows: NDArray[np.
     variable = with_dimensions(dataset)[header.inputs[name]]
     what = f"{header.where}, {variable.name}"
     variable, notes = _without_other_dimensions(variable, header, what)
-    units = variable.attrs.get("units")
-    if units is None:
+    units = text(variable.attrs, "units")
+    if not units:
         raise InputError(f"{header.where}: the variable '{variable.name}' has no units attribute; add one")
-    if name in SUMS and not is_rate(str(units)) and is_daily_mean(header.where):
+    if name in SUMS and not is_rate(units) and is_daily_mean(header.where):
         raise InputError(
             f"{what}: it is a mean over the day of amounts in '{units}', so the day's sum is not known; take the"
             " product's daily sums"
@@ -53,10 +54,8 @@ def read_input(dataset: xr.Dataset, header: Header, name: str, rows: NDArray[np.
     for preliminary in versions[1:]:
         provisional |= np.isnan(values).all(axis=(1, 2))
         values = np.where(np.isnan(values), _values(preliminary, header, rows), values)
-    nodata = variable.attrs.get("nodata")
-    if nodata is not None:
-        values[values == float(nodata)] = np.nan
-    return Reading(convert(values, str(units), quantities()[name].units, what), provisional, notes)
+    values[values == number(variable.attrs, "nodata")] = np.nan
+    return Reading(convert(values, units, quantities()[name].units, what), provisional, notes)
 
 
 def _without_other_dimensions(variable: xr.DataArray, header: Header, what: str) -> tuple[xr.DataArray, list[str]]:
