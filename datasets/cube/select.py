@@ -153,10 +153,12 @@ def to_metres(bbox: Bbox, crs: str) -> Bbox:
     """The box in metres around a box in degrees, whose edges are curves there. Raises InputError for one that is none,
     or that cannot be projected."""
     west, south, east, north = bbox
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+    if east < west and (east - west) % 360 <= 180:  # across 180 degrees
+        east += 360
+    if not (-360 <= west < east <= west + 360 and -90 <= south < north <= 90):
         raise InputError(f"a box is west, south, east, north in degrees, west < east and south < north; found {bbox}")
     step = max(EDGE_DEGREES, (east - west) / 500, (north - south) / 500)
-    ring = shapely.get_coordinates(shapely.segmentize(shapely.box(*bbox), step))
+    ring = shapely.get_coordinates(shapely.segmentize(shapely.box(west, south, east, north), step))
     x, y = from_lonlat(crs).transform(ring[:, 0], ring[:, 1])
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError(f"the box {bbox} cannot be projected to {crs}; choose one near the cube")

@@ -6,7 +6,14 @@ from pydantic import Field, field_validator, model_validator
 
 from .schema import RecipeModel
 
+WIDEST = 180
+"""Degrees of longitude."""
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+Metres = Annotated[float, Field(ge=-1e8, le=1e8)]
+"""A projected coordinate."""
 
 
 class SitePoint(RecipeModel):
@@ -31,7 +38,8 @@ class Area(RecipeModel):
     """The area to cover. Give one of `bbox`, `file`, `fips` or `sites`."""
 
     bbox: tuple[float, float, float, float] | None = None
-    """[west, south, east, north] in degrees."""
+    """[west, south, east, north] in degrees. Across 180 degrees of longitude west is greater than east, as in
+    [179.5, 51, -179.5, 52], or one of them lies beyond 180."""
     file: str | None = None
     """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
     fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
@@ -63,10 +71,15 @@ class Area(RecipeModel):
     def _bbox_in_order(self) -> Self:
         if self.bbox is not None:
             west, south, east, north = self.bbox
-            if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
+            if not (-360 <= west <= 360 and -360 <= east <= 360 and -84 <= south < north <= 84):
                 raise ValueError(
                     "bbox is [west, south, east, north] in degrees, with west < east and south < north,"
                     f" found {list(self.bbox)}"
+                )
+            if not 0 < (east - west) % 360 <= WIDEST:
+                raise ValueError(
+                    f"bbox {list(self.bbox)} is {(east - west) % 360:g} degrees wide, of at most {WIDEST}; write"
+                    " west < east, but for a box across 180 degrees"
                 )
         return self
 
@@ -84,15 +97,15 @@ class Area(RecipeModel):
 class GridSpec(RecipeModel):
     crs: str
     """Projected CRS in metres, such as EPSG:32615: the UTM zone of most scenes."""
-    resolution: Annotated[float, Field(gt=0)] = 30.0
+    resolution: Annotated[float, Field(ge=0.1, le=100_000)] = 30.0
     """Pixel size in metres (HLS 30, Sentinel-2 10)."""
     block: Annotated[int, Field(ge=8, le=2048)] = 256
     """Pixels per side of a block: the unit of a task, a Zarr shard, a resumed build and a split."""
     chunk: Annotated[int, Field(ge=4, le=1024)] = 64
     """Pixels per side of a chunk: the unit of reading. Must divide `block`."""
-    weather_cell: Annotated[int, Field(ge=1)] = 128
+    weather_cell: Annotated[int, Field(ge=1, le=65_536)] = 128
     """Image pixels per side of a cell of the weather grid."""
-    origin: tuple[float, float] = (0.0, 0.0)
+    origin: tuple[Metres, Metres] = (0.0, 0.0)
     """[x, y] of a block corner in metres, from which blocks are counted. Regions with the same origin have aligned
     blocks."""
 

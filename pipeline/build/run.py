@@ -19,7 +19,7 @@ from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
 from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary
-from mmvsf.pipeline.layers.layer import Layer, run_task
+from mmvsf.pipeline.layers.layer import Collected, Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
@@ -76,7 +76,7 @@ def build(
 def _build(
     plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool, check: CheckCube
 ) -> Summary:
-    if plan.weather is None:
+    if plan.weather_layer and plan.weather is None:
         raise ValueError("this plan was made to be shown, without its weather")
     refuse_missing(plan.requirements)
     if overwrite:
@@ -93,11 +93,12 @@ def _build(
         set_incomplete(plan.cube)
     plan.imagery_layer.layer.clear_stale(plan.imagery)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
-    missing = [
-        problem
-        for part, entries in zip(plan.layers, todo, strict=True)
-        for problem in _run_layer(part.layer, part.plan.tasks(entries), len(entries), run, progress)
-    ]
+    missing: list[str] = []
+    for part, entries in zip(plan.layers, todo, strict=True):
+        unread = list(_run_layer(part.layer, part.plan.tasks(entries), len(entries), run, progress))
+        if not unread:
+            part.layer.refuse_empty(part.plan)
+        missing += unread
     if missing:
         raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
     imagery = plan.imagery_layer.layer.collect(plan.imagery)
@@ -117,7 +118,7 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         "chunks/split": place_split(plan.region, plan.grid),
         "seasons/split": year_split(plan.region),
     }
-    weather = plan.weather_layer.layer.collect(plan.weather_layer.plan)
+    weather = plan.weather_layer.layer.collect(plan.weather_layer.plan) if plan.weather_layer else Collected()
     parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.static_layer)
     for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
         arrays |= collected.arrays
@@ -158,6 +159,13 @@ def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executo
 
 def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -> None:
     """Raise IncompleteError for a build that is finished and yet lacks what it should have."""
+    undated = plan.imagery.undated
+    if undated and not accept_failed:
+        raise IncompleteError(
+            f"{len(undated)} of {plan.imagery.items} items cannot be used and do not say their day, for example"
+            f" {undated[0]}; the rest is done. Correct the catalogue and run again, or leave them out with"
+            " --accept-failed"
+        )
     if summary.failed and not accept_failed:
         raise IncompleteError(
             f"{summary.failed} (day, block) units could not be read, for example {summary.failures[0]}; the rest"
@@ -165,8 +173,8 @@ def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -
         )
     if not (summary.stored or summary.skipped_cloudy or summary.failed):
         raise IncompleteError(
-            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their outlines"
-            " meet them; check the archive's footprints, and area and grid of the recipe"
+            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their rasters"
+            " reach them: all is fill there; check the archive, and area and grid of the recipe"
         )
     if summary.completeness < plan.region.imagery.complete_above:
         raise IncompleteError(

@@ -53,6 +53,9 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
     facts = {
         **_grid_facts(plan),
         "scenes": len(plan.imagery.scenes),
+        "items": plan.imagery.items,
+        "left_out": dict(plan.imagery.left_out),
+        "faulty_items": len(plan.imagery.faults),
         "scenes_by_month": {
             product: {f"{y}-{m:02d}": n for (name, y, m), n in sorted(scenes.items()) if name == product}
             for product in plan.region.imagery.products
@@ -67,6 +70,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
         ],
+        "quotas": list(plan.quotas),
         "warnings": warnings,
     }
     return Preview(facts, scenes, by_season, months, tuple(warnings))
@@ -114,7 +118,9 @@ def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
 
 
 def _weather_days(plan: BuildPlan) -> int:
-    """Days with weather; those of the period where the weather was not read."""
+    """Days with weather, 0 for a recipe without; those of the period where the weather was not read."""
+    if plan.weather_layer is None:
+        return 0
     if plan.weather is None:
         return (plan.region.period.end - plan.region.weather_start).days + 1
     return int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
@@ -124,10 +130,16 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
     warnings = [] if plan.weather is None else list(plan.weather.notes)
     warnings += early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
+    if faults := plan.imagery.faults:
+        warnings.append(
+            f"{len(faults)} of {plan.imagery.items} items cannot be used and will count as failed, for example"
+            f" {faults[0]}"
+        )
     needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:
         more = " more" if done else ""
         warnings.append(f"the cube will need about {megabytes(needed)}{more}, and {megabytes(free)} are free")
+    warnings += plan.label_layer.plan.notes if plan.label_layer else ()
     missing = [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     return [*warnings, *missing]
 
@@ -172,7 +184,8 @@ def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
 
 def _scheme(imagery: ImageryPlan) -> str:
     """The scheme of the scenes' addresses; a path has none."""
-    return imagery.scenes[0].quality.href.split(":")[0] if imagery.scenes else ""
+    sound = (scene for scene in imagery.scenes if not scene.fault)
+    return next((scene.quality.href.split(":")[0] for scene in sound), "")
 
 
 def is_remote(imagery: ImageryPlan) -> bool:

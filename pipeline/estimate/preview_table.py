@@ -44,6 +44,8 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
         table.add_row("needs", f"{need.name}: {'present' if need.present else 'missing'}; {need.remedy}")
     if not plan.requirements:
         table.add_row("needs", "no account, no key")
+    for quota in plan.quotas:
+        table.add_row("quota", quota)
     return Group(table, *(Text(f"warning: {line}", style="yellow") for line in shown.warnings))
 
 
@@ -56,7 +58,10 @@ def _imagery_rows(plan: BuildPlan, shown: Preview) -> Iterator[tuple[str, str]]:
         for (name, year, _), count in shown.by_season.items():
             years[year] += count * (name == product)
         yield f"{product} scenes", ", ".join(f"{year}: {n}" for year, n in sorted(years.items()) if n)
-    yield "(day, block) units", f"{shown.facts['block_days']:,} by the outlines of scenes, an upper bound"
+    if left_out := shown.facts["left_out"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        yield "items", f"{sum(left_out.values()):,} of {plural(shown.facts['items'], 'item')} left out: {reasons}"
+    yield "(day, block) units", f"{shown.facts['block_days']:,} by the extents of scenes, an upper bound"
 
 
 def _effort_rows(facts: dict[str, Any], workers: int) -> Iterator[tuple[str, str]]:
@@ -77,11 +82,17 @@ def _effort_rows(facts: dict[str, Any], workers: int) -> Iterator[tuple[str, str
 
 
 def _layer_rows(plan: BuildPlan, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "weather", f"{plural(facts['weather_days'], 'day')} of {', '.join(plan.region.weather.variables)}"
+    yield "weather", weather_words(plan, facts)
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= MOST_CLASSES else ""
     yield "labels", (", ".join(map(str, facts["label_years"])) + classes) or "none"
     if layers := facts["static_layers"]:
         yield "static layers", f"{', '.join(layers)} from {plural(facts['static_rasters'], 'raster')}"
+
+
+def weather_words(plan: BuildPlan, facts: dict[str, Any]) -> str:
+    """Days and variables of the weather."""
+    days, variables = plural(facts["weather_days"], "day"), ", ".join(plan.spec.weather)
+    return f"{days} of {variables}" if variables else "none"
 
 
 def month_table(shown: Preview) -> Table:

@@ -100,7 +100,7 @@ def _requested(cube: Cube, request: AreaRequest) -> tuple[Bbox, BaseGeometry | N
         return shape.bounds, shape
     if request.bbox is not None:
         left, bottom, right, top = request.bbox
-        if not all(map(math.isfinite, request.bbox)) or left >= right or bottom >= top:
+        if not all(map(math.isfinite, request.bbox)) or (request.metres and left >= right) or bottom >= top:
             raise InputError(
                 f"--bbox is west,south,east,north with west < east and south < north; found {request.bbox}"
             )

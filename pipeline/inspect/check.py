@@ -3,8 +3,6 @@
 The rules are written here once more, independently of the build: code that builds must not be the code that checks.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import xarray as xr
 
@@ -12,19 +10,18 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.layout import FORMAT_VERSION
 from mmvsf.datasets.format.objects import objects_at
 from mmvsf.datasets.format.validate import validate
-from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, store_errors
 from mmvsf.datasets.variables import Split
 
 from .check_imagery import MOST_REPORTED, check_coverage, check_pixels, check_statistics
-from .check_layers import check_labels, check_static, check_weather
+from .check_labels import check_labels
+from .check_layers import check_static, check_weather
+from .check_parts import PART_NAMES, requested_parts
 from .check_result import Check, CheckReport
 
 SAMPLED_UNITS = 24
 """(day, block) units whose pixels are compared with the summaries at the end of a build; ten times as many in a full
 check."""
-
-PART_NAMES = {Split.TRAIN: "training", Split.VALIDATION: "validation", Split.TEST: "test"}
 
 
 def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
@@ -39,7 +36,9 @@ def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
 
 def check_opened(cube: Cube, *, sample_only: bool = False) -> CheckReport:
     """Check the content of a cube that is open, which may lack only the mark that it is complete."""
-    checks = [_metadata(cube), check_coverage(cube), check_weather(cube), _splits(cube)]
+    checks = [_metadata(cube), check_coverage(cube), _splits(cube)]
+    if cube.weather:
+        checks.append(check_weather(cube))
     checks += [check_statistics(cube), *check_pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)]
     if cube.label_years:
         checks.append(check_labels(cube))
@@ -60,11 +59,11 @@ def _metadata(cube: Cube) -> Check:
     with store_errors(cube.path):
         tree = xr.open_datatree(cube.store(name), engine="zarr", consolidated=False, decode_timedelta=False)
     missing = [key for key in ("software", "created", "sources", "attribution") if key not in cube.attributes]
-    for name in ("imagery", "weather"):
+    for name in ("imagery", *(["weather"] if cube.weather else [])):
         group = tree[name]
         if "spatial_ref" not in group.coords or "GeoTransform" not in group["spatial_ref"].attrs:
             missing.append(f"{name}/spatial_ref")
-    weather = tree["weather"].data_vars
+    weather = tree["weather"].data_vars if cube.weather else {}
     missing += [
         f"weather/{name} units" for name in cube.weather if name not in weather or "units" not in weather[name].attrs
     ]
@@ -82,7 +81,7 @@ def _splits(cube: Cube) -> Check:
         problems.append("chunks outside the recipe's blocks belong to a part")
     # (year, chunk_y, chunk_x): clear pixels, of the band that has the fewest
     clear = cube.array("chunks/imagery_count").min(axis=-1)
-    for part, of_places, of_years in _requested_parts(cube.region):
+    for part, of_places, of_years in requested_parts(cube.region):
         in_part = clear
         if of_places:
             in_part = in_part[:, places == part]
@@ -95,21 +94,3 @@ def _splits(cube: Cube) -> Check:
             problems.append(f"the {PART_NAMES[part]} {kind} have no clear pixel")
     counts = ", ".join(f"{part.name.lower()} {int((places == part).sum())}" for part in PART_NAMES)
     return Check.of("splits", problems, f"chunks: {counts}")
-
-
-def _requested_parts(region: Region) -> Iterator[tuple[Split, bool, bool]]:
-    """(part, restricts places, restricts years) of everything that must hold pixels by a region's recipe.
-
-    A trial of a few blocks (`area.blocks`) may be too small to hold places out.
-    """
-    yield Split.TRAIN, True, True
-    places, years = region.split.places, region.split.years
-    held_out = (
-        (Split.VALIDATION, places.validation or places.validation_share, years.validation),
-        (Split.TEST, places.test or places.test_share, years.test),
-    )
-    for part, wants_places, wants_years in held_out:
-        if wants_places and not isinstance(region.area.blocks, int):
-            yield part, True, False
-        if wants_years:
-            yield part, False, True

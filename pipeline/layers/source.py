@@ -6,7 +6,7 @@ dataclass that holds options and nothing open, since it is sent to workers; see 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,6 +20,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
+from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 Bounds = tuple[float, float, float, float]
@@ -85,13 +86,14 @@ class SourceSite:
 
 
 def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
-    """The rectangle around a grid's blocks and so many pixels more on each side."""
+    """The rectangle around a grid's blocks and so many pixels more on each side. Across 180 degrees `east` is above
+    180, so that `west` is always below `east`."""
     boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
     area = shapely.buffer(shapely.union_all(boxes), margin * grid.resolution, join_style="mitre")
     to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
     left, bottom, right, top = area.bounds
     west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
-    return west, south, east, north
+    return west, south, east + 360 if east < west else east, north
 
 
 class Source(ABC):
@@ -101,6 +103,9 @@ class Source(ABC):
     """lines of its section of the recipe, or keys of the section's `options`, that the source takes -> whether it needs
     them"""
 
+    quota: ClassVar[str] = ""
+    """How much the service allows a user, in one line; `mmvsf plan` shows it."""
+
     @classmethod
     @abstractmethod
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
@@ -109,6 +114,21 @@ class Source(ABC):
     def requirements(self) -> tuple[Requirement, ...]:
         """What the source needs of its user, determined without the network; by default nothing."""
         return ()
+
+
+@dataclass(frozen=True)
+class FoundScenes:
+    """What a search gives."""
+
+    scenes: tuple[Scene, ...]
+    """by time and id, with those that have a `fault`"""
+    items: int = 0
+    """entries of the catalogue that were looked at"""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """reason, such as "outside the period" -> entries that are no scene of the cube"""
+    undated: tuple[str, ...] = ()
+    """for each faulty entry whose day cannot be known, what is wrong: no day can be marked for it, and without
+    `--accept-failed` the build stays incomplete"""
 
 
 class ImagerySource(Source):
@@ -124,8 +144,9 @@ class ImagerySource(Source):
         """The source that the recipe's section `imagery` describes. Raises InputError."""
 
     @abstractmethod
-    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
-        """Scenes whose `day`, a solar day, is in the period and whose outline meets the grid's blocks, by time and id.
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
+        """Scenes whose `day`, a solar day (see `Coverage.day`), is in the period and whose mask reaches one of the
+        grid's blocks, by time and id.
 
         Raises InputError for a product that the source lacks and where nothing matched.
         """
@@ -252,6 +273,15 @@ class LabelSource(Source):
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """Codes of a window. Raises ReadError."""
+
+    def fingerprint(self, asset: Asset) -> str:
+        """A text that changes with what a raster holds and, for files, with nothing else: labels are read again where
+        it is another. By default of the file or address that its href names."""
+        return content_fingerprint(asset.href)
+
+    def notes(self, year: int) -> tuple[str, ...]:
+        """What of a year's labels was left out or repaired, one line each, known once `asset` was asked for it."""
+        return ()
 
     def confidence(self, year: int) -> Asset | None:
         """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with 0 or

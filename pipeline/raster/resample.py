@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import ProjError
 from scipy import sparse
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL
@@ -159,11 +159,22 @@ def _positions(source: RasterGrid, target: RasterGrid) -> tuple[NDArray[np.float
     rows, columns = target.shape
     x = np.broadcast_to(c + a * (np.arange(columns) + 0.5), (rows, columns))
     y = np.broadcast_to((f + e * (np.arange(rows) + 0.5))[:, None], (rows, columns))
-    if not same_crs(source.crs, target.crs):
-        x, y = _transformer(target.crs, source.crs).transform(x, y)
-    a, _, c, _, e, f = source.transform
-    column, row = (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
+    column, row = pixel_positions(source, x, y, target.crs)
     return _snap(column), _snap(row)
+
+
+def pixel_positions(
+    raster: RasterGrid, x: NDArray[np.float64], y: NDArray[np.float64], crs: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(column, row) of points in a raster, in pixels from the centre of its first pixel; not finite for points that
+    its CRS does not hold. Longitudes are counted within half a turn of the raster's middle, so that a raster in degrees
+    may reach beyond 180."""
+    if not same_crs(raster.crs, crs):
+        x, y = _transformer(crs, raster.crs).transform(x, y)
+    a, _, c, _, e, f = raster.transform
+    if in_degrees(raster.crs):
+        x = np.asarray(x) - 360 * np.rint((np.asarray(x) - c - a * raster.shape[1] / 2) / 360)
+    return (np.asarray(x) - c) / a - 0.5, (np.asarray(y) - f) / e - 0.5
 
 
 def _snap(position: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -214,12 +225,18 @@ def _separable(
 
 @lru_cache(maxsize=64)
 def is_crs(text: str) -> bool:
-    """Whether a text (EPSG code, WKT) names a CRS that PROJ knows."""
+    """Whether a text (EPSG code, WKT) names a CRS of places on the earth that PROJ knows."""
     try:
-        CRS(text)
-    except CRSError:
+        Transformer.from_crs("EPSG:4326", text, always_xy=True)
+        return bool(CRS(text).is_projected or CRS(text).is_geographic)
+    except ProjError:
         return False
-    return True
+
+
+@lru_cache(maxsize=64)
+def in_degrees(text: str) -> bool:
+    """Whether a CRS (EPSG code, WKT) has longitudes and latitudes."""
+    return bool(CRS(text).is_geographic)
 
 
 @lru_cache(maxsize=64)

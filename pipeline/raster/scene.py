@@ -1,19 +1,13 @@
 """A scene: one acquisition on its own grid, as every source describes it to the planner and the reader."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
 from affine import Affine
 from odc.geo.geobox import GeoBox
-
-from mmvsf.datasets.cube.calendar import day_number
-
-FOOTPRINT_MARGIN_DEGREES = 0.01
-"""Outlines in catalogues are simplified; a kilometre more costs a mask read and loses no pixel."""
 
 
 class RasterGrid(NamedTuple):
@@ -54,6 +48,10 @@ class Asset:
     grid: RasterGrid
 
 
+SceneKey = tuple[str, str, datetime, str, RasterGrid]
+"""product, id, time, version, grid of the mask"""
+
+
 @dataclass(frozen=True)
 class Scene:
     """What the reader needs of one acquisition; small enough to be sent to a worker."""
@@ -72,29 +70,16 @@ class Scene:
     offset: int
     """added to the stored numbers before the product's own scale and offset, 0 where all scenes of the product have
     the same (Sentinel-2 processing baseline 04.00 and later: -1000)"""
-    footprint: tuple[tuple[float, float], ...]
-    """outline of the data in degrees (longitude, latitude)"""
+    day: int
+    """number of its solar day since 1970-01-01, see `Coverage.day`"""
+    fault: str = ""
+    """why it cannot be read, empty for a sound one: a faulty scene may lack files, `quality.grid` is where it may lie,
+    and its day is recorded as failed in the blocks there"""
 
     @cached_property
-    def day(self) -> int:
-        """Day number of `solar_day`."""
-        return day_number(solar_day(self.acquired, self.footprint))
-
-
-def solar_day(acquired: datetime, footprint: Sequence[tuple[float, float]]) -> date:
-    """The day of an acquisition (UTC) by the sun at the centre of its outline (longitude, latitude in degrees).
-
-    The sun moves 15 degrees an hour, so that one overpass is one day also where it crosses midnight UTC.
-    """
-    longitudes = [x for x, _ in footprint]
-    if max(longitudes) - min(longitudes) > 180:  # across the antimeridian
-        longitudes = [x % 360 for x in longitudes]
-    return (acquired.astimezone(UTC) + timedelta(hours=_centre(longitudes) / 15)).date()
-
-
-def _centre(longitudes: Sequence[float]) -> float:
-    """The middle of the span of some longitudes, -180 to 180."""
-    return (((min(longitudes) + max(longitudes)) / 2 + 180) % 360) - 180
+    def key(self) -> SceneKey:
+        """What tells the scene from all others: catalogues give one id to several, and list one several times."""
+        return self.product, self.id, self.acquired, self.version, self.quality.grid
 
 
 def granule_time(identity: str) -> datetime | None:
@@ -103,5 +88,8 @@ def granule_time(identity: str) -> datetime | None:
     Catalogues differ by seconds to minutes in what they call the time of one granule (the first of its scenes, the
     middle of the tile, the take of the whole orbit); its name is the same in all of them.
     """
-    found = re.fullmatch(r"HLS\.[LS]30\.T\w{5}\.(\d{7}T\d{6})\.v[\d.]+", identity)
-    return datetime.strptime(found.group(1), "%Y%jT%H%M%S").replace(tzinfo=UTC) if found else None
+    match = re.fullmatch(r"HLS\.[LS]30\.T\w{5}\.(\d{7}T\d{6})\.v[\d.]+", identity, re.ASCII)
+    try:
+        return datetime.strptime(match.group(1), "%Y%jT%H%M%S").replace(tzinfo=UTC) if match else None
+    except ValueError:  # digits that are no moment
+        return None

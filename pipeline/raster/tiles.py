@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .resample import same_crs
+from .resample import in_degrees, same_crs
 from .scene import Asset, RasterGrid
 
 IN_LINE = 1e-3
@@ -70,9 +70,13 @@ def _around(grids: list[RasterGrid]) -> RasterGrid:
 
 
 def _offset(grid: RasterGrid, origin: RasterGrid) -> tuple[int, int]:
-    """(row, column) of a grid's first pixel, counted from that of another one on the same lattice."""
+    """(row, column) of a grid's first pixel, counted from that of another one on the same lattice, the short way round
+    the earth."""
     a, _, c, _, e, f = origin.transform
-    return round((grid.transform[5] - f) / e), round((grid.transform[2] - c) / a)
+    right = grid.transform[2] - c
+    if in_degrees(origin.crs):
+        right -= 360 * round(right / 360)
+    return round((grid.transform[5] - f) / e), round(right / a)
 
 
 def _in_line(one: RasterGrid, other: RasterGrid) -> bool:

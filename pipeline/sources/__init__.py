@@ -1,6 +1,7 @@
 """The sources of this project; importing the package registers them (entry point of the group `mmvsf.sources`)."""
 
 from . import gridmet, static
+from .archive import labels as archive_labels
 from .archive import rasters
 from .archive import weather as archive_weather
 from .cdl import cropscape, nass
@@ -9,19 +10,26 @@ from .earthengine import imagery as earthengine_imagery
 from .earthengine import labels as earthengine_labels
 from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
+from .reanalysis import agera5, era5_land, power
 from .stac import imagery as stac_imagery
+from .vector import labels as vector_labels
 
 __all__ = [
+    "agera5",
+    "archive_labels",
     "archive_weather",
     "cdl_stac",
     "cropscape",
     "earthengine_imagery",
     "earthengine_labels",
     "earthengine_weather",
+    "era5_land",
     "gridmet",
     "meteostat_weather",
     "nass",
+    "power",
     "rasters",
     "stac_imagery",
     "static",
+    "vector_labels",
 ]

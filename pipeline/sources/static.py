@@ -7,14 +7,12 @@ soil_water   gNATSGO `aws0_100`: water that plants can draw from the upper metre
              map unit's components (USDA NRCS, gSSURGO user guide, table Valu1).
 """
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
@@ -22,18 +20,19 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Static
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, StaticSource
+from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured
-from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid
-from mmvsf.pipeline.sources.earthengine.client import requirements
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.sources.earthengine.client import QUOTA, requirements
 from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
+from mmvsf.pipeline.sources.stac.boxes import search_box, search_polygons
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.hrefs import remote_href
-from mmvsf.pipeline.sources.stac.items import asset_of, blocks_lonlat, outline_of
+from mmvsf.pipeline.sources.stac.items import item_of, tile_of
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url, public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
-from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 PUBLIC_CATALOG = "planetary-computer"
 """Where a recipe's `public` static layers come from."""
@@ -104,18 +103,19 @@ class StacStatic(StaticSource):
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
         guard_logs()
-        data, blocks = _data(layer), blocks_lonlat(grid)
+        data, coverage = _data(layer), Coverage(grid)
         tiles: dict[str, Asset] = {}
         locate = partial(remote_href, self.catalog.url)
-        for item in find_items(self.catalog, self.retry_policy, [data.collection], blocks.bounds, [None]):
-            outline = outline_of(item)
-            if outline.buffer(FOOTPRINT_MARGIN_DEGREES).intersects(blocks):
-                tiles[item["id"]] = asset_of(item, outline, locate, (data.asset,), self._grid_of_file)
+        for entry in find_items(self.catalog, self.retry_policy, [data.collection], search_box(grid), [None]):
+            item = item_of(entry, data.collection)
+            asset = tile_of(item, entry, locate, data.asset, self._grid_of_file)
+            if coverage.blocks(asset.grid).size:
+                tiles[item.id] = asset
         return _checked(list(tiles.values()), layer, f"{self.catalog.name}, {data.collection}")
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """See `StaticSource`."""
-        return RemoteReader(self.catalog.access, self.retry_policy).measured(asset, window)
+        return self.catalog.reader(self.retry_policy).measured(asset, window)
 
     def origin(self, layer: str) -> Origin:
         """See `StaticSource`."""
@@ -124,13 +124,15 @@ class StacStatic(StaticSource):
         return Origin(self.catalog.name, plain_url(self.catalog.url), data.collection, source, data.licence)
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
-        return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
+        return self.catalog.reader(self.retry_policy).grid(href)
 
 
 @register_source("earthengine")
 @dataclass(frozen=True)
 class EarthEngineStatic(StaticSource):
     """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
+
+    quota: ClassVar[str] = QUOTA
 
     @classmethod
     def from_recipe(cls, section: Static, site: SourceSite) -> Self:
@@ -144,9 +146,8 @@ class EarthEngineStatic(StaticSource):
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
         collection = _data(layer).earthengine
-        around = blocks_lonlat(grid).envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")
         tiles = []
-        for image in list_images(collection, None, None, json.loads(shapely.to_geojson(around))):
+        for image in list_images(collection, None, None, search_polygons(grid)):
             band = str(image["bands"][0]["id"])
             tiles.append(Asset(f"{SCHEME}{asset_id(image)}#{band}", grid_of_band(image, band)))
         return _checked(tiles, layer, f"Earth Engine, {collection}")

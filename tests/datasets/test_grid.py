@@ -17,6 +17,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.recipe.place import Area
 
 SIDE = 32 * 30.0
 TO_METRES = Transformer.from_crs(4326, 32615, always_xy=True)
@@ -200,17 +201,59 @@ def test_a_hole_is_left_out(tmp_path: Path) -> None:
     assert set(grid({"file": "area.geojson"}, tmp_path).blocks) < set(grid({"bbox": list(BOX)}).blocks)
 
 
-@pytest.mark.parametrize(
-    ("polygons", "part"),
-    [
-        ([ring((450000, 4640000), (480000, 4640000), (480000, 4660000))], "not in degrees, though its CRS says so"),
-        ([ring((179, -17), (180, -17), (180, -16)), ring((-180, -17), (-179, -17), (-180, -16))], "antimeridian"),
-    ],
-)
-def test_a_file_of_impossible_ground(tmp_path: Path, polygons: list[dict[str, Any]], part: str) -> None:
-    (tmp_path / "area.geojson").write_text(geometries(*polygons))
-    with pytest.raises(InputError, match=part):
+def test_a_file_of_impossible_ground(tmp_path: Path) -> None:
+    metres = ring((450000, 4640000), (480000, 4640000), (480000, 4660000))
+    (tmp_path / "area.geojson").write_text(geometries(metres))
+    with pytest.raises(InputError, match="not in degrees, though its CRS says so"):
         grid({"file": "area.geojson"}, tmp_path)
+
+
+ISLANDS = (179.9, 51.95, -179.9, 52.05)
+"""In the Aleutians, across 180 degrees."""
+
+
+def box_of_degrees(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    return ring((west, south), (east, south), (east, north), (west, north))
+
+
+ACROSS_180: dict[str, list[dict[str, Any]]] = {
+    "split": [box_of_degrees(179.9, 51.95, 180, 52.05), box_of_degrees(-180, 51.95, -179.9, 52.05)],
+    "one jump": [box_of_degrees(*ISLANDS)],
+    "beyond 180": [box_of_degrees(179.9, 51.95, 180.1, 52.05)],
+    "below -180": [box_of_degrees(-180.1, 51.95, -179.9, 52.05)],
+    "from 0 to 360": [box_of_degrees(179.9, 51.95, 180, 52.05), box_of_degrees(180, 51.95, 180.1, 52.05)],
+}
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32601", "EPSG:32660"])
+@pytest.mark.parametrize("kind", ACROSS_180)
+def test_an_area_across_180_degrees(tmp_path: Path, crs: str, kind: str) -> None:
+    """However it is written, it covers the same blocks in either zone."""
+    (tmp_path / "area.geojson").write_text(geometries(*ACROSS_180[kind]))
+    spec = {"crs": crs, "block": 256, "chunk": 64}
+    wanted = grid({"bbox": list(ISLANDS)}, **spec)
+    assert grid({"file": "area.geojson"}, tmp_path, **spec).blocks == wanted.blocks and 1 < len(wanted.blocks) < 12
+    for west, east in ((179.9, 180.1), (-180.1, -179.9)):
+        assert grid({"bbox": [west, 51.95, east, 52.05]}, **spec) == wanted
+    corners = [{"name": "a", "lon": 179.95, "lat": 52}, {"name": "b", "lon": -179.95, "lat": 52}]
+    assert set(grid({"sites": corners}, **spec).blocks) <= set(wanted.blocks)
+
+
+def test_the_aleutians_by_their_code() -> None:
+    """Aleutians West reaches over 180 degrees; its blocks are on both sides, and nowhere else."""
+    found = grid({"fips": ["02016"]}, crs="EPSG:3338", block=1024, chunk=64)
+    boxes = np.array([list(found.block_geobox(block).boundingbox) for block in found.blocks])
+    to_degrees = Transformer.from_crs(3338, 4326, always_xy=True)
+    east, north = to_degrees.transform(*(boxes[:, :2] + boxes[:, 2:]).T / 2)
+    assert east[east > 0].min() > 172 and east[east < 0].max() < -165.5 and 50.5 < north.min() < north.max() < 58
+    with pytest.raises(InputError, match=r"\(-187.5 to -166.1 east, .*choose the UTM zone"):
+        grid({"fips": ["02016"]}, crs="EPSG:32601")
+
+
+@pytest.mark.parametrize("bbox", [[-93, 42, -94, 43], [-180, 42, 180, 43], [10, 0, 200, 1]])
+def test_a_box_around_the_earth_is_refused(bbox: list[float]) -> None:
+    with pytest.raises(ValueError, match="degrees wide"):
+        Area(bbox=tuple(bbox))
 
 
 def test_a_file_of_several_layers_and_a_table(tmp_path: Path) -> None:
@@ -222,7 +265,7 @@ def test_a_file_of_several_layers_and_a_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has the layers fields, farms"):
         grid({"file": "area.gpkg"}, tmp_path)
     (tmp_path / "area.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="a table without polygons"):
+    with pytest.raises(InputError, match="no GeoJSON"):
         grid({"file": "area.csv"}, tmp_path)
 
 

@@ -24,6 +24,7 @@ from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.estimate.preview import preview
+from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Scene, granule_time
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
@@ -47,6 +48,7 @@ pytestmark = pytest.mark.stand_in
 HLS = ("hls-l30", "hls-s30")
 IMAGERY = {"source": "earthengine", "products": list(HLS), "skip_below_clear": 0.05}
 LABELS = {"source": "earthengine", "years": [2020, 2021]}
+HERE = Coverage(Grid("EPSG:32615", 30.0, 250_560.0, 4_650_240.0, 1, 1, 32, 16, 48, ((0, 0),)))
 
 
 def only_version_2(archive: TinyArchive) -> TinyArchive:
@@ -87,7 +89,7 @@ def grid_and_period(archive: TinyArchive) -> tuple[Grid, Period]:
 
 
 def search(archive: TinyArchive) -> list[Scene]:
-    return EarthEngineImagery().search(*grid_and_period(archive), HLS)
+    return list(EarthEngineImagery().search(*grid_and_period(archive), HLS).scenes)
 
 
 def test_the_same_scenes_are_found(known: TinyArchive, server: EarthEngine) -> None:
@@ -98,7 +100,7 @@ def test_the_same_scenes_are_found(known: TinyArchive, server: EarthEngine) -> N
         return [replace(scene, quality=replace(scene.quality, href="")) for scene in nowhere]
 
     grid, period = grid_and_period(known)
-    wanted = ArchiveImagery(known.root).search(grid, period, HLS)
+    wanted = list(ArchiveImagery(known.root).search(grid, period, HLS).scenes)
     assert elsewhere(search(known)) == elsewhere(wanted) and len(wanted) == 11
 
 
@@ -172,7 +174,7 @@ def test_no_answer_is_larger_than_earth_engine_allows(monkeypatch: pytest.Monkey
     bands = {name: array_band(values, grid) for name in ("B2", "B3", "B4", "B8A", "B11", "B12")}
     image = hls_image({**bands, "Fmask": array_band(np.full((1500, 1500), 64, np.uint8), grid)})
     with serving([image], monkeypatch) as server:
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"])
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"], HERE)
         found = EarthEngineImagery().read(scene.bands[5], (slice(0, 1500), slice(0, 1500)))
         np.testing.assert_array_equal(found, (np.arange(1500**2) % 9999).reshape(1500, 1500))
         assert len(server.asked("computePixels")) == 3
@@ -186,7 +188,7 @@ def test_no_answer_is_larger_than_earth_engine_allows(monkeypatch: pytest.Monkey
 def test_masked_pixels_become_no_data(known: TinyArchive, server: EarthEngine) -> None:
     """Every asset of every scene, pixel by pixel, against the file: -9999 and 255 where Earth Engine masks."""
     whole = (slice(0, 128), slice(0, 128))
-    files = {s.id: s for s in ArchiveImagery(known.root).search(*grid_and_period(known), HLS)}
+    files = {s.id: s for s in ArchiveImagery(known.root).search(*grid_and_period(known), HLS).scenes}
     masked = 0
     for scene in search(known):
         for asset, file in zip(
@@ -288,7 +290,7 @@ def test_another_scale_is_refused(factor: float, kind: Any, monkeypatch: pytest.
     bands = {name: array_band(values, grid) for name in ("B2", "B3", "B4", "B8A", "B11", "B12")}
     image = hls_image({**bands, "Fmask": array_band(np.full((16, 16), 64, np.uint8), grid)})
     with serving([image], monkeypatch):
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"])
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"], HERE)
         with pytest.raises(ReadError, match=r"B2 runs from .* fractions from -1 to 3.28; .* another scale"):
             EarthEngineImagery().read(scene.bands[0], (slice(0, 16), slice(0, 16)))
 
@@ -316,7 +318,7 @@ def test_sentinel_2_keeps_its_two_grids(monkeypatch: pytest.MonkeyPatch) -> None
     values["SCL"] = rng.integers(0, 12, (20, 20)).astype(np.uint8)
     image = sentinel_2(values, {"B2": mask})
     with serving([image], monkeypatch) as server:
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"])
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], HERE)
         assert (scene.version, scene.offset) == ("05.00", 0) and scene.id == image.properties["PRODUCT_ID"]
         found = [EarthEngineImagery().read(a, whole_of(a)) for a in (*scene.bands, scene.quality)]
         assert len(server.asked("computePixels")) == 2
@@ -337,7 +339,7 @@ def test_cloud_score_adds_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
     name = image.id.replace("COPERNICUS/S2_SR_HARMONIZED", "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED")
     scores = Image(name, image.start, {"cs_cdf": array_band(score, image.bands["SCL"].grid, known)})
     with serving([image, scores], monkeypatch):
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], 0.6)
+        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], HERE, 0.6)
         assert scene.version == "05.00 with Cloud Score+ 0.6"
         found = EarthEngineImagery(0.6).read(scene.quality, whole_of(scene.quality))
         plain = EarthEngineImagery().read(scene.quality, whole_of(scene.quality))

@@ -10,9 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pyproj import Transformer
 
-from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar, day_number
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import SeasonSpec
@@ -32,12 +31,9 @@ Pixels = Callable[[str], NDArray[Any]]
 
 def scene(name: str, acquired: datetime = MOMENT, version: str = "2.0") -> Scene:
     """A scene that covers the grid, on its pixels."""
-    to_degrees = Transformer.from_crs(GRID.crs, 4326, always_xy=True)
-    box = GRID.geobox.boundingbox
-    corners = ((box.left, box.bottom), (box.right, box.bottom), (box.right, box.top), (box.left, box.top))
     bands = tuple(Asset(f"{name}/{band}", RASTER) for band in range(6))
-    outline = tuple(to_degrees.transform(*corner) for corner in corners)
-    return Scene(name, "hls-s30", acquired, version, bands, Asset(f"{name}/mask", RASTER), 0, outline)
+    day = day_number(acquired.date())
+    return Scene(name, "hls-s30", acquired, version, bands, Asset(f"{name}/mask", RASTER), 0, day)
 
 
 class HandMade:
@@ -110,7 +106,7 @@ def test_a_block_that_is_just_clear_enough_is_stored() -> None:
 
 def test_a_block_takes_nothing_of_a_scene_that_the_plan_gives_to_another() -> None:
     first, second = scene("a"), scene("b")
-    met = (frozenset({"a", "b"}), frozenset({"b"}))
+    met = (frozenset({first.key, second.key}), frozenset({second.key}))
     task = ShardTask(first.day // SHARD_DAYS, GRID.blocks, (first, second), ("", ""), met)
     left, right = read(task, constant(), 0.0)
     assert [entry[2].id for entry in left.scenes] == ["a", "b"] and (left.scene[first.day % SHARD_DAYS] == 0).all()

@@ -399,7 +399,7 @@ def test_a_page_that_comes_again_and_again(tiny: TinyArchive, dataset: Build, se
     first = json.dumps({"collections": ["hls2-l30", "hls2-s30"], "limit": 200}).encode()
     server.fail("/search", lambda request, right: server.answer(replace(request, method="POST", body=first)))
     outcome = dataset(tiny)
-    assert outcome.code == 1 and "one page of its items again and again" in outcome.error
+    assert outcome.code == 1 and "(3 of them repeated), 3 different ones in 3 searches" in outcome.error
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Weather
 from mmvsf.datasets.variables import WEATHER_BY_NAME
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import (
+    FoundScenes,
     ImagerySource,
     LabelSource,
     Origin,
@@ -22,7 +23,6 @@ from mmvsf.pipeline.layers.source import (
     WeatherSeries,
     WeatherSource,
     Window,
-    lonlat_bounds,
 )
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
@@ -45,11 +45,9 @@ class ExampleImagery(ImagerySource):
             raise InputError(f"imagery.options.every is a number of days; found {every}")
         return cls(every)
 
-    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         self._check(products)
         raster = RasterGrid.of(grid.geobox)
-        west, south, east, north = lonlat_bounds(grid)
-        outline = ((west, south), (east, south), (east, north), (west, north), (west, south))
         scenes = []
         for number in range(0, (period.end - period.start).days + 1, self.every):
             day = period.start + timedelta(number)
@@ -57,8 +55,8 @@ class ExampleImagery(ImagerySource):
                 bands = tuple(Asset(f"example:{day}:{band}", raster) for band in range(1, 7))
                 taken = datetime.combine(day, time(17), UTC)
                 mask = Asset(f"example:{day}:mask", raster)
-                scenes.append(Scene(f"example-{day}", PRODUCT, taken, "1", bands, mask, 0, outline))
-        return scenes
+                scenes.append(Scene(f"example-{day}", PRODUCT, taken, "1", bands, mask, 0, day_number(day)))
+        return FoundScenes(tuple(scenes))
 
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         _, day, band = asset.href.split(":")

@@ -16,7 +16,7 @@ from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
-from .plan import BYTES_PER_PIXEL, ImageryPlan, ShardTask, entry_name, plan_scenes
+from .plan import BYTES_PER_PIXEL, ImageryPlan, ShardTask, entry_name, plan_scenes, with_search
 from .products import product_named
 from .shard_summary import shard_summary
 from .summarise import CollectedImagery, collect_imagery
@@ -33,8 +33,8 @@ class ImageryLayer(Layer[ShardTask]):
     def plan(self) -> ImageryPlan:
         """See `Layer`. Raises what `ImagerySource.search` raises."""
         imagery, grid = self.spec.region.imagery, self.spec.grid
-        scenes = self.source.search(grid, self.spec.region.period, imagery.products)
-        return plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear)
+        found = self.source.search(grid, self.spec.region.period, imagery.products)
+        return with_search(plan_scenes(found.scenes, grid, self.spec.calendar, imagery.skip_below_clear), found)
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""

@@ -28,7 +28,7 @@ from mmvsf.datasets.variables import (
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import Resampler, resampler
-from mmvsf.pipeline.raster.scene import RasterGrid, Scene
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene, SceneKey
 
 from .plan import ShardTask
 from .preference import best_quality, by_preference
@@ -110,7 +110,7 @@ def read_shard(
 def _read_day(
     day: int,
     scenes: list[Scene],
-    met: dict[BlockIndex, frozenset[str]],
+    met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
     source: ImagerySource,
     skip_below_clear: float,
@@ -124,7 +124,7 @@ def _read_day(
         if len(met) > 1:
             # Only the blocks that need the damaged part should fail, however blocks were grouped.
             for block, ids in met.items():
-                own = [scene for scene in scenes if scene.id in ids]
+                own = [scene for scene in scenes if scene.key in ids]
                 _read_day(day, own, {block: ids}, grid, source, skip_below_clear, result)
             return
         shard = result[next(iter(met))]
@@ -136,13 +136,16 @@ def _read_day(
 def _fill_day(
     day: int,
     scenes: list[Scene],
-    met: dict[BlockIndex, frozenset[str]],
+    met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
     source: ImagerySource,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
     """Fill one day of the given blocks, which form a rectangle. Raises ReadError."""
+    for scene in scenes:
+        if scene.fault:
+            raise ReadError(f"{scene.id}: {scene.fault}")
     target, corner = _rectangle(grid, tuple(met))
     position = day % SHARD_DAYS
     areas = {block: _area(block, corner, grid.block) for block in met}
@@ -168,14 +171,14 @@ def _read_masks(
     scenes: list[Scene],
     target: RasterGrid,
     source: ImagerySource,
-    met: dict[BlockIndex, frozenset[str]],
+    met: dict[BlockIndex, frozenset[SceneKey]],
     areas: dict[BlockIndex, tuple[slice, slice]],
 ) -> list[NDArray[np.uint8]]:
     """The quality of each scene on the target, without data in the blocks that the scene was not found for."""
     masks = [_read_quality(scene, target, source) for scene in scenes]
     for block, ids in met.items():
         for scene, mask in zip(scenes, masks, strict=True):
-            if scene.id not in ids:
+            if scene.key not in ids:
                 mask[areas[block]] = QUALITY_FILL
     return masks
 

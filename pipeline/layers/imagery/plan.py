@@ -2,22 +2,24 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
 
-import numpy as np
-import shapely
-
 from mmvsf.datasets.cube.calendar import Calendar, date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.variables import BANDS, SCENE_FILL
 from mmvsf.pipeline.layers.layer import LayerPlan
-from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Scene
+from mmvsf.pipeline.layers.source import FoundScenes
+from mmvsf.pipeline.raster.coverage import Coverage
+from mmvsf.pipeline.raster.scene import Scene, SceneKey
+
+BESIDE = "beside the blocks"
+REPEATED = "repeated"
+"""Reasons to leave out a scene."""
 
 READER_VERSION = 1
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
@@ -49,8 +51,8 @@ class ShardTask:
     """by day, time and id"""
     digests: tuple[str, ...]
     """for each block, the digest of everything its pixels depend on"""
-    met: tuple[frozenset[str], ...]
-    """for each block, the ids of the scenes that the plan gives it; of others it takes nothing"""
+    met: tuple[frozenset[SceneKey], ...]
+    """for each block, the keys of the scenes that the plan gives it; of others it takes nothing"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,17 @@ class ImageryPlan(LayerPlan[ShardTask]):
     """(block, day) units with at least one scene"""
     pixels: int
     """band pixels to be read if nothing is skipped as cloudy"""
+    items: int = 0
+    """entries of the catalogue that the search looked at"""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """reason -> entries that are no scene of the cube"""
+    undated: tuple[str, ...] = ()
+    """see `FoundScenes`"""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with each entry of the catalogue that cannot be read."""
+        return (*(f"{scene.id}: {scene.fault}" for scene in self.scenes if scene.fault), *self.undated)
 
     @property
     def entries(self) -> Mapping[str, str]:
@@ -85,34 +98,53 @@ class ImageryPlan(LayerPlan[ShardTask]):
         return self.pixels / PIXELS_PER_SECOND / max(workers, 1)
 
 
-def plan_scenes(scenes: list[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> ImageryPlan:
-    """Match scenes to blocks by their outlines, with a margin."""
+def plan_scenes(scenes: Sequence[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> ImageryPlan:
+    """Match scenes to blocks by the extents of their masks."""
     units: dict[tuple[int, BlockIndex], list[Scene]] = defaultdict(list)
-    boxes = np.array([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
-    tree = shapely.STRtree(boxes)
+    coverage = Coverage(grid)
     block_days = set()
-    project = from_lonlat(grid.crs).transform
     used = []
-    for scene in scenes:
-        outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)
-        projected = shapely.transform(outline, project, interleaved=False)
-        hits = sorted(tree.query(projected, predicate="intersects").tolist())
-        if hits:
+    distinct = _distinct(scenes)
+    for scene in distinct:
+        reached = coverage.blocks(scene.quality.grid).tolist()
+        if reached:
             used.append(scene)
-        for hit in hits:
-            block = grid.blocks[hit]
+        for position in reached:
+            block = grid.blocks[position]
             units[calendar.shard_of(scene.day), block].append(scene)
             block_days.add((scene.day, block))
     _refuse_too_many(units, grid)
     ordered = {key: tuple(sorted(units[key], key=_order)) for key in sorted(units)}
-    texts = {scene.id: _scene_text(scene) for scene in used}
+    texts = {scene.key: _scene_text(scene) for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
-    digests = {
-        key: sha256("\n".join([common, str(_corner(grid, key[1])), *(texts[s.id] for s in found)]).encode()).hexdigest()
-        for key, found in ordered.items()
-    }
+
+    def digest(block: BlockIndex, found: Iterable[Scene]) -> str:
+        parts = [common, str(_corner(grid, block)), *(texts[scene.key] for scene in found)]
+        return sha256("\n".join(parts).encode()).hexdigest()
+
+    digests = {key: digest(key[1], found) for key, found in ordered.items()}
     pixels = len(block_days) * grid.block**2 * len(BANDS)
-    return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels)
+    dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
+    left_out = {reason: count for reason, count in dropped.items() if count}
+    return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels, len(scenes), left_out)
+
+
+def with_search(plan: ImageryPlan, found: FoundScenes) -> ImageryPlan:
+    """The plan with what the search left out, too."""
+    left_out = Counter(found.left_out)
+    left_out.update(plan.left_out)
+    return replace(plan, items=max(found.items, plan.items), left_out=dict(left_out), undated=found.undated)
+
+
+def _distinct(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes, each once. One that is listed in forms that contradict each other becomes faulty."""
+    distinct: dict[SceneKey, Scene] = {}
+    for scene in scenes:
+        other = distinct.setdefault(scene.key, scene)
+        if not other.fault and _scene_text(other) != _scene_text(scene):
+            reason = scene.fault or "it is listed twice, with different grids or offsets; remove the wrong entry"
+            distinct[scene.key] = replace(other, fault=reason)
+    return list(distinct.values())
 
 
 def _refuse_too_many(units: dict[tuple[int, BlockIndex], list[Scene]], grid: Grid) -> None:
@@ -136,10 +168,10 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
     tasks = []
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
         for blocks in block_groups([block for _, block in keys], grid.block):
-            found = {scene.id: scene for block in blocks for scene in plan.units[shard, block]}
+            found = {scene.key: scene for block in blocks for scene in plan.units[shard, block]}
             scenes = tuple(sorted(found.values(), key=_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
-            met = tuple(frozenset(scene.id for scene in plan.units[shard, block]) for block in blocks)
+            met = tuple(frozenset(scene.key for scene in plan.units[shard, block]) for block in blocks)
             tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
     return tasks
 
@@ -191,4 +223,6 @@ def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:
 def _scene_text(scene: Scene) -> str:
     """Everything of a scene that its pixels depend on; where its files lie is not among it."""
     assets = [(asset.grid.crs, asset.grid.transform, asset.grid.shape) for asset in (*scene.bands, scene.quality)]
-    return json.dumps([scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets])
+    fault = [scene.fault] if scene.fault else []
+    text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *fault]
+    return json.dumps(text)

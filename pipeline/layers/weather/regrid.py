@@ -54,7 +54,8 @@ class CubeWeather:
 def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
     """All the weather of a region. Raises what `fetch_weather` raises."""
     span = region.weather_start, region.period.end
-    return fetch_weather(source, region, grid, calendar, span, region.weather.variables)
+    variables = region.weather.variables if region.weather else ()
+    return fetch_weather(source, region, grid, calendar, span, variables)
 
 
 def fetch_weather(
@@ -74,6 +75,7 @@ def fetch_weather(
     present = np.isin(series.days, days)
     position = series.days[present] - days[0]
     weights = _cell_weights(series, grid)
+    fill_gaps = region.weather.fill_gaps if region.weather else 0
     window = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
     dropped = _dropped_leap_days(days, series.dropped_leap_day)
     flags = np.zeros(days.size, np.uint8)
@@ -83,7 +85,7 @@ def fetch_weather(
     for name in variables:
         stored = np.full((days.size, series.y.size, series.x.size), np.nan, np.float32)
         stored[position] = series.values[name][present]
-        complete, filled = _complete_days(stored, days, region.weather.fill_gaps, dropped, name)
+        complete, filled = _complete_days(stored, days, fill_gaps, dropped, name)
         flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
         regridded = _regrid(complete, weights, name)
         check_range(name, regridded, f"weather of region '{region.name}'")

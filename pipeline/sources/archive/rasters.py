@@ -1,31 +1,27 @@
-"""The archive source: a folder with STAC items and COGs, weather files and label rasters."""
+"""The archive source of imagery: a folder with STAC items and COGs."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-import pystac
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.cube.legend import Legend, read_legend
-from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.recipe.region import Imagery, Labels, Period
-from mmvsf.pipeline.layers.imagery.products import product_named
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_LICENCE
+from mmvsf.datasets.recipe.region import Imagery, Period
+from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite
-from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_codes, read_raster
-from mmvsf.pipeline.raster.scene import Asset, Scene
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
+from mmvsf.pipeline.raster.io import raster_grid, read_raster
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.stac.hrefs import local_href
-from mmvsf.pipeline.sources.stac.items import blocks_lonlat, product_of, scene_of
+from mmvsf.pipeline.sources.stac.select import SceneSelection
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import NoAuth
+
+from .entries import read_entries
 
 
 @register_source("archive")
@@ -45,22 +41,15 @@ class ArchiveImagery(ImagerySource):
         """See `ImagerySource`."""
         return Origin("archive", licence=product_named(product).licence)
 
-    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
-        """See `ImagerySource`. Raises InputError for a missing catalogue, for an item that does not say what is
-        needed, and if nothing matched."""
-        blocks = blocks_lonlat(grid)
-        scenes, seen = [], 0
-        for item, folder in self._items():
-            seen += 1
-            product = product_of(item, period, products, blocks)
-            if product is not None:
-                scenes.append(scene_of(item, partial(local_href, folder), product))
-        if not scenes:
-            raise InputError(
-                f"{self.root}: none of its {seen} items is a scene of {', '.join(products)} between {period.start}"
-                f" and {period.end} over this region; check period, products and area of the recipe"
-            )
-        return sorted(scenes, key=lambda scene: (scene.acquired, scene.id))
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
+        """See `ImagerySource`. Raises InputError for a missing catalogue, and if nothing matched or all is faulty."""
+        selection = SceneSelection(grid, period, products)
+        for entry in read_entries(self.root):
+            if entry.fault:
+                selection.fail(entry.fault)
+            else:
+                selection.take(entry.content, partial(local_href, entry.folder), self._grid_of_file)
+        return selection.found(str(self.root))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`. Files on web servers are read with the same patience as those of public catalogues."""
@@ -68,66 +57,7 @@ class ArchiveImagery(ImagerySource):
             return RemoteReader(NoAuth(), http.RETRY_POLICY).window(asset, window)
         return read_raster(asset, window)
 
-    def _items(self) -> Iterator[tuple[dict[str, Any], Path]]:
-        """Items as dictionaries, each with the folder its relative hrefs start from."""
-        collection, catalog = self.root / "items.json", self.root / "catalog.json"
-        if collection.is_file():
-            try:
-                content = json.loads(collection.read_text(encoding="utf-8"))
-                features = content["features"]
-                if not all(isinstance(item, dict) and "id" in item for item in features):
-                    raise TypeError("one of its features is no item with an id")
-            except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-                raise InputError(f"{collection} is no STAC ItemCollection: {one_line(error)}") from error
-            for item in features:
-                yield item, self.root
-        elif catalog.is_file():
-            try:
-                for entry in pystac.Catalog.from_file(str(catalog)).get_items(recursive=True):
-                    yield entry.to_dict(transform_hrefs=False), Path(str(entry.get_self_href())).parent
-            except (pystac.STACError, pystac.STACTypeError, AttributeError, OSError, LookupError, ValueError) as error:
-                raise InputError(f"{catalog} cannot be read as a STAC catalogue: {one_line(error)}") from error
-        else:
-            raise InputError(
-                f"{self.root} holds neither items.json (a STAC ItemCollection) nor catalog.json (a static"
-                " catalogue); point imagery.path at the folder that does"
-            )
-
-
-@register_source("archive")
-@dataclass(frozen=True)
-class ArchiveLabels(LabelSource):
-    """One label raster a year; `pattern` holds {year} in place of the year."""
-
-    recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "legend": True}
-    pattern: str
-    legend_path: Path | None
-    """None: the classes of the CDL"""
-
-    @classmethod
-    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
-        """See `LabelSource`."""
-        legend = None if section.legend in (None, "cdl") else site.path(section.legend)
-        return cls(str(site.path(section.path or "")), legend)
-
-    def origin(self) -> Origin:
-        """See `LabelSource`. The licence of rasters with a legend of their own is not known."""
-        return Origin("archive", licence=CDL_LICENCE if self.legend_path is None else "")
-
-    def legend(self) -> Legend:
-        """See `LabelSource`."""
-        return CDL if self.legend_path is None else read_legend(self.legend_path)
-
-    def asset(self, year: int) -> Asset:
-        """See `LabelSource`."""
-        path = Path(self.pattern.replace("{year}", str(year)))
-        if not path.is_file():
-            raise InputError(f"there are no labels of {year} at {path}; check labels.path and labels.years")
-        try:
-            return Asset(str(path), raster_grid(path))
-        except ReadError as error:
-            raise InputError(f"labels of {year}: {error}") from error
-
-    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `LabelSource`. 0 where the raster declares no data."""
-        return read_codes(asset, window)
+    def _grid_of_file(self, product: Product, item: str, key: str, href: str) -> RasterGrid:
+        if urlsplit(href).scheme in ("http", "https"):
+            return RemoteReader(NoAuth(), http.RETRY_POLICY).grid(href)
+        return raster_grid(href)

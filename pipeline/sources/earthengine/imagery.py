@@ -8,16 +8,13 @@ Bands that share a grid come in one request, though the reader takes one at a ti
 for the others.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
@@ -26,13 +23,14 @@ from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.scene import FOOTPRINT_MARGIN_DEGREES, Asset, RasterGrid, Scene, granule_time
-from mmvsf.pipeline.sources.stac.items import blocks_lonlat
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time
+from mmvsf.pipeline.sources.stac.boxes import search_polygons
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 
-from .client import requirements
+from .client import QUOTA, requirements
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, kept, list_images
 
 REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
@@ -91,6 +89,7 @@ class EarthEngineImagery(ImagerySource):
     """Scenes of Earth Engine's collections; credentials and project come from the environment."""
 
     recipe_lines: ClassVar[dict[str, bool]] = {"cloud_score": False}
+    quota: ClassVar[str] = QUOTA
     cloud_score: float | None = None
     """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
 
@@ -110,26 +109,24 @@ class EarthEngineImagery(ImagerySource):
         licence = product_named(product).licence
         return Origin("earthengine", public_address("earthengine"), _collection(product).id, licence=licence)
 
-    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Raises InputError also for credentials that are missing or refused, ReadError if
         Earth Engine does not answer."""
-        blocks = blocks_lonlat(grid)
-        region = json.loads(shapely.to_geojson(blocks.envelope.buffer(FOOTPRINT_MARGIN_DEGREES, join_style="mitre")))
+        coverage, region = Coverage(grid), search_polygons(grid)
         scenes = {}
         for product in products:
             collection = _collection(product)
             for first, last in period.runs:
                 for image in list_images(collection.id, first, last + timedelta(days=1), region):
-                    scene = _scene(image, collection, self.cloud_score)
-                    outline = shapely.Polygon(scene.footprint).buffer(FOOTPRINT_MARGIN_DEGREES)
-                    if period.contains(date_of(scene.day)) and outline.intersects(blocks):
+                    scene = _scene(image, collection, coverage, self.cloud_score)
+                    if period.contains(date_of(scene.day)) and coverage.blocks(scene.quality.grid).size:
                         scenes[scene.id] = scene
         if not scenes:
             raise InputError(
                 f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
                 " region; check period, products and area of the recipe"
             )
-        return sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))
+        return FoundScenes(tuple(sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8.
@@ -150,7 +147,9 @@ class EarthEngineImagery(ImagerySource):
         return values[band]
 
 
-def _scene(image: dict[str, Any], collection: Collection, cloud_score: float | None = None) -> Scene:
+def _scene(
+    image: dict[str, Any], collection: Collection, coverage: Coverage, cloud_score: float | None = None
+) -> Scene:
     name = asset_id(image)
     assets: dict[str, Asset] = {}
     for group in collection.together:
@@ -162,15 +161,16 @@ def _scene(image: dict[str, Any], collection: Collection, cloud_score: float | N
     if cloud_score is not None:
         # Part of what the pixels depend on, so that a build notices another threshold.
         version = f"{version} with Cloud Score+ {cloud_score:g}"
+    acquired = granule_time(identity) or datetime.fromisoformat(image["startTime"]).astimezone(UTC)
     return Scene(
         id=identity,
         product=collection.product,
-        acquired=granule_time(identity) or datetime.fromisoformat(image["startTime"]).astimezone(UTC),
+        acquired=acquired,
         version=version,
         bands=tuple(assets[band] for band in collection.bands),
         quality=assets[collection.quality],
         offset=0,
-        footprint=_footprint(image, assets[collection.bands[0]].grid),
+        day=coverage.day(acquired, assets[collection.quality].grid),
     )
 
 
@@ -180,20 +180,6 @@ def _identity(name: str, properties: dict[str, Any]) -> tuple[str, str]:
         sensor, tile, moment = granule.groups()
         return f"HLS.{sensor}.{tile}.{datetime.strptime(moment, '%Y%m%dT%H%M%S'):%Y%jT%H%M%S}.v2.0", "v2.0"
     return str(properties.get("PRODUCT_ID", name.rpartition("/")[2])), str(properties.get("PROCESSING_BASELINE", ""))
-
-
-def _footprint(image: dict[str, Any], grid: RasterGrid) -> tuple[tuple[float, float], ...]:
-    """The outline that Earth Engine gives, or that of the whole raster."""
-    outline: Any = None
-    if geometry := image.get("geometry"):
-        kind = "Polygon" if geometry.get("type") == "LinearRing" else geometry.get("type")
-        rings = [geometry["coordinates"]] if geometry.get("type") == "LinearRing" else geometry.get("coordinates")
-        outline = shapely.from_geojson(json.dumps({"type": kind, "coordinates": rings}), on_invalid="ignore")
-    if outline is None or outline.area == 0:
-        to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-        outline = shapely.transform(shapely.box(*grid.geobox.boundingbox), to_lonlat.transform, interleaved=False)
-    ring = outline.exterior if outline.geom_type == "Polygon" else outline.convex_hull.exterior
-    return tuple((float(x), float(y)) for x, y in shapely.get_coordinates(ring))
 
 
 def _fetch(

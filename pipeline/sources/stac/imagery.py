@@ -13,19 +13,23 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.pipeline.layers.imagery.products import Product, product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redact
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
+from .boxes import search_box
 from .catalogs import Catalog, catalog
 from .hrefs import remote_href
-from .items import blocks_lonlat, product_of, scene_of
 from .search import find_items
+from .select import SceneSelection
+
+MOST_FAILURES = 3
+"""After so many headers in a row that cannot be read, their server is taken to be out of reach."""
 
 
 @register_source("stac")
@@ -51,30 +55,20 @@ class StacImagery(ImagerySource):
         licence = product_named(product).licence
         return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
-    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> list[Scene]:
+    def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
         said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
         credentials, and if nothing matched; IncompleteError if the catalogue does not answer."""
         guard_logs()
         collections = self._collections(products)
         self.catalog.access.prepare()
-        blocks = blocks_lonlat(grid)
         grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
-        scenes: dict[str, Scene] = {}
-        seen = 0
-        for item in find_items(self.catalog, self.retry_policy, collections, blocks.bounds, search_days(period)):
-            seen += 1
-            product = product_of(item, period, products, blocks)
-            if product is not None and item["id"] not in scenes:
-                scenes[item["id"]] = scene_of(item, locate, product, grids.find(product))
-        if not scenes:
-            raise InputError(
-                f"{self.catalog.name}: none of the {seen} items found is a scene of {', '.join(products)} between"
-                f" {period.start} and {period.end} over this region; check period, products and area of the recipe"
-            )
-        ordered = sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))
-        self._check_access(ordered[-1].quality.href)
-        return ordered
+        selection = SceneSelection(grid, period, products)
+        for item in find_items(self.catalog, self.retry_policy, collections, search_box(grid), search_days(period)):
+            selection.take(item, locate, grids.find)
+        found = selection.found(self.catalog.name)
+        self._check_access(next(scene for scene in reversed(found.scenes) if not scene.fault).quality.href)
+        return found
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`."""
@@ -86,7 +80,7 @@ class StacImagery(ImagerySource):
 
     @property
     def _reader(self) -> RemoteReader:
-        return RemoteReader(self.catalog.access, self.retry_policy)
+        return self.catalog.reader(self.retry_policy)
 
     def _collections(self, products: tuple[str, ...]) -> list[str]:
         missing = [name for name in products if name not in self.catalog.collections]
@@ -121,23 +115,24 @@ class _Grids:
     def __init__(self, reader: RemoteReader) -> None:
         self._reader = reader
         self._known: dict[tuple[str, str], RasterGrid] = {}
+        self._failures = 0
 
-    def find(self, product: Product) -> Any:
-        """A `FindGrid` for scenes of a product."""
-
-        def grid(identity: str, key: str, href: str) -> RasterGrid:
-            tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
-            # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
-            place = (tile.group(1) if tile else href, "" if product.one_grid else key)
-            if place not in self._known:
-                try:
-                    with gdal_environment():
-                        self._known[place] = _named(self._reader.grid(href))
-                except ReadError as error:
-                    raise IncompleteError(f"{error}; its item does not say its grid") from None
-            return self._known[place]
-
-        return grid
+    def find(self, product: Product, identity: str, key: str, href: str) -> RasterGrid:
+        """A `FindSceneGrid`. Raises ReadError, and IncompleteError after several failures in a row."""
+        tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
+        # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
+        place = (tile.group(1) if tile else href, "" if product.one_grid else key)
+        if place not in self._known:
+            try:
+                with gdal_environment():
+                    self._known[place] = _named(self._reader.grid(href))
+            except ReadError as error:
+                self._failures += 1
+                if self._failures < MOST_FAILURES:
+                    raise
+                raise IncompleteError(f"{error}; its item does not say its grid") from None
+            self._failures = 0
+        return self._known[place]
 
 
 def _named(grid: RasterGrid) -> RasterGrid:

@@ -1,0 +1,94 @@
+"""The items of an archive: an ItemCollection in one file, or a static catalogue of many."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.pipeline.sources.stac.hrefs import local_href
+from mmvsf.pipeline.sources.stac.json_text import load_json
+
+COLLECTION, CATALOG = "items.json", "catalog.json"
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """An entry of an archive, whatever it is."""
+
+    content: Any
+    folder: Path
+    """where its relative hrefs start"""
+    fault: str = ""
+    """why it could not be read"""
+
+
+def read_entries(root: Path) -> Iterator[ArchiveEntry]:
+    """The entries of the archive in a folder. Raises InputError where its main file is missing or cannot be read."""
+    collection, catalog = root / COLLECTION, root / CATALOG
+    if collection.is_file():
+        content = _read(collection, "STAC ItemCollection")
+        features = content.get("features")
+        if not isinstance(features, list):
+            raise InputError(f"{collection} is no STAC ItemCollection: it has no list of features")
+        yield from (ArchiveEntry(feature, root) for feature in features)
+    elif catalog.is_file():
+        _read(catalog, "STAC catalogue")
+        yield from _linked(catalog)
+    else:
+        raise InputError(
+            f"{root} holds neither {COLLECTION} (a STAC ItemCollection) nor {CATALOG} (a static catalogue); point"
+            " imagery.path at the folder that does"
+        )
+
+
+def _linked(catalog: Path) -> Iterator[ArchiveEntry]:
+    """The items that a static catalogue and those below it link to, each once."""
+    left, seen = [catalog], {catalog.resolve()}
+    while left:
+        path = left.pop(0)
+        try:
+            content = _read(path, "STAC object")
+        except InputError as error:
+            yield ArchiveEntry(None, path.parent, str(error))
+            continue
+        if content.get("type") == "Feature":
+            yield ArchiveEntry(content, path.parent)
+            continue
+        links = content.get("links")
+        if not isinstance(links, list):
+            yield ArchiveEntry(None, path.parent, f"{path} has no list of links")
+            continue
+        for link in links:
+            try:
+                linked = _path_of(link, path.parent)
+            except InputError as error:
+                yield ArchiveEntry(None, path.parent, f"{path}: {error}")
+                continue
+            if linked is not None and linked not in seen:
+                seen.add(linked)
+                left.append(linked)
+
+
+def _path_of(link: Any, folder: Path) -> Path | None:
+    """The path that a link to a child or an item leads to, None for another link. Raises InputError for one of another
+    form, or to another machine."""
+    if not isinstance(link, dict) or link.get("rel") not in ("child", "item"):
+        return None
+    if not isinstance(link.get("href"), str):
+        raise InputError("a link has no href")
+    path = local_href(folder, link["href"])
+    if "://" in path:
+        raise InputError(f"the link {path[:200]} leads to a web server; copy what is there to the archive")
+    return Path(path)
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    """A JSON object in a file. Raises InputError."""
+    try:
+        content = load_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a {what}: {one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no {what}: it is no JSON object")
+    return content
