@@ -1,8 +1,10 @@
-"""Weather files as products and tools write them: read as they are meant, or refused with the true reason."""
+"""Weather files as tools write them: read as they are meant, or refused with the true reason."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,116 +12,37 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 
+from mmvsf.datasets.cube.calendar import calendar_for
+from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
-from mmvsf.pipeline.layers.source import WeatherSeries
-from mmvsf.pipeline.sources.archive import weather
+from mmvsf.datasets.recipe.load import load_region
+from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 from mmvsf.pipeline.sources.cf.series import series_of
 
-from . import weather_products as products
-from .weather_products import ANSWERS, DAYS, LAT, LON, dataset, degrees, kelvin, lonlat, times
-
-BOUNDS = (LON - 0.03, LAT - 0.03, LON + 0.03, LAT + 0.03)
-FIRST, LAST = date(2020, 6, 1), date(2020, 6, DAYS)
-MINIMUM = {"units": "K", "cell_methods": "time: minimum"}
-BOTH = ("tmin", "tmax")
-
-
-def fetch(folder: Path, *variables: str, bounds: Any = BOUNDS, last: date = LAST) -> WeatherSeries:
-    return ArchiveWeather(folder, bounds).fetch(FIRST, last, variables or ("tmin",))
-
-
-def assert_tmin_in_place(series: WeatherSeries, atol: float = 1e-4) -> None:
-    """Each cell has the value of its own place."""
-    x, y = np.meshgrid(series.x, series.y)
-    lon, lat = Transformer.from_crs(series.crs, 4326, always_xy=True).transform(x, y)
-    wanted = np.broadcast_to(degrees(lat, lon), series.values["tmin"].shape)
-    np.testing.assert_allclose(series.values["tmin"], wanted, atol=atol)
-    assert (np.diff(series.y) > 0).all() and (np.diff(series.x) > 0).all()
-
-
-@pytest.mark.parametrize(
-    ("write", "variables", "end"),
-    [
-        (products.gridmet, ANSWERS, 7),
-        (lambda folder: products.gridmet(folder, told=False), ANSWERS, 7),
-        (products.daymet, [name for name in ANSWERS if name != "wind"], 6),
-        (lambda folder: products.daymet(folder, unit="m", only=("tmin", "tmax")), ["tmax"], 6),
-        (products.agera5, ANSWERS, 6),
-        (lambda folder: products.agera5(folder, suffix="_24h"), ANSWERS, 6),
-        (products.era5_land, ["tmax", "precipitation", "radiation", "vpd", "wind"], 24),
-        (products.eobs, ["tmax", "precipitation", "radiation", "wind", "relative_humidity"], 24),
-        (products.power, ANSWERS, 24),
-    ],
-    ids=[
-        "gridMET",
-        "gridMET by file name",
-        "Daymet",
-        "Daymet in m",
-        "AgERA5",
-        "AgERA5 2",
-        "ERA5-Land",
-        "E-OBS",
-        "POWER",
-    ],
+from .conftest import Command
+from .test_weather import Fixed
+from .tiny_archive import TinyArchive, weather_dataset
+from .weather_grids import (
+    BOTH,
+    BOUNDS,
+    FIRST,
+    LAST,
+    assert_tmin_in_place,
+    at_times,
+    by_version,
+    changed,
+    fetch,
+    globe,
+    in_calendar,
+    one,
+    stamped,
+    widened,
+    with_bounds,
 )
-def test_files_of_products(tmp_path: Path, write: Callable[[Path], None], variables: Any, end: float) -> None:
-    write(tmp_path)
-    series = fetch(tmp_path, "tmin", *variables)
-    assert_tmin_in_place(series, atol=6e-3)  # E-OBS is packed at .01
-    centre = (slice(None), np.abs(series.y - series.y.mean()).argmin(), np.abs(series.x - series.x.mean()).argmin())
-    for name in variables:
-        # vpd and humidity are derived from tmin in some products, which is 15 only near the centre of the window
-        assert series.values[name][centre].tolist() == pytest.approx([ANSWERS[name]] * DAYS, rel=0.01), name
-    assert series.day_ends_utc_hour == end
-
-
-def test_rain_of_chirps(tmp_path: Path) -> None:
-    products.chirps(tmp_path)
-    assert (fetch(tmp_path, "precipitation").values["precipitation"] == 3.0).all()
-
-
-def one(values: Any = None, attributes: dict[str, Any] | None = None, name: str = "tmin", **axes: Any) -> xr.Dataset:
-    """`tmin` in K on (time, lat, lon) around the place; any part otherwise."""
-    lat, lon = lonlat(0.1)
-    data = {"time": times(), "lat": lat, "lon": lon} | axes
-    return dataset(name, kelvin() if values is None else values, attributes or {"units": "K"}, data)
-
-
-def globe(begin: float, step: float = 5.0, *, closed: bool = False) -> xr.Dataset:
-    """All around the globe from a longitude on, the place being on a meridian; `closed` repeats the first one."""
-    lon = begin + step * np.arange(round(360 / step) + closed)
-    return one(lat=LAT - step * np.arange(-3, 4), lon=lon)
-
-
-def widened(**other: Any) -> xr.Dataset:
-    """With one more dimension of the variable: its coordinates, or their number."""
-    ((name, values),) = other.items()
-    labels = np.atleast_1d(values)
-    return one().expand_dims({name: labels}, axis=1)
-
-
-def by_version() -> xr.Dataset:
-    """ERA5 on the first two days and ERA5T on the others, as the old data store merged them."""
-    data = one()
-    final = data.where(data["time"] < data["time"][2])
-    preliminary = data.where(data["time"] >= data["time"][2])
-    merged = xr.concat([final, preliminary], "expver").assign_coords(expver=[1, 5])
-    merged["tmin"].attrs["units"] = "K"
-    return merged.transpose("time", "expver", "lat", "lon")
-
-
-def with_bounds(begin: int, end: int, stamp: int) -> xr.Dataset:
-    """Days whose interval begins and ends so many hours after midnight, stamped by another hour."""
-    hours = np.array([begin, end]).astype("timedelta64[h]")
-    data = one(time=times() + np.timedelta64(stamp, "h"))
-    data["time"].attrs["bounds"] = "time_bnds"
-    data["time_bnds"] = (("time", "nv"), times()[:, None] + hours[None])
-    data["time"].encoding = {"units": "hours since 1900-01-01", "dtype": "int64"}
-    return data
-
+from .weather_products import LAT, LON, degrees, lonlat, times
 
 READ: dict[str, Callable[[], xr.Dataset]] = {
     "longitudes from 0 to 360": lambda: one(lon=lonlat(0.1)[1] + 360),
@@ -163,10 +86,33 @@ def test_conventions_that_are_read(tmp_path: Path, make: Callable[[], xr.Dataset
     assert series.days.tolist() == (times().astype("datetime64[D]").astype(int)).tolist()
 
 
+@pytest.mark.parametrize(
+    ("make", "flags"),
+    [
+        (by_version, [0, 0, 2, 2]),
+        (lambda: one().assign_coords(expver=("time", ["0001", "0001", "0001", "0005"])), [0, 0, 0, 2]),
+        (lambda: one().assign_attrs(last_permanent_slice="154"), [0, 0, 2, 2]),  # 2 June 2020
+        (lambda: one().assign_attrs(last_permanent_slice="200"), None),
+    ],
+    ids=["ERA5T by dimension", "ERA5T by row", "gridMET", "gridMET, all final"],
+)
+def test_provisional_days_are_flagged(tmp_path: Path, make: Callable[[], xr.Dataset], flags: list[int] | None) -> None:
+    make().to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
+    flag = fetch(tmp_path).flag
+    assert (None if flag is None else flag.tolist()) == flags
+
+
 def test_choices_are_noted(tmp_path: Path) -> None:
     widened(height=[2.0]).to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
     (note,) = fetch(tmp_path).notes
     assert "daily.nc, tmin: the only value along 'height' (2.0) is taken" in note
+
+
+def test_a_rotated_grid(tmp_path: Path) -> None:
+    rotated().to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
+    series = fetch(tmp_path)
+    assert_tmin_in_place(series)
+    assert series.x.size < 12
 
 
 @pytest.mark.parametrize("begin", [-180.0, 0.0])
@@ -189,27 +135,22 @@ def test_only_the_cells_of_the_region_are_read(tmp_path: Path) -> None:
     assert series.values["tmin"].shape[1] <= 5 and series.values["tmin"].shape[2] <= 6
 
 
-def changed(variable: str, values: Any, **attributes: Any) -> xr.Dataset:
-    """tmin and tmax, with a number on 3 June in the cell of the centre."""
-    data = xr.merge([one(), one(24.5 + 273.15, name="tmax")])
-    data[variable][2, 2, 2] = values
-    data[variable].attrs |= attributes
-    return data
-
-
-def stamped(hour: Any) -> xr.Dataset:
-    return one().assign_attrs(day_ends_utc_hour=hour)
-
-
-def at_times(moments: Any, **encoding: Any) -> xr.Dataset:
-    data = one(time=np.asarray(moments))
-    data["time"].encoding = encoding
-    return data
-
-
-def in_calendar(calendar: str, first: str = "2020-06-01", days: int = DAYS) -> xr.Dataset:
-    moments = xr.date_range(first, periods=days, calendar=calendar, use_cftime=True)
-    return one(time=np.asarray(moments))
+def rotated() -> xr.Dataset:
+    """A grid around another pole, as regional climate models have."""
+    mapping = {
+        "grid_mapping_name": "rotated_latitude_longitude",
+        "grid_north_pole_latitude": 42.5,
+        "grid_north_pole_longitude": 83.0,
+    }
+    to_lonlat = Transformer.from_crs(CRS.from_cf(mapping), 4326, always_xy=True)
+    west, south = to_lonlat.transform(LON, LAT, direction="INVERSE")
+    rlat, rlon = south + 0.1 * np.arange(-5, 5), west + 0.1 * np.arange(-6, 6)
+    lon, lat = to_lonlat.transform(*np.meshgrid(rlon, rlat))
+    data = one(degrees(lat, lon) + 273.15, lat=rlat, lon=rlon).rename(lat="rlat", lon="rlon")
+    data["tmin"].attrs["grid_mapping"] = "rotated_pole"
+    for name, standard_name in (("rlat", "grid_latitude"), ("rlon", "grid_longitude")):
+        data[name].attrs = {"standard_name": standard_name, "units": "degrees"}
+    return data.assign(rotated_pole=xr.DataArray(0, attrs=mapping))
 
 
 def without_coordinates() -> xr.Dataset:
@@ -244,6 +185,8 @@ REFUSED: dict[str, tuple[Callable[[], xr.Dataset], str]] = {
         lambda: one(lat=np.array([42.4, 42.2, 42.1, 42.0, 41.9])),
         r"'lat' is not evenly spaced",
     ),
+    "words for coordinates": (lambda: one().assign_coords(lat=list("abcde")), r"'lat' has no coordinates, or one"),
+    "no rows": (lambda: one().isel(lat=slice(0, 0)), r"'lat' has no coordinates, or one"),
     "no number": (lambda: one(lat=np.array([42.2, np.nan, 42.1, 42.0, 41.9])), r"'lat' has no coordinates, or one"),
     "a curvilinear grid": (without_coordinates, r"two-dimensional \(a curvilinear grid\)"),
     "another place": (lambda: one(lon=lonlat(0.1)[1] + 20), r"does not reach the region: it covers x -76.2 to"),
@@ -286,85 +229,36 @@ def test_files_that_are_refused(tmp_path: Path, make: Callable[[], xr.Dataset], 
     assert "\n" not in str(caught.value) and "daily.nc" in str(caught.value)
 
 
-Two = dict[str, xr.Dataset]
+ODD = (
+    None,
+    "",
+    [],
+    np.array([1, 2]),
+    np.array([]),
+    5,
+    float("nan"),
+    "x" * 3000,
+    "[/red]",
+    "\0",
+    {"a": 1},
+    b"K",
+    "K\nK",
+)
+ATTRIBUTES = ("units", "cell_methods", "standard_name", "grid_mapping", "height", "nodata", "bounds", "axis")
+GLOBAL = ("day_ends_utc_hour", "source", "note5", "last_permanent_slice", "epsg", "crs")
 
 
-def shifted(by: float) -> Two:
-    lat, lon = lonlat(0.1)
-    return {"tmin": one(), "tmax": one(24.5 + 273.15, name="tmax", lat=lat + by, lon=lon)}
-
-
-def two_days(step: float) -> Two:
-    """The same day in two files, the second warmer by `step`."""
-    return {"a": one(), "b": one(kelvin(step), time=times(1))}
-
-
-def projected(epsg: int) -> Two:
-    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(LON, LAT)
-    steps = (np.arange(5) - 2) * 5000.0
-    axes = {"lat": y - steps, "lon": x + steps}
-    return {
-        "a": one(280.0, **axes).assign_attrs(epsg=epsg),
-        "b": one(290.0, name="tmax", **axes).assign_attrs(epsg=epsg + 1),
-    }
-
-
-DIFFERENT: dict[str, tuple[Two, str]] = {
-    "half a cell": (shifted(0.05), r"tmax.nc and .*tmin.nc are on different grids: 'y' lies 0.05 apart"),
-    "a tenth of a cell": (shifted(0.01), r"are on different grids: 'y' lies 0.01 apart, where a cell is 0.1"),
-    "another resolution": (
-        {"tmin": one(), "tmax": one(290.0, name="tmax", lat=lonlat(0.05)[0], lon=lonlat(0.05)[1])},
-        r"tmax.nc and .*tmin.nc are on different grids",
-    ),
-    "another CRS": (
-        projected(32614),
-        r"a.nc and .*b.nc are on different grids: their CRS are 'WGS 84 / UTM zone 14N' and",
-    ),
-    "a day with other values": (
-        two_days(0.5),
-        r"a.nc and .*b.nc have different values for 'tmin' on 2020-06-01, up to 0.5",
-    ),
-    "another end of days": (
-        {"a": stamped(6), "b": one(290.0, name="tmax").assign_attrs(day_ends_utc_hour=7)},
-        r"days end at 6 UTC in .*a.nc and at 7 UTC in .*b.nc",
-    ),
-}
-
-
-@pytest.mark.parametrize(("files", "message"), DIFFERENT.values(), ids=DIFFERENT)
-def test_files_that_do_not_belong_together(tmp_path: Path, files: Two, message: str) -> None:
-    for name, data in files.items():
-        data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
-    variables = [name for name in BOTH if any(name in data for data in files.values())]
-    with pytest.raises(InputError, match=message):
-        fetch(tmp_path, *variables)
-
-
-@pytest.mark.parametrize("by", [1e-7, 5e-4, 0.0019])
-def test_coordinates_that_differ_in_their_last_digits_are_one_grid(tmp_path: Path, by: float) -> None:
-    """An outer join would hold each row twice, and interpolate between two grids with gaps."""
-    for name, data in shifted(by).items():
-        data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
-    series = fetch(tmp_path, *BOTH)
-    assert series.y.size == 5 and not any(np.isnan(values).any() for values in series.values.values())
-
-
-def test_longitudes_of_two_kinds_in_two_files_are_one_grid(tmp_path: Path) -> None:
-    one().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    one(290.0, name="tmax", lon=np.float32(lonlat(0.1)[1] + 360)).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
-    assert_tmin_in_place(fetch(tmp_path, *BOTH))
-
-
-def test_a_day_that_two_files_agree_on_is_taken_once(tmp_path: Path) -> None:
-    for name, data in two_days(0.0).items():
-        data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
-    assert_tmin_in_place(fetch(tmp_path))
-
-
-def test_a_mask_beside_the_weather_is_left_alone(tmp_path: Path) -> None:
-    one().to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
-    xr.Dataset({"mask": (("row", "column"), np.ones((3, 3)))}).to_netcdf(tmp_path / "mask.nc", engine="h5netcdf")
-    assert_tmin_in_place(fetch(tmp_path))
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_attributes_of_any_type(value: Any) -> None:
+    """They are read or refused in one line; a temperature is never another one."""
+    for place, names in (("tmin", ATTRIBUTES), ("time", ATTRIBUTES), ("lat", ATTRIBUTES), (None, GLOBAL)):
+        for name in names:
+            data = one()
+            (data if place is None else data[place]).attrs[name] = value
+            try:
+                assert_tmin_in_place(series_of(data, "the file", FIRST, LAST, ("tmin",), BOUNDS))
+            except InputError as error:
+                assert "\n" not in str(error) and len(str(error)) < 800
 
 
 def test_years_without_29_february(tmp_path: Path) -> None:
@@ -389,47 +283,57 @@ def test_the_hour_at_which_days_end(tmp_path: Path, make: Callable[[], xr.Datase
     assert fetch(tmp_path).day_ends_utc_hour == hour
 
 
-def test_daymet_drops_the_end_of_leap_years(tmp_path: Path) -> None:
-    products.daymet(tmp_path, only=("tmin",))
-    assert fetch(tmp_path).dropped_leap_day == (12, 31)
-
-
-def test_srad_of_daymet_needs_its_day_length(tmp_path: Path) -> None:
-    """Taken for a mean over 24 hours it would be nearly twice too high."""
-    products.daymet(tmp_path, only=("srad",))
-    with pytest.raises(InputError, match=r"\(srad\) is a mean over the daylight.*\(dayl\)"):
-        fetch(tmp_path, "radiation")
-
-
-def test_a_mean_of_hourly_sums_is_no_sum(tmp_path: Path) -> None:
-    """The data store's daily mean of `tp` is a twenty-fourth of the day's rain."""
-    data = one(0.003 / 24, {"units": "m"}, "tp")
-    data.to_netcdf(tmp_path / "total_precipitation_0_daily-mean.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match="tp: it is a mean over the day of amounts in 'm'"):
-        fetch(tmp_path, "precipitation")
-
-
-def test_one_file_a_day_is_opened_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once each, and none while another is open: time and memory grow with the days, not with their square."""
-    for day in range(8):
-        data = one(time=times(1, products.FIRST + day))
-        data.to_netcdf(tmp_path / f"{day:02}.nc", engine="h5netcdf")
-    real, opened, present = xr.open_dataset, [], []
-
-    def counted(path: Path, **options: Any) -> xr.Dataset:
-        opened.append(path)
-        present[:] = [dataset for dataset in present if dataset._close is not None]
-        assert not present
-        present.append(real(path, **options))
-        return present[-1]
-
-    monkeypatch.setattr(weather.xr, "open_dataset", counted)
-    series = fetch(tmp_path, last=date(2020, 6, 5))
-    assert series.days.size == 5 and len(opened) == 8
-
-
 def test_a_dataset_in_memory() -> None:
     series = series_of(one(), "the service", FIRST, LAST, ("tmin",), BOUNDS)
     assert_tmin_in_place(series)
     with pytest.raises(InputError, match="the service lacks 'wind'"):
         series_of(one(), "the service", FIRST, LAST, ("wind",))
+
+
+SEASON = {"period__start": "2020-06-01", "period__end": "2020-06-30", "weather__start": date(2020, 6, 1)}
+
+
+@pytest.mark.parametrize("begin", [-180.0, 0.0, LON], ids=["from -180", "from 0", "the seam in the region"])
+def test_a_globe_regridded(tmp_path: Path, begin: float) -> None:
+    """The cells of the cube lie between meridians, also between the last and the first one."""
+    place = TinyArchive(tmp_path)
+    place.write_recipe(**SEASON, weather__variables=["tmin"], labels=None, split=None)
+    path = tmp_path / "daily.nc"
+    one(time=times(30), lat=LAT - np.arange(-3.0, 4), lon=begin + np.arange(360.0)).to_netcdf(path, engine="h5netcdf")
+    region, recipe = load_region(str(place.recipe))
+    grid = grid_from_recipe(region, recipe, place.data)
+    series = ArchiveWeather(path).fetch(region.weather_start, region.period.end, ("tmin",))
+    turned = (series.x - begin) % 360  # as another source might give it
+    order = np.argsort(turned)
+    series = replace(series, values={"tmin": series.values["tmin"][..., order]}, x=begin + turned[order])
+    weather = cube_weather(Fixed(series), region, grid, calendar_for(region))
+    y, x = np.nonzero(grid.weather_mask())
+    ys, xs = grid.weather_coordinates()
+    lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(xs[x], ys[y])
+    found = weather.values["tmin"][weather.flag == 0][:, y, x]
+    np.testing.assert_allclose(found, np.broadcast_to(degrees(lat, lon), found.shape), atol=1e-4)
+
+
+def test_a_plan_tells_what_was_chosen(tmp_path: Path, mmvsf: Command) -> None:
+    place = TinyArchive(tmp_path)
+    place.write()
+    place.write_weather(weather_dataset().expand_dims({"height": [2.0]}))
+    facts = json.loads(mmvsf("plan", place.recipe, "--data-dir", place.data, "--json").out)
+    assert any("the only value along 'height' (2.0) is taken" in warning for warning in facts["warnings"])
+
+
+def test_weather_that_cannot_be_right_is_refused_before_imagery_is_read(
+    tmp_path: Path, mmvsf: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a source gives it that does not look itself."""
+    place = TinyArchive(tmp_path)
+    place.write()
+    data = weather_dataset()
+    data["temperature_min"] += 20
+    place.write_weather(data)
+    outcome = mmvsf("dataset", place.recipe, "--data-dir", place.data)
+    assert outcome.code == 2 and "tmin is" in outcome.error and "and above tmax" in outcome.error
+    monkeypatch.setattr("mmvsf.pipeline.sources.cf.series.check_inputs", lambda *_: None)
+    outcome = mmvsf("dataset", place.recipe, "--data-dir", place.data)
+    assert outcome.code == 2 and "tmin lies above tmax on 100% of the days" in outcome.error
+    assert not place.cube.exists()

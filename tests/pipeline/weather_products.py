@@ -31,7 +31,7 @@ Values = float | NDArray[np.floating]
 
 def degrees(lat: Values, lon: Values) -> Any:
     """tmin in degrees Celsius: 15 at the centre."""
-    return 15 + 2 * (lat - LAT) - 0.2 * ((lon - LON + 180) % 360 - 180)
+    return 15 + 2 * (lat - LAT) - 0.1 * ((lon - LON + 180) % 360 - 180)
 
 
 def times(days: int = DAYS, first: np.datetime64 = FIRST) -> NDArray[np.datetime64]:
@@ -169,7 +169,7 @@ LAMBERT = {
 }
 
 
-def agera5(folder: Path, *, suffix: str = "") -> None:
+def agera5(folder: Path, *, suffix: str = "", days: int = DAYS) -> None:
     """One file a variable and day; in version 2 some names end in `_24h` (`suffix`)."""
     lat, lon = lonlat(0.1)
     fields: tuple[tuple[str, Any, str], ...] = (
@@ -182,7 +182,7 @@ def agera5(folder: Path, *, suffix: str = "") -> None:
         (f"Vapour_Pressure_Mean{suffix}", 17.0, "hPa"),
     )
     for name, values, units in fields:
-        for day in times():
+        for day in times(days):
             axes = {"time": np.array([day]), "lat": lat, "lon": lon}
             data = dataset(name, values, {"units": units, "temporal_aggregation": "24h"}, axes)
             data["time"].encoding = {"units": "days since 1900-01-01", "calendar": "proleptic_gregorian"}

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
 
+from .attributes import text
+
 NAMES = {
     "time": ("time", "timestamp", "day", "valid_time", "date"),
     "y": ("y", "lat", "latitude", "rlat", "northing"),
@@ -88,15 +90,14 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
     Raises InputError if there is none."""
     candidates = [str(name) for name in dataset.dims if name in dataset.coords]
     for name in candidates:
-        attributes = dataset[name].attrs
-        if attributes.get("standard_name") in STANDARD_NAMES[kind]:
+        if text(dataset[name].attrs, "standard_name") in STANDARD_NAMES[kind]:
             return name
     named = [name for alias in NAMES[kind] for name in candidates if name.lower() == alias]
     if named:
         return named[0]
     letter = {"time": "T", "y": "Y", "x": "X"}[kind]
     for name in candidates:
-        if dataset[name].attrs.get("axis") == letter:
+        if text(dataset[name].attrs, "axis") == letter:
             return name
     if kind != "time" and any(
         dataset[name].ndim == 2 for name in dataset.variables if str(name).lower() in NAMES[kind]
@@ -108,15 +109,13 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
     raise InputError(f"{where} has no dimension with coordinates called {' or '.join(NAMES[kind])}")
 
 
-def spatial_axis(values: NDArray[np.generic], name: str, where: str, *, longitude: bool = False) -> Axis:
+def spatial_axis(values: Floats, name: str, where: str, *, longitude: bool = False) -> Axis:
     """An axis from its coordinates in any order. Longitudes may run from -180 or from 0, over the seam, and repeat
     their first meridian at the end.
 
-    Raises InputError for coordinates that are missing, occur twice or are not evenly spaced.
+    Raises InputError for coordinates that occur twice or are not evenly spaced.
     """
-    numbers = np.asarray(values, np.float64)
-    if not np.isfinite(numbers).all() or not numbers.size:
-        raise InputError(f"{where}: its axis '{name}' has no coordinates, or one that is no number")
+    numbers = values
     index = np.arange(numbers.size)
     if longitude:
         ordered = np.sort(numbers)
@@ -167,11 +166,12 @@ def difference(window: Axis, other: Axis, name: str) -> str | None:
             f"'{name}' has cells from {window.values[0]:.6g} to {window.values[-1]:.6g} over the region in one and from"
             f" {other.values[0]:.6g} to {other.values[-1]:.6g} in the other"
         )
-    off = np.abs(_within_turn(window.values - other.values[place], other.turn)).max()
+    off = np.abs(within_turn(window.values - other.values[place], other.turn)).max()
     if off > (SAME_PLACE * step if step > 0 else 1e-6 * np.abs(window.values).max()):
         return f"'{name}' lies {off:.6g} apart, where a cell is {step:.6g}"
     return None
 
 
-def _within_turn(distances: Floats, turn: float) -> Floats:
+def within_turn(distances: Floats, turn: float) -> Floats:
+    """Distances between longitudes the short way around; others as they are (`turn` 0)."""
     return (distances + turn / 2) % turn - turn / 2 if turn else distances

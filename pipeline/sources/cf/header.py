@@ -11,7 +11,7 @@ from pyproj import CRS, Transformer
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.source import Bounds
 
-from .axes import Axis, difference, find_dimension, spatial_axis
+from .axes import SAME_PLACE, Axis, difference, find_dimension, spatial_axis, within_turn
 from .crs import LONLAT, coordinates, crs_of
 from .times import TimeAxis, time_axis
 
@@ -57,7 +57,7 @@ class Header:
     def on_grid_of(self, grid: Self) -> Self:
         """Of the cells of another dataset. Raises InputError unless both have one CRS, and these cells in one place."""
         reason = None
-        if self.crs != grid.crs and self.crs.to_cf() != grid.crs.to_cf():
+        if not self._is_same_crs(grid):
             reason = f"their CRS are '{grid.crs.name}' and '{self.crs.name}'"
         for (name, window), (_, axis) in zip(grid.axes, self.axes, strict=True):
             reason = reason or difference(window, axis, name)
@@ -71,6 +71,19 @@ class Header:
             for (_, window), (_, axis) in zip(grid.axes, self.axes, strict=True)
         )
         return replace(self, y=y, x=x)
+
+    def _is_same_crs(self, grid: Self) -> bool:
+        """Whether coordinates name the same places in both CRS, however these are written: within a small part of a
+        cell at the corners of the cells that are to be read."""
+        if self.crs is grid.crs or self.crs == grid.crs:
+            return True
+        x, y = np.meshgrid(grid.x.values[[0, -1]], grid.y.values[[0, -1]])
+        other_x, other_y = Transformer.from_crs(grid.crs, self.crs, always_xy=True).transform(x, y)
+        steps = (axis.step if axis.values.size > 1 else 0.01 * np.abs(axis.values[0]) for _, axis in grid.axes)
+        return all(
+            bool(np.all(np.abs(within_turn(other - own, grid.x.turn)) < SAME_PLACE * step))
+            for own, other, step in zip((x, y), (other_x, other_y), steps, strict=True)
+        )
 
     @property
     def axes(self) -> tuple[tuple[str, Axis], tuple[str, Axis]]:

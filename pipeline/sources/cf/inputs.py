@@ -10,6 +10,7 @@ import xarray as xr
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WEATHER_BY_NAME
 
+from .attributes import text
 from .times import product_of
 
 MINIMUM, MAXIMUM, MEAN = "minimum", "maximum", "mean"
@@ -33,8 +34,8 @@ class Input:
     """the range in its unit, where it is no variable of the cube"""
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+def _words(names: str) -> tuple[str, ...]:
+    return tuple(names.split())
 
 
 _TEMPERATURE = ("air_temperature", "temperature", "t2m", "2t", "temperature_2m", "tair")
@@ -165,7 +166,7 @@ def find_inputs(dataset: xr.Dataset, where: str) -> dict[str, str]:
         standard = [
             str(name)
             for name in dataset.data_vars
-            if dataset[name].attrs.get("standard_name") in quantity.standard_names and not _is_named(str(name))
+            if text(dataset[name].attrs, "standard_name") in quantity.standard_names and not _is_named(str(name))
         ]
         for name in (*candidates, *standard):
             if _fits(dataset[name], quantity, where):
@@ -189,9 +190,9 @@ def _settle(wanted: dict[str, str], dataset: xr.Dataset, where: str) -> None:
     wind is measured at 2 m."""
     if "srad" in wanted:
         attributes = dataset[wanted["srad"]].attrs
-        if not re.search(r"\bw(att|\b)", str(attributes.get("units", "w")).lower()):
+        if not re.search(r"\bw(att|\b)", text(attributes, "units").lower()):
             wanted.setdefault("radiation", wanted.pop("srad"))
-        elif "daylight" in str(attributes.get("long_name")).lower() or product_of(dataset.attrs, where) == "daymet":
+        elif "daylight" in text(attributes, "long_name").lower() or product_of(dataset.attrs, where) == "daymet":
             wanted["daylight_srad"] = wanted.pop("srad")
     if "wind_10m" in wanted and "wind" not in wanted and _height(dataset, wanted["wind_10m"]) == 2:
         wanted["wind"] = wanted.pop("wind_10m")
@@ -199,10 +200,10 @@ def _settle(wanted: dict[str, str], dataset: xr.Dataset, where: str) -> None:
 
 def _height(dataset: xr.Dataset, name: str) -> float | None:
     """The height in metres that an attribute (gridMET) or a scalar coordinate (CF) gives."""
-    stated: Any = dataset[name].attrs.get("height")
-    if stated is None and "height" in dataset[name].coords and dataset[name].coords["height"].size == 1:
-        stated = dataset[name].coords["height"].values.item()
-    number = re.match(r"\s*([\d.]+)\s*(m|$)", str(stated))
+    stated = text(dataset[name].attrs, "height")
+    if not stated and "height" in dataset[name].coords:
+        stated = text({"height": dataset[name].coords["height"].values}, "height")
+    number = re.match(r"(\d+(\.\d*)?)\s*(m|$)", stated)
     return float(number[1]) if number else None
 
 
@@ -214,10 +215,10 @@ def statistic_of(variable: xr.DataArray, where: str) -> str | None:
     """Whether a variable is the day's minimum, maximum or mean: by its name and attributes, else by the file's name;
     None where nothing says it. Raises InputError where name and attributes say minimum and maximum."""
     attributes: Mapping[Any, Any] = variable.attrs
-    method = re.search(r"time\s*:\s*(\w+)", str(attributes.get("cell_methods", "")))
+    method = re.search(r"time\s*:\s*(\w+)", text(attributes, "cell_methods"))
     said = {"its name": str(variable.name), "cell_methods": method[1] if method else ""}
-    said |= {key: str(attributes.get(key, "")) for key in ("long_name", "description", "standard_name")}
-    told = {source: sign for source, text in said.items() if (sign := _sign(text))}
+    said |= {key: text(attributes, key) for key in ("long_name", "description", "standard_name")}
+    told = {source: sign for source, words in said.items() if (sign := _sign(words))}
     extremes = {sign: source for source, sign in told.items() if sign != MEAN}
     if len(extremes) > 1:
         raise InputError(
@@ -233,9 +234,9 @@ def is_daily_mean(where: str) -> bool:
     return bool(re.search(r"daily[-_ ]?mean|daymean", where.rpartition("/")[2].lower()))
 
 
-def _sign(text: str) -> str | None:
+def _sign(description: str) -> str | None:
     """The statistic that words of a text name; extremes count before the mean, and both extremes are none."""
-    words = set(re.split(r"[^a-z0-9]+", text.lower()))
+    words = set(re.split(r"[^a-z0-9]+", description.lower()))
     extremes = [sign for sign in (MINIMUM, MAXIMUM) if words & _SIGNS[sign]]
     if extremes:
         return extremes[0] if len(extremes) == 1 else None

@@ -1,5 +1,7 @@
 """The numbers of one input over a region, in its unit, as float64."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -7,39 +9,53 @@ from numpy.typing import NDArray
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.weather.units import convert, is_rate
 
+from .attributes import number, text
 from .header import Header, with_dimensions
 from .inputs import is_daily_mean, quantities
+from .times import FINAL, PRELIMINARY
 
-FINAL, PRELIMINARY = 1, 5
-"""ERA5's `expver`: final values, and those of ERA5T that stand in for them until they are there"""
 SUMS = ("precipitation", "radiation")
 
 Floats = NDArray[np.float64]
 
 
-def read_input(dataset: xr.Dataset, header: Header, name: str, rows: NDArray[np.int64]) -> tuple[Floats, list[str]]:
-    """(row, y, x) of an input of `INPUTS` in its unit, at these rows of the dataset, and what was done to get it, in
-    words. Other dimensions of length 1 are dropped, and the two of ERA5's `expver` merged.
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Rows of one input."""
+
+    values: Floats
+    """(row, y, x) in the unit of the input, NaN where there is no value"""
+    provisional: NDArray[np.bool_]
+    """(row,) whether the product will still correct it"""
+    notes: list[str]
+    """what was chosen to get it, in words"""
+
+
+def read_input(dataset: xr.Dataset, header: Header, name: str, rows: NDArray[np.int64]) -> Reading:
+    """An input of `INPUTS` at these rows of the dataset. Other dimensions of length 1 are dropped, and the two of
+    ERA5's `expver` merged: final values where there are any.
 
     Raises InputError for another dimension, and for a unit that is missing or unknown.
     """
     variable = with_dimensions(dataset)[header.inputs[name]]
     what = f"{header.where}, {variable.name}"
     variable, notes = _without_other_dimensions(variable, header, what)
-    units = variable.attrs.get("units")
-    if units is None:
+    units = text(variable.attrs, "units")
+    if not units:
         raise InputError(f"{header.where}: the variable '{variable.name}' has no units attribute; add one")
-    if name in SUMS and not is_rate(str(units)) and is_daily_mean(header.where):
+    if name in SUMS and not is_rate(units) and is_daily_mean(header.where):
         raise InputError(
             f"{what}: it is a mean over the day of amounts in '{units}', so the day's sum is not known; take the"
             " product's daily sums"
         )
-    parts = variable if "expver" not in variable.dims else _by_version(variable, what)
-    values = _values(parts, header, rows)
-    nodata = variable.attrs.get("nodata")
-    if nodata is not None:
-        values[values == float(nodata)] = np.nan
-    return convert(values, str(units), quantities()[name].units, what), notes
+    versions = _by_version(variable, what) if "expver" in variable.dims else [variable]
+    values = _values(versions[0], header, rows)
+    provisional = np.isin(header.time.days[rows], header.time.provisional)
+    for preliminary in versions[1:]:
+        provisional |= np.isnan(values).all(axis=(1, 2))
+        values = np.where(np.isnan(values), _values(preliminary, header, rows), values)
+    values[values == number(variable.attrs, "nodata")] = np.nan
+    return Reading(convert(values, units, quantities()[name].units, what), provisional, notes)
 
 
 def _without_other_dimensions(variable: xr.DataArray, header: Header, what: str) -> tuple[xr.DataArray, list[str]]:
@@ -70,10 +86,7 @@ def _by_version(variable: xr.DataArray, what: str) -> list[xr.DataArray]:
     return [variable.isel(expver=versions.index(version), drop=True) for version in (FINAL, PRELIMINARY)]
 
 
-def _values(variable: xr.DataArray | list[xr.DataArray], header: Header, rows: NDArray[np.int64]) -> Floats:
-    if isinstance(variable, list):
-        final, preliminary = (_values(part, header, rows) for part in variable)
-        return np.where(np.isnan(final), preliminary, final)
+def _values(variable: xr.DataArray, header: Header, rows: NDArray[np.int64]) -> Floats:
     window = variable.transpose(*header.dims)
     pieces = [_block(window, (rows, header.y.index, columns)) for columns in _runs(header.x.index)]
     return np.concatenate(pieces, axis=2)

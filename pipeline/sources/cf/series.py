@@ -7,11 +7,14 @@ from datetime import date
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.source import Bounds, WeatherSeries
+from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .checks import check_inputs
 from .crs import LONLAT
@@ -53,9 +56,11 @@ def join(
     datasets disagree, and where a number cannot be right.
     """
     parts = _Parts((day_number(first), day_number(last)), variables, bounds)
-    for place, opener in openers.items():
+    for count, (place, opener) in enumerate(openers.items(), 1):
         with opener() as dataset:
             parts.add(dataset, place)
+        if len(openers) > 1:
+            report_progress("weather, files", count, len(openers))
     formulas = {variable: formula_of(variable, parts.present, where, parts.names) for variable in variables}
     if parts.grid is None:
         raise InputError(f"{where} has no weather between {first} and {last}")
@@ -72,9 +77,16 @@ def join(
         parts.grid.x.values,
         parts.grid.crs_text,
         _end_hour(parts.headers, bounds),
+        _flag(days, set().union(*(parts.provisional.get(name, ()) for name in fields))),
         dropped_leap_day=next(filter(None, (header.time.dropped_leap_day for header in parts.headers)), None),
         notes=tuple(parts.notes),
     )
+
+
+def _flag(days: NDArray[np.int64], provisional: set[int]) -> NDArray[np.uint8] | None:
+    if not provisional:
+        return None
+    return np.where(np.isin(days, list(provisional)), WeatherFlag.PROVISIONAL, WeatherFlag.OBSERVED).astype(np.uint8)
 
 
 @dataclass
@@ -96,6 +108,8 @@ class _Parts:
     fields: dict[str, Field] = field(default_factory=dict)
     problems: dict[str, InputError] = field(default_factory=dict)
     """input -> why it cannot be read; raised only if it is needed"""
+    provisional: dict[str, set[int]] = field(default_factory=dict)
+    """input -> days that the product will still correct"""
     notes: dict[str, None] = field(default_factory=dict)
 
     def add(self, dataset: xr.Dataset, where: str) -> None:
@@ -116,9 +130,11 @@ class _Parts:
         self.headers.append(header)
         for name in wanted:
             try:
-                values, notes = read_input(dataset, header, name, rows)
-                self.field(name).place(header.time.days[rows], values, (where, inputs[name]))
-                self.notes |= dict.fromkeys(notes)
+                reading = read_input(dataset, header, name, rows)
+                days = header.time.days[rows]
+                self.field(name).place(days, reading.values, (where, inputs[name]))
+                self.provisional[name] = self.provisional.get(name, set()) | set(days[reading.provisional].tolist())
+                self.notes |= dict.fromkeys(reading.notes)
             except InputError as error:
                 self.problems.setdefault(name, error)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
+
+from .attributes import number, text
 
 LEAP_DAY = (2, 29)
 YEAR_END = (12, 31)
@@ -22,6 +24,8 @@ DATELESS_CALENDARS = {
 """CF calendars whose days are not those of the world, and why"""
 COARSE_DAYS = 5
 """Rows that are all at least so many days apart are no daily values."""
+FINAL, PRELIMINARY = 1, 5
+"""ERA5's `expver`: final values, and those of ERA5T that stand in for them until they are there"""
 _GRIDMET_NOTE = re.compile(r"\((\d{1,2}) UTC the next calendar day\)")
 
 Moments = NDArray[np.datetime64]
@@ -39,6 +43,8 @@ class TimeAxis:
     """hour (UTC) at which a day ends, where the dataset or its product says so"""
     local: bool = False
     """True where days end at local midnight, as in Daymet and AgERA5"""
+    provisional: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """days that the product will still correct: gridMET's after `last_permanent_slice`, those of ERA5T"""
 
 
 def time_axis(dataset: xr.Dataset, name: str, where: str) -> TimeAxis:
@@ -59,13 +65,27 @@ def time_axis(dataset: xr.Dataset, name: str, where: str) -> TimeAxis:
         hour = float((end - end.astype("datetime64[D]")) / np.timedelta64(1, "s")) / 3600 or None
     if product == "daymet":
         leap_day = YEAR_END
-    return TimeAxis(days, leap_day, hour, local=hour is None and product is not None)
+    provisional = days[_is_provisional(dataset, name, days)]
+    return TimeAxis(days, leap_day, hour, hour is None and product is not None, provisional)
 
 
 def product_of(attributes: Mapping[Any, Any], where: str) -> str | None:
     """`daymet` or `agera5` where the global attributes or the file's name say so: products of local days."""
-    text = " ".join([where.rpartition("/")[2], *(str(attributes.get(key, "")) for key in ("source", "title", "name"))])
-    return next((product for product in ("daymet", "agera5") if product in text.lower()), None)
+    words = " ".join(
+        [where.rpartition("/")[2], *(text(attributes, key) for key in ("source", "title", "name"))]
+    ).lower()
+    return next((product for product in ("daymet", "agera5") if product in words), None)
+
+
+def _is_provisional(dataset: xr.Dataset, name: str, days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(row,) by gridMET's attribute, which counts the days of its year from 1, or by ERA5's `expver` of each row."""
+    last_permanent = number(dataset.attrs, "last_permanent_slice")
+    if last_permanent is not None:
+        dates = days.astype("datetime64[D]")
+        return np.asarray((dates - dates.astype("datetime64[Y]")).astype(int) + 1 > last_permanent)
+    if "expver" in dataset.variables and dataset["expver"].dims == (name,):
+        return np.array([str(version).lstrip("0") == str(PRELIMINARY) for version in dataset["expver"].values], bool)
+    return np.zeros(days.size, bool)
 
 
 def _moments(times: xr.DataArray, where: str) -> tuple[Moments, tuple[int, int] | None]:
@@ -95,7 +115,7 @@ def _moments(times: xr.DataArray, where: str) -> tuple[Moments, tuple[int, int] 
 def _bounds(dataset: xr.Dataset, name: str, rows: int, where: str) -> Moments | None:
     """(row, 2) begin and end of each row where the dataset has them as days, or None. Raises InputError for longer
     intervals."""
-    bounds_name = dataset[name].attrs.get("bounds", dataset[name].encoding.get("bounds"))
+    bounds_name = text({**dataset[name].encoding, **dataset[name].attrs}, "bounds")
     if bounds_name not in dataset.variables or dataset[bounds_name].shape != (rows, 2):
         return None
     values = dataset[bounds_name]
@@ -135,15 +155,12 @@ def _refuse_other_steps(moments: Moments, days: NDArray[np.int64], where: str) -
 
 def _stated_hour(attributes: Mapping[Any, Any], where: str) -> float | None:
     """The attribute `day_ends_utc_hour`, or what gridMET's notes say. Raises InputError for an hour beyond 0 to 24."""
-    stated = attributes.get("day_ends_utc_hour")
-    if stated is not None:
-        try:
-            hour = float(stated)
-        except (TypeError, ValueError):
-            hour = np.nan
+    hour = number(attributes, "day_ends_utc_hour")
+    if hour is not None:
         if not 0 <= hour <= 24:
+            stated = text(attributes, "day_ends_utc_hour") or "no number"
             raise InputError(f"{where}: its attribute day_ends_utc_hour is {stated}; it must be an hour from 0 to 24")
         return hour
-    notes = " ".join(str(text) for key, text in attributes.items() if str(key).startswith("note"))
+    notes = " ".join(text(attributes, key) for key in attributes if str(key).startswith("note"))
     note = _GRIDMET_NOTE.search(notes)
     return float(note[1]) if note else None
