@@ -24,6 +24,7 @@ from mmvsf.pipeline.layers.source import lonlat_bounds
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
+from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
 from mmvsf.pipeline.sources.stac.boxes import boxes_within_180, search_box, search_polygons
 
 from .conftest import Command
@@ -237,3 +238,11 @@ def test_tiles_on_both_sides_are_one_small_mosaic() -> None:
     x, y = np.meshgrid(*(start + step * (np.arange(60) + 0.5) for start, step in ((260_000, 1000), (5_800_000, -1000))))
     wanted, _ = Transformer.from_crs(32601, 4326, always_xy=True).transform(x, y)
     np.testing.assert_allclose(total / weight, wanted % 360, atol=1e-9)
+
+
+def test_earth_engine_gives_the_whole_band_across_180_degrees() -> None:
+    world = RasterGrid("EPSG:4326", (0.1, 0.0, -180.05, 0.0, -0.1, 90.05), (1801, 3601))
+    rows, columns = EarthEngineWeather("era5-land", (179.8, 51.9, 180.2, 52.1))._window(world, 1000)
+    assert columns == slice(0, 3601) and 377 <= rows.start < rows.stop <= 386
+    _, columns = EarthEngineWeather("era5-land", (179.2, 51.9, 179.6, 52.1))._window(world, 1000)
+    assert columns.stop - columns.start < 12

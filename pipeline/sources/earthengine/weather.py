@@ -16,6 +16,7 @@ from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.raster.resample import in_degrees
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 from mmvsf.pipeline.sources.transport.progress import report_progress
@@ -101,6 +102,8 @@ class EarthEngineWeather(WeatherSource):
         last_row = min(height, int((bottom - f) // e) + MARGIN_CELLS + 1)
         first_column = max(0, int((left - c) // a) - MARGIN_CELLS)
         last_column = min(width, int((right - c) // a) + MARGIN_CELLS + 1)
+        if in_degrees(grid.crs) and right > c + a * width >= 180:
+            first_column = 0  # across 180 degrees: the whole band, since a window cannot go around
         if first_row >= last_row or first_column >= last_column:
             raise InputError(f"{self.collection} does not cover this region; take another weather.collection")
         cells = (last_row - first_row) * (last_column - first_column)

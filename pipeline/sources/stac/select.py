@@ -115,8 +115,8 @@ class SceneSelection:
         of its assets declares, or within its outline, or all. Returns the reason why it does not concern the cube."""
         files = [band.keys for product in self._products for band in product.bands.values()]
         keys = tuple(key for names in (*(product.quality for product in self._products), *files) for key in names)
-        grid = self._coverage.grid
-        place = place_of(entry, keys) or RasterGrid.of(grid.geobox)
+        cube = RasterGrid.of(self._coverage.grid.geobox)
+        place = place_of(entry, keys) or cube
         if not self._coverage.blocks(place).size:
             return BESIDE
         name = str(entry.get("id"))[:MOST_TEXT] if isinstance(entry, dict) and entry.get("id") else ""
@@ -125,7 +125,7 @@ class SceneSelection:
         if acquired is None:
             self._undated.append(f"{name}: {fault}")
             return ""
-        day = self._coverage.day(acquired, place)
+        day = self._coverage.day(acquired, cube)  # an outline may be the whole world
         if reason := self._reason_against(day, place):
             return reason
         candidates = self._products
