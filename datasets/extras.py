@@ -9,6 +9,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "earthengine": ("ee", "google", "googleapiclient"),
     "stations": ("meteostat",),
+    "parquet": ("pyarrow",),
     "train": ("torch", "lightning", "safetensors", "sklearn"),
     "objects": ("obstore", "boto3", "botocore"),
 }  # fmt: skip

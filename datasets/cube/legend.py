@@ -4,6 +4,7 @@ import colorsys
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -107,31 +108,94 @@ def _check_codes(named: list[int], legend: Legend) -> None:
         raise InputError(f"labels.groups lists the codes {twice} twice; a class belongs to one group")
 
 
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of labels, and how a raster or a column holds them."""
+
+    legend: Legend
+    values: dict[str, int] | None = None
+    """value of a raster or column, as text -> code, 0 for unknown; None where the values are the codes"""
+
+
+VALUE_COLUMNS = (("value", "name"), ("original_code", "HCAT3_name"), ("HCAT3_code", "HCAT3_name"))
+"""Columns of a table whose classes have no codes yet: value, name. The last two are those of EuroCrops: its mappings
+of national codes, which fiboa files name as `crop:code_list`, and its list of classes."""
+
+
 def read_legend(path: Path) -> Legend:
+    """The classes of a CSV file; see `read_class_table`."""
+    return read_class_table(path).legend
+
+
+def read_class_table(path: Path) -> ClassTable:
     """Read a CSV file with the columns code, name and, if wanted, color.
 
-    Classes without a colour get hues that are a golden angle apart. Raises InputError if the file is missing or a
-    line of it has no valid code, name or colour.
+    A further column `value` says what a raster or a column holds for the class where that is not its code; several
+    values may mean one class, and code 0 is unknown. A file with the columns value and name, or those of EuroCrops,
+    but without code gives each name a code, in the order of the names. Classes without a colour get hues that are a
+    golden angle apart.
+
+    Raises InputError if the file is missing or a line of it has no valid code, value, name or colour.
     """
     if not path.is_file():
         raise InputError(f"there is no legend at {path}; check labels.legend of the recipe")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), set(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"the legend {path} cannot be read: {one_line(error)}") from error
-    classes: dict[int, LegendClass] = {}
-    for number, row in enumerate(rows, start=2):
-        entry = _class_of_row(row, f"{path}, line {number}", _color(len(classes)))
-        if entry.code in classes:
-            raise InputError(
-                f"{path}, line {number}: code {entry.code} appears twice; give each class a code of its own"
-            )
-        if entry.code:
-            classes[entry.code] = entry
-    if not classes:
+    pair = next((pair for pair in VALUE_COLUMNS if columns.issuperset(pair)), None)
+    if pair is not None and "code" not in columns:
+        table = _numbered(rows, pair, path)
+    else:
+        table = _coded(rows, "value" in columns, path)
+    if not table.legend.classes:
         raise InputError(f"the legend {path} names no class; it needs the columns code and name")
-    return Legend(tuple(classes[code] for code in sorted(classes)))
+    return table
+
+
+def classes_by_name(names: Iterable[str]) -> Legend:
+    """A legend of these names: codes 1, 2, ... in their order, each name once."""
+    return Legend(tuple(LegendClass(code, name, _color(code - 1)) for code, name in enumerate(sorted(set(names)), 1)))
+
+
+def _coded(rows: list[dict[str, str | None]], with_values: bool, path: Path) -> ClassTable:
+    classes: dict[int, LegendClass] = {}
+    values: dict[str, int] = {}
+    for number, row in enumerate(rows, start=2):
+        where = f"{path}, line {number}"
+        entry = _class_of_row(row, where, _color(len(classes)))
+        before = classes.get(entry.code)
+        if before is not None and not (with_values and before.name == entry.name):
+            raise InputError(f"{where}: code {entry.code} appears twice; give each class a code of its own")
+        if entry.code and before is None:
+            classes[entry.code] = entry
+        if with_values:
+            _add_value(values, row, "value", entry.code, where)
+    return ClassTable(Legend(tuple(classes[code] for code in sorted(classes))), values if with_values else None)
+
+
+def _numbered(rows: list[dict[str, str | None]], pair: tuple[str, str], path: Path) -> ClassTable:
+    value, name = pair
+    names = {number: (row.get(name) or "").strip() for number, row in enumerate(rows, start=2)}
+    if nameless := [number for number, text in names.items() if not text]:
+        raise InputError(f"{path}, line {nameless[0]}: the column {name} is empty")
+    legend = classes_by_name(names.values())
+    code_of = {entry.name: entry.code for entry in legend.classes}
+    values: dict[str, int] = {}
+    for (number, text), row in zip(names.items(), rows, strict=True):
+        if (row.get(value) or "").strip():  # mappings of EuroCrops have lines without a national code
+            _add_value(values, row, value, code_of[text], f"{path}, line {number}")
+    return ClassTable(legend, values)
+
+
+def _add_value(values: dict[str, int], row: dict[str, str | None], column: str, code: int, where: str) -> None:
+    value = (row.get(column) or "").strip()
+    if not value:
+        raise InputError(f"{where}: the column {column} is empty")
+    if values.setdefault(value, code) != code:
+        raise InputError(f"{where}: the value '{value}' appears twice, for two classes")
 
 
 def _class_of_row(row: dict[str, str | None], where: str, color: str) -> LegendClass:

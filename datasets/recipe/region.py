@@ -143,22 +143,39 @@ class Static(RecipeModel):
 
 
 class Labels(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "legend")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = (
+        "path", "legend", "collection", "class_column", "year_column", "layer", "edge",
+    )  # fmt: skip
     source: SourceName
-    """Where labels come from: `archive` (one raster a year on disk), USDA's Cropland Data Layer from `cropscape`
-    (only what is needed), `planetary-computer` (to 2021), `nass` (whole years, large) or `earthengine`, or a source of
-    an installed package."""
+    """Where labels come from: `archive` (one raster a year on disk), `vector` (polygons or points on disk), USDA's
+    Cropland Data Layer from `cropscape` (only what is needed), `planetary-computer` (to 2021), `nass` (whole years,
+    large) or `earthengine`, or a source of an installed package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: path of the rasters, with {year} in place of the year."""
+    """Of `archive` and `vector`: path of the files, with {year} in place of the year; of `archive` also a folder of
+    tiles."""
     legend: str | None = None
-    """Of `archive`: CSV file with the columns code, name and, if wanted, color (#rrggbb), or `cdl` for NASS's own
-    rasters of the Cropland Data Layer. Code 0 means unknown."""
+    """Of `archive` and `vector`: CSV file with the columns code, name and, if wanted, color (#rrggbb) and value (what
+    the files hold for the class), or the name of a known product: cdl, worldcover, worldcereal-maize, ... Code 0 means
+    unknown. `vector` needs none: the values of its column, sorted, are the classes."""
+    collection: str | None = None
+    """Of `planetary-computer`: the collection, usda-cdl (the default) or esa-worldcover (10 m, 2020 and 2021)."""
+    class_column: str | None = None
+    """Of `vector`: the column that holds the class of a feature; {year} stands for the year."""
+    year_column: str | None = None
+    """Of `vector`: the column that holds the year of a feature, as a number, text or date."""
+    layer: str | None = None
+    """Of `vector`: the layer of a file with several."""
+    edge: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Of `vector`: pixels less than this many metres inside the outline of a polygon are unknown."""
     years: Annotated[tuple[int, ...], Field(min_length=1)]
     """Years with labels: the names of their seasons."""
     method: Literal["nearest", "majority"] = "majority"
     """How labels are resampled: the label nearest to a pixel's centre, or the majority at 5 x 5 points in it."""
+    least_purity: Annotated[int, Field(ge=0, le=100)] = 0
+    """Pixels of which a smaller share (percent) carries their label are unknown, such as those on the edges of
+    fields."""
     groups: Literal["default"] | dict[str, tuple[int, ...] | Literal["rest"]] | None = None
     """Groups of classes in place of the classes, name: [codes]; one may be `rest`, all classes in no other group.
     Classes in no group, and those in the group `unknown`, are stored as unknown. `default`: groups of the CDL."""
@@ -173,7 +190,8 @@ class Labels(RecipeModel):
             raise ValueError("groups may hold one `rest`")
         if foreign := set(self.colors) - (set(self.groups) if isinstance(self.groups, dict) else set()):
             raise ValueError(f"colors names {', '.join(sorted(foreign))}, which groups does not")
-        if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
+        by_year = "{year}" in f"{self.path} {self.class_column}" or self.year_column is not None
+        if self.path is not None and len(self.years) > 1 and not by_year:
             raise ValueError("path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
             raise ValueError("years names a year twice")

@@ -128,8 +128,8 @@ def check_fits(checkpoint: Checkpoint, cube: Cube, where: Path) -> None:
     ):
         if tuple(expected) != tuple(actual):
             raise InputError(
-                f"the model in {where} expects the {kind} {', '.join(expected)}, but {cube.path} carries "
-                f"{', '.join(actual)}; pretrain on this cube, or choose a model trained on cubes like it"
+                f"the model in {where} expects the {kind} {', '.join(expected) or 'none'}, but {cube.path} carries "
+                f"{', '.join(actual) or 'none'}; pretrain on this cube, or choose a model trained on cubes like it"
             )
 
 

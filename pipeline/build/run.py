@@ -93,11 +93,12 @@ def _build(
         set_incomplete(plan.cube)
     plan.imagery_layer.layer.clear_stale(plan.imagery)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
-    missing = [
-        problem
-        for part, entries in zip(plan.layers, todo, strict=True)
-        for problem in _run_layer(part.layer, part.plan.tasks(entries), len(entries), run, progress)
-    ]
+    missing: list[str] = []
+    for part, entries in zip(plan.layers, todo, strict=True):
+        unread = list(_run_layer(part.layer, part.plan.tasks(entries), len(entries), run, progress))
+        if not unread:
+            part.layer.refuse_empty(part.plan)
+        missing += unread
     if missing:
         raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
     imagery = plan.imagery_layer.layer.collect(plan.imagery)
@@ -161,8 +162,9 @@ def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -
     undated = plan.imagery.undated
     if undated and not accept_failed:
         raise IncompleteError(
-            f"{len(undated)} items of the catalogue cannot be used and do not say their day, for example {undated[0]};"
-            " the rest is done. Correct them and run again, or run with --accept-failed to leave them out"
+            f"{len(undated)} of {plan.imagery.items} items cannot be used and do not say their day, for example"
+            f" {undated[0]}; the rest is done. Correct the catalogue and run again, or leave them out with"
+            " --accept-failed"
         )
     if summary.failed and not accept_failed:
         raise IncompleteError(

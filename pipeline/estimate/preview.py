@@ -132,13 +132,14 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     warnings += early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
     if faults := plan.imagery.faults:
         warnings.append(
-            f"{len(faults)} of {plan.imagery.items} items cannot be used, and their days will count as failed, for"
-            f" example {faults[0]}"
+            f"{len(faults)} of {plan.imagery.items} items cannot be used and will count as failed, for example"
+            f" {faults[0]}"
         )
     needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:
         more = " more" if done else ""
         warnings.append(f"the cube will need about {megabytes(needed)}{more}, and {megabytes(free)} are free")
+    warnings += plan.label_layer.plan.notes if plan.label_layer else ()
     missing = [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     return [*warnings, *missing]
 

@@ -3,8 +3,6 @@
 The rules are written here once more, independently of the build: code that builds must not be the code that checks.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import xarray as xr
 
@@ -12,19 +10,18 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.layout import FORMAT_VERSION
 from mmvsf.datasets.format.objects import objects_at
 from mmvsf.datasets.format.validate import validate
-from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, store_errors
 from mmvsf.datasets.variables import Split
 
 from .check_imagery import MOST_REPORTED, check_coverage, check_pixels, check_statistics
-from .check_layers import check_labels, check_static, check_weather
+from .check_labels import check_labels
+from .check_layers import check_static, check_weather
+from .check_parts import PART_NAMES, requested_parts
 from .check_result import Check, CheckReport
 
 SAMPLED_UNITS = 24
 """(day, block) units whose pixels are compared with the summaries at the end of a build; ten times as many in a full
 check."""
-
-PART_NAMES = {Split.TRAIN: "training", Split.VALIDATION: "validation", Split.TEST: "test"}
 
 
 def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
@@ -84,7 +81,7 @@ def _splits(cube: Cube) -> Check:
         problems.append("chunks outside the recipe's blocks belong to a part")
     # (year, chunk_y, chunk_x): clear pixels, of the band that has the fewest
     clear = cube.array("chunks/imagery_count").min(axis=-1)
-    for part, of_places, of_years in _requested_parts(cube.region):
+    for part, of_places, of_years in requested_parts(cube.region):
         in_part = clear
         if of_places:
             in_part = in_part[:, places == part]
@@ -97,21 +94,3 @@ def _splits(cube: Cube) -> Check:
             problems.append(f"the {PART_NAMES[part]} {kind} have no clear pixel")
     counts = ", ".join(f"{part.name.lower()} {int((places == part).sum())}" for part in PART_NAMES)
     return Check.of("splits", problems, f"chunks: {counts}")
-
-
-def _requested_parts(region: Region) -> Iterator[tuple[Split, bool, bool]]:
-    """(part, restricts places, restricts years) of everything that must hold pixels by a region's recipe.
-
-    A trial of a few blocks (`area.blocks`) may be too small to hold places out.
-    """
-    yield Split.TRAIN, True, True
-    places, years = region.split.places, region.split.years
-    held_out = (
-        (Split.VALIDATION, places.validation or places.validation_share, years.validation),
-        (Split.TEST, places.test or places.test_share, years.test),
-    )
-    for part, wants_places, wants_years in held_out:
-        if wants_places and not isinstance(region.area.blocks, int):
-            yield part, True, False
-        if wants_years:
-            yield part, False, True

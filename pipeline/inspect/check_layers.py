@@ -1,4 +1,4 @@
-"""Checks of the other layers: weather, labels, static layers."""
+"""Checks of weather and static layers."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.variables import CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME
+from mmvsf.datasets.variables import STATIC_BY_NAME, WEATHER_BY_NAME
 
+from .check_parts import by_chunk, chunks_of, empty_parts
 from .check_result import Check
 
 RANGE_MARGIN = 0.1
@@ -64,53 +65,12 @@ def _overlaps(cells: int, cell: int, blocks: int, block: int, beyond: int) -> ND
     return (cell_start < block_start + block) & (block_start < cell_start + cell)
 
 
-def check_labels(cube: Cube) -> Check:
-    """Labels have codes of the legend only, some pixels have one in each year, and their confidence fits."""
-    crop = cube.pixels("labels/crop")
-    codes: set[int] = set()
-    labelled, pixels = dict.fromkeys(cube.label_years, 0), 0
-    for position, year in enumerate(cube.label_years):
-        for block in cube.grid.blocks:
-            values = crop.read((position, *cube.grid.block_slices(block)))
-            codes |= set(np.unique(values).tolist())
-            labelled[year] += int((values > 0).sum())
-            pixels += values.size
-    legend = cube.legend.codes if cube.legend else ()
-    stray = sorted(codes - {0, *legend})
-    problems = [f"codes not in the legend: {stray}"] if stray else []
-    if empty := [str(year) for year, count in labelled.items() if not count]:
-        problems.append(f"no pixel is labelled in {', '.join(empty)}: do the labels of that year lie elsewhere?")
-    details = [f"{sum(labelled.values()) / pixels:.0%} of the pixels labelled"]
-    if cube.confidence:
-        confidence_problem, mean = _confidence(cube)
-        problems += [confidence_problem] if confidence_problem else []
-        details.append(mean)
-    return Check.of("labels", problems, "; ".join(details))
-
-
-def _confidence(cube: Cube) -> tuple[str, str]:
-    """(first problem or nothing, mean in words) of the confidence of the labels."""
-    crop, confidence = (cube.pixels(f"labels/{name}") for name in ("crop", "confidence"))
-    total = count = 0
-    for position, year in enumerate(cube.label_years):
-        for block in cube.grid.blocks:
-            index = (position, *cube.grid.block_slices(block))
-            percent = confidence.read(index)
-            given = percent != CONFIDENCE_FILL
-            if np.any(given & (percent > 100)):
-                return f"confidence above 100 percent in {year}, block {block[0]},{block[1]}", ""
-            if np.any(given & (crop.read(index) == 0)):
-                return f"confidence without a label in {year}, block {block[0]},{block[1]}", ""
-            total, count = total + int(percent[given].sum(dtype=np.int64)), count + int(given.sum())
-    return "", f"mean confidence {total / count:.0f} %" if count else "no pixel has a confidence"
-
-
 def check_static(cube: Cube) -> Check:
-    """Static layers have data somewhere, in range, and name their source."""
+    """Static layers have data in each part of the split, in range, and name their source."""
     pixels = len(cube.grid.blocks) * cube.grid.block**2
     problems, details = [], []
-    for name, (low, high, count) in _static_ranges(cube).items():
-        layer = STATIC_BY_NAME[name]
+    for name, (low, high, known) in _static_ranges(cube).items():
+        layer, count = STATIC_BY_NAME[name], int(known.sum())
         text = f"{name} {low:.4g} to {high:.4g} {layer.units}"
         if not count:
             problems.append(f"{name} has no data in any block")
@@ -118,19 +78,22 @@ def check_static(cube: Cube) -> Check:
             problems.append(f"{text}, out of range")
         else:
             details.append(text + (f" on {count / pixels:.0%}" if count < pixels else ""))
+            problems += [f"{name} has no data in {part}" for part in empty_parts(cube, known)]
     documented = {record.get("layer") for record in cube.attributes.get("sources", [])}
     if missing := [name for name in cube.static_layers if name not in documented]:
         problems.append(f"no source and licence of {', '.join(missing)}")
     return Check.of("static", problems, "; ".join(details))
 
 
-def _static_ranges(cube: Cube) -> dict[str, tuple[float, float, int]]:
-    """(minimum, maximum, pixels with data) of each static layer over all blocks."""
-    ranges = dict.fromkeys(cube.static_layers, (np.inf, -np.inf, 0))
+def _static_ranges(cube: Cube) -> dict[str, tuple[float, float, NDArray[np.int64]]]:
+    """(minimum, maximum, pixels with data by chunk) of each static layer over all blocks."""
+    low, high = dict.fromkeys(cube.static_layers, np.inf), dict.fromkeys(cube.static_layers, -np.inf)
+    known = {name: np.zeros(cube.grid.chunk_shape, np.int64) for name in cube.static_layers}
     for block in cube.grid.blocks:
         for name, values in cube.static(block).items():
-            finite = values[np.isfinite(values)]
-            if finite.size:
-                low, high, count = ranges[name]
-                ranges[name] = min(low, float(finite.min())), max(high, float(finite.max())), count + finite.size
-    return ranges
+            finite = np.isfinite(values)
+            known[name][chunks_of(cube.grid, block)] = by_chunk(finite, cube.grid.chunk)
+            if finite.any():
+                low[name] = min(low[name], float(values[finite].min()))
+                high[name] = max(high[name], float(values[finite].max()))
+    return {name: (low[name], high[name], known[name]) for name in cube.static_layers}

@@ -81,6 +81,8 @@ class BlockPlan(LayerPlan[OneBlock]):
     """A plan of tasks with one entry each."""
 
     all_tasks: tuple[OneBlock, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    """what the source lacks, one line each, to be shown before the work"""
 
     @property
     def entries(self) -> Mapping[str, str]:
@@ -117,6 +119,10 @@ class Layer(ABC, Generic[Task]):
     @abstractmethod
     def collect(self, plan: Any) -> Collected:
         """What the finished tasks of a plan made. Raises IncompleteError where another build changed the ledger."""
+
+    def refuse_empty(self, plan: Any) -> None:
+        """Raise IncompleteError where the finished tasks of a plan show that the source gave nothing for a whole year
+        or part of the layer. Called before the next layer is read, so that it is reported before hours of work."""
 
     @abstractmethod
     def origins(self) -> list[Record]:

@@ -20,6 +20,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
+from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 Bounds = tuple[float, float, float, float]
@@ -272,6 +273,15 @@ class LabelSource(Source):
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """Codes of a window. Raises ReadError."""
+
+    def fingerprint(self, asset: Asset) -> str:
+        """A text that changes with what a raster holds and, for files, with nothing else: labels are read again where
+        it is another. By default of the file or address that its href names."""
+        return content_fingerprint(asset.href)
+
+    def notes(self, year: int) -> tuple[str, ...]:
+        """What of a year's labels was left out or repaired, one line each, known once `asset` was asked for it."""
+        return ()
 
     def confidence(self, year: int) -> Asset | None:
         """The raster of a year's confidence, on the grid of its codes: percent, which `read` gives as uint8 with 0 or

@@ -1,12 +1,14 @@
 """Reading windows of raster files through GDAL, with errors that never turn into nodata."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
@@ -33,6 +35,9 @@ DRIVER = "GTiff"
 place of a TIFF reads any file and address that it names."""
 
 
+T = TypeVar("T")
+
+
 class ReadError(MmvsfError):
     """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
 
@@ -53,7 +58,7 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
     Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
     """
-    return _read(asset, window)[0]
+    return _of_window(asset, window, _numbers)
 
 
 def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
@@ -61,34 +66,42 @@ def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float
 
     Raises ReadError as `read_raster` does.
     """
-    stored, nodata = _read(asset, window)
-    values = stored.astype(np.float64)
-    if nodata is not None and not np.isnan(nodata):
-        values[stored == np.asarray(nodata).astype(stored.dtype)] = np.nan
-    return values
+    stored, missing = read_codes(asset, window)
+    return np.where(missing, np.nan, stored.astype(np.float64))
 
 
-def read_codes(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-    """The numbers of a window of band 1, 0 where the file itself says that there is none.
+def read_codes(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The numbers of a window of band 1, and where the file says that there is none: by its no-data value, its mask or
+    alpha band, or a NaN. Both have the shape of the window.
 
     Raises ReadError as `read_raster` does.
     """
-    stored, nodata = _read(asset, window)
-    if nodata is None:
-        return stored
-    missing = np.isnan(stored) if np.isnan(nodata) else stored == nodata
-    return np.where(missing, np.zeros(1, stored.dtype), stored)
+    return _of_window(asset, window, _numbers_and_gaps)
 
 
-def _read(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any], float | None]:
+def _numbers(dataset: Any, part: Window) -> NDArray[Any]:
+    numbers: NDArray[Any] = dataset.read(1, window=part)
+    return numbers
+
+
+def _numbers_and_gaps(dataset: Any, part: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    stored = _numbers(dataset, part)
+    missing = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, bool)
+    if dataset.nodata is not None:
+        with np.errstate(over="ignore"):  # a no-data value that the type cannot hold is in no pixel
+            missing |= stored == dataset.nodata
+    if {MaskFlags.per_dataset, MaskFlags.alpha} & set(dataset.mask_flag_enums[0]):
+        missing |= dataset.read_masks(1, window=part) == 0
+    return stored, missing
+
+
+def _of_window(asset: Asset, window: tuple[slice, slice], take: Callable[[Any, Window], T]) -> T:
     rows, columns = window
+    part = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
     try:
         with _open(asset.href) as dataset:
             _check_grid(asset, dataset)
-            array: NDArray[Any] = dataset.read(
-                1, window=Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-            )
-            return array, dataset.nodata
+            return take(dataset, part)
     except (RasterioError, OSError) as error:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
 

@@ -1,6 +1,7 @@
 """The sources of this project; importing the package registers them (entry point of the group `mmvsf.sources`)."""
 
 from . import gridmet, static
+from .archive import labels as archive_labels
 from .archive import rasters
 from .archive import weather as archive_weather
 from .cdl import cropscape, nass
@@ -11,9 +12,11 @@ from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
 from .reanalysis import agera5, era5_land, power
 from .stac import imagery as stac_imagery
+from .vector import labels as vector_labels
 
 __all__ = [
     "agera5",
+    "archive_labels",
     "archive_weather",
     "cdl_stac",
     "cropscape",
@@ -28,4 +31,5 @@ __all__ = [
     "rasters",
     "stac_imagery",
     "static",
+    "vector_labels",
 ]

@@ -33,7 +33,7 @@ from ..servers.cropscape import LEFT as WEST_EDGE
 from ..servers.cropscape import TOP as NORTH_EDGE
 from ..servers.cropscape import CropScape, codes_of
 from ..servers.earthengine_public import cdl_images
-from ..servers.ground import NO_CONFIDENCE, confidence_of
+from ..servers.ground import COVER_STEP, NO_CONFIDENCE, confidence_of, cover_of
 from ..servers.nass import NassServer
 from .conftest import Command, Outcome, build_tiny
 from .earthengine_session import serving
@@ -125,6 +125,32 @@ def test_the_labels_are_those_of_cropscape(source: StacLabels, tmp_path: Path) -
                      for task, where in ((one, source), (two, cropscape))]  # fmt: skip
             np.testing.assert_array_equal(found[0].crop, found[1].crop)
             np.testing.assert_array_equal(found[0].purity, found[1].purity)
+
+
+@pytest.mark.slow
+def test_worldcover_of_the_planetary_computer(server: ArchiveServer, tiny: TinyArchive, dataset: Build) -> None:
+    """Its classes at the middle of every pixel, from several tiles, for a recipe that names the collection."""
+    section = {"source": "planetary-computer", "collection": "esa-worldcover", "years": YEARS}
+    tiny.write_recipe(labels=section)
+    outcome = dataset(tiny)
+    assert outcome.code == 0, outcome.err
+    cube = Cube.open(tiny.cube)
+    (record,) = [record for record in cube.attributes["sources"] if record["role"] == "labels"]
+    assert record["collection"] == "esa-worldcover" and record["licence"] == "CC-BY-4.0"
+    x, y = np.meshgrid(LEFT + 30 * (np.arange(96) + 0.5), TOP - 30 * (np.arange(64) + 0.5))
+    lon, lat = Transformer.from_crs(32615, 4326, always_xy=True).transform(x, y)
+    column, row = np.floor(lon / COVER_STEP).astype(int), np.floor(lat / COVER_STEP).astype(int)
+    inside = (column % 20 > 2) & (column % 20 < 17) & (row % 20 > 2) & (row % 20 < 17)
+    crop = np.asarray(stored(tiny, "labels/crop")[1])
+    expected = np.array(
+        [cover_of(2021, np.array([r]), np.array([c]))[0, 0] for r, c in zip(row.flat, column.flat, strict=True)]
+    )
+    assert inside.sum() > 2000
+    np.testing.assert_array_equal(crop[inside], expected.reshape(crop.shape)[inside])
+    tiny.write_recipe(labels=section | {"confidence": True})
+    assert "esa-worldcover has no confidence" in dataset(tiny).error
+    tiny.write_recipe(labels=section | {"collection": "io-lulc"})
+    assert "labels.collection is one of usda-cdl, esa-worldcover" in dataset(tiny).error
 
 
 def test_a_year_after_the_last(source: StacLabels) -> None:

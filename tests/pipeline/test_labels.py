@@ -24,7 +24,7 @@ from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_GROUPS
 from mmvsf.pipeline.layers.labels.resample import BlockLabels, LabelTask, label_tasks, read_labels
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources.archive.rasters import ArchiveLabels
+from mmvsf.pipeline.sources.archive.labels import ArchiveLabels
 
 from . import stored as of_tile
 from .conftest import Outcome, build_tiny

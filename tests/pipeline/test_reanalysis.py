@@ -343,10 +343,13 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("pattern", ["zmetadata", "T2M_MIN/2"])
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [*(("T2M_MIN/2", fault) for fault in FAULTS.values()), ("zmetadata", status(500)), ("zmetadata", truncated())],
+    ids=[*FAULTS, "metadata 500", "metadata truncated"],
+)
 def test_what_passes_is_tried_again_and_what_stays_ends_in_one_line(
-    fault: Fault, pattern: str, source: Callable[..., WeatherSource], power: PowerServer
+    pattern: str, fault: Fault, source: Callable[..., WeatherSource], power: PowerServer
 ) -> None:
     power.fail(pattern, fault)
     with pytest.raises(IncompleteError) as error:

@@ -27,7 +27,13 @@ from .tiny_archive import recipe
 
 PACKAGE = Path(__file__).resolve().parents[1] / "third_party"
 
-LINES: dict[str, Any] = {"path": "files/{year}.tif", "catalog": "planetary-computer", "legend": "cdl", "every": 3}
+LINES: dict[str, Any] = {
+    "path": "files/{year}.tif",
+    "catalog": "planetary-computer",
+    "legend": "cdl",
+    "class_column": "crop",
+    "every": 3,
+}
 """A value for each line that some source needs."""
 SECTIONS: dict[str, type[Section]] = {"imagery": Imagery, "weather": Weather, "static": Static, "labels": Labels}
 EXTRA: dict[str, dict[str, Any]] = {"imagery": {"products": ["hls-l30"]}, "labels": {"years": [2020]}}

@@ -19,8 +19,8 @@ from rasterio.io import MemoryFile
 
 from .cropscape import BOTTOM, FIRST_YEAR, LEFT, RIGHT, TOP, codes_of
 
-DEM, SOIL, CDL = "cop-dem-glo-30", "gnatsgo-rasters", "usda-cdl"
-COLLECTIONS = (DEM, SOIL, CDL)
+DEM, SOIL, CDL, COVER = "cop-dem-glo-30", "gnatsgo-rasters", "usda-cdl", "esa-worldcover"
+COLLECTIONS = (DEM, SOIL, CDL, COVER)
 LAST_CDL_YEAR = 2021
 NO_SOIL = 2147483648.0
 NO_CONFIDENCE = 0
@@ -42,6 +42,10 @@ SOIL_CRS = (
 )
 """The real items have this text and no EPSG code."""
 CDL_PIXEL, CDL_PIXELS = 30, 500
+
+COVER_STEP, COVER_PIXELS, COVER_YEARS = 8.333333333333333e-05, 600, (2020, 2021)
+"""Degrees, and pixels a side of a tile; the real ones have 36,000."""
+COVER_CODES = (10, 20, 30, 40, 50, 60, 80, 90, 0)
 
 Box = tuple[float, float, float, float]
 
@@ -65,6 +69,12 @@ def confidence_of(year: int, rows: NDArray[np.int64], columns: NDArray[np.int64]
     return np.where((row // 4 + column // 5) % 9 == 0, NO_CONFIDENCE, percent).astype(np.uint8)
 
 
+def cover_of(year: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """WorldCover on whole rows (northwards from 0 degrees) and columns (eastwards) of pixels: squares of 200 m."""
+    squares = (rows[:, None] // 20) * 5 + (columns[None] // 20) * 3 + year
+    return np.array(COVER_CODES, np.uint8)[squares % len(COVER_CODES)]
+
+
 class Ground:
     """Items and files of the three collections."""
 
@@ -74,6 +84,8 @@ class Ground:
             yield from self._dem(box, base)
         elif collection == SOIL:
             yield from self._soil(box, base)
+        elif collection == COVER:
+            yield from self._cover(box, years, base)
         else:
             yield from self._cdl(box, years, base)
 
@@ -81,7 +93,8 @@ class Ground:
         """A GeoTIFF such as `dem_420_-930.tif`; None for any other name."""
         kind, *numbers = name.removesuffix(".tif").split("_")
         makers: dict[str, Callable[..., bytes]] = {
-            "dem": _dem_file, "aws0-100": _soil_file, "cropland": _codes_file, "confidence": _confidence_file
+            "dem": _dem_file, "aws0-100": _soil_file, "cropland": _codes_file, "confidence": _confidence_file,
+            "cover": _cover_file,
         }  # fmt: skip
         try:
             return makers[kind](*map(int, numbers))
@@ -107,6 +120,21 @@ class Ground:
                 f"conus_{column}_{row}", SOIL, ring, soil,
                 {"aws0_100": f"{base}aws0-100_{row}_{column}.tif"}, _soil_grid(row, column),
             )  # fmt: skip
+
+    def _cover(self, box: Box, years: range, base: str) -> Iterator[dict[str, Any]]:
+        west, south, east, north = (math.floor(value / (COVER_STEP * COVER_PIXELS)) for value in box)
+        for year in sorted({*years} & {*COVER_YEARS}):
+            times = {"start_datetime": f"{year}-01-01T00:00:00Z", "end_datetime": f"{year}-12-31T23:59:59Z"}
+            own = {"datetime": None, **times, "proj:epsg": 4326, "esa_worldcover:product_version": "2.0.0"}
+            for row in range(south, north + 1):
+                for column in range(west, east + 1):
+                    (_, _, left, _, _, top), _ = grid = _cover_grid(row, column)
+                    side = COVER_STEP * COVER_PIXELS
+                    yield _item(
+                        f"ESA_WorldCover_10m_{year}_v200_{row}_{column}", COVER,
+                        _ring(left, top - side, left + side, top),
+                        own, {"map": f"{base}cover_{year}_{row}_{column}.tif"}, grid,
+                    )  # fmt: skip
 
     def _cdl(self, box: Box, years: range, base: str) -> Iterator[dict[str, Any]]:
         tiles = list(_albers_tiles(box, CDL_PIXEL * CDL_PIXELS, LEFT, TOP))
@@ -145,6 +173,18 @@ def _soil_grid(row: int, column: int) -> Lattice:
 def _cdl_grid(row: int, column: int) -> Lattice:
     side = CDL_PIXEL * CDL_PIXELS
     return (CDL_PIXEL, 0, LEFT + column * side, 0, -CDL_PIXEL, TOP - row * side), (CDL_PIXELS, CDL_PIXELS)
+
+
+def _cover_grid(row: int, column: int) -> Lattice:
+    side = COVER_STEP * COVER_PIXELS
+    return (COVER_STEP, 0.0, column * side, 0.0, -COVER_STEP, (row + 1) * side), (COVER_PIXELS, COVER_PIXELS)
+
+
+@lru_cache(maxsize=64)
+def _cover_file(year: int, row: int, column: int) -> bytes:
+    rows = (row + 1) * COVER_PIXELS - 1 - np.arange(COVER_PIXELS)
+    values = cover_of(year, rows, column * COVER_PIXELS + np.arange(COVER_PIXELS))
+    return geotiff(values, _cover_grid(row, column)[0], "EPSG:4326", 0)
 
 
 @lru_cache(maxsize=256)

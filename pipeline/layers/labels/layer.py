@@ -1,6 +1,7 @@
 """The layer `labels`: crop codes, purity and confidence, one task a block and year."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -17,6 +18,7 @@ from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 
+from .coverage import refuse_elsewhere, refuse_empty
 from .resample import BlockLabels, LabelTask, label_tasks, read_labels
 
 BYTES_PER_PIXEL = 1.0
@@ -39,10 +41,19 @@ class LabelLayer(Layer[LabelTask]):
     def plan(self) -> BlockPlan[LabelTask]:
         """See `Layer`."""
         legend = json.dumps(self.spec.legend.attributes()) if self.spec.legend else ""
+        section = self.section
         tasks = label_tasks(
-            self.source, self.spec.grid, self.spec.label_years, self.section.method, legend, self.spec.confidence
+            self.source,
+            self.spec.grid,
+            self.spec.label_years,
+            section.method,
+            legend,
+            self.spec.confidence,
+            section.least_purity,
         )
-        return BlockPlan(tuple(tasks))
+        assets = {task.year: task.asset for task in tasks[: len(self.spec.label_years)]}
+        notes = [f"labels of {year}: {note}" for year in self.spec.label_years for note in self.source.notes(year)]
+        return BlockPlan(tuple(tasks), (*refuse_elsewhere(assets, self.spec.grid), *notes))
 
     def run(self, task: LabelTask) -> TaskReport:
         """See `Layer`. Raises InputError for a code that the legend lacks."""
@@ -62,6 +73,14 @@ class LabelLayer(Layer[LabelTask]):
         entry = {"digest": task.digest, "objects": objects, "counts": shares}
         Ledger.of_cube(self.cube).write(task.entry, entry)
         return TaskReport(1)
+
+    def refuse_empty(self, plan: BlockPlan[LabelTask]) -> None:
+        """See `Layer`."""
+        counts: dict[int, Counter[int]] = {year: Counter() for year in self.spec.label_years}
+        for name, entry in self.finished(plan):
+            shares = {int(code): int(count) for code, count in entry.get("counts", {}).items()}
+            counts[int(name.split("/")[1])].update(shares)
+        refuse_empty(counts, {task.year: task.asset.href for task in plan.all_tasks})
 
     def collect(self, plan: BlockPlan[LabelTask]) -> Collected:
         """See `Layer`."""
@@ -93,7 +112,7 @@ class LabelLayer(Layer[LabelTask]):
             return []
         if new.region.labels is None or old.region.labels is None:
             return ["labels are left out"]
-        reasons = changed_options("labels", old.region.labels, new.region.labels, ("method",))
+        reasons = changed_options("labels", old.region.labels, new.region.labels, ("method", "least_purity"))
         if dropped := set(old.label_years) - set(new.region.labels.years):
             reasons.append(f"labels.years leaves out {', '.join(map(str, sorted(dropped)))}")
         if old.legend != new.legend:

@@ -13,12 +13,12 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.pipeline.layers.source import LabelSource
-from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import code_resampler
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .cdl_classes import CDL, CDL_GROUP_COLORS, CDL_GROUPS
+from .codes import refuse_unlisted
 
 POINTS = 5
 """A pixel's label is the majority of POINTS x POINTS points in it, and its purity their share. An odd number: the
@@ -43,6 +43,8 @@ class LabelTask:
     digest: str
     confidence: Asset | None = None
     """the raster of the source's confidence, on the grid of `asset`; None where it has none or it is not wanted"""
+    least_purity: int = 0
+    """percent; a pixel of which a smaller share carries its label is unknown"""
 
 
 class BlockLabels(NamedTuple):
@@ -77,6 +79,7 @@ def label_tasks(
     method: str,
     legend: str,
     confidence: bool = False,
+    least_purity: int = 0,
 ) -> list[LabelTask]:
     """One task a block and year. `legend` is any text that changes with the stored classes. With `confidence`,
     also the raster of the source's confidence where there is one. Raises InputError.
@@ -85,11 +88,12 @@ def label_tasks(
     contents = []
     for year in years:
         asset = source.asset(year)
-        text = f"{LABELS_VERSION} {content_fingerprint(asset.href)} {asset.grid} {method} {legend}"
+        text = f"{LABELS_VERSION} {source.fingerprint(asset)} {asset.grid} {method} {legend}"
+        text += f" {least_purity}" if least_purity else ""
         percent = None
         if confidence:
             percent = source.confidence(year)
-            text += f" {content_fingerprint(percent.href) if percent else 'no confidence'}"
+            text += f" {source.fingerprint(percent) if percent else 'no confidence'}"
         contents.append((year, asset, percent, text))
     tasks = []
     for block in grid.blocks:  # the years of a block together: they share its mapping
@@ -103,6 +107,7 @@ def label_tasks(
                     asset,
                     sha256(f"{text} {place}".encode()).hexdigest(),
                     percent,
+                    least_purity,
                 )
             )
     return tasks
@@ -124,18 +129,15 @@ def read_labels(
         nothing = np.zeros(target.shape, np.uint16)
         return BlockLabels(nothing, nothing.astype(np.uint8), np.full(target.shape, CONFIDENCE_FILL, np.uint8))
     codes = source.read(task.asset, place.window)
-    unknown = np.setdiff1d(np.unique(codes), (0, *valid))
-    if unknown.size:
-        raise InputError(
-            f"{task.asset.href}: the codes {', '.join(map(str, unknown.tolist()))} are not in the legend; add them"
-            " to it, or write 0 where the label is unknown"
-        )
+    refuse_unlisted(codes, valid, f"{task.asset.href} ({task.year}, block {task.block[0]},{task.block[1]})")
     table = np.zeros(max((0, *valid)) + 1, np.uint16)
     table[list(stored)] = list(stored.values())
     cells = _cells(place.codes(table[codes.astype(np.int64)], 0), points)
     crop = cells[:, :, points // 2, points // 2].copy() if method == "nearest" else _majority(cells)
     carries = (cells == crop[:, :, None, None]) & (crop > 0)[:, :, None, None]
     purity = (carries.sum(axis=(2, 3)) * 100 // points**2).astype(np.uint8)
+    mixed = purity < task.least_purity
+    crop[mixed], purity[mixed], carries[mixed] = 0, 0, False
     if task.confidence is None:
         return BlockLabels(crop, purity, np.full(target.shape, CONFIDENCE_FILL, np.uint8))
     if task.confidence.grid != task.asset.grid:

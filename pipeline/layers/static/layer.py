@@ -1,5 +1,6 @@
 """The layer `static`: terrain and soil, one task a block."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import write_shards
+from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport
 from mmvsf.pipeline.layers.source import StaticSource
 from mmvsf.pipeline.ledger import Ledger
@@ -41,6 +43,17 @@ class StaticLayer(Layer[StaticTask]):
         known = {name: int(np.isfinite(values).sum()) for name, values in layers.items()}
         Ledger.of_cube(self.cube).write(task.entry, {"digest": task.digest, "objects": stored, "known": known})
         return TaskReport(1)
+
+    def refuse_empty(self, plan: BlockPlan[StaticTask]) -> None:
+        """See `Layer`."""
+        known: Counter[str] = Counter()
+        for _, entry in self.finished(plan):
+            known.update({name: int(count) for name, count in entry.get("known", {}).items()})
+        if empty := [name for name in self.spec.static_layers if not known[name]]:
+            raise IncompleteError(
+                f"static: {', '.join(empty)} has no data in any block: its source has only no data there; check"
+                " static.path and the CRS of its rasters, or leave it out of static.layers"
+            )
 
     def collect(self, plan: BlockPlan[StaticTask]) -> Collected:
         """See `Layer`."""

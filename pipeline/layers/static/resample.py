@@ -2,19 +2,20 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import STATIC_BY_NAME
 from mmvsf.pipeline.layers.source import StaticSource, WeatherCells
+from mmvsf.pipeline.raster.extent import bounds_in
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import in_degrees, relate, same_crs
+from mmvsf.pipeline.raster.resample import in_degrees, relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 
@@ -53,7 +54,7 @@ class StaticTask:
 def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> list[StaticTask]:
     """One task a block. A task's digest holds what its layers depend on: rasters, their grids and the block's.
 
-    Raises what `StaticSource.tiles` raises.
+    Raises what `StaticSource.tiles` raises, and InputError where the rasters of a layer meet no block.
     """
     if not layers:
         return []
@@ -67,6 +68,12 @@ def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> l
         text = repr([(name, [(identities[tile.href], tile.grid) for tile in tiles]) for name, tiles in meeting])
         digest = sha256(f"{STATIC_VERSION} {layers} {place} {text}".encode()).hexdigest()
         tasks.append(StaticTask(block, f"static/{grid.block_name(block)}", meeting, digest))
+    reached = {name for task in tasks for name, tiles in task.tiles if tiles}
+    if elsewhere := [name for name in rasters if name not in reached]:
+        raise InputError(
+            f"static: the rasters of {', '.join(elsewhere)} lie elsewhere: none meets a block of the region; check"
+            " static.path and their CRS, or leave the layer out of static.layers"
+        )
     return tasks
 
 
@@ -185,22 +192,9 @@ def _meeting(tiles: list[Asset], reach: Reach, target: RasterGrid) -> tuple[Asse
     """The tiles that may hold a contributor to a pixel of the target, in their order."""
     kept: list[int] = []
     for crs, (places, boxes) in reach.items():
-        west, south, east, north = _bounds_in(target, crs)
+        west, south, east, north = bounds_in(target, crs)
         left, bottom, right, top = boxes.T
         turns = np.array([-360, 0, 360] if in_degrees(crs) else [0])[:, None]
         beside = ((left + turns <= east) & (west <= right + turns)).any(axis=0)
         kept += places[beside & (bottom <= north) & (south <= top)].tolist()
     return tuple(tiles[number] for number in sorted(kept))
-
-
-def _bounds_in(target: RasterGrid, crs: str) -> tuple[float, float, float, float]:
-    left, bottom, right, top = target.geobox.boundingbox
-    if same_crs(target.crs, crs):
-        return left, bottom, right, top
-    west, south, east, north = _between(target.crs, crs).transform_bounds(left, bottom, right, top)
-    return west, south, east + 360 if east < west else east, north
-
-
-@lru_cache(maxsize=16)
-def _between(crs: str, other: str) -> Transformer:
-    return Transformer.from_crs(crs, other, always_xy=True)

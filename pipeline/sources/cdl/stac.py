@@ -1,8 +1,10 @@
-"""The Cropland Data Layer in the Planetary Computer: 2008 to 2021, in tiles, with its confidence; no account.
+"""Labels in the Planetary Computer: the Cropland Data Layer of 2008 to 2021, with its confidence, and ESA WorldCover of
+2020 and 2021, in tiles; no account.
 
 Items of the collection `usda-cdl` with `usda_cdl:type` `cropland` hold a tile of a year: the assets `cropland` (codes)
 and, where NASS gave it, `confidence` (percent). Others hold crop frequencies and cultivated land. A tile's year is its
-`start_datetime`. Described in github.com/stactools-packages/usda-cdl.
+`start_datetime`. Described in github.com/stactools-packages/usda-cdl. Items of `esa-worldcover` hold the asset `map`;
+described in github.com/stactools-packages/esa-worldcover.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,6 @@ from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
-from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import LabelSource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
@@ -35,18 +36,15 @@ from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
 
-from .cropscape import CRS, national_grid
-
-COLLECTION, CODES, CONFIDENCE = "usda-cdl", "cropland", "confidence"
-FILL = {CODES: 0, CONFIDENCE: CONFIDENCE_FILL}
-"""Number where there is no tile, beyond the borders of the CDL."""
+from .collections import DEFAULT_COLLECTION, LABEL_COLLECTIONS, LabelCollection
 
 
 @register_source("planetary-computer")
 @dataclass(frozen=True)
 class StacLabels(LabelSource):
-    """Codes of the CDL from a STAC catalogue, each year on its own national grid."""
+    """Codes of a collection in a STAC catalogue, each year on one grid of all that it covers."""
 
+    recipe_lines: ClassVar[dict[str, bool]] = {"collection": False}
     has_confidence: ClassVar[bool] = True
     catalog: Catalog
     retry_policy: RetryPolicy
@@ -54,12 +52,21 @@ class StacLabels(LabelSource):
     """the grid whose tiles are searched for"""
     tiles: dict[str, tuple[Asset, ...]] = field(default_factory=dict, compare=False)
     """href of an asset of this source -> its tiles; filled by `asset` and sent to workers with the source"""
+    collection: str = DEFAULT_COLLECTION
 
     @classmethod
     def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
         """See `LabelSource`."""
-        retry_policy = http.RETRY_POLICY
-        return cls(catalog("planetary-computer", retry_policy), retry_policy, site.grid)
+        retry_policy, name = http.RETRY_POLICY, section.collection or DEFAULT_COLLECTION
+        if name not in LABEL_COLLECTIONS:
+            raise InputError(f"labels.collection is one of {', '.join(LABEL_COLLECTIONS)}; found {name}")
+        if section.confidence and LABEL_COLLECTIONS[name].confidence is None:
+            raise InputError(f"labels: {name} has no confidence; remove the line labels.confidence")
+        return cls(catalog("planetary-computer", retry_policy), retry_policy, site.grid, collection=name)
+
+    @property
+    def _about(self) -> LabelCollection:
+        return LABEL_COLLECTIONS[self.collection]
 
     def requirements(self) -> tuple[Requirement, ...]:
         """See `Source`."""
@@ -67,66 +74,65 @@ class StacLabels(LabelSource):
 
     def origin(self) -> Origin:
         """See `LabelSource`."""
-        source = f"{CDL_ATTRIBUTION}, through the Planetary Computer"
-        return Origin(self.catalog.name, plain_url(self.catalog.url), COLLECTION, source, CDL_LICENCE)
+        source = f"{self._about.source}, through the Planetary Computer"
+        return Origin(self.catalog.name, plain_url(self.catalog.url), self.collection, source, self._about.licence)
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
-        return CDL
+        return self._about.legend
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`. Searches the catalogue. Raises IncompleteError if it does not answer."""
-        if self._href(year, CODES) not in self.tiles:
+        href = self._href(year, self._about.codes)
+        if href not in self.tiles:
             self._search(year)
-        return self._asset(year, CODES)
+        return Asset(href, self._about.whole(self.tiles[href][0].grid))
 
     def confidence(self, year: int) -> Asset | None:
         """See `LabelSource`."""
         codes = self.asset(year)
-        return replace(codes, href=self._href(year, CONFIDENCE)) if self.tiles[self._href(year, CONFIDENCE)] else None
+        href = self._href(year, self._about.confidence or "")
+        return replace(codes, href=href) if self.tiles.get(href) else None
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `LabelSource`. uint8; 0, or 255 for confidence, beyond the borders of the CDL."""
-        fill = FILL[asset.href.rpartition("#")[2]]
+        """See `LabelSource`. uint8; 0, or 255 for confidence, beyond what the collection covers."""
+        fill = 0 if asset.href.rpartition("#")[2] == self._about.codes else CONFIDENCE_FILL
         reader = self.catalog.reader(self.retry_policy)
         return Mosaic(asset.grid, self.tiles[asset.href]).read(window, reader.window, fill, np.uint8)
 
     def _search(self, year: int) -> None:
         guard_logs()
-        coverage = Coverage(self.place)
-        tiles: dict[str, list[Asset]] = {CODES: [], CONFIDENCE: []}
+        about, coverage = self._about, Coverage(self.place)
+        tiles: dict[str, list[Asset]] = {about.codes: []} | ({about.confidence: []} if about.confidence else {})
         when = date(year, 1, 1), date(year, 12, 31)
         locate = partial(remote_href, self.catalog.url)
-        for entry in find_items(self.catalog, self.retry_policy, [COLLECTION], search_box(self.place), [when]):
-            item = item_of(entry, COLLECTION)
+        for entry in find_items(self.catalog, self.retry_policy, [about.name], search_box(self.place), [when]):
+            item = item_of(entry, about.name)
             of_year = (item.text("start_datetime") or item.text("datetime")).startswith(f"{year}-")
-            if item.text("usda_cdl:type") != "cropland" or not of_year:
+            if not of_year or (about.only and item.text(about.only[0]) != about.only[1]):
                 continue
             for key in tiles:
-                if key == CODES or key in item.assets:
+                if key == about.codes or key in item.assets:
                     asset = tile_of(item, entry, locate, key, self._grid_of_file)
                     if coverage.blocks(asset.grid).size:
                         tiles[key].append(asset)
-        if not tiles[CODES]:
+        if not tiles[about.codes]:
             raise InputError(
-                f"{self.catalog.name} has no Cropland Data Layer of {year} over this region; it has the contiguous US"
-                f" from {CDL_FIRST_YEAR} to 2021. Leave the year out of labels.years, or take labels.source: cropscape"
+                f"{self.catalog.name} has no labels of {year} over this region in {about.name}, which has"
+                f" {about.covers}. Leave the year out of labels.years{about.elsewhere}"
             )
-        _refuse_other_grids(tiles[CODES] + tiles[CONFIDENCE], year)
+        self._refuse_other_grids([tile for assets in tiles.values() for tile in assets], year)
         self.tiles.update({self._href(year, key): tuple(assets) for key, assets in tiles.items()})
 
-    def _asset(self, year: int, key: str) -> Asset:
-        href = self._href(year, key)
-        return Asset(href, national_grid(self.tiles[href][0].grid))
+    def _refuse_other_grids(self, tiles: list[Asset], year: int) -> None:
+        """Raise ReadError unless all tiles of a year are on one lattice in the collection's CRS."""
+        if len(mosaics(tiles)) > 1 or not same_crs(tiles[0].grid.crs, self._about.crs):
+            raise ReadError(
+                f"labels of {year}: the tiles of {self.collection} are not all on one {self._about.crs} grid"
+            )
 
     def _href(self, year: int, key: str) -> str:
-        return f"{self.catalog.name}:{COLLECTION}/{year}#{key}"
+        return f"{self.catalog.name}:{self.collection}/{year}#{key}"
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
         return self.catalog.reader(self.retry_policy).grid(href)
-
-
-def _refuse_other_grids(tiles: list[Asset], year: int) -> None:
-    """Raise ReadError unless all tiles of a year are on one lattice in the CDL's CRS."""
-    if len(mosaics(tiles)) > 1 or not same_crs(tiles[0].grid.crs, CRS):
-        raise ReadError(f"labels of {year}: the tiles of {COLLECTION} are not all on one grid of {CRS}")

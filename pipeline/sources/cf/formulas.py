@@ -58,12 +58,32 @@ FORMULAS: dict[str, tuple[Formula, ...]] = {
 """variable -> formulas of which the first counts whose inputs are present, unless the variable is itself an input"""
 
 
+def wanted_inputs(variables: Collection[str], present: Collection[str]) -> list[str]:
+    """Those of the inputs of one dataset that may be needed for variables of the cube: of a variable that follows from
+    them alone only what that takes, of another all that may complete it together with other datasets."""
+    wanted: dict[str, None] = {}
+    for variable in variables:
+        ways = [inputs for inputs, _ in _ways(variable)]
+        complete = next((inputs for inputs in ways if set(inputs) <= set(present)), None)
+        candidates = complete or [name for inputs in ways for name in inputs]
+        wanted |= dict.fromkeys(name for name in candidates if name in present)
+    return list(wanted)
+
+
+def is_derived_from(variables: Collection[str], name: str) -> bool:
+    """Whether one of the variables may follow from an input by a formula, and not only by copying it."""
+    return any(name in inputs for variable in variables for inputs, _ in FORMULAS.get(variable, ()))
+
+
+def _ways(variable: str) -> tuple[Formula, ...]:
+    return (((variable,), lambda values: values), *FORMULAS.get(variable, ()))
+
+
 def formula_of(variable: str, present: Collection[str], where: str, names: Collection[str]) -> Formula:
     """How a variable of the cube follows from those of `INPUTS` that are present. `names` are the variables of the
     files, for the error. Raises InputError if it does not, or is no known variable."""
     weather_variable(variable)
-    direct: Formula = ((variable,), lambda values: values)
-    for inputs, formula in (direct, *FORMULAS.get(variable, ())):
+    for inputs, formula in _ways(variable):
         if set(inputs) <= set(present):
             return inputs, formula
     if variable == "radiation" and "daylight_srad" in present:

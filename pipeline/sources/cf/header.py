@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from mmvsf.datasets.errors import InputError
@@ -12,7 +13,6 @@ from mmvsf.pipeline.layers.source import Bounds
 
 from .axes import Axis, difference, find_dimension, spatial_axis
 from .crs import LONLAT, coordinates, crs_of
-from .inputs import find_inputs
 from .times import TimeAxis, time_axis
 
 
@@ -34,16 +34,15 @@ class Header:
     """input (`inputs.INPUTS`) -> variable"""
 
     @classmethod
-    def of(cls, dataset: xr.Dataset, where: str) -> Self:
-        """Read a dataset's header. Raises InputError for axes, calendars, a CRS or names that cannot be used."""
+    def of(cls, dataset: xr.Dataset, where: str, inputs: dict[str, str]) -> Self:
+        """The header of a dataset in which `inputs` were found. Raises InputError for axes, a calendar or a CRS that
+        cannot be used."""
         dataset = with_dimensions(dataset)
         time, y, x = (find_dimension(dataset, kind, where) for kind in ("time", "y", "x"))
         crs = crs_of(dataset, y, x, where)
         rows = spatial_axis(coordinates(dataset, y, crs, where), y, where)
         columns = spatial_axis(coordinates(dataset, x, crs, where), x, where, longitude=crs.is_geographic)
-        return cls(
-            where, (time, y, x), time_axis(dataset, time, where), rows, columns, crs, find_inputs(dataset, where)
-        )
+        return cls(where, (time, y, x), time_axis(dataset, time, where), rows, columns, crs, inputs)
 
     def over(self, bounds: Bounds) -> Self:
         """Of the cells over a region, whose bounds are in degrees and may cross the antimeridian. Raises InputError if
@@ -78,9 +77,9 @@ class Header:
         """Names and axes of x and y."""
         return ("x", self.x), ("y", self.y)
 
-    def has_day(self, first: int, last: int) -> bool:
-        """Whether one of the days from `first` to `last` is among its rows."""
-        return bool(np.any((self.time.days >= first) & (self.time.days <= last)))
+    def rows(self, first: int, last: int) -> NDArray[np.int64]:
+        """The rows of the days from `first` to `last`."""
+        return np.flatnonzero((self.time.days >= first) & (self.time.days <= last))
 
     @property
     def crs_text(self) -> str:

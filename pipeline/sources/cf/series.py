@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 import xarray as xr
-from numpy.typing import DTypeLike
 from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import day_number
@@ -16,7 +16,7 @@ from mmvsf.pipeline.layers.source import Bounds, WeatherSeries
 from .checks import check_inputs
 from .crs import LONLAT
 from .fields import Field
-from .formulas import Formula, derive, formula_of
+from .formulas import derive, formula_of, is_derived_from, wanted_inputs
 from .header import Header
 from .inputs import find_inputs
 from .read import read_input
@@ -46,68 +46,92 @@ def join(
 ) -> WeatherSeries:
     """The weather of datasets that share a grid: each holds some variables on some days.
 
-    Each dataset is opened twice, first for its header, then, if it has something that is needed, for its numbers; no
-    two are open at a time. Coordinates count as equal within a small part of a cell. A day that two datasets have is
-    taken once if they agree. `where` names all of them together.
+    They are opened one after the other, and only what may be needed is read. Coordinates count as equal within a small
+    part of a cell. A day that two datasets have is taken once if they agree. `where` names all of them together.
 
     Raises InputError if a variable or all days are missing, where grids, CRS or the end of days differ, where two
     datasets disagree, and where a number cannot be right.
     """
-    span = day_number(first), day_number(last)
-    headers, names = _headers(openers)
-    present = {name for header in headers for name in header.inputs}
-    formulas = {variable: formula_of(variable, present, where, names) for variable in variables}
-    needed = tuple(dict.fromkeys(name for inputs, _ in formulas.values() for name in inputs))
-    headers = [header for header in headers if set(needed) & header.inputs.keys() and header.has_day(*span)]
-    if not headers:
+    parts = _Parts((day_number(first), day_number(last)), variables, bounds)
+    for place, opener in openers.items():
+        with opener() as dataset:
+            parts.add(dataset, place)
+    formulas = {variable: formula_of(variable, parts.present, where, parts.names) for variable in variables}
+    if parts.grid is None:
         raise InputError(f"{where} has no weather between {first} and {last}")
-    grid = headers[0] if bounds is None else headers[0].over(bounds)
-    headers = [grid, *(header.on_grid_of(grid) for header in headers[1:])]
-    fields = {name: Field.empty(span, grid, _dtype(name, formulas)) for name in needed}
-    notes = []
-    for header in headers:
-        with openers[header.where]() as dataset:
-            for name in [name for name in needed if name in header.inputs]:
-                notes += _place(fields[name], dataset, header, name, span)
-    check_inputs(fields, grid)
+    fields = {
+        name: parts.field(name) for name in dict.fromkeys(name for inputs, _ in formulas.values() for name in inputs)
+    }
+    check_inputs(fields, parts.grid)
     days = np.array(sorted({day for field in fields.values() for day in field.origins}), np.int64)
-    inputs = {name: field.values[days - span[0]] for name, field in fields.items()}
+    inputs = {name: field.values[days - parts.span[0]] for name, field in fields.items()}
     return WeatherSeries(
         {variable: derive(variable, formula, inputs) for variable, formula in formulas.items()},
         days,
-        grid.y.values,
-        grid.x.values,
-        grid.crs_text,
-        _end_hour(headers, bounds),
-        dropped_leap_day=next(filter(None, (header.time.dropped_leap_day for header in headers)), None),
-        notes=tuple(dict.fromkeys(notes)),
+        parts.grid.y.values,
+        parts.grid.x.values,
+        parts.grid.crs_text,
+        _end_hour(parts.headers, bounds),
+        dropped_leap_day=next(filter(None, (header.time.dropped_leap_day for header in parts.headers)), None),
+        notes=tuple(parts.notes),
     )
 
 
-def _headers(openers: Mapping[str, Opener]) -> tuple[list[Header], set[str]]:
-    """The headers of datasets with weather, and the names of all variables. A mask or an elevation beside the weather
-    is left alone."""
-    headers, names = [], set()
-    for place, opener in openers.items():
-        with opener() as dataset:
-            names |= {str(name) for name in dataset.data_vars}
-            if find_inputs(dataset, place):
-                headers.append(Header.of(dataset, place))
-    return headers, names
+@dataclass
+class _Parts:
+    """What has been read of the datasets so far."""
 
+    span: tuple[int, int]
+    """first and last day of the request"""
+    variables: tuple[str, ...]
+    bounds: Bounds | None
+    grid: Header | None = None
+    """the first dataset with a day of the request: the others must be on its grid"""
+    names: set[str] = field(default_factory=set)
+    """variables of all datasets, for messages"""
+    present: set[str] = field(default_factory=set)
+    """inputs that may be needed and that a dataset has, on any day"""
+    headers: list[Header] = field(default_factory=list)
+    """of the datasets with days of the request"""
+    fields: dict[str, Field] = field(default_factory=dict)
+    problems: dict[str, InputError] = field(default_factory=dict)
+    """input -> why it cannot be read; raised only if it is needed"""
+    notes: dict[str, None] = field(default_factory=dict)
 
-def _dtype(name: str, formulas: Mapping[str, Formula]) -> DTypeLike:
-    """What is only copied needs no more digits than the cube keeps."""
-    derived = {name for variable, (inputs, _) in formulas.items() if inputs != (variable,) for name in inputs}
-    return np.float64 if name in derived else np.float32
+    def add(self, dataset: xr.Dataset, where: str) -> None:
+        """Read a dataset's part. One without weather, as a mask or an elevation, is left alone."""
+        self.names |= {str(name) for name in dataset.data_vars}
+        inputs = find_inputs(dataset, where)
+        wanted = wanted_inputs(self.variables, inputs)
+        if not wanted:
+            return
+        self.present |= set(wanted)
+        header = Header.of(dataset, where, inputs)
+        rows = header.rows(*self.span)
+        if not rows.size:
+            return
+        if self.grid is None:
+            self.grid = header if self.bounds is None else header.over(self.bounds)
+        header = header.on_grid_of(self.grid)
+        self.headers.append(header)
+        for name in wanted:
+            try:
+                values, notes = read_input(dataset, header, name, rows)
+                self.field(name).place(header.time.days[rows], values, (where, inputs[name]))
+                self.notes |= dict.fromkeys(notes)
+            except InputError as error:
+                self.problems.setdefault(name, error)
 
-
-def _place(field: Field, dataset: xr.Dataset, header: Header, name: str, span: tuple[int, int]) -> list[str]:
-    """Fill in one input's days of one dataset. Returns what was done to read them, in words."""
-    rows = np.flatnonzero((header.time.days >= span[0]) & (header.time.days <= span[1]))
-    values, notes = read_input(dataset, header, name, rows)
-    field.place(header.time.days[rows], values, (header.where, header.inputs[name]))
-    return notes
+    def field(self, name: str) -> Field:
+        """The field of an input, without values if no dataset has it on a day of the request. Raises InputError if it
+        cannot be read."""
+        if name in self.problems:
+            raise self.problems[name]
+        if name not in self.fields:
+            assert self.grid is not None
+            copied = name in self.variables and not is_derived_from(self.variables, name)
+            self.fields[name] = Field.empty(self.span, self.grid, np.float32 if copied else np.float64)
+        return self.fields[name]
 
 
 def _end_hour(headers: list[Header], bounds: Bounds | None) -> float:

@@ -27,7 +27,7 @@ from mmvsf.pipeline.layers.weather.units import (
     vapour_pressure_deficit,
 )
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
-from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.http import Bearer, RetryPolicy
 
 from . import token
 from .days import hours_of, provisional_flags
@@ -159,7 +159,7 @@ class _Stores:
     """The stores of one fetch, each opened when it is first needed."""
 
     source: Era5Land
-    auth: token.Bearer
+    auth: Bearer
     opened: dict[str, _Opened] = field(default_factory=dict)
 
     def open(self, name: str) -> _Opened:

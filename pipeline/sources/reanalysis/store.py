@@ -86,7 +86,8 @@ class WebStore:
                 _FetchedStore(self), chunks=None, consolidated=True, zarr_format=2, decode_timedelta=False
             )
         names = {"latitude": "lat", "longitude": "lon"}
-        return dataset.rename({old: new for old, new in names.items() if old in dataset.dims})
+        renamed: xr.Dataset = dataset.rename({old: new for old, new in names.items() if old in dataset.dims})
+        return renamed
 
     def reading(self, name: str) -> "_Reading":
         """A context in which an array (or the metadata) is read: what cannot be decoded is removed and reported."""

@@ -47,8 +47,9 @@ class LonLatWindow:
             start, stop = max(start, 0), min(stop, width)
         if low >= high or start >= stop:
             raise InputError(f"{service} does not cover this region; take another weather source")
-        x = first_lon + step_lon * np.arange(start, min(stop, start + width))
-        return cls(slice(low, high), _wrapped(start, x.size, width), first_lat + step_lat * np.arange(low, high), x)
+        x = first_lon + step_lon * np.arange(start, min(stop, start + width), dtype=np.float64)
+        y = first_lat + step_lat * np.arange(low, high, dtype=np.float64)
+        return cls(slice(low, high), _wrapped(start, x.size, width), y, x)
 
     @property
     def cells(self) -> int:

@@ -1,0 +1,55 @@
+"""Where rasters meet: the rectangles of two grids compared in the CRS of one of them, without reading a pixel."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
+
+from .resample import in_degrees, same_crs
+from .scene import RasterGrid
+
+Bounds = tuple[float, float, float, float]
+"""left, bottom, right, top; in degrees, right lies beyond 180 where the rectangle crosses the antimeridian"""
+
+WHOLE_TURN = 360.0
+
+
+def bounds_of(grid: RasterGrid) -> Bounds:
+    """The rectangle of a grid in its own CRS."""
+    (a, _, x, _, e, y), (rows, columns) = grid.transform, grid.shape
+    left, right = sorted((x, x + a * columns))
+    bottom, top = sorted((y, y + e * rows))
+    return left, bottom, right, top
+
+
+def bounds_in(grid: RasterGrid, crs: str) -> Bounds:
+    """The rectangle of a grid in another CRS. Raises ProjError where there is no way from one to the other."""
+    bounds = bounds_of(grid)
+    if same_crs(grid.crs, crs):
+        return bounds
+    left, bottom, right, top = _transformer(grid.crs, crs).transform_bounds(*bounds)
+    return left, bottom, right + WHOLE_TURN if right < left else right, top
+
+
+def overlapping(raster: RasterGrid, targets: Iterable[RasterGrid]) -> list[bool]:
+    """For each target whether its rectangle shares ground with that of a raster: touching is not enough.
+
+    All False for a raster in a CRS that the targets cannot be brought to.
+    """
+    left, bottom, right, top = bounds_of(raster)
+    turns = (-WHOLE_TURN, 0.0, WHOLE_TURN) if in_degrees(raster.crs) else (0.0,)
+
+    def overlaps(west: float, south: float, east: float, north: float) -> bool:
+        beside = any(left + turn < east and west < right + turn for turn in turns)
+        return beside and bottom < north and south < top
+
+    try:
+        return [overlaps(*bounds_in(target, raster.crs)) for target in targets]
+    except ProjError:
+        return [False for _ in targets]
+
+
+@lru_cache(maxsize=16)
+def _transformer(crs: str, other: str) -> Transformer:
+    return Transformer.from_crs(crs, other, always_xy=True)

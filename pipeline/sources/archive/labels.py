@@ -1,0 +1,129 @@
+"""The archive source of labels: one raster a year on disk, or a folder of tiles a year."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.legend import Legend, read_class_table, read_legend
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.recipe.region import Labels
+from mmvsf.pipeline.layers.labels.codes import codes_of
+from mmvsf.pipeline.layers.labels.known_legends import KNOWN_LEGENDS
+from mmvsf.pipeline.layers.registry import register_source
+from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
+from mmvsf.pipeline.raster.extent import overlapping
+from mmvsf.pipeline.raster.fingerprint import content_fingerprint
+from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_codes
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
+
+SUFFIXES = (".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """The rasters of a year."""
+
+    tiles: tuple[Asset, ...]
+    """on one lattice; where two hold a pixel, the first that knows it counts"""
+    grid: RasterGrid
+
+
+@register_source("archive")
+@dataclass(frozen=True)
+class ArchiveLabels(LabelSource):
+    """One label raster a year, or a folder of tiles; `pattern` holds {year} in place of the year."""
+
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "legend": True}
+    pattern: str
+    legend_path: Path | None
+    """None: the classes of `known`"""
+    known: str = "cdl"
+    """name of a known legend"""
+    place: Grid | None = None
+    """the grid whose tiles are taken from a folder; None: all"""
+    values: Mapping[str, int] | None = field(default=None, hash=False)
+    """value of a raster -> code, where the legend's values are not its codes"""
+    folders: dict[str, LabelFiles] = field(default_factory=dict, compare=False)
+    """folder -> its tiles; filled by `asset` and sent to workers with the source"""
+
+    @classmethod
+    def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
+        """See `LabelSource`."""
+        pattern, legend = str(site.path(section.path or "")), section.legend or ""
+        if legend in KNOWN_LEGENDS:
+            return cls(pattern, None, legend, site.grid, KNOWN_LEGENDS[legend].table.values)
+        path = site.path(legend)
+        return cls(pattern, path, place=site.grid, values=read_class_table(path).values)
+
+    def origin(self) -> Origin:
+        """See `LabelSource`. The licence of rasters with a legend of their own is not known."""
+        if self.legend_path is not None:
+            return Origin("archive")
+        known = KNOWN_LEGENDS[self.known]
+        return Origin("archive", source=known.source, licence=known.licence)
+
+    def legend(self) -> Legend:
+        """See `LabelSource`."""
+        return KNOWN_LEGENDS[self.known].table.legend if self.legend_path is None else read_legend(self.legend_path)
+
+    def asset(self, year: int) -> Asset:
+        """See `LabelSource`."""
+        path = Path(self.pattern.replace("{year}", str(year)))
+        try:
+            if path.is_dir():
+                return self._folder(path, year)
+            if path.is_file():
+                return Asset(str(path), raster_grid(path))
+        except ReadError as error:
+            raise InputError(f"labels of {year}: {error}") from error
+        raise InputError(f"there are no labels of {year} at {path}; check labels.path and labels.years")
+
+    def fingerprint(self, asset: Asset) -> str:
+        """See `LabelSource`."""
+        if asset.href not in self.folders:
+            return super().fingerprint(asset)
+        contents = [(content_fingerprint(tile.href), tile.grid) for tile in self.folders[asset.href].tiles]
+        return sha256(repr(contents).encode()).hexdigest()
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """See `LabelSource`. 0 where the raster declares no data. Raises InputError for what the legend lacks."""
+        tiles = self.folders[asset.href].tiles if asset.href in self.folders else (asset,)
+        codes: NDArray[Any] = np.zeros([part.stop - part.start for part in window], np.uint8)
+        for tile in tiles:
+            of_tile = Mosaic(asset.grid, (tile,)).read(window, self._read_tile, 0, np.float64)
+            codes = np.where(codes == 0, of_tile, codes)
+        return codes
+
+    def _read_tile(self, tile: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        stored, missing = read_codes(tile, window)
+        if self.values is not None:
+            return codes_of(stored, missing, self.values, tile.href)
+        return np.where(missing, np.zeros(1, stored.dtype), stored)
+
+    def _folder(self, path: Path, year: int) -> Asset:
+        """The rasters in a folder as one. Raises InputError where there are none in the region or on two lattices."""
+        paths = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        tiles = [Asset(str(file), raster_grid(file)) for file in paths]
+        if self.place is not None:
+            blocks = [RasterGrid.of(self.place.block_geobox(block)) for block in self.place.blocks]
+            tiles = [tile for tile in tiles if any(overlapping(tile.grid, blocks))]
+        if not tiles:
+            raise InputError(
+                f"labels of {year}: none of the {len(paths)} GeoTIFFs in {path} meets a block of the region; check"
+                " labels.path and labels.years"
+            )
+        lattices = mosaics(tiles)
+        if len(lattices) > 1:
+            raise InputError(
+                f"labels of {year}: the rasters in {path} lie on {len(lattices)} grids; bring them to one, for example"
+                " with `gdalwarp`"
+            )
+        self.folders[str(path)] = LabelFiles(lattices[0].tiles, lattices[0].grid)
+        return Asset(str(path), lattices[0].grid)
