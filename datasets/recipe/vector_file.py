@@ -5,11 +5,13 @@ file and address that it names. So only four formats are read, each after a look
 """
 
 import sqlite3
+import warnings
 import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -41,7 +43,7 @@ def read_vector(path: Path, what: str) -> "GeoDataFrame":
     if head.startswith(b"PK\x03\x04"):
         frame = _read(f"/vsizip/{path}/{_shapefile_in(path, what)}", what)
     elif head.startswith(GEOPACKAGE) and head[68:72] in APPLICATION_IDS:
-        _refuse_programs(path, what)
+        refuse_computed_tables(path, what)
         frame = _read(str(path), what)
     elif head.startswith((SHAPEFILE, FLATGEOBUF)):
         frame = _read(str(path), what)
@@ -49,7 +51,10 @@ def read_vector(path: Path, what: str) -> "GeoDataFrame":
         frame = _geojson(path, what)
     else:
         raise InputError(f"{what} cannot be read as a vector file: it is no {FORMATS}")
-    _refuse_fine(int(shapely.get_num_coordinates(frame.geometry.values).sum()), what)
+    corners = shapely.get_coordinates(frame.geometry.values)
+    _refuse_fine(len(corners), what)
+    if not np.isfinite(corners).all():
+        raise InputError(f"{what} has corners whose coordinates are no numbers; correct them")
     return frame
 
 
@@ -99,7 +104,9 @@ def _geojson(path: Path, what: str) -> "GeoDataFrame":
         crs = CRS.from_user_input(given["properties"]["name"] if given else "OGC:CRS84")
         if not features:
             return geopandas.GeoDataFrame(geometry=[], crs=crs)
-        frame = geopandas.GeoDataFrame.from_features(features, crs=crs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of coordinates that are no numbers, refused later
+            frame = geopandas.GeoDataFrame.from_features(features, crs=crs)
         return frame if "geometry" in frame else geopandas.GeoDataFrame(frame, geometry=[None] * len(frame), crs=crs)
     except (ValueError, TypeError, LookupError, AttributeError, CRSError, shapely.errors.ShapelyError) as error:
         raise InputError(f"{what} cannot be read as a vector file: {one_line(error)}") from error
@@ -123,7 +130,7 @@ def _shapefile_in(path: Path, what: str) -> str:
     return names[0]
 
 
-def _refuse_programs(path: Path, what: str) -> None:
+def refuse_computed_tables(path: Path, what: str) -> None:
     """Raise InputError for a GeoPackage with views or virtual tables, which compute their rows: perhaps for ever, or
     from other files."""
     try:

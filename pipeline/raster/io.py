@@ -38,6 +38,10 @@ place of a TIFF reads any file and address that it names."""
 T = TypeVar("T")
 
 
+MOST_TILE_BYTES = 2**28
+"""Of a tile or strip, decoded."""
+
+
 class ReadError(MmvsfError):
     """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
 
@@ -115,6 +119,7 @@ def _of_window(asset: Asset, window: tuple[slice, slice], take: Callable[[Any, W
         with _open(asset.href) as dataset:
             _check_grid(asset, dataset)
             _check_band(asset, dataset.count)
+            _refuse_large_tiles(asset, dataset)
             return take(dataset, part, asset.band or 1)
     except (RasterioError, OSError) as error:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
@@ -142,6 +147,16 @@ def raster_grid(path: Path | str) -> RasterGrid:
         raise ReadError(
             f"{path}: {one_line(error)}; a raster is a GeoTIFF, convert others with `gdal_translate`"
         ) from error
+
+
+def _refuse_large_tiles(asset: Asset, dataset: Any) -> None:
+    """Raise ReadError for a file that is decoded in pieces so large that they fill the memory."""
+    rows, columns = dataset.block_shapes[0]
+    if rows * columns * np.dtype(dataset.dtypes[0]).itemsize > MOST_TILE_BYTES:
+        raise ReadError(
+            f"{asset.href} has tiles of {rows} x {columns} pixels, which are decoded whole; rewrite it with smaller"
+            " ones, for example with `gdal_translate -of COG`"
+        )
 
 
 def _check_grid(asset: Asset, dataset: Any) -> None:

@@ -11,7 +11,7 @@ import rasterio
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment, raster_grid, read_raster
-from mmvsf.pipeline.raster.scene import Asset
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 from mmvsf.pipeline.sources.stac.hrefs import local_href, remote_href
 from mmvsf.pipeline.sources.transport import http
@@ -71,6 +71,45 @@ def test_a_vrt_in_the_place_of_a_tiff_is_not_read(tmp_path: Path, monkeypatch: p
         read_raster(Asset(str(path), hidden.grid), WINDOW)
     with Files(path.parent) as server, pytest.raises(ReadError, match="not recognized"):
         RemoteReader(NoAuth(), QUICK).window(Asset(f"{server.url}/B06.tif", hidden.grid), WINDOW)
+
+
+OTHERS: dict[str, bytes] = {
+    "WMS": b"<GDAL_WMS><Service name='TMS'><ServerUrl>http://127.0.0.1:9/</ServerUrl></Service></GDAL_WMS>",
+    "tile index": b"<GDALTileIndexDataset><IndexDataset>x.gpkg</IndexDataset></GDALTileIndexDataset>",
+    "pipeline": b'{"type": "gdal_streamed_alg", "command_line": "gdal raster pipeline ! read x"}',
+    "STAC": b'{"type": "FeatureCollection", "stac_version": "1.0.0", "features": []}',
+    "JPEG 2000": b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(100),
+    "PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "ENVI": bytes(100),
+    "grid of text": b"ncols 2\nnrows 1\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_only_a_tiff_is_a_raster(tmp_path: Path, kind: str) -> None:
+    """In the place of a scene, of labels or of a static layer: all are opened by one function."""
+    path = tmp_path / "labels.tif"
+    path.write_bytes(OTHERS[kind])
+    (tmp_path / "labels.hdr").write_text("ENVI\nsamples = 2\nlines = 1\nbands = 1\ndata type = 1\n")
+    with pytest.raises(ReadError, match="GeoTIFF"):
+        raster_grid(path)
+    grid = RasterGrid("EPSG:32615", (30, 0, 0, 0, -30, 0), (8, 8))
+    with gdal_environment(), pytest.raises(ReadError, match="not recognized"):
+        read_raster(Asset(str(path), grid), WINDOW)
+
+
+def test_a_tile_that_fills_the_memory_is_not_read(tmp_path: Path) -> None:
+    """A file of a megabyte may declare tiles of gigabytes."""
+    path, side = tmp_path / "bomb.tif", 24_576
+    with rasterio.open(
+        path, "w", driver="GTiff", width=side, height=side, count=1, dtype="uint8", crs="EPSG:32615",
+        transform=EAST.transform, tiled=True, blockxsize=side, blockysize=side, compress="deflate", SPARSE_OK=True,
+    ):  # fmt: skip
+        pass
+    grid = RasterGrid("EPSG:32615", tuple(EAST.transform)[:6], (side, side))
+    with gdal_environment(), pytest.raises(ReadError, match="tiles of 24576 x 24576"):
+        read_raster(Asset(str(path), grid), WINDOW)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.extras import install_hint
+from mmvsf.datasets.recipe.vector_file import refuse_computed_tables
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -122,6 +123,8 @@ def _open_layer(path: Path, driver: str, layer: str | None) -> VectorFile:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
+    if driver == "GPKG":
+        refuse_computed_tables(path, str(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # reading the features warns again
