@@ -93,7 +93,8 @@ class Ground:
         """A GeoTIFF such as `dem_420_-930.tif`; None for any other name."""
         kind, *numbers = name.removesuffix(".tif").split("_")
         makers: dict[str, Callable[..., bytes]] = {
-            "dem": _dem_file, "aws0-100": _soil_file, "cropland": _codes_file, "confidence": _confidence_file, "cover": _cover_file,
+            "dem": _dem_file, "aws0-100": _soil_file, "cropland": _codes_file, "confidence": _confidence_file,
+            "cover": _cover_file,
         }  # fmt: skip
         try:
             return makers[kind](*map(int, numbers))
@@ -130,8 +131,9 @@ class Ground:
                     (_, _, left, _, _, top), _ = grid = _cover_grid(row, column)
                     side = COVER_STEP * COVER_PIXELS
                     yield _item(
-                        f"ESA_WorldCover_10m_{year}_v200_{row}_{column}", COVER, _ring(left, top - side, left + side, top),
-                        own, {"map": f"{base}cover_{year}_{row}_{column}.tif"}, grid,
+                        f"ESA_WorldCover_10m_{year}_v200_{row}_{column}", COVER,
+                        _ring(left, top - side, left + side, top), own,
+                        {"map": f"{base}cover_{year}_{row}_{column}.tif"}, grid,
                     )  # fmt: skip
 
     def _cdl(self, box: Box, years: range, base: str) -> Iterator[dict[str, Any]]:
