@@ -15,6 +15,7 @@ from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_N
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .schema import RecipeModel
 from .season import Season, SeasonSpec
+from .target import SourceName, SourceOptions, Target, TargetName
 
 
 class Period(RecipeModel):
@@ -57,12 +58,6 @@ class Period(RecipeModel):
 
     def contains(self, day: date) -> bool:
         return self.start <= day <= self.end and day.month in self.months
-
-
-SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
-"""The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
-
-SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
 
 
 class Imagery(RecipeModel):
@@ -225,6 +220,8 @@ class Region(RecipeModel):
     weather: Weather
     static: Static | None = None
     labels: Labels | None = None
+    targets: dict[TargetName, Target] = Field(default_factory=dict)
+    """Numbers to be learnt that are no classes, name: {source, path, units, years, ...}."""
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
     attribution: str = ""
@@ -242,6 +239,9 @@ class Region(RecipeModel):
             raise ValueError("split.years leaves no year to train on")
         if self.labels is not None and (outside := set(self.labels.years) - years):
             raise ValueError(f"labels.years names {_listed(outside)}, outside the period ({_span(years)})")
+        for name, target in self.targets.items():
+            if outside := set(target.years) - years:
+                raise ValueError(f"targets.{name}.years names {_listed(outside)}, outside the period ({_span(years)})")
         if self.weather.start is not None and self.weather.start > self.period.start:
             raise ValueError(f"weather.start ({self.weather.start}) lies after the first day of imagery")
         named = {*self.split.places.test, *self.split.places.validation}

@@ -25,6 +25,8 @@ from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
 from mmvsf.pipeline.layers.source import Requirement, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
+from mmvsf.pipeline.layers.targets.layer import TargetLayer
+from mmvsf.pipeline.layers.targets.resample import TargetTask
 from mmvsf.pipeline.layers.weather.layer import WeatherLayer, WeatherPlan
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
 
@@ -56,6 +58,7 @@ class BuildPlan:
     imagery_layer: Planned[ImageryLayer, ImageryPlan]
     weather_layer: Planned[WeatherLayer, WeatherPlan]
     label_layer: Planned[LabelLayer, BlockPlan[LabelTask]] | None
+    target_layer: Planned[TargetLayer, BlockPlan[TargetTask]] | None
     static_layer: Planned[StaticLayer, BlockPlan[StaticTask]] | None
     requirements: tuple[Requirement, ...]
     """what the sources need of their user"""
@@ -64,7 +67,7 @@ class BuildPlan:
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
         """All layers in the order of the work. Labels come first: a code that the legend lacks should show before
         hours of imagery."""
-        layers = (self.label_layer, self.static_layer, self.imagery_layer, self.weather_layer)
+        layers = (self.label_layer, self.target_layer, self.static_layer, self.imagery_layer, self.weather_layer)
         return tuple(layer for layer in layers if layer is not None)
 
     @property
@@ -139,10 +142,13 @@ def build_plan(
     except InputError:
         refuse_missing(needs)  # all that is missing, where the search stopped at the first
         raise
-    label_layer, static_layer = None, None
+    label_layer, target_layer, static_layer = None, None, None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
+    if sources.targets:
+        targets = TargetLayer(spec, cube, sources.targets)
+        target_layer = Planned(targets, targets.plan())
     if sources.static:
         static = StaticLayer(spec, cube, sources.static)
         static_layer = Planned(static, static.plan())
@@ -150,7 +156,7 @@ def build_plan(
     present = present_weather(spec) if present_weather else None
     weather = WeatherLayer(spec, cube, _at_elevation(sources, spec) if fetches else sources.weather, present, fetches)
     weather_layer = Planned(weather, weather.plan())
-    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs)
+    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, target_layer, static_layer, needs)
 
 
 def _at_elevation(sources: Sources, spec: CubeSpec) -> WeatherSource:

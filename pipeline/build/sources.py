@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, WEATHER, Section, SourceTable
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TARGETS, WEATHER, Section, SourceTable
 from mmvsf.pipeline.layers.source import (
     ImagerySource,
     LabelSource,
@@ -15,6 +15,7 @@ from mmvsf.pipeline.layers.source import (
     StaticSource,
     WeatherSource,
 )
+from mmvsf.pipeline.layers.target_source import TargetSource
 
 S = TypeVar("S", bound=Source)
 
@@ -39,12 +40,14 @@ class Sources:
     """None for a recipe without labels"""
     static: StaticSource | None
     """None for a recipe without static layers"""
+    targets: tuple[tuple[str, TargetSource], ...] = ()
+    """(target, its source)"""
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
         """What the sources need of their user, each once."""
         needs: dict[str, Requirement] = {}
-        for source in (self.imagery, self.weather, self.static, self.labels):
+        for source in (self.imagery, self.weather, self.static, self.labels, *(source for _, source in self.targets)):
             for need in source.requirements() if source is not None else ():
                 needs.setdefault(need.name, need)
         return tuple(needs.values())
@@ -71,8 +74,10 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     weather = opened(WEATHER, region.weather, given.weather)
     labels = opened(LABELS, region.labels, given.labels)
     static = opened(STATIC, region.static, given.static)
+    targets = [(name, opened(TARGETS, target, None)) for name, target in sorted(region.targets.items())]
     if region.labels and region.labels.confidence and labels and not labels.has_confidence:
         problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
     if imagery is None or weather is None or problems:
         raise InputError(f"{site.recipe}: {'; '.join(problems)}")
-    return Sources(imagery, weather, labels, static)
+    known = tuple((name, source) for name, source in targets if source is not None)
+    return Sources(imagery, weather, labels, static, known)

@@ -135,7 +135,8 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     if free is not None and free < needed:
         more = " more" if done else ""
         warnings.append(f"the cube will need about {megabytes(needed)}{more}, and {megabytes(free)} are free")
-    warnings += plan.label_layer.plan.notes if plan.label_layer else ()
+    for layer in (plan.label_layer, plan.target_layer):
+        warnings += layer.plan.notes if layer else ()
     missing = [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     return [*warnings, *missing]
 

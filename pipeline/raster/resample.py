@@ -48,7 +48,7 @@ class Resampler:
         rows, columns = self.window
         return bool(rows.start >= rows.stop or columns.start >= columns.stop)
 
-    def codes(self, source: NDArray[Any], fill: int) -> NDArray[Any]:
+    def codes(self, source: NDArray[Any], fill: float) -> NDArray[Any]:
         """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""
         return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
 

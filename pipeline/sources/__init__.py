@@ -3,6 +3,7 @@
 from . import gridmet, static
 from .archive import labels as archive_labels
 from .archive import rasters
+from .archive import targets as archive_targets
 from .archive import weather as archive_weather
 from .cdl import cropscape, nass
 from .cdl import stac as cdl_stac
@@ -12,9 +13,11 @@ from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
 from .stac import imagery as stac_imagery
 from .vector import labels as vector_labels
+from .vector import targets as vector_targets
 
 __all__ = [
     "archive_labels",
+    "archive_targets",
     "archive_weather",
     "cdl_stac",
     "cropscape",
@@ -28,4 +31,5 @@ __all__ = [
     "stac_imagery",
     "static",
     "vector_labels",
+    "vector_targets",
 ]
