@@ -110,6 +110,7 @@ def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
     return {
         "label_years": list(plan.spec.label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
+        "targets": {name: list(target.years) for name, target in sorted(plan.region.targets.items())},
         "static_layers": list(plan.spec.static_layers),
         "static_rasters": plan.static_rasters,
         "weather_days": _weather_days(plan),

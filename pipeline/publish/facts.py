@@ -55,7 +55,7 @@ class CubeFacts:
     def keywords(self) -> list[str]:
         """Products, layers and classes."""
         legend = self.cube.legend
-        layers = ["weather", *(["crop labels"] if legend else []), *self.cube.static_layers]
+        layers = ["weather", *(["crop labels"] if legend else []), *self.cube.targets, *self.cube.static_layers]
         classes = [entry.name for entry in legend.classes[:20]] if legend else []
         general = ["satellite image time series", "earth observation", "zarr"]
         return list(dict.fromkeys([*general, *self.cube.region.imagery.products, *layers, *classes]))

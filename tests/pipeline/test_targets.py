@@ -139,7 +139,7 @@ def test_a_cube_with_targets(tiny: TinyArchive, built: TinyArchive, dataset: Bui
     assert records["yield"]["from"] == "archive" and records["moisture"]["path"] == "archive/moisture.geojson"
     assert validate(objects_at(str(tiny.cube))) == []
     assert mmvsf("verify", tiny.cube).code == 0 and mmvsf("check", tiny.cube).code == 0
-    assert "yield" in check_targets(cube).detail
+    assert "yield" in check_targets(cube).detail and mmvsf("publish", tiny.cube).code == 0
     _refuse_or_give_in_batches(cube)
     part = cube.sel("targets")
     assert isinstance(part, xr.Dataset) and {"yield", "moisture"} <= set(part.data_vars)
