@@ -1,6 +1,7 @@
 """The console command `mmvsf`: mounts what each part offers and turns errors into one line."""
 
 import logging
+import signal
 import sys
 import traceback
 from importlib.metadata import entry_points, version
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import typer.core
 
 from .errors import InputError, MmvsfError, one_line
 from .extras import install_hint, missing_extra
@@ -24,6 +26,7 @@ def build_app() -> typer.Typer:
     """The whole command line. Each entry point of the group `mmvsf.commands` is a Typer app."""
     app = typer.Typer(
         name="mmvsf",
+        cls=_Commands,
         help="Satellite time series, weather and crop labels as one Zarr cube per region, and MM-VSF, a model"
         " that learns from such cubes.",
         no_args_is_help=True,
@@ -54,6 +57,7 @@ def _show_version(requested: bool) -> None:
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 incomplete or failed, 2 bad input, 130 interrupted."""
     debug = "--debug" in sys.argv[1:]
+    handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = build_app()(standalone_mode=False)
     except USAGE_ERROR as error:
@@ -61,23 +65,59 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except _reported() as error:
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException as error:
         if debug:
             raise
-        print(f"error: {_message(error)}", file=sys.stderr)
-        code = error.exit_code if isinstance(error, MmvsfError) else 1
-    except Exception as error:
-        if debug:
-            raise
-        if isinstance(error, ModuleNotFoundError) and missing_extra(error) is not None:
-            message, code = install_hint(error), InputError.exit_code
-        else:
-            message, code = _bug(error), 1
-        print(f"error: {message}", file=sys.stderr)
+        lines, code = _report(error.__cause__ if isinstance(error, _UnforeseenError) and error.__cause__ else error)
+        for line in lines:
+            print(f"error: {line}", file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     if code == INTERRUPTED:
         # typer turns an interrupt into this code and prints nothing.
         print("interrupted; finished work is kept, the same command continues from there", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """End by SIGTERM as by Ctrl-C: locks are released, and what is finished is kept."""
+    raise KeyboardInterrupt
+
+
+class _UnforeseenError(Exception):
+    """An error that typer would take for the end of its input or output."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands. Nothing here asks questions, so an EOFError is a file that ends too early and no Ctrl-D; and a
+    broken pipe is only then the end of a reader such as `head` if it is that of this process's own output."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise _UnforeseenError from error
+        except BrokenPipeError as error:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:
+                raise error from None
+            raise _UnforeseenError from error
+
+
+def _report(error: BaseException) -> tuple[tuple[str, ...], int]:
+    """(what is printed of an error, exit code)."""
+    if isinstance(error, MmvsfError):
+        return error.lines, error.exit_code
+    if isinstance(error, _reported()):
+        return (_message(error),), 1
+    if isinstance(error, ModuleNotFoundError) and missing_extra(error) is not None:
+        return (install_hint(error),), InputError.exit_code
+    if isinstance(error, MemoryError):
+        return ("memory ran out; finished work is kept, run the same command with fewer --workers",), 1
+    return (_bug(error),), 1
 
 
 def _reported() -> tuple[type[Exception], ...]:
@@ -90,21 +130,28 @@ def _reported() -> tuple[type[Exception], ...]:
     return MmvsfError, OSError, CPLE_BaseError, RasterioError
 
 
-def _message(error: Exception) -> str:
-    if isinstance(error, MmvsfError):
-        return one_line(error, 2000)
+def _message(error: BaseException) -> str:
     reason, file = one_line(error, 2000), ""
     if isinstance(error, OSError):
         reason, file = error.strerror or reason, f": {error.filename}" if error.filename else ""
     return f"{reason}{file}; finished work is kept, fix this and run the same command again"
 
 
-def _bug(error: Exception) -> str:
-    """One line for an error that nothing in the program expects."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+def _bug(error: BaseException) -> str:
+    """One line for an error that nothing in the program expects: what it is, what was running, how to report it."""
+    frames = [
+        (frame.f_code, line, str(frame.f_globals.get("__name__")))
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    ours = [(code, line) for code, line, module in frames if module.startswith("mmvsf.") and module != __name__]
+    code, line = (ours or [(code, line) for code, line, _ in frames])[-1]
+    names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    command = f"mmvsf {names[0]}" if names else "mmvsf"
     return (
-        f"{type(error).__name__}: {one_line(error)} ({Path(frame.filename).name}, line {frame.lineno}); this is a bug"
-        " in mmvsf: please report it with the traceback, which the same command shows with `mmvsf --debug ...`"
+        f"{command} met an error that it does not foresee, in {code.co_name} ({Path(code.co_filename).name}, line"
+        f" {line}): {type(error).__name__}: {one_line(error)}."
+        f" Finished work is kept. This is a bug: please report it with the traceback, which the same command shows"
+        f" with `mmvsf --debug {' '.join(command.split()[1:]) or '...'} ...`"
     )
 
 

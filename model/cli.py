@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from mmvsf.datasets.console import plain_console
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube, find_cube
 from mmvsf.datasets.errors import InputError
@@ -180,7 +180,7 @@ def embed(
     path = embeddings_path(cube.region.name, runs)
     with _lock(path, "embed"):
         run(cube, checkpoint, path, where, every=every)
-    Console().print(f"embeddings  {path}", soft_wrap=True)
+    plain_console().print(f"embeddings  {path}", soft_wrap=True)
 
 
 @app.command()
@@ -260,7 +260,7 @@ def _model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint, cube, where)
     if model is None and cube.digest not in checkpoint.config["cubes"]:
-        Console(stderr=True).print(
+        plain_console(stderr=True).print(
             f"note: the model in {where} was trained on another cube than {cube.path}; pretrain on this cube, or name"
             " the model with --model",
             soft_wrap=True,

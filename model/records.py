@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.outputs import write_verified
 
 SETTINGS = "settings"
@@ -29,7 +30,7 @@ def write_record(path: Path, settings: Mapping[str, Any], content: Mapping[str, 
 def read_record(path: Path) -> dict[str, Any] | None:
     """A record as it was written; None where there is none or it is damaged."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_bytes())
     except (FileNotFoundError, ValueError):  # json's and UTF-8's errors are ValueErrors
         return None
     return record if isinstance(record, dict) else None

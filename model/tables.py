@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from mmvsf.datasets.console import plain_console
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.model.evaluation.results.sections import TextSection
 from mmvsf.model.forecasting.block import BlockForecast
@@ -22,7 +22,7 @@ def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
     for part, method in dict.fromkeys((key[0], key[1]) for key in rows):
         values = [rows.get((part, method, lead), {}).get("mse") for lead in leads]
         table.add_row(part.replace("_", " "), method, *("-" if v is None else f"{v:.3f}" for v in values))
-    console, training = Console(), metrics["training"]
+    console, training = plain_console(), metrics["training"]
     console.print(table if rows else "nothing is held out, so nothing was scored")
     console.print(
         f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
@@ -41,7 +41,7 @@ def show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
             row["set"].replace("_", " "), row["method"].replace("_", " "),
             *("-" if v is None else f"{v:.3f}" for v in values),
         )  # fmt: skip
-    console = Console()
+    console = plain_console()
     console.print(table if metrics["scores"] else "no labels are held out, so nothing was scored")
     console.print(
         f"map of {metrics['map']['year']}  {folder / 'crop_map.tif'} (confidence.tif beside it)\n"
@@ -56,7 +56,7 @@ def show_forecast(result: BlockForecast, path: Path) -> None:
     before, then = (float((image == image).all(0).mean()) for image in (result.last, result.observed))
     days_ahead = str(result.day - result.issued)
     table.add_row(str(date_of(result.day)), str(date_of(result.issued)), days_ahead, f"{before:.0%}", f"{then:.0%}")
-    console = Console()
+    console = plain_console()
     console.print(table)
     if before < 1:
         console.print(
@@ -68,7 +68,7 @@ def show_forecast(result: BlockForecast, path: Path) -> None:
 
 def show_sections(sections: Sequence[TextSection], folder: Path) -> None:
     """The results of an evaluation, whose files are in `folder`."""
-    console = Console()
+    console = plain_console()
     for section in sections:
         console.print(f"\n{section.title}", style="bold", highlight=False)
         for table in section.tables:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location, objects, read_each, write_whole
 
 Entry = dict[str, Any]
@@ -65,7 +66,7 @@ class Ledger:
 
 def _parsed(content: bytes) -> Entry | None:
     try:
-        entry = json.loads(content)
+        entry = parse_json(content)
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None

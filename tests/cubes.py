@@ -58,7 +58,8 @@ class CubeBuilder:
     field: int = 8
     """pixels a side of a field"""
     variables: tuple[str, ...] = DEFAULT_WEATHER
-    """weather variables; those beyond the six of `DEFAULT_WEATHER` copy the wind"""
+    """weather variables; those beyond the six of `DEFAULT_WEATHER` copy the wind. Without any, fields grow with a
+    weather that the cube does not tell."""
     dose: float = 1.0
     """how far the weather departs from its season"""
     seed: int = 0
@@ -77,14 +78,17 @@ class CubeBuilder:
     def _recipe(self, name: str) -> dict[str, Any]:
         names = [f"s{i}" for i in range(self.sites)]
         first, last = self.years[0], self.years[-1]
+        start = f"{first}-04-01" if self.variables else f"{first}-01-01"
         recipe: dict[str, Any] = {
             "name": name,
             "title": "grown for a test",
             "area": {"sites": [{"name": n, "lon": -94 + 0.1 * i, "lat": 42} for i, n in enumerate(names)]},
             "grid": {"crs": "EPSG:32615", "block": self.block, "chunk": self.chunk, "weather_cell": self.block},
-            "period": {"start": f"{first}-04-01", "end": f"{last}-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
+            "period": {"start": start, "end": f"{last}-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
             "imagery": {"source": "archive", "path": "none", "products": ["hls-l30"]},
-            "weather": {"source": "archive", "path": "none", "variables": list(self.variables)},
+            "weather": {"source": "archive", "path": "none", "variables": list(self.variables)}
+            if self.variables
+            else "none",
             "split": {
                 "places": {
                     "test": names[: self.test_sites],
@@ -136,7 +140,7 @@ class _Growth:
 
     def _write_site(self, site: int) -> None:
         by, bx = block = self.grid.blocks[site]
-        self.cells[:, :, by, bx] = self.weather[site].T
+        self.cells[:, :, by, bx] = self.weather[site].T[: len(self.variables)]
         length, side = len(self.calendar), self.options.block
         reflectance = np.full((length, len(BAND_NAMES), side, side), REFLECTANCE_FILL, np.int16)
         quality = np.full((length, side, side), QUALITY_FILL, np.uint8)
@@ -175,7 +179,8 @@ class _Growth:
             stored = np.round(image * 1e4).astype(np.int16).transpose(2, 0, 1)
             reflectance[first + day], quality[first + day] = stored, np.where(cloud, Quality.CLOUD, 0)
             self._count(site, year, first + day, stored, ~cloud)
-        self._add("weather", site, year, len(season), season.sum(0), (season**2).sum(0))
+        told = season[:, : len(self.variables)]
+        self._add("weather", site, year, len(told), told.sum(0), (told**2).sum(0))
         return crop.astype(np.uint16)
 
     def _cloud(self) -> NDArray[np.bool_]:

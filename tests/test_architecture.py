@@ -18,7 +18,7 @@ WITH_TORCH = {"datasets/samples/batch.py", "datasets/samples/collate.py", "datas
 
 LEVELS: dict[str, tuple[set[str], ...]] = {
     "datasets": (
-        {"errors", "extras"},
+        {"errors", "extras", "console", "json_text"},
         {"variables"},
         {"storage", "recipe"},
         {"cube", "format"},
@@ -32,7 +32,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"sources", "sandbox"},
         {"build"},
         {"inspect", "estimate"},
-        {"report", "export", "publish"},
+        {"report", "export", "publish", "new_recipe"},
         {"cli"},
     ),
     "model": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -22,6 +22,7 @@ from mmvsf.pipeline.layers.registry import TABLES
 from mmvsf.pipeline.sources import gridmet
 from mmvsf.pipeline.sources.earthengine.weather_collections import COLLECTIONS
 from mmvsf.pipeline.sources.meteostat import weather as meteostat
+from mmvsf.pipeline.sources.reanalysis import agera5, era5_land, power
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
 
 from .test_architecture import LEVELS
@@ -175,7 +176,9 @@ def test_every_public_function_is_in_the_commands_page() -> None:
 
 
 def test_every_source_is_in_the_table() -> None:
-    rows = re.findall(r"^\| (?:(imagery|weather|labels|targets|static|any) )?`(\w[\w-]*)`", TEXTS["README.md"], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (?:(imagery|weather|labels|targets|static|any) )?`(\w[\w-]*)`", TEXTS["README.md"], re.MULTILINE
+    )
     ours = {(table.layer, name) for table in TABLES for name in table.names()}
     assert {(layer, name) for layer, name in ours if name != "archive"} == {
         (layer, name) for layer, name in rows if layer not in ("any", "")
@@ -230,7 +233,10 @@ def has_key(model: type[BaseModel], key: list[str]) -> bool:
 def test_the_weather_variables_and_who_has_them() -> None:
     text = TEXTS["docs/sources.md"].partition("## Weather variables")[2].partition("\n## ")[0]
     rows = [line.split(" | ") for line in re.findall(r"^\| (`.*) \|$", text, re.MULTILINE)]
-    tables = (gridmet.FILES, meteostat.NEEDS, COLLECTIONS["era5-land"].formulas, COLLECTIONS["daymet"].formulas)
+    tables: tuple[Collection[str], ...] = (
+        gridmet.FILES, power.FORMULAS, meteostat.NEEDS, era5_land.FORMULAS, COLLECTIONS["era5-land"].formulas,
+        agera5.FORMULAS, COLLECTIONS["daymet"].formulas,
+    )  # fmt: skip
     named = [(name, row) for row in rows for name in re.findall(r"`(\w+)`", row[0])]
     assert [name for name, _ in named] == list(WEATHER_BY_NAME)
     for name, row in named:

@@ -28,7 +28,8 @@ from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.report.ndvi import ndvi_curves
 from mmvsf.pipeline.report.view import ReportView
-from mmvsf.pipeline.sandbox.ensure import ensure_archive, world_spec
+from mmvsf.pipeline.sandbox.ensure import ensure_archive
+from mmvsf.pipeline.sandbox.make import world_spec
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,5 @@
 """A cube in a folder or a bucket: find it, open it, and read what it holds."""
 
-import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.recipe.load import load_region, shipped_regions
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.recipe.season import SeasonSpec
@@ -273,11 +273,11 @@ def _verified(path: Location, spec: CubeSpec) -> VerifiedObjects:
 def root_attributes(path: Location) -> dict[str, Any]:
     """The attributes of a Zarr 3 root group. Raises InputError if its zarr.json is none."""
     try:
-        content = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        content = parse_json((path / "zarr.json").read_bytes())
         if content["node_type"] != "group":
             raise ValueError("it is no group")
         return dict(content.get("attributes", {}))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
             " `mmvsf dataset --overwrite`"

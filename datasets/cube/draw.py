@@ -11,7 +11,7 @@ from mmvsf.datasets.storage.encode import encode_groups
 from mmvsf.datasets.storage.location import Location, write_many
 from mmvsf.datasets.storage.manifest import Objects, Record, describe_part, digest_of
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import BAND_NAMES, is_clear
+from mmvsf.datasets.variables import BAND_NAMES, CLEAR_FRACTION_FILL, is_clear
 
 from .cube import Cube
 from .grid import Tile
@@ -25,15 +25,18 @@ def draw_overviews(cube: Cube) -> dict[str, bytes]:
     """The chunks of a cube's overviews, by name in the group `overviews`. A few weeks of each season are read, a tenth
     of the cube. Raises InputError where what is read is damaged."""
     clear_fraction = cube.array("chunks/clear_fraction")
-    first, last = (cube.array(f"seasons/{end}") - cube.calendar.first_day for end in ("start", "end"))
+    starts, ends = (cube.array(f"seasons/{end}") - cube.calendar.first_day for end in ("start", "end"))
     images, masks = cube.pixels("imagery/reflectance"), cube.pixels("imagery/quality")
     mosaics = {factor: Mosaic() for factor in levels(cube.grid)}
     for tile in cube.grid.tiles if mosaics else ():
         rows, columns = _chunks_of(cube, tile)
-        for season, (begin, end) in enumerate(zip(first, last, strict=True)):
+        for season, (begin, end) in enumerate(zip(starts, ends, strict=True)):
             span = max(int(begin), 0), min(int(end) + 1, len(cube.calendar))
-            weeks = clearest_weeks(clear_fraction[:, rows, columns], *span)
-            sums = _clear_sums(images, masks, tile, weeks, min(mosaics))
+            fractions = clear_fraction[:, rows, columns]
+            weeks = clearest_weeks(fractions, *span)
+            seen = (fractions != CLEAR_FRACTION_FILL).any(axis=(1, 2))
+            days = [first + np.flatnonzero(seen[first:stop]) for first, stop in weeks]
+            sums = _clear_sums(images, masks, tile, days, min(mosaics))
             crop = _crop(cube, tile, season)
             for factor, mosaic in mosaics.items():
                 specs, place = overview_arrays(cube.spec, factor), _corner(cube, tile, factor)
@@ -72,16 +75,16 @@ def write_overviews(cube: Location, objects: Mapping[str, bytes], known: Objects
 
 
 def _clear_sums(
-    images: PixelArray, masks: PixelArray, tile: Tile, weeks: tuple[tuple[int, int], ...], factor: int
+    images: PixelArray, masks: PixelArray, tile: Tile, weeks: list[NDArray[np.int64]], factor: int
 ) -> ClearSums | None:
-    """The sums of a tile over some weeks; None without a week."""
+    """The sums of a tile over the days of some weeks; None without a week."""
     place = _pixels_of(images.cube, tile)
     bands = [BAND_NAMES.index(name) for name in COLOURS]
     total: ClearSums | None = None
-    for first, stop in weeks:
-        reflectance = images.read((slice(first, stop), bands, *place))
-        clear = is_clear(masks.read((slice(first, stop), *place)))
-        sums = ClearSums.of(reflectance, clear, factor)
+    for days in weeks:
+        reflectance = images.begin((days, bands, *place))
+        clear = is_clear(masks.read((days, *place)))
+        sums = ClearSums.of(reflectance(), clear, factor)
         total = sums if total is None else total + sums
     return total
 

@@ -1,6 +1,7 @@
 """From a recipe to its grid: which blocks its area covers, and the tiles around them."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from shapely.geometry.base import BaseGeometry
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import area_shape
-from mmvsf.datasets.recipe.place import Area, ClusterSampling
+from mmvsf.datasets.recipe.limits import refuse_endless, refuse_endless_days
+from mmvsf.datasets.recipe.place import ClusterSampling
 from mmvsf.datasets.recipe.region import Region
 
 from .grid import TILE, BlockIndex, Grid
@@ -27,19 +29,22 @@ def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
     west, south, east, north = shape.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
         raise InputError(f"{recipe}: the area cannot be projected to {spec.crs}; choose the UTM zone that it lies in")
+    refuse_endless(region, (north - south) / side, (east - west) / side, recipe)
     left = ox + math.floor((west - ox) / side) * side
     top = oy + math.ceil((north - oy) / side) * side
     # A point on a block's edge belongs to the block east and south of it.
     blocks_x = max(1, math.ceil((east - left) / side + (1e-9 if area.sites else 0)))
     blocks_y = max(1, math.ceil((top - south) / side + (1e-9 if area.sites else 0)))
-    boxes = {
-        (by, bx): shapely.box(left + bx * side, top - (by + 1) * side, left + (bx + 1) * side, top - by * side)
-        for by in range(blocks_y)
-        for bx in range(blocks_x)
-    }
-    blocks = _covered_blocks(area, shape, boxes, recipe)
+    if area.sites:
+        blocks = _blocks_of_sites(shape, left, top, side)
+    else:
+        blocks = list(_covered_blocks(shape, left, top, side, (blocks_y, blocks_x)))
+        if area.sample is not None and area.blocks != "all":
+            blocks = draw_clusters(set(blocks), area.sample, recipe)
+    blocks = blocks[: area.blocks] if isinstance(area.blocks, int) else blocks
     if not blocks:
         raise InputError(f"{recipe}: the area covers no block of {spec.block} pixels; make it larger")
+    refuse_endless_days(region, len(blocks), recipe)
     # From the edges of the area to those of tiles.
     above, before = round((oy - top) / side) % TILE, round((left - ox) / side) % TILE
     return Grid(
@@ -57,24 +62,26 @@ def grid_from_recipe(region: Region, recipe: Path, data_dir: Path) -> Grid:
     )
 
 
+def _blocks_of_sites(points: BaseGeometry, left: float, top: float, side: float) -> list[BlockIndex]:
+    """The blocks that points lie in, sorted; the left and upper edges of a block belong to it."""
+    x, y = shapely.get_coordinates(points).T
+    rows, columns = np.floor((top - y) / side).astype(int), np.floor((x - left) / side).astype(int)
+    return sorted(set(zip(rows.tolist(), columns.tolist(), strict=True)))
+
+
 def _covered_blocks(
-    area: Area, shape: BaseGeometry, boxes: dict[BlockIndex, shapely.Polygon], recipe: Path
-) -> list[BlockIndex]:
-    """The blocks that a recipe's area takes, sorted. Raises InputError where a sample does not fit."""
+    shape: BaseGeometry, left: float, top: float, side: float, lattice: tuple[int, int]
+) -> Iterator[BlockIndex]:
+    """The blocks of a lattice of (rows, columns) that an area covers a part of, sorted; row by row, since a large area
+    has many."""
     shapely.prepare(shape)
-    if area.sites:
-        blocks = sorted({block for block, box in boxes.items() if shape.intersects(box) and _holds_site(box, shape)})
-    else:
-        blocks = [block for block, box in boxes.items() if shape.intersects(box) and not shape.touches(box)]
-        if area.sample is not None and area.blocks != "all":
-            blocks = draw_clusters(set(blocks), area.sample, recipe)
-    return blocks[: area.blocks] if isinstance(area.blocks, int) else blocks
-
-
-def _holds_site(box: shapely.Polygon, points: BaseGeometry) -> bool:
-    """Whether one of the points lies in a block, its left and upper edges included."""
-    west, south, east, north = box.bounds
-    return any(west <= x < east and south < y <= north for x, y in shapely.get_coordinates(points))
+    bx = np.arange(lattice[1])
+    for by in range(lattice[0]):
+        upper, lower = top - by * side, top - (by + 1) * side
+        boxes = shapely.box(left + bx * side, lower, left + (bx + 1) * side, upper)
+        covered = shapely.intersects(shape, boxes)
+        covered[covered] = ~shapely.touches(shape, boxes[covered])
+        yield from ((by, int(column)) for column in bx[covered])
 
 
 def draw_clusters(candidates: set[BlockIndex], sample: ClusterSampling, recipe: object) -> list[BlockIndex]:

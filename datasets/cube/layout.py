@@ -6,7 +6,7 @@ tiles/<tile>/
     imagery          reflectance, quality, scene
     blocks           status, one pixel a block
     chunks           clear_fraction, split, and sums for statistics, one pixel a chunk
-    weather          one array a variable, on a coarser grid
+    weather          optional: one array a variable, on a coarser grid
     labels           optional: crop, purity; confidence where the source has it
     targets          optional: one array per number to be learnt that is no class, such as a yield
     static           optional: one array per layer of terrain or soil (elevation, slope, soil_water)
@@ -40,8 +40,9 @@ def tile_layout(spec: "CubeSpec", grid: Grid) -> tuple[GroupSpec, ...]:
         imagery_group(grid, spec.calendar),
         blocks_group(grid, spec.calendar),
         chunks_group(grid, spec),
-        weather_group(grid, spec.calendar, spec.weather),
     ]
+    if spec.weather:
+        groups.append(weather_group(grid, spec.calendar, spec.weather))
     if spec.static_layers:
         groups.append(static_group(grid, spec.static_layers))
     if spec.legend is not None and spec.label_years:

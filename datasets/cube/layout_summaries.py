@@ -61,12 +61,15 @@ def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
         None,
         {"long_name": "split that a place belongs to", **flag_attributes(Split), **MAPPED},
     )
-    names = (("band", [band.name for band in BANDS]), ("variable", list(spec.weather)))
+    names = [("band", [band.name for band in BANDS])]
+    sums = _sums(grid, spec.years, "imagery", len(BANDS))
+    if spec.weather:
+        names.append(("variable", list(spec.weather)))
+        sums += _sums(grid, spec.years, "weather", len(spec.weather))
     axes = [
         ArraySpec(dim, (dim,), (len(values),), "string", (len(values),), "", data=np.array(values, dtype=object))
         for dim, values in names
     ]
-    sums = [*_sums(grid, spec.years, "imagery", len(BANDS)), *_sums(grid, spec.years, "weather", len(spec.weather))]
     arrays = (clear_fraction, split, *sums, *axes, season_axis(spec.years), time_axis(spec.calendar))
     return georeferenced("chunks", arrays, grid.chunks_geobox, "what each chunk holds")
 

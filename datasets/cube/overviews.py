@@ -52,9 +52,14 @@ class ClearSums:
     def of(cls, reflectance: NDArray[np.int16], clear: NDArray[np.bool_], factor: int) -> "ClearSums":
         """The sums over squares of `factor` x `factor` pixels of red, green and blue (day, 3, H, W), as stored, where
         `clear` (day, H, W) is true and all three were observed."""
-        clear = clear & (reflectance != REFLECTANCE_FILL).all(axis=1)
-        total = np.where(clear[:, None], reflectance, 0).sum(axis=0, dtype=np.int64)
-        return cls(_sum(total, factor), _sum(clear.sum(axis=0, dtype=np.int64), factor))
+        # Day by day, since most days of a week have no clear pixel; 2^16 days of 2^15 fit 32 bits.
+        total = np.zeros(reflectance.shape[1:], np.int32)
+        count = np.zeros(clear.shape[1:], np.int32)
+        for day in np.flatnonzero(clear.any(axis=(1, 2))):
+            valid = clear[day] & (reflectance[day] != REFLECTANCE_FILL).all(axis=0)
+            total += np.multiply(reflectance[day], valid, dtype=np.int32)
+            count += valid
+        return cls(_sum(total, factor), _sum(count, factor))
 
     def __add__(self, other: "ClearSums") -> "ClearSums":
         return ClearSums(self.total + other.total, self.count + other.count)
@@ -122,6 +127,6 @@ def _squares(values: NDArray[Any], factor: int) -> NDArray[Any]:
     return split.swapaxes(-3, -2)
 
 
-def _sum(values: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
-    total: NDArray[np.int64] = _squares(values, factor).sum(axis=(-2, -1))
+def _sum(values: NDArray[np.integer[Any]], factor: int) -> NDArray[np.int64]:
+    total: NDArray[np.int64] = _squares(values, factor).sum(axis=(-2, -1), dtype=np.int64)
     return total

@@ -27,8 +27,8 @@ class CubeSpec:
 
     @property
     def weather(self) -> tuple[str, ...]:
-        """Weather variables."""
-        return self.region.weather.variables
+        """Weather variables; none for a cube without weather."""
+        return self.region.weather.variables if self.region.weather else ()
 
     @property
     def years(self) -> tuple[int, ...]:

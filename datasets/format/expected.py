@@ -116,7 +116,7 @@ def _present(root: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, A
     for name, rule in TABLE["arrays"].get(kind, {}).items():
         if rule.get("each"):
             yield from ((name.replace("*", member), rule) for member in root.get(rule["each"], []))
-        elif "only" not in rule or (root["label_seasons"] and root.get(rule["only"])):
+        elif all(root.get(part) for part in rule.get("only", ())):
             yield name, rule
 
 

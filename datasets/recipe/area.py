@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.errors import InputError
 
 from .boundaries import outline
 from .load import resolve_path
 from .place import Area
+from .vector_file import read_vector
 
 if TYPE_CHECKING:
     from geopandas import GeoSeries
@@ -69,21 +70,15 @@ def read_polygons(path: Path, what: str) -> "GeoSeries":
 
     Raises InputError that begins with `what`.
     """
-    import geopandas
-    from pyogrio import list_layers
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    try:
-        layers = [name for name, _ in list_layers(path)]
-        if len(layers) > 1:
-            raise InputError(f"{what} has the layers {', '.join(layers)}; write the one you need to its own file")
-        frame = geopandas.read_file(path)
-    except (DataSourceError, DataLayerError, OSError) as error:
-        raise InputError(f"{what} cannot be read as a vector file: {one_line(error)}") from error
-    if not isinstance(frame, geopandas.GeoDataFrame):
-        raise InputError(f"{what} holds a table without polygons")
-    if frame.crs is None:
-        raise InputError(f"{what} names no CRS; write the file with its CRS (GeoJSON: EPSG:4326)")
+    frame = read_vector(path, what)
+    west, south, east, north = frame.total_bounds
+    # Edges are cut into pieces of a length, so corners far away would make any number of them.
+    if (reach := max(-west, -south, east, north)) > (1000.0 if frame.crs.is_geographic else 1e8):
+        unit = "degrees" if frame.crs.is_geographic else "metres"
+        raise InputError(
+            f"{what} reaches to {reach:.4g}, so it is not in {unit}, though its CRS says so; write the file with the"
+            " CRS of its coordinates"
+        )
     shapes = frame.geometry.dropna()
     if frame.crs.is_geographic:
         shapes = shapes.transform(_unwrapped)

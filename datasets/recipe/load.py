@@ -6,15 +6,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.errors import InputError, RecipeError
 
+from .limits import excesses
 from .override import overridden
 from .place import NAME_PATTERN
 from .region import Region
-from .schema import explained
+from .schema import problems
+from .yaml_text import read_yaml
 
 
 def shipped_regions() -> tuple[str, ...]:
@@ -42,17 +43,7 @@ def load_region(
         path = Path(name_or_path).expanduser()
         if not path.is_file():
             raise InputError(f"there is no recipe file {path}; `mmvsf regions` lists the shipped ones")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a YAML file: {one_line(error)}") from error
-    except RecursionError as error:
-        raise InputError(f"{path} is nested too deeply for a recipe; see `mmvsf regions --show example`") from error
-    except ValueError as error:
-        # PyYAML makes dates and numbers itself: 30 February and numbers of 5000 digits are Python's own errors.
-        raise InputError(f"{path}: a date or number in it does not exist ({one_line(error)})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no recipe; see the documented example with `mmvsf regions --show example`")
+    content = read_yaml(path)
     return parse_region(overridden(content, str(path), source, blocks), str(path)), path
 
 
@@ -73,12 +64,14 @@ def read_recipe(
 
 
 def parse_region(content: dict[str, Any], where: str) -> Region:
-    """Check a recipe given as a mapping; `where` names it in errors. Raises InputError with the line, its meaning and
-    the remedy."""
+    """Check a recipe given as a mapping; `where` names it in errors. Raises RecipeError with all that is wrong: for
+    each the line, what was found, what is allowed and its meaning."""
+    if excess := excesses(content):
+        raise RecipeError(where, excess)
     try:
         return Region.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{where}: {explained(error, Region)}") from None
+        raise RecipeError(where, problems(error, Region)) from None
 
 
 def resolve_path(text: str, recipe: Path, data_dir: Path) -> Path:

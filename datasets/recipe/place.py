@@ -12,6 +12,10 @@ WIDEST = 180
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
+Metres = Annotated[float, Field(ge=-1e8, le=1e8)]
+"""A projected coordinate."""
+
+
 class SitePoint(RecipeModel):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Short name of the place: lower-case letters, digits and hyphens."""
@@ -93,15 +97,15 @@ class Area(RecipeModel):
 class GridSpec(RecipeModel):
     crs: str
     """Projected CRS in metres, such as EPSG:32615: the UTM zone of most scenes."""
-    resolution: Annotated[float, Field(gt=0)] = 30.0
+    resolution: Annotated[float, Field(ge=0.1, le=100_000)] = 30.0
     """Pixel size in metres (HLS 30, Sentinel-2 10)."""
     block: Annotated[int, Field(ge=8, le=2048)] = 256
     """Pixels per side of a block: the unit of a task, a Zarr shard, a resumed build and a split."""
     chunk: Annotated[int, Field(ge=4, le=1024)] = 64
     """Pixels per side of a chunk: the unit of reading. Must divide `block`."""
-    weather_cell: Annotated[int, Field(ge=1)] = 128
+    weather_cell: Annotated[int, Field(ge=1, le=65_536)] = 128
     """Image pixels per side of a cell of the weather grid."""
-    origin: tuple[float, float] = (0.0, 0.0)
+    origin: tuple[Metres, Metres] = (0.0, 0.0)
     """[x, y] of a block corner in metres, from which blocks are counted. Regions with the same origin have aligned
     blocks."""
 

@@ -1,8 +1,9 @@
 """The base class of a recipe's sections, which refuses unknown keys, and the wording of its errors."""
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -12,6 +13,7 @@ WORDING: dict[tuple[str, ...], str] = {
     ("int_parsing", "int_type", "int_from_float"): "takes a whole number; found {found}",
     ("float_parsing", "float_type", "finite_number"): "takes a number; found {found}",
     ("bool_parsing", "bool_type"): "takes true or false; found {found}",
+    ("string_too_long",): "takes at most {max_length} characters; found {found}",
     ("string_type",): "takes text; found {found} (quotes make text of a number)",
     ("string_pattern_mismatch",): "does not match {pattern}; found {found}",
     ("greater_than_equal",): "must be at least {ge:g}; found {found}",
@@ -29,29 +31,57 @@ WORDING: dict[tuple[str, ...], str] = {
 """Types of errors (docs.pydantic.dev, validation errors) -> their message."""
 
 
+def _without_control_characters(text: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
+        raise ValueError(f"takes one line without control characters; found {_shown(text)}")
+    return text
+
+
+OneLine = Annotated[str, Field(max_length=200), AfterValidator(_without_control_characters)]
+"""Text that is shown in tables, pages and metadata."""
+
+
+SEPARATOR = "\n"
+"""Between the messages of a validator that finds several things wrong."""
+
+
+def _shown(value: Any, *, quoted: bool = True) -> str:
+    """A value of a recipe for an error: short, and without the digits of a number that nobody can read."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of more than 60 digits"
+    if isinstance(value, (dict, list, tuple, set)) and len(value) > 12:
+        return f"{len(value)} entries"
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
+    text = text if len(text) <= 80 else f"{text[:79]}…"
+    return f"'{text}'" if quoted and isinstance(value, str) else text
+
+
 class RecipeModel(BaseModel):
     """A section of a recipe. The docstring under a key is its meaning, which errors quote."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-def explained(error: ValidationError, recipe: type[BaseModel]) -> str:
-    """All that is wrong with a recipe in one line: each key, what is wrong with it, and what it means."""
+def problems(error: ValidationError, recipe: type[BaseModel]) -> list[str]:
+    """All that is wrong with a recipe: each key, what is wrong with it, and what it means."""
     items = error.errors()
     # For a list with a wrong member pydantic also reports that it is too short.
     outer = {item["loc"][:size] for item in items for size in range(len(item["loc"]))}
-    return "; ".join(_explain(item, recipe) for item in items if item["loc"] not in outer)
+    return [text for item in items if item["loc"] not in outer for text in _explain(item, recipe)]
 
 
-def _explain(item: ErrorDetails, recipe: type[BaseModel]) -> str:
+def _explain(item: ErrorDetails, recipe: type[BaseModel]) -> list[str]:
     # pydantic adds parts of its own for validators and for the members of a union: function-wrap[...], dict[...].
     location = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
-    where = ".".join(str(part) for part in location) or "recipe"
+    where = _shown(".".join(str(part) for part in location) or "recipe", quoted=False)
     model, meaning = _innermost(recipe, [part for part in location if isinstance(part, str)])
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key; remove it or use one of {', '.join(_keys(model))}"
+        return [f"{where}: unknown key; remove it or use one of {', '.join(_keys(model))}"]
     hint = f" ({' '.join(meaning.split())})" if meaning else ""
-    return f"{where}: {_message(item)}{hint}"
+    return [f"{where}: {text}{hint}" for text in _message(item).split(SEPARATOR)]
 
 
 def _innermost(recipe: type[BaseModel], keys: list[str]) -> tuple[type[BaseModel], str]:
@@ -76,7 +106,7 @@ def _message(item: ErrorDetails) -> str:
     wording = next((text for kinds, text in WORDING.items() if item["type"] in kinds), None)
     if wording is not None:
         value = item["input"]
-        return wording.format(**item.get("ctx", {}), found=f"'{value}'" if isinstance(value, str) else value)
+        return wording.format(**item.get("ctx", {}), found=_shown(value))
     message = str(item["msg"]).removeprefix("Value error, ")
     return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
 

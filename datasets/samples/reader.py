@@ -76,6 +76,10 @@ def _pooled(moments: Sequence[Moments]) -> Moments:
     return Moments(moments[0].names, tuple(mean.tolist()), tuple(std.tolist()))
 
 
+def _listed(weather: tuple[str, ...]) -> str:
+    return f"the weather {', '.join(weather)}" if weather else "no weather"
+
+
 class WindowReader:
     """Reads windows of one cube. Tensorstore reads many chunks at once, through a cache of bounded size.
 
@@ -85,9 +89,9 @@ class WindowReader:
     def __init__(self, cube: Cube, normalisation: Normalisation, cache_bytes: int = CACHE_BYTES) -> None:
         if normalisation.bands.names != cube.bands or normalisation.weather.names != cube.weather:
             raise InputError(
-                f"{cube.path} carries the bands {', '.join(cube.bands)} and the weather {', '.join(cube.weather)}, "
-                f"the model expects {', '.join(normalisation.bands.names)} and "
-                f"{', '.join(normalisation.weather.names)}; pretrain on this cube, or use one like it"
+                f"{cube.path} carries the bands {', '.join(cube.bands)} and {_listed(cube.weather)}, the model expects"
+                f" {', '.join(normalisation.bands.names)} and {_listed(normalisation.weather.names)}; pretrain on this"
+                " cube, or use one like it"
             )
         self.cube, self.normalisation, self.cache_bytes = cube, normalisation, cache_bytes
         self._stores: dict[str, PixelArray] = {}
@@ -130,9 +134,7 @@ class WindowReader:
         Raises InputError, naming the day, where the cube has no weather.
         """
         if self._weather is None:
-            arrays = [self.cube.array(f"weather/{name}") for name in self.cube.weather]
-            moments = self.normalisation.weather
-            self._weather = ((np.stack(arrays, -1) - moments.mean) / moments.std).astype(np.float32)
+            self._weather = self._normalised_weather()
         region = self.cube.region
         start = day_number(max(first, region.weather_start))
         end = day_number(min(last, region.period.end)) + 1
@@ -155,6 +157,14 @@ class WindowReader:
             )
         at, (rows, columns) = self.cube.years.index(window.year), window.slices
         return np.stack([self._store(f"targets/{name}").read((at, rows, columns)) for name in names])
+
+    def _normalised_weather(self) -> Floats:
+        """(time, y, x, V) over the whole grid of weather cells; V is 0 for a cube without weather."""
+        if not self.cube.weather:
+            return np.zeros((len(self.cube.calendar), *self.cube.grid.weather_shape, 0), np.float32)
+        arrays = [self.cube.array(f"weather/{name}") for name in self.cube.weather]
+        moments = self.normalisation.weather
+        return np.asarray((np.stack(arrays, -1) - moments.mean) / moments.std, np.float32)
 
     def labels(self, window: Window) -> NDArray[np.uint16] | None:
         """Stored label codes (H, W) uint16 of the window's year; None for a year without labels."""

@@ -27,14 +27,14 @@ class Moments:
 
 def training_statistics(cube: Cube, fold: Fold | None = None) -> tuple[Moments, Moments]:
     """(reflectance, weather) moments over the training places and years of `fold`, by default of the recipe's split;
-    reflectance as a fraction.
+    reflectance as a fraction. Those of the weather are empty for a cube without it.
 
     Raises InputError if there is no clear pixel to train on.
     """
     fold = fold or Fold.of(cube)
     training = (fold.years == Split.TRAIN)[:, None, None] & (fold.places == Split.TRAIN)[None]
     imagery = _moments(cube, "imagery", cube.bands, training, REFLECTANCE_SCALE)
-    return imagery, _moments(cube, "weather", cube.weather, training, 1.0)
+    return imagery, _moments(cube, "weather", cube.weather, training, 1.0) if cube.weather else Moments((), (), ())
 
 
 def _moments(cube: Cube, kind: str, names: tuple[str, ...], training: NDArray[np.bool_], scale: float) -> Moments:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 
 from .location import Location, write_whole
 
@@ -93,14 +94,14 @@ class Manifest:
     def parse(cls, content: bytes, where: str) -> Self:
         """From the bytes of `manifest.json`. Raises InputError where they are damaged."""
         try:
-            values = json.loads(content)
+            values = parse_json(content)
             parts = {
                 name: Part(part["sha256"], part["objects"], part["bytes"]) for name, part in values["parts"].items()
             }
             manifest = cls(parts, Record.parse(values["root"]))
             if manifest.encoded() != content:
                 raise ValueError("its digest is not that of its parts")
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise damaged_manifest(where, error) from error
         return manifest
 
@@ -164,8 +165,8 @@ def read_part(root: Location, name: str, part: Part) -> dict[str, Record]:
 def parse_part(content: bytes, where: str) -> dict[str, Record]:
     """The objects in the bytes of a part's manifest. Raises InputError where they are damaged."""
     try:
-        return {str(name): Record.parse(values) for name, values in json.loads(content)["objects"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return {str(name): Record.parse(values) for name, values in parse_json(content)["objects"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged_manifest(where, error) from error
 
 

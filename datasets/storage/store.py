@@ -17,6 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 
 from .encode import encode_groups
 from .location import (
@@ -67,7 +68,7 @@ def set_root_attributes(root: Location, attributes: dict[str, Any]) -> None:
     Consolidated metadata is dropped, since the change makes it stale. Raises InputError where zarr.json is damaged."""
     path = root / "zarr.json"
     with read_errors(path):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
         content["attributes"] = {**content["attributes"], **attributes}
         content.pop("consolidated_metadata", None)
     write_whole(path, json.dumps(content, indent=2).encode())

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from mmvsf.datasets.json_text import parse_json
+
 
 @dataclass(frozen=True)
 class Writer:
@@ -54,7 +56,7 @@ class Writer:
     def parse(cls, content: bytes) -> Writer | None:
         """From what `content` gave; None for anything else, such as a file that has not been written yet."""
         try:
-            entry = json.loads(content)
+            entry = parse_json(content)
             writer = cls(**{field.name: entry[field.name] for field in fields(cls)})
         except (ValueError, TypeError, KeyError):
             return None

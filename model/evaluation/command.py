@@ -33,11 +33,11 @@ def evaluate(
     """Do the pieces of an evaluation that are not done yet, and write the results so far.
 
     No piece is started once `minutes` have passed. `workers` None is one per processor, or one for a GPU. Raises
-    InputError for a cube that cannot be split by year.
+    InputError for a cube that cannot be split by year or has no weather.
     """
     # Whole, though radon counts each comprehension: it is one straight line of steps.
     cubes = [cube] if control is None else [cube, control]
-    _refuse_single_years(cubes)
+    _refuse_unfit(cubes)
     makers = [PlanFiles(cube.path, folder, settings)]
     if control is not None:
         makers.append(PlanFiles(control.path, folder / "control", settings, control=True))
@@ -53,9 +53,11 @@ def evaluate(
     return write_results(results, facts, folder, document)
 
 
-def _refuse_single_years(cubes: Sequence[Cube]) -> None:
-    """Raise InputError for a cube of one year."""
+def _refuse_unfit(cubes: Sequence[Cube]) -> None:
+    """Raise InputError for a cube of one year, and for one without weather."""
     for cube in cubes:
+        if not cube.weather:
+            raise InputError(f"{cube.path} has no weather; an evaluation tests what weather adds to images")
         if len(cube.years) < 2:
             raise InputError(f"{cube.path} has one year; an evaluation holds out years and needs at least two")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import nn
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import Moments
 from mmvsf.datasets.storage.outputs import write_verified
@@ -98,7 +98,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
         raise InputError(f"there is no trained model in {folder}; make one with `mmvsf pretrain`")
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = parse_json((folder / CONFIG).read_bytes())
         if config["format_version"] != FORMAT_VERSION:
             raise InputError(
                 f"{folder} holds a model of format version {config['format_version']}, this program reads version "
@@ -128,8 +128,8 @@ def check_fits(checkpoint: Checkpoint, cube: Cube, where: Path) -> None:
     ):
         if tuple(expected) != tuple(actual):
             raise InputError(
-                f"the model in {where} expects the {kind} {', '.join(expected)}, but {cube.path} carries "
-                f"{', '.join(actual)}; pretrain on this cube, or choose a model trained on cubes like it"
+                f"the model in {where} expects the {kind} {', '.join(expected) or 'none'}, but {cube.path} carries "
+                f"{', '.join(actual) or 'none'}; pretrain on this cube, or choose a model trained on cubes like it"
             )
 
 

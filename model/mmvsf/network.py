@@ -80,7 +80,7 @@ class MMVSF(nn.Module):
         self.decoder = PixelDecoder(config)
         self.out = nn.Linear(config.pixel_width, 2 * bands)
         # Used only by the objective that reconstructs weather.
-        self.weather_out = nn.Linear(config.weather_width, len(config.weather))
+        self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
 
     def _block(self) -> Block:
         return Block(self.config.width, self.config.heads, self.config.mlp)

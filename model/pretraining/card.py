@@ -57,7 +57,12 @@ def write_model_card(
         "library_name": "mmvsf",
         "license": "other",
         "license_name": "see-licence-and-attribution",
-        "tags": ["earth-observation", "satellite-image-time-series", "weather", "time-series-forecasting"],
+        "tags": [
+            "earth-observation",
+            "satellite-image-time-series",
+            *(["weather"] if config.weather else []),
+            "time-series-forecasting",
+        ],
         "datasets": list(dict.fromkeys(cube.region.name for cube in cubes)),
     }
     return write_card(folder / CARD, TEMPLATE, front, values)

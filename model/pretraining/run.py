@@ -24,6 +24,7 @@ from mmvsf.model.forecasting.scoring import score_forecasts
 from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.checkpoint import cube_names, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
+from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
@@ -45,6 +46,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
         raise InputError(f"--size {options.size}: there is no such size; choose one of {', '.join(SIZES)}")
     check_distinct(cubes)
     objective = options.chosen_objective()
+    _refuse_missing_weather(cubes, options.objective, objective)
     normalisation = Normalisation.of(cubes)
     readers = [WindowReader(cube, normalisation) for cube in cubes]
     config = NetworkConfig(cubes[0].bands, cubes[0].weather, **SIZES[options.size])
@@ -61,6 +63,16 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     metrics = _write_results(network, readers, options, report, folder, weather=objective.weather, size=size)
     remove_checkpoint(folder)
     return metrics
+
+
+def _refuse_missing_weather(cubes: Sequence[Cube], name: str, objective: Objective) -> None:
+    """Raises InputError where an objective learns from weather and a cube has none."""
+    if objective.weather and (without := [str(cube.path) for cube in cubes if not cube.weather]):
+        images_alone = " or ".join(other for other, each in OBJECTIVES.items() if not each.weather)
+        raise InputError(
+            f"{', '.join(without)} has no weather, which the objective {name} learns from; choose --objective"
+            f" {images_alone}"
+        )
 
 
 def check_distinct(cubes: Sequence[Cube]) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmvsf.datasets.console import plain_console
 
 from .module import Training
 
-console = Console(stderr=True)
+console = plain_console(stderr=True)
 
 
 @contextmanager
@@ -39,7 +40,7 @@ class Bar(Callback):
 
     def __init__(self, title: str, steps: int, first_step: int) -> None:
         self.bar = Progress(
-            TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"),
+            TextColumn(title, markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"),
             TimeRemainingColumn(), console=console, transient=False,
         )  # fmt: skip
         self.task = self.bar.add_task(title, total=steps, completed=first_step, loss="")

@@ -29,7 +29,7 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
     `front` adds to its front matter. Raises OSError where the disk refuses."""
     region, grid, attributes = cube.region, cube.grid, cube.attributes
     status, fold = cube.array("blocks/status"), Fold.of(cube)
-    weather = cube.group_attributes("weather")
+    weather = cube.group_attributes("weather") if cube.weather else {}
     simulated = region.simulate
     values = {
         "title": region.title,
@@ -70,7 +70,7 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         "pretty_name": region.title,
         "license": "other",
         "license_name": "see-licence-and-attribution",
-        "tags": ["earth-observation", "satellite-image-time-series", "weather", "zarr"],
+        "tags": ["earth-observation", "satellite-image-time-series", *(["weather"] if cube.weather else []), "zarr"],
         **(front or {}),
     }
     return write_card(path or card_path(cube.path), TEMPLATE, matter, values)

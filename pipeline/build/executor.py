@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 
+from .memory import keep_freed_memory
+
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
@@ -30,10 +32,6 @@ WAIT_FOR_SCHEDULER = 10
 
 WAIT_FOR_WORKERS = 60
 """Seconds that a cluster has to start its first worker."""
-
-MALLOC = {"MALLOC_TRIM_THRESHOLD_": 256 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
-"""Bytes. Dask has workers return memory to the system from 64 KiB on, and glibc then maps every array of more than
-128 KiB: each is cleared page by page when it is used next. 32 MiB is the most that glibc takes for the second."""
 
 
 class Executor(Protocol):
@@ -56,6 +54,7 @@ class SerialExecutor:
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
     ) -> Generator[Result, None, None]:
+        keep_freed_memory()
         for task in tasks:
             yield function(task, context)
 
@@ -148,7 +147,6 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
         "distributed.scheduler.work-stealing": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
-        **{f"distributed.nanny.pre-spawn-environ.{name}": size for name, size in MALLOC.items()},
         "distributed.worker.preload": ["mmvsf.pipeline.build.worker"],
     }
     if not logging.getLogger("mmvsf").isEnabledFor(logging.DEBUG):

@@ -123,8 +123,10 @@ def _refuse_other(cube: Cube, wanted: CubeSpec) -> None:
         )
 
 
-def _present_weather(cube: Cube, spec: CubeSpec) -> CubeWeather:
-    """The cube's weather on the axes of its new specification, NaN where it has none."""
+def _present_weather(cube: Cube, spec: CubeSpec) -> CubeWeather | None:
+    """The cube's weather on the axes of its new specification, NaN where it has no value; None if it has no weather."""
+    if not cube.weather:
+        return None
     kept = kept_arrays(cube, spec, "weather")
     nothing = np.full((len(spec.calendar), *spec.grid.weather_shape), np.nan, np.float32)
     attributes = cube.group_attributes("weather")

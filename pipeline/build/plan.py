@@ -22,7 +22,7 @@ from mmvsf.pipeline.layers.imagery.products import check_products
 from mmvsf.pipeline.layers.labels.layer import LabelLayer
 from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
-from mmvsf.pipeline.layers.source import Requirement, SourceSite, WeatherSource
+from mmvsf.pipeline.layers.source import Requirement, SourceSite, StaticSource, WeatherSource
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
 from mmvsf.pipeline.layers.targets.layer import TargetLayer
@@ -31,13 +31,13 @@ from mmvsf.pipeline.layers.weather.layer import WeatherLayer, WeatherPlan
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
 
 from .layers import cube_bytes
-from .sources import GivenSources, Sources, open_sources
+from .sources import GivenSources, open_sources
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer[Any], covariant=True)
 SomePlan = TypeVar("SomePlan", bound=LayerPlan[Any], covariant=True)
 
-PresentWeather = Callable[[CubeSpec], CubeWeather]
-"""The weather of a cube that is extended, on the axes of its new specification"""
+PresentWeather = Callable[[CubeSpec], CubeWeather | None]
+"""The weather of a cube that is extended, on the axes of its new specification; None where it has none"""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,14 @@ class BuildPlan:
     recipe: Path
     cube: Location
     imagery_layer: Planned[ImageryLayer, ImageryPlan]
-    weather_layer: Planned[WeatherLayer, WeatherPlan]
+    weather_layer: Planned[WeatherLayer, WeatherPlan] | None
     label_layer: Planned[LabelLayer, BlockPlan[LabelTask]] | None
     target_layer: Planned[TargetLayer, BlockPlan[TargetTask]] | None
     static_layer: Planned[StaticLayer, BlockPlan[StaticTask]] | None
     requirements: tuple[Requirement, ...]
     """what the sources need of their user"""
+    quotas: tuple[str, ...]
+    """how much their services allow a user"""
 
     @property
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
@@ -76,8 +78,8 @@ class BuildPlan:
 
     @property
     def weather(self) -> CubeWeather | None:
-        """None in a plan that is only shown, where the weather comes from a service."""
-        return self.weather_layer.plan.weather
+        """None for a recipe without weather, and in a plan that is only shown where it comes from a service."""
+        return self.weather_layer.plan.weather if self.weather_layer else None
 
     @property
     def region(self) -> Region:
@@ -152,18 +154,22 @@ def build_plan(
     if sources.static:
         static = StaticLayer(spec, cube, sources.static)
         static_layer = Planned(static, static.plan())
-    fetches = not only_shown or region.weather.path is not None  # files on disk cost nothing to look at
-    present = present_weather(spec) if present_weather else None
-    weather = WeatherLayer(spec, cube, _at_elevation(sources, spec) if fetches else sources.weather, present, fetches)
-    weather_layer = Planned(weather, weather.plan())
-    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, target_layer, static_layer, needs)
+    weather_layer = None
+    if sources.weather and region.weather:
+        fetches = not only_shown or region.weather.path is not None  # files on disk cost nothing to look at
+        present = present_weather(spec) if present_weather else None
+        source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
+        weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
+        weather_layer = Planned(weather, weather.plan())
+    layers = (imagery_layer, weather_layer, label_layer, target_layer, static_layer)
+    return BuildPlan(spec, path, cube, *layers, needs, sources.quotas)
 
 
-def _at_elevation(sources: Sources, spec: CubeSpec) -> WeatherSource:
+def _at_elevation(weather: WeatherSource, static: StaticSource | None, spec: CubeSpec) -> WeatherSource:
     """The weather source, with the elevation of its cells where it uses that."""
-    if sources.weather.uses_elevation and sources.static is not None and "elevation" in spec.static_layers:
-        return sources.weather.at_cells(weather_cells(sources.static, spec.grid))
-    return sources.weather
+    if weather.uses_elevation and static is not None and "elevation" in spec.static_layers:
+        return weather.at_cells(weather_cells(static, spec.grid))
+    return weather
 
 
 def refuse_missing(needs: tuple[Requirement, ...]) -> None:

@@ -50,7 +50,7 @@ def reshape_cube(cube: Cube, new: CubeSpec) -> None:
     if old.attributes() == new.attributes():
         return
     _save(ledger, kept_arrays(cube, new))
-    origin = cube.group_attributes("weather")
+    origin = cube.group_attributes("weather") if cube.weather else {}
     weather = {name: origin[name] for name in ("source", "licence") if name in origin}
     ledger.write(ENTRY, {"old": old.attributes(), "new": new.attributes(), "weather": weather, "moving": True})
     finish_reshape(cube.path)

@@ -19,7 +19,7 @@ from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
 from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary
-from mmvsf.pipeline.layers.layer import Layer, run_task
+from mmvsf.pipeline.layers.layer import Collected, Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
@@ -76,7 +76,7 @@ def build(
 def _build(
     plan: BuildPlan, run: Executor, progress: Progress, accept_failed: bool, overwrite: bool, check: CheckCube
 ) -> Summary:
-    if plan.weather is None:
+    if plan.weather_layer and plan.weather is None:
         raise ValueError("this plan was made to be shown, without its weather")
     refuse_missing(plan.requirements)
     if overwrite:
@@ -118,7 +118,7 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         "chunks/split": place_split(plan.region, plan.grid),
         "seasons/split": year_split(plan.region),
     }
-    weather = plan.weather_layer.layer.collect(plan.weather_layer.plan)
+    weather = plan.weather_layer.layer.collect(plan.weather_layer.plan) if plan.weather_layer else Collected()
     parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.target_layer, plan.static_layer)
     for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
         arrays |= collected.arrays
@@ -162,8 +162,9 @@ def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -
     undated = plan.imagery.undated
     if undated and not accept_failed:
         raise IncompleteError(
-            f"{len(undated)} items of the catalogue cannot be used and do not say their day, for example {undated[0]};"
-            " the rest is done. Correct them and run again, or run with --accept-failed to leave them out"
+            f"{len(undated)} of {plan.imagery.items} items cannot be used and do not say their day, for example"
+            f" {undated[0]}; the rest is done. Correct the catalogue and run again, or leave them out with"
+            " --accept-failed"
         )
     if summary.failed and not accept_failed:
         raise IncompleteError(

@@ -35,7 +35,8 @@ class Sources:
     """The sources of one build."""
 
     imagery: ImagerySource
-    weather: WeatherSource
+    weather: WeatherSource | None
+    """None for a recipe without weather"""
     labels: LabelSource | None
     """None for a recipe without labels"""
     static: StaticSource | None
@@ -47,10 +48,20 @@ class Sources:
     def requirements(self) -> tuple[Requirement, ...]:
         """What the sources need of their user, each once."""
         needs: dict[str, Requirement] = {}
-        for source in (self.imagery, self.weather, self.static, self.labels, *(source for _, source in self.targets)):
-            for need in source.requirements() if source is not None else ():
+        for source in self._present:
+            for need in source.requirements():
                 needs.setdefault(need.name, need)
         return tuple(needs.values())
+
+    @property
+    def quotas(self) -> tuple[str, ...]:
+        """How much their services allow a user, each once."""
+        return tuple(dict.fromkeys(source.quota for source in self._present if source.quota))
+
+    @property
+    def _present(self) -> list[Source]:
+        sources = (self.imagery, self.weather, self.static, self.labels, *(source for _, source in self.targets))
+        return [source for source in sources if source is not None]
 
 
 def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sources:
@@ -77,7 +88,7 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     targets = [(name, opened(TARGETS, target, None)) for name, target in sorted(region.targets.items())]
     if region.labels and region.labels.confidence and labels and not labels.has_confidence:
         problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
-    if imagery is None or weather is None or problems:
+    if imagery is None or problems:
         raise InputError(f"{site.recipe}: {'; '.join(problems)}")
     known = tuple((name, source) for name, source in targets if source is not None)
     return Sources(imagery, weather, labels, static, known)

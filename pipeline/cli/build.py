@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from mmvsf.datasets.storage.location import local_folder, location
 
-from . import inspect, publish
+from . import inspect, new, publish
 from .options import (
     DATA_DIR,
     AcceptFailed,
@@ -275,5 +275,6 @@ def _show_cube(
         console.print(table)
 
 
+app.add_typer(new.app)
 app.add_typer(inspect.app)
 app.add_typer(publish.app)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import Location, location
@@ -26,7 +27,7 @@ def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = Fa
     else:
         table = Table("check", "", "detail", title=str(path))
         for entry in report.checks:
-            table.add_row(entry.name, "[green]ok[/]" if entry.ok else "[red]wrong[/]", entry.detail)
+            table.add_row(entry.name, Text("ok", "green") if entry.ok else Text("wrong", "red"), entry.detail)
         console.print(table)
     report.raise_for_problems()
 

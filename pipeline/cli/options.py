@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from mmvsf.datasets.console import plain_console
 from mmvsf.pipeline.inspect.output import check_local
 
-console = Console()
+console = plain_console()
 
 
 def _local_folder(path: Path) -> Path:
@@ -63,10 +64,10 @@ def status_console(as_json: bool) -> Console:
 def progress_bar(target: Console) -> Bar:
     """A progress bar whose tasks have a field `rate`."""
     return Bar(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=target,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import TaskID
+from rich.text import Text
 
 from mmvsf.datasets.storage.location import Location, ensure_reachable, location
 
@@ -28,8 +29,13 @@ def waiting(target: Console) -> Iterator[None]:
     """Show what the sources are reading, while a plan is made."""
     from mmvsf.pipeline.sources.transport.progress import progress_listener
 
-    with target.status("reading the recipe and its sources") as status, progress_listener(status.update):
-        yield
+    with target.status("reading the recipe and its sources") as status:
+
+        def update(text: str) -> None:
+            status.update(Text(text))
+
+        with progress_listener(update):
+            yield
 
 
 @contextmanager

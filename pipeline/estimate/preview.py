@@ -70,6 +70,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
         "requirements": [
             {"name": need.name, "present": need.present, "remedy": need.remedy} for need in plan.requirements
         ],
+        "quotas": list(plan.quotas),
         "warnings": warnings,
     }
     return Preview(facts, scenes, by_season, months, tuple(warnings))
@@ -118,7 +119,9 @@ def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
 
 
 def _weather_days(plan: BuildPlan) -> int:
-    """Days with weather; those of the period where the weather was not read."""
+    """Days with weather, 0 for a recipe without; those of the period where the weather was not read."""
+    if plan.weather_layer is None:
+        return 0
     if plan.weather is None:
         return (plan.region.period.end - plan.region.weather_start).days + 1
     return int((~np.isnan(next(iter(plan.weather.values.values()))).all(axis=(1, 2))).sum())
@@ -126,11 +129,12 @@ def _weather_days(plan: BuildPlan) -> int:
 
 def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
-    warnings = early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
+    warnings = [] if plan.weather is None else list(plan.weather.notes)
+    warnings += early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
     if faults := plan.imagery.faults:
         warnings.append(
-            f"{len(faults)} of {plan.imagery.items} items cannot be used, and their days will count as failed, for"
-            f" example {faults[0]}"
+            f"{len(faults)} of {plan.imagery.items} items cannot be used and will count as failed, for example"
+            f" {faults[0]}"
         )
     needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:

@@ -44,6 +44,8 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
         table.add_row("needs", f"{need.name}: {'present' if need.present else 'missing'}; {need.remedy}")
     if not plan.requirements:
         table.add_row("needs", "no account, no key")
+    for quota in plan.quotas:
+        table.add_row("quota", quota)
     return Group(table, *(Text(f"warning: {line}", style="yellow") for line in shown.warnings))
 
 
@@ -80,13 +82,19 @@ def _effort_rows(facts: dict[str, Any], workers: int) -> Iterator[tuple[str, str
 
 
 def _layer_rows(plan: BuildPlan, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "weather", f"{plural(facts['weather_days'], 'day')} of {', '.join(plan.region.weather.variables)}"
+    yield "weather", weather_words(plan, facts)
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= MOST_CLASSES else ""
     yield "labels", (", ".join(map(str, facts["label_years"])) + classes) or "none"
     if targets := facts["targets"]:
         yield "targets", "; ".join(f"{name}: {', '.join(map(str, years))}" for name, years in targets.items())
     if layers := facts["static_layers"]:
         yield "static layers", f"{', '.join(layers)} from {plural(facts['static_rasters'], 'raster')}"
+
+
+def weather_words(plan: BuildPlan, facts: dict[str, Any]) -> str:
+    """Days and variables of the weather."""
+    days, variables = plural(facts["weather_days"], "day"), ", ".join(plan.spec.weather)
+    return f"{days} of {variables}" if variables else "none"
 
 
 def month_table(shown: Preview) -> Table:

@@ -99,6 +99,8 @@ def _labels(cube: Cube, request: Request) -> ExportArray:
 
 
 def _weather(cube: Cube, request: Request) -> list[ExportArray]:
+    if not cube.weather:
+        raise InputError(f"{cube.path} has no weather, so {request.what} cannot be exported")
     names = cube.weather if request.what == "weather" else (request.what,)
     if foreign := [name for name in names if name not in cube.weather]:
         raise InputError(f"{cube.path} has no {foreign[0]}; its weather is {', '.join(cube.weather)}")

@@ -1,6 +1,5 @@
 """Write a part of a cube to a file that any program opens, or one file a cluster of blocks to a folder."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.layout import FORMAT
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location
 from mmvsf.pipeline.inspect.output import check_local
 
@@ -100,8 +100,8 @@ def _check_store(file: Path) -> None:
     if not root.is_file():
         raise InputError(f"--out {file} is a folder that is no Zarr store; give another name")
     try:
-        attributes = json.loads(root.read_text(encoding="utf-8")).get("attributes", {})
-    except ValueError:
-        attributes = {}
-    if attributes.get("format") == FORMAT:
+        form = parse_json(root.read_bytes())["attributes"].get("format")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        form = None
+    if form == FORMAT:
         raise InputError(f"--out {file} is a cube; give another name")

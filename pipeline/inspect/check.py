@@ -36,7 +36,9 @@ def check_cube(path: Location, *, sample_only: bool = False) -> CheckReport:
 
 def check_opened(cube: Cube, *, sample_only: bool = False) -> CheckReport:
     """Check the content of a cube that is open, which may lack only the mark that it is complete."""
-    checks = [_metadata(cube), check_coverage(cube), check_weather(cube), _splits(cube)]
+    checks = [_metadata(cube), check_coverage(cube), _splits(cube)]
+    if cube.weather:
+        checks.append(check_weather(cube))
     checks += [check_statistics(cube), *check_pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)]
     if cube.label_years:
         checks.append(check_labels(cube))
@@ -59,11 +61,11 @@ def _metadata(cube: Cube) -> Check:
     with store_errors(cube.path):
         tree = xr.open_datatree(cube.store(name), engine="zarr", consolidated=False, decode_timedelta=False)
     missing = [key for key in ("software", "created", "sources", "attribution") if key not in cube.attributes]
-    for name in ("imagery", "weather"):
+    for name in ("imagery", *(["weather"] if cube.weather else [])):
         group = tree[name]
         if "spatial_ref" not in group.coords or "GeoTransform" not in group["spatial_ref"].attrs:
             missing.append(f"{name}/spatial_ref")
-    weather = tree["weather"].data_vars
+    weather = tree["weather"].data_vars if cube.weather else {}
     missing += [
         f"weather/{name} units" for name in cube.weather if name not in weather or "units" not in weather[name].attrs
     ]

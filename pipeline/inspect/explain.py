@@ -1,11 +1,12 @@
 """Where a pixel comes from: the scene that gave it, or the reason there is none."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
@@ -13,6 +14,8 @@ from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import QUALITY_FILL, QUALITY_FLAGS, SCENE_FILL, STATIC_BY_NAME, Status
 from mmvsf.pipeline.build.provenance import product_origin
+from mmvsf.pipeline.layers.imagery.plan import entry_name
+from mmvsf.pipeline.ledger import Ledger
 
 from .days import parse_day, time_index
 
@@ -44,7 +47,7 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
     index, quality = (int(cube.pixels(f"imagery/{name}").read((time, row, column))) for name in ("scene", "quality"))
     pixel = f"row {row}, column {column} (block {block[0]},{block[1]}) on {day}"
     if index == SCENE_FILL:
-        reason = _reason(cube, block, status)
+        reason = _failure(cube, day_number(when), block) if status == Status.FAILED else _reason(cube, block, status)
         sentence = f"{pixel}: no data, since {reason}"
         facts["reason"] = reason
     else:
@@ -88,9 +91,17 @@ def _reason(cube: Cube, block: BlockIndex, status: Status) -> str:
         Status.OUTSIDE: "the recipe does not cover that block",
         Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their rasters,"
         " which may be fill there)",
-        Status.FAILED: "the scene could not be read; the next `mmvsf dataset` tries again",
     }
     return reasons.get(status, "the scenes of that day do not reach this pixel")
+
+
+def _failure(cube: Cube, day: int, block: BlockIndex) -> str:
+    """Why the scenes of a day failed in a block, as the ledger beside the cube has it."""
+    reason = ""
+    if isinstance(cube.path, Path):
+        entry = Ledger.of_cube(cube.path).read(entry_name(cube.grid, day // SHARD_DAYS, block)) or {}
+        reason = next((f": {text}" for number, _, text in entry.get("failures", ()) if number == day), "")
+    return f"its scene could not be read{reason}; the next `mmvsf dataset` tries again"
 
 
 def _static_layers(cube: Cube, row: int, column: int) -> dict[str, float | None]:

@@ -1,6 +1,5 @@
 """The closing tables of a run: the files that were made and the main scores, read from disk."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from rich.console import Group
 from rich.table import Column, Table
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location
 
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
@@ -23,10 +23,14 @@ def summary_tables(cube: Location, runs: Path) -> Group:
     """Tables of a cube and of the runs on it. Raises InputError if there is no cube."""
     opened = Cube.open(cube)
     scores = Table("score", "held out", "MM-VSF", "compared with", title=opened.region.title)
-    for row in _forecast_rows(_read(runs / "pretrain/metrics.json")) + _crop_rows(_read(runs / "cropmap/metrics.json")):
-        scores.add_row(*row)
     files = Table("file", Column("path", overflow="fold"))
     files.add_row(f"cube of {len(opened.grid.blocks)} blocks and {len(opened.years)} years", str(cube))
+    for path, rows in ((runs / "pretrain/metrics.json", _forecast_rows), (runs / "cropmap/metrics.json", _crop_rows)):
+        try:
+            for row in rows(_read(path)):
+                scores.add_row(*row)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            files.add_row("scores that cannot be read", str(path))
     for name, description in FILES.items():
         if (runs / name).is_file():
             files.add_row(description, str(runs / name))
@@ -34,7 +38,7 @@ def summary_tables(cube: Location, runs: Path) -> Group:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return parse_json(path.read_bytes()) if path.is_file() else {}
 
 
 def _forecast_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:

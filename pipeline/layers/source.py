@@ -103,6 +103,9 @@ class Source(ABC):
     """lines of its section of the recipe, or keys of the section's `options`, that the source takes -> whether it needs
     them"""
 
+    quota: ClassVar[str] = ""
+    """How much the service allows a user, in one line; `mmvsf plan` shows it."""
+
     @classmethod
     @abstractmethod
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
@@ -175,8 +178,10 @@ class WeatherSeries:
     of the day's own"""
     flag: NDArray[np.uint8] | None = None
     """(day,) of `WeatherFlag`: which days are provisional or estimated; None: all are observed"""
-    drops_leap_year_end: bool = False
-    """whether the calendar has no 31 December in leap years, as Daymet's"""
+    dropped_leap_day: tuple[int, int] | None = None
+    """month and day that the source's calendar leaves out in leap years: (12, 31) in Daymet, (2, 29) in `noleap`"""
+    notes: tuple[str, ...] = ()
+    """choices that were made to read it, in words, for the user to see"""
 
 
 @dataclass(frozen=True, eq=False)

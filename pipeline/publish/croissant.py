@@ -160,7 +160,7 @@ def _tiles(facts: CubeFacts) -> list[Row]:
     rows = []
     for tile in facts.cube.grid.tiles:
         blocks = facts.tile_blocks(tile)
-        west, south, east, north = facts.outline(blocks).bounds
+        west, south, east, north = facts.bounds(blocks)
         box = {"west": west, "south": south, "east": east, "north": north}
         place = {"tile": tile.name, "path": f"tiles/{tile.name}"}
         rows.append({**place, **box, "blocks": len(blocks), "images": facts.images(blocks)})

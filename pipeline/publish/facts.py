@@ -27,6 +27,9 @@ ZARR = "application/vnd+zarr; version=3"
 """The media type of a Zarr group"""
 
 
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class CubeFacts:
     """A cube, and the address that it will have."""
@@ -55,7 +58,8 @@ class CubeFacts:
     def keywords(self) -> list[str]:
         """Products, layers and classes."""
         legend = self.cube.legend
-        layers = ["weather", *(["crop labels"] if legend else []), *self.cube.targets, *self.cube.static_layers]
+        named = {"weather": self.cube.weather, "crop labels": legend}
+        layers = [*(name for name, present in named.items() if present), *self.cube.targets, *self.cube.static_layers]
         classes = [entry.name for entry in legend.classes[:20]] if legend else []
         general = ["satellite image time series", "earth observation", "zarr"]
         return list(dict.fromkeys([*general, *self.cube.region.imagery.products, *layers, *classes]))
@@ -89,19 +93,36 @@ class CubeFacts:
         return tile_layout(self.cube.spec, tile.grid)
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """(west, south, east, north) of all blocks, degrees."""
-        return _rounded_bounds(self.outline(self.cube.grid.blocks))
+        return self.bounds(self.cube.grid.blocks)
+
+    def bounds(self, blocks: tuple[BlockIndex, ...]) -> Box:
+        """(west, south, east, north) of some blocks, degrees. Across 180 degrees west is greater than east."""
+        west, south, east, north = (round(float(value), DECIMALS) for value in self._ground(blocks).bounds)
+        return west, south, east - 360 if east > 180 else east, north
 
     def outline(self, blocks: tuple[BlockIndex, ...]) -> BaseGeometry:
-        """The ground of some blocks in degrees, its rings counted anticlockwise as GeoJSON wants it."""
+        """The ground of some blocks in degrees as GeoJSON wants it: rings counted anticlockwise, split at 180."""
+        shape = self._ground(blocks)
+        west, south, east, north = shape.bounds
+        if east > 180:
+            here = shapely.intersection(shape, shapely.box(west, south, 180, north))
+            there = shapely.intersection(shape, shapely.box(180, south, east, north))
+            shape = shapely.union(here, shapely.transform(there, lambda points: points - (360, 0)))
+        return shapely.orient_polygons(shape)
+
+    def _ground(self, blocks: tuple[BlockIndex, ...]) -> BaseGeometry:
+        """The ground of some blocks in degrees; longitudes are counted on beyond 180."""
         grid = self.cube.grid
         metres = shapely.union_all([shapely.box(*box_of(grid, (block,))) for block in blocks])
         shape = shapely.segmentize(metres, grid.block * grid.resolution)
         to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform
         shape = shapely.transform(shape, to_degrees, interleaved=False)
-        shape = shapely.transform(shape, lambda points: points.round(DECIMALS))
-        return shapely.orient_polygons(shape)
+        west, _, east, _ = shape.bounds
+        if east - west > 180:
+            shape = shapely.transform(shape, lambda points: points + (points < (0, -90)) * (360, 0))
+        return shapely.transform(shape, lambda points: points.round(DECIMALS))
 
     def tile_blocks(self, tile: Tile) -> tuple[BlockIndex, ...]:
         """The blocks of a tile in the whole grid."""
@@ -130,8 +151,3 @@ class CubeFacts:
         """Of all objects that the manifest lists."""
         objects = self.cube.objects
         return sum(part.bytes for part in objects.manifest.parts.values()) if objects else 0
-
-
-def _rounded_bounds(shape: BaseGeometry) -> tuple[float, float, float, float]:
-    west, south, east, north = (round(float(value), DECIMALS) for value in shape.bounds)
-    return west, south, east, north

@@ -81,7 +81,7 @@ def item(facts: CubeFacts, tile: Tile) -> dict[str, Any]:
         "id": f"{facts.name}-{tile.name}",
         "collection": facts.name,
         "geometry": shapely.geometry.mapping(shape),
-        "bbox": list(shape.bounds),
+        "bbox": list(facts.bounds(blocks)),
         "properties": {
             "title": f"{facts.cube.region.title}: tile {tile.name}",
             "datetime": None,
@@ -168,15 +168,15 @@ def _summaries(facts: CubeFacts) -> dict[str, Any]:
         "gsd": [cube.grid.resolution],
         "bands": _definition(facts, "imagery")["bands"],
         "products": list(cube.region.imagery.products),
-        "weather_variables": list(cube.weather),
         "seasons": cube.array("seasons/season").tolist(),
+        **({"weather_variables": list(cube.weather)} if cube.weather else {}),
         **({"classes": classes, "label_seasons": list(cube.label_years)} if classes else {}),
     }
 
 
 def _boxes(facts: CubeFacts) -> list[list[float]]:
     """The box of all blocks, then that of each tile where there are several."""
-    tiles = [list(facts.outline(facts.tile_blocks(tile)).bounds) for tile in facts.cube.grid.tiles]
+    tiles = [list(facts.bounds(facts.tile_blocks(tile))) for tile in facts.cube.grid.tiles]
     return [list(facts.box), *(tiles if len(tiles) > 1 else [])]
 
 

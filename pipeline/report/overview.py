@@ -56,6 +56,7 @@ def _locator(view: ReportView) -> Figure:
     lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(
         grid.left + corners[..., 1] * side, grid.top - corners[..., 0] * side
     )
+    lon -= 360 * np.rint((lon - lon.flat[0]) / 360)  # across 180 degrees
     stretch = 1 / np.cos(np.radians((lat.min() + lat.max()) / 2))
     box = _padded(lon, lat, stretch)
     ratio = float(np.clip((box[3] - box[2]) * stretch / (box[1] - box[0]), 0.3, 1.1))
@@ -160,6 +161,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
     months = [month for month in region.period.season.months if month in region.period.months]
     season = "" if len(months) == 12 else f", the months {', '.join(MONTHS[month - 1] for month in months)}"
     labels = f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend else "none"
+    cells = f"daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"
     rows = [
         ("coordinate system", f"{CRS.from_user_input(grid.crs).name} ({grid.crs})"),
         ("resolution", f"{grid.resolution:g} m"),
@@ -173,7 +175,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
         ("days seen", f"{days:,} days on which at least one block was stored"),
         ("places", _places(view)),
         ("years", "; ".join(_years(view))),
-        ("weather", f"{', '.join(cube.weather)}; daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"),
+        ("weather", f"{', '.join(cube.weather)}; {cells}" if cube.weather else "none"),
         ("labels", labels),
         *map(_source, cube.attributes.get("sources", [])),
         ("size on disk", _size(view)),

@@ -92,9 +92,10 @@ def _headlines(view: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
     stored = np.where(view.status == Status.STORED, np.nan_to_num(view.clear), 0)
     views = float(stored.sum() / 100 / len(view.cube.grid.blocks) / len(view.cube.years))
     blocks, side = len(view.cube.grid.blocks), view.side_km
+    weather = " and weather" if view.cube.weather else ""
     headlines = [
         (f"{blocks}", f"{'block' if blocks == 1 else 'blocks'} of {side:.3g} × {side:.3g} km"),
-        (f"{region.period.start.year} to {region.period.end.year}", "years of images and weather"),
+        (f"{region.period.start.year} to {region.period.end.year}", f"years of images{weather}"),
         (f"{views:.0f}", "clear views of a pixel per year"),
         forecast_headline(runs),
         cropmap_headline(runs),

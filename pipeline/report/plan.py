@@ -18,7 +18,7 @@ from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import megabytes
 from mmvsf.pipeline.estimate.preview import Preview
-from mmvsf.pipeline.estimate.preview_table import MONTHS, duration
+from mmvsf.pipeline.estimate.preview_table import MONTHS, duration, weather_words
 
 from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
 from .elements import Cell, Facts, Note, ReportSection, ReportTable, drawn
@@ -77,10 +77,11 @@ def _facts(plan: BuildPlan, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("requests", f"{facts['requests']:,}" if facts["remote"] else "none, the files are on disk"),
         ("in the bucket", disk) if free is None else ("on disk", f"{disk}; {megabytes(free * 1e6)} are free"),
         ("time", f"about {duration(facts['seconds'])}"),
-        ("weather", f"{facts['weather_days']:,} days of {', '.join(plan.region.weather.variables)}"),
+        ("weather", weather_words(plan, facts)),
         ("labels", ", ".join(map(str, facts["label_years"])) or "none"),
         ("static layers", ", ".join(facts["static_layers"]) or "none"),
         ("needs", ", ".join(needs) or "no account, no key"),
+        *(("quota", quota) for quota in plan.quotas),
     ]
 
 

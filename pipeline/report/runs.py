@@ -1,9 +1,10 @@
 """The results of a run on disk: its metrics.json, and the names of sets and methods in it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from mmvsf.datasets.json_text import parse_json
 
 from .elements import Absent, Cell, Note, number
 
@@ -24,7 +25,7 @@ Rows = list[dict[str, Any]]
 def read_metrics(path: Path) -> dict[str, Any] | None:
     """The content of a metrics.json; None where there is none. Raises ValueError where it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -101,6 +101,8 @@ def _normal_and_late(spring_heat: dict[int, float]) -> tuple[int | None, int | N
 
 def weather_section(view: ReportView, years: Years) -> ReportSection:
     """Temperature, rain, radiation and heat of the normal and the late year, side by side."""
+    if not view.cube.weather:
+        return ReportSection("weather", "Weather", [Absent("The cube has no weather.")])
     if years.normal is None:
         needs = f"minimum and maximum temperature {years.spring} of a year with images"
         absent = Absent(f"The cube does not have what the picture needs: {needs}.")

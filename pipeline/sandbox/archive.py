@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from mmvsf.datasets.json_text import parse_json
+
 from . import weather_generator
 from .labels import write_labels
 from .scenes import TileYear, write_tile_year
@@ -61,8 +63,8 @@ def simulate(
 def is_finished(spec: WorldSpec, sites: Sequence[Site], root: Path) -> bool:
     """Whether `root` holds the finished archive of exactly this spec and these sites."""
     try:
-        description = json.loads((root / "world.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        description = parse_json((root / "world.json").read_bytes())
+    except (FileNotFoundError, ValueError):
         return False
     return bool(description == describe(spec, sites))
 

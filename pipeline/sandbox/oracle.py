@@ -29,11 +29,10 @@ from mmvsf.datasets.storage.store import (
 )
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
 
-from . import Site, truth
-from .ensure import world_sites, world_spec
+from .make import world_sites, world_spec
 from .oracle_forecast import WindowView, forecast_windows
-from .spec import GENERATOR_VERSION, WorldSpec
-from .world import SiteWorld
+from .spec import GENERATOR_VERSION, Site, WorldSpec
+from .world import SiteWorld, truth
 
 Progress = Callable[[int, int], None]
 

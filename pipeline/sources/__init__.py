@@ -11,11 +11,13 @@ from .earthengine import imagery as earthengine_imagery
 from .earthengine import labels as earthengine_labels
 from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
+from .reanalysis import agera5, era5_land, power
 from .stac import imagery as stac_imagery
 from .vector import labels as vector_labels
 from .vector import targets as vector_targets
 
 __all__ = [
+    "agera5",
     "archive_labels",
     "archive_targets",
     "archive_weather",
@@ -24,9 +26,11 @@ __all__ = [
     "earthengine_imagery",
     "earthengine_labels",
     "earthengine_weather",
+    "era5_land",
     "gridmet",
     "meteostat_weather",
     "nass",
+    "power",
     "rasters",
     "stac_imagery",
     "static",

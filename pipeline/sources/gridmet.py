@@ -248,6 +248,6 @@ def _refuse_other_areas(bounds: Bounds) -> None:
     if beyond > TOLERANCE:
         raise InputError(
             f"gridMET covers the contiguous US ({EXTENT[0]} to {EXTENT[2]} east, {EXTENT[1]} to {EXTENT[3]} north); the"
-            f" region reaches {west:.2f} to {east:.2f} east, {south:.2f} to {north:.2f} north. Take ERA5-Land for it"
-            " (weather.source: earthengine, collection: era5-land), or stations (weather.source: meteostat)"
+            f" region reaches {west:.2f} to {east:.2f} east, {south:.2f} to {north:.2f} north. Take NASA POWER for it"
+            " (weather.source: power, no account), or ERA5-Land (weather.source: era5-land, a free token)"
         )

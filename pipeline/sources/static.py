@@ -23,7 +23,7 @@ from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, Static
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_measured
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources.earthengine.client import requirements
+from mmvsf.pipeline.sources.earthengine.client import QUOTA, requirements
 from mmvsf.pipeline.sources.earthengine.pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 from mmvsf.pipeline.sources.stac.boxes import search_box, search_polygons
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
@@ -33,7 +33,6 @@ from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url, public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
-from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 PUBLIC_CATALOG = "planetary-computer"
 """Where a recipe's `public` static layers come from."""
@@ -116,7 +115,7 @@ class StacStatic(StaticSource):
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """See `StaticSource`."""
-        return RemoteReader(self.catalog.access, self.retry_policy).measured(asset, window)
+        return self.catalog.reader(self.retry_policy).measured(asset, window)
 
     def origin(self, layer: str) -> Origin:
         """See `StaticSource`."""
@@ -125,13 +124,15 @@ class StacStatic(StaticSource):
         return Origin(self.catalog.name, plain_url(self.catalog.url), data.collection, source, data.licence)
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
-        return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
+        return self.catalog.reader(self.retry_policy).grid(href)
 
 
 @register_source("earthengine")
 @dataclass(frozen=True)
 class EarthEngineStatic(StaticSource):
     """Layers from Earth Engine, at the native pixels of its images. Credentials come from the environment."""
+
+    quota: ClassVar[str] = QUOTA
 
     @classmethod
     def from_recipe(cls, section: Static, site: SourceSite) -> Self:

@@ -23,6 +23,8 @@ GOOD: dict[str, Kind] = {
     "large-weather-cells": Kind(weather_cell=200),
     "small-weather-cells": Kind(weather_cell=4, weather=("tmax",)),
     "one-weather-variable": Kind(weather=("snow",)),
+    "without-weather": Kind(weather=()),
+    "images-alone": Kind(weather=(), label_seasons=()),
     "nothing-acquired": Kind(acquired=False),
     "one-block": Kind(blocks=((5, 6),), noisy=()),
     "tiles-far-apart": Kind(blocks=((0, 0), (4000, -700)), noisy=((0, 0),)),

@@ -39,8 +39,7 @@ class TileWriter:
     def write(self) -> None:
         status = self.status()
         reflectance, quality = self.imagery(status)
-        weather = self.weather()
-        self.chunks(reflectance, quality, weather)
+        self.chunks(reflectance, quality, self.weather() if self.kind.weather else None)
         if self.kind.label_seasons:
             self.labels()
         if self.kind.static:
@@ -161,7 +160,9 @@ class TileWriter:
         self.put_time(group)
         return values
 
-    def chunks(self, reflectance: NDArray[np.int16], quality: NDArray[np.uint8], weather: NDArray[np.float32]) -> None:
+    def chunks(
+        self, reflectance: NDArray[np.int16], quality: NDArray[np.uint8], weather: NDArray[np.float32] | None
+    ) -> None:
         """Clear fractions, splits, and sums by season: of clear pixels, and of the weather of the chunk's cell."""
         kind, n, chunk = self.kind, self.side // self.kind.chunk, self.kind.chunk
         group = self.located("chunks", chunk)
@@ -174,19 +175,21 @@ class TileWriter:
         put(group, "split", split, ("y", "x"), (n, n), 0)
         seasons = [(kind.days >= day(start)) & (kind.days <= day(end)) for _, start, end in kind.seasons]
         stored = np.where(clear[:, None], reflectance, 0).astype(np.int64)
-        of_cell = weather.astype(np.float64)[:, :, *self._cells()]
         for what, power in (("count", 0), ("sum", 1), ("sum_of_squares", 2)):
             pixels = stored**power * clear[:, None]
             sums = pixels.reshape(self.days, len(BANDS), n, chunk, n, chunk).sum(axis=(3, 5))
             imagery = np.array([np.moveaxis(sums[season].sum(axis=0), 0, -1) for season in seasons])
-            daily = np.array([np.moveaxis((of_cell[:, season] ** power).sum(axis=1), 0, -1) for season in seasons])
             put(group, f"imagery_{what}", imagery, ("season", "y", "x", "band"), (1, n, n, 6), 0)
-            dims, size = ("season", "y", "x", "variable"), (1, n, n, len(kind.weather))
-            put(group, f"weather_{what}", np.where(split[..., None] > 0, daily, 0.0), dims, size, 0)
+            if weather is not None:
+                of_cell = weather.astype(np.float64)[:, :, *self._cells()] ** power
+                daily = np.array([np.moveaxis(of_cell[:, season].sum(axis=1), 0, -1) for season in seasons])
+                dims, size = ("season", "y", "x", "variable"), (1, n, n, len(kind.weather))
+                put(group, f"weather_{what}", np.where(split[..., None] > 0, daily, 0.0), dims, size, 0)
         self.put_time(group)
         self.put_seasons(group, tuple(name for name, _, _ in kind.seasons))
         put(group, "band", np.array(BANDS, object), ("band",), (6,), "")
-        put(group, "variable", np.array(kind.weather, object), ("variable",), (len(kind.weather),), "")
+        if weather is not None:
+            put(group, "variable", np.array(kind.weather, object), ("variable",), (len(kind.weather),), "")
 
     def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Row and column of the weather cell that the middle of each chunk lies in, over (y, x)."""

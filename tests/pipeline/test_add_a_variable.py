@@ -14,7 +14,8 @@ import yaml
 from mmvsf.datasets import variables
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherVariable
-from mmvsf.pipeline.sources.archive import weather
+from mmvsf.pipeline.sources.archive.weather import open_weather
+from mmvsf.pipeline.sources.cf.inputs import INPUTS, Input
 
 from .conftest import Command, build_tiny
 from .stored import TILE
@@ -28,13 +29,13 @@ def snippets(language: str) -> list[str]:
 
 
 def test_the_page_followed(tiny: TinyArchive, mmvsf: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry, aliases = snippets("python")
+    entry, inputs = snippets("python")
     call = ast.parse(entry.strip(), mode="eval").body
     assert isinstance(call, ast.Call)
     sunshine = WeatherVariable(*map(ast.literal_eval, call.args))
     monkeypatch.setitem(variables.WEATHER_BY_NAME, sunshine.name, sunshine)
-    for name, names in ast.literal_eval(aliases.strip()).items():
-        monkeypatch.setitem(weather.ALIASES, name, names)
+    for name, quantity in eval(inputs, {"Input": Input}).items():
+        monkeypatch.setitem(INPUTS, name, quantity)
     dataset = weather_dataset()
     hours = xr.full_like(dataset["radiation"], 7.5).assign_attrs(units="hours")
     tiny.write_weather(dataset.assign(sund=hours))
@@ -53,9 +54,9 @@ def test_durations_are_read_as_numbers(tmp_path: Path) -> None:
     durations = (hours * 3.6e12).astype("timedelta64[ns]")
     durations.encoding = {"units": "hours", "dtype": "float64"}
     durations.to_dataset(name="sund").to_netcdf(tmp_path / "sund.nc", engine="h5netcdf")
-    dataset = weather.ArchiveWeather(tmp_path / "sund.nc")._open()
-    assert dataset["sund"].attrs["units"] == "hours"
-    np.testing.assert_array_equal(dataset["sund"], hours)
+    with open_weather(tmp_path / "sund.nc") as dataset:
+        assert dataset["sund"].attrs["units"] == "hours"
+        np.testing.assert_array_equal(dataset["sund"], hours)
 
 
 def test_a_new_known_variable_changes_no_cube(built: TinyArchive, tiny: TinyArchive) -> None:

@@ -15,13 +15,14 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import Status
+from mmvsf.pipeline.inspect.explain import explain_pixel
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, plan_scenes, with_search
 from mmvsf.pipeline.raster.scene import Scene
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 
 from .conftest import Outcome
 from .test_build import digest
-from .tiny_archive import SCENES, TinyArchive
+from .tiny_archive import LEFT, SCENES, TOP, TinyArchive
 
 Item = dict[str, Any]
 Change = Callable[[Item], object]
@@ -400,27 +401,28 @@ def test_a_cube_of_odd_outlines(tiny: TinyArchive, built: TinyArchive, dataset: 
 
 def test_a_cube_of_faulty_items(tiny: TinyArchive, built: TinyArchive, dataset: Callable[..., Outcome]) -> None:
     """Their days fail, in their blocks; all else is that of a sound archive. Corrected items are read."""
+    tiny.write_recipe(imagery__complete_above=0.2)
     sound = [json.loads(json.dumps(item)) for item in tiny.items]
     mask([0] * 6, "proj:transform")(tiny.item(SCENE))
     put(None, "assets")(tiny.item(SCENES[6]))
     tiny.items.append({**sound[0], "id": "scene-7", "properties": {}})
     tiny.write_items()
     outcome = dataset(tiny)
-    assert (
-        outcome.code == 1 and "1 items of the catalogue cannot be used" in outcome.error and "scene-7" in outcome.error
+    assert outcome.code == 1 and "1 of 15 items cannot be used and do not say their day" in outcome.error
+    assert "scene-7: it has no datetime" in outcome.error and "3 of 15 items cannot be used" in " ".join(
+        outcome.out.split()
     )
     tiny.items.pop()
     tiny.write_items()
     outcome = dataset(tiny)
     assert outcome.code == 1 and "(day, block) units could not be read" in outcome.error and SCENE.id in outcome.error
-    outcome = dataset(tiny, "--accept-failed")
-    assert outcome.code in (0, 1)
-    if outcome.code == 0:
-        cube, reference = Cube.open(tiny.cube), Cube.open(built.cube)
-        status, wanted = cube.array("blocks/status"), reference.array("blocks/status")
-        days = {str(date_of(cube.calendar.days[at])) for at in np.flatnonzero((status != wanted).any(axis=(1, 2)))}
-        assert days == {str(SCENE.day), str(SCENES[6].day)}
-        assert set(status[status != wanted]) == {Status.FAILED}
+    assert dataset(tiny, "--accept-failed").code == 0
+    cube, reference = Cube.open(tiny.cube), Cube.open(built.cube)
+    status, wanted = cube.array("blocks/status"), reference.array("blocks/status")
+    days = {str(date_of(cube.calendar.days[at])) for at in np.flatnonzero((status != wanted).any(axis=(1, 2)))}
+    assert days == {str(SCENE.day), str(SCENES[6].day)} and set(status[status != wanted]) == {Status.FAILED}
+    found = explain_pixel(tiny.cube, str(SCENE.day), LEFT + 1000, TOP - 1000)
+    assert "could not be read: HLS.L30" in found.sentence and "no raster has such pixels" in found.sentence
     tiny.items = sound
     tiny.write_items()
     assert dataset(tiny).code == 0 and digest(tiny.cube) == digest(built.cube)

@@ -58,6 +58,16 @@ def test_the_plan_on_a_terminal(tiny: TinyArchive, mmvsf: Command) -> None:
     assert "warning" not in outcome.out
 
 
+def test_the_quota_of_earth_engine_is_shown_where_it_is_used(tiny: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    assert "EECU" not in mmvsf("plan", tiny.recipe, "--data-dir", tiny.data).out
+    tiny.write_recipe(weather__source="earthengine", weather__path=None)
+    arguments = ("plan", tiny.recipe, "--data-dir", tiny.data)
+    assert mmvsf(*arguments, "--html", tmp_path / "plan.html").out.count("EECU") == 1
+    (quota,) = json.loads(mmvsf(*arguments, "--json").out)["quotas"]
+    assert "150 EECU-hours" in quota and "1,000" in quota and "100,000" in quota
+    assert quota in (tmp_path / "plan.html").read_text()
+
+
 def test_the_plan_for_programs(tiny: TinyArchive, mmvsf: Command) -> None:
     facts = json.loads(mmvsf("plan", tiny.recipe, "--data-dir", tiny.data, "--json").out)
     months = facts["scenes_by_month"]

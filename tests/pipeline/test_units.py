@@ -56,6 +56,18 @@ from mmvsf.pipeline.layers.weather.units import (
         (31.0, "%", "m3 m-3", 0.31),
         (98_000.0, "Pa", "kPa", 98.0),
         (1.5, "m", "mm", 1500.0),  # ERA5-Land's snow, in metres of water
+        (300.0, "degrees K", "degree_Celsius", 26.85),
+        (-3.5, "degrees C", "degree_Celsius", -3.5),  # as Daymet writes it
+        (-3.5, "Deg_C", "degree_Celsius", -3.5),
+        (-3.5, "°C", "degree_Celsius", -3.5),
+        (1e-4, "kg m-2 s-1", "mm", 8.64),  # CF's precipitation_flux: the mean of a day
+        (0.5, "mm/hr", "mm", 12.0),
+        (2.0, "m of water equivalent", "mm", 2000.0),  # ERA5's snow
+        (1.5, "kW-hr/m^2/day", "MJ m-2", 5.4),  # NASA POWER's other unit of radiation
+        (17.28, "MJm-2", "MJ m-2", 17.28),  # SILO
+        (17.28, "MJ/m²/day", "MJ m-2", 17.28),
+        (200.0, "W m⁻²", "MJ m-2", 17.28),
+        (12.3, "millibars", "kPa", 1.23),
         (3.5, "hours", "hours", 3.5),  # a unit without a table of its own
     ],
 )
@@ -68,7 +80,7 @@ def test_conversion(value: float, found: str, wanted: str, answer: float) -> Non
     [
         ("degF", "degree_Celsius"),
         ("in", "mm"),
-        ("kg m-2 s-1", "mm"),
+        ("kg m-2 s-2", "mm"),
         ("W m-2", "mm"),
         ("kt", "m s-1"),
         ("", "kPa"),

@@ -399,14 +399,17 @@ def test_a_variable_without_units_is_refused(place: TinyArchive) -> None:
 def test_a_wrong_unit_is_seen_by_its_range(place: TinyArchive) -> None:
     dataset = weather_dataset()
     dataset["temperature_min"].attrs["units"] = "degC"
-    with pytest.raises(InputError, match=r"tmin runs from .* units attribute"):
+    with pytest.raises(InputError, match=r"temperature_min: tmin is .* on 20.* in the cell at .* units attribute"):
         weather_of(place, dataset)
 
 
-def test_a_day_that_stands_twice_is_refused(place: TinyArchive) -> None:
+def test_a_day_that_occurs_twice(place: TinyArchive) -> None:
+    """Equal rows are one, others are refused."""
     dataset = weather_dataset()
-    with pytest.raises(InputError, match="two rows for one day"):
-        weather_of(place, xr.concat([dataset, dataset.isel(time=[5])], "time"))
+    once, twice = (weather_of(place, part) for part in (dataset, xr.concat([dataset, dataset.isel(time=[5])], "time")))
+    np.testing.assert_array_equal(once.values["tmin"], twice.values["tmin"])
+    with pytest.raises(InputError, match=r"daily.nc has two rows for 'temperature_min' on 2019-10-06"):
+        weather_of(place, xr.concat([dataset, dataset.isel(time=[5]) + 1], "time", combine_attrs="override"))
 
 
 def folder_of_years(place: TinyArchive) -> Path:

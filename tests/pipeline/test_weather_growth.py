@@ -32,7 +32,7 @@ class Source(WeatherSource):
     edition: float = 0.0
     provisional_from: date = date(2100, 1, 1)
     missing: frozenset[tuple[str, date]] = frozenset()
-    drops_leap_year_end: bool = False
+    dropped_leap_day: tuple[int, int] | None = None
     asked: list[tuple[date, date, tuple[str, ...]]] = field(default_factory=list)
 
     @classmethod
@@ -62,7 +62,7 @@ class Source(WeatherSource):
             "EPSG:4326",
             7,
             flag.astype(np.uint8),
-            drops_leap_year_end=self.drops_leap_year_end,
+            dropped_leap_day=self.dropped_leap_day,
         )
 
 
@@ -197,7 +197,7 @@ def test_a_day_filled_in_beside_a_provisional_one_is_filled_in_anew() -> None:
 
 def test_the_last_day_of_a_leap_year_gets_its_second_neighbour() -> None:
     """Daymet has no 31 December 2020: at the end of a cube it is filled from one side, in a longer one from two."""
-    source = Source(missing=frozenset({(name, date(2020, 12, 31)) for name in VARIABLES}), drops_leap_year_end=True)
+    source = Source(missing=frozenset({(name, date(2020, 12, 31)) for name in VARIABLES}), dropped_leap_day=(12, 31))
     old, new = shape(date(2020, 12, 31)), shape()
     same(new.grown(source, placed(old.weather(source), new)), new.weather(source))
 

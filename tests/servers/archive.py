@@ -78,7 +78,8 @@ class Doors:
 
 class ArchiveServer(StandIn):
     """The archive in a folder. `collections` renames collections; `bare` leaves out what items say of their grid;
-    `ground` adds the made-up elevation, soil and labels of `tests.servers.ground`, wherever they are asked for."""
+    `ground` adds the made-up elevation, soil and labels of `tests.servers.ground`, wherever they are asked for.
+    `address` is that of another server, which passes requests on."""
 
     def __init__(
         self,
@@ -88,8 +89,10 @@ class ArchiveServer(StandIn):
         collections: dict[str, str] | None = None,
         bare: bool = False,
         ground: bool = True,
+        address: str = "",
     ) -> None:
         super().__init__(port)
+        self.url = address or self.url
         self.ground = Ground() if ground else None
         self.root, self.doors = root, Doors(access)
         self.page = LARGEST_PAGE[access]

@@ -77,17 +77,7 @@ class Response:
     @classmethod
     def of_bytes(cls, content: bytes, request: Request, content_type: str = "application/octet-stream") -> Response:
         """The content, or the one byte range of it that the request asks for (206, or 416 beyond its end)."""
-        found = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
-        headers, size = {"Accept-Ranges": "bytes"}, len(content)
-        if not found or not any(found.groups()):
-            return cls(200, content, content_type, headers)
-        first, last = found.groups()
-        start = int(first) if first else max(size - int(last), 0)
-        stop = min(int(last) + 1, size) if first and last else size
-        if start >= size:
-            return cls(416, b"", content_type, {"Content-Range": f"bytes */{size}"})
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-        return cls(206, content[start:stop], content_type, headers)
+        return cls._of_range(len(content), lambda start, stop: content[start:stop], request, content_type)
 
     @classmethod
     def of_file(cls, root: Path, name: str, request: Request) -> Response:
@@ -95,7 +85,28 @@ class Response:
         path = (root / name.lstrip("/")).resolve()
         if not path.is_relative_to(root.resolve()) or not path.is_file():
             return cls.of_json({"code": "NotFound", "description": f"there is no {name}"}, 404)
-        return cls.of_bytes(path.read_bytes(), request, mimetypes.guess_type(path)[0] or "application/octet-stream")
+
+        def part(start: int, stop: int) -> bytes:
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read(stop - start)
+
+        content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        return cls._of_range(path.stat().st_size, part, request, content_type)
+
+    @classmethod
+    def _of_range(cls, size: int, part: Callable[[int, int], bytes], request: Request, content_type: str) -> Response:
+        found = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
+        headers = {"Accept-Ranges": "bytes"}
+        if not found or not any(found.groups()):
+            return cls(200, part(0, size), content_type, headers)
+        first, last = found.groups()
+        start = int(first) if first else max(size - int(last), 0)
+        stop = min(int(last) + 1, size) if first and last else size
+        if start >= size:
+            return cls(416, b"", content_type, {"Content-Range": f"bytes */{size}"})
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        return cls(206, part(start, stop), content_type, headers)
 
 
 Fault = Callable[[Request, Response], Response]

@@ -132,8 +132,8 @@ class Ground:
                     side = COVER_STEP * COVER_PIXELS
                     yield _item(
                         f"ESA_WorldCover_10m_{year}_v200_{row}_{column}", COVER,
-                        _ring(left, top - side, left + side, top), own,
-                        {"map": f"{base}cover_{year}_{row}_{column}.tif"}, grid,
+                        _ring(left, top - side, left + side, top),
+                        own, {"map": f"{base}cover_{year}_{row}_{column}.tif"}, grid,
                     )  # fmt: skip
 
     def _cdl(self, box: Box, years: range, base: str) -> Iterator[dict[str, Any]]:

@@ -88,7 +88,7 @@ export function arrays(root, part, row) {
 function* present(root, kind) {
   for (const [name, rule] of Object.entries(TABLE.arrays[kind] ?? {})) {
     if (rule.each) for (const member of root[rule.each] ?? []) yield [name.replace("*", member), rule];
-    else if (!rule.only || (root.label_seasons.length && isSet(root[rule.only]))) yield [name, rule];
+    else if ((rule.only ?? []).every((part) => isSet(root[part]))) yield [name, rule];
   }
 }
 

@@ -15,7 +15,7 @@ def weather_arrays(spec: CubeSpec, weather: CubeWeather) -> dict[str, NDArray[An
     region, grid, calendar = spec.region, spec.grid, spec.calendar
     arrays: dict[str, NDArray[Any]] = {f"weather/{name}": values for name, values in weather.values.items()}
     arrays |= {"weather/flag": weather.flag, "weather/utc_bnds": weather.bounds}
-    names = region.weather.variables
+    names = spec.weather
     years = region.period.years
     shape = (len(years), *grid.chunk_shape, len(names))
     sums = {what: np.zeros(shape) for what in ("count", "sum", "sum_of_squares")}

@@ -11,7 +11,7 @@ from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import WeatherSource
 
 from .arrays import weather_arrays
-from .regrid import CubeWeather, cube_weather
+from .regrid import CubeWeather, cube_weather, refuse_reversed
 from .update import update_weather
 
 BYTES_PER_VALUE = 4.0
@@ -45,13 +45,16 @@ class WeatherLayer(Layer[Never]):
     """False for a plan that is only shown"""
 
     def plan(self) -> WeatherPlan:
-        """See `Layer`. Raises what `fetch_weather` raises."""
+        """See `Layer`. Raises what `fetch_weather` raises, and InputError where tmin lies above tmax."""
         region, grid, calendar = self.spec.region, self.spec.grid, self.spec.calendar
         if not self.fetches:
             return WeatherPlan(None)
         if self.present is not None:
-            return WeatherPlan(update_weather(self.present, self.source, region, grid, calendar))
-        return WeatherPlan(cube_weather(self.source, region, grid, calendar))
+            weather = update_weather(self.present, self.source, region, grid, calendar)
+        else:
+            weather = cube_weather(self.source, region, grid, calendar)
+        refuse_reversed(weather, region, calendar)
+        return WeatherPlan(weather)
 
     def run(self, task: Never) -> TaskReport:
         """See `Layer`."""
@@ -70,7 +73,7 @@ class WeatherLayer(Layer[Never]):
     def origins(self) -> list[Record]:
         """See `Layer`."""
         section = self.spec.region.weather
-        path = {"path": section.path} if section.path is not None else {}
+        path = {"path": section.path} if section and section.path is not None else {}
         return [{"role": self.name, **path, **self.source.origin().record()}]
 
     @staticmethod
@@ -87,6 +90,10 @@ class WeatherLayer(Layer[Never]):
     def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
         """See `Layer`."""
         was, now = old.region.weather, new.region.weather
+        if was is None:
+            return []
+        if now is None:
+            return ["weather is left out"]
         reasons = []
         if lost := set(was.variables) - set(now.variables):
             reasons.append(f"weather.variables leaves out {', '.join(sorted(lost))}")
@@ -95,13 +102,12 @@ class WeatherLayer(Layer[Never]):
             reasons.append(
                 f"the weather begins on {new.region.weather_start}, in the cube on {old.region.weather_start}"
             )
-        return reasons + _elevation(old, new)
+        return reasons + _elevation(now.source, old, new)
 
 
-def _elevation(old: CubeSpec, new: CubeSpec) -> list[str]:
+def _elevation(name: str, old: CubeSpec, new: CubeSpec) -> list[str]:
     """Temperatures that are brought to the terrain's elevation change with it. A source that is given in Python and not
     registered may use it."""
-    name = new.region.weather.source
     if name in WEATHER.names() and not WEATHER.find(name).uses_elevation:
         return []
     was, now = (_elevation_source(spec) for spec in (old, new))

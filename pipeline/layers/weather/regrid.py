@@ -1,5 +1,6 @@
 """Weather from a source's grid and days to the cube's: complete, in range, on the weather cells."""
 
+import calendar as calendars
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,6 +21,9 @@ from .units import check_range
 SINGLE_CELL_REACH_DEGREES = 0.3
 """How far a weather file of one cell (or row, or column) is taken for its surroundings."""
 
+MOST_REVERSED_DAYS = 0.01
+"""Share of the days of a cell on which tmin may lie above tmax: regridding mixes stations and cells of either."""
+
 FLAG_PRECEDENCE = (WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL, WeatherFlag.ESTIMATED, WeatherFlag.FILLED)
 """From certain to uncertain. A day has one flag, that of its least certain variable: a value filled from other days is
 less certain than one estimated from other variables of its day, and that less than a measurement that may still be
@@ -38,6 +42,8 @@ class CubeWeather:
     """(time, 2): begin and end of each weather day in days since 1970-01-01 UTC"""
     source: str
     licence: str = ""
+    notes: tuple[str, ...] = ()
+    """choices that the source made, in words, for the user to see"""
 
     @property
     def origin(self) -> dict[str, str]:
@@ -48,7 +54,8 @@ class CubeWeather:
 def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
     """All the weather of a region. Raises what `fetch_weather` raises."""
     span = region.weather_start, region.period.end
-    return fetch_weather(source, region, grid, calendar, span, region.weather.variables)
+    variables = region.weather.variables if region.weather else ()
+    return fetch_weather(source, region, grid, calendar, span, variables)
 
 
 def fetch_weather(
@@ -68,8 +75,9 @@ def fetch_weather(
     present = np.isin(series.days, days)
     position = series.days[present] - days[0]
     weights = _cell_weights(series, grid)
+    fill_gaps = region.weather.fill_gaps if region.weather else 0
     window = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
-    dropped = _leap_year_ends(days) & series.drops_leap_year_end
+    dropped = _dropped_leap_days(days, series.dropped_leap_day)
     flags = np.zeros(days.size, np.uint8)
     if series.flag is not None:
         flags[position] = series.flag[present]
@@ -77,7 +85,7 @@ def fetch_weather(
     for name in variables:
         stored = np.full((days.size, series.y.size, series.x.size), np.nan, np.float32)
         stored[position] = series.values[name][present]
-        complete, filled = _complete_days(stored, days, region.weather.fill_gaps, dropped, name)
+        complete, filled = _complete_days(stored, days, fill_gaps, dropped, name)
         flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
         regridded = _regrid(complete, weights, name)
         check_range(name, regridded, f"weather of region '{region.name}'")
@@ -86,7 +94,23 @@ def fetch_weather(
     flag = np.full(len(calendar), WeatherFlag.NONE, np.uint8)
     flag[window] = flags
     origin = source.origin()
-    return CubeWeather(values, flag, day_bounds(calendar.days, series.day_ends_utc_hour), origin.source, origin.licence)
+    bounds = day_bounds(calendar.days, series.day_ends_utc_hour)
+    return CubeWeather(values, flag, bounds, origin.source, origin.licence, series.notes)
+
+
+def refuse_reversed(weather: CubeWeather, region: Region, calendar: Calendar) -> None:
+    """Raise InputError where a cell has a tmin above tmax on more days than interpolation explains."""
+    if not {"tmin", "tmax"} <= weather.values.keys():
+        return
+    reversed_days = weather.values["tmin"] > weather.values["tmax"]
+    share = reversed_days.sum(axis=0) / max(int((weather.flag != WeatherFlag.NONE).sum()), 1)
+    if share.max() > MOST_REVERSED_DAYS:
+        y, x = np.unravel_index(int(share.argmax()), share.shape)
+        day = date_of(calendar.days[int(reversed_days[:, y, x].argmax())])
+        raise InputError(
+            f"weather of region '{region.name}': tmin lies above tmax on {share.max():.0%} of the days in the weather"
+            f" cell of row {y} and column {x}, first on {day}; take another source, or leave out one of them"
+        )
 
 
 def least_certain(*flags: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
@@ -107,11 +131,12 @@ def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[
     return np.stack([end - 1, end], axis=1)
 
 
-def _leap_year_ends(days: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """Which days are a 31 December of a leap year: Daymet keeps 29 February and drops those instead."""
-    dates = days.astype("datetime64[D]")
-    day_of_year = (dates - dates.astype("datetime64[Y]")).astype(int) + 1
-    return np.asarray(day_of_year == 366)
+def _dropped_leap_days(days: NDArray[np.int_], month_and_day: tuple[int, int] | None) -> NDArray[np.bool_]:
+    """Which days a calendar leaves out: one in each leap year."""
+    if month_and_day is None:
+        return np.zeros(days.size, bool)
+    dates = [date_of(day) for day in days]
+    return np.array([calendars.isleap(day.year) and (day.month, day.day) == month_and_day for day in dates])
 
 
 def _complete_days(
@@ -169,7 +194,10 @@ def _cell_weights(series: WeatherSeries, grid: Grid) -> _Weights:
     x, y = to_source.transform(x, y)
     degrees = to_source.target_crs is not None and to_source.target_crs.is_geographic
     low_y, share_y, out_y = _bracket(series.y, y, degrees)
-    low_x, share_x, out_x = _bracket(series.x, x, degrees)
+    if degrees:  # longitudes may run from -180 or 0, or across the antimeridian
+        edge = (series.x[0] + series.x[-1]) / 2 - 180
+        x = edge + (x - edge) % 360
+    low_x, share_x, out_x = _bracket(series.x, x, degrees, turn=360.0 if degrees else None)
     if np.any(out_y | out_x):
         raise InputError(
             "the weather does not reach the whole region: it covers"
@@ -181,16 +209,17 @@ def _cell_weights(series: WeatherSeries, grid: Grid) -> _Weights:
     for step_y, weight_y in ((0, 1 - share_y), (1, share_y)):
         for step_x, weight_x in ((0, 1 - share_x), (1, share_x)):
             row = np.minimum(low_y + step_y, series.y.size - 1)
-            column = np.minimum(low_x + step_x, width - 1)
+            column = (low_x + step_x) % width  # 0 after the last one: only around the globe, or with no weight
             index.append(row * width + column)
             weight.append(weight_y * weight_x)
     return _Weights(np.stack(index, axis=1), np.stack(weight, axis=1), needed)
 
 
 def _bracket(
-    axis: NDArray[np.float64], positions: NDArray[np.float64], degrees: bool
+    axis: NDArray[np.float64], positions: NDArray[np.float64], degrees: bool, turn: float | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """(lower neighbour, share of the upper one, whether it lies beyond the outer edge) along one axis."""
+    """(lower neighbour, share of the upper one, whether it lies beyond the outer edge) along one axis. An axis that
+    goes all the way around after `turn` has no edge: after its last cell comes the first."""
     if axis.size == 1:
         reach = SINGLE_CELL_REACH_DEGREES * (1.0 if degrees else 111_000.0)
         return (
@@ -200,6 +229,9 @@ def _bracket(
         )
     step = float(np.median(np.diff(axis)))
     outside = (positions < axis[0] - step / 2) | (positions > axis[-1] + step / 2)
+    if turn is not None and abs(axis.size * step - turn) < step / 2:
+        low = (np.searchsorted(axis, positions, side="right") - 1) % axis.size
+        return low, (positions - axis[low]) % turn / step, np.zeros(positions.shape, bool)
     inside = np.clip(positions, axis[0], axis[-1])
     low = np.clip(np.searchsorted(axis, inside, side="right") - 1, 0, axis.size - 2)
     share = (inside - axis[low]) / (axis[low + 1] - axis[low])

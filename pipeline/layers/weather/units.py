@@ -29,44 +29,89 @@ HARGREAVES_SAMANI = 0.16
 CLEAR_SKY = 0.75
 """Share of the extraterrestrial radiation that passes a clear sky at sea level [eq. 37]"""
 
-_DAILY = r"\s*(/\s*d(ay)?|d(ay)?\s*-1)$"
-
 UNITS: dict[str, dict[str, tuple[float, float]]] = {
-    "degree_Celsius": {
-        "degree_celsius": (1.0, 0.0),
-        "degc": (1.0, 0.0),
-        "c": (1.0, 0.0),
-        "°c": (1.0, 0.0),
-        "celsius": (1.0, 0.0),
-        "k": (1.0, -KELVIN_OFFSET),
-        "kelvin": (1.0, -KELVIN_OFFSET),
+    "degree_Celsius": {"degree_celsius": (1.0, 0.0), "k": (1.0, -KELVIN_OFFSET)},
+    "mm": {
+        "mm": (1.0, 0.0),
+        "cm": (10.0, 0.0),
+        "m": (1000.0, 0.0),
+        "kg m-2": (1.0, 0.0),
+        # mean rates over the day
+        "mm h-1": (24.0, 0.0),
+        "mm s-1": (SECONDS_PER_DAY, 0.0),
+        "m s-1": (1000 * SECONDS_PER_DAY, 0.0),
+        "kg m-2 s-1": (SECONDS_PER_DAY, 0.0),
     },
-    "mm": {"mm": (1.0, 0.0), "kg m-2": (1.0, 0.0), "kg/m2": (1.0, 0.0), "m": (1000.0, 0.0), "cm": (10.0, 0.0)},
     "MJ m-2": {
         "mj m-2": (1.0, 0.0),
-        "mj/m2": (1.0, 0.0),
+        "kj m-2": (1e-3, 0.0),
         "j m-2": (1e-6, 0.0),
-        "j/m2": (1e-6, 0.0),
-        # a mean over 24 hours, as in gridMET's srad; Daymet's daylight mean needs the day length too
+        "kwh m-2": (3.6, 0.0),
+        # a mean over 24 hours; Daymet's daylight mean needs the day length too
         "w m-2": (SECONDS_PER_DAY * 1e-6, 0.0),
-        "w/m2": (SECONDS_PER_DAY * 1e-6, 0.0),
+        "j m-2 s-1": (SECONDS_PER_DAY * 1e-6, 0.0),
     },
+    "W m-2": {"w m-2": (1.0, 0.0), "j m-2 s-1": (1.0, 0.0)},
     "kPa": {"kpa": (1.0, 0.0), "hpa": (0.1, 0.0), "mbar": (0.1, 0.0), "pa": (1e-3, 0.0)},
-    "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0), "1": (100.0, 0.0)},
-    "m3 m-3": {"m3 m-3": (1.0, 0.0), "m3/m3": (1.0, 0.0), "1": (1.0, 0.0), "%": (0.01, 0.0)},
-    "m s-1": {"m s-1": (1.0, 0.0), "m/s": (1.0, 0.0), "km/h": (1 / 3.6, 0.0), "km h-1": (1 / 3.6, 0.0)},
+    "%": {"%": (1.0, 0.0), "1": (100.0, 0.0)},
+    "m3 m-3": {"m3 m-3": (1.0, 0.0), "1": (1.0, 0.0), "%": (0.01, 0.0)},
+    "m s-1": {"m s-1": (1.0, 0.0), "km h-1": (1 / 3.6, 0.0)},
+    "s": {"s": (1.0, 0.0), "h": (3600.0, 0.0)},
 }
+"""canonical unit -> units, in the spelling of `spelling`, with the factor and the offset to it"""
+
+_WORDS = {
+    "degree_celsius": ("degc", "c", "cel", "celsius", "°c", "degrees_celsius", "degree_c", "degrees_c", "deg_c"),
+    "k": ("kelvin", "degree_k", "degrees_k", "degk", "deg_k"),
+    "mm": ("millimeter", "millimeters", "millimetre", "millimetres"),
+    "m": ("meter", "meters", "metre", "metres"),
+    "w": ("watt", "watts"),
+    "mbar": ("mb", "millibar", "millibars"),
+    "pa": ("pascal", "pascals"),
+    "%": ("percent", "pct"),
+    "d-1": ("day-1", "days-1", "24h-1"),
+    "h-1": ("hr-1", "hour-1", "hours-1"),
+    "s-1": ("sec-1", "second-1", "seconds-1"),
+    "s": ("sec", "second", "seconds"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "kwh": ("kw-hr", "kw-h"),
+    "mj m-2": ("mjm-2",),
+}
+_SPELLINGS = {other: word for word, others in _WORDS.items() for other in others}
+_RATE = re.compile(r"\b(d|h|s)-1$|\bw m-2$")
+
+
+def spelling(units: str) -> str:
+    """A unit in one spelling: lower case, factors separated by blanks, powers as m-2, and d-1 for a day."""
+    text = units.strip().lower().replace("²", "2").replace("³", "3").replace("⁻", "-").replace("¹", "1")
+    text = text.replace("**", "").replace("^", "").replace("·", " ").replace(" of water equivalent", "")
+    text = re.sub(r"(degrees?|deg)[ _](c|k|celsius)\b", r"\1_\2", text)
+    text = re.sub(r"\s*/\s*|\bper\s+", " /", text)
+    words = []
+    for word in text.split():
+        divided = word.startswith("/")
+        base = word.removeprefix("/")
+        if divided:
+            power = re.fullmatch(r"([a-z]+)(\d*)", base)
+            base = f"{power[1]}-{power[2] or 1}" if power else word
+        words.append(_SPELLINGS.get(base, base))
+    return " ".join(words)
+
+
+def is_rate(units: str) -> bool:
+    """Whether a unit is an amount per time, so that the mean over a day tells the day's sum."""
+    return bool(_RATE.search(spelling(units)))
 
 
 def convert(values: NDArray[np.float64], units: str, canonical: str, what: str) -> NDArray[np.float64]:
     """Values from the unit that a file names to a canonical unit. `what` names the variable in the error.
 
-    A rate per day ("mm d-1") is its daily sum; powers may be written m-2, m^-2 or m**-2. The canonical unit itself is
-    always accepted. Raises InputError for any other unit that is not listed.
+    A rate per day ("mm d-1") is its daily sum; powers may be written m-2, m^-2, m**-2 or /m2. The canonical unit itself
+    is always accepted. Raises InputError for any other unit that is not listed.
     """
-    text = " ".join(units.replace("**", "").replace("^", "").lower().split())
-    table = UNITS.get(canonical, {canonical.lower(): (1.0, 0.0)})
-    factors = table.get(text) or table.get(re.sub(_DAILY, "", text).strip())
+    text = spelling(units)
+    table = UNITS.get(canonical, {spelling(canonical): (1.0, 0.0)})
+    factors = table.get(text) or table.get(text.removesuffix(" d-1"))
     if factors is None:
         raise InputError(
             f"{what}: the unit '{units}' is not known; it must be one of {', '.join(sorted(table))}"
@@ -142,10 +187,15 @@ def radiation_of_temperature_range(
     return np.minimum(estimate, CLEAR_SKY) * extraterrestrial
 
 
+def range_margin(low: float, high: float) -> float:
+    """How far beyond its valid range rounding may carry a value."""
+    return min(0.1, 1e-3 * (high - low))
+
+
 def check_range(name: str, values: NDArray[np.floating[Any]], where: str) -> None:
     """Raise InputError if a value is outside the variable's valid range; NaN is skipped."""
     variable = weather_variable(name)
-    tolerance = 1e-3 * (variable.valid_max - variable.valid_min)
+    tolerance = range_margin(variable.valid_min, variable.valid_max)
     low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
     if low < variable.valid_min - tolerance or high > variable.valid_max + tolerance:
         raise InputError(

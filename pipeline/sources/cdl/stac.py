@@ -35,7 +35,6 @@ from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
-from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .collections import DEFAULT_COLLECTION, LABEL_COLLECTIONS, LabelCollection
 
@@ -98,7 +97,7 @@ class StacLabels(LabelSource):
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `LabelSource`. uint8; 0, or 255 for confidence, beyond what the collection covers."""
         fill = 0 if asset.href.rpartition("#")[2] == self._about.codes else CONFIDENCE_FILL
-        reader = RemoteReader(self.catalog.access, self.retry_policy)
+        reader = self.catalog.reader(self.retry_policy)
         return Mosaic(asset.grid, self.tiles[asset.href]).read(window, reader.window, fill, np.uint8)
 
     def _search(self, year: int) -> None:
@@ -136,4 +135,4 @@ class StacLabels(LabelSource):
         return f"{self.catalog.name}:{self.collection}/{year}#{key}"
 
     def _grid_of_file(self, item: str, key: str, href: str) -> RasterGrid:
-        return RemoteReader(self.catalog.access, self.retry_policy).grid(href)
+        return self.catalog.reader(self.retry_policy).grid(href)

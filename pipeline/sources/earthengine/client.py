@@ -46,6 +46,12 @@ AT_ONCE = 8
 """Requests of one process at a time; Earth Engine allows a project 40."""
 WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 
+QUOTA = (
+    "Earth Engine gives a noncommercial project 150 EECU-hours of computing a month (Community tier), 1,000"
+    " (Contributor) or 100,000 (Partner), and slows it down beyond; what this build takes is not estimated"
+)
+"""Since 27 April 2026: developers.google.com/earth-engine/guides/noncommercial_tiers."""
+
 _REGISTER = (
     "register it at https://code.earthengine.google.com/register, or name another in EARTHENGINE_PROJECT, and give"
     " the account the role Earth Engine Resource Viewer there"

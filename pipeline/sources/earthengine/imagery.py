@@ -30,7 +30,7 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time
 from mmvsf.pipeline.sources.stac.boxes import search_polygons
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 
-from .client import requirements
+from .client import QUOTA, requirements
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, kept, list_images
 
 REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
@@ -89,6 +89,7 @@ class EarthEngineImagery(ImagerySource):
     """Scenes of Earth Engine's collections; credentials and project come from the environment."""
 
     recipe_lines: ClassVar[dict[str, bool]] = {"cloud_score": False}
+    quota: ClassVar[str] = QUOTA
     cloud_score: float | None = None
     """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
 

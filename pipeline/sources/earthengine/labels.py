@@ -18,7 +18,7 @@ from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 
-from .client import requirements
+from .client import QUOTA, requirements
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, list_images
 
 COLLECTION, BAND, CONFIDENCE = "USDA/NASS/CDL", "cropland", "confidence"
@@ -32,6 +32,7 @@ class EarthEngineLabels(LabelSource):
     """USDA's Cropland Data Layer, one image a year. Credentials and project come from the environment."""
 
     has_confidence: ClassVar[bool] = True
+    quota: ClassVar[str] = QUOTA
     years: tuple[int, ...]
 
     @classmethod

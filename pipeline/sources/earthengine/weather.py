@@ -20,7 +20,7 @@ from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
-from .client import requirements
+from .client import QUOTA, requirements
 from .pixels import asset_id, fetch_pixels, grid_of_band, list_images
 from .weather_collections import COLLECTIONS, DEFAULT_COLLECTION, Bands, WeatherCollection
 
@@ -40,6 +40,7 @@ class EarthEngineWeather(WeatherSource):
     """A weather collection over a rectangle. Credentials and project come from the environment."""
 
     recipe_lines: ClassVar[dict[str, bool]] = {"collection": False}
+    quota: ClassVar[str] = QUOTA
     collection: str
     """a key of `COLLECTIONS`"""
     bounds: tuple[float, float, float, float]
@@ -141,7 +142,7 @@ class EarthEngineWeather(WeatherSource):
             grid.crs,
             float(round(-(west + east) / 2 / 15) % 24 if hour is None else hour),
             flag,
-            collection.drops_leap_year_end,
+            collection.dropped_leap_day,
         )
 
 

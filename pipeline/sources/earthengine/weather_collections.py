@@ -32,8 +32,8 @@ class WeatherCollection:
     """variable -> (bands, the variable from those bands)"""
     day_ends_utc_hour: float | None
     """None: the day is that of the local sun"""
-    drops_leap_year_end: bool = False
-    """True where the year always has 365 days, so that leap years have no 31 December"""
+    dropped_leap_day: tuple[int, int] | None = None
+    """month and day that leap years lack, where the year always has 365 days"""
     has_status: bool = False
     """True where the property `status` of images says whether their values are final (`permanent`)"""
 
@@ -82,7 +82,7 @@ COLLECTIONS: dict[str, WeatherCollection] = {
             "snow": (("swe",), lambda b: b["swe"]),
         },
         day_ends_utc_hour=None,
-        drops_leap_year_end=True,
+        dropped_leap_day=(12, 31),
     ),
     "era5-land": WeatherCollection(
         "ECMWF/ERA5_LAND/DAILY_AGGR",

@@ -151,7 +151,7 @@ class MeteostatStations(WeatherSource):
 def _stations(client: ModuleType, bounds: tuple[float, float, float, float], first: date, last: date) -> pd.DataFrame:
     """Stations around the rectangle that report in the period, by id. Raises InputError if there are too few."""
     west, south, east, north = bounds
-    lat, lon = np.array([(south + north) / 2]), np.array([(west + east) / 2])
+    lat, lon = np.array([(south + north) / 2]), np.array([((west + east) / 2 + 180) % 360 - 180])
     radius = float(distances_km(lat, lon, np.array([south, north]), np.array([west, west])).max()) + REACH_KM
     near = client.stations.nearby(client.Point(float(lat[0]), float(lon[0])), radius=radius * 1000, limit=5000)
     reports = client.stations.inventory(list(near.index)).df if len(near) else None

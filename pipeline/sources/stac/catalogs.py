@@ -6,6 +6,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.sources.transport.earthdata import Earthdata
 from mmvsf.pipeline.sources.transport.endpoints import address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
+from mmvsf.pipeline.sources.transport.reach import reach_of_service
+from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import Access, NoAuth, SasSigned
 
 COLLECTIONS: dict[str, dict[str, str]] = {
@@ -30,6 +32,15 @@ class Catalog:
     collections: dict[str, str]
     """product -> collection"""
     access: Access
+
+    @property
+    def reach(self) -> int:
+        """How near the hosts may be that it names: as near as its own, see `transport.reach`."""
+        return reach_of_service(self.url)
+
+    def reader(self, retry_policy: RetryPolicy) -> RemoteReader:
+        """A reader of its files."""
+        return RemoteReader(self.access, retry_policy, self.reach)
 
 
 def catalog(name: str, retry_policy: RetryPolicy) -> Catalog:

@@ -1,23 +1,18 @@
 """Where the files of an item may lie: what an href names decides neither which host nor which parser is used."""
 
-import ipaddress
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.pipeline.sources.transport.http import redact
+from mmvsf.pipeline.sources.transport.reach import LINK_LOCAL, reach_of_name
 
 Locate = Callable[[str], str]
 """an item's href -> what is opened; raises InputError for one that is refused"""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-PRIVATE_NAMES = ("localhost", "local", "internal", "localdomain")
-"""Last labels of host names that belong to no public host (RFC 6761, RFC 6762, ICANN's `internal`)."""
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def remote_href(catalog: str, href: str) -> str:
@@ -32,8 +27,8 @@ def remote_href(catalog: str, href: str) -> str:
         raise InputError(f"the href {_shown(href)} is no http(s) URL, and a public catalogue can name nothing else")
     if "@" in parts.netloc or "#" in href:
         raise InputError(f"the href {_shown(href)} holds a name, a password or a fragment")
-    reach = _reach(parts.hostname)
-    if reach > _reach(_split(catalog).hostname or "") or reach == LINK_LOCAL:
+    reach = reach_of_name(parts.hostname)
+    if reach > reach_of_name(_split(catalog).hostname or "") or reach == LINK_LOCAL:
         raise InputError(f"the href {_shown(href)} names a private address, and {catalog} is a public catalogue")
     return href
 
@@ -44,7 +39,7 @@ def local_href(folder: Path, href: str) -> str:
     _refuse_control(href)
     parts = _split(href)
     if parts.scheme in ("http", "https"):
-        if not parts.hostname or "@" in parts.netloc or "#" in href or _reach(parts.hostname) == LINK_LOCAL:
+        if not parts.hostname or "@" in parts.netloc or "#" in href or reach_of_name(parts.hostname) == LINK_LOCAL:
             raise InputError(f"the href {_shown(href)} is no address of a file on a web server")
         return href
     if parts.scheme not in ("", "file"):
@@ -62,37 +57,6 @@ def local_href(folder: Path, href: str) -> str:
     if resolved.startswith("/vsi"):
         raise InputError(f"the href {_shown(href)} is a virtual path of GDAL; give the path of the file itself")
     return resolved
-
-
-PUBLIC, PRIVATE, LOOPBACK, LINK_LOCAL = range(4)
-
-
-def _reach(host: str) -> int:
-    """How near a host is. A catalogue may name hosts as near as its own; names are judged without a look-up."""
-    address = _address(host)
-    if address is None:
-        label = host.rstrip(".").lower().rpartition(".")[2]
-        if label == "localhost":
-            return LOOPBACK
-        return PRIVATE if label in PRIVATE_NAMES else PUBLIC
-    if address.is_loopback:
-        return LOOPBACK
-    if address.is_link_local:
-        return LINK_LOCAL
-    return PUBLIC if address.is_global and not address.is_multicast else PRIVATE
-
-
-def _address(host: str) -> Address | None:
-    """The IP address that a host's text is, also in the short, octal and hexadecimal forms that resolvers accept."""
-    try:
-        address: Address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        try:
-            address = ipaddress.IPv4Address(socket.inet_aton(host))
-        except (OSError, ValueError):
-            return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def _split(href: str) -> SplitResult:

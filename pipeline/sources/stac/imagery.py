@@ -80,7 +80,7 @@ class StacImagery(ImagerySource):
 
     @property
     def _reader(self) -> RemoteReader:
-        return RemoteReader(self.catalog.access, self.retry_policy)
+        return self.catalog.reader(self.retry_policy)
 
     def _collections(self, products: tuple[str, ...]) -> list[str]:
         missing = [name for name in products if name not in self.catalog.collections]

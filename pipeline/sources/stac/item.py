@@ -9,6 +9,7 @@ import re
 import reprlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -158,6 +159,11 @@ class Item(Checked):
     id: Annotated[Text, BeforeValidator(_text)]
     properties: Fields = Field(default_factory=dict)
     assets: Fields = Field(default_factory=dict)
+
+    @cached_property
+    def projection(self) -> Projection:
+        """The grid of all assets that say none. Raises InputError."""
+        return Projection.check(self.properties)
 
     def text(self, key: str) -> str:
         """A property that is a text or a number, as text; empty if there is none. Raises InputError for another."""

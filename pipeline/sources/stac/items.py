@@ -20,7 +20,7 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid, granule_time
 
 from .boxes import OUTLINE_MARGIN
 from .hrefs import Locate
-from .item import Item, ItemAsset, Point, Projection, outline_of
+from .item import Item, ItemAsset, Point, outline_of
 
 FindGrid = Callable[[str, str, str], RasterGrid]
 """(item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
@@ -96,7 +96,7 @@ def declared_grid(item: Item, asset: ItemAsset) -> RasterGrid | None:
 
     Raises InputError for one that is rotated, of impossible numbers or in no CRS of places on the earth.
     """
-    shared = Projection.check(item.properties)
+    shared = item.projection
     crs, transform, shape = asset.crs or shared.crs, asset.transform or shared.transform, asset.shape or shared.shape
     if not (crs and transform and shape):
         return None
@@ -166,8 +166,8 @@ def offset_of(item: Item, product: Product) -> int:
     Raises InputError for an item whose bands declare another scale than the product has, or another offset where the
     product has one for all scenes: its numbers would be read wrongly.
     """
-    declared = [file_of(item, keys)[1].scaling for keys in product.bands]
-    scales, offsets = ({value for value in values if value is not None} for values in zip(*declared, strict=True))
+    declared = [file_of(item, keys)[1].scaling for keys in product.bands if item.assets.keys() & set(keys)]
+    scales, offsets = ({pair[which] for pair in declared if pair[which] is not None} for which in (0, 1))
     if others := [scale for scale in scales if not math.isclose(scale, product.scale, rel_tol=1e-6)]:
         raise InputError(
             f"it declares a scale of {others[0]:g} and {product.name} has {product.scale:g}; correct the item"

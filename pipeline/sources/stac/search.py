@@ -3,8 +3,9 @@
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from pystac_client.stac_api_io import StacApiIO
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 from mmvsf.pipeline.layers.source import Bounds
+from mmvsf.pipeline.sources.transport.guard import guard
 from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
@@ -42,10 +44,11 @@ class _Requests(StacApiIO):
     """The client's requests. `RetryPolicy.retry` sees to refusals; an answer with status 200 that breaks off or is no
     JSON is asked for again here."""
 
-    def __init__(self, retry_policy: RetryPolicy) -> None:
+    def __init__(self, retry_policy: RetryPolicy, reach: int) -> None:
         super().__init__(
             timeout=(retry_policy.connect, retry_policy.request), max_retries=retry_policy.retry(connect=1)
         )
+        guard(self.session, reach)
         self._patience = retry_policy
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -78,11 +81,10 @@ class _Requests(StacApiIO):
             time.sleep(self._patience.wait(failures))
         raise AssertionError("unreachable")
 
-    def get_pages(
-        self, url: str, method: str | None = None, parameters: dict[str, Any] | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """See `StacApiIO`: all pages, also after an empty one, and of a loop of links each page once."""
-        page, seen = self.read_json(url, method=method, parameters=parameters), set[str]()
+    def pages(self, search: pystac_client.ItemSearch) -> Iterator[dict[str, Any]]:
+        """The pages of a search, also after an empty one, where the client stops. A loop of links ends."""
+        parameters, seen = search.get_parameters(), set[str]()
+        page = self.read_json(search.url, method=search.method, parameters=parameters)
         while True:
             yield page
             link = next((link for link in page.get("links") or () if link["rel"] == "next"), None)
@@ -109,13 +111,14 @@ def find_items(
     where = f"{catalog.name} ({catalog.url})"
     given: set[str] = set()
     try:
-        client = pystac_client.Client.open(catalog.url, stac_io=_Requests(retry_policy))
+        requests = _Requests(retry_policy, catalog.reach)
+        client = pystac_client.Client.open(catalog.url, stac_io=requests)
         _refuse_missing(client, collections, where)
         for days, part in itertools.product(when, boxes_within_180(bbox)):
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
             what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
             query = {"collections": list(collections), "bbox": part, "datetime": interval, "limit": PAGE}
-            items = _all_items(client, query, what, where)
+            items = _all_items(partial(requests.pages, client.search(**query)), what, where)
             yield from (item for key, item in items.items() if key not in given)
             given |= set(items)
     except APIError as error:
@@ -124,7 +127,7 @@ def find_items(
         raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
 
 
-def _all_items(client: pystac_client.Client, query: dict[str, Any], what: str, where: str) -> dict[str, Any]:
+def _all_items(search: Callable[[], Iterator[dict[str, Any]]], what: str, where: str) -> dict[str, Any]:
     """The different items of a search by their keys. It is made again where an item is repeated, and so may hide
     another, and where fewer came than were announced; all that came is kept. Raises IncompleteError where that stays
     so."""
@@ -133,10 +136,14 @@ def _all_items(client: pystac_client.Client, query: dict[str, Any], what: str, w
     for attempt in range(SEARCHES):
         keys: set[str] = set()
         given = 0
-        for page in client.search(**query).pages_as_dicts():
-            new = {_key(item): item for item in page["features"] or ()}
-            keys, given, matched = keys | set(new), given + len(page["features"] or ()), max(matched, _announced(page))
+        for page in search():
+            features = page["features"]
+            if not isinstance(features, list):
+                raise TypeError("features is no list")
+            new = {_key(item): item for item in features}
             items = new | items
+            keys |= set(new)
+            given, matched = given + len(features), max(matched, _announced(page))
             report_progress(what, len(items), matched or None)
             if given > 2 * len(keys) + PAGE or len(keys) > MOST_ITEMS:
                 raise IncompleteError(f"{where} gives pages without end, {given} items so far; run again later")

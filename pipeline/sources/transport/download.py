@@ -15,7 +15,9 @@ from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnection
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.location import write_whole
 
+from .guard import guard
 from .http import BUSY, RetryPolicy, reason_of, session
+from .reach import reach_of_service
 
 
 class DownloadError(IncompleteError):
@@ -55,7 +57,13 @@ class Attempts:
 
 
 def download(
-    url: str, query: dict[str, str], path: Path, what: str, check: Callable[[bytes], None], retry_policy: RetryPolicy
+    url: str,
+    query: dict[str, str],
+    path: Path,
+    what: str,
+    check: Callable[[bytes], None],
+    retry_policy: RetryPolicy,
+    auth: requests.auth.AuthBase | None = None,
 ) -> None:
     """GET a file; it gets its name only when it is complete, so a kill leaves the old file or none.
 
@@ -64,10 +72,11 @@ def download(
     """
     attempts = Attempts(retry_policy)
     with session(retry_policy, retry=False) as client:
+        guard(client, reach_of_service(url))
         while True:
             status, asked, reached = None, 0.0, True
             try:
-                answer = client.get(url, params=query, timeout=(retry_policy.connect, retry_policy.request))
+                answer = client.get(url, params=query, auth=auth, timeout=(retry_policy.connect, retry_policy.request))
                 status = answer.status_code
                 if status == 200:
                     check(answer.content)

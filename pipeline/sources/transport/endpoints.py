@@ -40,6 +40,12 @@ ENDPOINTS: dict[str, Endpoint] = {
     "gridmet": Endpoint(
         "MMVSF_GRIDMET_URL", "https://thredds.northwestknowledge.net/thredds/ncss/grid/MET", "gridMET's THREDDS server"
     ),
+    "power": Endpoint(
+        "MMVSF_POWER_URL", "https://nasa-power.s3.us-west-2.amazonaws.com", "NASA POWER's bucket of Zarr stores"
+    ),
+    "ecmwf": Endpoint(
+        "MMVSF_ECMWF_URL", "https://arco.datastores.ecmwf.int", "Zarr stores of the ECMWF data stores (ARCO)"
+    ),
     "meteostat": Endpoint("MMVSF_METEOSTAT_URL", "https://data.meteostat.net", "meteostat's files"),
     "cropscape": Endpoint(
         "MMVSF_CROPSCAPE_URL", "https://nassgeodata.gmu.edu/axis2/services/CDLService", "CropScape's web service"

@@ -18,6 +18,9 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3 import Retry
 
+from .guard import guard
+from .reach import reach_of_service
+
 BUSY = (429, 500, 502, 503, 504)
 """Statuses that may be gone after a wait."""
 
@@ -173,6 +176,7 @@ def fetch_json(
     RequestException or ValueError after all attempts.
     """
     with session(retry_policy) as asking:
+        guard(asking, reach_of_service(url))
         for failures in itertools.count(1):
             try:
                 answer = asking.request(method, url, auth=auth, timeout=(retry_policy.connect, retry_policy.request))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 
 import numpy as np
 import rasterio
@@ -26,6 +27,7 @@ from mmvsf.pipeline.raster.io import GDAL_OPTIONS, ReadError, raster_grid, read_
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
+from .guard import guard
 from .http import (
     BUSY,
     REST_SECONDS,
@@ -38,7 +40,9 @@ from .http import (
     redact,
     session,
 )
+from .reach import LOOPBACK
 from .signing import Access
+from .socks import proxy
 
 Result = TypeVar("Result")
 
@@ -50,6 +54,10 @@ READS_AT_ONCE = 8
 
 MAX_RENEWALS = 2
 
+MOST_ASKED = 100_000
+
+_asked: set[str] = set()
+"""files that were asked for once, see `_refuse_redirects`"""
 _slots = threading.BoundedSemaphore(READS_AT_ONCE)
 _resting: dict[str, float] = {}
 """file or host -> when it failed all attempts; for REST_SECONDS a read then makes one attempt"""
@@ -73,6 +81,8 @@ class RemoteReader:
 
     access: Access
     retry_policy: RetryPolicy
+    reach: int = LOOPBACK
+    """how near the files may be, also after a redirect"""
 
     def window(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
@@ -93,6 +103,7 @@ class RemoteReader:
         until = time.monotonic() + retry_policy.deadline
         attempts = 1 if _is_resting(host, href) else retry_policy.attempts
         renewals = 0
+        self._refuse_redirects(href)
         for failures in itertools.count(1):
             try:
                 with _slots, rasterio.Env(**self._options(href)):
@@ -137,7 +148,7 @@ class RemoteReader:
         timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                session(self.retry_policy, retry=False) as client,
+                self._session() as client,
                 client.get(
                     url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
                 ) as answer,
@@ -151,8 +162,24 @@ class RemoteReader:
                     f"HTTP {answer.status_code} {answer.reason}",
                     seconds_asked(answer.headers.get("Retry-After")),
                 )
+        except requests.exceptions.InvalidURL as error:
+            raise ReadError(redact(f"{href}: {one_line(error)}")) from None
         except requests.RequestException as error:
             return Answer(None, reason_of(error))
+
+    def _session(self) -> requests.Session:
+        client = session(self.retry_policy, retry=False)
+        guard(client, self.reach)
+        return client
+
+    def _refuse_redirects(self, href: str) -> None:
+        """Raise ReadError for a file that leads to a private address, where the environment's proxies keep GDAL's
+        requests from this process's own; once for each file."""
+        if self.reach < LOOPBACK and getproxies_environment() and href not in _asked:
+            self.ask(href)
+            if len(_asked) >= MOST_ASKED:
+                _asked.clear()
+            _asked.add(href)
 
     def _path(self, href: str) -> str:
         """The name that GDAL opens. What follows # is never sent; it keeps GDAL from recalling an old failure."""
@@ -168,6 +195,8 @@ class RemoteReader:
             "GDAL_HTTP_USERAGENT": USER_AGENT,
             "GDAL_INGESTED_BYTES_AT_OPEN": HEADER_BYTES,
         }
+        if not {"http", "https", "all"} & set(getproxies_environment()):
+            options["GDAL_HTTP_PROXY"] = proxy(self.reach)
         if token is not None:
             options |= {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": keep_secret(token)}
         return options

@@ -6,7 +6,9 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from mmvsf.pipeline.sandbox import Site, SiteWorld, WorldSpec, simulate, truth
+from mmvsf.pipeline.sandbox.archive import simulate
+from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
+from mmvsf.pipeline.sandbox.world import SiteWorld, truth
 
 
 def small_site(name: str, x: int, y: int, side: int = 32) -> Site:

@@ -16,8 +16,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 from shapely.geometry import shape
 
-from mmvsf.pipeline.sandbox import Site, WorldSpec, simulate, truth
+from mmvsf.pipeline.sandbox.archive import simulate
 from mmvsf.pipeline.sandbox.scenes import ASSETS, NODATA
+from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
+from mmvsf.pipeline.sandbox.world import truth
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +92,8 @@ import resource, sys
 from pathlib import Path
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from mmvsf.pipeline.sandbox import Site, WorldSpec, truth
+from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
+from mmvsf.pipeline.sandbox.world import truth
 from mmvsf.pipeline.sandbox.scenes import TileYear, write_tile_year
 from mmvsf.pipeline.sandbox.tiles import TILES
 

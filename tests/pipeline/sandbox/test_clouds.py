@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from mmvsf.pipeline.sandbox import SiteWorld
 from mmvsf.pipeline.sandbox.climate import day_of_year, extraterrestrial_radiation
 from mmvsf.pipeline.sandbox.clouds import ADJACENT, CLOUD, SHADOW, Sky, sky
 from mmvsf.pipeline.sandbox.tiles import passes
+from mmvsf.pipeline.sandbox.world import SiteWorld
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 
-from mmvsf.pipeline.sandbox import Site, SiteWorld, WorldSpec, truth
 from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS
 from mmvsf.pipeline.sandbox.fields import lay_out, share_of_covers
-from mmvsf.pipeline.sandbox.spec import check_sites
+from mmvsf.pipeline.sandbox.spec import Site, WorldSpec, check_sites
 from mmvsf.pipeline.sandbox.tiles import TILES
+from mmvsf.pipeline.sandbox.world import SiteWorld, truth
 
 
 def test_every_cover_has_its_share_in_every_year(wide_sites):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmvsf.pipeline.sandbox import SimulatedSeason, SiteWorld
 from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, SOYBEANS, WHEAT
 from mmvsf.pipeline.sandbox.drivers import surface_wetness
 from mmvsf.pipeline.sandbox.weather import VARIABLES, SiteWeather
+from mmvsf.pipeline.sandbox.world import SimulatedSeason, SiteWorld
 
 
 def ndvi(season: SimulatedSeason) -> np.ndarray:

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mmvsf.pipeline.sandbox import WorldSpec
 from mmvsf.pipeline.sandbox.climate import (
     Climate,
     extraterrestrial_radiation,
     reference_evapotranspiration,
     saturation_vapour_pressure,
 )
+from mmvsf.pipeline.sandbox.spec import WorldSpec
 from mmvsf.pipeline.sandbox.weather import at_point
 from mmvsf.pipeline.sandbox.weather_generator import generate
 

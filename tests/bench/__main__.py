@@ -2,7 +2,8 @@
 
 Every comparison runs in one process on the same files, in turn, several times, and prints medians.
 
-    build    reading the sandbox's scenes into cube blocks, against odc-stac on the same scenes
+    race     whole builds of granules of true size, on disk and over a slow network, against other tools; --document
+             PATH writes docs/performance.md
     windows  window reads a second from the cube: checked reads with tensorstore against zarr-python
     format   what the cube format costs: checked reads, the end of a build and a listing of a large, simulated cube
     damage   a thousand random damages of a small cube: found, raised by the loader, repaired
@@ -26,76 +27,37 @@ from typing import Any
 
 import numpy as np
 
-HLS_BANDS = {
-    "hls2-l30": ("B02", "B03", "B04", "B05", "B06", "B07"),
-    "hls2-s30": ("B02", "B03", "B04", "B8A", "B11", "B12"),
-}
-STAC_TYPES = {
-    "*": {"assets": {"*": {"data_type": "int16", "nodata": -9999}, "Fmask": {"data_type": "uint8", "nodata": 255}}}
-}
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["build", "windows", "format", "damage", "train", "demo"])
+    parser.add_argument("what", nargs="*", default=["race", "windows", "format", "damage", "train", "demo"])
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--courses", nargs="+", default=["own", "other"], help="own, other, sentinel-2")
+    parser.add_argument("--stackstac", help="a Python that has stackstac")
+    parser.add_argument("--document", type=Path)
     options = parser.parse_args()
     print(f"machine: {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in options.what:
-        BENCHES[name](options.data_dir, options.repeats)
+        if name == "race":
+            bench_race(options)
+        else:
+            BENCHES[name](options.data_dir, options.repeats)
 
 
-def bench_build(data_dir: Path, repeats: int) -> None:
-    """Read one block's whole period, scene files to arrays, with this project's reader and with odc-stac."""
-    import odc.stac
-    import pystac
+def bench_race(options: argparse.Namespace) -> None:
+    """See `tests.bench.race`."""
+    from .document import write_document
+    from .race import race
 
-    from mmvsf.pipeline.build.plan import build_plan
-    from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
-    from mmvsf.pipeline.layers.imagery.plan import shard_tasks
-
-    _ensure_cube(data_dir)
-    plan = build_plan("sandbox", data_dir)
-    archive = data_dir / "archive/sandbox"
-    collection = pystac.ItemCollection.from_file(str(archive / "items.json"))
-    year = 2021
-    for label, site in (("own zone, copied", 6), ("other zone, resampled", 0)):
-        place = plan.region.area.sites[site]  # type: ignore[index]
-        block = plan.grid.block_of_point(place.lon, place.lat)
-        units = {
-            key
-            for key, scenes in plan.imagery.units.items()
-            if key[1] == block and all(scene.acquired.year == year for scene in scenes)
-        }
-        tasks = shard_tasks(plan.imagery, plan.grid, units)
-        ids = {scene.id for task in tasks for scene in task.scenes}
-        items = [_absolute(item, archive) for item in collection if item.id in ids]
-
-        def ours(tasks: Any = tasks) -> None:
-            for task in tasks:
-                read_shard(task, plan.grid, plan.imagery_layer.layer.source, plan.region.imagery.skip_below_clear)
-
-        def theirs(items: Any = items, block: Any = block) -> None:
-            for product, names in HLS_BANDS.items():
-                odc.stac.load(
-                    [item for item in items if item.collection_id == product],
-                    bands=[*names, "Fmask"],
-                    geobox=plan.grid.block_geobox(block),
-                    stac_cfg=STAC_TYPES,
-                    resampling={"*": "bilinear", "Fmask": "nearest"},
-                    groupby="time",
-                    pool=1,
-                )
-
-        pixels = len(items) * plan.grid.block**2 * 6 / 1e6
-        _compare(
-            f"build, {label}: {len(items)} scenes, {pixels:.0f} Mpx of bands",
-            pixels,
-            "Mpx/s",
-            repeats,
-            {"mmvsf": ours, "odc-stac": theirs},
-        )
+    courses = [(name, network) for network in (False, True) for name in options.courses]
+    results = [
+        race(name, options.data_dir / "archive/race", network, options.repeats, options.stackstac)
+        for name, network in courses
+    ]
+    if options.document:
+        machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+        write_document(options.document, machine, results, options.repeats)
 
 
 def bench_windows(data_dir: Path, repeats: int) -> None:
@@ -296,12 +258,6 @@ def _ensure_cube(data_dir: Path) -> Path:
     return cube
 
 
-def _absolute(item: Any, folder: Path) -> Any:
-    for asset in item.assets.values():
-        asset.href = str((folder / asset.href).resolve())
-    return item
-
-
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -328,7 +284,6 @@ def bench_damage(data_dir: Path, repeats: int) -> None:
 
 
 BENCHES: dict[str, Callable[[Path, int], None]] = {
-    "build": bench_build,
     "windows": bench_windows,
     "format": bench_format,
     "damage": bench_damage,

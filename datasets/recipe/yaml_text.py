@@ -1,0 +1,66 @@
+"""YAML of a recipe: small, shallow, and each key once."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmvsf.datasets.errors import InputError, one_line
+
+MOST_BYTES = 250_000
+"""A recipe of 4,000 named places; more take seconds to read."""
+
+MOST_LEVELS = 20
+
+EXAMPLE = "see the documented example with `mmvsf regions --show example`"
+
+
+BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The parser in C, where PyYAML was built with it: ten times faster."""
+
+
+class _Loader(BASE):  # type: ignore[misc]
+    """A safe loader that refuses a key that is given twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := next((key for key, _ in node.value if keys.count(key.value) > 1), None):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{str(twice.value)[:60]}' is given twice", twice.start_mark
+            )
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The lines of a recipe's file. Raises InputError for a file that holds no mapping, or is too large to be a
+    recipe; OSError."""
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise InputError(f"{path} has {size:,} bytes, and a recipe at most {MOST_BYTES:,}; {EXAMPLE}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_anchors(text, path)
+        content = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a YAML file: {one_line(error)}") from error
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
+        # PyYAML makes dates and numbers itself: 30 February and numbers of 5000 digits are Python's own errors.
+        raise InputError(f"{path}: a date, number or key in it does not exist ({one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no recipe; {EXAMPLE}")
+    if wrong := [key for key in content if not isinstance(key, str)]:
+        raise InputError(f"{path}: {str(wrong[0])[:60]} is no key of a recipe; {EXAMPLE}")
+    return content
+
+
+def _refuse_anchors(text: str, path: Path) -> None:
+    """Raise InputError for aliases, by which a few lines stand for millions, and for levels without end, before
+    anything is made of them. Raises yaml.YAMLError."""
+    level = 0
+    for event in yaml.parse(text, BASE):
+        if isinstance(event, yaml.events.AliasEvent):
+            raise InputError(f"{path}, line {event.start_mark.line + 1}: a recipe takes no aliases (*name)")
+        level += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
+        if level > MOST_LEVELS:
+            raise InputError(f"{path}, line {event.start_mark.line + 1}: it is nested too deeply; {EXAMPLE}")
