@@ -109,6 +109,11 @@ class Cube:
         return self.spec.static_layers
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Numbers by season that are no classes, sorted by name."""
+        return self.spec.targets
+
+    @property
     def confidence(self) -> bool:
         """True where `labels/confidence` is stored."""
         return self.spec.confidence

@@ -8,6 +8,7 @@ tiles/<tile>/
     chunks           clear_fraction, split, and sums for statistics, one pixel a chunk
     weather          optional: one array a variable, on a coarser grid
     labels           optional: crop, purity; confidence where the source has it
+    targets          optional: one array per number to be learnt that is no class, such as a yield
     static           optional: one array per layer of terrain or soil (elevation, slope, soil_water)
 """
 
@@ -21,6 +22,7 @@ from .layout_imagery import imagery_group
 from .layout_labels import labels_group
 from .layout_static import static_group
 from .layout_summaries import blocks_group, chunks_group, seasons_group
+from .layout_targets import targets_group
 from .layout_weather import weather_group
 
 if TYPE_CHECKING:
@@ -45,4 +47,6 @@ def tile_layout(spec: "CubeSpec", grid: Grid) -> tuple[GroupSpec, ...]:
         groups.append(static_group(grid, spec.static_layers))
     if spec.legend is not None and spec.label_years:
         groups.append(labels_group(grid, spec.label_years, spec.legend, spec.confidence))
+    if spec.targets:
+        groups.append(targets_group(grid, spec.years, spec.region.targets))
     return tuple(groups)

@@ -52,6 +52,11 @@ class CubeSpec:
         return self.region.static.layers if self.region.static else ()
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Numbers by season that are no classes, sorted by name."""
+        return tuple(sorted(self.region.targets))
+
+    @property
     def confidence(self) -> bool:
         """Whether labels carry the confidence of their source."""
         return bool(self.label_years and self.region.labels and self.region.labels.confidence)
@@ -83,6 +88,8 @@ class CubeSpec:
             attributes["legend"] = self.legend.attributes()
         if self.static_layers:
             attributes["static_layers"] = self.static_layers
+        if self.targets:
+            attributes["targets"] = self.targets
         if self.confidence:
             attributes["label_confidence"] = True
         loaded: dict[str, Any] = json.loads(json.dumps(attributes))

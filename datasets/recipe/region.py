@@ -18,6 +18,7 @@ from .product import BAND_PATTERN, CustomProduct
 from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 from .simulation import Simulation
+from .target import SourceName, SourceOptions, Target, TargetName
 
 
 class Period(RecipeModel):
@@ -64,13 +65,8 @@ class Period(RecipeModel):
         return self.start <= day <= self.end and day.month in self.months
 
 
-SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
-"""The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
-
 TAKEN_NAMES = ("mean", "ndvi")
 """Names of scores beside those of the bands."""
-
-SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
 
 
 class Imagery(RecipeModel):
@@ -244,6 +240,8 @@ class Region(RecipeModel):
     """Daily weather, or `none` for a cube without it."""
     static: Static | None = None
     labels: Labels | None = None
+    targets: dict[TargetName, Target] = Field(default_factory=dict)
+    """Numbers to be learnt that are no classes, name: {source, path, units, years, ...}."""
     split: SplitSpec = SplitSpec()
     simulate: Simulation | None = None
     attribution: str = ""
@@ -272,6 +270,9 @@ class Region(RecipeModel):
             yield "split.years leaves no year to train on"
         if self.labels is not None and (outside := set(self.labels.years) - years):
             yield f"labels.years names {_listed(outside)}, outside the period ({_span(years)})"
+        for name, target in self.targets.items():
+            if outside := set(target.years) - years:
+                yield f"targets.{name}.years names {_listed(outside)}, outside the period ({_span(years)})"
         start = self.weather.start if self.weather else None
         if start is not None and start > self.period.start:
             yield f"weather.start ({start}) lies after the first day of imagery"

@@ -19,6 +19,7 @@ _SHAPES = {
     "target_valid": "B P H W",
     "target_day": "B P",
     "labels": "B H W",
+    "measured": "B K H W",
 }
 
 
@@ -52,12 +53,14 @@ class Batch:
     """(B, P) int64: the day of each target, on or after that of its origin."""
     labels: Tensor | None = None
     """(B, H, W) int64: class of each pixel, where the batch is for mapping."""
+    measured: Tensor | None = None
+    """(B, K, H, W) float: the cube's targets that were asked for, in their units, NaN where unknown."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         for name, axes in _SHAPES.items():
             tensor = getattr(self, name)
-            if tensor is None and name == "labels":
+            if tensor is None and name in ("labels", "measured"):
                 continue
             letters = axes.split()
             if tensor.ndim != len(letters):

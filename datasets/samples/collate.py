@@ -36,6 +36,8 @@ class TrainingSample:
     weather: Floats
     weather_start: int
     labels: NDArray[np.int64] | None = None
+    measured: Floats | None = None
+    """(K, H, W)"""
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
@@ -56,6 +58,7 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
     index = torch.tensor([positions[sample.series] for sample in samples])
     needed = int((image_days.amax(1) - start[index]).max())  # later weather is not used
     labels = [sample.labels for sample in samples if sample.labels is not None]
+    measured = [sample.measured for sample in samples if sample.measured is not None]
     return Batch(
         images=_stack([sample.images for sample in samples], length),
         image_days=image_days,
@@ -68,6 +71,7 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         target_valid=_stack([sample.clear[sample.target] for sample in samples], targets),
         target_day=target_day,
         labels=torch.from_numpy(np.stack(labels)) if len(labels) == len(samples) else None,
+        measured=torch.from_numpy(np.stack(measured)) if len(measured) == len(samples) else None,
     )
 
 

@@ -43,6 +43,8 @@ class SamplePlan:
     early: float = 0.0
     """Probability that a season for mapping ends early, after any of its images, so that a map can be made then."""
     seed: int = 0
+    targets: tuple[str, ...] = ()
+    """Targets of the cube to give with each sample, as `Batch.measured`."""
 
 
 class ForecastSamples(Dataset[TrainingSample]):
@@ -94,6 +96,7 @@ class ForecastSamples(Dataset[TrainingSample]):
             series=(cube, *window.cell, window.year),
             weather=weather,
             weather_start=weather_start,
+            measured=measured(reader, window, plan, symmetry),
         )
 
     def _target(self, rng: np.random.Generator, days: NDArray[np.int32], origin: int) -> int:
@@ -135,7 +138,15 @@ class LabelledSamples(Dataset[TrainingSample]):
             np.ascontiguousarray(dihedral(array, symmetry))
             for array in (sample.images, sample.clear, self.classes(window))
         )
-        return replace(sample, images=images, valid=clear, clear=clear, labels=classes)
+        numbers = measured(self.reader, window, plan, symmetry)
+        return replace(sample, images=images, valid=clear, clear=clear, labels=classes, measured=numbers)
+
+
+def measured(reader: WindowReader, window: Window, plan: SamplePlan, symmetry: int) -> NDArray[np.float32] | None:
+    """The targets (K, H, W) that a plan asks for; None where it asks for none. Raises InputError."""
+    if not plan.targets:
+        return None
+    return np.ascontiguousarray(dihedral(reader.targets(window, plan.targets), symmetry))
 
 
 def season_sample(

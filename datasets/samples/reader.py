@@ -146,6 +146,18 @@ class WindowReader:
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
         return start, series
 
+    def targets(self, window: Window, names: Sequence[str]) -> Floats:
+        """Numbers (K, H, W) of the window's year in the units of the cube's targets, NaN where unknown.
+
+        Raises InputError for a name that the cube does not have.
+        """
+        if missing := [name for name in names if name not in self.cube.targets]:
+            raise InputError(
+                f"{self.cube.path} has no targets {', '.join(missing)}; it has {', '.join(self.cube.targets) or 'none'}"
+            )
+        at, (rows, columns) = self.cube.years.index(window.year), window.slices
+        return np.stack([self._store(f"targets/{name}").read((at, rows, columns)) for name in names])
+
     def _normalised_weather(self) -> Floats:
         """(time, y, x, V) over the whole grid of weather cells; V is 0 for a cube without weather."""
         if not self.cube.weather:

@@ -26,6 +26,8 @@ from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
 from mmvsf.pipeline.layers.source import Requirement, SourceSite, StaticSource, WeatherSource
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
+from mmvsf.pipeline.layers.targets.layer import TargetLayer
+from mmvsf.pipeline.layers.targets.resample import TargetTask
 from mmvsf.pipeline.layers.weather.layer import WeatherLayer, WeatherPlan
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
 from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
@@ -59,6 +61,7 @@ class BuildPlan:
     imagery_layer: Planned[ImageryLayer, ImageryPlan]
     weather_layer: Planned[WeatherLayer, WeatherPlan] | None
     label_layer: Planned[LabelLayer, BlockPlan[LabelTask]] | None
+    target_layer: Planned[TargetLayer, BlockPlan[TargetTask]] | None
     static_layer: Planned[StaticLayer, BlockPlan[StaticTask]] | None
     requirements: tuple[Requirement, ...]
     """what the sources need of their user"""
@@ -71,7 +74,7 @@ class BuildPlan:
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
         """All layers in the order of the work. Labels come first: a code that the legend lacks should show before
         hours of imagery."""
-        layers = (self.label_layer, self.static_layer, self.imagery_layer, self.weather_layer)
+        layers = (self.label_layer, self.target_layer, self.static_layer, self.imagery_layer, self.weather_layer)
         return tuple(layer for layer in layers if layer is not None)
 
     @property
@@ -150,10 +153,13 @@ def build_plan(
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
     if not only_shown:
         refuse_absent(answer)
-    label_layer, static_layer = None, None
+    label_layer, target_layer, static_layer = None, None, None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
+    if sources.targets:
+        targets = TargetLayer(spec, cube, sources.targets)
+        target_layer = Planned(targets, targets.plan())
     if sources.static:
         static = StaticLayer(spec, cube, sources.static)
         static_layer = Planned(static, static.plan())
@@ -164,7 +170,7 @@ def build_plan(
         source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
         weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
         weather_layer = Planned(weather, weather.plan())
-    layers = (imagery_layer, weather_layer, label_layer, static_layer)
+    layers = (imagery_layer, weather_layer, label_layer, target_layer, static_layer)
     return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer)
 
 

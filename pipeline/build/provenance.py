@@ -32,8 +32,8 @@ def provenance(plan: BuildPlan) -> dict[str, Any]:
 
 
 def source_records(plan: BuildPlan) -> list[Record]:
-    """The records of all layers: imagery, weather, labels, static."""
-    layers = (plan.imagery_layer, plan.weather_layer, plan.label_layer, plan.static_layer)
+    """The records of all layers: imagery, weather, labels, targets, static."""
+    layers = (plan.imagery_layer, plan.weather_layer, plan.label_layer, plan.target_layer, plan.static_layer)
     records = [record for part in layers if part is not None for record in part.layer.origins()]
     if plan.region.simulate is not None:
         records = [{**record, "licence": SIMULATED_LICENCE} for record in records]

@@ -123,7 +123,7 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         "seasons/split": year_split(plan.region),
     }
     weather = plan.weather_layer.layer.collect(plan.weather_layer.plan) if plan.weather_layer else Collected()
-    parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.static_layer)
+    parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.target_layer, plan.static_layer)
     for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
         arrays |= collected.arrays
         for part_name, objects in collected.shards.items():

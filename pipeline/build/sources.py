@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, WEATHER, Section, SourceTable
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TARGETS, WEATHER, Section, SourceTable
 from mmvsf.pipeline.layers.source import (
     ImagerySource,
     LabelSource,
@@ -15,6 +15,7 @@ from mmvsf.pipeline.layers.source import (
     StaticSource,
     WeatherSource,
 )
+from mmvsf.pipeline.layers.target_source import TargetSource
 
 S = TypeVar("S", bound=Source)
 
@@ -40,6 +41,8 @@ class Sources:
     """None for a recipe without labels"""
     static: StaticSource | None
     """None for a recipe without static layers"""
+    targets: tuple[tuple[str, TargetSource], ...] = ()
+    """(target, its source)"""
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -57,7 +60,7 @@ class Sources:
 
     @property
     def _present(self) -> list[Source]:
-        sources = (self.imagery, self.weather, self.static, self.labels)
+        sources = (self.imagery, self.weather, self.static, self.labels, *(source for _, source in self.targets))
         return [source for source in sources if source is not None]
 
 
@@ -82,8 +85,10 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     weather = opened(WEATHER, region.weather, given.weather)
     labels = opened(LABELS, region.labels, given.labels)
     static = opened(STATIC, region.static, given.static)
+    targets = [(name, opened(TARGETS, target, None)) for name, target in sorted(region.targets.items())]
     if region.labels and region.labels.confidence and labels and not labels.has_confidence:
         problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
     if imagery is None or problems:
         raise InputError(f"{site.recipe}: {'; '.join(problems)}")
-    return Sources(imagery, weather, labels, static)
+    known = tuple((name, source) for name, source in targets if source is not None)
+    return Sources(imagery, weather, labels, static, known)

@@ -113,6 +113,7 @@ def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
     return {
         "label_years": list(plan.spec.label_years),
         "label_classes": [entry.name for entry in plan.legend.classes] if plan.legend else [],
+        "targets": {name: list(target.years) for name, target in sorted(plan.region.targets.items())},
         "static_layers": list(plan.spec.static_layers),
         "static_rasters": plan.static_rasters,
         "weather_days": _weather_days(plan),
@@ -145,7 +146,8 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     if free is not None and free < needed:
         more = " more" if done else ""
         warnings.append(f"the cube will need about {megabytes(needed)}{more}, and {megabytes(free)} are free")
-    warnings += plan.label_layer.plan.notes if plan.label_layer else ()
+    for layer in (plan.label_layer, plan.target_layer):
+        warnings += layer.plan.notes if layer else ()
     missing = [f"{need.name} is missing: {need.remedy}" for need in plan.requirements if not need.present]
     return [*warnings, *missing]
 

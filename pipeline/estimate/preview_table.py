@@ -87,6 +87,8 @@ def _layer_rows(plan: BuildPlan, facts: dict[str, Any]) -> Iterator[tuple[str, s
     yield "weather", weather_words(plan, facts)
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= MOST_CLASSES else ""
     yield "labels", (", ".join(map(str, facts["label_years"])) + classes) or "none"
+    if targets := facts["targets"]:
+        yield "targets", "; ".join(f"{name}: {', '.join(map(str, years))}" for name, years in targets.items())
     if layers := facts["static_layers"]:
         yield "static layers", f"{', '.join(layers)} from {plural(facts['static_rasters'], 'raster')}"
 

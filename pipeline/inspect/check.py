@@ -15,7 +15,7 @@ from mmvsf.datasets.variables import Split
 
 from .check_imagery import MOST_REPORTED, check_coverage, check_pixels, check_statistics
 from .check_labels import check_labels
-from .check_layers import check_static, check_weather
+from .check_layers import check_static, check_targets, check_weather
 from .check_parts import PART_NAMES, requested_parts
 from .check_result import Check, CheckReport
 
@@ -42,6 +42,8 @@ def check_opened(cube: Cube, *, sample_only: bool = False) -> CheckReport:
     checks += [check_statistics(cube), *check_pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)]
     if cube.label_years:
         checks.append(check_labels(cube))
+    if cube.targets:
+        checks.append(check_targets(cube))
     if cube.static_layers:
         checks.append(check_static(cube))
     return CheckReport(cube.path, tuple(checks))

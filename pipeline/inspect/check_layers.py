@@ -1,4 +1,4 @@
-"""Checks of weather and static layers."""
+"""Checks of weather, targets and static layers."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,39 @@ def _overlaps(cells: int, cell: int, blocks: int, block: int, beyond: int) -> ND
     cell begins `beyond` pixels before the first block."""
     cell_start, block_start = np.arange(cells)[:, None] * cell - beyond, np.arange(blocks) * block
     return (cell_start < block_start + block) & (block_start < cell_start + cell)
+
+
+def check_targets(cube: Cube) -> Check:
+    """Targets have numbers in each of their years and each part of the split, in their valid range."""
+    problems, details = [], []
+    pixels = len(cube.grid.blocks) * cube.grid.block**2
+    for name in cube.targets:
+        target = cube.region.targets[name]
+        years = tuple(sorted(target.years))
+        known, low, high = _numbers(cube, name, years)
+        if empty := [str(year) for year, count in zip(years, known, strict=True) if not count.any()]:
+            problems.append(f"{name} has no number in {', '.join(empty)}")
+            continue
+        text = f"{name} {low:.4g} to {high:.4g} {target.units}"
+        if target.valid_range and (low < target.valid_range[0] or high > target.valid_range[1]):
+            problems.append(f"{text}, out of range")
+        problems += [f"{name} has no number in {part}" for part in empty_parts(cube, known, years)]
+        details.append(f"{text} on {known.sum() / (pixels * len(years)):.0%}")
+    return Check.of("targets", problems, "; ".join(details))
+
+
+def _numbers(cube: Cube, name: str, years: tuple[int, ...]) -> tuple[NDArray[np.int64], float, float]:
+    """(known pixels (year, chunk_y, chunk_x), least, greatest number) of a target."""
+    known = np.zeros((len(years), *cube.grid.chunk_shape), np.int64)
+    low, high = np.inf, -np.inf
+    for position, year in enumerate(years):
+        for block in cube.grid.blocks:
+            values = cube.pixels(f"targets/{name}").read((cube.years.index(year), *cube.grid.block_slices(block)))
+            finite = np.isfinite(values)
+            known[(position, *chunks_of(cube.grid, block))] = by_chunk(finite, cube.grid.chunk)
+            if finite.any():
+                low, high = min(low, float(values[finite].min())), max(high, float(values[finite].max()))
+    return known, low, high
 
 
 def check_static(cube: Cube) -> Check:

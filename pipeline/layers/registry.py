@@ -11,14 +11,16 @@ from typing import Any, Generic, TypeVar
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Labels, Static, Weather
+from mmvsf.datasets.recipe.target import Target
 
 from .source import ImagerySource, LabelSource, Source, StaticSource, WeatherSource
+from .target_source import TargetSource
 
 GROUP = "mmvsf.sources"
 
 S = TypeVar("S", bound=Source)
 SourceClass = TypeVar("SourceClass", bound=type[Source])
-Section = Imagery | Weather | Static | Labels
+Section = Imagery | Weather | Static | Labels | Target
 
 
 class SourceTable(Generic[S]):
@@ -57,7 +59,8 @@ IMAGERY = SourceTable("imagery", ImagerySource)  # type: ignore[type-abstract]
 WEATHER = SourceTable("weather", WeatherSource)  # type: ignore[type-abstract]
 STATIC = SourceTable("static", StaticSource)  # type: ignore[type-abstract]
 LABELS = SourceTable("labels", LabelSource)  # type: ignore[type-abstract]
-TABLES: tuple[SourceTable[Any], ...] = (IMAGERY, WEATHER, STATIC, LABELS)
+TARGETS = SourceTable("targets", TargetSource)  # type: ignore[type-abstract]
+TABLES: tuple[SourceTable[Any], ...] = (IMAGERY, WEATHER, STATIC, LABELS, TARGETS)
 
 
 def register_source(name: str) -> Callable[[SourceClass], SourceClass]:

@@ -59,7 +59,7 @@ class CubeFacts:
         """Products, layers and classes."""
         legend = self.cube.legend
         named = {"weather": self.cube.weather, "crop labels": legend}
-        layers = [*(name for name, present in named.items() if present), *self.cube.static_layers]
+        layers = [*(name for name, present in named.items() if present), *self.cube.targets, *self.cube.static_layers]
         classes = [entry.name for entry in legend.classes[:20]] if legend else []
         general = ["satellite image time series", "earth observation", "zarr"]
         return list(dict.fromkeys([*general, *self.cube.region.imagery.products, *layers, *classes]))

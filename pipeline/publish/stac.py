@@ -25,6 +25,7 @@ GROUPS = {
     "imagery": ("Satellite images: reflectance, quality and scene", ["data", "reflectance"]),
     "weather": ("Daily weather on a coarser grid", ["data"]),
     "labels": ("Crop or cover class of each season", ["data", "labels"]),
+    "targets": ("Numbers of each season that are no classes", ["data", "labels"]),
     "static": ("Terrain and soil", ["data"]),
     "blocks": ("What became of each block on each day", ["metadata"]),
     "chunks": ("Clear fraction, split and sums of each chunk", ["metadata"]),
@@ -152,7 +153,7 @@ def _zarr(roles: list[str]) -> dict[str, Any]:
 
 
 def _cube_of_tiles(facts: CubeFacts) -> dict[str, Any]:
-    """Dimensions and variables of the pixels of all tiles: images, labels and static layers."""
+    """Dimensions and variables of the pixels of all tiles: images, labels, targets and static layers."""
     result: dict[str, Any] = {"cube:dimensions": {}, "cube:variables": {}}
     for group in facts.groups(facts.cube.grid.tiles[0]):
         if group.name in PIXELS:

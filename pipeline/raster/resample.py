@@ -57,7 +57,7 @@ class Resampler:
         weights = self.weights.data.nbytes + self.weights.indices.nbytes + self.weights.indptr.nbytes
         return int(self.nearest.nbytes + inside + weights + self.nearest.size)
 
-    def codes(self, source: NDArray[Any], fill: int) -> NDArray[Any]:
+    def codes(self, source: NDArray[Any], fill: float) -> NDArray[Any]:
         """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""
         return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
 

@@ -3,6 +3,7 @@
 from . import gridmet, static
 from .archive import labels as archive_labels
 from .archive import rasters
+from .archive import targets as archive_targets
 from .archive import weather as archive_weather
 from .cdl import cropscape, nass
 from .cdl import stac as cdl_stac
@@ -13,10 +14,12 @@ from .meteostat import weather as meteostat_weather
 from .reanalysis import agera5, era5_land, power
 from .stac import imagery as stac_imagery
 from .vector import labels as vector_labels
+from .vector import targets as vector_targets
 
 __all__ = [
     "agera5",
     "archive_labels",
+    "archive_targets",
     "archive_weather",
     "cdl_stac",
     "cropscape",
@@ -32,4 +35,5 @@ __all__ = [
     "stac_imagery",
     "static",
     "vector_labels",
+    "vector_targets",
 ]

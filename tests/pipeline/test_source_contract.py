@@ -18,9 +18,10 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Imagery, Labels, Static, Weather
+from mmvsf.datasets.recipe.target import Target
 from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_BY_NAME
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS
-from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TABLES, WEATHER, Section, SourceTable
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TABLES, TARGETS, WEATHER, Section, SourceTable
 from mmvsf.pipeline.layers.source import Origin, SourceSite
 
 from .tiny_archive import recipe
@@ -32,11 +33,16 @@ LINES: dict[str, Any] = {
     "catalog": "planetary-computer",
     "legend": "cdl",
     "class_column": "crop",
+    "column": "yield",
     "every": 3,
 }
 """A value for each line that some source needs."""
-SECTIONS: dict[str, type[Section]] = {"imagery": Imagery, "weather": Weather, "static": Static, "labels": Labels}
-EXTRA: dict[str, dict[str, Any]] = {"imagery": {"products": ["hls-l30"]}, "labels": {"years": [2020]}}
+SECTIONS: dict[str, type[Section]] = {
+    "imagery": Imagery, "weather": Weather, "static": Static, "labels": Labels, "targets": Target,
+}  # fmt: skip
+EXTRA: dict[str, dict[str, Any]] = {
+    "imagery": {"products": ["hls-l30"]}, "labels": {"years": [2020]}, "targets": {"years": [2020], "units": "t ha-1"},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,15 +81,16 @@ def made(table: SourceTable[Any], name: str, tmp_path: Path) -> tuple[Any, Grid]
             section[line] = value
         else:
             section.setdefault("options", {})[line] = value
-    region = parse_region({**recipe(), table.layer: section}, "recipe")
+    named = {"yield": section} if table is TARGETS else section
+    region = parse_region({**recipe(), table.layer: named}, "recipe")
     grid = grid_from_recipe(region, tmp_path / "recipe.yaml", tmp_path)
-    lines = getattr(region, table.layer)
+    lines = region.targets["yield"] if table is TARGETS else getattr(region, table.layer)
     return table.choose(lines).from_recipe(lines, SourceSite(grid, tmp_path / "recipe.yaml", tmp_path)), grid
 
 
 def each(table: SourceTable[Any]) -> list[str]:
     """The names of a table, and that of the other package's source where it has one."""
-    return [*table.names(), *([] if table is STATIC else ["example"])]
+    return [*table.names(), *([] if table in (STATIC, TARGETS) else ["example"])]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +145,7 @@ REFUSALS: dict[str, Callable[[Any, Grid], Any]] = {
     "imagery": lambda source, grid: source.origin("no-such-product"),
     "weather": lambda source, grid: source.fetch(date(2020, 1, 1), date(2020, 1, 2), ("no_such_variable",)),
     "labels": lambda source, grid: source.asset(1066),
+    "targets": lambda source, grid: source.asset(1066),
     "static": lambda source, grid: source.tiles("no_such_layer", grid),
 }
 

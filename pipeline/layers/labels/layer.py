@@ -13,12 +13,13 @@ from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import write_shards
 from mmvsf.datasets.recipe.region import Labels
+from mmvsf.pipeline.layers.elsewhere import refuse_elsewhere
 from mmvsf.pipeline.layers.layer import BlockPlan, Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.ledger import Ledger
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 
-from .coverage import refuse_elsewhere, refuse_empty
+from .empty_years import refuse_empty
 from .resample import BlockLabels, LabelTask, label_tasks, read_labels
 
 BYTES_PER_PIXEL = 1.0
@@ -53,7 +54,7 @@ class LabelLayer(Layer[LabelTask]):
         )
         assets = {task.year: task.asset for task in tasks[: len(self.spec.label_years)]}
         notes = [f"labels of {year}: {note}" for year in self.spec.label_years for note in self.source.notes(year)]
-        return BlockPlan(tuple(tasks), (*refuse_elsewhere(assets, self.spec.grid), *notes))
+        return BlockPlan(tuple(tasks), (*refuse_elsewhere(assets, self.spec.grid, self.name), *notes))
 
     def run(self, task: LabelTask) -> TaskReport:
         """See `Layer`. Raises InputError for a code that the legend lacks."""

@@ -6,13 +6,12 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS
 
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import STATIC_BY_NAME
 from mmvsf.pipeline.layers.source import StaticSource, WeatherCells
-from mmvsf.pipeline.raster.extent import bounds_in
+from mmvsf.pipeline.raster.extent import bounds_in, pixel_metres
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import in_degrees, relate
@@ -27,9 +26,6 @@ MEASURED = {"elevation": "elevation", "slope": "elevation", "soil_water": "soil_
 
 LEAST_KNOWN = 0.5
 """A pixel of which less than this share is known is unknown."""
-
-METRES_PER_DEGREE = 111_320.0
-"""Of latitude, approximately: for the pixel size of a raster in degrees."""
 
 NEIGHBOURS = 2
 """Pixels of a raster beyond a block's outline that may count for its pixels."""
@@ -140,7 +136,7 @@ def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: 
 
     total, weight = np.zeros(target.shape), np.zeros(target.shape)
     for mosaic in mosaics(tiles):
-        points = max(1, round(target.resolution / _metres(mosaic.grid)))
+        points = max(1, round(target.resolution / pixel_metres(mosaic.grid)))
         place = relate(mosaic.grid, target.refined(points))
         if not place.empty:
             sums = place.sums(mosaic.read(place.window, read, np.nan, np.float64))
@@ -167,13 +163,6 @@ def _padded(grid: Grid, block: BlockIndex) -> RasterGrid:
     """A block's grid with one more pixel on each side, for slopes without seams."""
     (a, b, c, d, e, f), (rows, columns) = RasterGrid.of(grid.block_geobox(block))[1:]
     return RasterGrid(grid.crs, (a, b, c - a, d, e, f - e), (rows + 2, columns + 2))
-
-
-def _metres(grid: RasterGrid) -> float:
-    """Roughly the height of a raster's pixels in metres."""
-    crs = CRS(grid.crs)
-    unit = METRES_PER_DEGREE if crs.is_geographic else crs.axis_info[0].unit_conversion_factor
-    return abs(grid.transform[4]) * unit
 
 
 def _reach(tiles: list[Asset]) -> Reach:

@@ -1,6 +1,5 @@
 """The archive source of labels: one raster a year on disk, or a folder of tiles a year."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.cube.legend import Legend, read_class_table, read_legend
+from mmvsf.datasets.cube.legend import Legend, read_class_table
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Labels
 from mmvsf.pipeline.layers.labels.codes import codes_of
@@ -48,8 +47,9 @@ class ArchiveLabels(LabelSource):
     """name of a known legend"""
     place: Grid | None = None
     """the grid whose tiles are taken from a folder; None: all"""
-    values: Mapping[str, int] | None = field(default=None, hash=False)
-    """value of a raster -> code, where the legend's values are not its codes"""
+    values: dict[str, int] = field(default_factory=dict, compare=False)
+    """value of a raster -> code, where the legend's values are not its codes; filled by `legend` and sent to workers
+    with the source"""
     folders: dict[str, LabelFiles] = field(default_factory=dict, compare=False)
     """folder -> its tiles; filled by `asset` and sent to workers with the source"""
 
@@ -58,9 +58,8 @@ class ArchiveLabels(LabelSource):
         """See `LabelSource`."""
         pattern, legend = str(site.path(section.path or "")), section.legend or ""
         if legend in KNOWN_LEGENDS:
-            return cls(pattern, None, legend, site.grid, KNOWN_LEGENDS[legend].table.values)
-        path = site.path(legend)
-        return cls(pattern, path, place=site.grid, values=read_class_table(path).values)
+            return cls(pattern, None, legend, site.grid)
+        return cls(pattern, site.path(legend), place=site.grid)
 
     def origin(self) -> Origin:
         """See `LabelSource`. The licence of rasters with a legend of their own is not known."""
@@ -71,7 +70,10 @@ class ArchiveLabels(LabelSource):
 
     def legend(self) -> Legend:
         """See `LabelSource`."""
-        return KNOWN_LEGENDS[self.known].table.legend if self.legend_path is None else read_legend(self.legend_path)
+        path = self.legend_path
+        table = KNOWN_LEGENDS[self.known].table if path is None else read_class_table(path)
+        self.values.update(table.values or {})
+        return table.legend
 
     def asset(self, year: int) -> Asset:
         """See `LabelSource`."""
@@ -103,7 +105,7 @@ class ArchiveLabels(LabelSource):
 
     def _read_tile(self, tile: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         stored, missing = read_codes(tile, window)
-        if self.values is not None:
+        if self.values:
             return codes_of(stored, missing, self.values, tile.href)
         return np.where(missing, np.zeros(1, stored.dtype), stored)
 

@@ -1,4 +1,4 @@
-"""Polygons and points as codes on a fine grid, from which the shares of a pixel are counted."""
+"""Polygons and points as numbers on a fine grid, from which the shares of a pixel are counted."""
 
 from typing import Any
 
@@ -10,25 +10,22 @@ from rasterio.features import rasterize
 
 from mmvsf.pipeline.raster.scene import RasterGrid
 
-NONE = np.iinfo(np.uint16).max
-"""In the array of least codes: no feature. Where it is a code, the greatest is that too."""
-
 
 def burn(
-    shapes: NDArray[Any], codes: NDArray[np.int64], grid: RasterGrid, window: tuple[slice, slice], points: int
-) -> NDArray[np.uint16]:
-    """The codes of a window of a grid that has points x points cells in each pixel, 0 where there is no feature.
+    shapes: NDArray[Any], values: NDArray[np.float64], grid: RasterGrid, window: tuple[slice, slice], points: int
+) -> NDArray[np.float64]:
+    """The numbers of a window of a grid that has points x points cells in each pixel, NaN where there is no feature.
 
-    A polygon counts in the cells whose centre it holds, a point in the whole pixel that it lies in. Where features of
-    two classes meet, neither is right: those cells are 0.
+    A polygon counts in the cells whose centre it holds, a point in the whole pixel that it lies in. Where features with
+    different numbers meet, none is right: those cells are NaN.
     """
     a, _, left, _, e, top = grid.transform
     rows, columns = window
     shape = rows.stop - rows.start, columns.stop - columns.start
-    least, greatest = np.full(shape, NONE, np.uint16), np.zeros(shape, np.uint16)
+    least, greatest = np.full(shape, np.inf), np.full(shape, -np.inf)
     is_point = shapely.get_type_id(shapes) == shapely.GeometryType.POINT
-    order = np.argsort(codes[~is_point], kind="stable")
-    polygons = list(zip(shapes[~is_point][order], codes[~is_point][order].tolist(), strict=True))
+    order = np.argsort(values[~is_point], kind="stable")
+    polygons = list(zip(shapes[~is_point][order], values[~is_point][order].tolist(), strict=True))
     if polygons:
         transform = Affine(a, 0.0, left + columns.start * a, 0.0, e, top + rows.start * e)
         rasterize(polygons, out=greatest, transform=transform)
@@ -36,8 +33,8 @@ def burn(
     x, y = shapely.get_coordinates(shapes[is_point]).T
     row = np.floor((y - top) / (e * points)).astype(np.int64) * points - rows.start
     column = np.floor((x - left) / (a * points)).astype(np.int64) * points - columns.start
-    for r, c, code in zip(row.tolist(), column.tolist(), codes[is_point].tolist(), strict=True):
+    for r, c, value in zip(row.tolist(), column.tolist(), values[is_point].tolist(), strict=True):
         pixel = slice(max(r, 0), max(r + points, 0)), slice(max(c, 0), max(c + points, 0))
-        least[pixel] = np.minimum(least[pixel], code)
-        greatest[pixel] = np.maximum(greatest[pixel], code)
-    return np.where(least == greatest, greatest, 0).astype(np.uint16)
+        least[pixel] = np.minimum(least[pixel], value)
+        greatest[pixel] = np.maximum(greatest[pixel], value)
+    return np.where(least == greatest, greatest, np.nan)

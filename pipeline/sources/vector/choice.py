@@ -8,10 +8,11 @@ from dataclasses import dataclass
 class Choice:
     """Which features count, and as what."""
 
-    class_column: str
+    column: str
+    """of classes or numbers"""
     year_column: str | None
     year: int
-    codes: Mapping[str, int]
-    """value of the class column -> code, 0 for unknown"""
+    codes: Mapping[str, int] | None
+    """value of the column -> code, 0 for unknown; None for a column of numbers"""
     edge: float
     """metres inside its outline from which on a polygon counts"""

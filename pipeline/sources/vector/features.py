@@ -1,7 +1,8 @@
-"""The features of a year over a region: read, repaired, given their codes and brought to the cube's CRS."""
+"""The features of a year over a region: read, repaired, given their codes or numbers and brought to the cube's CRS."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas
 import numpy as np
@@ -20,6 +21,9 @@ from .choice import Choice
 from .columns import as_texts, as_years, most_common
 from .files import Bounds, VectorFile
 
+if TYPE_CHECKING:
+    from pandas import Series
+
 MOST_NAMED = 12
 """Values outside the legend that an error names."""
 
@@ -32,8 +36,8 @@ class Features:
 
     shapes: NDArray[Any]
     """(feature,) shapely polygons and points"""
-    codes: NDArray[np.int64]
-    """(feature,)"""
+    values: NDArray[np.float64]
+    """(feature,) codes or numbers"""
     notes: tuple[str, ...]
     """what was left out or repaired, one line each"""
 
@@ -44,7 +48,7 @@ def read_features(file: VectorFile, choice: Choice, grid: Grid) -> Features:
     Features without a geometry, class or year are left out, invalid polygons are repaired. Raises InputError for
     lines, for values that the codes lack, and where nothing is left.
     """
-    columns = list(dict.fromkeys(filter(None, (choice.class_column, choice.year_column))))
+    columns = list(dict.fromkeys(filter(None, (choice.column, choice.year_column))))
     frame = file.read(columns, _boxes(file, grid))
     warned = [f"GDAL warns: {text}" for text in frame.attrs.get("warnings", ())]
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)]
@@ -54,24 +58,24 @@ def read_features(file: VectorFile, choice: Choice, grid: Grid) -> Features:
     invalid = ~frame.geometry.is_valid
     frame = _repaired(frame, invalid)
     frame = _in_grid(frame, file, grid)
-    texts = as_texts(frame[choice.class_column])
-    nameless = np.array([text is None for text in texts], bool)
-    codes = _codes([text for text in texts if text is not None], choice, file)
+    values = _values(frame[choice.column], choice, file)
+    nameless = np.isnan(values)
     shapes = np.asarray(frame.geometry.array)[~nameless]
-    shapes, codes, narrow = _without_edges(shapes, codes, choice.edge)
+    shapes, values, narrow = _without_edges(shapes, values[~nameless], choice.edge)
+    thing = "number" if choice.codes is None else "class"
     counts = {
-        "without a class are left out": int(nameless.sum()),
+        f"without a {thing} are left out": int(nameless.sum()),
         "with an invalid outline are repaired": int(invalid.sum()),
         f"narrower than twice the edge of {choice.edge:g} m are left out": narrow,
     }
     if not shapes.size:
         of_year = f" of {choice.year}" if choice.year_column else ""
         raise InputError(
-            f"{file.path}: none of its {file.features} features{of_year} has a class and meets a block of the region;"
-            " check labels.path, labels.class_column and labels.years"
+            f"{file.path}: none of its {file.features} features{of_year} has a {thing} and meets a block of the"
+            " region; check the path, column and years"
         )
     notes = [f"{count} features {what}" for what, count in counts.items() if count]
-    return Features(shapes, codes, (*warned, *notes))
+    return Features(shapes, values, (*warned, *notes))
 
 
 def _boxes(file: VectorFile, grid: Grid) -> list[Bounds]:
@@ -124,24 +128,36 @@ def _in_grid(frame: geopandas.GeoDataFrame, file: VectorFile, grid: Grid) -> geo
     return frame.iloc[np.unique(meeting)]
 
 
-def _codes(texts: list[str], choice: Choice, file: VectorFile) -> NDArray[np.int64]:
-    if unlisted := [text for text in texts if text not in choice.codes]:
+def _values(column: "Series[Any]", choice: Choice, file: VectorFile) -> NDArray[np.float64]:
+    """The codes or numbers of features, NaN for those without. Raises InputError for values that the legend lacks, and
+    for texts in a column of numbers."""
+    texts = as_texts(column)
+    codes: Mapping[str, float] = choice.codes if choice.codes is not None else _numbers(texts, choice, file)
+    if unlisted := [text for text in texts if text is not None and text not in codes]:
         raise InputError(
-            f"{file.path}: the column {choice.class_column} holds {most_common(unlisted, MOST_NAMED)}, which the legend"
+            f"{file.path}: the column {choice.column} holds {most_common(unlisted, MOST_NAMED)}, which the legend"
             " does not list; add them to it, with code 0 where they are unknown"
         )
-    return np.array([choice.codes[text] for text in texts], np.int64)
+    values = np.array([np.nan if text is None else codes[text] for text in texts], np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _numbers(texts: list[str | None], choice: Choice, file: VectorFile) -> dict[str, float]:
+    try:
+        return {text: float(text) for text in set(texts) if text is not None}
+    except ValueError as error:
+        raise InputError(f"{file.path}: the column {choice.column} holds more than numbers: {error}") from None
 
 
 def _without_edges(
-    shapes: NDArray[Any], codes: NDArray[np.int64], edge: float
-) -> tuple[NDArray[Any], NDArray[np.int64], int]:
-    """(features without a band of `edge` metres inside their outlines, their codes, number that vanished)."""
+    shapes: NDArray[Any], values: NDArray[np.float64], edge: float
+) -> tuple[NDArray[Any], NDArray[np.float64], int]:
+    """(features without a band of `edge` metres inside their outlines, their values, number that vanished)."""
     if not edge or not shapes.size:
-        return shapes, codes, 0
+        return shapes, values, 0
     polygons = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
     shrunk = shapes.copy()
     shrunk[polygons] = shapely.buffer(shapes[polygons], -edge)
     kept = ~shapely.is_empty(shrunk)
     parts, index = shapely.get_parts(shrunk[kept], return_index=True)
-    return parts, codes[kept][index], int((~kept).sum())
+    return parts, values[kept][index], int((~kept).sum())

@@ -1,0 +1,90 @@
+"""Numbers of a year on the cube's pixels: area-weighted means of rasters and polygons."""
+
+import math
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.grid import BlockIndex, Grid
+from mmvsf.datasets.recipe.target import Target
+from mmvsf.pipeline.layers.target_source import TargetSource
+from mmvsf.pipeline.raster.extent import pixel_metres
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.resample import relate
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+
+TARGETS_VERSION = 1
+"""Raised when the same sources give other numbers."""
+
+LEAST_POINTS, MOST_POINTS = 5, 60
+"""Points of a pixel along each side: their mean is that of the area. At least as many as the source has pixels there,
+and a multiple of them, so that for pixels in line the mean is exact."""
+
+LEAST_KNOWN = 0.5
+"""A pixel of which less than this share is known is unknown."""
+
+
+@dataclass(frozen=True)
+class TargetTask:
+    """The numbers of one target in one block and year."""
+
+    name: str
+    year: int
+    block: BlockIndex
+    entry: str
+    """name of its ledger entry"""
+    asset: Asset
+    digest: str
+
+
+def target_tasks(name: str, target: Target, source: TargetSource, grid: Grid) -> list[TargetTask]:
+    """One task a block and year. Raises what `TargetSource.asset` raises."""
+    tasks = []
+    for year in sorted(target.years):
+        asset = source.asset(year)
+        text = f"{TARGETS_VERSION} {source.fingerprint(asset)} {asset.grid} {target.units} {target.valid_range}"
+        for block in grid.blocks:
+            place = RasterGrid.of(grid.block_geobox(block))
+            digest = sha256(f"{text} {place}".encode()).hexdigest()
+            entry = f"targets/{name}/{year}/{grid.block_name(block)}"
+            tasks.append(TargetTask(name, year, block, entry, asset, digest))
+    return tasks
+
+
+def read_target(task: TargetTask, target: Target, source: TargetSource, grid: Grid) -> NDArray[np.float32]:
+    """The numbers of a block (block, block) in the target's units, NaN where unknown. Raises ReadError, also for
+    numbers outside the valid range."""
+    pixels = RasterGrid.of(grid.block_geobox(task.block))
+    points = points_of(task.asset.grid, pixels)
+    place = relate(task.asset.grid, pixels.refined(points), weighted=False)
+    if place.empty:
+        return np.full(pixels.shape, np.nan, np.float32)
+    numbers = source.read(task.asset, place.window)
+    _refuse_impossible(numbers, target, task)
+    cells = place.codes(numbers, np.nan).reshape(pixels.shape[0], points, pixels.shape[1], points)
+    known = ~np.isnan(cells)
+    count = known.sum(axis=(1, 3))
+    total = np.where(known, cells, 0.0).sum(axis=(1, 3))
+    enough = count >= LEAST_KNOWN * points**2
+    mean = np.divide(total, count, out=np.full(pixels.shape, np.nan), where=enough & (count > 0))
+    return np.asarray(mean, np.float32)
+
+
+def points_of(source: RasterGrid, target: RasterGrid) -> int:
+    """Points along a side of a target's pixel."""
+    across = max(1, round(target.resolution / pixel_metres(source)))
+    return min(across * math.ceil(LEAST_POINTS / across), MOST_POINTS)
+
+
+def _refuse_impossible(numbers: NDArray[np.float64], target: Target, task: TargetTask) -> None:
+    known = numbers[~np.isnan(numbers)]
+    if target.valid_range is None or not known.size:
+        return
+    least, greatest = target.valid_range
+    if known.min() < least or known.max() > greatest:
+        raise ReadError(
+            f"{task.asset.href}: {task.name} runs from {known.min():.6g} to {known.max():.6g} {target.units} in"
+            f" {task.year}, valid are {least:g} to {greatest:g}; convert the unit, or declare the no-data value"
+        )
