@@ -20,7 +20,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import Status
-from mmvsf.pipeline.layers.source import lonlat_bounds
+from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
