@@ -141,7 +141,7 @@ class ImagerySource(Source):
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
-        """Native numbers of a window, masked where the file says there are none. Raises ReadError; invents no no-data."""
+        """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
     def state(self, scene: Scene) -> str:
         """A text that changes when files of a scene are replaced, empty if not known. Called for each scene at each

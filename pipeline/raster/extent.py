@@ -20,8 +20,8 @@ WHOLE_TURN = 360.0
 
 
 def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
-    """The rectangle in degrees around a grid's blocks and so many pixels more on each side. Across 180 degrees `east` is above
-    180, so that `west` is always below `east`."""
+    """The rectangle in degrees around a grid's blocks and so many pixels more on each side: west, south, east, north.
+    Across 180 degrees `east` is above 180, so that `west` is always below `east`."""
     boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
     area = shapely.buffer(shapely.union_all(boxes), margin * grid.resolution, join_style="mitre")
     to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
