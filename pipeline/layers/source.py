@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
+from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
@@ -85,17 +84,6 @@ class SourceSite:
         return lonlat_bounds(self.grid, self.grid.weather_cell)
 
 
-def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
-    """The rectangle around a grid's blocks and so many pixels more on each side. Across 180 degrees `east` is above
-    180, so that `west` is always below `east`."""
-    boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
-    area = shapely.buffer(shapely.union_all(boxes), margin * grid.resolution, join_style="mitre")
-    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    left, bottom, right, top = area.bounds
-    west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
-    return west, south, east + 360 if east < west else east, north
-
-
 class Source(ABC):
     """What every source has."""
 
@@ -157,17 +145,16 @@ class ImagerySource(Source):
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
-        """Native numbers of a window; a masked array where the file itself says of some that there are none. Raises
-        ReadError; never returns made-up no-data."""
+        """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
     def state(self, scene: Scene) -> str:
-        """A text that changes when files of a scene are replaced, found without reading them: by default what the
-        catalogue said. Empty where it is not known. It is called for each scene of a cube at each run."""
+        """A text that changes when files of a scene are replaced, empty if not known. Called for each scene at each
+        run, so no file is read for it; by default it is what the catalogue said."""
         return scene.state
 
     def content(self, scene: Scene) -> str:
-        """A text that changes with what the files of a scene hold and with nothing else; empty where that would take a
-        transfer. It is called once, and again where `state` has changed."""
+        """A text that changes with what the files hold and with nothing else, empty if not known. Called once, and
+        again where `state` has changed."""
         return ""
 
     @abstractmethod

@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+import numpy as np
+import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
+
+from mmvsf.datasets.cube.grid import Grid
 
 from .resample import in_degrees, same_crs
 from .scene import RasterGrid
@@ -16,6 +20,17 @@ WHOLE_TURN = 360.0
 
 METRES_PER_DEGREE = 111_320.0
 """Of latitude, approximately: for the pixel size of a raster in degrees."""
+
+
+def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
+    """The rectangle in degrees around a grid's blocks and so many pixels more on each side: west, south, east, north.
+    Across 180 degrees `east` is above 180, so that `west` is always below `east`."""
+    boxes = shapely.box(*np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks]).T)
+    area = shapely.buffer(shapely.union_all(boxes), margin * grid.resolution, join_style="mitre")
+    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    left, bottom, right, top = area.bounds
+    west, south, east, north = to_lonlat.transform_bounds(left, bottom, right, top, densify_pts=21)
+    return west, south, east + 360 if east < west else east, north
 
 
 def bounds_of(grid: RasterGrid) -> Bounds:
@@ -60,6 +75,6 @@ def overlapping(raster: RasterGrid, targets: Iterable[RasterGrid]) -> list[bool]
         return [False for _ in targets]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=16)  # a Transformer takes less than 100 KB: 2 MB at most
 def _transformer(crs: str, other: str) -> Transformer:
     return Transformer.from_crs(crs, other, always_xy=True)

@@ -221,7 +221,7 @@ def _separable(
     return sparse.csr_array(entries, shape=(low_row.size, height * width))
 
 
-@lru_cache(maxsize=64)  # of two texts and a truth value: 64 x 2 KB at most, with WKT
+@lru_cache(maxsize=64)  # a text and a truth value: 64 x 2 KB at most, with WKT
 def is_crs(text: str) -> bool:
     """Whether a text (EPSG code, WKT) names a CRS of places on the earth that PROJ knows."""
     try:
@@ -231,13 +231,13 @@ def is_crs(text: str) -> bool:
         return False
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # a text and a truth value
 def in_degrees(text: str) -> bool:
     """Whether a CRS (EPSG code, WKT) has longitudes and latitudes."""
     return bool(CRS(text).is_geographic)
 
 
-@lru_cache(maxsize=64)  # the same
+@lru_cache(maxsize=64)  # two texts and a truth value
 def same_crs(one: str, other: str) -> bool:
     """Whether two texts (EPSG codes, WKT) name one CRS.
 

@@ -20,7 +20,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import Status
-from mmvsf.pipeline.layers.source import lonlat_bounds
+from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
@@ -28,7 +28,7 @@ from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
 from mmvsf.pipeline.sources.stac.boxes import boxes_within_180, search_box, search_polygons
 
 from .conftest import Command
-from .tiny_archive import Granule, Scene, TinyArchive, recipe, write_scene
+from .tiny_archive import BANDS, Granule, Scene, TinyArchive, recipe, write_scene
 
 AREA = (179.9, 51.98, -179.93, 52.0)
 EAST_SIDE = Granule("T01UBT", 32601, 294_000.0, 5_768_010.0, 260, 340)
@@ -104,9 +104,9 @@ def grid(archive: TinyArchive) -> Grid:
 
 
 def nearest_and_bilinear(scene: Scene, archive: TinyArchive, grid: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(mask, red) of a scene on the whole grid, straight from its files."""
-    files = [archive.file(scene, key) for key in ("Fmask", "B04")]
-    mask, red = (rasterio.open(path).read(1).astype(float) for path in files)
+    """(mask, red) of a scene on the whole grid, straight from its files; neither where a band is missing."""
+    files = [archive.file(scene, key) for key in ("Fmask", *BANDS[scene.collection])]
+    mask, *bands = (rasterio.open(path).read(1).astype(float) for path in files)
     y, x = grid.coordinates()
     x, y = np.meshgrid(x, y)
     granule = scene.granule
@@ -117,16 +117,17 @@ def nearest_and_bilinear(scene: Scene, archive: TinyArchive, grid: Grid) -> tupl
     r, c = (np.where(inside, np.floor(place + 0.5), 0).astype(int) for place in (row, column))
     quality = np.where(inside & (mask[r, c] != 255), mask[r, c], 255)
     low_row, low_column = np.floor(row), np.floor(column)
-    total, known = np.zeros(inside.shape), inside.copy()
+    total, known = np.zeros((6, *inside.shape)), inside.copy()
     for step_row, step_column in ((0, 0), (0, 1), (1, 0), (1, 1)):
         share = 1 - np.abs(row - low_row - step_row), 1 - np.abs(column - low_column - step_column)
         weight = np.where(share[0] * share[1] > 1e-9, share[0] * share[1], 0)
         r, c = low_row + step_row, low_column + step_column
         within = (r >= 0) & (r < granule.rows) & (c >= 0) & (c < granule.columns)
-        values = red[np.where(within, r, 0).astype(int), np.where(within, c, 0).astype(int)]
-        known &= (weight == 0) | (within & (values != FILL))
+        values = np.array(bands)[:, np.where(within, r, 0).astype(int), np.where(within, c, 0).astype(int)]
+        known &= (weight == 0) | (within & (values != FILL).all(axis=0))
         total += weight * np.where(within, values, 0)
-    return quality, np.where(known & (quality != 255), total, FILL)
+    quality = np.where(known, quality, 255)
+    return quality, np.where(quality != 255, total[2], FILL)
 
 
 def in_blocks(grid: Grid) -> NDArray[np.bool_]:

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.pipeline.layers.source import Bounds, lonlat_bounds
+from mmvsf.pipeline.layers.source import Bounds
+from mmvsf.pipeline.raster.extent import lonlat_bounds
 
 OUTLINE_MARGIN = 0.01
 """Degrees. Outlines in catalogues are simplified."""

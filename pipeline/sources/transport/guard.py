@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
+from requests.adapters import DEFAULT_POOLBLOCK
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 
 from .reach import LINK_LOCAL, PrivateAddressError, reach_of_name, refuse_nearer
-from .slow import PacedConnection, PacedSecureConnection
+from .slow import PacedAdapter, PacedConnection, PacedSecureConnection
 
 
 def guard(client: requests.Session, reach: int) -> None:
@@ -22,7 +22,7 @@ def guard(client: requests.Session, reach: int) -> None:
         client.mount(prefix, GuardedAdapter(reach, adapter.max_retries))  # type: ignore[attr-defined]
 
 
-class GuardedAdapter(HTTPAdapter):
+class GuardedAdapter(PacedAdapter):
     """An adapter for hosts of one reach. Behind a proxy, which looks up names itself, hosts are judged by name."""
 
     def __init__(self, reach: int, max_retries: Any) -> None:
@@ -46,7 +46,7 @@ class GuardedAdapter(HTTPAdapter):
             raise requests.exceptions.InvalidURL(str(error)) from None
 
 
-@cache
+@cache  # four sets of classes
 def _pools(reach: int) -> dict[str, Any]:
     """scheme -> pool whose connections check whom they reach. There are four of `reach`."""
 

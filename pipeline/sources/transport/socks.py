@@ -23,7 +23,7 @@ def proxy(reach: int) -> str:
     return _started(reach, os.getpid())
 
 
-@cache
+@cache  # an address for each reach
 def _started(reach: int, process: int) -> str:
     """The proxy of a process; a fork has none of its parent's threads, and so starts its own."""
     listening = socket.create_server(("127.0.0.1", 0))
