@@ -60,6 +60,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
             product: {f"{y}-{m:02d}": n for (name, y, m), n in sorted(scenes.items()) if name == product}
             for product in plan.region.imagery.products
         },
+        "acquisitions": plan.acquisitions.record(),
         "block_days": plan.imagery.block_days,
         "shards": len(plan.imagery.units),
         "shards_done": done,
@@ -130,7 +131,11 @@ def _weather_days(plan: BuildPlan) -> int:
 def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
     warnings = [] if plan.weather is None else list(plan.weather.notes)
-    warnings += early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
+    answer = plan.acquisitions
+    judged = {gap.product for gap in answer.gaps}
+    unknown = tuple(product for product in plan.region.imagery.products if product not in judged)
+    warnings += [str(answer)] if answer.gaps else []
+    warnings += early_ends(plan.imagery, plan.region.period, unknown)
     if faults := plan.imagery.faults:
         warnings.append(
             f"{len(faults)} of {plan.imagery.items} items cannot be used and will count as failed, for example"

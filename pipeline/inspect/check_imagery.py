@@ -85,6 +85,8 @@ class _Unit:
             problems.append("skipped as cloudy, yet has reflectance")
         if self.status == Status.STORED and np.any(stored & (self.quality == QUALITY_FILL)):
             problems.append("reflectance where the mask says no data")
+        if self.status == Status.STORED and np.any(is_clear(self.quality) & ~stored):
+            problems.append("clear by the mask, yet a band is missing")
         rows, columns = self.clear_percent.shape
         clear = self.clear.reshape(rows, chunk, columns, chunk).sum(axis=(1, 3)) * 100 // chunk**2
         seen = self.clear_percent != CLEAR_FRACTION_FILL

@@ -42,6 +42,10 @@ class ReadError(MmvsfError):
     """A raster could not be read. It is recorded as a failure of its day and never stored as no data."""
 
 
+class OutOfReachError(ReadError):
+    """The server of a raster does not answer, or too slowly: what else lies there cannot be read either."""
+
+
 def gdal_environment() -> Any:
     """The context that windows are read in; opening it once a task saves a third of a millisecond a file."""
     return rasterio.Env(**GDAL_OPTIONS)
@@ -59,6 +63,15 @@ def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
     item says: reading it anyway would put its pixels in the wrong place.
     """
     return _of_window(asset, window, _numbers)
+
+
+def read_masked(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+    """As `read_raster`; a masked array where the file itself says of some of the numbers that there are none.
+
+    Raises ReadError as `read_raster` does.
+    """
+    stored, missing = read_codes(asset, window)
+    return np.ma.MaskedArray(stored, missing) if missing.any() else stored
 
 
 def read_measured(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:

@@ -77,6 +77,15 @@ class Scene:
     fault: str = ""
     """why it cannot be read, empty for a sound one: a faulty scene may lack files, `quality.grid` is where it may lie,
     and its day is recorded as failed in the blocks there"""
+    state: str = ""
+    """a text that changes when its files are replaced, see `ImagerySource.state`; empty where it is not known"""
+    generation: str = ""
+    """empty for the files that the cube was first built from, another text for each that took their place"""
+
+    @property
+    def hrefs(self) -> list[str]:
+        """Where its files lie: bands, then the mask."""
+        return [asset.href for asset in (*self.bands, self.quality)]
 
     @cached_property
     def key(self) -> SceneKey:

@@ -97,6 +97,8 @@ def expected(archive: TinyArchive, day: date) -> tuple[NDArray[np.int64], NDArra
     reflectance = np.full((6, ROWS, COLUMNS), FILL, np.int64)
     for scene in sorted((scene for scene in SCENES if scene.day == day), key=lambda scene: scene.id):
         seen = quality_of(on_region(archive, scene, "qa_pixel", 1))
+        missing = np.any([on_region(archive, scene, key, 0) == 0 for key in KEYS], axis=0)
+        seen[missing & (rank_of(seen) == 0)] = 255  # clear, and yet a band is not there
         better = rank_of(seen) < rank_of(quality)
         quality[better] = seen[better]
         for band, key in enumerate(KEYS):

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import REFLECTANCE_FILL
+from mmvsf.datasets.variables import REFLECTANCE_FILL, Status
 from mmvsf.pipeline.layers.layer import Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.ledger import Entry, Ledger
@@ -18,6 +19,7 @@ from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
 from .plan import ImageryPlan, ShardTask, bytes_per_pixel, entry_name, plan_scenes, with_search
+from .replaced import INPUTS, Inputs, inputs_of, mark_replaced
 from .shard_summary import shard_summary
 from .summarise import CollectedImagery, collect_imagery
 from .table import ProductTable, SceneReader
@@ -41,7 +43,8 @@ class ImageryLayer(Layer[ShardTask]):
             )
         table = ProductTable.of(imagery)
         reading = {name: table.reading(name) for name in imagery.products}
-        plan = plan_scenes(found.scenes, grid, self.spec.calendar, imagery.skip_below_clear, reading)
+        scenes = mark_replaced(found.scenes, self._inputs(), self.source)
+        plan = plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear, reading)
         return with_search(plan, found)
 
     def run(self, task: ShardTask) -> TaskReport:
@@ -51,7 +54,7 @@ class ImageryLayer(Layer[ShardTask]):
         with gdal_environment():
             shards = read_shard(task, grid, reader, imagery.skip_below_clear)
         ledger, first = Ledger.of_cube(self.cube), task.shard - self.spec.calendar.first_shard
-        pixels, failures = 0, []
+        pixels, failures, any_read = 0, [], False
         for block, digest in zip(task.blocks, task.digests, strict=True):
             shard = shards[block]
             values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
@@ -65,7 +68,18 @@ class ImageryLayer(Layer[ShardTask]):
             ledger.write(entry_name(grid, task.shard, block), entry)
             pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
             failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
-        return TaskReport(len(task.blocks), pixels, tuple(failures))
+            any_read |= bool(np.isin(shard.status, (Status.STORED, Status.SKIPPED_CLOUDY)).any())
+        return TaskReport(len(task.blocks), pixels, tuple(failures), any_read)
+
+    def record_inputs(self, plan: ImageryPlan) -> None:
+        """Record what the files of the scenes are now, before any is read."""
+        before = self._inputs()
+        after = inputs_of(plan.scenes, before, self.source)
+        if after != before:
+            Ledger.of_cube(self.cube).write(INPUTS, {"scenes": after})
+
+    def _inputs(self) -> Inputs:
+        return (Ledger.of_cube(self.cube).read(INPUTS) or {}).get("scenes", {})
 
     def clear_stale(self, plan: ImageryPlan) -> None:
         """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""

@@ -66,7 +66,7 @@ def decode_qa_pixel(mask: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return _qa_pixel_table()[mask]
 
 
-@cache
+@cache  # 64 KiB
 def _qa_pixel_table() -> NDArray[np.uint8]:
     codes = np.arange(1 << 16, dtype=np.uint16)
     table = np.zeros(codes.shape, np.uint8)

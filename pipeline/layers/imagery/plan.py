@@ -22,7 +22,7 @@ BESIDE = "beside the blocks"
 REPEATED = "repeated"
 """Reasons to leave out a scene."""
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
 
 GROUP_PIXELS = 768
@@ -242,6 +242,6 @@ def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:
 def _scene_text(scene: Scene) -> str:
     """Everything of a scene that its pixels depend on; where its files lie is not among it."""
     assets = [(asset.grid.crs, asset.grid.transform, asset.grid.shape) for asset in (*scene.bands, scene.quality)]
-    fault = [scene.fault] if scene.fault else []
-    text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *fault]
+    more = [text for text in (scene.fault, scene.generation) if text]
+    text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *more]
     return json.dumps(text)

@@ -15,8 +15,9 @@ from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
-from mmvsf.pipeline.raster.io import raster_grid, read_raster
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.fingerprint import files_state, scene_fingerprint
+from mmvsf.pipeline.raster.io import raster_grid, read_masked
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.stac.hrefs import local_href
 from mmvsf.pipeline.sources.stac.select import SceneSelection
 from mmvsf.pipeline.sources.transport import http
@@ -57,11 +58,21 @@ class ArchiveImagery(ImagerySource):
                 selection.take(entry.content, partial(local_href, entry.folder), self._grid_of_file)
         return selection.found(str(self.root))
 
+    def state(self, scene: Scene) -> str:
+        """See `ImagerySource`: from sizes and times of files; of those on web servers as for a public catalogue."""
+        if _is_remote(scene.quality):
+            return scene.state or RemoteReader(NoAuth(), http.RETRY_POLICY).state(scene.quality.href)
+        return files_state(scene.hrefs)
+
+    def content(self, scene: Scene) -> str:
+        """See `ImagerySource`."""
+        return "" if _is_remote(scene.quality) else scene_fingerprint(scene.hrefs)
+
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`. Files on web servers are read with the same patience as those of public catalogues."""
-        if urlsplit(asset.href).scheme in ("http", "https"):
-            return RemoteReader(NoAuth(), http.RETRY_POLICY).window(asset, window)
-        return read_raster(asset, window)
+        if _is_remote(asset):
+            return RemoteReader(NoAuth(), http.RETRY_POLICY).masked(asset, window)
+        return read_masked(asset, window)
 
     def _entries(self, period: Period, products: list[Product]) -> Iterator[ArchiveEntry]:
         """Items of files, and those of the archive's catalogue, which is not needed where all products are of files."""
@@ -75,3 +86,7 @@ class ArchiveImagery(ImagerySource):
         if urlsplit(href).scheme in ("http", "https"):
             return RemoteReader(NoAuth(), http.RETRY_POLICY).grid(href)
         return raster_grid(href)
+
+
+def _is_remote(asset: Asset) -> bool:
+    return urlsplit(asset.href).scheme in ("http", "https")

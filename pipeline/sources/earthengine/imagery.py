@@ -24,7 +24,7 @@ from mmvsf.datasets.variables import DEFAULT_BANDS, QUALITY_FILL, REFLECTANCE_FI
 from mmvsf.pipeline.layers.imagery.convert import REFLECTANCE_MAX
 from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, NoSceneError, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time
@@ -149,7 +149,7 @@ class EarthEngineImagery(ImagerySource):
                     if period.contains(date_of(scene.day)) and coverage.blocks(scene.quality.grid).size:
                         scenes[scene.id] = scene
         if not scenes:
-            raise InputError(
+            raise NoSceneError(
                 f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
                 " region; check period, products and area of the recipe"
             )
@@ -198,6 +198,7 @@ def _scene(
         quality=assets[collection.quality],
         offset=0,
         day=coverage.day(acquired, assets[collection.quality].grid),
+        state=str(image.get("updateTime", "")),
     )
 
 

@@ -1,6 +1,7 @@
 """The public catalogues that scenes can come from."""
 
 from dataclasses import dataclass
+from datetime import date
 from urllib.parse import urlsplit
 
 from mmvsf.datasets.errors import InputError
@@ -23,6 +24,16 @@ COLLECTIONS: dict[str, dict[str, str]] = {
     "earth-search": {"sentinel-2-l2a": "sentinel-2-l2a"},
 }
 """catalogue -> product -> collection"""
+
+KNOWN_GAPS = {
+    ("planetary-computer", "hls-s30"): (
+        date(2026, 6, 16),
+        "the product did not end: the Planetary Computer's ingest broke from 16 to 18 June 2026 over missing browse"
+        " images, and LP DAAC has the granules (imagery.catalog: lpcloud)",
+    ),
+}
+"""(catalogue, product) -> the day from which on scenes may be missing, and why (github.com/microsoft/
+planetary-computer-tasks, pull request 378)"""
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redact
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .boxes import search_box
-from .catalogs import Catalog, catalog
+from .catalogs import KNOWN_GAPS, Catalog, catalog
 from .hrefs import remote_href
 from .search import find_items
 from .select import SceneSelection
@@ -57,6 +57,11 @@ class StacImagery(ImagerySource):
         licence = self.products.named(product).licence
         return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
 
+    def known_gap(self, product: str, day: date) -> str:
+        """See `ImagerySource`."""
+        since, reason = KNOWN_GAPS.get((self.catalog.name, product), (date.max, ""))
+        return reason if day >= since else ""
+
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
         said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
@@ -74,7 +79,11 @@ class StacImagery(ImagerySource):
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`."""
-        return self._reader.window(asset, window)
+        return self._reader.masked(asset, window)
+
+    def state(self, scene: Scene) -> str:
+        """See `ImagerySource`: what the item says, and where it says nothing, what the server says of the mask."""
+        return scene.state or self._reader.state(scene.quality.href)
 
     def requirements(self) -> tuple[Requirement, ...]:
         """See `Source`."""

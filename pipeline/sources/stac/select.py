@@ -14,11 +14,12 @@ from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.plan import BESIDE
 from mmvsf.pipeline.layers.imagery.products import Product
-from mmvsf.pipeline.layers.source import FoundScenes
+from mmvsf.pipeline.layers.source import FoundScenes, NoSceneError
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
+from .declared_state import declared_state
 from .hrefs import Locate
 from .item import MOST_TEXT, Item, acquired_at, outline_of, shortened
 from .items import asset_of, counts, offset_of, place_of, version_of
@@ -69,7 +70,7 @@ class SceneSelection:
         if not sound:
             names = ", ".join(product.name for product in self._products)
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items()) or "there is none"
-            raise InputError(
+            raise NoSceneError(
                 f"{where}: none of its {self.items} items is a scene of {names} between {self._period.start} and"
                 f" {self._period.end} over this region ({reasons}); check period, products"
                 " and area of the recipe"
@@ -103,7 +104,9 @@ class SceneSelection:
             return reason
         bands = tuple(asset(band.keys, band.number) for band in product.bands.values())
         version, offset = version_of(item, product), offset_of(item, product)
-        self._scenes.append(Scene(item.id, product.name, acquired, version, bands, quality, offset, day))
+        state = declared_state(entry, (product.quality, *(band.keys for band in product.bands.values())))
+        scene = Scene(item.id, product.name, acquired, version, bands, quality, offset, day, state=state)
+        self._scenes.append(scene)
         return ""
 
     def _take_faulty(self, entry: Any, fault: str) -> str:
