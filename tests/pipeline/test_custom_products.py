@@ -87,7 +87,7 @@ def flights(tiny: TinyArchive) -> TinyArchive:
     write_raster(folder / "flights/F_20210504_B99.tif", np.zeros((4, 4), np.uint8), EAST)
     tiny.write_recipe(
         imagery__path="flown", imagery__products=["drone"], imagery__bands=BANDS, imagery__custom=[declared()],
-        imagery__skip_below_clear=0, labels=None,
+        imagery__skip_below_clear=0, labels=None, split=None,
     )  # fmt: skip
     return tiny
 
@@ -327,3 +327,20 @@ def test_the_bands_of_the_documentation() -> None:
     for name, cells in names.items():
         of = (PRODUCTS[product] for product in ("hls-l30", "hls-s30", "sentinel-2-l2a", "landsat-c2-l2"))
         assert cells == tuple("yes" if name in product.bands else "no" for product in of), name
+
+
+def test_a_faulty_file_fails_its_day_only(flights: TinyArchive, dataset: Callable[[TinyArchive], Outcome]) -> None:
+    """One that is no raster, and one that is missing; the rest is built, and the next run tries again."""
+    folder = flights.folder / "flown/flights"
+    good = (folder / "F_20210504_B8.tif").read_bytes()
+    (folder / "F_20210504_B8.tif").write_text("not a raster")
+    (folder / "F_20210520_QA.tif").unlink()
+    outcome = dataset(flights)
+    assert outcome.code == 1, outcome.err
+    assert "F_20210504_B8.tif" in outcome.err + outcome.out
+    (folder / "F_20210504_B8.tif").write_bytes(good)
+    (folder / "F_20210520_B4.tif").unlink()
+    (folder / "F_20210520_B8.tif").unlink()
+    (folder / "F_20210520_HZ.tif").unlink()
+    assert dataset(flights).code == 0
+    compare(Cube.open(flights.cube), "2021-05-04")
