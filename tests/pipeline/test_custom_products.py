@@ -98,6 +98,8 @@ def expected(day: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     quality = np.vectorize(BITS.get)(codes)
     scaled = [bands["red"] * 0.01, bands["nir"] * 0.01, bands["haze"] * 0.001 - 1]
     steps = [np.where(np.isfinite(v), np.rint(v.astype(float) * 1e4).clip(-9998), REFLECTANCE_FILL) for v in scaled]
+    # What is clear by the mask and lacks a band has no data.
+    quality = np.where((np.stack(steps) == REFLECTANCE_FILL).any(axis=0) & (quality == 0), 255, quality)
     return np.where(quality == 255, REFLECTANCE_FILL, np.stack(steps)).astype(np.int64), quality
 
 
