@@ -198,6 +198,8 @@ def test_a_product_without_a_mask_is_clear_where_it_is_not_fill() -> None:
     assert product.decode_quality(stored).tolist() == [[255, 0], [0, 255]]
     assert product.decode_quality(np.array([np.nan, 1.0, np.inf])).tolist() == [255, 0, 255]
     assert to_band(np.array([np.nan, 0, 41.5, 1e9]), product, "nir", 0).tolist() == [-9999, -9999, 4150, 32767]
+    coarse = table(("nir",), mask="none", fill="nan", bands={"nir": "N"}).named("drone")
+    assert to_band(np.array([12.5, np.nan], np.float16), coarse, "nir", 0).tolist() == [1250, -9999]
     huge = table(("nir",), fill=-3.4028235e38, mask="none", bands={"nir": "N"}).named("drone")
     assert to_band(np.array([-3.4028235e38, 10], np.float32), huge, "nir", 0).tolist() == [-9999, 1000]
 
