@@ -98,6 +98,8 @@ def expected(day: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     quality = np.vectorize(BITS.get)(codes)
     scaled = [bands["red"] * 0.01, bands["nir"] * 0.01, bands["haze"] * 0.001 - 1]
     steps = [np.where(np.isfinite(v), np.rint(v.astype(float) * 1e4).clip(-9998), REFLECTANCE_FILL) for v in scaled]
+    # What is clear by the mask and lacks a band has no data.
+    quality = np.where((np.stack(steps) == REFLECTANCE_FILL).any(axis=0) & (quality == 0), 255, quality)
     return np.where(quality == 255, REFLECTANCE_FILL, np.stack(steps)).astype(np.int64), quality
 
 
@@ -196,6 +198,8 @@ def test_a_product_without_a_mask_is_clear_where_it_is_not_fill() -> None:
     assert product.decode_quality(stored).tolist() == [[255, 0], [0, 255]]
     assert product.decode_quality(np.array([np.nan, 1.0, np.inf])).tolist() == [255, 0, 255]
     assert to_band(np.array([np.nan, 0, 41.5, 1e9]), product, "nir", 0).tolist() == [-9999, -9999, 4150, 32767]
+    coarse = table(("nir",), mask="none", fill="nan", bands={"nir": "N"}).named("drone")
+    assert to_band(np.array([12.5, np.nan], np.float16), coarse, "nir", 0).tolist() == [1250, -9999]
     huge = table(("nir",), fill=-3.4028235e38, mask="none", bands={"nir": "N"}).named("drone")
     assert to_band(np.array([-3.4028235e38, 10], np.float32), huge, "nir", 0).tolist() == [-9999, 1000]
 

@@ -32,7 +32,7 @@ def to_band(stored: NDArray[np.generic], product: Product, band: str, offset: in
     step = band_named(band).quantity.scale
     missing = is_fill(stored, product.nodata)
     if product.any_numbers:
-        return _in_steps(np.where(missing, 0, stored) * scale + (zero + shifted), step, missing)
+        return _in_steps(np.where(missing, 0, stored).astype(np.float64) * scale + (zero + shifted), step, missing)
     numbers = stored.astype(np.int32)
     factor, shift, divisor = _steps(scale, zero + shifted, step)
     values: NDArray[Any] = numbers + offset
@@ -45,7 +45,7 @@ def to_band(stored: NDArray[np.generic], product: Product, band: str, offset: in
 
 def _in_steps(values: NDArray[Any], step: float, missing: NDArray[np.bool_]) -> NDArray[np.int16]:
     """Numbers in the unit of a band in its steps, as `to_band`, in floating point."""
-    steps = np.clip(np.rint(values.astype(np.float64) / step), REFLECTANCE_FILL + 1, REFLECTANCE_MAX)
+    steps = np.clip(np.rint(values / step), REFLECTANCE_FILL + 1, REFLECTANCE_MAX)
     return np.where(missing, REFLECTANCE_FILL, steps).astype(np.int16)
 
 

@@ -17,7 +17,7 @@ from mmvsf.pipeline.raster.scene import Scene
 
 from .gaps import GapRates, Run, Slot, by_satellite, unusual_runs, within
 from .missing import Acquisitions, Gap
-from .products import product_named
+from .products import PRODUCTS, product_named
 from .satellites import Service
 
 LEAST_DATES = 3
@@ -66,7 +66,7 @@ def compare(entries: Iterable[Listed], products: Sequence[str], days: Sequence[i
     for entry in entries:
         if entry.product in dates:
             dates[entry.product][entry.tile].add(entry.day)
-    known = {product: service for product in products if (service := product_named(product).constellation.service)}
+    known = {product: service for product in products if (service := _service(product))}
     slots = {
         product: {tile: _slots(seen, past, product, service) for tile, seen in dates[product].items()}
         for product, service in known.items()
@@ -180,14 +180,20 @@ def _unlisted_tiles(product: str, slots: Mapping[str, Mapping[str, Sequence[Slot
     return sorted(tile for tile in regular if not slots[product].get(tile))
 
 
+def _service(product: str) -> Service | None:
+    """The satellites of a product; None where they are not known, as those of a product that a recipe declares."""
+    return PRODUCTS[product].constellation.service if product in PRODUCTS else None
+
+
 def _typical_days(slots: Mapping[str, Sequence[Slot]], days: Sequence[int], product: str) -> tuple[int, ...]:
     """The days on which a tile of a product should be listed that is not: those of the tile with the fewest; without
     any tile those of one track, beginning with the first day. None where the satellites are not known."""
-    repeat, service = product_named(product).constellation.repeat_days, product_named(product).constellation.service
+    service = _service(product)
     if slots:
         return tuple(slot.day for slot in min(slots.values(), key=len))
     if service is None:
         return ()
+    repeat = product_named(product).constellation.repeat_days
     first, pair = day_number(service.first), day_number(service.pair)
     alone = [day for day in days if first <= day < pair][:: 2 * repeat]
     return (*alone, *[day for day in days if day >= pair][::repeat])

@@ -140,7 +140,7 @@ class FillMask:
 
 def is_fill(stored: NDArray[Any], fill: float | None) -> NDArray[np.bool_]:
     """Where stored numbers are no data: the fill value, or in floating-point files whatever is not finite."""
-    missing = np.zeros(stored.shape, bool) if stored.dtype.kind in "iu" else ~np.isfinite(stored)
+    missing: NDArray[np.bool_] = np.zeros(stored.shape, bool) if stored.dtype.kind in "iu" else ~np.isfinite(stored)
     if fill is None:
         return missing
     # A fill value such as -3.4028235e+38 is rounded by the type of its file.
