@@ -27,7 +27,6 @@ from mmvsf.pipeline.raster.io import GDAL_OPTIONS, ReadError, raster_grid, read_
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
-from .guard import guard
 from .http import (
     BUSY,
     REST_SECONDS,
@@ -148,7 +147,7 @@ class RemoteReader:
         timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                self._session() as client,
+                session(self.retry_policy, self.reach, retry=False) as client,
                 client.get(
                     url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
                 ) as answer,
@@ -166,11 +165,6 @@ class RemoteReader:
             raise ReadError(redact(f"{href}: {one_line(error)}")) from None
         except requests.RequestException as error:
             return Answer(None, reason_of(error))
-
-    def _session(self) -> requests.Session:
-        client = session(self.retry_policy, retry=False)
-        guard(client, self.reach)
-        return client
 
     def _refuse_redirects(self, href: str) -> None:
         """Raise ReadError for a file that leads to a private address, where the environment's proxies keep GDAL's
