@@ -9,11 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from .reach import LINK_LOCAL, PrivateAddressError, reach_of_name, refuse_nearer
+from .slow import PacedAdapter, PacedConnection, PacedSecureConnection
 
 
 def guard(client: requests.Session, reach: int) -> None:
@@ -22,16 +21,16 @@ def guard(client: requests.Session, reach: int) -> None:
         client.mount(prefix, GuardedAdapter(reach, adapter.max_retries))  # type: ignore[attr-defined]
 
 
-class GuardedAdapter(HTTPAdapter):
+class GuardedAdapter(PacedAdapter):
     """An adapter for hosts of one reach. Behind a proxy, which looks up names itself, hosts are judged by name."""
 
     def __init__(self, reach: int, max_retries: Any) -> None:
         self._reach = reach
         super().__init__(max_retries=max_retries)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **options: Any) -> None:
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """See `HTTPAdapter`."""
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
+        super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _pools(self._reach)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
@@ -50,11 +49,11 @@ class GuardedAdapter(HTTPAdapter):
 def _pools(reach: int) -> dict[str, Any]:
     """scheme -> pool whose connections check whom they reach. There are four of `reach`."""
 
-    class Http(HTTPConnection):
+    class Http(PacedConnection):
         def _new_conn(self) -> Any:
             return _checked(super()._new_conn(), self.host, reach)
 
-    class Https(HTTPSConnection):
+    class Https(PacedSecureConnection):
         def _new_conn(self) -> Any:
             return _checked(super()._new_conn(), self.host, reach)
 

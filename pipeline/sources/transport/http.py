@@ -48,7 +48,7 @@ class RetryPolicy:
     connect: float = 10.0
     """for a connection"""
     request: float = 60.0
-    """for one request; one that takes longer has failed"""
+    """for one request, and a second more for each `SLOWEST` bytes of its answer; one that takes longer has failed"""
     deadline: float = 300.0
     """for one read with all its attempts: no further attempt starts after this time"""
 
@@ -78,8 +78,8 @@ RETRY_POLICY = RetryPolicy()
 
 
 def session(retry_policy: RetryPolicy, reach: int, *, retry: bool = True) -> requests.Session:
-    """A session that retries by the policy, or not at all, and that nothing leads nearer than `reach` (see `guard`).
-    Its `get` and `post` still need `timeout=`."""
+    """A session that retries by the policy, or not at all, gives up a slow server, and is led no nearer
+    than `reach` (see `guard`). Its `get` and `post` still need `timeout=`."""
     client = requests.Session()
     client.headers["User-Agent"] = USER_AGENT
     adapter = GuardedAdapter(reach, retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
