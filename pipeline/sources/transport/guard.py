@@ -29,9 +29,9 @@ class GuardedAdapter(PacedAdapter):
         self._reach = reach
         super().__init__(max_retries=max_retries)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **options: Any) -> None:
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """See `HTTPAdapter`."""
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
+        super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _pools(self._reach)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
