@@ -109,7 +109,7 @@ def encode_shard(spec: ArraySpec, values: NDArray[Any]) -> bytes | None:
     return bytes(content.value) if content.state == "value" else None
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # texts of 1 KB
 def _shard_metadata(name: str, dtype: str, shards: tuple[int, ...], chunks: tuple[int, ...], fill: Any) -> str:
     """The metadata of an array of one shard, as zarr-python writes it."""
     spec = ArraySpec(name, tuple("abcdefgh"[: len(shards)]), shards, dtype, chunks, fill, shards)

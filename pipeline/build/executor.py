@@ -10,14 +10,16 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 
+from .cluster_watch import LOOK, MEMORY, PATIENCE, ClusterWatch
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client, Future, LocalCluster
 
 Task = TypeVar("Task")
 Context = TypeVar("Context")
@@ -62,8 +64,10 @@ class SerialExecutor:
 class DaskExecutor:
     """Runs tasks on the workers of a Dask client, also on those that join later."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: "Client", patience: float = PATIENCE) -> None:
         self._client = client
+        self._patience = patience
+        """seconds that the cluster may do nothing"""
 
     @property
     def workers(self) -> int:
@@ -73,34 +77,59 @@ class DaskExecutor:
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
     ) -> Generator[Result, None, None]:
-        """Raises what a task raised, and IncompleteError if the cluster lost a task for good."""
-        from distributed import KilledWorker, as_completed
+        """Raises what a task raised, and IncompleteError if the cluster lost a task for good or makes no progress."""
+        from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
-        client = self._client
-        # hash=False: equal contexts of two runs must not share a key that the first run releases.
-        shared = client.scatter(context, broadcast=True, hash=False)
-        waiting = iter(tasks)
-
-        def submit(running: int) -> list[object]:
-            wanted = self.workers * IN_FLIGHT_PER_WORKER - running
-            return [client.submit(function, task, shared, pure=False) for task in islice(waiting, max(wanted, 0))]
-
-        running = as_completed(submit(0))
+        client, watch = self._client, ClusterWatch(self._client, self._patience)
         try:
-            for future in running:
-                result: Result = future.result()
+            # hash=False: equal contexts of two runs must not share a key that the first run releases.
+            shared = client.scatter(context, broadcast=True, hash=False, timeout=self._patience)
+        except TimeoutError as error:
+            raise IncompleteError(f"the Dask cluster takes no data ({one_line(error, 200)}); {LOOK}") from error
+        waiting = iter(tasks)
+        running: set[Future] = set()
+        done: SimpleQueue[Future] = SimpleQueue()
+
+        def submit() -> None:
+            wanted = self.workers * IN_FLIGHT_PER_WORKER - len(running)
+            for task in islice(waiting, max(wanted, 0)):
+                future = client.submit(function, task, shared, pure=False)
+                running.add(future)
+                future.add_done_callback(done.put)
+
+        submit()
+        try:
+            while running:
+                watch.look()
+                try:
+                    future = done.get(timeout=watch.every)
+                    result: Result = _result(future, watch)
+                except Empty:
+                    continue
+                watch.progress()
+                running.remove(future)
                 future.release()
-                for more in submit(running.count()):
-                    running.add(more)
+                submit()
                 yield result
         except (KilledWorker, FutureCancelledError) as error:
-            raise IncompleteError(
-                f"a worker was lost again and again ({one_line(error, 200)}); give workers more memory or use"
-                " fewer (--workers); what was finished is kept"
-            ) from error
+            problem = watch.problem() or f"a worker was lost again and again ({one_line(error, 200)}); {MEMORY}"
+            raise IncompleteError(f"{problem}; what was finished is kept") from error
         finally:
-            running.clear()
+            for future in running:
+                future.release()
+
+
+def _result(future: "Future", watch: ClusterWatch) -> Any:
+    """The result of a finished task, which another worker repeats if the one that held it is lost meanwhile. Raises
+    what the task raised, and as `ClusterWatch.look`."""
+    while True:
+        try:
+            return future.result(timeout=watch.every)
+        except TimeoutError:
+            if future.status == "error":  # the task's own
+                raise
+            watch.look()
 
 
 class LocalExecutor:

@@ -28,8 +28,11 @@ from .provenance import now
 from .target import ensure_template
 
 MOST_FAILURES = 10
-"""After so many tasks in a row whose labels or static layers cannot be read, their source is taken to be out of reach,
-and the others are left to the next run. A damaged tile of the CDL meets eight blocks of 7.7 km in a row."""
+"""After so many tasks in a row of which nothing can be read, their source is taken to be out of reach, and the others
+are left to the next run. A damaged tile of the CDL meets eight blocks of 7.7 km in a row."""
+
+FAILURES_PER_WORKER = 3
+"""With many workers it takes so many tasks of each: all of them fail in the moment in which a server does."""
 
 
 ROOT_ENTRY = "root"
@@ -92,6 +95,7 @@ def _build(
     if any(todo):
         set_incomplete(plan.cube)
     plan.imagery_layer.layer.clear_stale(plan.imagery)
+    plan.imagery_layer.layer.record_inputs(plan.imagery)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
     missing: list[str] = []
     for part, entries in zip(plan.layers, todo, strict=True):
@@ -125,6 +129,8 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)
     content = Content(arrays, imagery.scenes, weather.attributes)
+    if plan.acquisitions.expected:
+        attributes = {**attributes, "acquisitions": plan.acquisitions.record()}
     if finish_cube(
         plan.cube,
         plan.spec,
@@ -144,17 +150,19 @@ def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executo
         return
     done = pixels = in_a_row = 0
     failures: list[str] = []
+    most = max(MOST_FAILURES, FAILURES_PER_WORKER * run.workers)
     progress.update(layer.name, 0, units, 0)
     for report in run.run(run_task, tasks, layer):
         done, pixels = done + report.units, pixels + report.pixels
         progress.update(layer.name, done, units, pixels)
         failures += report.failures
-        in_a_row = in_a_row + 1 if report.failures else 0
-        if in_a_row == MOST_FAILURES and not layer.marks_failures:
+        in_a_row = in_a_row + 1 if report.failures and not report.any_read else 0
+        if in_a_row == most:
             break
-    if failures and not layer.marks_failures:
+    if failures and (done < units or not layer.marks_failures):
         untried = f"; {units - done} were not tried after {in_a_row} failures in a row" if done < units else ""
-        yield f"{layer.name}: {len(failures)} of {units} could not be read, for example {failures[0]}{untried}"
+        count = f"{len(failures)} days of blocks" if layer.marks_failures else f"{len(failures)} of {units}"
+        yield f"{layer.name}: {count} could not be read, for example {failures[0]}{untried}"
 
 
 def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -> None:

@@ -44,6 +44,8 @@ class TaskReport:
     pixels: int = 0
     """band pixels stored"""
     failures: tuple[str, ...] = ()
+    any_read: bool = False
+    """whether something was read all the same"""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def register_source(name: str) -> Callable[[SourceClass], SourceClass]:
     return register
 
 
-@cache
+@cache  # of nothing: whether it was called
 def load_entry_points() -> None:
     """Import the modules that register sources. Raises InputError for one that cannot be imported."""
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):

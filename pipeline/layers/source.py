@@ -18,6 +18,7 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
@@ -116,6 +117,10 @@ class Source(ABC):
         return ()
 
 
+class NoSceneError(InputError):
+    """A search of imagery that was answered without any scene."""
+
+
 @dataclass(frozen=True)
 class FoundScenes:
     """What a search gives."""
@@ -148,12 +153,27 @@ class ImagerySource(Source):
         """Scenes whose `day`, a solar day (see `Coverage.day`), is in the period and whose mask reaches one of the
         grid's blocks, by time and id.
 
-        Raises InputError for a product that the source lacks and where nothing matched.
+        Raises InputError for a product that the source lacks, `NoSceneError` where nothing matched.
         """
+
+    def known_gap(self, product: str, day: date) -> str:
+        """Why the source may lack scenes of a product on a day, and what to do, where that is known; else empty."""
+        return ""
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
-        """Native numbers of a window. Raises ReadError; never returns made-up no-data."""
+        """Native numbers of a window; a masked array where the file itself says of some that there are none. Raises
+        ReadError; never returns made-up no-data."""
+
+    def state(self, scene: Scene) -> str:
+        """A text that changes when files of a scene are replaced, found without reading them: by default what the
+        catalogue said. Empty where it is not known. It is called for each scene of a cube at each run."""
+        return scene.state
+
+    def content(self, scene: Scene) -> str:
+        """A text that changes with what the files of a scene hold and with nothing else; empty where that would take a
+        transfer. It is called once, and again where `state` has changed."""
+        return ""
 
     @abstractmethod
     def origin(self, product: str) -> Origin:

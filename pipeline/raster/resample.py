@@ -1,6 +1,6 @@
 """How pixels of a source grid come to a target grid: copied, replicated, or resampled exactly.
 
-The relation of two grids is the same on every date, so it is worked out once and reused. Each target pixel is
+The relation of two grids is the same on every date, so it is worked out once (see `mappings`). Each target pixel is
 mapped by its own centre, never through an approximation over a window, so the result does not depend on how
 the target was cut into blocks. (GDAL's default transformer interpolates between exact points and is up to
 0.067 pixels off, differently for each block size.)
@@ -37,7 +37,7 @@ class Resampler:
     """True where source pixels are copied or replicated as they are"""
     inside: NDArray[np.bool_] | None
     """target pixels that have a nearest source pixel; None where all have"""
-    nearest: NDArray[np.int64]
+    nearest: NDArray[np.signedinteger[Any]]
     """(target pixels inside,) flat index into the window"""
     weights: Any
     """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`,
@@ -47,6 +47,15 @@ class Resampler:
     def empty(self) -> bool:
         rows, columns = self.window
         return bool(rows.start >= rows.stop or columns.start >= columns.stop)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its arrays, with those that are made on first use."""
+        inside = 0 if self.inside is None else self.inside.nbytes
+        if self.weights is None:
+            return int(self.nearest.nbytes + inside)
+        weights = self.weights.data.nbytes + self.weights.indices.nbytes + self.weights.indptr.nbytes
+        return int(self.nearest.nbytes + inside + weights + self.nearest.size)
 
     def codes(self, source: NDArray[Any], fill: int) -> NDArray[Any]:
         """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""
@@ -91,27 +100,8 @@ class Resampler:
         return target
 
 
-@lru_cache(maxsize=256)
-def resampler(source: RasterGrid, target: RasterGrid) -> Resampler:
-    """The mapping from one grid to another. Both are north-up with square pixels.
-
-    Raises ValueError for a rotated grid.
-    """
-    return relate(source, target)
-
-
-@lru_cache(maxsize=4)
-def code_resampler(source: RasterGrid, target: RasterGrid) -> Resampler:
-    """The mapping for codes alone, without weights. Few are kept: labels need one of 25 points a pixel for each
-    block, and every block but once a year.
-
-    Raises ValueError for a rotated grid.
-    """
-    return relate(source, target, weighted=False)
-
-
 def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Resampler:
-    """As `mapping`, without being kept: for what is read once. Without weights only codes can be mapped."""
+    """As `resampler`, without being kept: for what is read once. Without weights only codes can be mapped."""
     for grid in (source, target):
         if grid.transform[1] or grid.transform[3]:
             raise ValueError(f"rotated rasters are not supported: {grid.transform}")
@@ -149,8 +139,15 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
             axis_weights = [(1 - down, 1 - right), (down, right)]
         weights = _separable(low_row, low_column, axis_weights, window)
     rows, columns = window
-    nearest = (nearest_row - rows.start) * (columns.stop - columns.start) + nearest_column - columns.start
+    width = columns.stop - columns.start
+    nearest = (nearest_row - rows.start) * width + nearest_column - columns.start
+    nearest = nearest.astype(_index_type((rows.stop - rows.start) * width))
     return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, weights)
+
+
+def _index_type(count: int) -> type[np.signedinteger[Any]]:
+    """The type of an index into so many pixels: of a window it is nearly always the shorter one, half as large."""
+    return np.int32 if count < 2**31 else np.int64
 
 
 def _positions(source: RasterGrid, target: RasterGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -210,20 +207,21 @@ def _separable(
     neighbours outside the window are left out."""
     rows, columns = window
     height, width = rows.stop - rows.start, columns.stop - columns.start
+    index = _index_type(height * width)
     targets, sources, weights = [], [], []
     for step_row, (weight_row, _) in enumerate(axis_weights):
         for step_column, (_, weight_column) in enumerate(axis_weights):
             weight = weight_row * weight_column
             r, c = low_row + step_row - rows.start, low_column + step_column - columns.start
             used = (weight > 0) & (r >= 0) & (r < height) & (c >= 0) & (c < width)
-            targets.append(np.flatnonzero(used))
-            sources.append((r * width + c)[used])
+            targets.append(np.flatnonzero(used).astype(index))
+            sources.append((r * width + c)[used].astype(index))
             weights.append(weight[used])
     entries = (np.concatenate(weights), (np.concatenate(targets), np.concatenate(sources)))
     return sparse.csr_array(entries, shape=(low_row.size, height * width))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # of two texts and a truth value: 64 x 2 KB at most, with WKT
 def is_crs(text: str) -> bool:
     """Whether a text (EPSG code, WKT) names a CRS of places on the earth that PROJ knows."""
     try:
@@ -239,7 +237,7 @@ def in_degrees(text: str) -> bool:
     return bool(CRS(text).is_geographic)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # the same
 def same_crs(one: str, other: str) -> bool:
     """Whether two texts (EPSG codes, WKT) name one CRS.
 
@@ -273,6 +271,6 @@ def _projection(crs: CRS) -> tuple[Any, ...] | None:
     return operation.method_name, parameters, unit, ellipsoid.semi_major_metre, round(ellipsoid.inverse_flattening, 6)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # a Transformer takes less than 100 KB: 6 MB at most
 def _transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)

@@ -46,6 +46,8 @@ class Asset:
 
     href: str
     grid: RasterGrid
+    band: int = 1
+    """of the file, counted from 1; 0 for the only one of a file that must not have several"""
 
 
 SceneKey = tuple[str, str, datetime, str, RasterGrid]
@@ -64,7 +66,7 @@ class Scene:
     version: str
     """processing version or baseline; of two versions of one acquisition the greater is newer"""
     bands: tuple[Asset, ...]
-    """in the order of `datasets.variables.BANDS`"""
+    """in the order of the cube's bands"""
     quality: Asset
     """the mask, in the product's own codes"""
     offset: int
@@ -75,6 +77,15 @@ class Scene:
     fault: str = ""
     """why it cannot be read, empty for a sound one: a faulty scene may lack files, `quality.grid` is where it may lie,
     and its day is recorded as failed in the blocks there"""
+    state: str = ""
+    """a text that changes when its files are replaced, see `ImagerySource.state`; empty where it is not known"""
+    generation: str = ""
+    """empty for the files that the cube was first built from, another text for each that took their place"""
+
+    @property
+    def hrefs(self) -> list[str]:
+        """Where its files lie: bands, then the mask."""
+        return [asset.href for asset in (*self.bands, self.quality)]
 
     @cached_property
     def key(self) -> SceneKey:

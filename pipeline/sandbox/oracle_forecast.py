@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
-from mmvsf.pipeline.raster.resample import resampler
+from mmvsf.pipeline.raster.mappings import resampler
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 from .tiles import TILES

@@ -85,6 +85,11 @@ def bilinear(values: NDArray[np.int64], row: float, column: float) -> float:
     return total
 
 
+def has_pixel(quality: int, bands: list[float]) -> bool:
+    """Whether a scene has a pixel: in its mask, and if that is clear, in all six bands."""
+    return quality != 255 and (rank(quality) > 0 or FILL not in bands)
+
+
 def preference(scene: Scene) -> tuple[bool, list[int], str]:
     """The native grid first, then the newer version, then the smaller id."""
     return scene.granule.epsg != EAST.epsg, [-int(part) for part in scene.version.split(".")], scene.id
@@ -101,29 +106,35 @@ def expected_day(root: Path, scenes: Iterable[Scene], skip_below_clear: float) -
         np.full((6, ROWS, COLUMNS), FILL, np.float64),
         np.full((ROWS // BLOCK, COLUMNS // BLOCK), "not_acquired", object),
     )
-    for row in range(ROWS):
-        for column in range(COLUMNS):
-            best = 4
-            for scene in ordered:
-                r, c = position(scene.granule, row, column)
-                quality = decode(at(masks[scene.id], math.floor(r + 0.5), math.floor(c + 0.5), 255))
-                if rank(quality) < best:
-                    best = rank(quality)
-                    day.quality[row, column], day.scene[row, column] = quality, scene
+
+    def candidates(row: int, column: int) -> Iterator[tuple[int, Scene, list[float]]]:
+        """(quality, scene, bands) of each scene that has a quality there, the best first."""
+        found = []
+        for scene in ordered:
+            r, c = position(scene.granule, row, column)
+            quality = decode(at(masks[scene.id], math.floor(r + 0.5), math.floor(c + 0.5), 255))
+            if quality != 255:
+                found.append((quality, scene, r, c))
+        for quality, scene, r, c in sorted(found, key=lambda entry: rank(entry[0])):
+            yield quality, scene, [bilinear(values, r, c) for values in bands[scene.id]]
+
     for block_row, block_column, rows, columns in blocks():
+        pixels = [(row, column) for row in range(*rows.indices(ROWS)) for column in range(*columns.indices(COLUMNS))]
+        # A block that is cloudy by its masks keeps what these say; its bands are not read.
+        clear = sum(any(rank(quality) == 0 for quality, *_ in candidates(*pixel)) for pixel in pixels) / BLOCK**2
+        for pixel in pixels:
+            for quality, scene, values in candidates(*pixel):
+                if clear < skip_below_clear or has_pixel(quality, values):
+                    day.quality[pixel], day.scene[pixel] = quality, scene
+                    day.reflectance[:, *pixel] = values
+                    break
         quality = day.quality[rows, columns]
         if (quality == 255).all():
             continue
         clear = sum(rank(int(q)) == 0 for q in quality.ravel()) / BLOCK**2
         day.status[block_row, block_column] = "stored" if clear >= skip_below_clear else "skipped_cloudy"
         if clear < skip_below_clear:
-            continue
-        for row in range(rows.start, rows.stop):
-            for column in range(columns.start, columns.stop):
-                scene = day.scene[row, column]
-                if scene is not None:
-                    r, c = position(scene.granule, row, column)
-                    day.reflectance[:, row, column] = [bilinear(values, r, c) for values in bands[scene.id]]
+            day.reflectance[:, rows, columns] = FILL
     return day
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from mmvsf.pipeline.raster.resample import resampler
+from mmvsf.pipeline.raster.mappings import resampler
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 FILL = -9999

@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What a stand-in answers; the last three fields are how it misbehaves."""
+    """What a stand-in answers; the last four fields are how it misbehaves."""
 
     status: int = 200
     body: bytes = b""
@@ -69,6 +69,8 @@ class Response:
     """reset the connection instead of answering"""
     delay: float = 0.0
     """seconds to wait before answering; closing the server ends the wait"""
+    drip: float = 0.0
+    """seconds from one byte of the body to the next; closing the server ends the answer"""
 
     @classmethod
     def of_json(cls, content: Any, status: int = 200, content_type: str = "application/json") -> Response:
@@ -133,6 +135,11 @@ def truncated() -> Fault:
 def hang(seconds: float) -> Fault:
     """The right answer, but only after a time."""
     return lambda request, right: replace(right, delay=seconds)
+
+
+def drip(seconds: float) -> Fault:
+    """The right answer, a byte at a time."""
+    return lambda request, right: replace(right, drip=seconds)
 
 
 def corrupt(start: int = 0) -> Fault:
@@ -271,7 +278,14 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in response.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
+        if response.drip:
+            for byte in response.body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                if self.server.stand_in._closing.wait(response.drip):
+                    break
+            self.close_connection = True
+        elif self.command != "HEAD":
             self.wfile.write(response.body[: response.cut])
         self.wfile.flush()
         if response.cut is not None:

@@ -55,7 +55,7 @@ def name_of(code: str) -> str:
     return str(names.iloc[0])
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # the states and the counties: 10 MB
 def _frame(layer: str) -> "GeoDataFrame":
     """All states or all counties: their `id` (FIPS code), name and geometry."""
     import geopandas

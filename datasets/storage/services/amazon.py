@@ -51,7 +51,7 @@ class Settings:
         return "anonymous" if self.unsigned else "environment" if self.key_id else "default"
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # a session of boto3 takes some 10 MB: 40 MB
 def _identity(settings: Settings) -> tuple[str, Boto3CredentialProvider | None]:
     """Region and credentials as boto3 finds them; no credentials where requests are unsigned."""
     import boto3

@@ -119,7 +119,7 @@ def _share_processors(workers: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # one plan, which is as large as what its evaluation reads
 def _planned(make: Callable[[], PiecePlan]) -> PiecePlan:
     """A worker's plan, kept from chain to chain with the data it has read."""
     return make()

@@ -1,7 +1,8 @@
 """One shard of a few blocks: scenes in, reflectance, quality and scene index out.
 
 Masks are read first. Bands are read only for scenes that give a pixel, and not at all for a block that is
-hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best (see `preference`).
+hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best (see `preference`) of those that have it: by
+their mask and, where that is clear, in all bands.
 """
 
 import threading
@@ -16,28 +17,19 @@ from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import one_line
 from mmvsf.datasets.variables import (
-    BAND_NAMES,
-    BANDS,
     QUALITY_FILL,
     REFLECTANCE_FILL,
-    REFLECTANCE_SCALE,
     SCENE_FILL,
     Status,
     is_clear,
 )
-from mmvsf.pipeline.layers.source import ImagerySource
-from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import Resampler, resampler
+from mmvsf.pipeline.raster.io import OutOfReachError, ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene, SceneKey
 
 from .plan import ShardTask
 from .preference import best_quality, by_preference
-from .products import product_named, to_reflectance
-
-BLUE = BAND_NAMES.index("blue")
-DARKEST = -0.03
-"""Blue reflectance that no ground has for half of the clear pixels of a block; haze that was corrected too far comes
-to -0.02."""
+from .scene_pixels import read_bands, read_quality, refuse_second_offset
+from .table import SceneReader
 
 _books = threading.Lock()
 """Held while the lists of a shard are changed, since several days may be read at once."""
@@ -61,9 +53,9 @@ class BlockShard:
     """(day number, scene id, reason)"""
 
     @classmethod
-    def empty(cls, block: int) -> "BlockShard":
+    def empty(cls, bands: int, block: int) -> "BlockShard":
         return cls(
-            np.full((SHARD_DAYS, len(BANDS), block, block), REFLECTANCE_FILL, np.int16),
+            np.full((SHARD_DAYS, bands, block, block), REFLECTANCE_FILL, np.int16),
             np.full((SHARD_DAYS, block, block), QUALITY_FILL, np.uint8),
             np.full((SHARD_DAYS, block, block), SCENE_FILL, np.uint8),
             np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8),
@@ -81,11 +73,11 @@ class BlockShard:
 
 
 def read_shard(
-    task: ShardTask, grid: Grid, source: ImagerySource, skip_below_clear: float
+    task: ShardTask, grid: Grid, source: SceneReader, skip_below_clear: float
 ) -> dict[BlockIndex, BlockShard]:
     """Read all days of a task. A day that cannot be read is marked failed in the blocks that needed it and
     left empty there; all other days are complete."""
-    result = {block: BlockShard.empty(grid.block) for block in task.blocks}
+    result = {block: BlockShard.empty(len(source.products.bands), grid.block) for block in task.blocks}
     met = dict(zip(task.blocks, task.met, strict=True))
     days = [(day, list(scenes)) for day, scenes in groupby(task.scenes, key=lambda scene: scene.day)]
 
@@ -112,7 +104,7 @@ def _read_day(
     scenes: list[Scene],
     met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
-    source: ImagerySource,
+    source: SceneReader,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
@@ -121,16 +113,18 @@ def _read_day(
     except ReadError as error:
         for block in met:
             result[block].forget(day)
-        if len(met) > 1:
+        if len(met) > 1 and not isinstance(error, OutOfReachError):
             # Only the blocks that need the damaged part should fail, however blocks were grouped.
             for block, ids in met.items():
                 own = [scene for scene in scenes if scene.key in ids]
                 _read_day(day, own, {block: ids}, grid, source, skip_below_clear, result)
             return
-        shard = result[next(iter(met))]
-        shard.status[day % SHARD_DAYS] = Status.FAILED
-        with _books:
-            shard.failures.append((day, " ".join(scene.id for scene in scenes), one_line(error)))
+        for block, ids in met.items():
+            needed = [scene.id for scene in scenes if scene.key in ids]
+            if needed:
+                result[block].status[day % SHARD_DAYS] = Status.FAILED
+                with _books:
+                    result[block].failures.append((day, " ".join(needed), one_line(error)))
 
 
 def _fill_day(
@@ -138,7 +132,7 @@ def _fill_day(
     scenes: list[Scene],
     met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
-    source: ImagerySource,
+    source: SceneReader,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
@@ -147,40 +141,71 @@ def _fill_day(
         if scene.fault:
             raise ReadError(f"{scene.id}: {scene.fault}")
     target, corner = _rectangle(grid, tuple(met))
-    position = day % SHARD_DAYS
     areas = {block: _area(block, corner, grid.block) for block in met}
     ordered = by_preference(scenes, target)
     masks = _read_masks(ordered, target, source, met, areas)
-    winner, quality = best_quality(masks, target.shape)
+    quality = best_quality(masks, target.shape)[1]
     wanted = np.zeros(target.shape, bool)
+    for area in areas.values():
+        # By its mask a block is at least as clear as with its bands, so none is skipped here that would be stored.
+        wanted[area] = is_clear(quality[area]).mean() >= skip_below_clear
+    bands = _read_winners(ordered, masks, wanted, target, source)
+    winner, quality = best_quality(masks, target.shape)
     for block, area in areas.items():
         given = [number for number, mask in enumerate(masks) if np.any(mask[area] != QUALITY_FILL)]
         if given:
             _store_quality(result[block], day, quality[area], winner[area], given, ordered)
             cloudy = is_clear(quality[area]).mean() < skip_below_clear
-            result[block].status[position] = Status.SKIPPED_CLOUDY if cloudy else Status.STORED
-            wanted[area] = not cloudy
-    for number, scene in enumerate(ordered):
-        pixels = wanted & (winner == number)
-        if pixels.any():
-            days = [(area, result[block].reflectance[position]) for block, area in areas.items()]
-            _store_reflectance(scene, pixels, quality, target, days, source)
+            result[block].status[day % SHARD_DAYS] = Status.SKIPPED_CLOUDY if cloudy else Status.STORED
+            if not cloudy:
+                reflectance = result[block].reflectance[day % SHARD_DAYS]
+                _store_reflectance(reflectance, area, winner, quality, bands, ordered, source)
 
 
 def _read_masks(
     scenes: list[Scene],
     target: RasterGrid,
-    source: ImagerySource,
+    source: SceneReader,
     met: dict[BlockIndex, frozenset[SceneKey]],
     areas: dict[BlockIndex, tuple[slice, slice]],
 ) -> list[NDArray[np.uint8]]:
     """The quality of each scene on the target, without data in the blocks that the scene was not found for."""
-    masks = [_read_quality(scene, target, source) for scene in scenes]
+    masks = [read_quality(scene, target, source) for scene in scenes]
     for block, ids in met.items():
         for scene, mask in zip(scenes, masks, strict=True):
             if scene.key not in ids:
                 mask[areas[block]] = QUALITY_FILL
     return masks
+
+
+def _read_winners(
+    scenes: list[Scene],
+    masks: list[NDArray[np.uint8]],
+    wanted: NDArray[np.bool_],
+    target: RasterGrid,
+    source: SceneReader,
+) -> dict[int, NDArray[np.int16]]:
+    """Number of a scene -> its bands, for each scene that wins one of the `wanted` pixels of the target.
+
+    A scene has a clear pixel only with all of its bands. Where one is missing, the scene's mask is set to no data, and
+    the next best scene wins the pixel: only then is a scene read that the masks alone would not ask for. Raises
+    ReadError.
+    """
+    bands: dict[int, NDArray[np.int16]] = {}
+    while True:
+        winner, quality = best_quality(masks, target.shape)
+        clear, complete = is_clear(quality), True
+        for number, scene in enumerate(scenes):
+            won = wanted & (winner == number)
+            if not won.any():
+                continue
+            if number not in bands:
+                bands[number] = read_bands(scene, target, source)
+            missing = won & clear & (bands[number] == REFLECTANCE_FILL).any(axis=0)
+            if missing.any():
+                masks[number][missing], complete = QUALITY_FILL, False
+        if complete:
+            return bands
 
 
 def _store_quality(
@@ -202,53 +227,21 @@ def _store_quality(
 
 
 def _store_reflectance(
-    scene: Scene,
-    pixels: NDArray[np.bool_],
+    reflectance: NDArray[np.int16],
+    area: tuple[slice, slice],
+    winner: NDArray[np.intp],
     quality: NDArray[np.uint8],
-    target: RasterGrid,
-    days: list[tuple[tuple[slice, slice], NDArray[np.int16]]],
-    source: ImagerySource,
+    bands: dict[int, NDArray[np.int16]],
+    scenes: list[Scene],
+    source: SceneReader,
 ) -> None:
-    """Read the bands of a scene and store those `pixels` of the target that are from it, in the `days` of the blocks:
-    (where the block lies in the target, its reflectance (band, block, block)). Raises ReadError."""
-    for band, asset in enumerate(scene.bands):
-        place = resampler(asset.grid, target)
-        values = place.reflectance(_read_reflectance(scene, band, place, source))
-        for area, reflectance in days:
-            chosen = pixels[area]
-            reflectance[band][chosen] = values[area][chosen]
-    if scene.offset and product_named(scene.product).item_offset is not None:
-        for area, reflectance in days:
-            _refuse_second_offset(scene, reflectance[BLUE][pixels[area] & is_clear(quality[area])])
-
-
-def _refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
-    """Raise ReadError where clear pixels are darker than any ground: for some scenes the catalogue says that the offset
-    of baseline 04.00 is still in the numbers, and it is not (github.com/Element84/earth-search, issues 66 and 71)."""
-    known = blue[blue != REFLECTANCE_FILL] * REFLECTANCE_SCALE
-    if known.size and np.median(known) < DARKEST:
-        raise ReadError(
-            f"{scene.id}: the clear pixels have a blue reflectance of {np.median(known):.2f} with the offset of"
-            f" {scene.offset} that its item asks for; the item is wrong. Take the scenes from another imagery.catalog"
-        )
-
-
-def _read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:
-    place = resampler(scene.quality.grid, target)
-    stored = source.read(scene.quality, place.window)
-    product = product_named(scene.product)
-    if stored.dtype != product.mask_dtype:
-        wanted = np.dtype(product.mask_dtype)
-        raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {stored.dtype}")
-    decoded: NDArray[np.uint8] = place.codes(product.decode_quality(stored), QUALITY_FILL)
-    return decoded
-
-
-def _read_reflectance(scene: Scene, band: int, place: Resampler, source: ImagerySource) -> NDArray[np.int16]:
-    stored = source.read(scene.bands[band], place.window)
-    if stored.dtype.kind not in "iu":
-        raise ReadError(f"{scene.bands[band].href}: reflectance is stored as integers, found {stored.dtype}")
-    return to_reflectance(stored, product_named(scene.product), scene.offset)
+    """Store each pixel of a block, which lies at `area` in the target, from the scene that wins it. `reflectance` is
+    (band, block, block), `bands` (band, *target) by the number of the scene. Raises ReadError."""
+    clear = is_clear(quality[area])
+    for number, values in bands.items():
+        chosen = winner[area] == number
+        np.copyto(reflectance, values[:, *area], where=chosen)
+        refuse_second_offset(scenes[number], reflectance[:, chosen & clear], source)
 
 
 def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:
@@ -267,7 +260,6 @@ def _area(block: BlockIndex, corner: BlockIndex, side: int) -> tuple[slice, slic
 
 
 def clear_pixels(shard: BlockShard) -> NDArray[np.bool_]:
-    """(32, block, block): clear by the mask, and every band there."""
-    stored = (shard.reflectance != REFLECTANCE_FILL).all(axis=1)
-    clear: NDArray[np.bool_] = is_clear(shard.quality) & stored
+    """(32, block, block): clear, in a day that is stored; every band is there."""
+    clear: NDArray[np.bool_] = is_clear(shard.quality) & (shard.status == Status.STORED)[:, None, None]
     return clear

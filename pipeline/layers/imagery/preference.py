@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.variables import QUALITY_FILL, Quality
-from mmvsf.pipeline.raster.resample import resampler
+from mmvsf.pipeline.raster.mappings import resampler
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
 NO_DATA_RANK = 255

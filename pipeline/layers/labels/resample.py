@@ -14,7 +14,7 @@ from mmvsf.datasets.recipe.region import Labels
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.pipeline.layers.source import LabelSource
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.resample import code_resampler
+from mmvsf.pipeline.raster.mappings import code_resampler
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .cdl_classes import CDL, CDL_GROUP_COLORS, CDL_GROUPS

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.pipeline.layers.source import Requirement
-from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.io import OutOfReachError, ReadError
 from mmvsf.pipeline.sources.transport.download import seconds_asked
 from mmvsf.pipeline.sources.transport.endpoints import address
 from mmvsf.pipeline.sources.transport.http import REST_SECONDS, reason_of
@@ -248,7 +248,7 @@ def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
             time.sleep(wait)
     _pace.gave_up = time.monotonic()
     times = "1 try" if tries == 1 else f"{tries} tries"
-    raise ReadError(f"{what}: no answer in {times}; the last was {reason}. Check the network and run again")
+    raise OutOfReachError(f"{what}: no answer in {times}; the last was {reason}. Check the network and run again")
 
 
 def _status(error: BaseException) -> tuple[int | None, float]:

@@ -1,8 +1,6 @@
 """Listings of Earth Engine's images, and their pixels in pieces of a size that it allows."""
 
 import io
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from functools import partial
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.pipeline.raster.byte_cache import ByteCache
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 from .client import call
@@ -127,36 +126,9 @@ def _compute(build: Callable[[Any], Any], request: dict[str, Any], ee: Any) -> A
     return answer
 
 
-class Kept:
-    """The windows fetched last, up to KEPT_BYTES, for all threads of a process."""
-
-    def __init__(self) -> None:
-        self._windows: OrderedDict[Any, dict[str, NDArray[Any]]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: Any) -> dict[str, NDArray[Any]] | None:
-        with self._lock:
-            if key in self._windows:
-                self._windows.move_to_end(key)
-            return self._windows.get(key)
-
-    def put(self, key: Any, bands: dict[str, NDArray[Any]]) -> None:
-        with self._lock:
-            if key not in self._windows:
-                self._windows[key] = bands
-                self._bytes += _size(bands)
-            while self._bytes > KEPT_BYTES and len(self._windows) > 1:
-                self._bytes -= _size(self._windows.popitem(last=False)[1])
-
-    def clear(self) -> None:
-        with self._lock:
-            self._windows.clear()
-            self._bytes = 0
-
-
 def _size(bands: dict[str, NDArray[Any]]) -> int:
     return sum(values.nbytes for values in bands.values())
 
 
-kept = Kept()
+kept = ByteCache[dict[str, NDArray[Any]]](KEPT_BYTES, _size)
+"""The windows fetched last, for all threads of a process."""

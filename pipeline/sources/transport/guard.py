@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .reach import LINK_LOCAL, PrivateAddressError, reach_of_name, refuse_nearer
+from .slow import PacedConnection, PacedSecureConnection
 
 
 def guard(client: requests.Session, reach: int) -> None:
@@ -50,11 +50,11 @@ class GuardedAdapter(HTTPAdapter):
 def _pools(reach: int) -> dict[str, Any]:
     """scheme -> pool whose connections check whom they reach. There are four of `reach`."""
 
-    class Http(HTTPConnection):
+    class Http(PacedConnection):
         def _new_conn(self) -> Any:
             return _checked(super()._new_conn(), self.host, reach)
 
-    class Https(HTTPSConnection):
+    class Https(PacedSecureConnection):
         def _new_conn(self) -> Any:
             return _checked(super()._new_conn(), self.host, reach)
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3 import Retry
 
 from .guard import guard
 from .reach import reach_of_service
+from .slow import PacedAdapter
 
 BUSY = (429, 500, 502, 503, 504)
 """Statuses that may be gone after a wait."""
@@ -49,7 +49,7 @@ class RetryPolicy:
     connect: float = 10.0
     """for a connection"""
     request: float = 60.0
-    """for one request; one that takes longer has failed"""
+    """for one request, and a second more for each `SLOWEST` bytes of its answer; one that takes longer has failed"""
     deadline: float = 300.0
     """for one read with all its attempts: no further attempt starts after this time"""
 
@@ -79,10 +79,11 @@ RETRY_POLICY = RetryPolicy()
 
 
 def session(retry_policy: RetryPolicy, *, retry: bool = True) -> requests.Session:
-    """A session that retries by the policy, or not at all. Its `get` and `post` still need `timeout=`."""
+    """A session that retries by the policy, or not at all, and gives up a server that sends too slowly. Its `get` and
+    `post` still need `timeout=`."""
     client = requests.Session()
     client.headers["User-Agent"] = USER_AGENT
-    adapter = HTTPAdapter(max_retries=retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
+    adapter = PacedAdapter(max_retries=retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
     client.mount("http://", adapter)
     client.mount("https://", adapter)
     return client

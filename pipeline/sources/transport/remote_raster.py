@@ -10,8 +10,9 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -23,7 +24,15 @@ import requests
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError, one_line
-from mmvsf.pipeline.raster.io import GDAL_OPTIONS, ReadError, raster_grid, read_measured, read_raster
+from mmvsf.pipeline.raster.io import (
+    GDAL_OPTIONS,
+    OutOfReachError,
+    ReadError,
+    raster_grid,
+    read_masked,
+    read_measured,
+    read_raster,
+)
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
@@ -42,6 +51,7 @@ from .http import (
 )
 from .reach import LOOPBACK
 from .signing import Access
+from .slow import SLOWEST
 from .socks import proxy
 
 Result = TypeVar("Result")
@@ -73,6 +83,8 @@ class Answer:
     reason: str
     retry_after: float = 0.0
     """seconds that it asks to wait"""
+    state: str = ""
+    """what tells this file from one in its place: its ETag, or size and time; empty if the server does not say"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,10 @@ class RemoteReader:
         """Native numbers of a (rows, columns) window of band 1. Raises ReadError after all attempts."""
         return self._patiently(asset.href, lambda path: read_raster(replace(asset, href=path), window))
 
+    def masked(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
+        """The same, masked where the file itself says that there is no data. Raises ReadError."""
+        return self._patiently(asset.href, lambda path: read_masked(replace(asset, href=path), window))
+
     def measured(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
         """The same as float64, NaN where the file declares no data. Raises ReadError."""
         return self._patiently(asset.href, lambda path: read_measured(replace(asset, href=path), window))
@@ -102,9 +118,12 @@ class RemoteReader:
         host, retry_policy = urlsplit(href).netloc, self.retry_policy
         until = time.monotonic() + retry_policy.deadline
         attempts = 1 if _is_resting(host, href) else retry_policy.attempts
+        if _is_resting(host):  # reads that fail at once would use up all tasks while a server is down
+            time.sleep(retry_policy.wait(3))
         renewals = 0
         self._refuse_redirects(href)
         for failures in itertools.count(1):
+            began = time.monotonic()
             try:
                 with _slots, rasterio.Env(**self._options(href)):
                     result = read(self._path(href))
@@ -115,7 +134,9 @@ class RemoteReader:
                 reason = _plain(error)
             except MmvsfError as error:
                 raise ReadError(redact(f"{href}: {one_line(error)}")) from None
+            slow = time.monotonic() - began >= self._stall
             answer = self.ask(href)
+            out_of_reach = slow or answer.status is None or answer.status in BUSY
             wait = max(answer.retry_after, retry_policy.wait(failures))
             if answer.status is None or answer.status in BUSY:
                 reason = answer.reason
@@ -128,16 +149,26 @@ class RemoteReader:
                 wait = retry_policy.wait(1) if renewals > 1 else 0.0
             elif answer.status >= 400:
                 raise ReadError(redact(f"{href}: {answer.reason}"))
+            elif slow:
+                reason = f"it sends less than {SLOWEST} bytes a second"
             else:
                 # The server works, so the file or its transfer was damaged: no need to wait longer.
                 wait = retry_policy.wait(1)
             if failures >= attempts or time.monotonic() + wait > until:
                 _resting[href] = time.monotonic()
-                if answer.status is None or answer.status in BUSY:
+                if out_of_reach:
                     _resting[host] = time.monotonic()
-                raise ReadError(redact(f"{href}: {reason} (after {failures} attempts)"))
+                kind = OutOfReachError if out_of_reach else ReadError
+                raise kind(redact(f"{href}: {reason} (after {failures} attempts)"))
             time.sleep(wait)
         raise AssertionError("unreachable")
+
+    def state(self, href: str) -> str:
+        """A text that changes when a file is replaced, from the server's answer to one request; empty without one."""
+        try:
+            return self.ask(href).state
+        except ReadError:
+            return ""
 
     def ask(self, href: str) -> Answer:
         """The server's answer to a request for the file's first byte. Raises ReadError without a right of access."""
@@ -161,11 +192,17 @@ class RemoteReader:
                     answer.status_code,
                     f"HTTP {answer.status_code} {answer.reason}",
                     seconds_asked(answer.headers.get("Retry-After")),
+                    _state(answer.headers) if answer.status_code < 300 else "",
                 )
         except requests.exceptions.InvalidURL as error:
             raise ReadError(redact(f"{href}: {one_line(error)}")) from None
         except requests.RequestException as error:
             return Answer(None, reason_of(error))
+
+    @property
+    def _stall(self) -> int:
+        """Seconds of fewer than SLOWEST bytes after which a read has failed."""
+        return max(1, round(self.retry_policy.request / 3))
 
     def _session(self) -> requests.Session:
         client = session(self.retry_policy, retry=False)
@@ -190,6 +227,8 @@ class RemoteReader:
         options: dict[str, Any] = GDAL_OPTIONS | {
             "GDAL_HTTP_TIMEOUT": self.retry_policy.request,
             "GDAL_HTTP_CONNECTTIMEOUT": self.retry_policy.connect,
+            "GDAL_HTTP_LOW_SPEED_LIMIT": SLOWEST,
+            "GDAL_HTTP_LOW_SPEED_TIME": self._stall,
             "GDAL_HTTP_MAX_RETRY": 0,
             "GDAL_HTTP_NETRC": "NO",
             "GDAL_HTTP_USERAGENT": USER_AGENT,
@@ -200,6 +239,12 @@ class RemoteReader:
         if token is not None:
             options |= {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": keep_secret(token)}
         return options
+
+
+def _state(headers: Mapping[str, str]) -> str:
+    size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
+    parts = [headers.get("ETag", ""), size, headers.get("Last-Modified", "")]
+    return sha256(repr(parts).encode()).hexdigest()[:16] if parts[0] or parts[2] or size else ""
 
 
 def _is_resting(*keys: str) -> bool:
