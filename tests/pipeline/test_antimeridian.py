@@ -28,7 +28,7 @@ from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
 from mmvsf.pipeline.sources.stac.boxes import boxes_within_180, search_box, search_polygons
 
 from .conftest import Command
-from .tiny_archive import Granule, Scene, TinyArchive, recipe, write_scene
+from .tiny_archive import BANDS, Granule, Scene, TinyArchive, recipe, write_scene
 
 AREA = (179.9, 51.98, -179.93, 52.0)
 EAST_SIDE = Granule("T01UBT", 32601, 294_000.0, 5_768_010.0, 260, 340)
@@ -64,10 +64,20 @@ SCENES = (
 )
 
 
+def fill_specks(archive: TinyArchive, scene: Scene) -> None:
+    """Leave fill only where the mask has it, so that one band shows where all have data."""
+    for key in BANDS[scene.collection]:
+        with rasterio.open(archive.file(scene, "Fmask")) as mask, rasterio.open(archive.file(scene, key), "r+") as file:
+            values = file.read(1)
+            values[(values == FILL) & (mask.read(1) != 255)] = 1234
+            file.write(values, 1)
+
+
 def write(folder: Path) -> TinyArchive:
     archive = TinyArchive(folder)
     for scene, form in SCENES:
         archive.items.append(write_scene(archive.root, scene) | {"geometry": across(scene.granule, form)})
+        fill_specks(archive, scene)
     archive.write_items()
     days = np.arange(np.datetime64("2020-10-01"), np.datetime64("2021-07-01"))
     north, east = 51.25 + 0.5 * np.arange(3), -179.75 + 0.5 * np.arange(720)
@@ -104,7 +114,7 @@ def grid(archive: TinyArchive) -> Grid:
 
 
 def nearest_and_bilinear(scene: Scene, archive: TinyArchive, grid: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(mask, red) of a scene on the whole grid, straight from its files."""
+    """(mask, red) of a scene on the whole grid, straight from its files; no data in either is none in both."""
     files = [archive.file(scene, key) for key in ("Fmask", "B04")]
     mask, red = (rasterio.open(path).read(1).astype(float) for path in files)
     y, x = grid.coordinates()
@@ -126,7 +136,8 @@ def nearest_and_bilinear(scene: Scene, archive: TinyArchive, grid: Grid) -> tupl
         values = red[np.where(within, r, 0).astype(int), np.where(within, c, 0).astype(int)]
         known &= (weight == 0) | (within & (values != FILL))
         total += weight * np.where(within, values, 0)
-    return quality, np.where(known & (quality != 255), total, FILL)
+    known &= quality != 255
+    return np.where(known, quality, 255), np.where(known, total, FILL)
 
 
 def in_blocks(grid: Grid) -> NDArray[np.bool_]:
