@@ -6,7 +6,7 @@ dataclass that holds options and nothing open, since it is sent to workers; see 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,6 +21,8 @@ from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weathe
 from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
+
+from .found import FoundScenes
 
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in degrees"""
@@ -102,21 +104,6 @@ class Source(ABC):
     def requirements(self) -> tuple[Requirement, ...]:
         """What the source needs of its user, determined without the network; by default nothing."""
         return ()
-
-
-@dataclass(frozen=True)
-class FoundScenes:
-    """What a search gives."""
-
-    scenes: tuple[Scene, ...]
-    """by time and id, with those that have a `fault`"""
-    items: int = 0
-    """entries of the catalogue that were looked at"""
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """reason, such as "outside the period" -> entries that are no scene of the cube"""
-    undated: tuple[str, ...] = ()
-    """for each faulty entry whose day cannot be known, what is wrong: no day can be marked for it, and without
-    `--accept-failed` the build stays incomplete"""
 
 
 class ImagerySource(Source):

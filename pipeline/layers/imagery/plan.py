@@ -13,8 +13,8 @@ from mmvsf.datasets.cube.calendar import Calendar, date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import SCENE_FILL
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.layer import LayerPlan
-from mmvsf.pipeline.layers.source import FoundScenes
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.scene import Scene, SceneKey
 

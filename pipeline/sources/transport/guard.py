@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import DEFAULT_POOLBLOCK
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from .reach import LINK_LOCAL, PrivateAddressError, reach_of_name, refuse_nearer
 from .slow import PacedAdapter, PacedConnection, PacedSecureConnection
