@@ -83,7 +83,7 @@ class ClusterWatch:
         """Address -> what the scheduler knows of a worker; None if it does not answer. Notes their tasks too."""
         if self._client.status != "running":
             return None
-        scheduler = self._client.scheduler
+        scheduler: Any = self._client.scheduler
         try:
             answer = self._client.sync(scheduler.identity, callback_timeout=ANSWER_SECONDS)
             self._tasks = self._client.sync(scheduler.processing, workers=None, callback_timeout=ANSWER_SECONDS)
