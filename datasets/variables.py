@@ -4,6 +4,7 @@ Every source translates to these names and units at its own edge, so nothing beh
 where a number came from.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,17 +17,44 @@ REFLECTANCE_SCALE = 1e-4
 """Stored reflectance x this = surface reflectance (dimensionless), as in HLS and Sentinel-2 L2A."""
 
 REFLECTANCE_FILL = -9999
-"""Stored value of a reflectance that was not observed (HLS's own)."""
+"""Stored value of a pixel of any band that was not observed (HLS's own)."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What the stored integers of a band measure: stored x `scale` is a number in `units`."""
+
+    long_name: str
+    standard_name: str | None
+    """of CF, if it has one"""
+    units: str
+    scale: float
+    valid_min: float
+    valid_max: float
+    """A typical clear pixel outside this range points to a wrong scale or offset."""
+
+
+REFLECTANCE = Quantity(
+    "surface reflectance", "surface_bidirectional_reflectance", "1", REFLECTANCE_SCALE, valid_min=0.0, valid_max=0.7
+)
+BRIGHTNESS = Quantity(
+    "brightness temperature at the top of the atmosphere", "toa_brightness_temperature", "degree_Celsius", 0.01, -90, 90
+)
+TEMPERATURE = Quantity("temperature of the surface", "surface_temperature", "degree_Celsius", 0.01, -90, 90)
+OTHER = Quantity("number without a unit", None, "1", REFLECTANCE_SCALE, -4, 4)
+"""The quantity of a band with a name of the recipe's own."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """One spectral band. `common_name` is the STAC eo name; `wavelength` its centre in micrometres
-    (mean of Landsat 8 OLI and Sentinel-2 MSI, HLS v2 user guide, table 2)."""
+    """One band. `common_name` is the STAC eo name; `wavelength` its centre in micrometres (mean of Landsat 8 OLI and
+    Sentinel-2 MSI, HLS v2 user guide, table 2; of one of them where the other lacks the band). Empty and None for a
+    band that the vocabulary does not know."""
 
     name: str
     common_name: str
-    wavelength: float
+    wavelength: float | None
+    quantity: Quantity = REFLECTANCE
 
 
 BANDS: tuple[Band, ...] = (
@@ -36,10 +64,32 @@ BANDS: tuple[Band, ...] = (
     Band("nir", "nir08", 0.865),
     Band("swir1", "swir16", 1.611),
     Band("swir2", "swir22", 2.196),
+    Band("coastal", "coastal", 0.443),
+    Band("rededge1", "rededge071", 0.704),
+    Band("rededge2", "rededge075", 0.740),
+    Band("rededge3", "rededge078", 0.783),
+    Band("nir_broad", "nir", 0.833),
+    Band("thermal1", "lwir11", 10.895, BRIGHTNESS),
+    Band("thermal2", "lwir12", 12.005, BRIGHTNESS),
+    Band("surface_temperature", "lwir", 10.895, TEMPERATURE),
 )
-"""The bands of every cube, in the order in which they are stored. A recipe cannot choose among them."""
+"""The bands whose wavelength and quantity are known. A recipe's `imagery.bands` may name any of them, or others; adding
+one here changes no cube. `nir` is the narrow near infrared, which Landsat 8 and Sentinel-2 (B8A) share."""
 
-BAND_NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
+BANDS_BY_NAME: dict[str, Band] = {band.name: band for band in BANDS}
+
+DEFAULT_BANDS: tuple[str, ...] = ("blue", "green", "red", "nir", "swir1", "swir2")
+"""The bands of a recipe that names none. Changing this changes the shape and the digest of their cubes."""
+
+
+def band_named(name: str) -> Band:
+    """The band of a name; one that is not known has no wavelength, and is a number without a unit."""
+    return BANDS_BY_NAME.get(name) or Band(name, "", None, OTHER)
+
+
+def band_scales(names: Iterable[str]) -> NDArray[np.float64]:
+    """(band,) what the stored integers of these bands are multiplied by."""
+    return np.array([band_named(name).quantity.scale for name in names])
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.storage.outputs import write_verified
+from mmvsf.datasets.variables import band_named
 
 MISSING = "#dbdbdb"
 
@@ -28,11 +29,25 @@ def save(figure: Figure, path: Path) -> None:
     write_verified(path, content.getvalue())
 
 
+COLOURS = ("nir", "red", "green")
+"""Bands that are shown as red, green and blue, so that leaves are red and bare soil is grey."""
+TOP = (0.55, 0.25, 0.22)
+"""Reflectance that is drawn full bright, of each."""
+
+
+def shown_bands(bands: Sequence[str]) -> tuple[str, ...]:
+    """The bands that `false_colour` shows: near infrared, red and green, or else the first one."""
+    return COLOURS if set(COLOURS) <= set(bands) else tuple(bands[:1])
+
+
 def false_colour(image: Floats, bands: Sequence[str]) -> Floats:
-    """(H, W, 3) of reflectance (C, H, W): near infrared, red and green as red, green and blue, so that leaves
-    are red and bare soil is grey; pixels that are NaN become light grey."""
-    top = np.array([0.55, 0.25, 0.22], np.float32)
-    picked = np.stack([image[bands.index(name)] for name in ("nir", "red", "green")], -1) / top
+    """(H, W, 3) of an image (C, H, W) in the units of its bands: near infrared, red and green as red, green and blue,
+    or the first band in grey; pixels that are NaN become light grey."""
+    shown = shown_bands(bands)
+    quantity = band_named(shown[0]).quantity
+    low, high = (0.0, np.array(TOP, np.float32)) if shown == COLOURS else (quantity.valid_min, quantity.valid_max)
+    picked = (np.stack([image[bands.index(name)] for name in shown], -1) - low) / (high - low)
+    picked = np.broadcast_to(picked, (*picked.shape[:-1], 3))
     known = np.isfinite(picked).all(-1, keepdims=True)
     return np.where(known, np.clip(np.nan_to_num(picked), 0, 1) ** 0.8, np.float32(0.86))
 

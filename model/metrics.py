@@ -30,6 +30,11 @@ def ndvi(reflectance: NDArray[np.floating[Any]], bands: Sequence[str]) -> NDArra
     return np.clip((nir - red) / np.maximum(nir + red, 0.01), -1, 1)
 
 
+def has_ndvi(bands: Sequence[str]) -> bool:
+    """Whether the bands are enough for NDVI."""
+    return {"red", "nir"} <= set(bands)
+
+
 @dataclass
 class PairSums:
     """Sums over pairs (forecast f, observation o), from which every score below follows."""
@@ -77,13 +82,13 @@ class PairSums:
 
 @dataclass
 class ForecastScores:
-    """Scores by set, method, lead time and variable: each band and NDVI in reflectance, and `mean`, the mean
-    over bands in units of each band's training deviation (what the network minimises)."""
+    """Scores by set, method, lead time and variable: each band in its unit, NDVI where the bands are enough for it, and
+    `mean`, the mean over bands in units of each band's training deviation (what the network minimises)."""
 
     bands: tuple[str, ...]
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
-    """(C,): training mean and deviation of each band, as reflectance."""
+    """(C,): training mean and deviation of each band in its unit, reflectance as a fraction."""
     sums: dict[tuple[str, str, str, str], PairSums] = field(default_factory=dict)
 
     def add(
@@ -95,13 +100,15 @@ class ForecastScores:
         observed: NDArray[np.float32],
         valid: NDArray[np.bool_],
     ) -> None:
-        """One forecast image (C, H, W) of reflectance, `lead` days ahead, on the pixels of `valid` (H, W)."""
+        """One forecast image (C, H, W) of bands in their units, `lead` days ahead, on the pixels of `valid` (H, W)."""
         name = lead_bin(lead)
         if name is None or not valid.any():
             return
         f, o = forecast[:, valid], observed[:, valid]
-        index_f, index_o = (ndvi(image, self.bands)[valid] for image in (forecast, observed))
-        pairs = [*zip(self.bands, f, o, strict=True), ("ndvi", index_f, index_o)]
+        pairs = [*zip(self.bands, f, o, strict=True)]
+        if has_ndvi(self.bands):
+            index_f, index_o = (ndvi(image, self.bands)[valid] for image in (forecast, observed))
+            pairs.append(("ndvi", index_f, index_o))
         mean, deviation = self.mean[:, None], self.deviation[:, None]
         pairs.append(("mean", (f - mean) / deviation, (o - mean) / deviation))
         for variable, a, b in pairs:

@@ -27,7 +27,7 @@ from mmvsf.datasets.cube.write import (
 )
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.storage.manifest import Record
-from mmvsf.datasets.variables import BAND_NAMES, DEFAULT_WEATHER, QUALITY_FILL, REFLECTANCE_FILL, Quality, Status
+from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, QUALITY_FILL, REFLECTANCE_FILL, Quality, Status
 
 Array = NDArray[Any]
 
@@ -60,6 +60,8 @@ class CubeBuilder:
     variables: tuple[str, ...] = DEFAULT_WEATHER
     """weather variables; those beyond the six of `DEFAULT_WEATHER` copy the wind. Without any, fields grow with a
     weather that the cube does not tell."""
+    bands: tuple[str, ...] = DEFAULT_BANDS
+    """of the six, or `surface_temperature`, which is 20 degrees Celsius where there are no leaves and 15 under them"""
     dose: float = 1.0
     """how far the weather departs from its season"""
     seed: int = 0
@@ -85,7 +87,7 @@ class CubeBuilder:
             "area": {"sites": [{"name": n, "lon": -94 + 0.1 * i, "lat": 42} for i, n in enumerate(names)]},
             "grid": {"crs": "EPSG:32615", "block": self.block, "chunk": self.chunk, "weather_cell": self.block},
             "period": {"start": start, "end": f"{last}-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
-            "imagery": {"source": "archive", "path": "none", "products": ["hls-l30"]},
+            "imagery": {"source": "archive", "path": "none", "products": ["hls-l30"], "bands": list(self.bands)},
             "weather": {"source": "archive", "path": "none", "variables": list(self.variables)}
             if self.variables
             else "none",
@@ -121,7 +123,7 @@ class _Growth:
         self.clear_fraction = np.full((days, *grid.chunk_shape), 255, np.uint8)
         self.moments = {
             f"{kind}_{moment}": np.zeros((years, *grid.chunk_shape, size))
-            for kind, size in (("imagery", len(BAND_NAMES)), ("weather", len(self.variables)))
+            for kind, size in (("imagery", len(options.bands)), ("weather", len(self.variables)))
             for moment in ("count", "sum", "sum_of_squares")
         }
 
@@ -142,7 +144,7 @@ class _Growth:
         by, bx = block = self.grid.blocks[site]
         self.cells[:, :, by, bx] = self.weather[site].T[: len(self.variables)]
         length, side = len(self.calendar), self.options.block
-        reflectance = np.full((length, len(BAND_NAMES), side, side), REFLECTANCE_FILL, np.int16)
+        reflectance = np.full((length, len(self.options.bands), side, side), REFLECTANCE_FILL, np.int16)
         quality = np.full((length, side, side), QUALITY_FILL, np.uint8)
         crops = np.stack([self._grow(site, i, reflectance, quality) for i in range(len(self.options.years))])
         for shard in range(self.calendar.shards):
@@ -176,12 +178,18 @@ class _Growth:
             image += rng.normal(0, 0.006, image.shape)
             cloud = self._cloud()
             image[cloud] = 0.6
-            stored = np.round(image * 1e4).astype(np.int16).transpose(2, 0, 1)
+            stored = self._in_order(np.round(image * 1e4).astype(np.int16).transpose(2, 0, 1), green)
             reflectance[first + day], quality[first + day] = stored, np.where(cloud, Quality.CLOUD, 0)
             self._count(site, year, first + day, stored, ~cloud)
         told = season[:, : len(self.variables)]
         self._add("weather", site, year, len(told), told.sum(0), (told**2).sum(0))
         return crop.astype(np.uint16)
+
+    def _in_order(self, six: Array, green: Array) -> Array:
+        """The bands of the cube, (band, y, x), of the six."""
+        warm = np.round(2000 - 500 * green).astype(np.int16)
+        by_name = {**dict(zip(DEFAULT_BANDS, six, strict=True)), "surface_temperature": warm}
+        return np.stack([by_name[name] for name in self.options.bands])
 
     def _cloud(self) -> NDArray[np.bool_]:
         side = self.options.block

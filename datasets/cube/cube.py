@@ -18,7 +18,6 @@ from mmvsf.datasets.storage.location import Location, ensure_reachable, location
 from mmvsf.datasets.storage.manifest import ROOT, trusted_manifest
 from mmvsf.datasets.storage.store import CACHE_BYTES
 from mmvsf.datasets.storage.verified import VerifiedObjects, VerifiedStore
-from mmvsf.datasets.variables import BAND_NAMES
 
 from .calendar import Calendar
 from .describe import describe_object
@@ -116,7 +115,8 @@ class Cube:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        return BAND_NAMES
+        """The names of its bands, in the order in which they are stored; `variables.band_named` describes one."""
+        return self.region.imagery.bands
 
     @property
     def years(self) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ coordinates and the grid mapping say the same."""
 
 
 def decoded(stored: xr.Dataset) -> xr.Dataset:
-    """A dataset that was opened with `decode_cf=False`, decoded: times, and reflectance to float32, NaN where none."""
+    """A dataset that was opened with `decode_cf=False`, decoded: times, and the bands to float32, NaN where none."""
     typed = stored.copy()
     for name, array in stored.variables.items():
         typed[name].attrs = _typed(array)
@@ -29,6 +29,11 @@ def decoded(stored: xr.Dataset) -> xr.Dataset:
     typed.attrs = netcdf_attributes({k: v for k, v in stored.attrs.items() if not k.startswith(OF_PLACE)})
     # Hours of a day stay numbers, whatever the version of xarray.
     dataset: xr.Dataset = xr.decode_cf(typed, decode_timedelta=False)
+    scales = stored["band"].attrs.get("scale_factors") if "band" in stored.variables else None
+    if scales is not None and "reflectance" in dataset and "scale_factor" not in stored["reflectance"].attrs:
+        # CF knows one factor for an array; without Dask this reads the array.
+        of_band = xr.DataArray(np.asarray(scales, np.float32), dims="band")
+        dataset["reflectance"] = (dataset["reflectance"] * of_band).assign_attrs(dataset["reflectance"].attrs)
     return dataset
 
 

@@ -11,11 +11,11 @@ from mmvsf.datasets.storage.encode import encode_groups
 from mmvsf.datasets.storage.location import Location, write_many
 from mmvsf.datasets.storage.manifest import Objects, Record, describe_part, digest_of
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import BAND_NAMES, CLEAR_FRACTION_FILL, is_clear
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, is_clear
 
 from .cube import Cube
 from .grid import Tile
-from .layout_overviews import COLOURS, OVERVIEWS, levels, overview_arrays, overview_groups
+from .layout_overviews import COLOURS, OVERVIEWS, has_colours, levels_of, overview_arrays, overview_groups
 from .overviews import ClearSums, Mosaic, clearest_weeks, most_frequent
 from .pixels import PixelArray
 from .spec import CubeSpec
@@ -27,7 +27,7 @@ def draw_overviews(cube: Cube) -> dict[str, bytes]:
     clear_fraction = cube.array("chunks/clear_fraction")
     starts, ends = (cube.array(f"seasons/{end}") - cube.calendar.first_day for end in ("start", "end"))
     images, masks = cube.pixels("imagery/reflectance"), cube.pixels("imagery/quality")
-    mosaics = {factor: Mosaic() for factor in levels(cube.grid)}
+    mosaics = {factor: Mosaic() for factor in levels_of(cube.spec)}
     for tile in cube.grid.tiles if mosaics else ():
         rows, columns = _chunks_of(cube, tile)
         for season, (begin, end) in enumerate(zip(starts, ends, strict=True)):
@@ -77,9 +77,11 @@ def write_overviews(cube: Location, objects: Mapping[str, bytes], known: Objects
 def _clear_sums(
     images: PixelArray, masks: PixelArray, tile: Tile, weeks: list[NDArray[np.int64]], factor: int
 ) -> ClearSums | None:
-    """The sums of a tile over the days of some weeks; None without a week."""
+    """The sums of a tile over the days of some weeks; None without a week, or without red, green and blue."""
+    if not has_colours(images.cube.spec):
+        return None
     place = _pixels_of(images.cube, tile)
-    bands = [BAND_NAMES.index(name) for name in COLOURS]
+    bands = [images.cube.bands.index(name) for name in COLOURS]
     total: ClearSums | None = None
     for days in weeks:
         reflectance = images.begin((days, bands, *place))

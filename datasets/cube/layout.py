@@ -35,7 +35,7 @@ FORMAT_VERSION = 2
 def tile_layout(spec: "CubeSpec", grid: Grid) -> tuple[GroupSpec, ...]:
     """The groups of a tile of a cube; `grid` is the tile's own."""
     groups = [
-        imagery_group(grid, spec.calendar),
+        imagery_group(grid, spec),
         blocks_group(grid, spec.calendar),
         chunks_group(grid, spec),
     ]

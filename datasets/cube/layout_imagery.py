@@ -1,23 +1,26 @@
 """The arrays of the group `imagery`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 from mmvsf.datasets.variables import (
-    BANDS,
     QUALITY_FILL,
     QUALITY_FLAGS,
+    REFLECTANCE,
     REFLECTANCE_FILL,
-    REFLECTANCE_SCALE,
     SCENE_FILL,
+    Band,
 )
 
-from .calendar import SHARD_DAYS, Calendar
+from .calendar import SHARD_DAYS
 from .conventions import geo_attributes
 from .coordinates import spatial_ref, time_axis, yx_axes
 from .grid import Grid
+
+if TYPE_CHECKING:
+    from .spec import CubeSpec
 
 MAPPED = {"grid_mapping": "spatial_ref"}
 
@@ -26,35 +29,41 @@ CHUNK_DAYS = 8
 twelve single days of a window as fast (0.8 ms), and a build compresses in half the time."""
 
 
-def imagery_group(grid: Grid, calendar: Calendar) -> GroupSpec:
+def imagery_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
+    """The images; `grid` is the tile's own."""
+    bands, days = spec.bands, len(spec.calendar)
     arrays = (
-        _reflectance(grid, len(calendar)),
-        *_masks(grid, len(calendar)),
-        time_axis(calendar),
-        _bands(),
+        _reflectance(grid, days, bands),
+        *_masks(grid, days),
+        time_axis(spec.calendar),
+        _band_axis(bands),
         *yx_axes(*grid.coordinates()),
         spatial_ref(grid.geobox),
     )
     return GroupSpec("imagery", arrays, geo_attributes(grid.geobox, "daily surface reflectance"))
 
 
-def _reflectance(grid: Grid, days: int) -> ArraySpec:
+def _reflectance(grid: Grid, days: int, bands: tuple[Band, ...]) -> ArraySpec:
+    quantities = {band.quantity for band in bands}
+    described: dict[str, Any] = {"long_name": "surface reflectance and other bands; see the coordinate `band`"}
+    if quantities == {REFLECTANCE}:
+        described = {
+            "long_name": REFLECTANCE.long_name,
+            "standard_name": REFLECTANCE.standard_name,
+            "units": REFLECTANCE.units,
+        }
+    scales = {quantity.scale for quantity in quantities}
+    if len(scales) == 1:  # of several, each band has its own; CF knows one for an array
+        described |= {"scale_factor": scales.pop()}
     return ArraySpec(
         "reflectance",
         ("time", "band", "y", "x"),
-        (days, len(BANDS), *grid.shape),
+        (days, len(bands), *grid.shape),
         "int16",
-        (CHUNK_DAYS, len(BANDS), grid.chunk, grid.chunk),
+        (CHUNK_DAYS, len(bands), grid.chunk, grid.chunk),
         REFLECTANCE_FILL,
-        (SHARD_DAYS, len(BANDS), grid.block, grid.block),
-        {
-            "long_name": "surface reflectance",
-            "standard_name": "surface_bidirectional_reflectance",
-            "units": "1",
-            "scale_factor": REFLECTANCE_SCALE,
-            "_FillValue": REFLECTANCE_FILL,
-            **MAPPED,
-        },
+        (SHARD_DAYS, len(bands), grid.block, grid.block),
+        {**described, "_FillValue": REFLECTANCE_FILL, **MAPPED},
     )
 
 
@@ -76,7 +85,16 @@ def _masks(grid: Grid, days: int) -> tuple[ArraySpec, ArraySpec]:
     return mask("quality", QUALITY_FILL, grid.chunk, quality), mask("scene", SCENE_FILL, grid.block, scene)
 
 
-def _bands() -> ArraySpec:
-    attributes = {"common_names": [band.common_name for band in BANDS], "wavelengths_um": [b.wavelength for b in BANDS]}
-    names = np.array([band.name for band in BANDS], dtype=object)
-    return ArraySpec("band", ("band",), (len(BANDS),), "string", (len(BANDS),), "", None, attributes, names)
+def _band_axis(bands: tuple[Band, ...]) -> ArraySpec:
+    attributes: dict[str, Any] = {
+        "common_names": [band.common_name for band in bands],
+        "wavelengths_um": [band.wavelength for band in bands],
+    }
+    if {band.quantity for band in bands} != {REFLECTANCE}:
+        attributes |= {
+            "quantities": [band.quantity.long_name for band in bands],
+            "units_of_bands": [band.quantity.units for band in bands],
+            "scale_factors": [band.quantity.scale for band in bands],
+        }
+    names = np.array([band.name for band in bands], dtype=object)
+    return ArraySpec("band", ("band",), (len(bands),), "string", (len(bands),), "", None, attributes, names)

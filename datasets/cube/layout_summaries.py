@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Split, Status
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, Split, Status
 
 from .calendar import SHARD_DAYS, Calendar
 from .conventions import group_attributes
@@ -61,8 +61,8 @@ def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:
         None,
         {"long_name": "split that a place belongs to", **flag_attributes(Split), **MAPPED},
     )
-    names = [("band", [band.name for band in BANDS])]
-    sums = _sums(grid, spec.years, "imagery", len(BANDS))
+    names = [("band", [band.name for band in spec.bands])]
+    sums = _sums(grid, spec.years, "imagery", len(spec.bands))
     if spec.weather:
         names.append(("variable", list(spec.weather)))
         sums += _sums(grid, spec.years, "weather", len(spec.weather))

@@ -8,6 +8,7 @@ from typing import Any, Self
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.spec import ArraySpec
+from mmvsf.datasets.variables import Band, band_named
 
 from .calendar import Calendar
 from .grid import Grid
@@ -24,6 +25,11 @@ class CubeSpec:
     calendar: Calendar
     legend: Legend | None
     """None for a cube without labels"""
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The bands of the images, in the order in which they are stored."""
+        return tuple(map(band_named, self.region.imagery.bands))
 
     @property
     def weather(self) -> tuple[str, ...]:
@@ -67,6 +73,7 @@ class CubeSpec:
             "region": self.region.model_dump(mode="json"),
             "grid": asdict(self.grid),
             "calendar": asdict(self.calendar),
+            "bands": self.region.imagery.bands,
             "weather_variables": self.weather,
             "seasons": self.years,
             "label_seasons": self.label_years,

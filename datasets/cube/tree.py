@@ -10,7 +10,7 @@ from mmvsf.datasets.storage.location import Location, location, read_errors
 from .calendar import SHARD_DAYS
 from .cube import WHOLE, Cube
 from .decode import decoded, netcdf_attributes
-from .layout_overviews import OVERVIEWS, levels
+from .layout_overviews import OVERVIEWS, levels_of
 from .place import PIXELS
 
 
@@ -33,7 +33,9 @@ def open_cube(path: Location | str) -> xr.DataTree:
                 continue
             groups[name] = open_group(cube, name)
         if cube.objects is not None and OVERVIEWS in cube.objects.manifest.parts:
-            groups |= {f"{OVERVIEWS}/{level}": open_group(cube, f"{OVERVIEWS}/{level}") for level in levels(cube.grid)}
+            groups |= {
+                f"{OVERVIEWS}/{level}": open_group(cube, f"{OVERVIEWS}/{level}") for level in levels_of(cube.spec)
+            }
         for tile in cube.grid.tiles:
             members = zarr.open_group(cube.store(), path=f"tiles/{tile.name}", mode="r")
             for name, _ in sorted(members.groups()):

@@ -84,7 +84,7 @@ def coordinates(root: dict[str, Any], group: str) -> dict[str, list[Any]]:
     return {
         "time": list(range(first, first + days)),
         "season": root["label_seasons" if group == "labels" else "seasons"],
-        "band": TABLE["bands"],
+        "band": root.get("bands", TABLE["bands"]),
         "variable": root["weather_variables"],
     }
 

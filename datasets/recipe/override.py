@@ -7,6 +7,9 @@ from mmvsf.datasets.errors import InputError
 SOURCES = ("public", "earthengine")
 """`public`: catalogues and services that need no account. `earthengine`: all data from Google Earth Engine."""
 
+WITHOUT_ACCOUNT = ("gridmet", "meteostat", "power")
+"""Sources of weather that need no account; NASA POWER covers the world."""
+
 
 def overridden(content: dict[str, Any], where: str, source: str | None, blocks: int | str | None) -> dict[str, Any]:
     """The recipe with all its data from `source`, limited to its first `blocks` blocks, or with `all` of them.
@@ -44,7 +47,8 @@ def _weather(options: dict[str, Any], source: str) -> dict[str, Any]:
     former, collection = options.get("source"), options.get("collection")
     in_the_us = former == "gridmet" or collection in {"gridmet", "daymet"}
     if source == "public":
-        return {**_kept(options), "source": "gridmet" if in_the_us else "meteostat"}
+        kept = former if former in WITHOUT_ACCOUNT else None
+        return {**_kept(options), "source": kept or ("gridmet" if in_the_us else "power")}
     same = collection if former == source else None
     return {**_kept(options), "source": source, "collection": same or ("gridmet" if in_the_us else "era5-land")}
 

@@ -41,7 +41,7 @@ class Area(RecipeModel):
     """[west, south, east, north] in degrees. Across 180 degrees of longitude west is greater than east, as in
     [179.5, 51, -179.5, 52], or one of them lies beyond 180."""
     file: str | None = None
-    """A vector file (GeoJSON, GeoPackage, Shapefile, ...) whose polygons are the area."""
+    """A vector file whose polygons are the area: GeoJSON, GeoPackage, Shapefile (also in a zip) or FlatGeobuf."""
     fips: Annotated[tuple[Annotated[str, Field(pattern=r"^\d{2}(\d{3})?$")], ...], Field(min_length=1)] | None = None
     """US states (two digits) and counties (five digits) by FIPS code: ["19"] is Iowa. In quotes, since YAML reads 06
     as the number 6."""

@@ -11,11 +11,13 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.variables import DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
+from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
+from .product import BAND_PATTERN, CustomProduct
 from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
+from .simulation import Simulation
 
 
 class Period(RecipeModel):
@@ -65,11 +67,14 @@ class Period(RecipeModel):
 SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
 """The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
 
+TAKEN_NAMES = ("mean", "ndvi")
+"""Names of scores beside those of the bands."""
+
 SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
 
 
 class Imagery(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "cloud_score")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "custom", "cloud_score")
     source: SourceName
     """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue),
     `earthengine`, or a source of an installed package."""
@@ -79,15 +84,39 @@ class Imagery(RecipeModel):
     """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
     catalog: str | None = None
     """Of `stac`: planetary-computer (all products, no account), lpcloud (HLS, Earthdata account), earth-search
-    (Sentinel-2)."""
+    (Sentinel-2), or the https:// address of any STAC API that needs no account."""
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
-    """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2."""
+    """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2, or those of `custom`."""
+    custom: Annotated[tuple[CustomProduct, ...], Field(min_length=1, max_length=20)] | None = None
+    """Of `archive` and `stac`: products that the recipe declares, each with its bands, numbers and mask."""
+    bands: Annotated[tuple[Annotated[str, Field(pattern=BAND_PATTERN)], ...], Field(min_length=1, max_length=64)] = (
+        DEFAULT_BANDS
+    )
+    """Bands of the cube, in this order; every product must have them. By default blue, green, red, nir, swir1 and
+    swir2."""
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Where a smaller share of a block is clear on a day, its quality mask is stored, but its bands are not read."""
     complete_above: Annotated[float, Field(ge=0, le=1)] = 0.95
     """A build that could read a smaller share of its blocks and days ends as incomplete."""
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        names = [product.name for product in self.custom or ()]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"custom declares {', '.join(repeated)} twice; give each product a name of its own")
+        if unused := [name for name in names if name not in self.products]:
+            raise ValueError(f"custom declares {', '.join(unused)}, which products does not list; add or remove it")
+        return self
+
+    @field_validator("bands")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = sorted(name for name in set(value) if value.count(name) > 1 or name in TAKEN_NAMES)
+        if wrong:
+            raise ValueError(f"takes each name once, and neither {' nor '.join(TAKEN_NAMES)}; found {', '.join(wrong)}")
+        return value
 
 
 class Weather(RecipeModel):
@@ -198,21 +227,6 @@ class Labels(RecipeModel):
         return self
 
 
-class Simulation(RecipeModel):
-    """Simulate the archive before it is read (the `sandbox` regions)."""
-
-    path: str
-    """Folder for the simulated archive."""
-    seed: Annotated[int, Field(ge=0)]
-    """Seed of the simulated world."""
-    southern: bool = False
-    """Whether the world lies in New South Wales, where crops grow from October to April."""
-    crop_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How far crops follow the weather of the year: 1 entirely, 0 not at all (they follow the mean weather)."""
-    soil_dose: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How far the wetness of bare soil follows the weather of the year: 1 entirely, 0 not at all."""
-
-
 class Region(RecipeModel):
     """A whole recipe. `load.load_region` reads one from a file."""
 
@@ -265,6 +279,8 @@ class Region(RecipeModel):
         sites = {site.name for site in self.area.sites or ()}
         if not named <= sites:
             yield f"split.places names {sorted(named - sites)}, which area.sites does not list"
+        if self.simulate is not None and self.imagery.bands != DEFAULT_BANDS:
+            yield f"imagery.bands: a simulated region has {', '.join(DEFAULT_BANDS)}; remove the line"
 
     @property
     def weather_start(self) -> date:

@@ -15,7 +15,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.store import CACHE_BYTES
-from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, is_clear
+from mmvsf.datasets.variables import REFLECTANCE_FILL, band_scales, is_clear
 
 from .folds import Fold
 from .statistics import Moments, training_statistics
@@ -49,22 +49,22 @@ class Normalisation:
         return cls(_pooled([pair[0] for pair in pairs]), _pooled([pair[1] for pair in pairs]))
 
     def images(self, stored: NDArray[np.int16], valid: NDArray[np.bool_]) -> Floats:
-        """Normalised images (T, C, H, W) of stored reflectance; 0 where `valid` (T, H, W) is False."""
+        """Normalised images (T, C, H, W) of the bands as stored; 0 where `valid` (T, H, W) is False."""
         mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
         images = stored.astype(np.float32)
-        images *= REFLECTANCE_SCALE / std
+        images *= band_scales(self.bands.names).astype(np.float32)[:, None, None] / std
         images -= mean / std
         np.clip(images, -10, 10, out=images)
         images *= valid[:, None]
         return images
 
     def normalise(self, reflectance: Floats) -> Floats:
-        """Normalised images of reflectance, as a fraction, (..., C, H, W)."""
+        """Normalised images of bands in their units, reflectance as a fraction, (..., C, H, W)."""
         mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
         return (reflectance - mean) / std
 
     def reflectance(self, images: Floats) -> Floats:
-        """Reflectance, as a fraction, of normalised images (..., C, H, W)."""
+        """Bands in their units, reflectance as a fraction, of normalised images (..., C, H, W)."""
         mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.bands.mean, self.bands.std))
         return images * std + mean
 

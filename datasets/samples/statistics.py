@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
+from mmvsf.datasets.variables import Split, band_scales
 
 from .folds import Fold
 
@@ -26,18 +26,23 @@ class Moments:
 
 
 def training_statistics(cube: Cube, fold: Fold | None = None) -> tuple[Moments, Moments]:
-    """(reflectance, weather) moments over the training places and years of `fold`, by default of the recipe's split;
-    reflectance as a fraction. Those of the weather are empty for a cube without it.
+    """(bands, weather) moments over the training places and years of `fold`, by default of the recipe's split, in units
+    (reflectance as a fraction). Those of the weather are empty for a cube without it.
 
     Raises InputError if there is no clear pixel to train on.
     """
     fold = fold or Fold.of(cube)
     training = (fold.years == Split.TRAIN)[:, None, None] & (fold.places == Split.TRAIN)[None]
-    imagery = _moments(cube, "imagery", cube.bands, training, REFLECTANCE_SCALE)
-    return imagery, _moments(cube, "weather", cube.weather, training, 1.0) if cube.weather else Moments((), (), ())
+    imagery = _moments(cube, "imagery", cube.bands, training, band_scales(cube.bands))
+    if not cube.weather:
+        return imagery, Moments((), (), ())
+    return imagery, _moments(cube, "weather", cube.weather, training, np.ones(len(cube.weather)))
 
 
-def _moments(cube: Cube, kind: str, names: tuple[str, ...], training: NDArray[np.bool_], scale: float) -> Moments:
+def _moments(
+    cube: Cube, kind: str, names: tuple[str, ...], training: NDArray[np.bool_], scale: NDArray[np.float64]
+) -> Moments:
+    """The moments of the variables `names`; `scale` is what the stored numbers of each are multiplied by."""
     count, total, squares = (
         cube.array(f"chunks/{kind}_{what}")[training].sum(axis=0).astype(np.float64)
         for what in ("count", "sum", "sum_of_squares")

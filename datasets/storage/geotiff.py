@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ class RasterHeader:
     nodata: float
     bands: tuple[str, ...]
     """names"""
-    scale: float = 1.0
-    """of all bands"""
+    scales: tuple[float, ...] = (1.0,)
+    """repeated until every band has one"""
     tags: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """by number of the band, 0 for those of the file"""
     colours: Mapping[int, Colour] = field(default_factory=dict)
@@ -67,10 +68,14 @@ class RasterHeader:
             "crs": self.crs, "transform": self.transform, "nodata": self.nodata,
         }  # fmt: skip
 
+    @property
+    def _scales(self) -> tuple[float, ...]:
+        return tuple(islice(cycle(self.scales), len(self.bands)))
+
     def write(self, target: Any) -> None:
         """Write what the profile does not hold to an opened raster."""
         target.descriptions = self.bands
-        target.scales = (self.scale,) * len(self.bands)
+        target.scales = self._scales
         if self.colours:
             target.write_colormap(1, dict(self.colours))
         for band, tags in self.tags.items():
@@ -83,7 +88,7 @@ class RasterHeader:
         colours = source.colormap(1) if self.colours else {}
         checks = {
             "band names": source.descriptions == self.bands,
-            "scale": set(source.scales) == {self.scale},
+            "scales": source.scales == self._scales,
             "colours": all(colours.get(value) == colour for value, colour in self.colours.items()),
             "tags": all(source.tags(band).items() >= tags.items() for band, tags in self.tags.items()),
         }

@@ -48,6 +48,7 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         "stored": int((status == Status.STORED).sum()),
         "skipped": int((status == Status.SKIPPED_CLOUDY).sum()),
         "failed": int((status == Status.FAILED).sum()),
+        "missing": attributes.get("acquisitions", {}).get("missing", []),
         "weather": cube.weather,
         "weather_source": weather.get("source", "source unknown"),
         "label_years": cube.label_years,

@@ -10,7 +10,6 @@ from mmvsf.datasets.cube.layout import tile_layout
 from mmvsf.datasets.cube.place import slices_of
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.datasets.variables import BAND_NAMES
 
 from .layers import LAYERS
 
@@ -39,7 +38,7 @@ def positions(old: CubeSpec, new: CubeSpec) -> dict[str, Positions]:
     down, right = _shift(old.grid, new.grid)
     corner = Tile("old", down, right, old.grid)
     days = np.arange(len(old.calendar)) + old.calendar.first_day - new.calendar.first_day
-    common = {"time": days, "band": np.arange(len(BAND_NAMES)), "variable": _members(old.weather, new.weather)}
+    common = {"time": days, "band": np.arange(len(old.bands)), "variable": _members(old.weather, new.weather)}
     result = {}
     for group in tile_layout(old, old.grid):
         rows, columns = slices_of(new.grid, corner, group.name)

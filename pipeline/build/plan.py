@@ -17,8 +17,9 @@ from mmvsf.datasets.recipe.load import read_recipe
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, local_folder
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
+from mmvsf.pipeline.layers.imagery.missing import Acquisitions
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan
-from mmvsf.pipeline.layers.imagery.products import check_products
+from mmvsf.pipeline.layers.imagery.table import check_products
 from mmvsf.pipeline.layers.labels.layer import LabelLayer
 from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
@@ -27,7 +28,9 @@ from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
 from mmvsf.pipeline.layers.weather.layer import WeatherLayer, WeatherPlan
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
+from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
+from .acquisitions import acquisitions, refuse_absent, with_expected
 from .layers import cube_bytes
 from .sources import GivenSources, open_sources
 
@@ -61,6 +64,8 @@ class BuildPlan:
     """what the sources need of their user"""
     quotas: tuple[str, ...]
     """how much their services allow a user"""
+    acquisitions: Acquisitions
+    """what the imagery's source lists and what it lacks"""
 
     @property
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
@@ -122,12 +127,13 @@ def build_plan(
     credentials; another one asks for them first. A cube that is extended keeps its `present_weather`.
     """
     # Whole, since its order matters: what costs less to find out is refused first.
+    refuse_foreign_proj_data()
     region, path = read_recipe(recipe, source=source, blocks=blocks)
     folder = local_folder(data_dir)
     grid = grid_from_recipe(region, path, folder)
     place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
     sources = open_sources(region, SourceSite(grid, path, folder), given or GivenSources())
-    check_products(region.imagery.products, str(path))  # after a package has registered its own with its source
+    check_products(region.imagery, str(path))  # after a package has registered its own with its source
     needs = sources.requirements
     if not only_shown:
         refuse_missing(needs)
@@ -138,9 +144,12 @@ def build_plan(
         spec = CubeSpec(region, grid, calendar_for(region), legend)
         imagery = ImageryLayer(spec, cube, sources.imagery)
         imagery_layer = Planned(imagery, imagery.plan())
-    except InputError:
+    except InputError as error:
         refuse_missing(needs)  # all that is missing, where the search stopped at the first
-        raise
+        raise with_expected(error, region, sources.imagery) from None
+    answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
+    if not only_shown:
+        refuse_absent(answer)
     label_layer, static_layer = None, None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
@@ -155,7 +164,9 @@ def build_plan(
         source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
         weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
         weather_layer = Planned(weather, weather.plan())
-    return BuildPlan(spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs, sources.quotas)
+    return BuildPlan(
+        spec, path, cube, imagery_layer, weather_layer, label_layer, static_layer, needs, sources.quotas, answer
+    )
 
 
 def _at_elevation(weather: WeatherSource, static: StaticSource | None, spec: CubeSpec) -> WeatherSource:

@@ -44,7 +44,9 @@ def new(
     from mmvsf.pipeline.inspect.output import check_output
     from mmvsf.pipeline.new_recipe.place import place_of_bbox, place_of_file, place_of_fips
     from mmvsf.pipeline.new_recipe.recipe import new_recipe, write_recipe
+    from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
+    refuse_foreign_proj_data()
     if not re.match(NAME_PATTERN, name):
         raise InputError(f"a region's name has lower-case letters, digits and hyphens; found '{name}'")
     path = out or Path(f"{name}.yaml")

@@ -17,26 +17,21 @@ from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Period, Region
-from mmvsf.datasets.variables import BANDS
 from mmvsf.pipeline.build.layers import cube_bytes
-from mmvsf.pipeline.layers.imagery.plan import PIXELS_PER_SECOND, block_groups
-from mmvsf.pipeline.layers.imagery.products import product_named
+from mmvsf.pipeline.layers.imagery.plan import BAND_BYTES, MASK_BYTES, PIXELS_PER_SECOND, block_groups
+from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.layers.source import SourceSite
 
 OVERCAST_SHARE = 0.3
 """Share of the days seen on which a block is too cloudy to be stored; an assumption. Over the contiguous US about half
 of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
 
-BAND_BYTES, MASK_BYTES = 1.15, 0.3
-"""Compressed bytes per pixel in a file of a band or a mask: an assumption that sums to `plan.BYTES_PER_PIXEL`."""
 HEADER_BYTES = 32_768
 """Fetched on opening a file (`remote.HEADER_BYTES`)."""
 REQUESTS_TO_OPEN = 2
 """For the length and the header of a file; each row of internal tiles is one more (measured: 4 for a window of 256 x
 256 pixels, 6 for one of 768 x 768)."""
-
-EARTH_ENGINE_BYTES_PER_PIXEL = 25
-"""Earth Engine sends exactly the requested pixels, but uncompressed: six float32 and a mask."""
 
 NETWORK_MBIT = 100.0
 """Mbit/s assumed for the time of a download."""
@@ -73,17 +68,18 @@ class Cost:
 def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_MBIT) -> Cost:
     """The estimate for a recipe on its grid, built by so many workers over a network of so many Mbit/s. Asks no server.
     Static layers count on disk only: their download is small beside years of scenes."""
-    products, days = region.imagery.products, _days(region.period)
+    table, days = ProductTable.of(region.imagery), _days(region.period)
+    products = {name: table.named(name) for name in region.imagery.products}
     latitude = _latitude(grid)
-    passes = {name: days * min(1.0, product_named(name).constellation.passes_a_day(latitude)) for name in products}
+    passes = {name: days * min(1.0, product.constellation.passes_a_day(latitude)) for name, product in products.items()}
     seen = days * (1 - prod(1 - count / days for count in passes.values()))
     units, pixels = seen * len(grid.blocks), seen * len(grid.blocks) * grid.block**2
     stored = units * (1 - OVERCAST_SHARE)
     requests = fetched = 0.0
-    for product, count in passes.items():
+    for name, count in passes.items():
         for group in _groups(grid):
             requests_per_pass, bytes_per_pass = _group_cost(
-                group, grid, product, region.imagery.source == "earthengine"
+                group, grid, products[name], region.imagery.source == "earthengine"
             )
             requests += count * requests_per_pass
             fetched += count * bytes_per_pass
@@ -98,7 +94,7 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     fetched += tiles * LABEL_TILE_BYTES + 2 * cells * weather_days * len(names)
     disk = cube_bytes(CubeSpec(region, grid, calendar_for(region), None), stored)
     disk += round((units - stored) * grid.block**2 * MASK_BYTES)
-    seconds = build_seconds(pixels * (1 - OVERCAST_SHARE) * len(BANDS), requests, fetched, workers, mbit)
+    seconds = build_seconds(pixels * (1 - OVERCAST_SHARE) * len(region.imagery.bands), requests, fetched, workers, mbit)
     return Cost(len(grid.blocks), area, units, requests, fetched, disk, seconds)
 
 
@@ -111,19 +107,24 @@ def build_seconds(pixels: float, requests: float, fetched: float, workers: int, 
     )
 
 
-def requests_of(height: int, product: str) -> int:
-    """Requests for a window of so many rows of a remote file. Raises InputError for an unknown product."""
-    tile = product_named(product).tiling.internal_tile
+def earth_engine_bytes(bands: int) -> int:
+    """Bytes of a pixel from Earth Engine, which sends what is requested, but uncompressed: float32 and a mask."""
+    return 4 * bands + 1
+
+
+def requests_of(height: int, product: Product) -> int:
+    """Requests for a window of so many rows of a remote file."""
+    tile = product.tiling.internal_tile
     return REQUESTS_TO_OPEN + ceil(height / tile) + 1
 
 
-def overhead(height: int, width: int, product: str) -> float:
-    """Pixels fetched per pixel of a window: files are read in whole tiles. Raises InputError for an unknown product."""
-    tile = product_named(product).tiling.internal_tile
+def overhead(height: int, width: int, product: Product) -> float:
+    """Pixels fetched per pixel of a window: files are read in whole tiles."""
+    tile = product.tiling.internal_tile
     return (height + tile) * (width + tile) / (height * width)
 
 
-def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: bool) -> tuple[float, float]:
+def _group_cost(group: tuple[int, int], grid: Grid, product: Product, earth_engine: bool) -> tuple[float, float]:
     """Requests and bytes of one pass over a group of (rows, columns) blocks that is read together.
 
     A group of side s meets ((T + s) / P)^2 tiles of side T and pitch P: all their masks are read. Bands are read of
@@ -131,16 +132,16 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: str, earth_engine: 
     """
     height, width = group[0] * grid.block, group[1] * grid.block
     sides = [length * grid.resolution / 1000 for length in (height, width)]
-    tiling = product_named(product).tiling
+    tiling, count = product.tiling, len(product.bands)
     masks = prod((tiling.side_km + side) / tiling.pitch_km for side in sides)
     bands = prod((tiling.pitch_km + side) / tiling.pitch_km for side in sides) * (1 - OVERCAST_SHARE)
     twice = (tiling.side_km / tiling.pitch_km) ** 2
     pixels = height * width * twice
     if earth_engine:
-        return masks, pixels * EARTH_ENGINE_BYTES_PER_PIXEL
+        return masks, pixels * earth_engine_bytes(count)
     more = overhead(height, width, product)
-    size = pixels * more * (MASK_BYTES + (1 - OVERCAST_SHARE) * len(BANDS) * BAND_BYTES * tiling.band_pixels)
-    files = masks + bands * len(BANDS)
+    size = pixels * more * (MASK_BYTES + (1 - OVERCAST_SHARE) * count * BAND_BYTES * tiling.band_pixels)
+    files = masks + bands * count
     return files * requests_of(height, product), size + files * HEADER_BYTES
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Period
-from mmvsf.datasets.variables import BANDS
 from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import free_bytes, megabytes
-from mmvsf.pipeline.layers.imagery.plan import BYTES_PER_PIXEL, ImageryPlan, shard_tasks
+from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, bytes_per_pixel, shard_tasks
+from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.ledger import Ledger
 
-from .cost import EARTH_ENGINE_BYTES_PER_PIXEL, HEADER_BYTES, build_seconds, overhead, requests_of
+from .cost import HEADER_BYTES, build_seconds, earth_engine_bytes, overhead, requests_of
 
 REMOTE = {"http", "https", "s3", "gs", "earthengine"}
 """Schemes of addresses that are read over a network."""
@@ -60,6 +60,7 @@ def preview(plan: BuildPlan, workers: int) -> Preview:
             product: {f"{y}-{m:02d}": n for (name, y, m), n in sorted(scenes.items()) if name == product}
             for product in plan.region.imagery.products
         },
+        "acquisitions": plan.acquisitions.record(),
         "block_days": plan.imagery.block_days,
         "shards": len(plan.imagery.units),
         "shards_done": done,
@@ -92,7 +93,8 @@ def _grid_facts(plan: BuildPlan) -> dict[str, Any]:
 def _effort_facts(plan: BuildPlan, workers: int) -> dict[str, Any]:
     """What a build reads, writes and takes."""
     imagery = plan.imagery
-    fetched, requests = _bytes_fetched(imagery, plan.grid), requests_for(imagery, plan.grid)
+    table = ProductTable.of(plan.region.imagery)
+    fetched, requests = (count(imagery, plan.grid, table) for count in (_bytes_fetched, requests_for))
     remote = is_remote(imagery)
     seconds = build_seconds(imagery.pixels, requests, fetched, workers) if remote else imagery.seconds(workers)
     disk = cube_bytes(plan.spec, imagery.block_days)
@@ -129,7 +131,11 @@ def _weather_days(plan: BuildPlan) -> int:
 def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
     warnings = [] if plan.weather is None else list(plan.weather.notes)
-    warnings += early_ends(plan.imagery, plan.region.period, plan.region.imagery.products)
+    answer = plan.acquisitions
+    judged = {gap.product for gap in answer.gaps}
+    unknown = tuple(product for product in plan.region.imagery.products if product not in judged)
+    warnings += [str(answer)] if answer.gaps else []
+    warnings += early_ends(plan.imagery, plan.region.period, unknown)
     if faults := plan.imagery.faults:
         warnings.append(
             f"{len(faults)} of {plan.imagery.items} items cannot be used and will count as failed, for example"
@@ -154,21 +160,23 @@ def shards_in_cube(plan: BuildPlan) -> tuple[int, int]:
     return sum(current), len(current) - sum(current)
 
 
-def _bytes_fetched(imagery: ImageryPlan, grid: Grid) -> float:
+def _bytes_fetched(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> float:
     if _scheme(imagery) == "earthengine":
-        return imagery.pixels / len(BANDS) * EARTH_ENGINE_BYTES_PER_PIXEL
+        return imagery.block_days * grid.block**2 * earth_engine_bytes(imagery.bands)
     if not is_remote(imagery):
         return imagery.bytes_to_read
     fetched = 0.0
     for task in shard_tasks(imagery, grid, set(imagery.units)):
         height, width = (len(set(side)) * grid.block for side in zip(*task.blocks, strict=True))
         pixels = len({scene.day for scene in task.scenes}) * height * width
-        fetched += pixels * BYTES_PER_PIXEL * overhead(height, width, task.scenes[0].product)
-        fetched += len(task.scenes) * (len(BANDS) + 1) * HEADER_BYTES
+        fetched += (
+            pixels * bytes_per_pixel(imagery.bands) * overhead(height, width, table.named(task.scenes[0].product))
+        )
+        fetched += len(task.scenes) * (imagery.bands + 1) * HEADER_BYTES
     return fetched
 
 
-def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
+def requests_for(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> int:
     """Requests to the server of the files, if no scene is overcast; 0 where the files are on disk."""
     if not is_remote(imagery):
         return 0
@@ -176,7 +184,7 @@ def requests_for(imagery: ImageryPlan, grid: Grid) -> int:
     if _scheme(imagery) == "earthengine":
         return sum(len(task.scenes) for task in tasks)
     return sum(
-        (len(BANDS) + 1) * requests_of(len({by for by, _ in task.blocks}) * grid.block, scene.product)
+        (imagery.bands + 1) * requests_of(len({by for by, _ in task.blocks}) * grid.block, table.named(scene.product))
         for task in tasks
         for scene in task.scenes
     )

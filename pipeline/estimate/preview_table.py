@@ -61,6 +61,8 @@ def _imagery_rows(plan: BuildPlan, shown: Preview) -> Iterator[tuple[str, str]]:
     if left_out := shown.facts["left_out"]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
         yield "items", f"{sum(left_out.values()):,} of {plural(shown.facts['items'], 'item')} left out: {reasons}"
+    if plan.acquisitions.expected:
+        yield "acquisitions", plan.acquisitions.count
     yield "(day, block) units", f"{shown.facts['block_days']:,} by the extents of scenes, an upper bound"
 
 

@@ -35,7 +35,7 @@ def _header(frame: Frame, arrays: list[ExportArray]) -> RasterHeader:
         frame.geobox.affine,
         first.nodata,
         tuple(band for array in arrays for band in array.bands),
-        scale=first.scale,
+        scales=first.scales,
         tags={0: when, 1: {f"class_{entry.code}": entry.name for entry in classes}},
         colours={0: (0, 0, 0, 0), **colours} if classes and first.dtype == "uint8" else {},
     )

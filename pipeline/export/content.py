@@ -12,7 +12,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.select import read_small
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME
+from mmvsf.datasets.variables import CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME, band_scales
 
 from .area import Area
 from .imagery import Images
@@ -36,7 +36,8 @@ class ExportArray:
     read: Read
     attributes: dict[str, Any] = field(default_factory=dict)
     """of the array in NetCDF and Zarr, CF"""
-    scale: float = 1.0
+    scales: tuple[float, ...] = (1.0,)
+    """of all numbers, or of each band"""
     legend: Legend | None = None
 
     @property
@@ -72,8 +73,8 @@ def _imagery(cube: Cube, request: Request, area: Area) -> ExportArray:
         leading["band"] = list(cube.bands)
     keep = ("long_name", "standard_name", "units", "flag_masks", "flag_values", "flag_meanings")
     attributes = {key: spec.attributes[key] for key in keep if key in spec.attributes} | images.period()
-    scale = spec.attributes.get("scale_factor", 1.0)
-    return ExportArray(request.what, leading, spec.dtype, spec.fill, images.read, attributes, scale)
+    scales = tuple(band_scales(cube.bands).tolist()) if request.what == "reflectance" else (1.0,)
+    return ExportArray(request.what, leading, spec.dtype, spec.fill, images.read, attributes, scales)
 
 
 def _labels(cube: Cube, request: Request) -> ExportArray:

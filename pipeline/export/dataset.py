@@ -94,8 +94,11 @@ def _variable(frame: Frame, array: ExportArray) -> xr.Variable:
     for key in ("flag_values", "flag_masks"):
         if key in attributes:
             attributes[key] = np.array(attributes[key], array.dtype)
-    if array.scale != 1.0:
-        attributes["scale_factor"] = np.float32(array.scale)
+    scales = sorted(set(array.scales))
+    if len(scales) > 1:  # CF knows one for an array
+        attributes["scale_factors_of_bands"] = np.array(array.scales, np.float32)
+    elif scales != [1.0]:
+        attributes["scale_factor"] = np.float32(scales[0])
     if array.nodata:  # 0 is a code of labels, "unknown"
         attributes["_FillValue"] = np.array(array.nodata, array.dtype)[()]
     return xr.Variable((*array.leading, "y", "x"), _lazy(frame, array), attributes)

@@ -17,6 +17,9 @@ STRIP_VALUES = 1 << 24
 """Values that are held in memory at a time, about; a season of a block is read in strips of rows."""
 
 
+NDVI_BANDS = ("red", "nir")
+
+
 class NoImageError(InputError):
     """An area has no image on the days that were asked for."""
 
@@ -25,7 +28,13 @@ class Images:
     """The images of an area that a request asks for. Reads the days of each block on which it has an image."""
 
     def __init__(self, cube: Cube, request: Request, area: Area) -> None:
-        """Raises NoImageError, which names the nearest days, where the area has no image in these days."""
+        """Raises NoImageError, which names the nearest days, where the area has no image in these days, and InputError
+        for NDVI of a cube without its bands."""
+        if request.what == "ndvi" and (missing := [name for name in NDVI_BANDS if name not in cube.bands]):
+            raise InputError(
+                f"{cube.path} has no {' and no '.join(missing)}, so ndvi cannot be exported; its bands are"
+                f" {', '.join(cube.bands)}"
+            )
         self.cube, self.request = cube, request
         status = cube.array("blocks/status")
         rows, columns = zip(*area.blocks, strict=True)
@@ -79,7 +88,7 @@ class Images:
         if self.request.what != "ndvi":
             between = (slice(None),) if self.request.what == "reflectance" else ()
             return self._pixels.read((days, *between, rows, columns))
-        bands = [self.cube.bands.index(name) for name in ("red", "nir")]
+        bands = [self.cube.bands.index(name) for name in NDVI_BANDS]
         stored = self._pixels.read((days, np.array(bands), rows, columns))
         valid = self._clear(days, rows, columns) & (stored != REFLECTANCE_FILL).all(axis=1)
         red, nir = stored[:, 0].astype(np.float32), stored[:, 1].astype(np.float32)

@@ -11,16 +11,14 @@ from mmvsf.datasets.variables import (
     CLEAR_FRACTION_FILL,
     QUALITY_FILL,
     REFLECTANCE_FILL,
-    REFLECTANCE_SCALE,
     SCENE_FILL,
     Status,
+    band_named,
+    band_scales,
     is_clear,
 )
 
 from .check_result import Check
-
-PLAUSIBLE_MEDIAN = (0.0, 0.7)
-"""A clear band's median reflectance outside this points to a wrong scale or offset."""
 
 MOST_REPORTED = 3
 """Units that disagree with their summaries and are named."""
@@ -45,20 +43,20 @@ def check_coverage(cube: Cube) -> Check:
 
 
 def check_statistics(cube: Cube) -> Check:
-    """The sums of clear reflectance come to plausible means."""
+    """The sums of clear pixels come to plausible means of all bands."""
     count = cube.array("chunks/imagery_count").sum(axis=(0, 1, 2)).astype(float)
     total = cube.array("chunks/imagery_sum").sum(axis=(0, 1, 2)).astype(float)
     if np.any(count == 0):
         return Check("statistics", False, "no clear pixel at all")
-    ok, values = _plausible(cube, total / count * REFLECTANCE_SCALE)
+    ok, values = _plausible(cube, total / count * band_scales(cube.bands))
     return Check("statistics", ok, f"mean clear reflectance: {values}" + ("" if ok else " (wrong scale or offset?)"))
 
 
-def _plausible(cube: Cube, reflectance: NDArray[np.float64]) -> tuple[bool, str]:
-    """Whether a value per band is plausible, and the values as text."""
-    low, high = PLAUSIBLE_MEDIAN
-    text = ", ".join(f"{name} {value:.3f}" for name, value in zip(cube.bands, reflectance, strict=True))
-    return bool(np.all((reflectance > low) & (reflectance < high))), text
+def _plausible(cube: Cube, values: NDArray[np.float64]) -> tuple[bool, str]:
+    """Whether a value per band, in its unit, is plausible, and the values as text."""
+    quantities = [band_named(name).quantity for name in cube.bands]
+    text = ", ".join(f"{name} {value:.3f}" for name, value in zip(cube.bands, values, strict=True))
+    return all(q.valid_min < value < q.valid_max for q, value in zip(quantities, values, strict=True)), text
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def check_pixels(cube: Cube, units: int) -> list[Check]:
         )
         problems += [f"day {unit.day}, block {by},{bx}: {problem}" for problem in unit.problems(cube.grid.chunk)]
         if (clear := unit.clear).any():
-            medians.append(np.median(unit.bands[:, clear], axis=1) * REFLECTANCE_SCALE)
+            medians.append(np.median(unit.bands[:, clear], axis=1) * band_scales(cube.bands))
     in_range, values = _plausible(cube, np.median(medians, axis=0)) if medians else (True, "")
     text = f"typical clear reflectance: {values}" if medians else "no clear pixel in the sample"
     return [

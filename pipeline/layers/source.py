@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
 from mmvsf.pipeline.raster.extent import lonlat_bounds
@@ -104,6 +105,10 @@ class Source(ABC):
         return ()
 
 
+class NoSceneError(InputError):
+    """A search of imagery that was answered without any scene."""
+
+
 @dataclass(frozen=True)
 class FoundScenes:
     """What a search gives."""
@@ -136,8 +141,12 @@ class ImagerySource(Source):
         """Scenes whose `day`, a solar day (see `Coverage.day`), is in the period and whose mask reaches one of the
         grid's blocks, by time and id.
 
-        Raises InputError for a product that the source lacks and where nothing matched.
+        Raises InputError for a product that the source lacks, `NoSceneError` where nothing matched.
         """
+
+    def known_gap(self, product: str, day: date) -> str:
+        """Why the source may lack scenes of a product on a day, and what to do, where that is known; else empty."""
+        return ""
 
     @abstractmethod
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.conventions import crs_of_geobox
 from mmvsf.datasets.storage.manifest import ROOT
-from mmvsf.datasets.variables import BANDS, Split
+from mmvsf.datasets.variables import Split
 
 from .facts import ZARR, CubeFacts
 
@@ -93,8 +93,8 @@ def croissant(facts: CubeFacts) -> dict[str, Any]:
         "geocr:temporalResolution": _quantity(1, "day"),
         "geocr:bandConfiguration": {
             "@type": "geocr:BandConfiguration",
-            "geocr:totalBands": len(BANDS),
-            "geocr:bandNameList": [band.name for band in BANDS],
+            "geocr:totalBands": len(cube.bands),
+            "geocr:bandNameList": list(cube.bands),
         },
         "geocr:spectralBandMetadata": [
             {
@@ -102,7 +102,8 @@ def croissant(facts: CubeFacts) -> dict[str, Any]:
                 "name": band.name,
                 "geocr:centerWavelength": _quantity(round(band.wavelength * 1000), "nm"),
             }
-            for band in BANDS
+            for band in cube.spec.bands
+            if band.wavelength is not None
         ],
         "distribution": _distribution(facts),
         "recordSet": _record_sets(facts),

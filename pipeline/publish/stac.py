@@ -7,7 +7,7 @@ import shapely
 from mmvsf.datasets.cube.grid import Tile
 from mmvsf.datasets.cube.place import PIXELS
 from mmvsf.datasets.cube.select import geobox_of
-from mmvsf.datasets.variables import BANDS
+from mmvsf.datasets.variables import Band
 
 from .datacube import datacube, projection
 from .facts import ZARR, CubeFacts
@@ -117,17 +117,19 @@ def _asset(facts: CubeFacts, tile: Tile, name: str) -> dict[str, Any]:
 def _definition(facts: CubeFacts, name: str) -> dict[str, Any]:
     """What the assets of a group have in common."""
     title, roles = GROUPS[name]
-    bands = [
-        {"name": band.name, "eo:common_name": band.common_name, "eo:center_wavelength": band.wavelength}
-        for band in BANDS
-    ]
     gsd = facts.cube.grid.weather_cell if name == "weather" else 1
     return {
         "title": title,
         **_zarr(roles),
-        **({"bands": bands} if name == "imagery" else {}),
+        **({"bands": [_band(band) for band in facts.cube.spec.bands]} if name == "imagery" else {}),
         **({"gsd": facts.cube.grid.resolution * gsd} if name in (*PIXELS, "weather") else {}),
     }
+
+
+def _band(band: Band) -> dict[str, Any]:
+    if band.wavelength is None:
+        return {"name": band.name}
+    return {"name": band.name, "eo:common_name": band.common_name, "eo:center_wavelength": band.wavelength}
 
 
 def _collection_assets(facts: CubeFacts) -> dict[str, Any]:

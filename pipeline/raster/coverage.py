@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
+from scipy.spatial import cKDTree
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.grid import Grid
@@ -12,11 +13,14 @@ from mmvsf.datasets.cube.grid import Grid
 from .resample import pixel_positions
 from .scene import RasterGrid
 
-POINTS = 5
+POINTS = 3
 """Points of a block, along each side, that are looked up in a raster."""
 
 MARGIN = 0.01
 """Part of a block's extent in a raster by which it may be larger than its points show: edges become curves."""
+
+WIDER = 1.1
+"""Factor by which a raster's radius may exceed the distance from its middle to its corners and edges."""
 
 
 class Coverage:
@@ -25,13 +29,17 @@ class Coverage:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        steps = np.linspace(0, grid.block * grid.resolution, POINTS)
-        corners = np.array([list(grid.block_geobox(block).boundingbox) for block in grid.blocks])
-        right, down = (step.ravel() for step in np.meshgrid(steps, steps))
-        self._x, self._y = corners[:, :1] + right, corners[:, 3:] - down
+        side = grid.block * grid.resolution
+        rows, columns = np.array(grid.blocks).T
+        down, right = (step.ravel() for step in np.meshgrid(*[np.linspace(0, side, POINTS)] * 2, indexing="ij"))
+        self._x = (grid.left + columns * side)[:, None] + right
+        self._y = (grid.top - rows * side)[:, None] - down
         """(block, point), metres"""
-        west, east, south, north = self._x.min(), self._x.max(), self._y.min(), self._y.max()
-        self.meridian = _longitude((west + east) / 2, (south + north) / 2, grid.crs)
+        on_sphere = _on_sphere(self._x, self._y, grid.crs)
+        self._middles = cKDTree(on_sphere[:, POINTS**2 // 2])
+        self._radius = float(np.linalg.norm(on_sphere - on_sphere[:, [POINTS**2 // 2]], axis=-1).max())
+        middle = on_sphere.mean(axis=(0, 1))
+        self.meridian = float(np.degrees(np.arctan2(middle[1], middle[0])))
         """of the middle of the blocks, degrees"""
         self._reached: dict[RasterGrid, NDArray[np.intp]] = {}
         self._longitudes: dict[RasterGrid, float] = {}
@@ -42,11 +50,23 @@ class Coverage:
         Raises pyproj's ProjError for a CRS that has nothing to do with places on the earth.
         """
         if raster not in self._reached:
-            column, row = pixel_positions(raster, self._x, self._y, self.grid.crs)
+            near = self._near(raster)
+            column, row = pixel_positions(raster, self._x[near], self._y[near], self.grid.crs)
             sides = zip((column, row), raster.shape[::-1], strict=True)
-            inside = np.logical_and.reduce([_overlaps(position, size) for position, size in sides])
-            self._reached[raster] = np.flatnonzero(inside)
+            self._reached[raster] = near[np.logical_and.reduce([_overlaps(position, size) for position, size in sides])]
         return self._reached[raster]
+
+    def _near(self, raster: RasterGrid) -> NDArray[np.intp]:
+        """Positions of the blocks within the circle around a raster: few of many are then compared exactly."""
+        a, _, c, _, e, f = raster.transform
+        rows, columns = raster.shape
+        down, right = np.meshgrid([0.0, 0.5, 1.0], [0.0, 0.5, 1.0], indexing="ij")
+        points = _on_sphere(c + a * columns * right, f + e * rows * down, raster.crs).reshape(-1, 3)
+        middle = points[len(points) // 2]
+        if not np.isfinite(points).all():
+            return np.arange(len(self._x))
+        radius = WIDER * float(np.linalg.norm(points - middle, axis=-1).max())
+        return np.sort(np.array(self._middles.query_ball_point(middle, radius + WIDER * self._radius), np.intp))
 
     def day(self, acquired: datetime, raster: RasterGrid) -> int:
         """Day number of the solar day of an acquisition (UTC) at the middle of a raster.
@@ -82,6 +102,14 @@ def _overlaps(position: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
     slack = 1 + MARGIN * np.where(known.any(axis=1), high - low, 0)
     overlaps: NDArray[np.bool_] = (low - slack <= size - 0.5) & (high + slack >= -0.5)
     return overlaps
+
+
+def _on_sphere(x: NDArray[np.float64], y: NDArray[np.float64], crs: str) -> NDArray[np.float64]:
+    """(..., 3) places on a sphere of radius 1, not finite for points that the CRS does not hold."""
+    lonlat = np.array(Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y))
+    longitude, latitude = np.radians(np.where(np.isfinite(lonlat), lonlat, np.nan))
+    flat = np.cos(latitude)
+    return np.stack([flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)], axis=-1)
 
 
 def _longitude(x: float, y: float, crs: str) -> float:

@@ -57,7 +57,7 @@ def _open(path: Path | str) -> Any:
 
 
 def read_raster(asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-    """The native numbers of a window of band 1, shape of the window.
+    """The native numbers of a window of the asset's band, shape of the window.
 
     Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
@@ -92,31 +92,40 @@ def read_codes(asset: Asset, window: tuple[slice, slice]) -> tuple[NDArray[Any],
     return _of_window(asset, window, _numbers_and_gaps)
 
 
-def _numbers(dataset: Any, part: Window) -> NDArray[Any]:
-    numbers: NDArray[Any] = dataset.read(1, window=part)
+def _numbers(dataset: Any, part: Window, band: int) -> NDArray[Any]:
+    numbers: NDArray[Any] = dataset.read(band, window=part)
     return numbers
 
 
-def _numbers_and_gaps(dataset: Any, part: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    stored = _numbers(dataset, part)
+def _numbers_and_gaps(dataset: Any, part: Window, band: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    stored = _numbers(dataset, part, band)
     missing = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, bool)
     if dataset.nodata is not None:
         with np.errstate(over="ignore"):  # a no-data value that the type cannot hold is in no pixel
             missing |= stored == dataset.nodata
-    if {MaskFlags.per_dataset, MaskFlags.alpha} & set(dataset.mask_flag_enums[0]):
-        missing |= dataset.read_masks(1, window=part) == 0
+    if {MaskFlags.per_dataset, MaskFlags.alpha} & set(dataset.mask_flag_enums[band - 1]):
+        missing |= dataset.read_masks(band, window=part) == 0
     return stored, missing
 
 
-def _of_window(asset: Asset, window: tuple[slice, slice], take: Callable[[Any, Window], T]) -> T:
+def _of_window(asset: Asset, window: tuple[slice, slice], take: Callable[[Any, Window, int], T]) -> T:
     rows, columns = window
     part = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
     try:
         with _open(asset.href) as dataset:
             _check_grid(asset, dataset)
-            return take(dataset, part)
+            _check_band(asset, dataset.count)
+            return take(dataset, part, asset.band or 1)
     except (RasterioError, OSError) as error:
         raise ReadError(f"{asset.href}: {one_line(error)}") from error
+
+
+def _check_band(asset: Asset, count: int) -> None:
+    """Raise ReadError where a file of `count` bands does not have the asset's, or leaves open which it is."""
+    if asset.band == 0 and count > 1:
+        raise ReadError(f"{asset.href} has {count} bands; say which one is meant (`number` in imagery.custom)")
+    if asset.band > count:
+        raise ReadError(f"{asset.href} has {count} bands and no band {asset.band}")
 
 
 def raster_grid(path: Path | str) -> RasterGrid:

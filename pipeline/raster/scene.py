@@ -46,6 +46,8 @@ class Asset:
 
     href: str
     grid: RasterGrid
+    band: int = 1
+    """of the file, counted from 1; 0 for the only one of a file that must not have several"""
 
 
 SceneKey = tuple[str, str, datetime, str, RasterGrid]
@@ -64,7 +66,7 @@ class Scene:
     version: str
     """processing version or baseline; of two versions of one acquisition the greater is newer"""
     bands: tuple[Asset, ...]
-    """in the order of `datasets.variables.BANDS`"""
+    """in the order of the cube's bands"""
     quality: Asset
     """the mask, in the product's own codes"""
     offset: int

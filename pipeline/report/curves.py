@@ -39,6 +39,8 @@ def _element(view: ReportView, years: Years) -> Element:
     legend = view.cube.legend
     if legend is None:
         return Absent("This needs labels, and the cube has none.")
+    if not {"red", "nir"} <= set(view.cube.bands):
+        return Absent(f"This needs red and nir; the bands of the cube are {', '.join(view.cube.bands)}.")
     shown = tuple(year for year in (years.normal, years.late) if year is not None and year in view.cube.label_years)
     if not shown:
         return Absent(f"This needs a labelled year with weather {years.spring}.")

@@ -101,7 +101,7 @@ def _lead_row(lead: str, rows: Rows, methods: Sequence[str]) -> list[Cell]:
     cells = [Cell(lead if lead == "all" else f"{lead.replace('-', ' to ')} days")]
     for variable, _ in SHOWN:
         cells += best_cells([scores.get((variable, method), {}).get("rmse") for method in methods])
-    pixels = max((int(row["n"]) for row in rows if row["variable"] == "ndvi"), default=None)
+    pixels = max((int(row["n"]) for row in rows if row["variable"] != "mean"), default=None)
     return [*cells, Cell("–" if pixels is None else f"{pixels:,}")]
 
 
@@ -124,7 +124,7 @@ def _by_variable(rows: Rows) -> ReportTable:
             )
     head = ["set and variable", *(METHODS.get(method, method) for method in methods), "bias", "r²"]
     groups = (("", 1), ("RMSE", len(methods)), ("MM-VSF", 2))
-    return ReportTable("Each band, all leads together (reflectance)", head, body, groups=groups, folded=True)
+    return ReportTable("Each band, all leads together (in its unit)", head, body, groups=groups, folded=True)
 
 
 def _training(metrics: dict[str, Any]) -> list[Element]:

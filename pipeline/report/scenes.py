@@ -33,6 +33,9 @@ class Choice:
 def scenes_section(view: ReportView) -> ReportSection:
     """Example scenes of the example year."""
     title, year = "Example scenes", view.example_year
+    if not {*TRUE, *FALSE} <= set(view.cube.bands):
+        needed = ", ".join(sorted({*TRUE, *FALSE}))
+        return ReportSection("scenes", title, [Absent(f"These need {needed}; the cube has other bands.")])
     choice = choose_scenes(view, year)
     if choice is None:
         return ReportSection("scenes", title, [Absent(f"No scene is stored in {year}.")])

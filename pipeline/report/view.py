@@ -12,7 +12,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.recipe.load import shipped_regions
-from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE, Split, Status
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, Split, Status, band_scales
 
 from .drawing import SPLIT_NAMES, SeasonAxis
 
@@ -148,10 +148,11 @@ class ReportView:
         return self._open("imagery/quality").read((days, rows, columns))
 
     def reflectance(self, days: NDArray[np.int64], bands: Sequence[str], rows: slice, columns: slice) -> Floats:
-        """(days, bands, H, W): surface reflectance as a fraction; NaN where there is none."""
+        """(days, bands, H, W): bands in their units, reflectance as a fraction; NaN where there is none."""
         positions = [self.cube.bands.index(name) for name in bands]
         stored = self._open("imagery/reflectance").read((days, positions, rows, columns))
-        return np.where(stored == REFLECTANCE_FILL, np.nan, stored * np.float32(REFLECTANCE_SCALE)).astype(np.float32)
+        scales = band_scales(bands).astype(np.float32)[:, None, None]
+        return np.where(stored == REFLECTANCE_FILL, np.nan, stored * scales).astype(np.float32)
 
     def labels(self, year: int, rows: slice, columns: slice, *, array: str = "crop") -> NDArray[Any]:
         """(H, W) of a labelled year: class codes (0 unknown), or another array of the labels, such as `purity`."""

@@ -11,6 +11,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.region import Region
+from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
 from .archive import is_finished, simulate
 from .spec import Site, WorldSpec
@@ -26,7 +27,9 @@ def make_archive(region: Region, path: Path, data_dir: Path, workers: int, conso
     """
     if region.simulate is None:
         raise ValueError(f"{region.name} is not simulated")
+    refuse_foreign_proj_data()
     root = resolve_path(region.simulate.path, path, data_dir)
+    _refuse_other_folder(root, path, data_dir)
     spec = world_spec(region)
     sites = world_sites(region, spec, grid_from_recipe(region, path, data_dir), path)
     if is_finished(spec, sites, root):
@@ -55,6 +58,12 @@ def make_archive(region: Region, path: Path, data_dir: Path, workers: int, conso
             simulate(spec, sites, root, workers=workers, progress=update)
         except ValueError as error:
             raise InputError(f"{path}: this grid cannot be simulated: {error}") from error
+
+
+def _refuse_other_folder(root: Path, recipe: Path, data_dir: Path) -> None:
+    """Raise InputError for an archive outside the data folder, which is all that a recipe may change."""
+    if data_dir.resolve() not in root.resolve().parents:
+        raise InputError(f"{recipe}: simulate.path ({root}) is outside the data folder; begin it with {{data_dir}}/")
 
 
 def world_spec(region: Region) -> WorldSpec:

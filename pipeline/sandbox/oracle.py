@@ -65,9 +65,11 @@ def make_oracle(
     kept, as long as they belong to this cube.
 
     Raises InputError for a region that is not simulated, or is southern, for a year or site that it lacks, and for a
-    cube that was simulated differently; OSError where the disk refuses.
+    cube that has no weather or was simulated differently; OSError where the disk refuses.
     """
     spec = world_spec(cube.region)
+    if not cube.weather:
+        raise InputError(f"{cube.path} has no weather; the oracle shows what knowing the weather is worth")
     if spec.southern:
         raise InputError(f"{cube.path}: there is no oracle of a southern sandbox; take one without simulate.southern")
     all_sites = world_sites(cube.region, spec, cube.grid, str(cube.path))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region, parse_region, resolve_path, shipped_regions
+from mmvsf.datasets.recipe.override import overridden
 
 RECIPE: dict[str, Any] = {
     "name": "here",
@@ -56,6 +57,22 @@ def test_shipped_recipes_load() -> None:
         region, path = load_region(name)
         assert path.is_file() and region.title
         assert region.name == ("my-region" if name == "example" else name)
+
+
+@pytest.mark.parametrize(
+    ("weather", "public"),
+    [
+        ({"source": "earthengine"}, "power"),
+        ({"source": "era5-land"}, "power"),
+        ({"source": "meteostat"}, "meteostat"),
+        ({"source": "power"}, "power"),
+        ({"source": "earthengine", "collection": "daymet"}, "gridmet"),
+        ("none", "none"),
+    ],
+)
+def test_public_weather_needs_no_account_and_covers_the_place(weather: Any, public: str) -> None:
+    found = overridden({"weather": weather}, "recipe", "public", None)["weather"]
+    assert (found if isinstance(found, str) else found["source"]) == public
 
 
 WRONG: list[tuple[str, Any, tuple[str, ...]]] = [

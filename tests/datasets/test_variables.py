@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmvsf.datasets.cube.layout import flag_attributes
-from mmvsf.datasets.variables import BANDS, DEFAULT_WEATHER, QUALITY_FLAGS, WEATHER, Quality, Status, is_clear
+from mmvsf.datasets.variables import (
+    DEFAULT_BANDS,
+    DEFAULT_WEATHER,
+    QUALITY_FLAGS,
+    REFLECTANCE,
+    WEATHER,
+    Quality,
+    Status,
+    band_named,
+    is_clear,
+)
 
 CODES = np.arange(256, dtype=np.uint8)
 
@@ -44,6 +54,7 @@ def test_codes_become_cf_flags() -> None:
 
 
 def test_bands_and_variables_of_format_version_1() -> None:
-    assert [band.name for band in BANDS] == ["blue", "green", "red", "nir", "swir1", "swir2"]
+    assert list(DEFAULT_BANDS) == ["blue", "green", "red", "nir", "swir1", "swir2"]
+    assert {band_named(name).quantity for name in DEFAULT_BANDS} == {REFLECTANCE}
     assert list(DEFAULT_WEATHER) == ["tmin", "tmax", "precipitation", "radiation", "vpd", "wind"]
     assert all(v.valid_min < v.valid_max and v.standard_name and v.cell_method for v in WEATHER)

@@ -20,9 +20,10 @@ from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
-from .values import any_value, mutate, mutate_bytes
+from .values import NASTY, mutate, mutate_bytes
 
 NOWHERE = "http://127.0.0.1:9"
+TEXTS = [value for value in NASTY if isinstance(value, str)]
 IMPATIENT = RetryPolicy(attempts=1, first_wait=0.0, connect=0.5, request=1.0, deadline=1.0)
 
 
@@ -82,7 +83,7 @@ def mutate_lines(rng: random.Random, text: str) -> bytes:
         elif kind < 0.75:
             lines[where] = " " * rng.randrange(5) + lines[where].lstrip()
         elif ":" in lines[where]:
-            lines[where] = f"{lines[where].partition(':')[0]}: {str(any_value(rng))[:5000]}"
+            lines[where] = f"{lines[where].partition(':')[0]}: {rng.choice(TEXTS)}"
         if not lines:
             break
     return "\n".join(lines).encode(errors="replace")

@@ -35,9 +35,7 @@ def any_value(rng: random.Random) -> Any:
     if choice < 0.1:
         return [any_value(rng) for _ in range(rng.randrange(5))]
     if choice < 0.15:
-        return {
-            str(any_value(rng))[:20] if rng.random() < 0.9 else "x": any_value(rng) for _ in range(rng.randrange(4))
-        }
+        return {rng.choice(("", "a", "name", "\x00", "x" * 300)): any_value(rng) for _ in range(rng.randrange(4))}
     return rng.choice(NASTY)
 
 

@@ -13,7 +13,7 @@ import zarr
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
-from .kind import Kind, day, put
+from .kind import BANDS, Kind, day, put
 from .tile import TileWriter
 
 Files = dict[str, bytes]
@@ -119,6 +119,7 @@ def attributes(kind: Kind) -> dict[str, Any]:
         },
         "calendar": {"first_day": kind.first_day, "shards": kind.shards},
         "seasons": [name for name, _, _ in kind.seasons],
+        **({} if kind.bands == tuple(BANDS) else {"bands": list(kind.bands)}),
         "weather_variables": list(kind.weather),
         "label_seasons": list(kind.label_seasons),
         **({"legend": legend} if kind.label_seasons else {}),

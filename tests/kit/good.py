@@ -23,6 +23,7 @@ GOOD: dict[str, Kind] = {
     "large-weather-cells": Kind(weather_cell=200),
     "small-weather-cells": Kind(weather_cell=4, weather=("tmax",)),
     "one-weather-variable": Kind(weather=("snow",)),
+    "other-bands": Kind(bands=("nir", "red", "surface_temperature")),
     "without-weather": Kind(weather=()),
     "images-alone": Kind(weather=(), label_seasons=()),
     "nothing-acquired": Kind(acquired=False),

@@ -39,6 +39,7 @@ class Kind:
     """(name, first day, last day)"""
     label_seasons: tuple[int, ...] = (2021,)
     confidence: bool = False
+    bands: tuple[str, ...] = tuple(BANDS)
     weather: tuple[str, ...] = ("tmin", "tmax", "precipitation")
     static: tuple[str, ...] = ()
     acquired: bool = True

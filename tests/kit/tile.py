@@ -10,7 +10,7 @@ import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from .kind import BANDS, FAILED, NOT_ACQUIRED, OUTSIDE, SKIPPED_CLOUDY, STORED, Kind, day, put
+from .kind import FAILED, NOT_ACQUIRED, OUTSIDE, SKIPPED_CLOUDY, STORED, Kind, day, put
 
 TIME = {"units": "days since 1970-01-01", "calendar": "standard", "standard_name": "time"}
 
@@ -117,14 +117,14 @@ class TileWriter:
 
     def imagery(self, status: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
         kind, shape = self.kind, (self.days, self.side, self.side)
-        reflectance = np.full((self.days, len(BANDS), self.side, self.side), -9999, np.int16)
+        reflectance = np.full((self.days, len(self.kind.bands), self.side, self.side), -9999, np.int16)
         quality, scene = np.full(shape, 255, np.uint8), np.full(shape, 255, np.uint8)
         for time, row, column in np.argwhere(np.isin(status, (STORED, SKIPPED_CLOUDY))):
             rows, columns = (slice(i * kind.block, (i + 1) * kind.block) for i in (row, column))
             size = kind.block, kind.block
             if status[time, row, column] == STORED:
                 largest = 32000 if self.covered[row, column] in kind.noisy else 4000
-                reflectance[time, :, rows, columns] = self.rng.integers(0, largest, (len(BANDS), *size))
+                reflectance[time, :, rows, columns] = self.rng.integers(0, largest, (len(self.kind.bands), *size))
             quality[time, rows, columns] = self.rng.choice(np.array([0, 2, 64], np.uint8), size)
             scene[time, rows, columns] = 0
             self.rows.append((int(kind.days[time]), int(row), int(column)))
@@ -135,15 +135,15 @@ class TileWriter:
             "reflectance",
             reflectance,
             ("time", "band", "y", "x"),
-            (8, 6, chunk, chunk),
+            (8, len(kind.bands), chunk, chunk),
             -9999,
-            (32, 6, block, block),
+            (32, len(kind.bands), block, block),
             {"scale_factor": 0.0001, "_FillValue": -9999, "grid_mapping": "spatial_ref"},
         )
         self.pixels(group, "quality", quality, ("time", "y", "x"), (32,), 255)
         put(group, "scene", scene, ("time", "y", "x"), (32, block, block), 255, (32, block, block))
         self.put_time(group)
-        put(group, "band", np.array(BANDS, object), ("band",), (6,), "")
+        put(group, "band", np.array(self.kind.bands, object), ("band",), (len(self.kind.bands),), "")
         return reflectance, quality
 
     def weather(self) -> NDArray[np.float32]:
@@ -177,9 +177,9 @@ class TileWriter:
         stored = np.where(clear[:, None], reflectance, 0).astype(np.int64)
         for what, power in (("count", 0), ("sum", 1), ("sum_of_squares", 2)):
             pixels = stored**power * clear[:, None]
-            sums = pixels.reshape(self.days, len(BANDS), n, chunk, n, chunk).sum(axis=(3, 5))
+            sums = pixels.reshape(self.days, len(self.kind.bands), n, chunk, n, chunk).sum(axis=(3, 5))
             imagery = np.array([np.moveaxis(sums[season].sum(axis=0), 0, -1) for season in seasons])
-            put(group, f"imagery_{what}", imagery, ("season", "y", "x", "band"), (1, n, n, 6), 0)
+            put(group, f"imagery_{what}", imagery, ("season", "y", "x", "band"), (1, n, n, len(kind.bands)), 0)
             if weather is not None:
                 of_cell = weather.astype(np.float64)[:, :, *self._cells()] ** power
                 daily = np.array([np.moveaxis(of_cell[:, season].sum(axis=1), 0, -1) for season in seasons])
@@ -187,7 +187,7 @@ class TileWriter:
                 put(group, f"weather_{what}", np.where(split[..., None] > 0, daily, 0.0), dims, size, 0)
         self.put_time(group)
         self.put_seasons(group, tuple(name for name, _, _ in kind.seasons))
-        put(group, "band", np.array(BANDS, object), ("band",), (6,), "")
+        put(group, "band", np.array(kind.bands, object), ("band",), (len(kind.bands),), "")
         if weather is not None:
             put(group, "variable", np.array(kind.weather, object), ("variable",), (len(kind.weather),), "")
 

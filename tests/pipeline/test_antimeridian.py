@@ -29,10 +29,10 @@ from mmvsf.pipeline.sources.stac.boxes import boxes_within_180, search_box, sear
 from .conftest import Command
 from .tiny_archive import BANDS, Granule, Scene, TinyArchive, recipe, write_scene
 
-AREA = (179.85, 51.97, -179.9, 52.02)
-EAST_SIDE = Granule("T01UBT", 32601, 294_000.0, 5_770_020.0, 420, 400)
+AREA = (179.9, 51.98, -179.93, 52.0)
+EAST_SIDE = Granule("T01UBT", 32601, 294_000.0, 5_768_010.0, 260, 340)
 """On the cube's own grid, from a little west of 180 degrees on."""
-WEST_SIDE = Granule("T60UYC", 32660, 692_010.0, 5_770_050.0, 420, 560)
+WEST_SIDE = Granule("T60UYC", 32660, 695_010.0, 5_768_010.0, 260, 460)
 FILL = -9999
 
 
@@ -159,20 +159,22 @@ def test_every_pixel(archive: TinyArchive, grid: Grid, mmvsf: Command) -> None:
         np.testing.assert_array_equal(status[time] == Status.STORED, seen)
         assert seen.sum() > 3
     assert (status == Status.STORED).any(axis=(1, 2)).sum() == len(days) == 5
-    for longitude in (179.9, -179.95):
-        told = mmvsf("explain", archive.cube, "--day", "2021-06-17", "--x", longitude, "--y", 52, "--lonlat", "--json")
+    for longitude in (179.92, -179.95):
+        told = mmvsf(
+            "explain", archive.cube, "--day", "2021-06-17", "--x", longitude, "--y", 51.99, "--lonlat", "--json"
+        )
         assert told.code == 0 and "hls-s30" in told.out, told.err
     assert mmvsf("check", archive.cube).code == 0
     published = mmvsf("publish", archive.cube)
     assert published.code == 0, published.err
     folder = archive.cube.with_suffix(".publish")
     (west, _, east, _), *_ = json.loads((folder / "collection.json").read_text())["extent"]["spatial"]["bbox"]
-    assert west == pytest.approx(179.83, abs=0.03) and east == pytest.approx(-179.88, abs=0.03)
+    assert west == pytest.approx(179.88, abs=0.03) and east == pytest.approx(-179.9, abs=0.03)
     shapes = [shape(json.loads(path.read_text())["geometry"]) for path in (folder / "items").glob("*.json")]
     assert all(outline.is_valid for outline in shapes)
     assert {"MultiPolygon"} <= {outline.geom_type for outline in shapes}
     assert sum(outline.area for outline in shapes) < 0.05
-    box = "179.95,51.99,-179.95,52.0"
+    box = "179.95,51.985,-179.95,51.995"
     out = archive.folder / "day.tif"
     assert mmvsf("export", archive.cube, "--day", "2021-06-17", "--bbox", box, "--out", out).code == 0 and out.exists()
 
@@ -182,7 +184,7 @@ def test_the_plan_reads_no_tile_for_nothing(archive: TinyArchive, mmvsf: Command
     assert facts["scenes"] == facts["items"] == len(SCENES) and facts["left_out"] == {}
 
 
-@pytest.mark.parametrize("bbox", [[179.85, 51.97, 180.1, 52.02], [-180.15, 51.97, -179.9, 52.02]])
+@pytest.mark.parametrize("bbox", [[179.9, 51.98, 180.07, 52.0], [-180.1, 51.98, -179.93, 52.0]])
 def test_other_ways_to_write_the_box(archive: TinyArchive, grid: Grid, tmp_path: Path, bbox: list[float]) -> None:
     (tmp_path / "tiny.yaml").write_text(json.dumps(aleutians(bbox)))
     region, path = load_region(str(tmp_path / "tiny.yaml"))
@@ -191,9 +193,9 @@ def test_other_ways_to_write_the_box(archive: TinyArchive, grid: Grid, tmp_path:
 
 def test_bounds_and_boxes(grid: Grid) -> None:
     west, south, east, north = lonlat_bounds(grid)
-    assert 179.8 < west < 179.85 and 180.1 < east < 180.15 and 51.9 < south < 51.97 and 52.02 < north < 52.1
+    assert 179.85 < west < 179.9 and 180.07 < east < 180.12 and 51.9 < south < 51.98 and 52.0 < north < 52.1
     left, right = boxes_within_180(search_box(grid))
-    assert left[2] == 180 and right[0] == -180 and left[0] < 179.85 and right[2] > -179.9
+    assert left[2] == 180 and right[0] == -180 and left[0] < 179.9 and right[2] > -179.93
     assert search_polygons(grid)["type"] == "MultiPolygon"
 
 

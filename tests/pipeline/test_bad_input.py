@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import zarr
 
 from mmvsf.datasets import command
 from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.recipe.load import load_region
 
 from .conftest import Command, Outcome
 from .tiny_archive import EAST, SCENES, TinyArchive, weather_dataset, write_raster
@@ -345,3 +347,32 @@ def test_a_cube_with_a_damaged_shard(finished: TinyArchive, mmvsf: Command) -> N
     shard.write_bytes(shard.read_bytes()[:50])
     outcome = mmvsf("check", finished.cube)
     assert outcome.code in (1, 2) and "imagery/reflectance" in outcome.error
+
+
+# ---------------------------------------------------------------------- the environment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [None, b"no database"])
+def test_a_foreign_database_of_projections(tmp_path: Path, content: bytes | None) -> None:
+    """PROJ_DATA of another installation, as QGIS and conda leave it behind; in a process of its own."""
+    if content is not None:
+        (tmp_path / "proj.db").write_bytes(content)
+    command = [sys.executable, "-m", "mmvsf.datasets.command", "plan", "sandbox", "--data-dir", str(tmp_path / "data")]
+    environment = {**os.environ, "PROJ_DATA": str(tmp_path)}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1, ended.stderr
+    assert f"PROJ_DATA={tmp_path}" in ended.stderr and "unset that variable" in ended.stderr
+
+
+def test_a_simulation_outside_the_data_folder(mmvsf: Command, tmp_path: Path) -> None:
+    """It would replace what is there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "world.json").write_text("{}")
+    text = load_region("sandbox")[1].read_text()
+    (tmp_path / "mine.yaml").write_text(
+        text.replace('path: "{data_dir}/archive/sandbox"\n  seed', f"path: {home}\n  seed")
+    )
+    refused(mmvsf("dataset", tmp_path / "mine.yaml", "--data-dir", tmp_path / "data"), "simulate.path", "{data_dir}")
+    assert (home / "world.json").read_text() == "{}"

@@ -20,6 +20,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
+from mmvsf.datasets.variables import DEFAULT_BANDS
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -48,6 +49,7 @@ pytestmark = pytest.mark.stand_in
 HLS = ("hls-l30", "hls-s30")
 IMAGERY = {"source": "earthengine", "products": list(HLS), "skip_below_clear": 0.05}
 LABELS = {"source": "earthengine", "years": [2020, 2021]}
+HLS_S30, SENTINEL_2 = (earthengine.COLLECTIONS[name].narrowed(DEFAULT_BANDS) for name in ("hls-s30", "sentinel-2-l2a"))
 HERE = Coverage(Grid("EPSG:32615", 30.0, 250_560.0, 4_650_240.0, 1, 1, 32, 16, 48, ((0, 0),)))
 
 
@@ -174,7 +176,7 @@ def test_no_answer_is_larger_than_earth_engine_allows(monkeypatch: pytest.Monkey
     bands = {name: array_band(values, grid) for name in ("B2", "B3", "B4", "B8A", "B11", "B12")}
     image = hls_image({**bands, "Fmask": array_band(np.full((1500, 1500), 64, np.uint8), grid)})
     with serving([image], monkeypatch) as server:
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"], HERE)
+        scene = earthengine._scene(image.described(), HLS_S30, HERE)
         found = EarthEngineImagery().read(scene.bands[5], (slice(0, 1500), slice(0, 1500)))
         np.testing.assert_array_equal(found, (np.arange(1500**2) % 9999).reshape(1500, 1500))
         assert len(server.asked("computePixels")) == 3
@@ -290,7 +292,7 @@ def test_another_scale_is_refused(factor: float, kind: Any, monkeypatch: pytest.
     bands = {name: array_band(values, grid) for name in ("B2", "B3", "B4", "B8A", "B11", "B12")}
     image = hls_image({**bands, "Fmask": array_band(np.full((16, 16), 64, np.uint8), grid)})
     with serving([image], monkeypatch):
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["hls-s30"], HERE)
+        scene = earthengine._scene(image.described(), HLS_S30, HERE)
         with pytest.raises(ReadError, match=r"B2 runs from .* fractions from -1 to 3.28; .* another scale"):
             EarthEngineImagery().read(scene.bands[0], (slice(0, 16), slice(0, 16)))
 
@@ -318,7 +320,7 @@ def test_sentinel_2_keeps_its_two_grids(monkeypatch: pytest.MonkeyPatch) -> None
     values["SCL"] = rng.integers(0, 12, (20, 20)).astype(np.uint8)
     image = sentinel_2(values, {"B2": mask})
     with serving([image], monkeypatch) as server:
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], HERE)
+        scene = earthengine._scene(image.described(), SENTINEL_2, HERE)
         assert (scene.version, scene.offset) == ("05.00", 0) and scene.id == image.properties["PRODUCT_ID"]
         found = [EarthEngineImagery().read(a, whole_of(a)) for a in (*scene.bands, scene.quality)]
         assert len(server.asked("computePixels")) == 2
@@ -339,7 +341,7 @@ def test_cloud_score_adds_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
     name = image.id.replace("COPERNICUS/S2_SR_HARMONIZED", "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED")
     scores = Image(name, image.start, {"cs_cdf": array_band(score, image.bands["SCL"].grid, known)})
     with serving([image, scores], monkeypatch):
-        scene = earthengine._scene(image.described(), earthengine.COLLECTIONS["sentinel-2-l2a"], HERE, 0.6)
+        scene = earthengine._scene(image.described(), SENTINEL_2, HERE, 0.6)
         assert scene.version == "05.00 with Cloud Score+ 0.6"
         found = EarthEngineImagery(0.6).read(scene.quality, whole_of(scene.quality))
         plain = EarthEngineImagery().read(scene.quality, whole_of(scene.quality))

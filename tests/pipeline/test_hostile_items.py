@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,8 @@ OTHER_ID: dict[str, Change] = {
     "end alone": plain(drop("properties", "datetime"), put("2020-06-20T16:50:00Z", "properties", "end_datetime")),
     "no time zone": plain(put("2020-06-20T16:50:00", "properties", "datetime")),
     "another time zone": plain(put("2020-06-21T01:50:00+09:00", "properties", "datetime")),
+    "lower case": plain(put("2020-06-20t16:50:00z", "properties", "datetime")),
+    "nanoseconds": plain(put("2020-06-20T16:50:00.000000001Z", "properties", "datetime")),
     "path separators": put("../../a/b", "id"),
     "a number as id": put(7, "id"),
     "a name with an impossible time": put("HLS.L30.T15TTG.2020999T999999.v2.0", "id"),
@@ -390,8 +393,25 @@ def test_every_item_faulty_is_refused(archive: TinyArchive) -> None:
         planned(archive, items)
 
 
+def test_a_static_catalogue_of_odd_links(archive: TinyArchive, sound: ImageryPlan, tmp_path: Path) -> None:
+    """What it links to is read once each; a link that leads nowhere is an entry without a day."""
+    (tmp_path / "scenes").symlink_to(archive.root / "scenes")
+    links: list[Any] = [None, 3, {}, {"rel": "self", "href": "x"}, {"rel": "child", "href": "catalog.json"}]
+    for number, item in enumerate(archive.items):
+        (tmp_path / f"{number}.json").write_text(json.dumps(item))
+        links += [{"rel": "item", "href": f"./{number}.json"}, {"rel": "item", "href": f"{number}.json"}]
+    odd = [{"rel": "item"}, {"rel": "item", "href": "gone.json"}, {"rel": "child", "href": "https://files.example/a"}]
+    (tmp_path / "catalog.json").write_text(json.dumps({"links": [*links, *odd]}))
+    region, path = load_region(str(archive.recipe))
+    grid = grid_from_recipe(region, path, archive.data)
+    found = ArchiveImagery(tmp_path).search(grid, region.period, region.imagery.products)
+    assert [scene.key for scene in found.scenes] == [scene.key for scene in sound.scenes]
+    assert len(found.undated) == len(odd) and found.items == 14 + len(odd)
+
+
 def test_a_cube_of_odd_outlines(tiny: TinyArchive, built: TinyArchive, dataset: Callable[..., Outcome]) -> None:
     """Every item has another outline; the cube is the same."""
+    tiny.items = json.loads(json.dumps(tiny.items))  # those of `built` share what is nested
     for item, change in zip(tiny.items, list(TAKEN.values())[13:], strict=False):
         change(item)
     tiny.write_items()
@@ -402,7 +422,7 @@ def test_a_cube_of_odd_outlines(tiny: TinyArchive, built: TinyArchive, dataset: 
 def test_a_cube_of_faulty_items(tiny: TinyArchive, built: TinyArchive, dataset: Callable[..., Outcome]) -> None:
     """Their days fail, in their blocks; all else is that of a sound archive. Corrected items are read."""
     tiny.write_recipe(imagery__complete_above=0.2)
-    sound = [json.loads(json.dumps(item)) for item in tiny.items]
+    sound, tiny.items = tiny.items, json.loads(json.dumps(tiny.items))
     mask([0] * 6, "proj:transform")(tiny.item(SCENE))
     put(None, "assets")(tiny.item(SCENES[6]))
     tiny.items.append({**sound[0], "id": "scene-7", "properties": {}})

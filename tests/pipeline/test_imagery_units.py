@@ -19,6 +19,7 @@ from mmvsf.datasets.variables import SCENE_FILL, Status
 from mmvsf.pipeline.layers.imagery.mosaic_day import BlockShard, read_shard
 from mmvsf.pipeline.layers.imagery.plan import ShardTask, plan_scenes
 from mmvsf.pipeline.layers.imagery.shard_summary import shard_summary
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, SceneReader
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
@@ -56,7 +57,7 @@ def shards(scenes: list[Scene], pixels: Pixels, skip_below_clear: float = 0.0) -
 
 
 def read(task: ShardTask, pixels: Pixels, skip_below_clear: float) -> list[BlockShard]:
-    found = read_shard(task, GRID, cast(ImagerySource, HandMade(pixels)), skip_below_clear)
+    found = read_shard(task, GRID, SceneReader(cast(ImagerySource, HandMade(pixels)), SIX_BANDS), skip_below_clear)
     return [found[block] for block in GRID.blocks]
 
 
@@ -78,8 +79,8 @@ def test_what_the_digest_of_a_shard_depends_on() -> None:
     calendar = Calendar(scene("x").day // SHARD_DAYS * SHARD_DAYS, 1)
     first = scene("a")
 
-    def digests(found: Scene, skip_below_clear: float = 0.1) -> list[str]:
-        return list(plan_scenes([found], GRID, calendar, skip_below_clear).digests.values())
+    def digests(found: Scene, skip_below_clear: float = 0.1, reading: dict[str, str] | None = None) -> list[str]:
+        return list(plan_scenes([found], GRID, calendar, skip_below_clear, reading or {}).digests.values())
 
     moved = Asset("another/mask", RASTER)
     assert digests(replace(first, quality=moved)) == digests(first)
@@ -88,6 +89,7 @@ def test_what_the_digest_of_a_shard_depends_on() -> None:
         digests(replace(first, offset=-1000)),
         digests(replace(first, quality=Asset(moved.href, RASTER.refined(2)))),
         digests(first, 0.2),
+        digests(first, reading={"hls-s30": "other bands"}),
     ]
     for other in others:
         assert not set(other) & set(digests(first))

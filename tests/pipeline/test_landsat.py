@@ -22,6 +22,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.earthengine.imagery import EarthEngineImagery
 from mmvsf.pipeline.sources.stac.select import SceneSelection
@@ -269,7 +270,7 @@ def test_real_items_of_usgs(name: str, taken: bool) -> None:
     epsg, transform = described["properties"]["proj:epsg"], described["properties"]["proj:transform"]
     left, top = transform[2] + 90_000, transform[5] - 90_000
     selection = SceneSelection(
-        Grid(f"EPSG:{epsg}", 30.0, left, top, 1, 1, 256, 64, 128, ((0, 0),)), period, ("landsat-c2-l2",)
+        Grid(f"EPSG:{epsg}", 30.0, left, top, 1, 1, 256, 64, 128, ((0, 0),)), period, [SIX_BANDS.named("landsat-c2-l2")]
     )
     selection.take(described, str, no_header)
     if taken:

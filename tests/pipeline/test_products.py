@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import is_clear
+from mmvsf.datasets.recipe.region import Imagery
+from mmvsf.datasets.variables import DEFAULT_BANDS, is_clear
+from mmvsf.pipeline.layers.imagery.convert import to_band
 from mmvsf.pipeline.layers.imagery.masks import decode_fmask, decode_qa_pixel, decode_scl
 from mmvsf.pipeline.layers.imagery.products import (
     HLS_S30,
@@ -19,11 +21,10 @@ from mmvsf.pipeline.layers.imagery.products import (
     PRODUCTS,
     SENTINEL_2_L2A,
     Product,
-    check_products,
     product_named,
     register_product,
-    to_reflectance,
 )
+from mmvsf.pipeline.layers.imagery.table import check_products
 from mmvsf.pipeline.sources.stac.item import Item
 from mmvsf.pipeline.sources.stac.items import offset_of, version_of
 
@@ -103,20 +104,20 @@ def test_masks_keep_their_shape() -> None:
 
 def test_hls_numbers_are_kept_as_they_are() -> None:
     numbers = np.array([-9999, -500, -1, 0, 1, 10000, 32767], np.int16)
-    np.testing.assert_array_equal(to_reflectance(numbers, HLS_S30, 0), numbers)
+    np.testing.assert_array_equal(to_band(numbers, HLS_S30, "red", 0), numbers)
 
 
 def test_sentinel_2_numbers_lose_their_offset_and_zero_is_no_data() -> None:
     numbers = np.array([0, 1, 1000, 1500, 65535], np.uint16)
-    assert to_reflectance(numbers, SENTINEL_2_L2A, 0).tolist() == [-9999, 1, 1000, 1500, 32767]
-    assert to_reflectance(numbers, SENTINEL_2_L2A, -1000).tolist() == [-9999, -999, 0, 500, 32767]
+    assert to_band(numbers, SENTINEL_2_L2A, "red", 0).tolist() == [-9999, 1, 1000, 1500, 32767]
+    assert to_band(numbers, SENTINEL_2_L2A, "red", -1000).tolist() == [-9999, -999, 0, 500, 32767]
 
 
 def test_a_value_never_becomes_the_fill_value() -> None:
     every = np.arange(65536, dtype=np.uint16)
     for product in (SENTINEL_2_L2A, LANDSAT_C2_L2, LIKE_SENTINEL_2):
         for offset in (0, -1000, -20000):
-            assert np.flatnonzero(to_reflectance(every, product, offset) == -9999).tolist() == [0]
+            assert np.flatnonzero(to_band(every, product, "red", offset) == -9999).tolist() == [0]
 
 
 def test_landsat_reflectance_is_exact() -> None:
@@ -126,7 +127,7 @@ def test_landsat_reflectance_is_exact() -> None:
         (Decimal(number) * Decimal("0.0000275") - Decimal("0.2")) / Decimal("0.0001") for number in range(1, 65536)
     ]
     wanted = [-9999, *(int(step.quantize(Decimal(1), ROUND_HALF_EVEN)) for step in steps)]
-    found = to_reflectance(every, LANDSAT_C2_L2, 0)
+    found = to_band(every, LANDSAT_C2_L2, "red", 0)
     assert found.dtype == np.int16
     np.testing.assert_array_equal(found, wanted)
     assert found[[1, 7273, 10000, 18181, 43636, 65535]].tolist() == [-2000, 0, 750, 3000, 10000, 16022]
@@ -135,7 +136,12 @@ def test_landsat_reflectance_is_exact() -> None:
 def test_a_product_of_another_scale_with_offsets_by_item() -> None:
     """Reflectance is (n - 1000) x 2e-4."""
     numbers = np.array([0, 1, 1000, 1001, 1500, 60000], np.uint16)
-    assert to_reflectance(numbers, LIKE_SENTINEL_2, -1000).tolist() == [-9999, -1998, 0, 2, 1000, 32767]
+    assert to_band(numbers, LIKE_SENTINEL_2, "red", -1000).tolist() == [-9999, -1998, 0, 2, 1000, 32767]
+
+
+def imagery(*products: str, bands: tuple[str, ...] = DEFAULT_BANDS) -> Imagery:
+    """The section of a recipe."""
+    return Imagery(source="archive", path="archive", products=products, bands=bands)
 
 
 def checked(identity: str, properties: dict[str, Any], assets: dict[str, Any]) -> Item:
@@ -210,7 +216,7 @@ def test_an_item_that_declares_other_numbers_than_its_product_is_refused(
     product: Product, declared: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     asset = {"raster:bands": [declared]}
-    item = checked("S2A", {}, {product.bands[4][0]: asset})
+    item = checked("S2A", {}, {product.bands["swir1"].keys[0]: asset})
     with pytest.raises(InputError) as refused:
         offset_of(item, product)
     for word in words:
@@ -225,7 +231,7 @@ def test_bands_of_one_scene_that_declare_different_offsets_are_refused() -> None
 
 def test_landsat_has_the_offset_of_its_product() -> None:
     declared = {"raster:bands": [{"scale": 2.75e-5, "offset": -0.2, "nodata": 0}]}
-    for assets in ({}, {key: declared for (key, _) in LANDSAT_C2_L2.bands}):
+    for assets in ({}, {band.keys[0]: declared for band in LANDSAT_C2_L2.bands.values() if band.scale is None}):
         assert offset_of(checked("LC08", {}, assets), LANDSAT_C2_L2) == 0
 
 
@@ -259,12 +265,12 @@ def registered() -> Iterator[Product]:
 
 def test_a_product_of_another_package(registered: Product) -> None:
     assert product_named("like-sentinel-2") is registered
-    check_products(["like-sentinel-2"], "my.yaml")
+    check_products(imagery("like-sentinel-2"), "my.yaml")
     register_product(registered)  # as on a second import of its module
     with pytest.raises(ValueError, match="there is a product like-sentinel-2 already"):
         register_product(replace(registered, scale=1e-4))
-    with pytest.raises(ValueError, match="has 2 bands; a cube has 6"):
-        register_product(replace(registered, name="two-bands", bands=registered.bands[:2]))
+    with pytest.raises(InputError, match=r"my.yaml: imagery.bands: like-sentinel-2 has no haze; it has blue, green"):
+        check_products(imagery("like-sentinel-2", bands=("red", "haze")), "my.yaml")
 
 
 def test_an_unknown_product_is_named_with_the_known_ones() -> None:
@@ -277,7 +283,7 @@ def test_an_unknown_product_is_named_with_the_known_ones() -> None:
 )
 def test_products_of_different_processing_are_not_mixed(products: list[str]) -> None:
     with pytest.raises(InputError, match=r"my.yaml: imagery.products mixes .*; build one cube of each") as refused:
-        check_products(products, "my.yaml")
+        check_products(imagery(*products), "my.yaml")
     for name in products:
         assert f"{name} ({PRODUCTS[name].processing})" in str(refused.value)
-    check_products(["hls-l30", "hls-s30"], "my.yaml")
+    check_products(imagery("hls-l30", "hls-s30"), "my.yaml")

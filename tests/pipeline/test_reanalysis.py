@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
@@ -449,9 +450,13 @@ def test_the_hour_at_which_a_local_day_ends(bounds: Bounds, hour: float) -> None
     assert local_midnight(bounds) == hour
 
 
-def test_a_window_is_cut_at_the_poles(power: PowerServer) -> None:
-    import xarray as xr
+def test_a_grid_of_another_order_is_refused() -> None:
+    dataset = xr.Dataset(coords={"lat": np.linspace(90, -90, 361), "lon": -180 + 0.625 * np.arange(576)})
+    with pytest.raises(InputError, match="x: its latitudes or longitudes do not increase"):
+        LonLatWindow.over(dataset, IOWA, "x")
 
+
+def test_a_window_is_cut_at_the_poles() -> None:
     dataset = xr.Dataset(coords={"lat": np.linspace(-90, 90, 361), "lon": -180 + 0.625 * np.arange(576)})
     window = LonLatWindow.over(dataset, (10.0, 89.2, 10.2, 89.9), "x")
     assert window.y.max() == 90 and window.rows.stop == 361

@@ -39,7 +39,11 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("imagery", {"source": "stac", "catalog": "nowhere", "products": HLS}, ("'nowhere'", "lpcloud")),
     ("imagery", {"source": "stac", "catalog": "lpcloud", "path": "x", "products": HLS}, ("takes no path", "remove")),
     ("imagery", {"source": "earthengine", "cloud_score": 0.6, "products": HLS}, ("cloud_score", "sentinel-2-l2a")),
-    ("weather", {"source": "oracle"}, ("weather.source", "archive, earthengine, gridmet, meteostat")),
+    (
+        "weather",
+        {"source": "oracle"},
+        ("weather.source", "agera5, archive, earthengine", "meteostat, power"),
+    ),
     ("weather", {"source": "gridmet", "collection": "daymet"}, ("'gridmet' takes no collection",)),
     ("weather", {"source": "earthengine", "collection": "era6"}, ("'era6'", "era5-land")),
     ("weather", {"source": "gridmet", "options": {"fast": True}}, ("'gridmet' takes no fast",)),

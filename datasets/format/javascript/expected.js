@@ -53,7 +53,7 @@ export function coordinates(root, group) {
   return {
     time: Array.from({ length: SHARD_DAYS * shards }, (_, index) => first + index),
     season: root[group === "labels" ? "label_seasons" : "seasons"],
-    band: TABLE.bands,
+    band: root.bands ?? TABLE.bands,
     variable: root.weather_variables,
   };
 }

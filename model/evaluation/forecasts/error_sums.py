@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.samples.reader import Floats, Normalisation
-from mmvsf.model.metrics import PairSums, lead_bin, ndvi
+from mmvsf.model.metrics import PairSums, has_ndvi, lead_bin, ndvi
 
 from .eval_items import EvalItem
 
@@ -73,21 +73,23 @@ class GroupedErrorSums:
     def add(self, item: EvalItem, method: str, forecasts: Floats, reference: str = "climatology") -> None:
         """Add normalised forecasts (P, C, H, W) of an item's pairs; `reference` is the baseline to compare with.
 
-        Variables: each band and NDVI in reflectance, and `mean`, over the bands in units of each one's deviation.
+        Variables: each band in its unit, NDVI where the bands are enough for it, and `mean`, over the bands in units of
+        each one's deviation.
         """
         # Whole, though radon counts each loop: they are the axes of one table.
         bands = self.normalisation.bands.names
         images = (forecasts, item.observed, item.baselines[reference])
         reflectance = tuple(self.normalisation.reflectance(values) for values in images)
-        indices = tuple(ndvi(values, bands) for values in reflectance)
+        indices = tuple(ndvi(values, bands) for values in reflectance) if has_ndvi(bands) else ()
         for pair, lead in enumerate(item.leads):
             name, scored = lead_bin(int(lead)), item.scored[pair]
             if name is None or not scored.any():
                 continue
             variables = {band: tuple(values[pair, i : i + 1] for values in reflectance) for i, band in enumerate(bands)}
-            variables["ndvi"] = tuple(values[pair][None] for values in indices)
+            if indices:
+                variables["ndvi"] = tuple(values[pair][None] for values in indices)
             variables["mean"] = tuple(values[pair] for values in images)
-            covers = _covers(scored, indices[1][pair])
+            covers = _covers(scored, indices[1][pair]) if indices else {ALL: scored}
             for variable, (forecast, observed, baseline) in variables.items():
                 for cover, pixels in covers.items():
                     if pixels.any() and (cover == ALL or variable in ("ndvi", "mean")):

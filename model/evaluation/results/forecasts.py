@@ -39,7 +39,8 @@ def lead_section(results: ResultsTable) -> TextSection | None:
         " first year the year after it is taken. The oracle knows the simulated fields; without the gap's weather it"
         " gives the mean of its forecasts with the weather of each other year."
     )
-    tables.append(_ndvi_by_lead(results))
+    if (by_lead := _ndvi_by_lead(results)).rows:
+        tables.append(by_lead)
     return TextSection("Forecast error by days ahead", text, tables)
 
 

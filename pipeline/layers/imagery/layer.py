@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import REFLECTANCE_FILL, Status
 from mmvsf.pipeline.layers.layer import Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
@@ -17,11 +18,11 @@ from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
-from .plan import BYTES_PER_PIXEL, ImageryPlan, ShardTask, entry_name, plan_scenes, with_search
-from .products import product_named
+from .plan import ImageryPlan, ShardTask, bytes_per_pixel, entry_name, plan_scenes, with_search
 from .replaced import INPUTS, Inputs, inputs_of, mark_replaced
 from .shard_summary import shard_summary
 from .summarise import CollectedImagery, collect_imagery
+from .table import ProductTable, SceneReader
 
 ARRAYS = ("imagery/reflectance", "imagery/quality", "imagery/scene")
 
@@ -36,14 +37,22 @@ class ImageryLayer(Layer[ShardTask]):
         """See `Layer`. Raises what `ImagerySource.search` raises."""
         imagery, grid = self.spec.region.imagery, self.spec.grid
         found = self.source.search(grid, self.spec.region.period, imagery.products)
+        if any(len(scene.bands) != len(imagery.bands) for scene in found.scenes if not scene.fault):
+            raise InputError(
+                f"imagery.bands: the source '{imagery.source}' does not give the bands that a recipe names"
+            )
+        table = ProductTable.of(imagery)
+        reading = {name: table.reading(name) for name in imagery.products}
         scenes = mark_replaced(found.scenes, self._inputs(), self.source)
-        return with_search(plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear), found)
+        plan = plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear, reading)
+        return with_search(plan, found)
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""
-        grid = self.spec.grid
+        grid, imagery = self.spec.grid, self.spec.region.imagery
+        reader = SceneReader(self.source, ProductTable.of(imagery))
         with gdal_environment():
-            shards = read_shard(task, grid, self.source, self.spec.region.imagery.skip_below_clear)
+            shards = read_shard(task, grid, reader, imagery.skip_below_clear)
         ledger, first = Ledger.of_cube(self.cube), task.shard - self.spec.calendar.first_shard
         pixels, failures, any_read = 0, [], False
         for block, digest in zip(task.blocks, task.digests, strict=True):
@@ -103,13 +112,14 @@ class ImageryLayer(Layer[ShardTask]):
     def origins(self) -> list[Record]:
         """See `Layer`."""
         section, simulated = self.spec.region.imagery, self.spec.region.simulate is not None
+        table = ProductTable.of(section)
         path = {"path": section.path} if section.path is not None else {}
         return [
             {
                 "role": self.name,
                 "product": product,
                 **path,
-                "processing": f"simulated in the form of {product}" if simulated else product_named(product).processing,
+                "processing": f"simulated in the form of {product}" if simulated else table.named(product).processing,
                 **self.source.origin(product).record(),
             }
             for product in section.products
@@ -119,7 +129,7 @@ class ImageryLayer(Layer[ShardTask]):
     def stored_bytes(spec: CubeSpec, units: float) -> float:
         """See `Layer`. The simulated cube takes 5.1 bytes a pixel, since cloudy units keep their mask only and an
         outline in a catalogue reaches beyond the data."""
-        return units * spec.grid.block**2 * BYTES_PER_PIXEL
+        return units * spec.grid.block**2 * bytes_per_pixel(len(spec.bands))
 
     @staticmethod
     def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
@@ -128,4 +138,4 @@ class ImageryLayer(Layer[ShardTask]):
         reasons = []
         if dropped := set(was.products) - set(now.products):
             reasons.append(f"imagery.products leaves out {', '.join(sorted(dropped))}")
-        return reasons + changed_options("imagery", was, now, ("skip_below_clear", "cloud_score"))
+        return reasons + changed_options("imagery", was, now, ("bands", "skip_below_clear", "cloud_score"))

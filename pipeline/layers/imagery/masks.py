@@ -4,7 +4,10 @@ Sources: HLS v2 user guide, table 9 (LP DAAC, 2023); Sentinel-2 Products Specifi
 Collection 2 Level 2 Science Product Guide, section on QA_PIXEL (USGS).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,3 +75,75 @@ def _qa_pixel_table() -> NDArray[np.uint8]:
     table[(codes & _QA_PIXEL_FILL != 0) | (codes == 0)] = QUALITY_FILL
     table.flags.writeable = False
     return table
+
+
+Decoder = Callable[[NDArray[Any]], NDArray[np.uint8]]
+
+LAYOUTS: dict[str, tuple[type[np.unsignedinteger[Any]], Decoder]] = {
+    "fmask": (np.uint8, decode_fmask),
+    "scl": (np.uint8, decode_scl),
+    "qa-pixel": (np.uint16, decode_qa_pixel),
+}
+"""Layouts that a recipe may name -> (type of the mask, its decoder)."""
+
+QUALITY_NAMES: dict[str, int] = {
+    "clear": 0,
+    "cloud": Quality.CLOUD,
+    "adjacent": Quality.ADJACENT,
+    "shadow": Quality.SHADOW,
+    "snow": Quality.SNOW,
+    "water": Quality.WATER,
+    "nodata": QUALITY_FILL,
+}
+"""What a recipe may call a code or a bit of a mask -> bits of `imagery/quality`."""
+
+
+@dataclass(frozen=True)
+class CodeTable:
+    """Decodes a mask of codes by a table: (code, bits of `imagery/quality`). A code that is not in it has no data."""
+
+    codes: tuple[tuple[int, int], ...]
+
+    def __call__(self, mask: NDArray[Any]) -> NDArray[np.uint8]:
+        """Same shape."""
+        codes, bits = np.array(sorted(self.codes), np.int64).T
+        place = np.searchsorted(codes, mask.astype(np.int64)).clip(max=len(codes) - 1)
+        return np.where(codes[place] == mask, bits[place], QUALITY_FILL).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class BitTable:
+    """Decodes a mask of bits by a table: (bit, bits of `imagery/quality`)."""
+
+    bits: tuple[tuple[int, int], ...]
+
+    def __call__(self, mask: NDArray[Any]) -> NDArray[np.uint8]:
+        """Same shape."""
+        result = np.zeros(mask.shape, np.uint8)
+        numbers = mask.astype(np.int64)
+        for bit, quality in self.bits:
+            result[numbers >> bit & 1 == 1] |= np.uint8(quality)
+        return result
+
+
+@dataclass(frozen=True)
+class FillMask:
+    """The quality of a product without a mask, from a band: no data where it is fill or NaN, clear elsewhere."""
+
+    fill: float | None
+    """None: NaN only"""
+
+    def __call__(self, band: NDArray[Any]) -> NDArray[np.uint8]:
+        """Same shape."""
+        return np.where(is_fill(band, self.fill), QUALITY_FILL, 0).astype(np.uint8)
+
+
+def is_fill(stored: NDArray[Any], fill: float | None) -> NDArray[np.bool_]:
+    """Where stored numbers are no data: the fill value, or in floating-point files whatever is not finite."""
+    missing = np.zeros(stored.shape, bool) if stored.dtype.kind in "iu" else ~np.isfinite(stored)
+    if fill is None:
+        return missing
+    # A fill value such as -3.4028235e+38 is rounded by the type of its file.
+    exact = np.asarray(fill).astype(stored.dtype) if stored.dtype.kind == "f" else fill
+    missing |= stored == exact
+    return missing

@@ -17,20 +17,19 @@ from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import one_line
 from mmvsf.datasets.variables import (
-    BANDS,
     QUALITY_FILL,
     REFLECTANCE_FILL,
     SCENE_FILL,
     Status,
     is_clear,
 )
-from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import OutOfReachError, ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene, SceneKey
 
 from .plan import ShardTask
 from .preference import best_quality, by_preference
-from .scene_pixels import BLUE, read_bands, read_quality, refuse_second_offset
+from .scene_pixels import read_bands, read_quality, refuse_second_offset
+from .table import SceneReader
 
 _books = threading.Lock()
 """Held while the lists of a shard are changed, since several days may be read at once."""
@@ -54,9 +53,9 @@ class BlockShard:
     """(day number, scene id, reason)"""
 
     @classmethod
-    def empty(cls, block: int) -> "BlockShard":
+    def empty(cls, bands: int, block: int) -> "BlockShard":
         return cls(
-            np.full((SHARD_DAYS, len(BANDS), block, block), REFLECTANCE_FILL, np.int16),
+            np.full((SHARD_DAYS, bands, block, block), REFLECTANCE_FILL, np.int16),
             np.full((SHARD_DAYS, block, block), QUALITY_FILL, np.uint8),
             np.full((SHARD_DAYS, block, block), SCENE_FILL, np.uint8),
             np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8),
@@ -74,11 +73,11 @@ class BlockShard:
 
 
 def read_shard(
-    task: ShardTask, grid: Grid, source: ImagerySource, skip_below_clear: float
+    task: ShardTask, grid: Grid, source: SceneReader, skip_below_clear: float
 ) -> dict[BlockIndex, BlockShard]:
     """Read all days of a task. A day that cannot be read is marked failed in the blocks that needed it and
     left empty there; all other days are complete."""
-    result = {block: BlockShard.empty(grid.block) for block in task.blocks}
+    result = {block: BlockShard.empty(len(source.products.bands), grid.block) for block in task.blocks}
     met = dict(zip(task.blocks, task.met, strict=True))
     days = [(day, list(scenes)) for day, scenes in groupby(task.scenes, key=lambda scene: scene.day)]
 
@@ -105,7 +104,7 @@ def _read_day(
     scenes: list[Scene],
     met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
-    source: ImagerySource,
+    source: SceneReader,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
@@ -133,7 +132,7 @@ def _fill_day(
     scenes: list[Scene],
     met: dict[BlockIndex, frozenset[SceneKey]],
     grid: Grid,
-    source: ImagerySource,
+    source: SceneReader,
     skip_below_clear: float,
     result: dict[BlockIndex, BlockShard],
 ) -> None:
@@ -159,13 +158,14 @@ def _fill_day(
             cloudy = is_clear(quality[area]).mean() < skip_below_clear
             result[block].status[day % SHARD_DAYS] = Status.SKIPPED_CLOUDY if cloudy else Status.STORED
             if not cloudy:
-                _store_reflectance(result[block].reflectance[day % SHARD_DAYS], area, winner, quality, bands, ordered)
+                reflectance = result[block].reflectance[day % SHARD_DAYS]
+                _store_reflectance(reflectance, area, winner, quality, bands, ordered, source)
 
 
 def _read_masks(
     scenes: list[Scene],
     target: RasterGrid,
-    source: ImagerySource,
+    source: SceneReader,
     met: dict[BlockIndex, frozenset[SceneKey]],
     areas: dict[BlockIndex, tuple[slice, slice]],
 ) -> list[NDArray[np.uint8]]:
@@ -183,7 +183,7 @@ def _read_winners(
     masks: list[NDArray[np.uint8]],
     wanted: NDArray[np.bool_],
     target: RasterGrid,
-    source: ImagerySource,
+    source: SceneReader,
 ) -> dict[int, NDArray[np.int16]]:
     """Number of a scene -> its bands, for each scene that wins one of the `wanted` pixels of the target.
 
@@ -233,6 +233,7 @@ def _store_reflectance(
     quality: NDArray[np.uint8],
     bands: dict[int, NDArray[np.int16]],
     scenes: list[Scene],
+    source: SceneReader,
 ) -> None:
     """Store each pixel of a block, which lies at `area` in the target, from the scene that wins it. `reflectance` is
     (band, block, block), `bands` (band, *target) by the number of the scene. Raises ReadError."""
@@ -240,7 +241,7 @@ def _store_reflectance(
     for number, values in bands.items():
         chosen = winner[area] == number
         np.copyto(reflectance, values[:, *area], where=chosen)
-        refuse_second_offset(scenes[number], reflectance[BLUE][chosen & clear])
+        refuse_second_offset(scenes[number], reflectance[:, chosen & clear], source)
 
 
 def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:

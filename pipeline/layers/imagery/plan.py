@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
+from types import MappingProxyType
 
 from mmvsf.datasets.cube.calendar import Calendar, date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import BANDS, SCENE_FILL
+from mmvsf.datasets.variables import SCENE_FILL
 from mmvsf.pipeline.layers.layer import LayerPlan
 from mmvsf.pipeline.layers.source import FoundScenes
 from mmvsf.pipeline.raster.coverage import Coverage
@@ -27,12 +28,18 @@ READER_VERSION = 2
 GROUP_PIXELS = 768
 """Neighbouring blocks are read together up to this many pixels a side: opening a file is what costs."""
 
-BYTES_PER_PIXEL = 7.2
-"""Compressed bytes of six int16 bands and a mask, roughly; the simulated cube takes 5.2 and real scenes vary."""
+MASK_BYTES, BAND_BYTES = 0.3, 1.15
+"""Compressed bytes of a pixel of a mask and of an int16 band, roughly: 7.2 with six bands. The simulated cube takes 5.2
+and real scenes vary."""
 
 PIXELS_PER_SECOND = 3e6
 """Band pixels that one worker reads, resolves and writes a second from local files: the sandbox's 254 million took two
 workers 43 s. Its blocks are small, so opening files costs most; larger blocks are faster."""
+
+
+def bytes_per_pixel(bands: int) -> float:
+    """Compressed bytes of a pixel with so many bands and its mask."""
+    return MASK_BYTES + bands * BAND_BYTES
 
 
 def entry_name(grid: Grid, shard: int, block: BlockIndex) -> str:
@@ -91,15 +98,27 @@ class ImageryPlan(LayerPlan[ShardTask]):
 
     @property
     def bytes_to_read(self) -> int:
-        return round(self.pixels / len(BANDS) * BYTES_PER_PIXEL)
+        return round(self.block_days * self.grid.block**2 * bytes_per_pixel(self.bands))
+
+    @property
+    def bands(self) -> int:
+        """How many bands the scenes have."""
+        return len(self.scenes[0].bands) if self.scenes else 0
 
     def seconds(self, workers: int) -> float:
         """An estimate for local files."""
         return self.pixels / PIXELS_PER_SECOND / max(workers, 1)
 
 
-def plan_scenes(scenes: Sequence[Scene], grid: Grid, calendar: Calendar, skip_below_clear: float) -> ImageryPlan:
-    """Match scenes to blocks by the extents of their masks."""
+def plan_scenes(
+    scenes: Sequence[Scene],
+    grid: Grid,
+    calendar: Calendar,
+    skip_below_clear: float,
+    reading: Mapping[str, str] = MappingProxyType({}),
+) -> ImageryPlan:
+    """Match scenes to blocks by the extents of their masks. `reading` is what the pixels of scenes of a product
+    depend on beside the scenes."""
     units: dict[tuple[int, BlockIndex], list[Scene]] = defaultdict(list)
     coverage = Coverage(grid)
     block_days = set()
@@ -115,7 +134,7 @@ def plan_scenes(scenes: Sequence[Scene], grid: Grid, calendar: Calendar, skip_be
             block_days.add((scene.day, block))
     _refuse_too_many(units, grid)
     ordered = {key: tuple(sorted(units[key], key=_order)) for key in sorted(units)}
-    texts = {scene.key: _scene_text(scene) for scene in used}
+    texts = {scene.key: _scene_text(scene) + reading.get(scene.product, "") for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
 
     def digest(block: BlockIndex, found: Iterable[Scene]) -> str:
@@ -123,7 +142,7 @@ def plan_scenes(scenes: Sequence[Scene], grid: Grid, calendar: Calendar, skip_be
         return sha256("\n".join(parts).encode()).hexdigest()
 
     digests = {key: digest(key[1], found) for key, found in ordered.items()}
-    pixels = len(block_days) * grid.block**2 * len(BANDS)
+    pixels = len(block_days) * grid.block**2 * max((len(scene.bands) for scene in used), default=0)
     dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
     left_out = {reason: count for reason, count in dropped.items() if count}
     return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels, len(scenes), left_out)

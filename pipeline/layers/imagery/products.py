@@ -5,16 +5,14 @@ A package that reads another product registers it beside its source with `regist
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cache
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import BANDS, REFLECTANCE_FILL, REFLECTANCE_SCALE
+from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
 
 from .masks import decode_fmask, decode_qa_pixel, decode_scl
 from .satellites import (
@@ -27,20 +25,32 @@ from .satellites import (
     Tiling,
 )
 
-REFLECTANCE_MAX = np.iinfo(np.int16).max
-"""Numbers above this (a reflectance of 3.28) saturate."""
-
-LARGEST_DENOMINATOR = 1_000_000
-"""Scales and offsets are taken as fractions of the cube's scale with at most this denominator: 2.75e-5 is 11/40."""
-
 ItemOffset = Callable[[str, Mapping[str, Any], int | None], int]
 """(item id, properties of the item, offset that its bands declare, in stored numbers, if any) -> the offset to add to
 the stored numbers. Raises InputError where the item does not say enough."""
 
 
+@dataclass(frozen=True)
+class BandAsset:
+    """Where a product has a band, and what its numbers mean: (stored number + offset of the item) x scale + offset."""
+
+    keys: tuple[str, ...]
+    """the asset keys it may go by, the usual one first"""
+    number: int = 1
+    """band of the file, see `Asset.band`"""
+    scale: float | None = None
+    """None: the product's"""
+    offset: float | None = None
+    """None: the product's"""
+    shift: float = 0.0
+    """what is added after scale and offset to come to the unit of the cube, such as from kelvins"""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """properties of the scenes that have the band, as `Product.only`"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """How to read one kind of scene. Reflectance is (stored number + offset of the item) x `scale` + `offset`."""
+    """How to read one kind of scene."""
 
     name: str
     """as recipes write it: lower-case letters, digits and hyphens"""
@@ -50,19 +60,26 @@ class Product:
     """STAC collection ids that hold it"""
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """item property -> the values (lower case, hyphens for underscores) of the scenes of a collection that count"""
-    bands: tuple[tuple[str, ...], ...]
-    """for each band of the cube, the asset keys it may go by, the usual one first"""
+    bands: Mapping[str, BandAsset]
+    """name of the band in a cube -> where it is; in the order of the cube for a product of `products_of`"""
     quality: tuple[str, ...]
     """the asset keys that the mask may go by"""
-    nodata: int
-    """stored number of a pixel without data"""
+    quality_number: int = 1
+    """band of the mask's file, see `Asset.band`"""
+    nodata: float | None
+    """stored number of a pixel without data; None: NaN only"""
     scale: float = REFLECTANCE_SCALE
-    """reflectance of one step of the stored numbers"""
+    """reflectance of one step of the stored numbers, of bands that have no scale of their own"""
     offset: float = 0.0
     """reflectance of the stored number 0, where it is the same for all scenes"""
     item_offset: ItemOffset | None = None
     """rule for a product whose scenes differ in their offset; None: items that declare another one are refused"""
-    mask_dtype: type[np.unsignedinteger[Any]] = np.uint8
+    any_numbers: bool = False
+    """whether files may hold numbers of any type, also of floating point; otherwise bands are integers"""
+    files: str = ""
+    """pattern of the names of files in a folder without STAC items"""
+    mask_dtype: type[np.unsignedinteger[Any]] | None = np.uint8
+    """None: any"""
     decode_quality: Callable[[NDArray[Any]], NDArray[np.uint8]]
     """stored mask (of `mask_dtype`) -> bits of `imagery/quality`, same shape"""
     updated: str = "updated"
@@ -75,33 +92,24 @@ class Product:
     """what was done to the reflectance, for the cube's metadata"""
     licence: str
 
+    def declared(self, band: str) -> tuple[float, float]:
+        """(scale, offset) that an item should declare for a band."""
+        asset = self.bands[band]
+        return (
+            self.scale if asset.scale is None else asset.scale,
+            self.offset if asset.offset is None else asset.offset,
+        )
 
-def to_reflectance(stored: NDArray[np.generic], product: Product, offset: int) -> NDArray[np.int16]:
-    """A product's numbers -> the cube's int16 reflectance (scale 1e-4, fill -9999), same shape.
-
-    `offset` is that of the scene, in stored numbers. Where the product has another scale than the cube, reflectance is
-    rounded to the nearest step, halves to even, without an error of floating point. Negative reflectance is kept, as
-    the products do; what would fall to the fill value or below becomes the smallest number above it, and what is above
-    3.2767 becomes that.
-    """
-    numbers = stored.astype(np.int32)
-    factor, shift, divisor = _steps(product.scale, product.offset)
-    values: NDArray[Any] = numbers + offset
-    if (factor, shift, divisor) != (1, 0, 1):
-        # Halves are exact in floating point, and nothing else comes closer to one than 1 / divisor.
-        values = np.rint((values.astype(np.int64) * factor + shift) / divisor)
-    np.clip(values, REFLECTANCE_FILL + 1, REFLECTANCE_MAX, out=values)
-    return np.where(numbers == product.nodata, REFLECTANCE_FILL, values).astype(np.int16)
-
-
-@cache  # three numbers a product
-def _steps(scale: float, offset: float) -> tuple[int, int, int]:
-    """Whole numbers (factor, shift, divisor): a stored number n is (n x factor + shift) / divisor steps of the cube."""
-    factor, shift = (
-        Fraction(value / REFLECTANCE_SCALE).limit_denominator(LARGEST_DENOMINATOR) for value in (scale, offset)
-    )
-    divisor = int(np.lcm(factor.denominator, shift.denominator))
-    return int(factor * divisor), int(shift * divisor), divisor
+    def narrowed(self, bands: Iterable[str]) -> "Product":
+        """The product with these bands only, in this order. Raises InputError for a band that it lacks."""
+        wanted = tuple(bands)
+        if missing := [name for name in wanted if name not in self.bands]:
+            raise InputError(f"imagery.bands: {self.name} has no {', '.join(missing)}; it has {', '.join(self.bands)}")
+        assets = {name: self.bands[name] for name in wanted}
+        only = dict(self.only)
+        for asset in assets.values():
+            only |= asset.only
+        return replace(self, bands=assets, only=only)
 
 
 PRODUCTS: dict[str, Product] = {}
@@ -110,12 +118,9 @@ PRODUCTS: dict[str, Product] = {}
 
 def register_product(product: Product) -> None:
     """Make a product known by its name. Call it when the module of a source that reads the product is imported, so
-    that worker processes know it too. Raises ValueError where another product has the name, or for one without an
-    asset for each band of a cube."""
+    that worker processes know it too. Raises ValueError where another product has the name."""
     if PRODUCTS.get(product.name, product) != product:
         raise ValueError(f"there is a product {product.name} already; give this one another name")
-    if len(product.bands) != len(BANDS):
-        raise ValueError(f"product {product.name} has {len(product.bands)} bands; a cube has {len(BANDS)}")
     PRODUCTS[product.name] = product
 
 
@@ -124,20 +129,6 @@ def product_named(name: str) -> Product:
     if name not in PRODUCTS:
         raise InputError(f"imagery.products takes some of {', '.join(PRODUCTS)}; found '{name}'")
     return PRODUCTS[name]
-
-
-def check_products(names: Iterable[str], where: str) -> None:
-    """Raise InputError, beginning with `where`, for products of a recipe that are unknown or must not be mixed."""
-    try:
-        first, *others = (product_named(name) for name in names)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    for other in others:
-        if other.family != first.family:
-            raise InputError(
-                f"{where}: imagery.products mixes {first.name} ({first.processing}) and {other.name}"
-                f" ({other.processing}), which give other numbers for the same ground; build one cube of each"
-            )
 
 
 def sentinel_2_offset(identity: str, properties: Mapping[str, Any], declared: int | None) -> int:
@@ -160,13 +151,23 @@ def sentinel_2_offset(identity: str, properties: Mapping[str, Any], declared: in
     )
 
 
+def _assets(**keys: str | tuple[str, ...]) -> dict[str, BandAsset]:
+    """Bands by name, of asset keys."""
+    return {name: BandAsset((key,) if isinstance(key, str) else key) for name, key in keys.items()}
+
+
 _HLS_PROCESSING = "nadir BRDF-adjusted surface reflectance at a prescribed sun angle (HLS v2)"
 
 HLS_L30 = Product(
     name="hls-l30",
     family="hls",
     collections=("hls2-l30", "HLSL30_2.0", "HLSL30.v2.0"),
-    bands=(("B02",), ("B03",), ("B04",), ("B05",), ("B06",), ("B07",)),
+    bands={
+        **_assets(blue="B02", green="B03", red="B04", nir="B05", swir1="B06", swir2="B07", coastal="B01"),
+        # Degrees Celsius (HLS v2 user guide, table 8).
+        "thermal1": BandAsset(("B10",), scale=0.01),
+        "thermal2": BandAsset(("B11",), scale=0.01),
+    },
     quality=("Fmask",),
     nodata=REFLECTANCE_FILL,
     decode_quality=decode_fmask,
@@ -180,7 +181,19 @@ HLS_S30 = Product(
     name="hls-s30",
     family="hls",
     collections=("hls2-s30", "HLSS30_2.0", "HLSS30.v2.0"),
-    bands=(("B02",), ("B03",), ("B04",), ("B8A",), ("B11",), ("B12",)),
+    bands=_assets(
+        blue="B02",
+        green="B03",
+        red="B04",
+        nir="B8A",
+        swir1="B11",
+        swir2="B12",
+        coastal="B01",
+        rededge1="B05",
+        rededge2="B06",
+        rededge3="B07",
+        nir_broad="B08",
+    ),
     quality=("Fmask",),
     nodata=REFLECTANCE_FILL,
     decode_quality=decode_fmask,
@@ -194,13 +207,18 @@ SENTINEL_2_L2A = Product(
     name="sentinel-2-l2a",
     family="sentinel-2-l2a",
     collections=("sentinel-2-l2a", "sentinel-2-c1-l2a", "sentinel-s2-l2a-cogs"),
-    bands=(
-        ("B02", "blue"),
-        ("B03", "green"),
-        ("B04", "red"),
-        ("B8A", "nir08"),
-        ("B11", "swir16"),
-        ("B12", "swir22"),
+    bands=_assets(
+        blue=("B02", "blue"),
+        green=("B03", "green"),
+        red=("B04", "red"),
+        nir=("B8A", "nir08"),
+        swir1=("B11", "swir16"),
+        swir2=("B12", "swir22"),
+        coastal=("B01", "coastal"),
+        rededge1=("B05", "rededge1"),
+        rededge2=("B06", "rededge2"),
+        rededge3=("B07", "rededge3"),
+        nir_broad=("B08", "nir"),
     ),
     quality=("SCL", "scl"),
     nodata=0,
@@ -223,14 +241,25 @@ LANDSAT_C2_L2 = Product(
         # With and without surface temperature; the reflectance is the same.
         "landsat:correction": ("l2sp", "l2sr"),
     },
-    bands=(
-        ("blue", "SR_B2"),
-        ("green", "SR_B3"),
-        ("red", "SR_B4"),
-        ("nir08", "SR_B5"),
-        ("swir16", "SR_B6"),
-        ("swir22", "SR_B7"),
-    ),
+    bands={
+        **_assets(
+            blue=("blue", "SR_B2"),
+            green=("green", "SR_B3"),
+            red=("red", "SR_B4"),
+            nir=("nir08", "SR_B5"),
+            swir1=("swir16", "SR_B6"),
+            swir2=("swir22", "SR_B7"),
+            coastal=("coastal", "SR_B1"),
+        ),
+        # Kelvins (Landsat 8-9 Collection 2 Level 2 Science Product Guide, table 6-1).
+        "surface_temperature": BandAsset(
+            ("lwir11", "ST_B10"),
+            scale=0.00341802,
+            offset=149.0,
+            shift=-273.15,
+            only={"landsat:correction": ("l2sp",)},
+        ),
+    },
     quality=("qa_pixel", "QA_PIXEL"),
     nodata=0,
     # Saturation (QA_RADSAT) is not read: such pixels keep the reflectance that they have.

@@ -3,62 +3,60 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.datasets.variables import BAND_NAMES, QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
-from mmvsf.pipeline.layers.source import ImagerySource
+from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.mappings import resampler
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
-from .products import Product, product_named, to_reflectance
+from .convert import to_band
+from .table import SceneReader
 
-BLUE = BAND_NAMES.index("blue")
 DARKEST = -0.03
 """Blue reflectance that no ground has for half of the clear pixels of a block; haze that was corrected too far comes
 to -0.02."""
 
 
-def read_quality(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.uint8]:
+def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray[np.uint8]:
     """The mask of a scene as bits of `imagery/quality`, shape of the target. Raises ReadError."""
     place = resampler(scene.quality.grid, target)
     stored = np.ma.getdata(source.read(scene.quality, place.window))
-    product = product_named(scene.product)
-    if stored.dtype != product.mask_dtype:
+    product = source.product(scene)
+    if product.mask_dtype is not None and stored.dtype != product.mask_dtype:
         wanted = np.dtype(product.mask_dtype)
         raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {stored.dtype}")
     decoded: NDArray[np.uint8] = place.codes(product.decode_quality(stored), QUALITY_FILL)
     return decoded
 
 
-def read_bands(scene: Scene, target: RasterGrid, source: ImagerySource) -> NDArray[np.int16]:
+def read_bands(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
     """(band, *shape of the target) reflectance of a scene, REFLECTANCE_FILL where it has none. Raises ReadError."""
     bands = np.empty((len(scene.bands), *target.shape), np.int16)
-    product = product_named(scene.product)
-    for number, asset in enumerate(scene.bands):
-        bands[number] = _read_band(asset, product, scene.offset, target, source)
+    for number in range(len(scene.bands)):
+        bands[number] = _read_band(scene, number, target, source)
     return bands
 
 
-def _read_band(
-    asset: Asset, product: Product, offset: int, target: RasterGrid, source: ImagerySource
-) -> NDArray[np.int16]:
+def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
+    asset, product = scene.bands[number], source.product(scene)
     place = resampler(asset.grid, target)
     stored = source.read(asset, place.window)
-    if stored.dtype.kind not in "iu":
+    if stored.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
         raise ReadError(f"{asset.href}: reflectance is stored as integers, found {stored.dtype}")
-    values = to_reflectance(np.ma.getdata(stored), product, offset)
+    values = to_band(np.ma.getdata(stored), product, source.products.bands[number], scene.offset)
     if np.ma.is_masked(stored):
         values[np.ma.getmaskarray(stored)] = REFLECTANCE_FILL
     return place.reflectance(values)
 
 
-def refuse_second_offset(scene: Scene, blue: NDArray[np.int16]) -> None:
+def refuse_second_offset(scene: Scene, clear: NDArray[np.int16], source: SceneReader) -> None:
     """Raise ReadError where clear pixels are darker than any ground: for some scenes the catalogue says that the offset
     of baseline 04.00 is still in the numbers, and it is not (github.com/Element84/earth-search, issues 66 and 71).
 
-    `blue` is the reflectance of the clear pixels of a block, any shape."""
-    if not scene.offset or product_named(scene.product).item_offset is None or not blue.size:
+    `clear` is (band, pixels): the clear pixels of a block."""
+    bands = source.products.bands
+    if not scene.offset or source.product(scene).item_offset is None or "blue" not in bands or not clear.size:
         return
-    median = np.median(blue * REFLECTANCE_SCALE)
+    median = np.median(clear[bands.index("blue")] * REFLECTANCE_SCALE)
     if median < DARKEST:
         raise ReadError(
             f"{scene.id}: the clear pixels have a blue reflectance of {median:.2f} with the offset of"

@@ -13,7 +13,7 @@ from mmvsf.datasets.cube.conventions import group_attributes
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.variables import BANDS, CLEAR_FRACTION_FILL, Status
+from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, Status
 from mmvsf.pipeline.layers.layer import Collected
 from mmvsf.pipeline.ledger import Entry
 
@@ -58,7 +58,7 @@ def collect_imagery(
     status[:, grid.block_mask()] = np.where(in_period, Status.NOT_ACQUIRED, Status.OUTSIDE)[:, None]
     clear = np.full((len(calendar), *grid.chunk_shape), CLEAR_FRACTION_FILL, np.uint8)
     years = region.period.years
-    shape = (len(years), *grid.chunk_shape, len(BANDS))
+    shape = (len(years), *grid.chunk_shape, len(spec.bands))
     sums = {what: np.zeros(shape, np.int64) for what in ("count", "sum", "sum_of_squares")}
     rows: list[tuple[Any, ...]] = []
     failures: list[str] = []
@@ -106,7 +106,7 @@ def _place_sums(
         position = years.index(int(year))
         sums["count"][position, rows, columns] += np.array(count, np.int64).reshape(n, n, 1)
         for what, values in (("sum", total), ("sum_of_squares", squares)):
-            by_band = np.array(values, np.int64).reshape(len(BANDS), n, n)
+            by_band = np.array(values, np.int64).reshape(-1, n, n)
             sums[what][position, rows, columns] += np.moveaxis(by_band, 0, -1)
 
 

@@ -1,5 +1,6 @@
 """The items of an archive: an ItemCollection in one file, or a static catalogue of many."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +45,15 @@ def read_entries(root: Path) -> Iterator[ArchiveEntry]:
 
 def _linked(catalog: Path) -> Iterator[ArchiveEntry]:
     """The items that a static catalogue and those below it link to, each once."""
-    left, seen = [catalog], {catalog.resolve()}
+    left, seen = deque([(catalog, "child")]), {catalog.resolve()}
     while left:
-        path = left.pop(0)
+        path, rel = left.popleft()
         try:
             content = _read(path, "STAC object")
         except InputError as error:
             yield ArchiveEntry(None, path.parent, str(error))
             continue
-        if content.get("type") == "Feature":
+        if rel == "item":
             yield ArchiveEntry(content, path.parent)
             continue
         links = content.get("links")
@@ -60,21 +61,21 @@ def _linked(catalog: Path) -> Iterator[ArchiveEntry]:
             yield ArchiveEntry(None, path.parent, f"{path} has no list of links")
             continue
         for link in links:
+            kind = link.get("rel") if isinstance(link, dict) else None
+            if kind not in ("child", "item"):
+                continue
             try:
                 linked = _path_of(link, path.parent)
             except InputError as error:
                 yield ArchiveEntry(None, path.parent, f"{path}: {error}")
                 continue
-            if linked is not None and linked not in seen:
+            if linked not in seen:
                 seen.add(linked)
-                left.append(linked)
+                left.append((linked, kind))
 
 
-def _path_of(link: Any, folder: Path) -> Path | None:
-    """The path that a link to a child or an item leads to, None for another link. Raises InputError for one of another
-    form, or to another machine."""
-    if not isinstance(link, dict) or link.get("rel") not in ("child", "item"):
-        return None
+def _path_of(link: dict[str, Any], folder: Path) -> Path:
+    """The path that a link leads to. Raises InputError for one that leads nowhere, or to another machine."""
     if not isinstance(link.get("href"), str):
         raise InputError("a link has no href")
     path = local_href(folder, link["href"])

@@ -1,5 +1,6 @@
 """The archive source of imagery: a folder with STAC items and COGs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Imagery, Period
-from mmvsf.pipeline.layers.imagery.products import Product, product_named
+from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
 from mmvsf.pipeline.raster.fingerprint import files_state, scene_fingerprint
@@ -22,30 +24,34 @@ from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import NoAuth
 
-from .entries import read_entries
+from .entries import ArchiveEntry, read_entries
+from .files import items_of_files
 
 
 @register_source("archive")
 @dataclass(frozen=True)
 class ArchiveImagery(ImagerySource):
-    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder."""
+    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder, or from files
+    whose names say what they are."""
 
-    recipe_lines: ClassVar[dict[str, bool]] = {"path": True}
+    recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "custom": False}
     root: Path
+    products: ProductTable = SIX_BANDS
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`."""
-        return cls(site.path(section.path or ""))
+        return cls(site.path(section.path or ""), ProductTable.of(section))
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
-        return Origin("archive", licence=product_named(product).licence)
+        return Origin("archive", licence=self.products.named(product).licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Raises InputError for a missing catalogue, and if nothing matched or all is faulty."""
-        selection = SceneSelection(grid, period, products)
-        for entry in read_entries(self.root):
+        wanted = [self.products.named(name) for name in products]
+        selection = SceneSelection(grid, period, wanted)
+        for entry in self._entries(period, wanted):
             if entry.fault:
                 selection.fail(entry.fault)
             else:
@@ -67,6 +73,14 @@ class ArchiveImagery(ImagerySource):
         if _is_remote(asset):
             return RemoteReader(NoAuth(), http.RETRY_POLICY).masked(asset, window)
         return read_masked(asset, window)
+
+    def _entries(self, period: Period, products: list[Product]) -> Iterator[ArchiveEntry]:
+        """Items of files, and those of the archive's catalogue, which is not needed where all products are of files."""
+        for product in products:
+            if product.files:
+                yield from (ArchiveEntry(item, self.root) for item in items_of_files(self.root, product, period))
+        if not all(product.files for product in products):
+            yield from read_entries(self.root)
 
     def _grid_of_file(self, product: Product, item: str, key: str, href: str) -> RasterGrid:
         if urlsplit(href).scheme in ("http", "https"):

@@ -16,6 +16,8 @@ from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSeries, WeatherSource
 from mmvsf.pipeline.sources.cf.series import join
 
+from .weather_file import is_zarr, open_file
+
 SUFFIXES = (".nc", ".nc4", ".cdf")
 
 
@@ -50,7 +52,7 @@ class ArchiveWeather(WeatherSource):
         """The NetCDF files in the order of their names, or the one Zarr store. Raises InputError if there is none."""
         if not self.path.exists():
             raise InputError(f"there is no weather at {self.path}; check weather.path of the recipe")
-        if not self.path.is_dir() or _is_zarr(self.path):
+        if not self.path.is_dir() or is_zarr(self.path):
             return [self.path]
         files = sorted(path for path in self.path.iterdir() if path.suffix in SUFFIXES and path.is_file())
         if not files:
@@ -60,18 +62,9 @@ class ArchiveWeather(WeatherSource):
 
 @contextmanager
 def open_weather(path: Path) -> Iterator[xr.Dataset]:
-    """A NetCDF file or Zarr store as a lazy dataset. Durations stay numbers: some versions of xarray would make them
-    timedeltas. Raises InputError if it, or what is read from it inside the block, cannot be read."""
+    """See `open_file`. Raises InputError also for what cannot be read inside the block."""
     try:
-        if _is_zarr(path):
-            dataset = xr.open_zarr(path, chunks=None, consolidated=False, decode_timedelta=False)
-        else:
-            dataset = xr.open_dataset(path, decode_timedelta=False, cache=False)
-        with dataset:
+        with open_file(path) as dataset:
             yield dataset
     except (OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read as weather (NetCDF or Zarr): {one_line(error)}") from error
-
-
-def _is_zarr(path: Path) -> bool:
-    return path.suffix == ".zarr" or any((path / name).is_file() for name in ("zarr.json", ".zgroup"))

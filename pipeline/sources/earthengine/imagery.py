@@ -9,7 +9,7 @@ for the others.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -20,10 +20,11 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Period
-from mmvsf.datasets.variables import QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
-from mmvsf.pipeline.layers.imagery.products import REFLECTANCE_MAX, product_named
+from mmvsf.datasets.variables import DEFAULT_BANDS, QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
+from mmvsf.pipeline.layers.imagery.convert import REFLECTANCE_MAX
+from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, NoSceneError, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time
@@ -49,8 +50,8 @@ class Collection:
 
     id: str
     product: str
-    bands: tuple[str, ...]
-    """in the order of `datasets.variables.BANDS`"""
+    bands: dict[str, str]
+    """band of a cube -> its name here"""
     quality: str
     together: tuple[tuple[str, ...], ...]
     """bands that share a grid, and so a request"""
@@ -62,22 +63,46 @@ class Collection:
     def group(self, band: str) -> tuple[str, ...]:
         return next(group for group in self.together if band in group)
 
+    def narrowed(self, bands: tuple[str, ...]) -> "Collection":
+        """The collection with these bands of a cube only, in this order. Raises InputError for one that it lacks."""
+        if missing := [name for name in bands if name not in self.bands]:
+            raise InputError(
+                f"imagery.bands: Earth Engine is not read for {', '.join(missing)} of {self.product}; it is for"
+                f" {', '.join(self.bands)}"
+            )
+        chosen = {name: self.bands[name] for name in bands}
+        kept = {*chosen.values(), self.quality}
+        groups = (tuple(band for band in group if band in kept) for group in self.together)
+        return replace(self, bands=chosen, together=tuple(group for group in groups if group))
+
     def fill(self, band: str) -> int:
         """The number that is requested in place of a masked pixel."""
         return self.mask_fill if band == self.quality else REFLECTANCE_FILL
 
 
-_L30 = ("B2", "B3", "B4", "B5", "B6", "B7")
-_S30 = ("B2", "B3", "B4", "B8A", "B11", "B12")
+_L30 = {"blue": "B2", "green": "B3", "red": "B4", "nir": "B5", "swir1": "B6", "swir2": "B7", "coastal": "B1"}
+_S30 = {
+    "blue": "B2",
+    "green": "B3",
+    "red": "B4",
+    "nir": "B8A",
+    "swir1": "B11",
+    "swir2": "B12",
+    "coastal": "B1",
+    "rededge1": "B5",
+    "rededge2": "B6",
+    "rededge3": "B7",
+    "nir_broad": "B8",
+}
 
 COLLECTIONS: dict[str, Collection] = {
     collection.product: collection
     for collection in (
-        Collection("NASA/HLS/HLSL30/v002", "hls-l30", _L30, "Fmask", ((*_L30, "Fmask"),), True, QUALITY_FILL),
-        Collection("NASA/HLS/HLSS30/v002", "hls-s30", _S30, "Fmask", ((*_S30, "Fmask"),), True, QUALITY_FILL),
+        Collection("NASA/HLS/HLSL30/v002", "hls-l30", _L30, "Fmask", ((*_L30.values(), "Fmask"),), True, QUALITY_FILL),
+        Collection("NASA/HLS/HLSS30/v002", "hls-s30", _S30, "Fmask", ((*_S30.values(), "Fmask"),), True, QUALITY_FILL),
         Collection(
             "COPERNICUS/S2_SR_HARMONIZED", "sentinel-2-l2a", _S30, "SCL",
-            (("B2", "B3", "B4"), ("B8A", "B11", "B12", "SCL")), False, 0,
+            (("B2", "B3", "B4", "B8"), ("B8A", "B11", "B12", "B5", "B6", "B7", "SCL"), ("B1",)), False, 0,
         ),
     )
 }  # fmt: skip
@@ -92,13 +117,15 @@ class EarthEngineImagery(ImagerySource):
     quota: ClassVar[str] = QUOTA
     cloud_score: float | None = None
     """Sentinel-2 pixels with a smaller Cloud Score+ (`cs_cdf`, 0 cloudy to 1 clear) count as cloud too"""
+    bands: tuple[str, ...] = DEFAULT_BANDS
+    """of the cube"""
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`. Raises InputError for a cloud score of other products than Sentinel-2's."""
         if section.cloud_score is not None and section.products != ("sentinel-2-l2a",):
             raise InputError("imagery.cloud_score is an option of sentinel-2-l2a; remove the line")
-        return cls(section.cloud_score)
+        return cls(section.cloud_score, section.bands)
 
     def requirements(self) -> tuple[Requirement, ...]:
         """See `Source`."""
@@ -115,14 +142,14 @@ class EarthEngineImagery(ImagerySource):
         coverage, region = Coverage(grid), search_polygons(grid)
         scenes = {}
         for product in products:
-            collection = _collection(product)
+            collection = _collection(product).narrowed(self.bands)
             for first, last in period.runs:
                 for image in list_images(collection.id, first, last + timedelta(days=1), region):
                     scene = _scene(image, collection, coverage, self.cloud_score)
                     if period.contains(date_of(scene.day)) and coverage.blocks(scene.quality.grid).size:
                         scenes[scene.id] = scene
         if not scenes:
-            raise InputError(
+            raise NoSceneError(
                 f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
                 " region; check period, products and area of the recipe"
             )
@@ -134,7 +161,7 @@ class EarthEngineImagery(ImagerySource):
         Raises ReadError also for credentials that were good for the search and are refused now: the day is recorded
         as failed, and the rest is tried."""
         image, _, band = asset.href.removeprefix(SCHEME).partition("#")
-        collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/"))
+        collection = next(c for c in COLLECTIONS.values() if image.startswith(f"{c.id}/")).narrowed(self.bands)
         bands = collection.group(band)
         key = (image, bands, self.cloud_score, *((part.start, part.stop) for part in window))
         values = kept.get(key)
@@ -167,7 +194,7 @@ def _scene(
         product=collection.product,
         acquired=acquired,
         version=version,
-        bands=tuple(assets[band] for band in collection.bands),
+        bands=tuple(assets[band] for band in collection.bands.values()),
         quality=assets[collection.quality],
         offset=0,
         day=coverage.day(acquired, assets[collection.quality].grid),

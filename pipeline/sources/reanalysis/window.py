@@ -7,14 +7,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.source import Bounds
 from mmvsf.pipeline.layers.weather.units import convert
-
-MARGIN_CELLS = 2
-"""Cells around the region, for the neighbours of its outermost points."""
-REGULAR = 1e-3
-"""Cells by which an axis may differ from a regular one; the services store them as float32 or float64."""
+from mmvsf.pipeline.sources.cf.axes import spatial_axis
 
 
 @dataclass(frozen=True)
@@ -33,23 +29,17 @@ class LonLatWindow:
     def over(cls, dataset: xr.Dataset, bounds: Bounds, service: str) -> Self:
         """The window over west, south, east, north in degrees; west is greater than east across the antimeridian.
 
-        Raises InputError for a region beyond the grid, IncompleteError for axes that are not regular.
+        Raises InputError for a region beyond the grid, and for axes that are not regular and increasing.
         """
         west, south, east, north = bounds
-        first_lat, step_lat = _regular(dataset, "lat", service)
-        first_lon, step_lon = _regular(dataset, "lon", service)
-        height, width = dataset.sizes["lat"], dataset.sizes["lon"]
-        low = max(int(np.floor((south - first_lat) / step_lat)) - MARGIN_CELLS, 0)
-        high = min(int(np.ceil((north - first_lat) / step_lat)) + MARGIN_CELLS + 1, height)
-        start = int(np.floor((west - first_lon) / step_lon)) - MARGIN_CELLS
-        stop = int(np.ceil((west + (east - west) % 360 - first_lon) / step_lon)) + MARGIN_CELLS + 1
-        if round(width * step_lon) != 360:
-            start, stop = max(start, 0), min(stop, width)
-        if low >= high or start >= stop:
+        y = spatial_axis(dataset["lat"].values, "lat", service).within(south, north)
+        x = spatial_axis(dataset["lon"].values, "lon", service, longitude=True).within(west, east)
+        if not (y.values.size and x.values.size):
             raise InputError(f"{service} does not cover this region; take another weather source")
-        x = first_lon + step_lon * np.arange(start, min(stop, start + width), dtype=np.float64)
-        y = first_lat + step_lat * np.arange(low, high, dtype=np.float64)
-        return cls(slice(low, high), _wrapped(start, x.size, width), y, x)
+        rows, columns = _slices(y.index), _slices(x.index)
+        if len(rows) > 1 or len(columns) > 2:
+            raise InputError(f"{service}: its latitudes or longitudes do not increase; update this project")
+        return cls(rows[0], columns, y.values, x.values)
 
     @property
     def cells(self) -> int:
@@ -75,17 +65,7 @@ def local_midnight(bounds: Bounds) -> float:
     return float(round(-(west + (east - west) % 360 / 2) / 15) % 24)
 
 
-def _regular(dataset: xr.Dataset, name: str, service: str) -> tuple[float, float]:
-    """(first coordinate, step) of an axis."""
-    axis = dataset[name].values.astype(np.float64)
-    step = (axis[-1] - axis[0]) / max(axis.size - 1, 1)
-    if not step > 0 or np.abs(axis - axis[0] - step * np.arange(axis.size)).max() > REGULAR * step:
-        raise IncompleteError(f"{service}: its axis '{name}' is not regular and increasing; update this project")
-    return float(axis[0]), float(step)
-
-
-def _wrapped(start: int, count: int, width: int) -> tuple[slice, ...]:
-    """The columns from `start` on, counted around the globe."""
-    begin = start % width
-    end = begin + count
-    return (slice(begin, end),) if end <= width else (slice(begin, width), slice(0, end - width))
+def _slices(index: NDArray[np.int64]) -> tuple[slice, ...]:
+    """Positions in a store as slices: one, or two where they go around the globe."""
+    runs = np.split(index, np.flatnonzero(np.diff(index) != 1) + 1)
+    return tuple(slice(int(run[0]), int(run[-1]) + 1) for run in runs)

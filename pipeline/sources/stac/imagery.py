@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Imagery, Period
-from mmvsf.pipeline.layers.imagery.products import Product, product_named
+from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
@@ -23,7 +24,7 @@ from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs, redac
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 
 from .boxes import search_box
-from .catalogs import Catalog, catalog
+from .catalogs import KNOWN_GAPS, Catalog, catalog
 from .hrefs import remote_href
 from .search import find_items
 from .select import SceneSelection
@@ -37,23 +38,29 @@ MOST_FAILURES = 3
 class StacImagery(ImagerySource):
     """Scenes of one catalogue."""
 
-    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True}
+    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "custom": False}
     catalog: Catalog
     retry_policy: RetryPolicy
     days_at_once: int = 8
     """days of a task that are read at the same time"""
+    products: ProductTable = SIX_BANDS
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`. Raises InputError for a catalogue that is not known."""
         retry_policy = http.RETRY_POLICY
-        return cls(catalog(section.catalog or "", retry_policy), retry_policy)
+        return cls(catalog(section.catalog or "", retry_policy), retry_policy, products=ProductTable.of(section))
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
         (collection,) = self._collections((product,))
-        licence = product_named(product).licence
+        licence = self.products.named(product).licence
         return Origin(self.catalog.name, plain_url(self.catalog.url), collection, licence=licence)
+
+    def known_gap(self, product: str, day: date) -> str:
+        """See `ImagerySource`."""
+        since, reason = KNOWN_GAPS.get((self.catalog.name, product), (date.max, ""))
+        return reason if day >= since else ""
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Reads a byte of the newest scene too, so that what stands in the way of reading is
@@ -63,7 +70,7 @@ class StacImagery(ImagerySource):
         collections = self._collections(products)
         self.catalog.access.prepare()
         grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
-        selection = SceneSelection(grid, period, products)
+        selection = SceneSelection(grid, period, [self.products.named(name) for name in products])
         for item in find_items(self.catalog, self.retry_policy, collections, search_box(grid), search_days(period)):
             selection.take(item, locate, grids.find)
         found = selection.found(self.catalog.name)
@@ -87,13 +94,7 @@ class StacImagery(ImagerySource):
         return self.catalog.reader(self.retry_policy)
 
     def _collections(self, products: tuple[str, ...]) -> list[str]:
-        missing = [name for name in products if name not in self.catalog.collections]
-        if missing:
-            raise InputError(
-                f"{self.catalog.name} has no {', '.join(missing)}; it has {', '.join(self.catalog.collections)}"
-                " (imagery.catalog, imagery.products)"
-            )
-        return [self.catalog.collections[name] for name in products]
+        return [self.catalog.collection_of(self.products.named(name)) for name in products]
 
     def _check_access(self, href: str) -> None:
         try:
@@ -123,7 +124,8 @@ class _Grids:
 
     def find(self, product: Product, identity: str, key: str, href: str) -> RasterGrid:
         """A `FindSceneGrid`. Raises ReadError, and IncompleteError after several failures in a row."""
-        tile = re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
+        # Of a product that a recipe declares it is not known whether the files of a tile share their grid.
+        tile = None if product.any_numbers else re.search(r"[._]T?(\d{1,2}[C-X][A-Z]{2})[._]", identity)
         # The files of an HLS granule share their grid; those of Sentinel-2 differ by resolution.
         place = (tile.group(1) if tile else href, "" if product.one_grid else key)
         if place not in self._known:

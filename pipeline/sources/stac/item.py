@@ -188,7 +188,7 @@ def acquired_at(entry: Any) -> datetime | None:
     if not times or not isinstance(times[0], str):
         return None
     try:
-        moment = datetime.fromisoformat(times[0])
+        moment = datetime.fromisoformat(times[0].strip().upper())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:  # at the first or the last day that Python knows
         return moment.replace(tzinfo=UTC)

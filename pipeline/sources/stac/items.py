@@ -83,7 +83,7 @@ def file_of(item: Item, keys: tuple[str, ...]) -> tuple[str, ItemAsset]:
     if key is None:
         names = ", ".join(sorted(item.assets)[:20]) or "none"
         raise InputError(
-            f"it has no asset {' or '.join(keys)} (it has {names}); a scene needs its six bands and its mask"
+            f"it has no asset {' or '.join(keys)} (it has {names}); a scene needs the bands of the cube and its mask"
         )
     try:
         return key, ItemAsset.check(item.assets[key])
@@ -166,24 +166,29 @@ def offset_of(item: Item, product: Product) -> int:
     Raises InputError for an item whose bands declare another scale than the product has, or another offset where the
     product has one for all scenes: its numbers would be read wrongly.
     """
-    declared = [file_of(item, keys)[1].scaling for keys in product.bands if item.assets.keys() & set(keys)]
-    scales, offsets = ({pair[which] for pair in declared if pair[which] is not None} for which in (0, 1))
-    if others := [scale for scale in scales if not math.isclose(scale, product.scale, rel_tol=1e-6)]:
-        raise InputError(
-            f"it declares a scale of {others[0]:g} and {product.name} has {product.scale:g}; correct the item"
-            " (raster:bands), or give it the collection of another product"
-        )
-    if product.item_offset is None:
-        if others := [offset for offset in offsets if not math.isclose(offset, product.offset, abs_tol=1e-9)]:
+    offsets: dict[float, float] = {}
+    for name, band in product.bands.items():
+        if not item.assets.keys() & set(band.keys):
+            continue
+        (scale, zero), (found, offset) = product.declared(name), file_of(item, band.keys)[1].scaling
+        if found is not None and not math.isclose(found, scale, rel_tol=1e-6):
             raise InputError(
-                f"it declares an offset of {others[0]:g} and {product.name} has {product.offset:g}; correct the"
-                " item (raster:bands), or give it the collection of another product"
+                f"it declares a scale of {found:g} and {product.name} has {scale:g}; correct the item"
+                " (raster:bands), or give it the collection of another product"
             )
+        if offset is not None and product.item_offset is None and not math.isclose(offset, zero, abs_tol=1e-9):
+            raise InputError(
+                f"it declares an offset of {offset:g} and {product.name} has {zero:g}; correct the item (raster:bands),"
+                " or give it the collection of another product"
+            )
+        if offset is not None:
+            offsets[offset] = zero
+    if product.item_offset is None:
         return 0
     if len(offsets) > 1:
         raise InputError(
             f"its bands declare different offsets ({', '.join(f'{offset:g}' for offset in sorted(offsets))});"
             " a scene has one, correct the item (raster:bands)"
         )
-    steps = next((round((offset - product.offset) / product.scale) for offset in offsets), None)
+    steps = next((round((offset - zero) / product.scale) for offset, zero in offsets.items()), None)
     return product.item_offset(item.id, item.properties, steps)

@@ -117,8 +117,8 @@ def find_items(
         for days, part in itertools.product(when, boxes_within_180(bbox)):
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
             what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
-            query = {"collections": list(collections), "bbox": part, "datetime": interval, "limit": PAGE}
-            items = _all_items(partial(requests.pages, client.search(**query)), what, where)
+            query = client.search(collections=list(collections), bbox=part, datetime=interval, limit=PAGE)
+            items = _all_items(partial(requests.pages, query), what, where)
             yield from (item for key, item in items.items() if key not in given)
             given |= set(items)
     except APIError as error:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,8 +13,8 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.plan import BESIDE
-from mmvsf.pipeline.layers.imagery.products import Product, product_named
-from mmvsf.pipeline.layers.source import FoundScenes
+from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.source import FoundScenes, NoSceneError
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
@@ -36,12 +37,11 @@ OTHER_DAY = "outside the period"
 class SceneSelection:
     """Takes the entries of a catalogue one by one."""
 
-    def __init__(self, grid: Grid, period: Period, products: Iterable[str]) -> None:
-        """Raises InputError for an unknown product."""
+    def __init__(self, grid: Grid, period: Period, products: Iterable[Product]) -> None:
         self.items = 0
         self._coverage = Coverage(grid)
         self._period = period
-        self._products = [product_named(name) for name in products]
+        self._products = list(products)
         self._scenes: list[Scene] = []
         self._left_out = Counter[str]()
         self._undated: list[str] = []
@@ -70,7 +70,7 @@ class SceneSelection:
         if not sound:
             names = ", ".join(product.name for product in self._products)
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items()) or "there is none"
-            raise InputError(
+            raise NoSceneError(
                 f"{where}: none of its {self.items} items is a scene of {names} between {self._period.start} and"
                 f" {self._period.end} over this region ({reasons}); check period, products"
                 " and area of the recipe"
@@ -95,16 +95,16 @@ class SceneSelection:
             return OTHER_KIND
         outline = outline_of(entry)
 
-        def asset(keys: tuple[str, ...]) -> Asset:
-            return asset_of(item, outline, locate, keys, partial(find_grid, product))
+        def asset(keys: tuple[str, ...], number: int) -> Asset:
+            return replace(asset_of(item, outline, locate, keys, partial(find_grid, product)), band=number)
 
-        quality = asset(product.quality)
+        quality = asset(product.quality, product.quality_number)
         day = self._coverage.day(acquired, quality.grid)
         if reason := self._reason_against(day, quality.grid):
             return reason
-        bands = tuple(asset(keys) for keys in product.bands)
+        bands = tuple(asset(band.keys, band.number) for band in product.bands.values())
         version, offset = version_of(item, product), offset_of(item, product)
-        state = declared_state(entry, (product.quality, *product.bands))
+        state = declared_state(entry, (product.quality, *(band.keys for band in product.bands.values())))
         scene = Scene(item.id, product.name, acquired, version, bands, quality, offset, day, state=state)
         self._scenes.append(scene)
         return ""
@@ -112,7 +112,8 @@ class SceneSelection:
     def _take_faulty(self, entry: Any, fault: str) -> str:
         """Keep a faulty entry as a scene that fails its day in the blocks it may concern: those under a grid that one
         of its assets declares, or within its outline, or all. Returns the reason why it does not concern the cube."""
-        keys = tuple(key for product in self._products for names in (product.quality, *product.bands) for key in names)
+        files = [band.keys for product in self._products for band in product.bands.values()]
+        keys = tuple(key for names in (*(product.quality for product in self._products), *files) for key in names)
         grid = self._coverage.grid
         place = place_of(entry, keys) or RasterGrid.of(grid.geobox)
         if not self._coverage.blocks(place).size:
