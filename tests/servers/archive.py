@@ -19,7 +19,7 @@ import copy
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,8 +135,8 @@ class ArchiveServer(StandIn):
     def _public(self, item: dict[str, Any], collections: dict[str, str], bare: bool) -> dict[str, Any]:
         item = copy.deepcopy(item)
         item["collection"] = collections.get(item["collection"], item["collection"])
-        west, south, east, north = _bounds(item["geometry"]["coordinates"])
-        item["bbox"] = [west, south, east, north]
+        if not _is_across(item.get("bbox")):
+            item["bbox"] = list(_bounds(item["geometry"]["coordinates"]))
         for asset in item["assets"].values():
             asset["href"] = f"{self.url}{FILES}{asset['href']}"
         if bare:
@@ -278,10 +278,8 @@ def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
     if asked.get("ids") and item["id"] not in asked["ids"]:
         return False
     box = asked.get("bbox") or (_bounds(asked["intersects"]["coordinates"]) if asked.get("intersects") else None)
-    if box is not None:
-        west, south, east, north = item["bbox"]
-        if east < box[0] or west > box[2] or north < box[1] or south > box[3]:
-            return False
+    if box is not None and not any(_meet(one, other) for one in _parts(item["bbox"]) for other in _parts(box)):
+        return False
     if asked.get("datetime"):
         first, _, last = asked["datetime"].partition("/")
         begin, end = _interval(item)
@@ -290,6 +288,21 @@ def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
         if (last or first) not in ("", "..") and begin > _moment(last or first):
             return False
     return True
+
+
+def _is_across(box: Any) -> bool:
+    """Whether a box of degrees crosses 180 degrees, where its west is greater than its east."""
+    return bool(box) and box[0] > box[2]
+
+
+def _parts(box: Sequence[float]) -> list[Sequence[float]]:
+    """A box as one or two boxes within 180 degrees."""
+    west, south, east, north = box
+    return [(west, south, 180.0, north), (-180.0, south, east, north)] if _is_across(box) else [box]
+
+
+def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] <= other[2] and one[2] >= other[0] and one[1] <= other[3] and one[3] >= other[1]
 
 
 def _interval(item: dict[str, Any]) -> tuple[datetime, datetime]:
