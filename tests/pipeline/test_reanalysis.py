@@ -177,6 +177,14 @@ def test_a_region_across_the_antimeridian_is_one_window(kind: Source, source: Ca
         np.testing.assert_allclose(series.values[name], truth, rtol=1e-4, atol=2e-3)
 
 
+@pytest.mark.parametrize("bounds", [(179.9, 51.8, 180.2, 52.1), (179.3, 51.8, 180.6, 52.1), (-180, 51, -179.8, 52)])
+def test_radiation_meets_the_meteorology_at_180_degrees(source: Callable[..., WeatherSource], bounds: Bounds) -> None:
+    """Whatever turn the windows of the two grids are counted in."""
+    series = source(Power, bounds).fetch(FIRST, LAST, ("tmin", "radiation"))
+    truth = expected(Power, "radiation", series.days, series.y, series.x)
+    np.testing.assert_allclose(series.values["radiation"], truth, rtol=1e-4, atol=2e-3)
+
+
 def test_only_the_chunks_over_the_region_are_fetched(source: Callable[..., WeatherSource], power: PowerServer) -> None:
     weather = source(Power)
     weather.fetch(FIRST, LAST, ("tmin", "radiation"))

@@ -28,6 +28,7 @@ from urllib.parse import urlencode
 
 from .base import Request, Response, StandIn, main
 from .ground import COLLECTIONS, Ground
+from .stac_query import as_query, bounds, interval, is_across, matches, of_query
 
 CONFORMS_TO = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -135,8 +136,8 @@ class ArchiveServer(StandIn):
     def _public(self, item: dict[str, Any], collections: dict[str, str], bare: bool) -> dict[str, Any]:
         item = copy.deepcopy(item)
         item["collection"] = collections.get(item["collection"], item["collection"])
-        west, south, east, north = _bounds(item["geometry"]["coordinates"])
-        item["bbox"] = [west, south, east, north]
+        if not is_across(item.get("bbox")):
+            item["bbox"] = list(bounds(item["geometry"]["coordinates"]))
         for asset in item["assets"].values():
             asset["href"] = f"{self.url}{FILES}{asset['href']}"
         if bare:
@@ -205,18 +206,18 @@ class ArchiveServer(StandIn):
         }  # fmt: skip
 
     def _search(self, request: Request, collection: str | None = None) -> Response:
-        asked = request.json() if request.method == "POST" else _of_query(request.query)
+        asked = request.json() if request.method == "POST" else of_query(request.query)
         if collection is not None:
             asked["collections"] = [collection]
-        found = [item for item in [*self.items, *self._ground_items(asked)] if _matches(item, asked)]
-        found.sort(key=lambda item: (_interval(item)[0], item["id"]), reverse=True)
+        found = [item for item in [*self.items, *self._ground_items(asked)] if matches(item, asked)]
+        found.sort(key=lambda item: (interval(item)[0], item["id"]), reverse=True)
         size, start = min(int(asked.get("limit", 10)), self.page), int(asked.get("token", 0))
         page = found[start : start + size]
         links: list[dict[str, Any]] = [{"rel": "root", "href": self.stac_url, "type": "application/json"}]
         if start + size < len(found):
             following = {**asked, "token": str(start + size)}
             here = f"{self.url}{request.path}"
-            link: dict[str, Any] = {"rel": "next", "type": GEOJSON, "href": f"{here}?{_query(following)}"}
+            link: dict[str, Any] = {"rel": "next", "type": GEOJSON, "href": f"{here}?{as_query(following)}"}
             if self.doors.access != "earthdata":
                 link |= {"method": request.method}
                 if request.method == "POST":
@@ -242,82 +243,6 @@ class ArchiveServer(StandIn):
 
 def _missing(path: str) -> Response:
     return Response.of_json({"code": "NotFound", "description": f"there is no {path}"}, 404)
-
-
-def _query(asked: dict[str, Any]) -> str:
-    """A search as the query of an address: lists as `name[0]=...`, as CMR writes them."""
-    pairs = []
-    for name, value in asked.items():
-        if isinstance(value, list):
-            pairs += [(f"{name}[{number}]", entry) for number, entry in enumerate(value)]
-        else:
-            pairs.append((name, json.dumps(value) if isinstance(value, dict) else value))
-    return urlencode(pairs)
-
-
-def _of_query(query: dict[str, str]) -> dict[str, Any]:
-    """A search by GET in the form of one by POST."""
-    asked: dict[str, Any] = {}
-    for name, value in query.items():
-        key, bracket, _ = name.partition("[")
-        if bracket:
-            asked.setdefault(key, []).append(value)
-        else:
-            asked[key] = value.split(",") if key in ("collections", "ids", "bbox") else value
-    if "bbox" in asked:
-        asked["bbox"] = [float(number) for number in asked["bbox"]]
-    if "intersects" in asked:
-        asked["intersects"] = json.loads(asked["intersects"])
-    return asked
-
-
-def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Whether an item is searched for. `intersects` is taken by its bounds."""
-    if asked.get("collections") and item["collection"] not in asked["collections"]:
-        return False
-    if asked.get("ids") and item["id"] not in asked["ids"]:
-        return False
-    box = asked.get("bbox") or (_bounds(asked["intersects"]["coordinates"]) if asked.get("intersects") else None)
-    if box is not None:
-        west, south, east, north = item["bbox"]
-        if east < box[0] or west > box[2] or north < box[1] or south > box[3]:
-            return False
-    if asked.get("datetime"):
-        first, _, last = asked["datetime"].partition("/")
-        begin, end = _interval(item)
-        if first not in ("", "..") and end < _moment(first):
-            return False
-        if (last or first) not in ("", "..") and begin > _moment(last or first):
-            return False
-    return True
-
-
-def _interval(item: dict[str, Any]) -> tuple[datetime, datetime]:
-    """When an item begins and ends."""
-    properties = item["properties"]
-    if properties.get("datetime"):
-        return _moment(properties["datetime"]), _moment(properties["datetime"])
-    return _moment(properties["start_datetime"]), _moment(properties["end_datetime"])
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _bounds(coordinates: Any) -> tuple[float, float, float, float]:
-    """(west, south, east, north) of nested GeoJSON coordinates."""
-    points = list(_points(coordinates))
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _points(coordinates: Any) -> Iterable[tuple[float, float]]:
-    if isinstance(coordinates[0], (int, float)):
-        yield float(coordinates[0]), float(coordinates[1])
-    else:
-        for part in coordinates:
-            yield from _points(part)
 
 
 if __name__ == "__main__":

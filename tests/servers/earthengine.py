@@ -67,7 +67,8 @@ class Image:
     start: datetime
     bands: dict[str, Band]
     properties: dict[str, Any] = field(default_factory=dict)
-    outline: list[list[float]] | None = None
+    geometry: dict[str, Any] | None = None
+    """GeoJSON; None: everywhere"""
 
     @property
     def name(self) -> str:
@@ -81,7 +82,7 @@ class Image:
             "startTime": f"{self.start:%Y-%m-%dT%H:%M:%SZ}",
             "properties": self.properties,
             "bands": [{"id": name, "grid": band.grid.described()} for name, band in self.bands.items()],
-            **({"geometry": {"type": "Polygon", "coordinates": [self.outline]}} if self.outline else {}),
+            **({"geometry": self.geometry} if self.geometry else {}),
         }
 
 
@@ -158,7 +159,7 @@ class EarthEngine(StandIn):
             if image.id.rpartition("/")[0] == collection
             and (not first or image.start >= datetime.fromisoformat(first.group(1)))
             and (not after or image.start < datetime.fromisoformat(after.group(1)))
-            and (ground is None or not image.outline or ground.intersects(shapely.Polygon(image.outline)))
+            and (ground is None or not image.geometry or ground.intersects(shapely.geometry.shape(image.geometry)))
         ]
         start, size = int(query.get("pageToken", 0)), int(query.get("pageSize", PAGE))
         answer: dict[str, Any] = {"assets": [image.described() for image in found[start : start + size]]}
@@ -339,7 +340,7 @@ def archive_images(root: Path) -> list[Image]:
             band = file_band(root / asset["href"], grid, *((None, 255) if mask else (1e-4, -9999)))
             bands[key if mask else re.sub("^B0", "B", key)] = band
         name = f"{COLLECTIONS[item['collection']]}/{tile}_{start:%Y%m%dT%H%M%S}"
-        images.append(Image(name, start, bands, {}, item["geometry"]["coordinates"][0]))
+        images.append(Image(name, start, bands, {}, item["geometry"]))
     for path in sorted(root.glob("labels/*_[0-9][0-9][0-9][0-9].tif")):
         year = int(path.stem[-4:])
         images.append(Image(f"USDA/NASS/CDL/{year}", datetime(year, 1, 1, tzinfo=UTC), {"cropland": file_band(path)}))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import shapely
 
 from .base import main
 from .cropscape import BOTTOM, FIRST_YEAR, LAST_YEAR, LEFT, RIGHT, TOP, codes_of, pixel_size
@@ -75,10 +76,10 @@ def ground_images() -> list[Image]:
             grid = Grid(
                 "EPSG:4326", (STEP_DEM, 0.0, lon - STEP_DEM / 2, 0.0, -STEP_DEM, lat + 1 + STEP_DEM / 2), (3600,) * 2
             )
-            ring = [[lon, lat], [lon + 1, lat], [lon + 1, lat + 1], [lon, lat + 1], [lon, lat]]
+            square = shapely.geometry.mapping(shapely.box(lon, lat, lon + 1, lat + 1))
             name = f"COPERNICUS/DEM/GLO30/Copernicus_DSM_COG_10_N{lat}_00_W{-lon:03d}_00_DEM"
             bands = {"DEM": Band(grid, partial(_elevation, grid)), "EDM": Band(grid, partial(_elevation, grid))}
-            images.append(Image(name, start, bands, {}, ring))
+            images.append(Image(name, start, bands, {}, square))
     left, top = LEFT // SOIL_PIXEL * SOIL_PIXEL + SOIL_CORNER, TOP // SOIL_PIXEL * SOIL_PIXEL + SOIL_CORNER
     shape = ((TOP - BOTTOM) // SOIL_PIXEL, (RIGHT - LEFT) // SOIL_PIXEL)
     soil = Grid("EPSG:5070", (SOIL_PIXEL, 0.0, left, 0.0, -SOIL_PIXEL, top), shape)

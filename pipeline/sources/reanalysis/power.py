@@ -185,5 +185,7 @@ def _on_cells(values: Floats, given: LonLatWindow, wanted: LonLatWindow) -> Floa
     """(day, y, x) of one window, interpolated to the cells of another."""
     if np.array_equal(given.y, wanted.y) and np.array_equal(given.x, wanted.x):
         return values
-    array = xr.DataArray(values, {"lat": given.y, "lon": given.x}, ("time", "lat", "lon"))
+    # At 180 degrees the longitudes of two grids may be counted in different turns.
+    x = given.x + 360 * np.rint((wanted.x.mean() - given.x.mean()) / 360)
+    array = xr.DataArray(values, {"lat": given.y, "lon": x}, ("time", "lat", "lon"))
     return np.asarray(array.interp(lat=wanted.y, lon=wanted.x).values)
