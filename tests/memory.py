@@ -28,10 +28,11 @@ from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Imagery, Period
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
 from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
 from mmvsf.pipeline.layers.imagery.plan import ShardTask, block_groups
-from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
+from mmvsf.pipeline.layers.source import ImagerySource, Origin, SourceSite
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
 BLOCK, SIDE, PIXEL = 256, 3, 30.0

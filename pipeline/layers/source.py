@@ -5,8 +5,8 @@ dataclass that holds options and nothing open, since it is sent to workers; see 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,6 +21,8 @@ from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weathe
 from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
+
+from .found import FoundScenes
 
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in degrees"""
@@ -99,24 +101,13 @@ class Source(ABC):
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
         """The source that its section of the recipe describes. Raises InputError."""
 
+    def quotas(self) -> tuple[str, ...]:
+        """The quotas of all of its services, one line each."""
+        return (self.quota,) if self.quota else ()
+
     def requirements(self) -> tuple[Requirement, ...]:
         """What the source needs of its user, determined without the network; by default nothing."""
         return ()
-
-
-@dataclass(frozen=True)
-class FoundScenes:
-    """What a search gives."""
-
-    scenes: tuple[Scene, ...]
-    """by time and id, with those that have a `fault`"""
-    items: int = 0
-    """entries of the catalogue that were looked at"""
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """reason, such as "outside the period" -> entries that are no scene of the cube"""
-    undated: tuple[str, ...] = ()
-    """for each faulty entry whose day cannot be known, what is wrong: no day can be marked for it, and without
-    `--accept-failed` the build stays incomplete"""
 
 
 class ImagerySource(Source):
@@ -147,6 +138,11 @@ class ImagerySource(Source):
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
+    def places(self, asset: Asset) -> Sequence[Asset]:
+        """Where a file can be read, in the order in which to try: one that `read` fails at is no failure where the next
+        gives it."""
+        return (asset,)
+
     def state(self, scene: Scene) -> str:
         """A text that changes when files of a scene are replaced, empty if not known. Called for each scene at each
         run, so no file is read for it; by default it is what the catalogue said."""
@@ -160,6 +156,10 @@ class ImagerySource(Source):
     @abstractmethod
     def origin(self, product: str) -> Origin:
         """Where the scenes of a product come from. Raises InputError for a product that the source lacks."""
+
+    def origins(self, product: str) -> Sequence[Origin]:
+        """The same of each of several services that a scene may come from, in the order in which they are tried."""
+        return (self.origin(product),)
 
 
 @dataclass(frozen=True)

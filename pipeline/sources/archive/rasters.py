@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Imagery, Period
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, SourceSite
+from mmvsf.pipeline.layers.source import ImagerySource, Origin, SourceSite
 from mmvsf.pipeline.raster.fingerprint import files_state, scene_fingerprint
 from mmvsf.pipeline.raster.io import raster_grid, read_masked
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene

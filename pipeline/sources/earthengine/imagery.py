@@ -21,11 +21,12 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import DEFAULT_BANDS, QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.convert import REFLECTANCE_MAX
 from mmvsf.pipeline.layers.imagery.missing import NoSceneError
 from mmvsf.pipeline.layers.imagery.products import product_named
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import FoundScenes, ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time

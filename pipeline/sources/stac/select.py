@@ -12,10 +12,10 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Period
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.missing import NoSceneError
 from mmvsf.pipeline.layers.imagery.plan import BESIDE
 from mmvsf.pipeline.layers.imagery.products import Product
-from mmvsf.pipeline.layers.source import FoundScenes
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
