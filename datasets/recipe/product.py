@@ -27,6 +27,21 @@ def _kind(value: Any) -> str:
     return "[word]" if isinstance(value, str) else "[other]"
 
 
+def _named_once(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    names = list(value) if isinstance(value, list | tuple) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError("takes a name, or a list of names with at least one")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"names {', '.join(repeated)} twice; write each catalogue once")
+    return tuple(names)
+
+
+Catalogs = Annotated[str | tuple[str, ...], BeforeValidator(_named_once)]
+"""One catalogue, or several in the order in which they are tried; which there are is known to who builds."""
+
+
 class BandMap(RecipeModel):
     asset: AssetKey
     """Key of the asset of a STAC item, or what stands for {band} in the name of a file."""

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
-from .product import BAND_PATTERN, CustomProduct
+from .product import BAND_PATTERN, Catalogs, CustomProduct
 from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 from .simulation import Simulation
@@ -78,9 +78,9 @@ class Imagery(RecipeModel):
     """Options of a source of another package."""
     path: str | None = None
     """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
-    catalog: str | None = None
-    """Of `stac`: planetary-computer (all products, no account), lpcloud (HLS, Earthdata account), earth-search
-    (Sentinel-2), or the https:// address of any STAC API that needs no account."""
+    catalog: Catalogs | None = None
+    """Of `stac`: planetary-computer, lpcloud (HLS, Earthdata account), earth-search (Sentinel-2), the https:// address
+    of a STAC API that needs no account; or, for HLS, a list of these and earthengine, which are tried in turn."""
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
     """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2, or those of `custom`."""
     custom: Annotated[tuple[CustomProduct, ...], Field(min_length=1, max_length=20)] | None = None

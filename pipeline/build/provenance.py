@@ -6,6 +6,7 @@ service or `path` as the recipe has it, `collection`, `product` and `processing`
 `source` in words, `licence`. What is not known is left out.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -40,14 +41,23 @@ def source_records(plan: BuildPlan) -> list[Record]:
     return [{key: value for key, value in record.items() if value} for record in records]
 
 
+def scenes_by_service(attributes: dict[str, Any]) -> dict[str, int]:
+    """How many rows of the table of scenes each of several services gave; of a row that came from two, both."""
+    counts = Counter[str]()
+    for services, rows in (run for runs in attributes.get("services", {}).values() for run in runs):
+        counts.update(dict.fromkeys(services.split(", "), rows))
+    return dict(counts)
+
+
 def now() -> str:
     """The time of an event in a cube's life, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def product_origin(attributes: dict[str, Any], product: str) -> str:
-    """Where a cube has its scenes of a product from, in words; empty for a cube without that record."""
-    records = attributes.get("sources", [])
-    record: dict[str, Any] = next((record for record in records if record.get("product") == product), {})
+def product_origin(attributes: dict[str, Any], product: str, service: str = "") -> str:
+    """Where a cube has its scenes of a product from, in words, and those of one `service` where there are several;
+    empty for a cube without that record."""
+    records = [record for record in attributes.get("sources", []) if record.get("product") == product]
+    record: dict[str, Any] = next((r for r in records if r["from"] == service or not service), {"from": service})
     place = record.get("url") or record.get("path")
-    return f"{record['from']} ({place})" if place else ""
+    return f"{record['from']} ({place})" if place else str(record["from"])

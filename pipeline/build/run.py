@@ -129,6 +129,9 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)
     content = Content(arrays, imagery.scenes, weather.attributes)
+    attributes = {name: value for name, value in attributes.items() if name != "services"}
+    if imagery.services:
+        attributes["services"] = imagery.services
     if plan.acquisitions.expected:
         attributes = {**attributes, "acquisitions": plan.acquisitions.record()}
     if finish_cube(

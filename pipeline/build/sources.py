@@ -56,7 +56,7 @@ class Sources:
     @property
     def quotas(self) -> tuple[str, ...]:
         """How much their services allow a user, each once."""
-        return tuple(dict.fromkeys(source.quota for source in self._present if source.quota))
+        return tuple(dict.fromkeys(quota for source in self._present for quota in source.quotas()))
 
     @property
     def _present(self) -> list[Source]:

@@ -245,9 +245,11 @@ def _show_cube(
     """Write the cube's card, and print what was built."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.build.card import write_dataset_card
+    from mmvsf.pipeline.build.provenance import scenes_by_service
     from mmvsf.pipeline.disk_space import stored_bytes
 
-    card = write_dataset_card(Cube.open(plan.cube))
+    cube = Cube.open(plan.cube)
+    card, services = write_dataset_card(cube), scenes_by_service(cube.attributes)
     facts = {
         "cube": str(plan.cube),
         "card": str(card),
@@ -255,6 +257,7 @@ def _show_cube(
         "skipped_cloudy": summary.skipped_cloudy,
         "failed": summary.failed,
         "completeness": summary.completeness,
+        "scenes_by_service": services,
         "seconds": round(time.monotonic() - started, 1),
         "megabytes": round(stored_bytes(plan.cube) / 1e6, 1),
         **(more or {}),
@@ -267,6 +270,9 @@ def _show_cube(
         table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
         table.add_row("not acquired", str(summary.not_acquired))
         table.add_row("failed", str(summary.failed))
+        if services:
+            rows = ", ".join(f"{name}: {count:,}" for name, count in services.items())
+            table.add_row("scenes of blocks by service", rows)
         for name, count in (more or {}).items():
             table.add_row(name.replace("_", " "), str(count))
         table.add_row("size", f"{facts['megabytes']} MB")

@@ -133,6 +133,7 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     """One line per reason why a build may fail or fall short; `free` bytes, None where nothing limits them."""
     warnings = [] if plan.weather is None else list(plan.weather.notes)
     answer = plan.acquisitions
+    warnings += plan.imagery.unanswered
     judged = {gap.product for gap in answer.gaps}
     unknown = tuple(product for product in plan.region.imagery.products if product not in judged)
     warnings += [str(answer)] if answer.gaps else []

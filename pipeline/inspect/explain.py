@@ -1,10 +1,13 @@
 """Where a pixel comes from: the scene that gave it, or the reason there is none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import SHARD_DAYS, day_number
 from mmvsf.datasets.cube.cube import Cube
@@ -53,7 +56,8 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
     else:
         scene = _scene_row(cube, day_number(when), block, index)
         flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
-        origin = product_origin(cube.attributes, scene["product"])
+        services = scene["service"].split(", ")
+        origin = " and ".join(product_origin(cube.attributes, scene["product"], service) for service in services)
         facts |= {"scene": scene, "quality": quality, "flags": flags, "origin": origin}
         only_mask = "; only its mask is stored, the block was too cloudy" if status == Status.SKIPPED_CLOUDY else ""
         source = f"; {scene['product']} of {origin}" if origin else ""
@@ -121,6 +125,14 @@ def _in_words(layers: dict[str, float | None]) -> str:
     return f". Static layers: {', '.join(words)}" if words else ""
 
 
+def scene_services(attributes: Mapping[str, Any], products: NDArray[Any]) -> list[str]:
+    """For each row of the table of scenes, whose `product` is given, the services that gave the scene, where the cube's
+    source has several; else empty."""
+    runs = attributes.get("services", {})
+    services = {name: chain.from_iterable(repeat(*run) for run in own) for name, own in runs.items()}
+    return [next(services.get(str(product), iter(())), "") for product in products]
+
+
 def _scene_row(cube: Cube, day: int, block: BlockIndex, index: int) -> dict[str, Any]:
     """The row of the table of scenes that a pixel's index points to."""
     if not (cube.path / "scenes/id/zarr.json").is_file():
@@ -133,4 +145,5 @@ def _scene_row(cube: Cube, day: int, block: BlockIndex, index: int) -> dict[str,
         raise InputError(f"{cube.path}: its table of scenes has {matches.size} rows for this pixel; run `mmvsf check`")
     row = int(matches[0])
     texts = {name: str(table[name][row]) for name in ("id", "product", "version")}
-    return {**texts, "offset": int(table["offset"][row])}
+    rows = scene_services(cube.attributes, table["product"])
+    return {**texts, "offset": int(table["offset"][row]), "service": rows[row]}

@@ -19,3 +19,5 @@ class FoundScenes:
     undated: tuple[str, ...] = ()
     """for each faulty entry whose day cannot be known, what is wrong: no day can be marked for it, and without
     `--accept-failed` the build stays incomplete"""
+    unanswered: tuple[str, ...] = ()
+    """for each of several services that was not searched or did not answer, why; the scenes are those of the others"""

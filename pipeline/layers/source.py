@@ -5,7 +5,7 @@ dataclass that holds options and nothing open, since it is sent to workers; see 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -101,6 +101,10 @@ class Source(ABC):
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
         """The source that its section of the recipe describes. Raises InputError."""
 
+    def quotas(self) -> tuple[str, ...]:
+        """The quotas of all of its services, one line each."""
+        return (self.quota,) if self.quota else ()
+
     def requirements(self) -> tuple[Requirement, ...]:
         """What the source needs of its user, determined without the network; by default nothing."""
         return ()
@@ -134,6 +138,11 @@ class ImagerySource(Source):
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
+    def places(self, asset: Asset) -> Sequence[Asset]:
+        """Where a file can be read, in the order in which to try: one that `read` fails at is no failure where the next
+        gives it."""
+        return (asset,)
+
     def state(self, scene: Scene) -> str:
         """A text that changes when files of a scene are replaced, empty if not known. Called for each scene at each
         run, so no file is read for it; by default it is what the catalogue said."""
@@ -147,6 +156,10 @@ class ImagerySource(Source):
     @abstractmethod
     def origin(self, product: str) -> Origin:
         """Where the scenes of a product come from. Raises InputError for a product that the source lacks."""
+
+    def origins(self, product: str) -> Sequence[Origin]:
+        """The same of each of several services that a scene may come from, in the order in which they are tried."""
+        return (self.origin(product),)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class Asset:
     grid: RasterGrid
     band: int = 1
     """of the file, counted from 1; 0 for the only one of a file that must not have several"""
+    service: str = ""
+    """which of several services has it; empty where a source has one only"""
+    elsewhere: tuple["Asset", ...] = ()
+    """the same file in further services, in the order in which they are tried"""
 
 
 SceneKey = tuple[str, str, datetime, str, RasterGrid]

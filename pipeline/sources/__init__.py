@@ -1,6 +1,6 @@
 """The sources of this project; importing the package registers them (entry point of the group `mmvsf.sources`)."""
 
-from . import gridmet, static
+from . import gridmet, mirrors, static
 from .archive import labels as archive_labels
 from .archive import rasters
 from .archive import targets as archive_targets
@@ -12,7 +12,6 @@ from .earthengine import labels as earthengine_labels
 from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
 from .reanalysis import agera5, era5_land, power
-from .stac import imagery as stac_imagery
 from .vector import labels as vector_labels
 from .vector import targets as vector_targets
 
@@ -29,10 +28,10 @@ __all__ = [
     "era5_land",
     "gridmet",
     "meteostat_weather",
+    "mirrors",
     "nass",
     "power",
     "rasters",
-    "stac_imagery",
     "static",
     "vector_labels",
     "vector_targets",

@@ -45,6 +45,9 @@ class HandMade:
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
 
+    def places(self, asset: Asset) -> tuple[Asset, ...]:
+        return (asset,)
+
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         return self.pixels(asset.href)[window]
 

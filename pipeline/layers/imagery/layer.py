@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete, write_shards
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.variables import REFLECTANCE_FILL, Status
 from mmvsf.pipeline.layers.layer import Collected, Layer, Record, TaskReport, changed_options
 from mmvsf.pipeline.layers.source import ImagerySource
@@ -19,7 +19,7 @@ from mmvsf.pipeline.raster.io import gdal_environment
 
 from .mosaic_day import read_shard
 from .plan import ImageryPlan, ShardTask, bytes_per_pixel, entry_name, plan_scenes, with_search
-from .replaced import INPUTS, Inputs, inputs_of, mark_replaced
+from .replaced import INPUTS, Inputs, inputs_of, mark_replaced, without
 from .shard_summary import shard_summary
 from .summarise import CollectedImagery, collect_imagery
 from .table import ProductTable, SceneReader
@@ -43,7 +43,14 @@ class ImageryLayer(Layer[ShardTask]):
             )
         table = ProductTable.of(imagery)
         reading = {name: table.reading(name) for name in imagery.products}
-        scenes = mark_replaced(found.scenes, self._inputs(), self.source)
+        inputs = self._inputs()
+        if found.unanswered and (missing := len(without(inputs, found.scenes))):
+            # Without them their shards would be emptied.
+            raise IncompleteError(
+                f"the cube has {missing} scenes that are not listed now, and not all services could be searched:"
+                f" {'; '.join(found.unanswered)}; run again later"
+            )
+        scenes = mark_replaced(found.scenes, inputs, self.source)
         plan = plan_scenes(scenes, grid, self.spec.calendar, imagery.skip_below_clear, reading)
         return with_search(plan, found)
 
@@ -60,10 +67,12 @@ class ImageryLayer(Layer[ShardTask]):
             values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
             arrays = dict(zip(ARRAYS, values, strict=True))
             stored = write_shards(self.cube, self.spec, block, first, arrays)
+            services = [reader.services(scene) for _, _, scene in shard.scenes]
             entry = {
                 "digest": digest,
                 "objects": stored,
                 **shard_summary(shard, task.shard, grid, self.spec.region.period.season),
+                **({"services": services} if any(services) else {}),
             }
             ledger.write(entry_name(grid, task.shard, block), entry)
             pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
@@ -120,9 +129,10 @@ class ImageryLayer(Layer[ShardTask]):
                 "product": product,
                 **path,
                 "processing": f"simulated in the form of {product}" if simulated else table.named(product).processing,
-                **self.source.origin(product).record(),
+                **origin.record(),
             }
             for product in section.products
+            for origin in self.source.origins(product)
         ]
 
     @staticmethod

@@ -80,6 +80,7 @@ class ImageryPlan(LayerPlan[ShardTask]):
     left_out: Mapping[str, int] = field(default_factory=dict)
     """reason -> entries that are no scene of the cube"""
     undated: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
     """see `FoundScenes`"""
 
     @property
@@ -123,7 +124,7 @@ def plan_scenes(
     coverage = Coverage(grid)
     block_days = set()
     used = []
-    distinct = _distinct(scenes)
+    distinct = distinct_scenes(scenes)
     for scene in distinct:
         reached = coverage.blocks(scene.quality.grid).tolist()
         if reached:
@@ -152,10 +153,16 @@ def with_search(plan: ImageryPlan, found: FoundScenes) -> ImageryPlan:
     """The plan with what the search left out, too."""
     left_out = Counter(found.left_out)
     left_out.update(plan.left_out)
-    return replace(plan, items=max(found.items, plan.items), left_out=dict(left_out), undated=found.undated)
+    return replace(
+        plan,
+        items=max(found.items, plan.items),
+        left_out=dict(left_out),
+        undated=found.undated,
+        unanswered=found.unanswered,
+    )
 
 
-def _distinct(scenes: Sequence[Scene]) -> list[Scene]:
+def distinct_scenes(scenes: Sequence[Scene]) -> list[Scene]:
     """The scenes, each once. One that is listed in forms that contradict each other becomes faulty."""
     distinct: dict[SceneKey, Scene] = {}
     for scene in scenes:

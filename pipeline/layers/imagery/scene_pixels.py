@@ -1,5 +1,7 @@
 """The mask and the bands of one scene, on the pixels of a cube."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +21,14 @@ to -0.02."""
 def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray[np.uint8]:
     """The mask of a scene as bits of `imagery/quality`, shape of the target. Raises ReadError."""
     place = resampler(scene.quality.grid, target)
-    stored = np.ma.getdata(source.read(scene.quality, place.window))
     product = source.product(scene)
-    if product.mask_dtype is not None and stored.dtype != product.mask_dtype:
-        wanted = np.dtype(product.mask_dtype)
-        raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {stored.dtype}")
+
+    def check(values: NDArray[Any]) -> None:
+        if product.mask_dtype is not None and values.dtype != product.mask_dtype:
+            wanted = np.dtype(product.mask_dtype)
+            raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {values.dtype}")
+
+    stored = np.ma.getdata(source.read(scene.quality, place.window, check))
     decoded: NDArray[np.uint8] = place.codes(product.decode_quality(stored), QUALITY_FILL)
     return decoded
 
@@ -39,9 +44,12 @@ def read_bands(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray
 def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
     asset, product = scene.bands[number], source.product(scene)
     place = resampler(asset.grid, target)
-    stored = source.read(asset, place.window)
-    if stored.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
-        raise ReadError(f"{asset.href}: reflectance is stored as integers, found {stored.dtype}")
+
+    def check(values: NDArray[Any]) -> None:
+        if values.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
+            raise ReadError(f"{asset.href}: reflectance is stored as integers, found {values.dtype}")
+
+    stored = source.read(asset, place.window, check)
     values = to_band(np.ma.getdata(stored), product, source.products.bands[number], scene.offset)
     if np.ma.is_masked(stored):
         values[np.ma.getmaskarray(stored)] = REFLECTANCE_FILL

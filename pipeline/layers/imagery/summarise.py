@@ -45,6 +45,8 @@ class CollectedImagery(Collected):
     summary: Summary = field(kw_only=True)
     scenes: GroupSpec = field(kw_only=True)
     """the table of scenes"""
+    services: dict[str, list[list[Any]]] = field(kw_only=True)
+    """see `services_of`"""
 
 
 def collect_imagery(
@@ -71,7 +73,8 @@ def collect_imagery(
         status[time, *block][seen] = found[seen]
         _place_clear(clear, entry, time.start, block, grid)
         _place_sums(sums, entry, years, block, grid)
-        rows += [(*block, *scene) for scene in entry["scenes"]]
+        services = entry.get("services") or [""] * len(entry["scenes"])
+        rows += [(*block, *scene, service) for scene, service in zip(entry["scenes"], services, strict=True)]
         failures += [f"{date_of(day)}: {reason}" for day, _, reason in entry["failures"]]
     arrays: dict[str, NDArray[Any]] = {"blocks/status": status, "chunks/clear_fraction": clear}
     arrays |= {f"chunks/imagery_{what}": values for what, values in sums.items()}
@@ -83,7 +86,9 @@ def collect_imagery(
         counts[Status.NOT_ACQUIRED],
         tuple(failures),
     )
-    return CollectedImagery(collected.shards, arrays, summary=summary, scenes=scenes_group(rows))
+    rows.sort(key=_row_order)
+    scenes, services = scenes_group(rows), services_of(rows)
+    return CollectedImagery(collected.shards, arrays, summary=summary, scenes=scenes, services=services)
 
 
 def _place_clear(clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid) -> None:
@@ -134,7 +139,7 @@ SCENE_COLUMNS: dict[str, tuple[str, int, dict[str, str]]] = {
 
 def scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
     """One row a (day, block, scene) that gave data, by day, block and index."""
-    rows = sorted(rows, key=lambda row: (row[2], row[0], row[1], row[3]))
+    rows = sorted(rows, key=_row_order)
     arrays = []
     for name, (dtype, position, attributes) in SCENE_COLUMNS.items():
         values = [_seconds(row[position]) if name == "acquired" else row[position] for row in rows]
@@ -143,6 +148,25 @@ def scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
         fill = "" if dtype == "string" else 0
         arrays.append(ArraySpec(name, ("row",), (len(rows),), dtype, (chunk,), fill, None, attributes, data))
     return GroupSpec("scenes", tuple(arrays), group_attributes("scenes that gave data"))
+
+
+def services_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, list[list[Any]]]:
+    """product -> runs of [services, number of rows] of that product in the table of scenes: which of several services
+    gave each scene. It is no column of the table, since the same scenes are the same data wherever they come from.
+    Empty where the source has one service only."""
+    runs: dict[str, list[list[Any]]] = {}
+    for row in rows:
+        product, service = row[5], row[-1]
+        own = runs.setdefault(product, [])
+        if own and own[-1][0] == service:
+            own[-1][1] += 1
+        else:
+            own.append([service, 1])
+    return runs if any(service for own in runs.values() for service, _ in own) else {}
+
+
+def _row_order(row: tuple[Any, ...]) -> tuple[int, int, int, int]:
+    return row[2], row[0], row[1], row[3]
 
 
 def _seconds(text: str) -> int:

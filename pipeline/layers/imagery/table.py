@@ -1,7 +1,8 @@
 """The products of a recipe: those that every recipe may name, narrowed to the bands of its cube."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from mmvsf.datasets.recipe.product import CustomProduct
 from mmvsf.datasets.recipe.region import Imagery
 from mmvsf.datasets.variables import DEFAULT_BANDS
 from mmvsf.pipeline.layers.source import ImagerySource
+from mmvsf.pipeline.raster.io import OutOfReachError, ReadError
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 from .custom import custom_product
@@ -84,15 +86,38 @@ class SceneReader:
 
     source: ImagerySource
     products: ProductTable
+    given: dict[str, set[str]] = field(default_factory=dict)
+    """href of a file -> the services that gave windows of it, where a source has several"""
 
     @property
     def days_at_once(self) -> int:
         """Days of a task that are read at the same time."""
         return self.source.days_at_once
 
-    def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
-        """See `ImagerySource.read`."""
-        return self.source.read(asset, window)
+    def read(
+        self, asset: Asset, window: tuple[slice, slice], check: Callable[[NDArray[Any]], None] = lambda values: None
+    ) -> NDArray[Any]:
+        """See `ImagerySource.read`: from the first place that gives numbers for which `check` raises no ReadError.
+        Raises ReadError with the reasons of all places."""
+        failures: list[ReadError] = []
+        for place in self.source.places(asset):
+            try:
+                values = self.source.read(place, window)
+                check(values)
+            except ReadError as error:
+                failures.append(error)
+                continue
+            if place.service:
+                self.given.setdefault(asset.href, set()).add(place.service)
+            return values
+        if len(failures) == 1:
+            raise failures[0]
+        kind = OutOfReachError if all(isinstance(error, OutOfReachError) for error in failures) else ReadError
+        raise kind("; ".join(map(str, failures)))
+
+    def services(self, scene: Scene) -> str:
+        """The services that gave what was read of a scene so far; empty where the source has one only."""
+        return ", ".join(sorted({name for href in scene.hrefs for name in self.given.get(href, ())}))
 
     def product(self, scene: Scene) -> Product:
         """The product of a scene."""

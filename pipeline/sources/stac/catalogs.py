@@ -29,7 +29,7 @@ KNOWN_GAPS = {
     ("planetary-computer", "hls-s30"): (
         date(2026, 6, 16),
         "the product did not end: the Planetary Computer's ingest broke from 16 to 18 June 2026 over missing browse"
-        " images, and LP DAAC has the granules (imagery.catalog: lpcloud)",
+        " images, and LP DAAC has the granules (imagery.catalog: [planetary-computer, lpcloud])",
     ),
 }
 """(catalogue, product) -> the day from which on scenes may be missing, and why (github.com/microsoft/

@@ -14,7 +14,6 @@ from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
-from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import same_crs
@@ -34,7 +33,6 @@ MOST_FAILURES = 3
 """After so many headers in a row that cannot be read, their server is taken to be out of reach."""
 
 
-@register_source("stac")
 @dataclass(frozen=True)
 class StacImagery(ImagerySource):
     """Scenes of one catalogue."""
@@ -48,9 +46,14 @@ class StacImagery(ImagerySource):
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
-        """See `ImagerySource`. Raises InputError for a catalogue that is not known."""
+        """See `ImagerySource`: of a recipe that names one catalogue. Raises InputError for one that is not known."""
+        return cls.of(str(section.catalog or ""), ProductTable.of(section))
+
+    @classmethod
+    def of(cls, name: str, products: ProductTable) -> Self:
+        """The source of a catalogue. Raises InputError for one that is not known."""
         retry_policy = http.RETRY_POLICY
-        return cls(catalog(section.catalog or "", retry_policy), retry_policy, products=ProductTable.of(section))
+        return cls(catalog(name, retry_policy), retry_policy, products=products)
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""

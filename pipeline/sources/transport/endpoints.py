@@ -56,7 +56,8 @@ ENDPOINTS: dict[str, Endpoint] = {
         "NASS's files of the Cropland Data Layer",
     ),
 }
-"""service -> endpoint. The catalogues share a variable: what replaces one must have all that a recipe takes."""
+"""service -> endpoint. The catalogues share a variable, and what replaces all of them must have what a recipe takes; a
+variable of its own, such as MMVSF_LPCLOUD_URL, goes before that."""
 
 
 def address(service: str) -> str:
@@ -65,9 +66,11 @@ def address(service: str) -> str:
     Raises InputError for one with a name or password in it: addresses are shown in messages and stored in cubes.
     """
     endpoint = ENDPOINTS[service]
-    url = (os.environ.get(endpoint.variable) or endpoint.url).rstrip("/")
+    own = f"MMVSF_{service.upper().replace('-', '_')}_URL"
+    variable = own if os.environ.get(own) else endpoint.variable
+    url = (os.environ.get(variable) or endpoint.url).rstrip("/")
     if "@" in urlsplit(url).netloc:
-        raise InputError(f"{endpoint.variable} holds a name or password; give the address without it")
+        raise InputError(f"{variable} holds a name or password; give the address without it")
     return url
 
 
