@@ -60,7 +60,11 @@ def _refuse_anchors(text: str, path: Path) -> None:
     level = 0
     for event in yaml.parse(text, BASE):
         if isinstance(event, yaml.events.AliasEvent):
-            raise InputError(f"{path}, line {event.start_mark.line + 1}: a recipe takes no aliases (*name)")
+            raise InputError(f"{path}, line {_line(event)}: a recipe takes no aliases (*name)")
         level += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
         if level > MOST_LEVELS:
-            raise InputError(f"{path}, line {event.start_mark.line + 1}: it is nested too deeply; {EXAMPLE}")
+            raise InputError(f"{path}, line {_line(event)}: it is nested too deeply; {EXAMPLE}")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0

@@ -84,6 +84,8 @@ class ClusterWatch:
         if self._client.status != "running":
             return None
         scheduler = self._client.scheduler
+        if scheduler is None:
+            return None
         try:
             answer = self._client.sync(scheduler.identity, callback_timeout=ANSWER_SECONDS)
             self._tasks = self._client.sync(scheduler.processing, workers=None, callback_timeout=ANSWER_SECONDS)

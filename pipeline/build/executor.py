@@ -88,8 +88,8 @@ class DaskExecutor:
         except TimeoutError as error:
             raise IncompleteError(f"the Dask cluster takes no data ({one_line(error, 200)}); {LOOK}") from error
         waiting = iter(tasks)
-        running: set[Future] = set()
-        done: SimpleQueue[Future] = SimpleQueue()
+        running: set[Future[Any]] = set()
+        done: SimpleQueue[Future[Any]] = SimpleQueue()
 
         def submit() -> None:
             wanted = self.workers * IN_FLIGHT_PER_WORKER - len(running)
@@ -120,7 +120,7 @@ class DaskExecutor:
                 future.release()
 
 
-def _result(future: "Future", watch: ClusterWatch) -> Any:
+def _result(future: "Future[Any]", watch: ClusterWatch) -> Any:
     """The result of a finished task, which another worker repeats if the one that held it is lost meanwhile. Raises
     what the task raised, and as `ClusterWatch.look`."""
     while True:

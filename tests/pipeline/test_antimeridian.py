@@ -64,10 +64,20 @@ SCENES = (
 )
 
 
+def fill_specks(archive: TinyArchive, scene: Scene) -> None:
+    """Leave fill only where the mask has it, so that one band shows where all have data."""
+    for key in BANDS[scene.collection]:
+        with rasterio.open(archive.file(scene, "Fmask")) as mask, rasterio.open(archive.file(scene, key), "r+") as file:
+            values = file.read(1)
+            values[(values == FILL) & (mask.read(1) != 255)] = 1234
+            file.write(values, 1)
+
+
 def write(folder: Path) -> TinyArchive:
     archive = TinyArchive(folder)
     for scene, form in SCENES:
         archive.items.append(write_scene(archive.root, scene) | {"geometry": across(scene.granule, form)})
+        fill_specks(archive, scene)
     archive.write_items()
     days = np.arange(np.datetime64("2020-10-01"), np.datetime64("2021-07-01"))
     north, east = 51.25 + 0.5 * np.arange(3), -179.75 + 0.5 * np.arange(720)

@@ -15,6 +15,7 @@ import requests
 from mmvsf.datasets.errors import MmvsfError
 from mmvsf.pipeline.raster.io import ReadError, raster_grid
 from mmvsf.pipeline.raster.scene import Asset
+from mmvsf.pipeline.sources.cdl import cropscape
 from mmvsf.pipeline.sources.stac.catalogs import Catalog
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import download as downloads
@@ -142,6 +143,19 @@ def test_downloads_and_tokens(servers: tuple[Files, Files], tmp_path: Path, monk
     with pytest.raises(requests.RequestException, match="private address"):
         http.fetch_json("GET", href, ("a", "b"), QUICK)
     assert local.reads == 0 and not (tmp_path / "out").exists()
+
+
+def test_a_file_that_cropscape_names(
+    servers: tuple[Files, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is XML with the address of a file."""
+    public, local = servers
+    monkeypatch.setattr(cropscape, "reach_of_service", lambda _: PUBLIC)
+    (tmp_path / "GetCDLFile").write_text(f"<returnURL>{local.url}/secret.tif</returnURL>")
+    source = cropscape.CropScapeLabels(tmp_path / "cache", url(public, PUBLIC_HOST, ""), QUICK)
+    with pytest.raises(ReadError, match="private address"):
+        source._fetch(2021, (0, 0, 1, 1), tmp_path / "out.tif", None)
+    assert local.reads == 0
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mmvsf.pipeline.raster.scene import Asset
 from mmvsf.pipeline.sources.transport import http, slow
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, session
+from mmvsf.pipeline.sources.transport.reach import LOOPBACK
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import NoAuth
 
@@ -70,7 +71,7 @@ def test_a_request_to_a_server_that_is_too_slow(fault: Fault) -> None:
     started = time.monotonic()
     with Big() as server:
         server.fail("", fault)
-        with session(HASTY, retry=False) as client, pytest.raises(requests.RequestException):
+        with session(HASTY, LOOPBACK, retry=False) as client, pytest.raises(requests.RequestException):
             client.get(server.url, timeout=(HASTY.connect, HASTY.request))
     assert time.monotonic() - started < 4
 
@@ -79,7 +80,7 @@ def test_headers_that_drip() -> None:
     started = time.monotonic()
     with (
         dripping_headers() as url,
-        session(HASTY, retry=False) as client,
+        session(HASTY, LOOPBACK, retry=False) as client,
         pytest.raises(requests.RequestException, match="timed out"),
     ):
         client.get(url, timeout=(HASTY.connect, HASTY.request))
@@ -92,7 +93,7 @@ def test_a_large_answer_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None
     patient = replace(HASTY, request=0.2)
     with Big() as server:
         server.fail("", lambda request, right: replace(right, body=b"y" * 40, drip=0.02))
-        with session(patient, retry=False) as client:
+        with session(patient, LOOPBACK, retry=False) as client:
             assert client.get(server.url, timeout=1).content == b"y" * 40
 
 

@@ -64,7 +64,7 @@ def installed() -> Iterator[None]:
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection can be made."""
 
-    def refuse(*_: object) -> NoReturn:
+    def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError("this test has no network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)

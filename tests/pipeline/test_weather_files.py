@@ -189,6 +189,10 @@ REFUSED: dict[str, tuple[Callable[[], xr.Dataset], str]] = {
     "no rows": (lambda: one().isel(lat=slice(0, 0)), r"'lat' has no coordinates, or one"),
     "no number": (lambda: one(lat=np.array([42.2, np.nan, 42.1, 42.0, 41.9])), r"'lat' has no coordinates, or one"),
     "a curvilinear grid": (without_coordinates, r"two-dimensional \(a curvilinear grid\)"),
+    "stations": (
+        lambda: one().stack(station=("lat", "lon")).reset_index("station"),
+        r"its places lie along 'station'",
+    ),
     "another place": (lambda: one(lon=lonlat(0.1)[1] + 20), r"does not reach the region: it covers x -76.2 to"),
     "no such days": (
         lambda: at_times(times(first=np.datetime64("2018-06-01"))),

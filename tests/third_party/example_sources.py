@@ -13,9 +13,9 @@ from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Weather
 from mmvsf.datasets.variables import WEATHER_BY_NAME
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import (
-    FoundScenes,
     ImagerySource,
     LabelSource,
     Origin,

@@ -88,7 +88,8 @@ class ImageryLayer(Layer[ShardTask]):
             Ledger.of_cube(self.cube).write(INPUTS, {"scenes": after})
 
     def _inputs(self) -> Inputs:
-        return (Ledger.of_cube(self.cube).read(INPUTS) or {}).get("scenes", {})
+        inputs: Inputs = (Ledger.of_cube(self.cube).read(INPUTS) or {}).get("scenes", {})
+        return inputs
 
     def clear_stale(self, plan: ImageryPlan) -> None:
         """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""

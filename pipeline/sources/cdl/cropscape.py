@@ -28,6 +28,7 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
+from mmvsf.pipeline.sources.transport.reach import reach_of_service
 
 CRS = "EPSG:5070"
 TILE = 61_440
@@ -145,7 +146,7 @@ class CropScapeLabels(LabelSource):
         wide = f"{west - MARGIN:.0f},{south - MARGIN:.0f},{east + MARGIN:.0f},{north + MARGIN:.0f}"
         most = self.retry_policy.attempts if grid is not None else min(PROBE_ATTEMPTS, self.retry_policy.attempts)
         attempts = Attempts(replace(self.retry_policy, attempts=most))
-        with session(self.retry_policy, retry=False) as client:
+        with session(self.retry_policy, reach_of_service(self.service), retry=False) as client:
             while True:
                 try:
                     with atomic_file(path) as draft:

@@ -30,6 +30,7 @@ from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
+from mmvsf.pipeline.sources.transport.reach import reach_of_service
 
 from .cropscape import CRS, national_grid
 
@@ -102,7 +103,7 @@ class NassLabels(LabelSource):
         attempts = Attempts(
             RetryPolicy(attempts=3, request=self.retry_policy.request, first_wait=self.retry_policy.first_wait)
         )
-        with session(self.retry_policy, retry=False) as client:
+        with session(self.retry_policy, reach_of_service(self.service), retry=False) as client:
             while True:
                 asked = 0.0
                 try:
@@ -158,7 +159,7 @@ class NassLabels(LabelSource):
         timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                session(self.retry_policy, retry=False) as client,
+                session(self.retry_policy, reach_of_service(self.service), retry=False) as client,
                 client.get(url, headers=headers, timeout=timeout, stream=True) as answer,
             ):
                 if answer.status_code == 416:

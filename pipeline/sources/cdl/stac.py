@@ -103,7 +103,7 @@ class StacLabels(LabelSource):
     def _search(self, year: int) -> None:
         guard_logs()
         about, coverage = self._about, Coverage(self.place)
-        tiles: dict[str, list[Asset]] = {key: [] for key in (about.codes, about.confidence) if key is not None}
+        tiles: dict[str, list[Asset]] = {key: [] for key in (about.codes, about.confidence) if key}
         when = date(year, 1, 1), date(year, 12, 31)
         locate = partial(remote_href, self.catalog.url)
         for entry in find_items(self.catalog, self.retry_policy, [about.name], search_box(self.place), [when]):

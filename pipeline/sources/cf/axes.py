@@ -99,12 +99,15 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
     for name in candidates:
         if text(dataset[name].attrs, "axis") == letter:
             return name
-    if kind != "time" and any(
-        dataset[name].ndim == 2 for name in dataset.variables if str(name).lower() in NAMES[kind]
-    ):
+    elsewhere = [dataset[name].dims for name in dataset.variables if str(name).lower() in NAMES[kind]]
+    if kind != "time" and any(len(dims) == 2 for dims in elsewhere):
         raise InputError(
-            f"{where}: its latitudes and longitudes are two-dimensional (a curvilinear grid); regrid it to a"
-            " regular one first, for example with cdo remapbil"
+            f"{where}: its latitudes and longitudes are two-dimensional (a curvilinear grid); regrid it to a regular"
+            " one first, for example with cdo remapbil"
+        )
+    if kind != "time" and (along := next((dims[0] for dims in elsewhere if len(dims) == 1), None)) is not None:
+        raise InputError(
+            f"{where}: its places lie along '{along}', as those of stations; a cube needs weather on a grid"
         )
     raise InputError(f"{where} has no dimension with coordinates called {' or '.join(NAMES[kind])}")
 

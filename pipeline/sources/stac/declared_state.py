@@ -13,7 +13,9 @@ def declared_state(entry: dict[str, Any], keys: Iterable[tuple[str, ...]]) -> st
     the item was last updated; empty if the item says neither."""
     assets = entry.get("assets")
     present = assets if isinstance(assets, dict) else {}
-    files = [next((present[key] for key in names if isinstance(present.get(key), dict)), {}) for names in keys]
+    files: list[dict[str, Any]] = [
+        next((present[key] for key in names if isinstance(present.get(key), dict)), {}) for names in keys
+    ]
     checksums = [file.get(CHECKSUM) for file in files]
     if all(isinstance(checksum, str) and checksum for checksum in checksums):
         return sha256(repr(checksums).encode()).hexdigest()[:16]

@@ -15,7 +15,6 @@ from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnection
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.location import write_whole
 
-from .guard import guard
 from .http import BUSY, RetryPolicy, reason_of, session
 from .reach import reach_of_service
 
@@ -71,8 +70,7 @@ def download(
     is tried again like a refusal for a time. `what` names the file in errors. Raises DownloadError, OSError.
     """
     attempts = Attempts(retry_policy)
-    with session(retry_policy, retry=False) as client:
-        guard(client, reach_of_service(url))
+    with session(retry_policy, reach_of_service(url), retry=False) as client:
         while True:
             status, asked, reached = None, 0.0, True
             try:

@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import DEFAULT_POOLBLOCK
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from .reach import LINK_LOCAL, PrivateAddressError, reach_of_name, refuse_nearer
 from .slow import PacedAdapter, PacedConnection, PacedSecureConnection
@@ -29,9 +28,9 @@ class GuardedAdapter(PacedAdapter):
         self._reach = reach
         super().__init__(max_retries=max_retries)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **options: Any) -> None:
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """See `HTTPAdapter`."""
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
+        super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _pools(self._reach)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:

@@ -17,9 +17,8 @@ import requests
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3 import Retry
 
-from .guard import guard
+from .guard import GuardedAdapter
 from .reach import reach_of_service
-from .slow import PacedAdapter
 
 BUSY = (429, 500, 502, 503, 504)
 """Statuses that may be gone after a wait."""
@@ -78,12 +77,12 @@ RETRY_POLICY = RetryPolicy()
 """How long sources of scenes wait for their servers."""
 
 
-def session(retry_policy: RetryPolicy, *, retry: bool = True) -> requests.Session:
-    """A session that retries by the policy, or not at all, and gives up a server that sends too slowly. Its `get` and
-    `post` still need `timeout=`."""
+def session(retry_policy: RetryPolicy, reach: int, *, retry: bool = True) -> requests.Session:
+    """A session that retries by the policy, or not at all, gives up a slow server, and is led no nearer
+    than `reach` (see `guard`). Its `get` and `post` still need `timeout=`."""
     client = requests.Session()
     client.headers["User-Agent"] = USER_AGENT
-    adapter = PacedAdapter(max_retries=retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
+    adapter = GuardedAdapter(reach, retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
     client.mount("http://", adapter)
     client.mount("https://", adapter)
     return client
@@ -176,8 +175,7 @@ def fetch_json(
     A temporary refusal is waited out, and what breaks off or is no JSON object is requested again. Raises
     RequestException or ValueError after all attempts.
     """
-    with session(retry_policy) as asking:
-        guard(asking, reach_of_service(url))
+    with session(retry_policy, reach_of_service(url)) as asking:
         for failures in itertools.count(1):
             try:
                 answer = asking.request(method, url, auth=auth, timeout=(retry_policy.connect, retry_policy.request))

@@ -36,7 +36,6 @@ from mmvsf.pipeline.raster.io import (
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 from .download import seconds_asked
-from .guard import guard
 from .http import (
     BUSY,
     REST_SECONDS,
@@ -179,7 +178,7 @@ class RemoteReader:
         timeout = (self.retry_policy.connect, self.retry_policy.request)
         try:
             with (
-                self._session() as client,
+                session(self.retry_policy, self.reach, retry=False) as client,
                 client.get(
                     url, headers={"Range": "bytes=0-0"}, auth=Bearer(token), timeout=timeout, stream=True
                 ) as answer,
@@ -203,11 +202,6 @@ class RemoteReader:
     def _stall(self) -> int:
         """Seconds of fewer than SLOWEST bytes after which a read has failed."""
         return max(1, round(self.retry_policy.request / 3))
-
-    def _session(self) -> requests.Session:
-        client = session(self.retry_policy, retry=False)
-        guard(client, self.reach)
-        return client
 
     def _refuse_redirects(self, href: str) -> None:
         """Raise ReadError for a file that leads to a private address, where the environment's proxies keep GDAL's
