@@ -5,7 +5,7 @@ from __future__ import annotations
 EXTRAS: dict[str, tuple[str, ...]] = {
     "build": (
         "scipy", "rasterio", "geopandas", "pyogrio", "pystac", "pystac_client", "requests", "urllib3", "h5netcdf",
-        "h5py", "dask", "distributed", "psutil", "jinja2", "matplotlib",
+        "h5py", "cftime", "dask", "distributed", "psutil", "jinja2", "matplotlib",
     ),
     "earthengine": ("ee", "google", "googleapiclient"),
     "stations": ("meteostat",),
