@@ -14,6 +14,8 @@ from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Region
 
 DAYS = st.dates(date(1982, 1, 1), date(2080, 1, 1))
+STARTS = st.dates(date(1982, 1, 1), date(2004, 1, 1))
+"""First days of periods that end before today"""
 
 
 def region(start: date, end: date) -> Region:
@@ -43,7 +45,7 @@ def test_there_and_back(day: date) -> None:
     assert np.datetime64(day_number(day), "D") == np.datetime64(day)
 
 
-@given(DAYS, st.integers(0, 4000))
+@given(STARTS, st.integers(0, 4000))
 def test_whole_shards_that_hold_the_weather_and_the_period(start: date, length: int) -> None:
     end = start + timedelta(days=length)
     calendar = calendar_for(region(start, end))
@@ -54,7 +56,7 @@ def test_whole_shards_that_hold_the_weather_and_the_period(start: date, length: 
     assert days[-1] - 32 < day_number(end) <= days[-1]
 
 
-@given(DAYS, st.integers(0, 1500), st.integers(0, 1500), st.integers(0, 1499))
+@given(STARTS, st.integers(0, 1500), st.integers(0, 1500), st.integers(0, 1499))
 def test_a_longer_period_moves_no_shard(start: date, length: int, more: int, at: int) -> None:
     short = calendar_for(region(start, start + timedelta(days=length)))
     long = calendar_for(region(start, start + timedelta(days=length + more)))
@@ -63,7 +65,7 @@ def test_a_longer_period_moves_no_shard(start: date, length: int, more: int, at:
     assert short.shard_slice(short.shard_of(day)) == long.shard_slice(long.shard_of(day))
 
 
-@given(DAYS, st.integers(0, 1500))
+@given(STARTS, st.integers(0, 1500))
 def test_positions(start: date, length: int) -> None:
     calendar = calendar_for(region(start, start + timedelta(days=length)))
     day = day_number(start)

@@ -88,7 +88,7 @@ def test_a_cluster_without_workers(client: Client) -> None:
 
 
 def test_a_long_task_is_no_stall(client: Client) -> None:
-    assert list(DaskExecutor(client, 0.6).run(slow, [1], 2.0)) == [1]
+    assert list(DaskExecutor(client, PATIENCE).run(slow, [1], PATIENCE + 2)) == [1]
 
 
 def test_a_scheduler_that_is_gone() -> None:

@@ -302,7 +302,7 @@ REFUSED: list[tuple[str, Callable[[Path], Any], dict[str, Any], str]] = [
     ("a.gpkg", all_null, {}, "holds 0 values"),
     ("a.fgb", truncated, {}, "cannot be read as FlatGeobuf"),
     ("a.geojson", truncated, {}, "cannot be read as GeoJSON"),
-    ("a.gpkg", truncated, {}, "cannot be read as GPKG"),
+    ("a.gpkg", truncated, {}, "cannot be read as a GeoPackage"),
     ("a.shp", truncated, {}, "cannot be read as ESRI Shapefile"),
 ]  # fmt: skip
 

@@ -49,7 +49,7 @@ def _in_steps(values: NDArray[Any], step: float, missing: NDArray[np.bool_]) -> 
     return np.where(missing, REFLECTANCE_FILL, steps).astype(np.int16)
 
 
-@cache
+@cache  # three numbers a band of a product
 def _steps(scale: float, offset: float, step: float) -> tuple[int, int, int]:
     """Whole numbers (factor, shift, divisor): a stored number n is (n x factor + shift) / divisor steps of the cube."""
     factor, shift = (Fraction(value / step).limit_denominator(LARGEST_DENOMINATOR) for value in (scale, offset))

@@ -87,12 +87,12 @@ def _of_mapping(attributes: Mapping[Any, Any]) -> CRS | None:
     return _from_cf(json.dumps({str(key): np.asarray(value).tolist() for key, value in attributes.items()}))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # some 100 KB each
 def _parsed(text: str) -> CRS:
     return CRS.from_user_input(int(text) if text.isdigit() else text)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # some 100 KB each
 def _from_cf(attributes: str) -> CRS:
     """pyproj needs tenths of a second for one of these, and there may be a file a day."""
     return CRS.from_cf(json.loads(attributes))
