@@ -24,11 +24,14 @@ class _Loader(BASE):  # type: ignore[misc]
     """A safe loader that refuses a key that is given twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := next((key for key, _ in node.value if keys.count(key.value) > 1), None):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key '{str(twice.value)[:60]}' is given twice", twice.start_mark
-            )
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value[:60]}' is given twice", key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
 

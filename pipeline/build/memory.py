@@ -12,7 +12,7 @@ TRIM_BYTES, MMAP_BYTES = 256 * 2**20, 32 * 2**20
 def keep_freed_memory() -> None:
     """Keep freed memory for the arrays of the next task. Where the C library has no mallopt, nothing changes.
 
-    Left alone, glibc maps each large array anew, and every page is cleared when it is first used: a tenth of the
+    Left alone, glibc maps each large array again, and every page is cleared when it is first used: a tenth of the
     processor time of a build. Dask even has its workers return memory from 64 KiB on.
     """
     try:

@@ -36,7 +36,7 @@ def write_document(path: Path, machine: str, results: Sequence[Result], repeats:
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     lines = [
         HEAD,
-        f"{day}, commit {_commit()}, {machine}. {_versions()}. {repeats} runs of each, in turn.",
+        f"{day}, commit {_commit()}, {machine}. {_versions()}. Runs of each, in turn: {repeats}.",
         "",
     ]
     for result in results:

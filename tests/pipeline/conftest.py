@@ -64,7 +64,7 @@ def s3_server() -> Iterator[S3]:
 @pytest.fixture
 def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     """The stand-in of S3, and an environment that leads there and to no account of the person who tests."""
-    s3_server.mend()
+    s3_server.clear_faults()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in s3_server.environment().items():

@@ -143,7 +143,7 @@ def test_what_fails_for_good_is_never_no_data(
     with pytest.raises(ReadError):
         source.read(asset, window)
     assert [path.name for path in source.cache.rglob("*.tif")] == ["probe.tif"]
-    server.mend()
+    server.clear_faults()
     np.testing.assert_array_equal(source.read(asset, window), expected(asset, window))
 
 
@@ -277,5 +277,5 @@ def test_labels_that_cannot_be_fetched_leave_the_rest_built(
     outcome = mmvsf(*options)
     assert outcome.code == 1 and "labels:" in outcome.err and "404" in outcome.err
     assert len(list((tiny.data / "tiny.zarr.ledger/imagery").rglob("*.json"))) == 30
-    server.mend()
+    server.clear_faults()
     assert mmvsf(*options).code == 0

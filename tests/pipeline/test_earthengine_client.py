@@ -114,7 +114,7 @@ def test_what_keeps_failing_is_said_in_the_end(server: EarthEngine, monkeypatch:
     server.fail("computePixels", hang(30))
     with pytest.raises(ReadError, match=r"CDL/2021: no answer in 3 tries; the last was no answer in time"):
         read_labels()
-    server.mend()
+    server.clear_faults()
     read_labels()
     server.fail("computePixels", lambda request, right: refusal(503, "The service is unavailable."))
     with pytest.raises(ReadError, match="in 3 tries; the last was 503 The service is unavailable"):

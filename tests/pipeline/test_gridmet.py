@@ -141,7 +141,7 @@ def test_a_failure_loses_nothing(fetch: Fetch) -> None:
     fetch.server.fail("vs_2021", status(500))
     with pytest.raises(IncompleteError, match="gridMET vs of 2021"):
         fetch(ALL)
-    fetch.server.mend()
+    fetch.server.clear_faults()
     before = len(fetch.server.requests)
     fetch(ALL)
     assert [request.path[-10:] for request in fetch.server.requests[before:]] == ["vs_2021.nc"]
@@ -384,5 +384,5 @@ def test_the_command_ends_in_one_line_where_gridmet_is_down(
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1)
     assert outcome.code == 1
     assert "gridMET vpd of 2020" in outcome.error and "run again" in outcome.error
-    server.mend()
+    server.clear_faults()
     assert mmvsf("dataset", tiny.recipe, "--data-dir", tiny.data, "--workers", 1).code == 0

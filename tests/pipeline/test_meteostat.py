@@ -350,7 +350,7 @@ def test_a_station_that_cannot_be_had_is_never_taken_for_none(few: Fetch, fault:
     host = few.server.url.removeprefix("http://")
     assert text.startswith(f"{host}: daily values of station S11, 2020-12-01 to 2021-01-31: ")
     assert "(3 attempts); what was downloaded is kept; run again later" in text and "\n" not in text
-    few.server.mend()
+    few.server.clear_faults()
     before = len(few.server.requests)
     few()
     later = [request.path for request in few.server.requests[before:]]

@@ -138,7 +138,7 @@ def test_any_service_may_fail(
     assert by <= names, names
     assert sum(json.loads(outcome.out.splitlines()[-1])["scenes_by_service"].values()) >= 30
     for server in map(served.server, ALL):
-        server.mend()
+        server.clear_faults()
     finished = Cube.open(served.archive.cube).attributes["finished"]
     assert dataset(served.archive).code == 0
     assert Cube.open(served.archive.cube).attributes["finished"] == finished

@@ -126,7 +126,7 @@ def test_a_raster_on_a_server_that_is_too_slow(
         assert time.monotonic() - started < 12
         with pytest.raises(OutOfReachError, match="after 1 attempts"):  # it rests
             reader.window(asset, whole)
-        server.mend()
+        server.clear_faults()
         np.testing.assert_array_equal(reader.window(asset, whole), values)
 
 
@@ -149,7 +149,7 @@ def test_imagery_gives_up_after_failures_in_a_row(
         outcome = dataset(tiny)
         assert outcome.code == 1 and "were not tried after 2 failures in a row" in outcome.error
         assert "run again" in outcome.error
-        server.mend()
+        server.clear_faults()
         remote._resting.clear()
         assert dataset(tiny).code == 0
     assert contents(tiny.cube, "imagery/reflectance") == contents(built.cube, "imagery/reflectance")

@@ -227,7 +227,7 @@ def test_a_fault_that_stays_fails_its_day_only(
         assert part in outcome.error
     assert dataset(tiny, "--accept-failed").code == 0
     assert_only_that_day_failed(tiny, built)
-    server.mend()
+    server.clear_faults()
     assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
 
@@ -296,7 +296,7 @@ def test_signatures_that_are_not_to_be_had_any_more(
     outcome = dataset(tiny)
     assert outcome.code == 1 and "gives no signature" in outcome.error and "rest is done" in outcome.error
     assert sum(request.path.startswith("/sas/") for request in server.requests) <= 30 + QUICK.attempts
-    server.mend()
+    server.clear_faults()
     monkeypatch.setattr(signing, "_refusals", {})  # as in a new process
     assert dataset(tiny).code == 0
     assert_same_images(tiny, built)
@@ -686,7 +686,7 @@ def test_no_fault_at_any_request_gives_other_numbers(large: tuple[Path, Any], fa
         number = len(server.requests)
         for place in range(number):
             for times in (1, None):
-                server.mend()
+                server.clear_faults()
                 server.fail(".", fault, times, after=place)
                 try:
                     found = read_once(server, attempts=1, request=0.1)
@@ -745,7 +745,7 @@ def test_a_host_that_is_down_is_not_waited_for_each_time(large: tuple[Path, Any]
             with pytest.raises(ReadError, match=f"after {expected} attempts"):
                 read_once(server)
             assert len(server.requests) - before <= 3 * expected
-        server.mend()
+        server.clear_faults()
         np.testing.assert_array_equal(read_once(server), values[WINDOW])
 
 

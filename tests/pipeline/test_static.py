@@ -402,7 +402,7 @@ def test_ground_that_cannot_be_had_leaves_the_rest_built(
     assert list((ledger / "imagery").rglob("*.json")) and list((ledger / "labels").rglob("*.json"))
     kept = [path.read_text() for path in ledger.glob("static/*.json")]
     assert len(kept) == 6 and all('"failures":[' in text and "404" in text and "sig=" not in text for text in kept)
-    server.mend()
+    server.clear_faults()
     assert dataset(public).code == 0
     assert contents(public.cube, "static") == faultless and len(list(ledger.glob("static/*.json"))) == 6
 

@@ -185,7 +185,7 @@ class StandIn:
         with self._lock:
             self._faults.append(_Planned(re.compile(pattern), fault, times, after))
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         """Forget all faults."""
         with self._lock:
             self._faults.clear()

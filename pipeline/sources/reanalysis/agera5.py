@@ -6,24 +6,21 @@ time. One chunk holds 2,112 days of 16 x 32 cells. doi:10.24381/cds.6c68c9bb.
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Weather
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Bounds, Origin, Requirement, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import WeatherSeries
 from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, vapour_pressure_deficit
-from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
-from mmvsf.pipeline.sources.transport.http import RetryPolicy
 
 from . import token
+from .data_store import DataStoreWeather
 from .days import days_of, provisional_flags
 from .formulas import Formula, computed, inputs_of
-from .store import RETRY_POLICY, WebStore
+from .store import WebStore
 from .window import LonLatWindow, local_midnight
 
 SERVICE = "AgERA5"
@@ -33,7 +30,6 @@ SOURCE = (
     "AgERA5 version 2.0 (Boogaard et al. 2020, Copernicus Climate Change Service, doi:10.24381/cds.6c68c9bb), from the"
     " ECMWF data stores; contains modified Copernicus Climate Change Service information"
 )
-LICENCE = "CC-BY-4.0"
 
 UNITS: dict[str, str] = {
     "Temperature_Air_2m_Min_24h": "degree_Celsius",
@@ -68,28 +64,12 @@ FORMULAS: dict[str, Formula] = {
 
 @register_source("agera5")
 @dataclass(frozen=True)
-class AgEra5(WeatherSource):
+class AgEra5(DataStoreWeather):
     """AgERA5 over a rectangle."""
 
-    bounds: Bounds
-    """west, south, east, north in degrees"""
-    cache: Path
-    """folder of the fetched chunks"""
-    url: str = ENDPOINTS["ecmwf"].url
-    retry_policy: RetryPolicy = RETRY_POLICY
-
-    @classmethod
-    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
-        """See `WeatherSource`."""
-        return cls(site.weather_bounds, site.cache("agera5"), address("ecmwf"))
-
-    def requirements(self) -> tuple[Requirement, ...]:
-        """See `Source`."""
-        return token.requirements()
-
-    def origin(self) -> Origin:
-        """See `WeatherSource`."""
-        return Origin("agera5", plain_url(self.url), DATASET, SOURCE, LICENCE)
+    name: ClassVar[str] = "agera5"
+    dataset: ClassVar[str] = DATASET
+    source: ClassVar[str] = SOURCE
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises InputError without a token that is accepted."""

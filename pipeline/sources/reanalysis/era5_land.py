@@ -8,8 +8,7 @@ of UTC: states are those of its hours 0 to 23, sums those of the hours that end 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -17,22 +16,21 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Weather
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Bounds, Origin, Requirement, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import WeatherSeries
 from mmvsf.pipeline.layers.weather.units import (
     WIND_10M_TO_2M,
     relative_humidity,
     saturation_pressure,
     vapour_pressure_deficit,
 )
-from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
-from mmvsf.pipeline.sources.transport.http import Bearer, RetryPolicy
+from mmvsf.pipeline.sources.transport.http import Bearer
 
 from . import token
+from .data_store import DataStoreWeather
 from .days import hours_of, provisional_flags
 from .formulas import Floats, Formula, computed, inputs_of
-from .store import RETRY_POLICY, WebStore
+from .store import WebStore
 from .window import LonLatWindow
 
 SERVICE = "ERA5-Land"
@@ -41,7 +39,6 @@ SOURCE = (
     "ERA5-Land (Muñoz Sabater 2019, Copernicus Climate Change Service, doi:10.24381/cds.e2161bac), from the ECMWF data"
     " stores; contains modified Copernicus Climate Change Service information"
 )
-LICENCE = "CC-BY-4.0"
 HOURS = 24
 NUMBERS_AT_ONCE = 25_000_000
 """Hours x cells that are read at a time: 200 MB."""
@@ -104,28 +101,12 @@ FORMULAS: dict[str, Formula] = {
 
 @register_source("era5-land")
 @dataclass(frozen=True)
-class Era5Land(WeatherSource):
+class Era5Land(DataStoreWeather):
     """ERA5-Land over a rectangle."""
 
-    bounds: Bounds
-    """west, south, east, north in degrees"""
-    cache: Path
-    """folder of the fetched chunks"""
-    url: str = ENDPOINTS["ecmwf"].url
-    retry_policy: RetryPolicy = RETRY_POLICY
-
-    @classmethod
-    def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
-        """See `WeatherSource`."""
-        return cls(site.weather_bounds, site.cache("era5-land"), address("ecmwf"))
-
-    def requirements(self) -> tuple[Requirement, ...]:
-        """See `Source`."""
-        return token.requirements()
-
-    def origin(self) -> Origin:
-        """See `WeatherSource`."""
-        return Origin("era5-land", plain_url(self.url), DATASET, SOURCE, LICENCE)
+    name: ClassVar[str] = "era5-land"
+    dataset: ClassVar[str] = DATASET
+    source: ClassVar[str] = SOURCE
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. Raises InputError without a token that is accepted, and for too large an area."""

@@ -15,6 +15,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.pipeline.layers.source import Bounds
 from mmvsf.pipeline.sources.transport.guard import guard
 from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
@@ -22,7 +23,6 @@ from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .boxes import boxes_within_180
 from .catalogs import Catalog
-from .json_text import load_json
 
 MOST_NAMED = 40
 """Collections named where one is missing; large catalogues have hundreds."""
@@ -53,7 +53,7 @@ class _Requests(StacApiIO):
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """See `pystac.StacIO`. Raises ValueError."""
-        content = load_json(txt)
+        content = parse_json(txt)
         if not isinstance(content, dict):
             raise ValueError("an answer is no JSON object")
         return content
