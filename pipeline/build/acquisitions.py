@@ -14,7 +14,10 @@ from mmvsf.pipeline.raster.scene import Scene
 
 
 def acquisitions(region: Region, scenes: Iterable[Scene], source: ImagerySource) -> Acquisitions:
-    """What the source lists of the region's products in its period, and what it lacks, as of today."""
+    """What the source lists of the region's products in its period, and what it lacks, as of today. Nothing is expected
+    of a simulated archive, which has all that was simulated."""
+    if region.simulate is not None:
+        return Acquisitions(0, 0)
     days = _days(region.period)
     answer = compare(map(listed, scenes), region.imagery.products, days, date.today())
     notes = (source.known_gap(gap.product, date_of(gap.run.days[-1])) for gap in answer.gaps)

@@ -149,8 +149,7 @@ def _fill_day(
     for area in areas.values():
         # By its mask a block is at least as clear as with its bands, so none is skipped here that would be stored.
         wanted[area] = is_clear(quality[area]).mean() >= skip_below_clear
-    bands = _read_winners(ordered, masks, wanted, target, source)
-    winner, quality = best_quality(masks, target.shape)
+    bands, winner, quality = _read_winners(ordered, masks, wanted, target, source)
     for block, area in areas.items():
         given = [number for number, mask in enumerate(masks) if np.any(mask[area] != QUALITY_FILL)]
         if given:
@@ -184,8 +183,9 @@ def _read_winners(
     wanted: NDArray[np.bool_],
     target: RasterGrid,
     source: SceneReader,
-) -> dict[int, NDArray[np.int16]]:
-    """Number of a scene -> its bands, for each scene that wins one of the `wanted` pixels of the target.
+) -> tuple[dict[int, NDArray[np.int16]], NDArray[np.intp], NDArray[np.uint8]]:
+    """(number of a scene -> its bands (band, *target), for each scene that wins one of the `wanted` pixels; the number
+    of each pixel's scene; its quality), the last two as `best_quality`.
 
     A scene has a clear pixel only with all of its bands. Where one is missing, the scene's mask is set to no data, and
     the next best scene wins the pixel: only then is a scene read that the masks alone would not ask for. Raises
@@ -205,7 +205,7 @@ def _read_winners(
             if missing.any():
                 masks[number][missing], complete = QUALITY_FILL, False
         if complete:
-            return bands
+            return bands, winner, quality
 
 
 def _store_quality(
@@ -241,7 +241,7 @@ def _store_reflectance(
     for number, values in bands.items():
         chosen = winner[area] == number
         np.copyto(reflectance, values[:, *area], where=chosen)
-        refuse_second_offset(scenes[number], reflectance[:, chosen & clear], source)
+        refuse_second_offset(scenes[number], reflectance, chosen & clear, source)
 
 
 def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:

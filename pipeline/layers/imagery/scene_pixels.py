@@ -56,15 +56,17 @@ def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReade
     return place.reflectance(values)
 
 
-def refuse_second_offset(scene: Scene, clear: NDArray[np.int16], source: SceneReader) -> None:
+def refuse_second_offset(
+    scene: Scene, reflectance: NDArray[np.int16], clear: NDArray[np.bool_], source: SceneReader
+) -> None:
     """Raise ReadError where clear pixels are darker than any ground: for some scenes the catalogue says that the offset
     of baseline 04.00 is still in the numbers, and it is not (github.com/Element84/earth-search, issues 66 and 71).
 
-    `clear` is (band, pixels): the clear pixels of a block."""
+    `reflectance` is (band, block, block), `clear` (block, block) the scene's clear pixels in it."""
     bands = source.products.bands
-    if not scene.offset or source.product(scene).item_offset is None or "blue" not in bands or not clear.size:
+    if not scene.offset or source.product(scene).item_offset is None or "blue" not in bands or not clear.any():
         return
-    median = np.median(clear[bands.index("blue")] * REFLECTANCE_SCALE)
+    median = np.median(reflectance[bands.index("blue")][clear] * REFLECTANCE_SCALE)
     if median < DARKEST:
         raise ReadError(
             f"{scene.id}: the clear pixels have a blue reflectance of {median:.2f} with the offset of"

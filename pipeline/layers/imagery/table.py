@@ -86,6 +86,7 @@ class SceneReader:
 
     source: ImagerySource
     products: ProductTable
+    _named: dict[str, Product] = field(default_factory=dict, init=False, compare=False, repr=False)
     given: dict[str, set[str]] = field(default_factory=dict)
     """href of a file -> the services that gave windows of it, where a source has several"""
 
@@ -120,5 +121,8 @@ class SceneReader:
         return ", ".join(sorted({name for href in scene.hrefs for name in self.given.get(href, ())}))
 
     def product(self, scene: Scene) -> Product:
-        """The product of a scene."""
-        return self.products.named(scene.product)
+        """The product of a scene, worked out once a task: it is asked for with every file."""
+        name = scene.product
+        if name not in self._named:
+            self._named[name] = self.products.named(name)
+        return self._named[name]
