@@ -40,6 +40,11 @@ def shown_bands(bands: Sequence[str]) -> tuple[str, ...]:
     return COLOURS if set(COLOURS) <= set(bands) else tuple(bands[:1])
 
 
+def shown_names(bands: Sequence[str]) -> str:
+    """What `false_colour` shows, for a title."""
+    return ", ".join("near infrared" if name == "nir" else name for name in shown_bands(bands))
+
+
 def false_colour(image: Floats, bands: Sequence[str]) -> Floats:
     """(H, W, 3) of an image (C, H, W) in the units of its bands: near infrared, red and green as red, green and blue,
     or the first band in grey; pixels that are NaN become light grey."""

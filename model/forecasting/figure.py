@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from mmvsf.datasets.cube.calendar import date_of
-from mmvsf.model.figures import MISSING, false_colour, shown_bands
+from mmvsf.model.figures import MISSING, false_colour, shown_names
 from mmvsf.model.metrics import has_ndvi, ndvi
 
 from .block import BlockForecast
@@ -39,5 +39,5 @@ def forecast_figure(examples: Sequence[tuple[str, BlockForecast]], bands: Sequen
         for axis, title in zip(axes, titles, strict=True):
             axis.set_title(title, fontsize=9)
             axis.set(xticks=[], yticks=[])
-    figure.suptitle(f"{', '.join(shown_bands(bands))}; light grey: not clear", fontsize=9)
+    figure.suptitle(f"{shown_names(bands)}; light grey: not clear", fontsize=9)
     return figure

@@ -13,7 +13,7 @@ from mmvsf.datasets.samples.pairs import LEADS
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.sidecars.oracle import Oracle
 from mmvsf.model.evaluation.core.names import METHODS
-from mmvsf.model.figures import false_colour, shown_bands
+from mmvsf.model.figures import false_colour, shown_names
 from mmvsf.model.mmvsf.checkpoint import Checkpoint
 
 from .eval_items import EvalItem, EvaluationSet
@@ -39,7 +39,7 @@ def forecast_picture(data: EvaluationSet, networks: Mapping[str, Checkpoint], or
             axis.imshow(false_colour(image, data.cube.bands), interpolation="nearest")
             axis.set_title(title, fontsize=8)
             axis.set(xticks=[], yticks=[])
-    figure.suptitle(f"{', '.join(shown_bands(data.cube.bands))}; light grey: not clear; e: squared error", fontsize=9)
+    figure.suptitle(f"{shown_names(data.cube.bands)}; light grey: not clear; e: squared error", fontsize=9)
     return figure
 
 
