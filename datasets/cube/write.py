@@ -115,8 +115,7 @@ def write_shards(
     positions: Sequence[int] | None = None,
 ) -> dict[str, list[int | str]]:
     """Write one shard of each of some arrays: that of a block, with the number `first` along time or season (0 for an
-    array without). Of arrays that do not hold all of a shard, `positions` are those along the first axis that they
-    hold; the others are fill. A shard that is nothing but fill is removed.
+    array without). `positions` are as those of `encode_shard`. A shard that is nothing but fill is removed.
 
     Returns array -> record, as JSON, of the shards that exist, see `shard_objects`. Raises OSError.
     """
