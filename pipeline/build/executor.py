@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
@@ -92,26 +93,28 @@ class DaskExecutor:
         done: SimpleQueue[Future[Any]] = SimpleQueue()
 
         def submit() -> None:
-            wanted = self.workers * IN_FLIGHT_PER_WORKER - len(running)
-            for task in islice(waiting, max(wanted, 0)):
-                future = client.submit(function, task, shared, pure=False)
-                running.add(future)
-                future.add_done_callback(done.put)
+            wanted = watch.threads * IN_FLIGHT_PER_WORKER - len(running)
+            if batch := list(islice(waiting, max(wanted, 0))):
+                futures = client.map(function, batch, [shared] * len(batch), pure=False)
+                running.update(futures)
+                for future in futures:
+                    future.add_done_callback(done.put)
 
         submit()
         try:
             while running:
                 watch.look()
                 try:
-                    future = done.get(timeout=watch.every)
-                    result: Result = _result(future, watch)
+                    batch = _finished(done, watch.every)
+                    results: list[Result] = _results(client, batch, watch)
                 except Empty:
                     continue
                 watch.progress()
-                running.remove(future)
-                future.release()
+                running.difference_update(batch)
+                for future in batch:
+                    future.release()
                 submit()
-                yield result
+                yield from results
         except (KilledWorker, FutureCancelledError) as error:
             problem = watch.problem() or f"a worker was lost again and again ({one_line(error, 200)}); {MEMORY}"
             raise IncompleteError(f"{problem}; what was finished is kept") from error
@@ -120,14 +123,26 @@ class DaskExecutor:
                 future.release()
 
 
-def _result(future: "Future[Any]", watch: ClusterWatch) -> Any:
-    """The result of a finished task, which another worker repeats if the one that held it is lost meanwhile. Raises
-    what the task raised, and as `ClusterWatch.look`."""
+def _finished(done: "SimpleQueue[Future[Any]]", seconds: float) -> "list[Future[Any]]":
+    """All tasks that are finished now, since each question to the scheduler costs as much as a task: waits up to
+    `seconds` for the first, then raises Empty. One that failed comes alone, after those before it."""
+    ended = [done.get(timeout=seconds)]
+    while not done.empty():
+        ended.append(done.get())
+    batch = [future for future in ended if future.status == "finished"] or ended[:1]
+    for future in set(ended).difference(batch):
+        done.put(future)
+    return batch
+
+
+def _results(client: "Client", batch: "list[Future[Any]]", watch: ClusterWatch) -> list[Any]:
+    """The results of finished tasks; another worker repeats one if the worker that held it is lost meanwhile. Raises
+    what a task raised, and as `ClusterWatch.look`."""
     while True:
         try:
-            return future.result(timeout=watch.every)
+            return list(client.sync(partial(client.gather, batch, asynchronous=True), callback_timeout=watch.every))
         except TimeoutError:
-            if future.status == "error":  # the task's own
+            if any(future.status == "error" for future in batch):  # the task's own
                 raise
             watch.look()
 
