@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 
-from .cluster_watch import LOOK, MEMORY, PATIENCE, ClusterWatch
+from .cluster_watch import MEMORY, PATIENCE, ClusterWatch
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -83,11 +83,8 @@ class DaskExecutor:
         from distributed.client import FutureCancelledError
 
         client, watch = self._client, ClusterWatch(self._client, self._patience)
-        try:
-            # hash=False: equal contexts of two runs must not share a key that the first run releases.
-            shared = client.scatter(context, broadcast=True, hash=False, timeout=self._patience)
-        except TimeoutError as error:
-            raise IncompleteError(f"the Dask cluster takes no data ({one_line(error, 200)}); {LOOK}") from error
+        # A task of its own, not scattered data: those are lost with the last worker, this one is run again on the next.
+        shared = client.submit(_unchanged, context, pure=False)
         waiting = iter(tasks)
         running: set[Future[Any]] = set()
         done: SimpleQueue[Future[Any]] = SimpleQueue()
@@ -121,6 +118,11 @@ class DaskExecutor:
         finally:
             for future in running:
                 future.release()
+
+
+def _unchanged(context: Context) -> Context:
+    """What all tasks are given."""
+    return context
 
 
 def _finished(done: "SimpleQueue[Future[Any]]", seconds: float) -> "list[Future[Any]]":
