@@ -193,12 +193,13 @@ def write_many(root: Location, contents: Mapping[str, bytes], *, sync: bool = Tr
         with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
             list(pool.map(lambda name: write_whole(root / name, contents[name]), contents))
         return
-    for name, content in contents.items():
-        path = root / name
+    paths = {root / name: content for name, content in contents.items()}
+    for folder in () if sync else {path.parent for path in paths}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, content in paths.items():
         if sync:
             write_whole(path, content)
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft = _draft_of(path)
         try:
             draft.write_bytes(content)
