@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--courses", nargs="+", default=["own", "other"], help="own, other, sentinel-2")
+    parser.add_argument("--network", choices=["without", "with", "only"], default="with", help="courses over a network")
+    parser.add_argument("--contenders", default="", help="a regular expression that the names of contenders hold")
     parser.add_argument("--stackstac", help="a Python that has stackstac")
     parser.add_argument("--document", type=Path)
     options = parser.parse_args()
@@ -48,13 +50,12 @@ def main() -> None:
 def bench_race(options: argparse.Namespace) -> None:
     """See `tests.bench.race`."""
     from .document import write_document
-    from .race import race
+    from .race import Choice, race
 
-    courses = [(name, network) for network in (False, True) for name in options.courses]
-    results = [
-        race(name, options.data_dir / "archive/race", network, options.repeats, options.stackstac)
-        for name, network in courses
-    ]
+    networks = {"without": (False,), "with": (False, True), "only": (True,)}[options.network]
+    courses = [(name, network) for network in networks for name in options.courses]
+    chosen = Choice(options.repeats, options.contenders, options.stackstac)
+    results = [race(name, options.data_dir / "archive/race", network, chosen) for name, network in courses]
     if options.document:
         machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         write_document(options.document, machine, results, options.repeats)
