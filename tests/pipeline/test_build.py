@@ -78,8 +78,8 @@ def test_any_grouping(tiny: TinyArchive, built: TinyArchive, pixels: int, monkey
 def test_a_cluster_across_an_edge_of_any_lattice_is_one_group() -> None:
     """Wherever 3 x 3 blocks lie, they are read together; a neighbour by a corner alone is apart."""
     cluster = [(by, bx) for by in (2, 3, 4) for bx in (5, 6, 7)]
-    assert planning.block_groups([*cluster, (5, 8)], 256) == [cluster, [(5, 8)]]
-    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], 256)] == [9, 1]
+    assert planning.block_groups([*cluster, (5, 8)], planning.GROUP_PIXELS // 3) == [cluster, [(5, 8)]]
+    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], planning.GROUP_PIXELS // 3)] == [9, 1]
 
 
 def test_a_cluster_across_an_edge_of_the_lattice_is_one_task(

@@ -25,7 +25,7 @@ REPEATED = "repeated"
 READER_VERSION = 2
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
 
-GROUP_PIXELS = 768
+GROUP_PIXELS = 1024
 """Neighbouring blocks are read together up to this many pixels a side: opening a file is what costs."""
 
 MASK_BYTES, BAND_BYTES = 0.3, 1.15
