@@ -77,7 +77,7 @@ def _open(file: Path | str | RangeFile) -> Iterator[Any]:
 
 
 def read_raster(asset: Asset, window: tuple[slice, slice], file: RangeFile | None = None) -> NDArray[Any]:
-    """The native numbers of a window of the asset's band, shape of the window; from `file` where the asset is elsewhere.
+    """The native numbers of a window of the asset's band, shape of the window; from `file` where that is elsewhere.
 
     Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
@@ -173,7 +173,8 @@ def _check_band(asset: Asset, count: int) -> None:
 
 
 def raster_grid(path: Path | str, file: RangeFile | None = None) -> RasterGrid:
-    """The grid of a raster file, read from its header; from `file` where it is elsewhere. Raises ReadError; a file without CRS is one."""
+    """The grid of a raster file, from its header; through `file` where it is elsewhere. Raises ReadError, also for one
+    without CRS."""
     try:
         with gdal_environment(), _open(file or path) as dataset:
             if dataset.crs is None:

@@ -36,8 +36,11 @@ def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArr
 def read_bands(scene: Scene, target: RasterGrid, source: SceneReader, out: NDArray[np.int16]) -> None:
     """Read the reflectance of a scene into `out` (band, *shape of the target), REFLECTANCE_FILL where it has none.
     Raises ReadError."""
-    for number in range(len(scene.bands)):
+
+    def read(number: int) -> None:
         out[number] = _read_band(scene, number, target, source)
+
+    source.each(read, range(len(scene.bands)))
 
 
 def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:

@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import MmvsfError, one_line
 from mmvsf.pipeline.raster.byte_cache import ByteCache
-from mmvsf.pipeline.raster.io import OutOfReachError, ReadError, raster_grid, read_masked, read_measured, read_raster
+from mmvsf.pipeline.raster.io import (
+    OutOfReachError,
+    ReadError,
+    gdal_environment,
+    raster_grid,
+    read_masked,
+    read_measured,
+    read_raster,
+)
 from mmvsf.pipeline.raster.range_file import RangeFile
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
@@ -145,7 +153,8 @@ class RemoteReader:
         try:
             file, content = self._open(href, kept)
             try:
-                result = read(file)
+                with gdal_environment():
+                    result = read(file)
             finally:
                 # GDAL does not say why a fetch failed, and goes on after some failures.
                 if file.failure is not None:
