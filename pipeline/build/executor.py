@@ -81,6 +81,7 @@ class DaskExecutor:
         """Raises what a task raised, and IncompleteError if the cluster lost a task for good or makes no progress."""
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
+        from distributed.protocol.pickle import dumps
 
         client, watch = self._client, ClusterWatch(self._client, self._patience)
         # A task of its own, not scattered data: those are lost with the last worker, this one is run again on the next.
@@ -92,7 +93,9 @@ class DaskExecutor:
         def submit() -> None:
             wanted = watch.threads * IN_FLIGHT_PER_WORKER - len(running)
             if batch := list(islice(waiting, max(wanted, 0))):
-                futures = client.map(function, batch, [shared] * len(batch), pure=False)
+                # As bytes, which the scheduler passes on; it would load and dump each of hundreds of addresses itself.
+                packed = [dumps((function, task)) for task in batch]
+                futures = client.map(run_packed, packed, [shared] * len(batch), pure=False)
                 running.update(futures)
                 for future in futures:
                     future.add_done_callback(done.put)
@@ -118,6 +121,14 @@ class DaskExecutor:
         finally:
             for future in running:
                 future.release()
+
+
+def run_packed(packed: bytes, context: Any) -> Any:
+    """On a worker: run a task that was sent as bytes, with its function."""
+    from distributed.protocol.pickle import loads
+
+    function, task = loads(packed)
+    return function(task, context)
 
 
 def _unchanged(context: Context) -> Context:
