@@ -1,5 +1,7 @@
 """Running many tasks: in this process, on local worker processes, or on any Dask cluster, behind one interface.
 
+On one machine workers are threads of this process as far as these scale: they start at once and share what they open.
+
 The graph has one node a task, and only a bounded number of tasks is submitted at a time, since a scheduler
 that holds all tasks of a large region at once is slow and large.
 """
@@ -7,6 +9,7 @@ that holds all tasks of a large region at once is slow and large.
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future as ConcurrentFuture
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -15,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.pipeline.crew import Crew
 
 from .cluster_watch import MEMORY, PATIENCE, ClusterWatch
 from .memory import keep_freed_memory
@@ -27,6 +31,9 @@ Context = TypeVar("Context")
 Result = TypeVar("Result")
 
 IN_FLIGHT_PER_WORKER = 4
+
+MOST_THREADS = 8
+"""Of one process: what a build does in Python, a tenth of its work, only one thread does at a time."""
 
 VERSION = version("mmvsf")
 
@@ -60,6 +67,33 @@ class SerialExecutor:
         keep_freed_memory()
         for task in tasks:
             yield function(task, context)
+
+
+class ThreadExecutor:
+    """Runs tasks on so many threads of this process, which help each other where there are fewer tasks than threads."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        """Raises what a task raised, once those that run have ended."""
+        keep_freed_memory()
+        waiting = iter(tasks)
+        done: SimpleQueue[ConcurrentFuture[Result]] = SimpleQueue()
+        running = 0
+        with Crew(self.workers) as crew:
+            while True:
+                # No more than run at once: an idle thread helps with the tasks that hold memory before it begins one.
+                for task in islice(waiting, self.workers - running):
+                    crew.submit(function, task, context).add_done_callback(done.put)
+                    running += 1
+                if not running:
+                    return
+                result = done.get().result()
+                running -= 1
+                yield result
 
 
 class DaskExecutor:
@@ -183,7 +217,8 @@ class LocalExecutor:
 
 @contextmanager
 def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
-    """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
+    """An executor: a Dask cluster at `scheduler`, else threads of this process, or worker processes where there are
+    more than `MOST_THREADS`.
 
     `workers` None means one per processor. Raises InputError for fewer than one; IncompleteError if local workers do
     not start, or if the scheduler does not answer, has no workers, or has workers with another version of this package.
@@ -191,8 +226,8 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
     if workers is not None and workers < 1:
         raise InputError(f"workers is at least 1, or None for one per processor; found {workers}")
     count = workers or os.cpu_count() or 1
-    if scheduler is None and count == 1:
-        yield SerialExecutor()
+    if scheduler is None and count <= MOST_THREADS:
+        yield SerialExecutor() if count == 1 else ThreadExecutor(count)
         return
     import dask
     from distributed import Client
