@@ -21,13 +21,13 @@ from pathlib import Path
 import psutil
 from distributed import Client
 
-from mmvsf.pipeline.build.executor import DaskExecutor
+from mmvsf.pipeline.build.dask_executor import DaskExecutor
 from mmvsf.pipeline.layers.imagery.plan import ShardTask
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from tests.servers.dask_cluster import scheduler, worker
 
 from .archive import RACES
-from .race import DELAY, Course
+from .race import Course
 
 SCENES = 24
 """Of a task: a month of HLS over a few blocks of one tile"""

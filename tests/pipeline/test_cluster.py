@@ -18,7 +18,7 @@ import pytest
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.storage.location import objects
 from mmvsf.datasets.storage.object_path import ObjectPath
-from mmvsf.pipeline.build import executor as execute
+from mmvsf.pipeline.build import dask_executor as execute
 from tests.servers.dask_cluster import STARTED_WITHIN, scheduler, worker
 from tests.servers.s3 import S3
 
@@ -105,4 +105,5 @@ def test_workers_of_another_version(
     installed = execute.VERSION
     monkeypatch.setattr(execute, "VERSION", "99.0")
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", cluster)
-    assert outcome.code == 1 and installed in outcome.error and "install the same" in outcome.error
+    assert outcome.code == 1 and "install the same" in outcome.error
+    assert f"a worker has {installed}, the scheduler has {installed}" in outcome.error
