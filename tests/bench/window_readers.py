@@ -5,7 +5,8 @@ Each is opened with a `Job` and gives a function that reads windows, each the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ AT_ONCE = 32
 Place = tuple[int, int]
 """Upper row and left column of a window in the tile"""
 
-Reading = Callable[[Sequence[Place]], list[Any]]
+Reading = Callable[[Sequence[Place]], Iterator[Any]]
+"""Gives the windows in their order, and keeps none"""
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,17 @@ class Job:
 def window_reader(job: Job) -> Reading:
     """Normalised images, and where they are valid; each window is waited for before the next."""
     begin = _begin(job)
-    return lambda places: [begin(place)() for place in places]
+    return lambda places: (begin(place)() for place in places)
 
 
 def window_reader_together(job: Job) -> Reading:
     """The same, begun together."""
     begin = _begin(job)
 
-    def read(places: Sequence[Place]) -> list[Any]:
-        begun = [begin(place) for place in places]
-        return [finish() for finish in begun]
+    def read(places: Sequence[Place]) -> Iterator[Any]:
+        begun = deque(begin(place) for place in places)
+        while begun:
+            yield begun.popleft()()
 
     return read
 
@@ -84,16 +87,17 @@ def _begin(job: Job) -> Callable[[Place], Callable[[], Any]]:
 def tensorstore_one_by_one(job: Job) -> Reading:
     """Tensorstore with its cache, each window waited for before the next."""
     array = _tensorstore(job)
-    return lambda places: [array.oindex[job.index(place)].read().result() for place in places]
+    return lambda places: (array.oindex[job.index(place)].read().result() for place in places)
 
 
 def tensorstore_together(job: Job) -> Reading:
     """Tensorstore with its cache, begun together."""
     array = _tensorstore(job)
 
-    def read(places: Sequence[Place]) -> list[Any]:
-        begun = [array.oindex[job.index(place)].read() for place in places]
-        return [read.result() for read in begun]
+    def read(places: Sequence[Place]) -> Iterator[Any]:
+        begun = deque(array.oindex[job.index(place)].read() for place in places)
+        while begun:
+            yield begun.popleft().result()
 
     return read
 
@@ -106,7 +110,7 @@ def _tensorstore(job: Job) -> tensorstore.TensorStore:
 def zarr_python(job: Job) -> Reading:
     """zarr-python, as it is installed."""
     array = zarr.open_array(zarr_store(job.array), mode="r")
-    return lambda places: [np.asarray(array.oindex[job.index(place)]) for place in places]
+    return lambda places: (np.asarray(array.oindex[job.index(place)]) for place in places)
 
 
 def zarrs(job: Job) -> Reading:
@@ -114,9 +118,9 @@ def zarrs(job: Job) -> Reading:
     with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
         array = zarr.open_array(zarr_store(job.array), mode="r")
     first, last = int(job.days[0]), int(job.days[-1]) + 1
-    return lambda places: [
+    return lambda places: (
         np.asarray(array[(slice(first, last), *job.index(place)[1:])])[job.days - first] for place in places
-    ]
+    )
 
 
 def xbatcher(job: Job) -> Reading:
@@ -128,9 +132,9 @@ def xbatcher(job: Job) -> Reading:
     bands = group["reflectance"].isel(time=job.days)
     generator = BatchGenerator(bands, {"y": job.side, "x": job.side})
     columns, shape = bands.sizes["x"] // job.side, (*bands.shape[:2], job.side, job.side)
-    return lambda places: [
+    return lambda places: (
         generator[place[0] // job.side * columns + place[1] // job.side].to_numpy().reshape(shape) for place in places
-    ]
+    )
 
 
 def memory_map(job: Job, path: Path) -> Reading:
@@ -138,4 +142,4 @@ def memory_map(job: Job, path: Path) -> Reading:
     if not path.is_file():
         np.save(path, _tensorstore(job).oindex[job.days].read().result())
     values = np.load(path, mmap_mode="r")
-    return lambda places: [np.array(values[(slice(None), *job.index(place)[1:])]) for place in places]
+    return lambda places: (np.array(values[(slice(None), *job.index(place)[1:])]) for place in places)

@@ -102,7 +102,7 @@ class Course:
             open_pixels(self.cube.path, f"tiles/{job.tile.name}/imagery/{array}")
             for array in ("reflectance", "quality")
         )
-        for place, values in zip(self.places, read(self.places), strict=True):
+        for place, values in _each(read, self.places):
             days, _, rows, columns = job.index(place)
             stored = read_pixels(bands.oindex, (days, slice(None), rows, columns))
             expected: tuple[Any, ...] = (stored,)
@@ -115,11 +115,18 @@ class Course:
                     raise ValueError(f"{name} gives other values for the window at {place}")
 
 
+def _each(read: Reading, places: Sequence[Place]) -> Iterator[tuple[Place, Any]]:
+    """Windows and what is read for them, so many at a time."""
+    for first in range(0, len(places), AT_ONCE):
+        some = places[first : first + AT_ONCE]
+        yield from zip(some, read(some), strict=True)
+
+
 def _measure(read: Reading, places: Sequence[Place]) -> tuple[float, float]:
     """Seconds, and CPU seconds of this process."""
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    for first in range(0, len(places), AT_ONCE):
-        read(places[first : first + AT_ONCE])
+    for _ in _each(read, places):
+        pass
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

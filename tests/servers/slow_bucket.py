@@ -2,7 +2,7 @@
 
     python -m tests.servers.slow_bucket --root data/archive/race/cubes --port 8000 --delay 0.02
 
-Objects are files: `s3://BUCKET/KEY` is `ROOT/BUCKET/KEY`. Lists are empty. One event loop serves all connections, as
+Objects are files: `s3://BUCKET/KEY` is `ROOT/BUCKET/KEY`. One event loop serves all connections, as
 in `slow`.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from .base import Request, Response
@@ -41,11 +42,28 @@ async def serve(root: Path, port: int, delay: float) -> None:
 
 def _answer(root: Path, request: Request) -> Response:
     if "list-type" in request.query:
-        return Response(200, EMPTY, "application/xml")
+        return _listing(root / request.path.strip("/"), request.query)
     return Response.of_file(root, request.path, request)
 
 
-EMPTY = b"<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>0</KeyCount></ListBucketResult>"
+def _listing(bucket: Path, query: dict[str, str]) -> Response:
+    """The objects and folders directly in a folder, or all objects below a prefix, in one page."""
+    prefix = query.get("prefix", "")
+    folder, found = bucket / prefix, ET.Element("ListBucketResult")
+    ET.SubElement(found, "IsTruncated").text = "false"
+    members = folder.iterdir() if query.get("delimiter") else folder.rglob("*")
+    for path in sorted(members) if prefix.endswith("/") and folder.is_dir() else ():
+        key = path.relative_to(bucket).as_posix()
+        if path.is_file():
+            entry = ET.SubElement(found, "Contents")
+            ET.SubElement(entry, "Key").text = key
+            ET.SubElement(entry, "Size").text = str(path.stat().st_size)
+            ET.SubElement(entry, "LastModified").text = "2026-01-01T00:00:00.000Z"
+            ET.SubElement(entry, "ETag").text = '"0"'
+        elif query.get("delimiter"):
+            ET.SubElement(ET.SubElement(found, "CommonPrefixes"), "Prefix").text = f"{key}/"
+    return Response(200, ET.tostring(found), "application/xml")
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
