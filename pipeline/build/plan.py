@@ -156,10 +156,9 @@ def build_plan(
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
     if not only_shown:
         refuse_absent(answer)
-    radar_layer, label_layer, target_layer, static_layer = None, None, None, None
-    if sources.radar:
-        radar = RadarLayer(spec, cube, sources.radar.scenes)
-        radar_layer = Planned(radar, radar.plan())
+    label_layer, target_layer, static_layer = None, None, None
+    radar = RadarLayer(spec, cube, sources.radar.scenes) if sources.radar else None
+    radar_layer = Planned(radar, radar.plan()) if radar else None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
