@@ -77,3 +77,31 @@ def show_sections(sections: Sequence[TextSection], folder: Path) -> None:
                 printed.add_row(*row)
             console.print(printed)
     console.print(f"results  {folder / 'results.json'}", soft_wrap=True)
+
+
+def show_areas(result: dict[str, Any], folder: Path) -> None:
+    """Class areas in hectares and accuracies, with limits of 95 %; the last lines of `areas`."""
+    table = Table(
+        "class", "mapped ha", "area ha", "95 % limits", "user's", "producer's", title=f"areas, {result['year']}"
+    )
+    for entry in result["classes"]:
+        low, high = entry["area_ha"]["limits"]
+        table.add_row(
+            entry["name"], f"{entry['mapped_ha']:,.1f}", f"{entry['area_ha']['value']:,.1f}",
+            f"{low:,.1f} to {high:,.1f}",
+            _percent(entry["user_accuracy"]), _percent(entry["producer_accuracy"]),
+        )  # fmt: skip
+    console, sample = plain_console(), result["sample"]
+    console.print(table)
+    console.print(
+        f"overall accuracy {_percent(result['overall_accuracy'])}; {sample['labelled']} of {sample['pixels']} reference"
+        f" pixels are labelled\nareas   {folder / 'areas.json'}\nsample  {result['reference']}",
+        soft_wrap=True,
+    )
+
+
+def _percent(estimate: dict[str, Any] | None) -> str:
+    if estimate is None:
+        return "-"
+    low, high = estimate["limits"]
+    return f"{estimate['value']:.0%} ({low:.0%}-{high:.0%})"

@@ -41,7 +41,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"baselines", "training"},
         {"forecasting"},
         {"pretraining", "cropmap", "embed"},
-        {"evaluation"},
+        {"areas", "evaluation"},
         {"tables"},
         {"cli"},
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmvsf.datasets.cube.legend import LegendClass
 
+from .areas import area_elements
 from .cropmap_figures import confusion_matrix, map_beside_labels
 from .drawing import colour
 from .elements import Absent, Cell, Element, Note, ReportSection, ReportTable, percent, png_file
@@ -65,7 +66,7 @@ def _elements(view: ReportView, metrics: dict[str, Any], folder: Path, command: 
         text = f"Crop map{f' of {year}' if year else ''}."
         picture = png_file(folder / "map.png", "Crop map, labels and confidence", text)
     elements.append(picture or Absent("The map itself is missing. To draw it again:", command))
-    return elements
+    return [*elements, *area_elements(folder / "areas.json", view.cube.digest, view.command("areas"))]
 
 
 def _overall(rows: Rows) -> ReportTable:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model.cli import _model, app
+from mmvsf.model.cli import app
+from mmvsf.model.cli.options import pretrained_model
 from mmvsf.model.mmvsf.checkpoint import new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
@@ -96,9 +97,9 @@ def test_a_model_of_another_cube_of_that_name_is_reported(
     for cubes, noted in (([grown_cube], False), ([], True)):
         save_checkpoint(folder, new_network(config, normal), normal, cubes, {})
         capsys.readouterr()
-        _model(None, tmp_path, grown_cube)
+        pretrained_model(None, tmp_path, grown_cube)
         assert ("was trained on another cube" in capsys.readouterr().err) == noted
-        _model(str(folder), tmp_path, grown_cube)
+        pretrained_model(str(folder), tmp_path, grown_cube)
         assert not capsys.readouterr().err
 
 

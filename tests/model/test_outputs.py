@@ -22,7 +22,8 @@ from typer.testing import CliRunner, Result
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model import cli
+from mmvsf.model.cli import app
+from mmvsf.model.cli.options import lock
 from mmvsf.model.cropmap import run as cropping
 from mmvsf.model.cropmap.run import cropmap
 from mmvsf.model.embed import embed
@@ -164,7 +165,7 @@ def paused(*command: str | Path, ready: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -240,8 +241,8 @@ def test_the_processes_of_one_training_do_not_refuse_each_other(
     """A training on several devices starts its command again for each of the others."""
     with paused(HOLD, tmp_path / "pretrain", "mmvsf pretrain", ready="locked"):
         monkeypatch.setenv("LOCAL_RANK", "1")
-        with cli._lock(tmp_path / "pretrain", "pretrain"):
+        with lock(tmp_path / "pretrain", "pretrain"):
             pass
         monkeypatch.setenv("LOCAL_RANK", "0")
-        with pytest.raises(IncompleteError), cli._lock(tmp_path / "pretrain", "pretrain"):
+        with pytest.raises(IncompleteError), lock(tmp_path / "pretrain", "pretrain"):
             pass

@@ -25,7 +25,7 @@ from mmvsf.pipeline.report import write_report
 from mmvsf.pipeline.report.cropmap import cropmap_section
 from mmvsf.pipeline.report.curves import curves_section
 from mmvsf.pipeline.report.drawing import MASK, mask_classes, readable
-from mmvsf.pipeline.report.elements import Absent, Picture, ReportSection
+from mmvsf.pipeline.report.elements import Absent, Picture, ReportSection, ReportTable
 from mmvsf.pipeline.report.evaluation import evaluation_section
 from mmvsf.pipeline.report.forecast import forecast_section
 from mmvsf.pipeline.report.ndvi import ndvi_curves
@@ -194,6 +194,29 @@ def test_damaged_metrics_are_said_to_be(
     parts = section(ReportView(grown_cube), tmp_path).elements
     assert any(isinstance(part, Absent) and f"{name}/{file} cannot be read" in part.text for part in parts)
     assert not any(isinstance(part, Picture) for part in parts)
+
+
+def test_class_areas_are_shown_with_their_limits(grown_cube: Cube, runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cropmap"
+    shutil.copytree(runs / "cropmap", folder)
+    half = {"value": 0.5, "limits": [0.25, 0.875]}
+    entry = {"mapped_ha": 12.5, "area_ha": {"value": 1234.5, "limits": [900.0, 1500.0]}, "sampled": 50}
+    areas: dict[str, Any] = {
+        "cube": grown_cube.digest,
+        "year": 2021,
+        "sample": {"pixels": 60, "labelled": 57},
+        "overall_accuracy": half,
+        "classes": [{"name": "maize", **entry, "user_accuracy": half, "producer_accuracy": None}],
+    }
+    (folder / "areas.json").write_text(json.dumps(areas))
+    table = cropmap_section(ReportView(grown_cube), tmp_path).elements[-1]
+    assert isinstance(table, ReportTable) and "overall accuracy 50 % (25 % to 88 %)" in table.caption
+    cells = [cell.text for cell in table.rows[0]]
+    assert cells == ["maize", "12.5", "1,234", "900 to 1,500", "50 %", "25 % to 88 %", "–", ""]
+    for content in ("[]", "{}", '{"classes": 1}', "{"):
+        (folder / "areas.json").write_text(content)
+        last = cropmap_section(ReportView(grown_cube), tmp_path).elements[-1]
+        assert isinstance(last, Absent) and "cropmap/areas.json cannot be read" in last.text and "areas" in last.command
 
 
 def test_names_are_text_and_never_markup(grown_cube: Cube, tmp_path: Path) -> None:

@@ -1,0 +1,9 @@
+"""The commands of the model. Torch is imported only when one runs."""
+
+import typer
+
+from . import apply, train
+
+app = typer.Typer(no_args_is_help=True)
+for part in (train.app, apply.app):
+    app.add_typer(part)

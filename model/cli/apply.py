@@ -1,0 +1,152 @@
+"""Commands that apply what was trained: forecast, embed, areas."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmvsf.datasets.console import plain_console
+from mmvsf.datasets.cube.calendar import date_of, day_number
+from mmvsf.datasets.errors import InputError
+
+from .options import (
+    CubeArgument,
+    DataDir,
+    ModelDir,
+    RunsDir,
+    Seed,
+    local_folder,
+    lock,
+    need_torch,
+    open_cube,
+    pretrained_model,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def forecast(
+    region: CubeArgument,
+    day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
+    block: Annotated[str | None, typer.Option(show_default="the first", help="Block as ROW,COLUMN.")] = None,
+    lead: Annotated[int, typer.Option(min=1, help="Days ahead: use only images at least this much older.")] = 1,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    model: ModelDir = None,
+) -> None:
+    """Forecast the image of a day over a block, from earlier images and the weather up to the day before."""
+    need_torch()
+    from mmvsf.datasets.samples.reader import WindowReader
+    from mmvsf.model.figures import save
+    from mmvsf.model.forecasting.block import check_block_and_day, forecast_block, write_image
+    from mmvsf.model.forecasting.figure import forecast_figure
+    from mmvsf.model.pretraining.run import window_size
+    from mmvsf.model.tables import show_forecast
+    from mmvsf.model.training.device import autocast_precision, choose_device
+
+    target, chosen = _parse_day(day), _parse_block(block)
+    runs = local_folder("--runs-dir", runs_dir)
+    cube = open_cube(region, data_dir)
+    index = chosen or cube.grid.blocks[0]
+    check_block_and_day(cube, index, day_number(target))
+    checkpoint, where = pretrained_model(model, runs, cube)
+    device = choose_device()
+    network = checkpoint.network.to(device)
+    folder = runs / cube.region.name / "forecast"
+    name = f"{target}-block-{index[0]}-{index[1]}"
+    with lock(folder, "forecast"):
+        result = forecast_block(
+            network,
+            WindowReader(cube, checkpoint.normalisation),
+            index,
+            day_number(target),
+            lead=lead,
+            size=window_size([cube], network.config.patch),
+            weather=checkpoint.weather,
+            precision=autocast_precision(device),
+        )
+        tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
+        write_image(folder / f"{name}.tif", result.forecast, cube, index, tags)
+        save(forecast_figure([(f"block {index[0]},{index[1]}", result)], cube.bands), folder / f"{name}.png")
+    show_forecast(result, folder / name)
+
+
+@app.command()
+def embed(
+    region: CubeArgument,
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="one per year, the mean of its season", help="Days between embeddings."),
+    ] = None,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    model: ModelDir = None,
+) -> None:
+    """Write the encoder's embeddings of a whole cube to a Zarr store, or resume writing them."""
+    need_torch()
+    from mmvsf.datasets.sidecars.embeddings import embeddings_path
+    from mmvsf.model.embed import embed as run
+
+    runs = local_folder("--runs-dir", runs_dir)
+    cube = open_cube(region, data_dir)
+    checkpoint, where = pretrained_model(model, runs, cube)
+    path = embeddings_path(cube.region.name, runs)
+    with lock(path, "embed"):
+        run(cube, checkpoint, path, where, every=every)
+    plain_console().print(f"embeddings  {path}", soft_wrap=True)
+
+
+@app.command()
+def areas(
+    region: CubeArgument,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    reference: Annotated[
+        Path | None,
+        typer.Option(show_default="draw one", help="Reference sample that was drawn by this command and filled in."),
+    ] = None,
+    per_class: Annotated[int, typer.Option(min=2, max=100_000, help="Reference pixels of each mapped class.")] = 50,
+    seed: Seed = 0,
+) -> None:
+    """Estimate class areas of the crop map, with confidence limits, from a reference sample.
+
+    Without --reference a sample is drawn and labelled from the cube, where that has labels of the map's year. Where it
+    has none, label the written table and run again with --reference.
+    """
+    from mmvsf.model.areas.run import SAMPLE, AreaOptions
+    from mmvsf.model.areas.run import areas as run
+    from mmvsf.model.tables import show_areas
+
+    cube = open_cube(region, data_dir)
+    folder = local_folder("--runs-dir", runs_dir) / cube.region.name / "cropmap"
+    with lock(folder, "areas"):
+        result = run(cube, folder, AreaOptions(per_class, seed), reference)
+    if result is None:
+        plain_console().print(
+            f"fill in the column `reference` of {folder / SAMPLE} with the class of each pixel on the ground, without"
+            f" looking at `mapped`, then run `mmvsf areas {region} --reference {folder / SAMPLE}`",
+            soft_wrap=True,
+        )
+    else:
+        show_areas(result, folder)
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--day {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
+
+
+def _parse_block(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        row, column = text.split(",")
+        return int(row), int(column)
+    except ValueError as error:
+        raise InputError(f"--block {text}: not a block; write ROW,COLUMN, e.g. 0,0") from error

@@ -1,0 +1,81 @@
+"""What commands of the model share: arguments, and how they find cubes, models and folders."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmvsf.datasets.console import plain_console
+from mmvsf.datasets.cube.cube import Cube, find_cube
+from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.extras import install_hint
+from mmvsf.datasets.storage.location import location
+from mmvsf.datasets.storage.run_lock import run_lock
+
+if TYPE_CHECKING:
+    from mmvsf.model.mmvsf.checkpoint import Checkpoint
+
+CubeArgument = Annotated[
+    str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
+]
+DataDir = Annotated[
+    str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
+]
+RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
+ModelDir = Annotated[
+    str | None,
+    typer.Option("--model", show_default="the region's own run", help="Local folder of a pretrained model."),
+]
+
+
+def need_torch() -> None:
+    """Raises InputError where torch is not installed."""
+    # GNU OpenMP's threads spin for milliseconds before they sleep, which starves training where other programs use
+    # the cores; sleeping at once halves its speed where none do. A short spin does well in both cases.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    try:
+        import lightning  # noqa: F401
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(install_hint(error)) from error
+
+
+def lock(target: Path, command: str) -> AbstractContextManager[None]:
+    """The lock of what a command writes. Raises IncompleteError where another command holds it."""
+    # Training on several devices starts this command again for each of the others.
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return nullcontext()
+    return run_lock(target, f"mmvsf {command}")
+
+
+def open_cube(region: str, data_dir: str) -> Cube:
+    return Cube.open(find_cube(region, location(data_dir)))
+
+
+def local_folder(option: str, text: str) -> Path:
+    """The path given to an option. Raises InputError for an address, since results are written to local files."""
+    path = location(text)
+    if not isinstance(path, Path):
+        raise InputError(f"{option} {text}: results are written to local files; give a path on this machine")
+    return path
+
+
+def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:
+    """The model for a cube, with its folder. Raises InputError where there is none that fits."""
+    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
+
+    where = local_folder("--model", model) if model else runs / cube.region.name / "pretrain"
+    checkpoint = load_checkpoint(where)
+    check_fits(checkpoint, cube, where)
+    if model is None and cube.digest not in checkpoint.config["cubes"]:
+        plain_console(stderr=True).print(
+            f"note: the model in {where} was trained on another cube than {cube.path}; pretrain on this cube, or name"
+            " the model with --model",
+            soft_wrap=True,
+        )
+    return checkpoint, where

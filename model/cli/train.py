@@ -1,0 +1,128 @@
+"""Commands that train: pretrain, cropmap, evaluate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import (
+    CubeArgument,
+    DataDir,
+    ModelDir,
+    RunsDir,
+    Seed,
+    local_folder,
+    lock,
+    need_torch,
+    open_cube,
+    pretrained_model,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def pretrain(
+    regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
+    window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
+    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.25,
+    objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
+    seed: Seed = 0,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
+    restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or resume it.")] = False,
+) -> None:
+    """Pretrain the network; by default as MM-VSF: forecast images from earlier ones and the weather in between."""
+    need_torch()
+    from mmvsf.model.pretraining.fit import PretrainOptions
+    from mmvsf.model.pretraining.run import pretrain as run
+    from mmvsf.model.tables import show_pretrain
+
+    runs = local_folder("--runs-dir", runs_dir)
+    cubes = [open_cube(region, data_dir) for region in regions]
+    folder = runs / cubes[0].region.name / "pretrain"
+    options = PretrainOptions(
+        size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
+        mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
+    )  # fmt: skip
+    with lock(folder, "pretrain"):
+        metrics = run(cubes, folder, options, restart=restart)
+    if metrics:
+        show_pretrain(metrics, folder)
+
+
+@app.command()
+def cropmap(
+    region: CubeArgument,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    model: ModelDir = None,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 250,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 1e-3,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, not the encoder.")] = False,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
+    year: Annotated[
+        int | None, typer.Option(show_default="the held-out one, or the latest", help="Year to map.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Map crops with the pretrained encoder, and compare with a random forest."""
+    need_torch()
+    from mmvsf.model.cropmap.run import CropmapOptions
+    from mmvsf.model.cropmap.run import cropmap as run
+    from mmvsf.model.tables import show_cropmap
+
+    runs = local_folder("--runs-dir", runs_dir)
+    cube = open_cube(region, data_dir)
+    checkpoint, where = pretrained_model(model, runs, cube)
+    folder = runs / cube.region.name / "cropmap"
+    options = CropmapOptions(
+        steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,
+        seed=seed, year=year,
+    )  # fmt: skip
+    with lock(folder, "cropmap"):
+        show_cropmap(run(cube, checkpoint, folder, options, where), folder)
+
+
+@app.command()
+def evaluate(
+    region: CubeArgument,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    control: Annotated[str | None, typer.Option(help="Cube in which weather has no effect, as a control.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
+    document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Start no further piece after so many minutes; run again to continue.")
+    ] = None,
+) -> None:
+    """Test the paper's claims: five objectives, baselines, ablations, every year held out in turn."""
+    need_torch()
+    from mmvsf.model.evaluation.command import evaluate as run
+    from mmvsf.model.evaluation.core.settings import FULL, QUICK
+    from mmvsf.model.tables import show_sections
+
+    runs = local_folder("--runs-dir", runs_dir)
+    markdown = local_folder("--document", document) if document else None
+    cube = open_cube(region, data_dir)
+    folder = runs / cube.region.name / ("evaluate-quick" if quick else "evaluate")
+    with lock(folder, "evaluate"):
+        sections = run(
+            cube,
+            folder,
+            QUICK if quick else FULL,
+            control=open_cube(control, data_dir) if control else None,
+            document=markdown,
+            minutes=minutes,
+            workers=workers,
+        )
+    show_sections(sections, folder)
