@@ -20,7 +20,7 @@ from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 from .simulation import Simulation
 from .static import Static
-from .target import SourceName, SourceOptions, Target, TargetName
+from .target import MemberName, SourceName, SourceOptions, Target, TargetName
 
 
 class Period(RecipeModel):
@@ -129,7 +129,7 @@ class Weather(RecipeModel):
     """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
     collection: str | None = None
     """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
-    variables: tuple[str, ...] = DEFAULT_WEATHER
+    variables: tuple[MemberName, ...] = DEFAULT_WEATHER
     """Which variables the cube carries, from `datasets.variables.WEATHER`; by default tmin, tmax, precipitation,
     radiation, vpd and wind."""
     start: date | None = None

@@ -3,7 +3,7 @@ moment and run again."""
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ def _build(
     if plan.radar_layer and plan.region.radar and radar:
         _refuse_incomplete(plan.radar_layer.plan, radar.summary, plan.region.radar.complete_above, accept_failed)
     _finish(plan, imagery, radar, attributes, check)
-    return imagery.summary
+    return replace(imagery.summary, radar=radar.summary if radar else None)
 
 
 def _finish(

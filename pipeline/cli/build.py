@@ -250,6 +250,7 @@ def _show_cube(
 
     cube = Cube.open(plan.cube)
     card, services = write_dataset_card(cube), scenes_by_service(cube.attributes)
+    passes = {"stored": summary.radar.stored, "failed": summary.radar.failed} if summary.radar else {}
     facts = {
         "cube": str(plan.cube),
         "card": str(card),
@@ -257,6 +258,7 @@ def _show_cube(
         "skipped_cloudy": summary.skipped_cloudy,
         "failed": summary.failed,
         "completeness": summary.completeness,
+        **({"radar": passes} if passes else {}),
         "scenes_by_service": services,
         "seconds": round(time.monotonic() - started, 1),
         "megabytes": round(stored_bytes(plan.cube) / 1e6, 1),
@@ -270,6 +272,8 @@ def _show_cube(
         table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
         table.add_row("not acquired", str(summary.not_acquired))
         table.add_row("failed", str(summary.failed))
+        if passes:
+            table.add_row("radar passes of blocks", ", ".join(f"{count:,} {name}" for name, count in passes.items()))
         if services:
             rows = ", ".join(f"{name}: {count:,}" for name, count in services.items())
             table.add_row("scenes of blocks by service", rows)

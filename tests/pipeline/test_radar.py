@@ -196,6 +196,11 @@ def test_the_plan_says_what_is_left_out(known: TinyArchive) -> None:
     assert preview(bare, 1).facts["read_megabytes"] < shown.facts["read_megabytes"]
 
 
+def test_a_direction_without_scenes_is_reported(own: TinyArchive) -> None:
+    rewrite(own, [item for item in items(own) if item["properties"]["sat:orbit_state"] == "ascending"])
+    assert "sentinel-1-rtc-descending: no scenes" in preview(build_plan(str(own.recipe), own.data), 1).warnings
+
+
 def without_radar(archive: TinyArchive, **changes: Any) -> Any:
     """The recipe without radar, or with another one, as an object."""
     content = {**recipe(), **SMALL, **changes}
@@ -310,7 +315,10 @@ def test_a_file_that_cannot_be_read_fails_its_pass_alone(
     accepted = mmvsf(*build, "--accept-failed")
     assert accepted.code == 1 and "complete_above" in accepted.err  # 3 of 24 units
     write_recipe(own, radar={**RADAR, "complete_above": 0.5})
-    assert mmvsf(*build, "--accept-failed").code == 0
+    finished = mmvsf(*build, "--accept-failed", "--json")
+    assert finished.code == 0 and json.loads(finished.out)["radar"] == {"stored": 21, "failed": 3}
+    card = (own.data / "tiny.DATASET_CARD.md").read_text()
+    assert "| radar, ascending | vv, vh: 9 passes of blocks stored, 3 failed |\n| radar, descending |" in card
     status = passes(own, "ascending_status", BOTH)
     assert (status == Status.FAILED).sum() == 3 and (status == Status.STORED).sum() == 3
     assert np.array_equal(stored(own, "descending", BOTH), stored(known, "descending", BOTH))

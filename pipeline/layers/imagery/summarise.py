@@ -30,6 +30,8 @@ class Summary:
     not_acquired: int
     failures: tuple[str, ...]
     """one reason a failed unit"""
+    radar: "Summary | None" = None
+    """of the passes of the radar in all directions, in the summary of a cube with radar"""
 
     @property
     def completeness(self) -> float:
