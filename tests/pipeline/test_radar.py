@@ -37,7 +37,7 @@ from mmvsf.pipeline.inspect.check import check_cube
 from mmvsf.pipeline.inspect.explain import explain_pixel
 from mmvsf.pipeline.layers.imagery import plan as imagery_plan
 from mmvsf.pipeline.layers.radar.mosaic import best_track
-from mmvsf.pipeline.layers.radar.pixels import to_decibels
+from mmvsf.pipeline.layers.radar.pixels import points_of, to_decibels
 from mmvsf.pipeline.publish.run import publish
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
@@ -254,6 +254,30 @@ def test_files_in_decibels_are_found(own: TinyArchive) -> None:
             file.write(np.where(values == NODATA, values, 10 - 10 * np.log10(np.abs(values))).astype(np.float32), 1)
     with pytest.raises(IncompleteError, match="is it linear power"):
         mmvsf.build(str(own.recipe), own.data)
+
+
+CUBE = RasterGrid("EPSG:32615", (30, 0, 300_000, 0, -30, 4_650_000), (256, 256))
+
+
+@pytest.mark.parametrize(
+    ("crs", "pixel", "points"),
+    [
+        ("EPSG:32615", 10, 3),
+        ("EPSG:32616", 10, 3),
+        ("EPSG:32615", 30, 1),
+        ("EPSG:32615", 100, 1),
+        ("EPSG:32615", 20, 2),
+        ("EPSG:32615", 0.1, 10),
+        ("EPSG:4326", 0.0001, 3),
+        ("EPSG:32655", 10, 1),
+    ],
+)
+def test_points_in_a_pixel(crs: str, pixel: float, points: int) -> None:
+    """As many as scene pixels fit; one where the scene cannot lie there."""
+    assert points_of(RasterGrid(crs, (pixel, 0, -96, 0, -pixel, 42), (100, 100)), CUBE) in (
+        points,
+        points + (pixel == 0.0001),
+    )
 
 
 def test_no_data_and_noise() -> None:
