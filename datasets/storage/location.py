@@ -5,6 +5,7 @@ The few things that differ between them are here."""
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -126,7 +127,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     draft. Creates the folder. Raises OSError.
     """
     _create_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+    draft = _draft_of(path)
     try:
         draft.write_bytes(b"")
         mode = draft.stat().st_mode & 0o777
@@ -141,6 +142,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 DRAFT = ".tmp"
 """How the names of drafts end."""
+
+
+def _draft_of(path: Path) -> Path:
+    """The draft of a file, which no other thread of any process on this machine writes."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}{DRAFT}")
 
 
 def _create_folder(folder: Path) -> None:
@@ -193,7 +199,7 @@ def write_many(root: Location, contents: Mapping[str, bytes], *, sync: bool = Tr
             write_whole(path, content)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+        draft = _draft_of(path)
         try:
             draft.write_bytes(content)
             draft.replace(path)

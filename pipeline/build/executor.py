@@ -1,5 +1,7 @@
 """Running many tasks: in this process, on local worker processes, or on any Dask cluster, behind one interface.
 
+On one machine workers are threads of this process as far as these scale: they start at once and share what they open.
+
 The graph has one node a task, and only a bounded number of tasks is submitted at a time, since a scheduler
 that holds all tasks of a large region at once is slow and large.
 """
@@ -7,15 +9,18 @@ that holds all tasks of a large region at once is slow and large.
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future as ConcurrentFuture
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.pipeline.crew import Crew
 
-from .cluster_watch import LOOK, MEMORY, PATIENCE, ClusterWatch
+from .cluster_watch import MEMORY, PATIENCE, ClusterWatch
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -26,6 +31,9 @@ Context = TypeVar("Context")
 Result = TypeVar("Result")
 
 IN_FLIGHT_PER_WORKER = 4
+
+MOST_THREADS = 8
+"""Of one process: what a build does in Python, a tenth of its work, only one thread does at a time."""
 
 VERSION = version("mmvsf")
 
@@ -61,6 +69,33 @@ class SerialExecutor:
             yield function(task, context)
 
 
+class ThreadExecutor:
+    """Runs tasks on so many threads of this process, which help each other where there are fewer tasks than threads."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+    ) -> Generator[Result, None, None]:
+        """Raises what a task raised, once those that run have ended."""
+        keep_freed_memory()
+        waiting = iter(tasks)
+        done: SimpleQueue[ConcurrentFuture[Result]] = SimpleQueue()
+        running = 0
+        with Crew(self.workers) as crew:
+            while True:
+                # No more than run at once: an idle thread helps with the tasks that hold memory before it begins one.
+                for task in islice(waiting, self.workers - running):
+                    crew.submit(function, task, context).add_done_callback(done.put)
+                    running += 1
+                if not running:
+                    return
+                result = done.get().result()
+                running -= 1
+                yield result
+
+
 class DaskExecutor:
     """Runs tasks on the workers of a Dask client, also on those that join later."""
 
@@ -82,36 +117,35 @@ class DaskExecutor:
         from distributed.client import FutureCancelledError
 
         client, watch = self._client, ClusterWatch(self._client, self._patience)
-        try:
-            # hash=False: equal contexts of two runs must not share a key that the first run releases.
-            shared = client.scatter(context, broadcast=True, hash=False, timeout=self._patience)
-        except TimeoutError as error:
-            raise IncompleteError(f"the Dask cluster takes no data ({one_line(error, 200)}); {LOOK}") from error
+        # A task of its own, not scattered data: those are lost with the last worker, this one is run again on the next.
+        shared = client.submit(_unchanged, context, pure=False)
         waiting = iter(tasks)
         running: set[Future[Any]] = set()
         done: SimpleQueue[Future[Any]] = SimpleQueue()
 
         def submit() -> None:
-            wanted = self.workers * IN_FLIGHT_PER_WORKER - len(running)
-            for task in islice(waiting, max(wanted, 0)):
-                future = client.submit(function, task, shared, pure=False)
-                running.add(future)
-                future.add_done_callback(done.put)
+            wanted = watch.threads * IN_FLIGHT_PER_WORKER - len(running)
+            if batch := list(islice(waiting, max(wanted, 0))):
+                futures = client.map(function, batch, [shared] * len(batch), pure=False)
+                running.update(futures)
+                for future in futures:
+                    future.add_done_callback(done.put)
 
         submit()
         try:
             while running:
                 watch.look()
                 try:
-                    future = done.get(timeout=watch.every)
-                    result: Result = _result(future, watch)
+                    batch = _finished(done, watch.every)
+                    results: list[Result] = _results(client, batch, watch)
                 except Empty:
                     continue
                 watch.progress()
-                running.remove(future)
-                future.release()
+                running.difference_update(batch)
+                for future in batch:
+                    future.release()
                 submit()
-                yield result
+                yield from results
         except (KilledWorker, FutureCancelledError) as error:
             problem = watch.problem() or f"a worker was lost again and again ({one_line(error, 200)}); {MEMORY}"
             raise IncompleteError(f"{problem}; what was finished is kept") from error
@@ -120,14 +154,31 @@ class DaskExecutor:
                 future.release()
 
 
-def _result(future: "Future[Any]", watch: ClusterWatch) -> Any:
-    """The result of a finished task, which another worker repeats if the one that held it is lost meanwhile. Raises
-    what the task raised, and as `ClusterWatch.look`."""
+def _unchanged(context: Context) -> Context:
+    """What all tasks are given."""
+    return context
+
+
+def _finished(done: "SimpleQueue[Future[Any]]", seconds: float) -> "list[Future[Any]]":
+    """All tasks that are finished now, since each question to the scheduler costs as much as a task: waits up to
+    `seconds` for the first, then raises Empty. One that failed comes alone, after those before it."""
+    ended = [done.get(timeout=seconds)]
+    while not done.empty():
+        ended.append(done.get())
+    batch = [future for future in ended if future.status == "finished"] or ended[:1]
+    for future in set(ended).difference(batch):
+        done.put(future)
+    return batch
+
+
+def _results(client: "Client", batch: "list[Future[Any]]", watch: ClusterWatch) -> list[Any]:
+    """The results of finished tasks; another worker repeats one if the worker that held it is lost meanwhile. Raises
+    what a task raised, and as `ClusterWatch.look`."""
     while True:
         try:
-            return future.result(timeout=watch.every)
+            return list(client.sync(partial(client.gather, batch, asynchronous=True), callback_timeout=watch.every))
         except TimeoutError:
-            if future.status == "error":  # the task's own
+            if any(future.status == "error" for future in batch):  # the task's own
                 raise
             watch.look()
 
@@ -155,7 +206,8 @@ class LocalExecutor:
 
 @contextmanager
 def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
-    """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
+    """An executor: a Dask cluster at `scheduler`, else threads of this process, or worker processes where there are
+    more than `MOST_THREADS`.
 
     `workers` None means one per processor. Raises InputError for fewer than one; IncompleteError if local workers do
     not start, or if the scheduler does not answer, has no workers, or has workers with another version of this package.
@@ -163,8 +215,8 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
     if workers is not None and workers < 1:
         raise InputError(f"workers is at least 1, or None for one per processor; found {workers}")
     count = workers or os.cpu_count() or 1
-    if scheduler is None and count == 1:
-        yield SerialExecutor()
+    if scheduler is None and count <= MOST_THREADS:
+        yield SerialExecutor() if count == 1 else ThreadExecutor(count)
         return
     import dask
     from distributed import Client

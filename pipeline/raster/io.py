@@ -102,11 +102,14 @@ def _numbers(dataset: Any, part: Window, band: int) -> NDArray[Any]:
 
 
 def _numbers_and_gaps(dataset: Any, part: Window, band: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    stored = _numbers(dataset, part, band)
-    missing = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, bool)
-    if dataset.nodata is not None:
+    stored, no_data = _numbers(dataset, part, band), dataset.nodata
+    if no_data is None:
+        missing = np.zeros(stored.shape, bool)
+    else:
         with np.errstate(over="ignore"):  # a no-data value that the type cannot hold is in no pixel
-            missing |= stored == dataset.nodata
+            missing = stored == (int(no_data) if stored.dtype.kind in "iu" and no_data.is_integer() else no_data)
+    if stored.dtype.kind == "f":
+        missing |= np.isnan(stored)
     if {MaskFlags.per_dataset, MaskFlags.alpha} & set(dataset.mask_flag_enums[band - 1]):
         missing |= dataset.read_masks(band, window=part) == 0
     return stored, missing

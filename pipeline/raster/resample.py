@@ -42,6 +42,8 @@ class Resampler:
     weights: Any
     """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`,
     and where only codes are mapped"""
+    area: tuple[slice, slice] | None = None
+    """the target rows and columns that the window is copied to, where pixels are copied one to one"""
 
     @property
     def empty(self) -> bool:
@@ -58,23 +60,31 @@ class Resampler:
         return int(self.nearest.nbytes + inside + weights + self.nearest.size)
 
     def codes(self, source: NDArray[Any], fill: float) -> NDArray[Any]:
-        """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""
-        return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
+        """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape, the window
+        itself where it is all of the target."""
+        if self.area is None:
+            return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
+        if source.shape == self.target_shape:
+            return source
+        target = np.full(self.target_shape, fill, source.dtype)
+        target[self.area] = source
+        return target
 
     def reflectance(self, source: NDArray[np.int16]) -> NDArray[np.int16]:
         """Bilinear, or the mean of finer pixels in line (a copy where `native`).
 
         One contributor without data leaves the target pixel without, so fill never bleeds into values.
         Rounds half to even."""
-        flat = source.ravel()
         if self.native:
-            return self._place(flat[self.nearest], np.int16(REFLECTANCE_FILL))
-        missing = flat == REFLECTANCE_FILL
-        values = np.rint(self.weights @ flat.astype(np.float64)).astype(np.int16)
-        if missing.any():
-            values[(self.weights @ missing.astype(np.float64)) > 0] = REFLECTANCE_FILL
-        # A bilinear neighbour beyond the raster's edge is a contributor without data.
-        values[self._beyond_edge] = REFLECTANCE_FILL
+            return self.codes(source, REFLECTANCE_FILL)
+        flat = source.ravel()
+        sums = self.weights @ flat.astype(np.float64)
+        values = np.rint(sums, out=sums).astype(np.int16)
+        if flat.min() == REFLECTANCE_FILL:
+            missing = (flat == REFLECTANCE_FILL).astype(np.float64)
+            values[(self.weights @ missing) > 0] = REFLECTANCE_FILL
+        if self._beyond_edge is not None:
+            values[self._beyond_edge] = REFLECTANCE_FILL
         return self._place(values, np.int16(REFLECTANCE_FILL))
 
     def sums(self, source: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -88,9 +98,11 @@ class Resampler:
         return self._place(self.weights @ filled, 0.0), self._place(self.weights @ known.astype(np.float64), 0.0)
 
     @cached_property
-    def _beyond_edge(self) -> NDArray[np.bool_]:
-        """(target pixels inside,) whether part of the weights fell outside the raster; the same for every band."""
-        return np.asarray(self.weights.sum(axis=1)).ravel() < 1 - 1e-9
+    def _beyond_edge(self) -> NDArray[np.bool_] | None:
+        """(target pixels inside,) whether part of the weights fell outside the raster, which counts as a contributor
+        without data; None where none did. The same for every band."""
+        beyond = np.asarray(self.weights.sum(axis=1)).ravel() < 1 - 1e-9
+        return beyond if beyond.any() else None
 
     def _place(self, values: NDArray[Any], fill: Any) -> NDArray[Any]:
         if self.inside is None:
@@ -142,7 +154,16 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
     width = columns.stop - columns.start
     nearest = (nearest_row - rows.start) * width + nearest_column - columns.start
     nearest = nearest.astype(_index_type((rows.stop - rows.start) * width))
-    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, weights)
+    area = _copied_area(inside, window) if native else None
+    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, weights, area)
+
+
+def _copied_area(inside: NDArray[np.bool_], window: tuple[slice, slice]) -> tuple[slice, slice] | None:
+    """The target rows and columns inside, where they are as many as those of the window: pixels of one size."""
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if (rows.size, columns.size) != tuple(part.stop - part.start for part in window):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _index_type(count: int) -> type[np.signedinteger[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_a_file_is_synced_before_it_is_renamed_and_its_folder_after(
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     write_whole(tmp_path / "a/b/file", b"content")
-    draft = f"file.{os.getpid()}.tmp"
+    draft = f"file.{os.getpid()}-{threading.get_native_id()}.tmp"
     folders = [f"sync {tmp_path.name} of a folder", "sync a of a folder"]
     assert steps == [*folders, f"sync {draft} of 7", "rename to file", "sync b of a folder"]
 

@@ -33,12 +33,11 @@ def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArr
     return decoded
 
 
-def read_bands(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
-    """(band, *shape of the target) reflectance of a scene, REFLECTANCE_FILL where it has none. Raises ReadError."""
-    bands = np.empty((len(scene.bands), *target.shape), np.int16)
+def read_bands(scene: Scene, target: RasterGrid, source: SceneReader, out: NDArray[np.int16]) -> None:
+    """Read the reflectance of a scene into `out` (band, *shape of the target), REFLECTANCE_FILL where it has none.
+    Raises ReadError."""
     for number in range(len(scene.bands)):
-        bands[number] = _read_band(scene, number, target, source)
-    return bands
+        out[number] = _read_band(scene, number, target, source)
 
 
 def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
@@ -52,7 +51,7 @@ def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReade
     stored = source.read(asset, place.window, check)
     values = to_band(np.ma.getdata(stored), product, source.products.bands[number], scene.offset)
     if np.ma.is_masked(stored):
-        values[np.ma.getmaskarray(stored)] = REFLECTANCE_FILL
+        values = np.where(np.ma.getmaskarray(stored), np.int16(REFLECTANCE_FILL), values)
     return place.reflectance(values)
 
 
