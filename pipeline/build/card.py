@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.datasets.storage.location import Location
@@ -18,11 +19,6 @@ from mmvsf.datasets.variables import Split, Status
 from mmvsf.pipeline.ledger import Ledger
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
-
-
-def card_path(cube: Location) -> Location:
-    """Beside the cube; in it, it would change what the cube's digest covers."""
-    return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
 def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[str, Any] | None = None) -> Location:

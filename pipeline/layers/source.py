@@ -1,7 +1,6 @@
 """What a layer needs of a source: base classes to derive from, and the types that sources return.
 
-A source translates one archive or service to the project's vocabulary (`mmvsf.datasets.variables`). It is a frozen
-dataclass that holds options and nothing open, since it is sent to workers; see `docs/add-a-source.md`.
+Sources translate to `mmvsf.datasets.variables`, and are sent to workers with nothing open: see `docs/add-a-source.md`.
 """
 
 from abc import ABC, abstractmethod
@@ -101,6 +100,11 @@ class Source(ABC):
     @abstractmethod
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
         """The source that its section of the recipe describes. Raises InputError."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its answers follow from the files at the paths in its section of the recipe alone."""
+        return False
 
     def quotas(self) -> tuple[str, ...]:
         """The quotas of all of its services, one line each."""

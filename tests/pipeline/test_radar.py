@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.variables import Status
 from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.local_inputs import TICK_SECONDS
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.repair import repair
 from mmvsf.pipeline.build.run import Progress
+from mmvsf.pipeline.build.seal import finished_build
 from mmvsf.pipeline.estimate.cost import region_cost
 from mmvsf.pipeline.estimate.preview import preview
 from mmvsf.pipeline.export.area import AreaRequest
@@ -460,6 +463,24 @@ def test_a_scene_that_goes_takes_its_pixels_along(known: TinyArchive, own: TinyA
     assert (passes(own, "descending_status", "2021-05-11") == Status.NOT_ACQUIRED).all()
     assert (stored(own, "descending", "2021-05-11") == -9999).all()
     assert np.array_equal(stored(own, "descending", BOTH), stored(known, "descending", BOTH))
+
+
+def test_a_run_with_nothing_to_do_notices_a_change_of_radar(own: TinyArchive) -> None:
+    sleep(2 * TICK_SECONDS)  # what was changed just now may change again
+    build_tiny(own)
+    finished = finished_build(str(own.recipe), own.data)
+    assert finished is not None and finished.summary.radar is not None and finished.summary.radar.stored == 24
+    path = next((own.folder / "radar/scenes").rglob("*.tiff"))
+    path.write_bytes(path.read_bytes())
+    assert finished_build(str(own.recipe), own.data) is None
+    content = items(own)
+    outside = own.folder / "elsewhere.tiff"
+    shutil.copy(own.folder / "radar" / content[1]["assets"]["vv"]["href"], outside)
+    content[1]["assets"]["vv"]["href"] = str(outside)
+    rewrite(own, content)
+    sleep(2 * TICK_SECONDS)
+    build_tiny(own)
+    assert finished_build(str(own.recipe), own.data) is None  # a file lies beside the folder that is looked at
 
 
 def test_explain_names_the_scenes_of_both_passes(known: TinyArchive) -> None:

@@ -15,7 +15,7 @@ from mmvsf.datasets.variables import BACKSCATTER_FILL, SCENE_FILL, Status
 from mmvsf.pipeline.crew import each
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, ShardTask, entry_name
 from mmvsf.pipeline.layers.imagery.scene_layer import SceneLayer
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.imagery.table import SceneReader
 from mmvsf.pipeline.layers.layer import Collected, Record, TaskReport, changed_options
 from mmvsf.pipeline.ledger import Ledger
