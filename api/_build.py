@@ -14,6 +14,7 @@ from mmvsf.pipeline.build.extend import open_target_cube, plan_extension
 from mmvsf.pipeline.build.plan import BuildPlan, build_plan
 from mmvsf.pipeline.build.run import Progress
 from mmvsf.pipeline.build.run import build as build_cube
+from mmvsf.pipeline.build.seal import finished_build
 from mmvsf.pipeline.build.sources import GivenSources
 from mmvsf.pipeline.inspect.check import check_opened
 from mmvsf.pipeline.sandbox.ensure import ensure_archive
@@ -73,6 +74,8 @@ def build(
     """
     target = location(str(data_dir))
     ensure_reachable(target)
+    if sources is None and not overwrite and (finished := finished_build(recipe, target, source=source, blocks=blocks)):
+        return Cube.open(finished.cube)
     with executor(workers, scheduler) as run:
         _simulate(recipe, data_dir, run.workers)
         made = build_plan(recipe, target, source=source, blocks=blocks, given=sources)

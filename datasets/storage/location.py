@@ -224,16 +224,18 @@ def size(where: Location) -> int:
     return status.st_size
 
 
-def read_range(where: Location, start: int, length: int) -> bytes:
-    """`length` bytes of a file or object from byte `start` on, or fewer where it ends before that.
+def read_range(where: Location, start: int, length: int) -> tuple[bytes, int]:
+    """(`length` bytes of a file or object from byte `start` on, fewer where it ends before; bytes of the whole).
 
     Raises FileNotFoundError where there is no such file or object, OSError where it cannot be read.
     """
+    if length == 0:
+        return b"", size(where)
     if isinstance(where, ObjectPath):
         return where.read_range(start, length)
     with where.open("rb") as stream:
         stream.seek(start)
-        return stream.read(length)
+        return stream.read(length), os.fstat(stream.fileno()).st_size
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:

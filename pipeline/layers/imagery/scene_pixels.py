@@ -37,17 +37,19 @@ def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArr
 def read_bands(scene: Scene, target: RasterGrid, source: SceneReader, out: NDArray[np.int16]) -> None:
     """Read the reflectance of a scene into `out` (band, *shape of the target), REFLECTANCE_FILL where it has none.
     Raises ReadError."""
-    by_grid: dict[RasterGrid, list[int]] = defaultdict(list)
-    for number, asset in enumerate(scene.bands):
-        by_grid[asset.grid].append(number)
-    for grid, numbers in by_grid.items():
-        place = resampler(grid, target)
+    windows: dict[RasterGrid, dict[int, NDArray[np.int16]]] = defaultdict(dict)
+
+    def read(number: int) -> None:
+        place = resampler(scene.bands[number].grid, target)
+        values = _read_band(scene, number, place.window, source)
         if place.native:
-            for number in numbers:
-                out[number] = place.reflectance(_read_band(scene, number, place.window, source))[0]
-            continue
-        windows = [_read_band(scene, number, place.window, source) for number in numbers]
-        for number, values in zip(numbers, place.reflectance(*windows), strict=True):
+            out[number] = place.reflectance(values)[0]
+        else:
+            windows[scene.bands[number].grid][number] = values
+
+    source.each(read, range(len(scene.bands)))
+    for grid, by_band in windows.items():
+        for number, values in zip(by_band, resampler(grid, target).reflectance(*by_band.values()), strict=True):
             out[number] = values
 
 
