@@ -64,8 +64,8 @@ def build(
 
     `workers` is the number of threads of this process, None one per processor. More than 8 are processes, which import
     the script that calls this: call it under `if __name__ == "__main__":`. `scheduler` is the address of a Dask
-    cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all else is done and
-    kept, and the next call tries again), OSError if the disk refuses.
+    cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all
+    else is done and kept, and the next call tries again), OSError if the disk refuses.
 
     >>> import mmvsf
     >>> cube = mmvsf.build("tiny.yaml")
