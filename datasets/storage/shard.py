@@ -62,7 +62,8 @@ def _chunks(
             chunk = empty.copy()
             for place, member in zip(places, members, strict=True):
                 chunk[place] = content[member][area]
-            if (chunk.view(bits) != fill.view(bits)).any():  # bit by bit: NaN is equal to itself, 0 and -0 are not
+            numbers = chunk.view(bits)  # bit by bit: NaN is equal to itself, 0 and -0 are not
+            if any((numbers[place] != fill.view(bits)).any() for place in places):
                 yield (first, *rest), chunk
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future as ConcurrentFuture
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.pipeline.crew import Crew
 
-from .cluster_watch import LOOK, MEMORY, PATIENCE, ClusterWatch
+from .cluster_watch import MEMORY, PATIENCE, ClusterWatch
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -116,36 +117,35 @@ class DaskExecutor:
         from distributed.client import FutureCancelledError
 
         client, watch = self._client, ClusterWatch(self._client, self._patience)
-        try:
-            # hash=False: equal contexts of two runs must not share a key that the first run releases.
-            shared = client.scatter(context, broadcast=True, hash=False, timeout=self._patience)
-        except TimeoutError as error:
-            raise IncompleteError(f"the Dask cluster takes no data ({one_line(error, 200)}); {LOOK}") from error
+        # A task of its own, not scattered data: those are lost with the last worker, this one is run again on the next.
+        shared = client.submit(_unchanged, context, pure=False)
         waiting = iter(tasks)
         running: set[Future[Any]] = set()
         done: SimpleQueue[Future[Any]] = SimpleQueue()
 
         def submit() -> None:
-            wanted = self.workers * IN_FLIGHT_PER_WORKER - len(running)
-            for task in islice(waiting, max(wanted, 0)):
-                future = client.submit(function, task, shared, pure=False)
-                running.add(future)
-                future.add_done_callback(done.put)
+            wanted = watch.threads * IN_FLIGHT_PER_WORKER - len(running)
+            if batch := list(islice(waiting, max(wanted, 0))):
+                futures = client.map(function, batch, [shared] * len(batch), pure=False)
+                running.update(futures)
+                for future in futures:
+                    future.add_done_callback(done.put)
 
         submit()
         try:
             while running:
                 watch.look()
                 try:
-                    future = done.get(timeout=watch.every)
-                    result: Result = _result(future, watch)
+                    batch = _finished(done, watch.every)
+                    results: list[Result] = _results(client, batch, watch)
                 except Empty:
                     continue
                 watch.progress()
-                running.remove(future)
-                future.release()
+                running.difference_update(batch)
+                for future in batch:
+                    future.release()
                 submit()
-                yield result
+                yield from results
         except (KilledWorker, FutureCancelledError) as error:
             problem = watch.problem() or f"a worker was lost again and again ({one_line(error, 200)}); {MEMORY}"
             raise IncompleteError(f"{problem}; what was finished is kept") from error
@@ -154,14 +154,31 @@ class DaskExecutor:
                 future.release()
 
 
-def _result(future: "Future[Any]", watch: ClusterWatch) -> Any:
-    """The result of a finished task, which another worker repeats if the one that held it is lost meanwhile. Raises
-    what the task raised, and as `ClusterWatch.look`."""
+def _unchanged(context: Context) -> Context:
+    """What all tasks are given."""
+    return context
+
+
+def _finished(done: "SimpleQueue[Future[Any]]", seconds: float) -> "list[Future[Any]]":
+    """All tasks that are finished now, since each question to the scheduler costs as much as a task: waits up to
+    `seconds` for the first, then raises Empty. One that failed comes alone, after those before it."""
+    ended = [done.get(timeout=seconds)]
+    while not done.empty():
+        ended.append(done.get())
+    batch = [future for future in ended if future.status == "finished"] or ended[:1]
+    for future in set(ended).difference(batch):
+        done.put(future)
+    return batch
+
+
+def _results(client: "Client", batch: "list[Future[Any]]", watch: ClusterWatch) -> list[Any]:
+    """The results of finished tasks; another worker repeats one if the worker that held it is lost meanwhile. Raises
+    what a task raised, and as `ClusterWatch.look`."""
     while True:
         try:
-            return future.result(timeout=watch.every)
+            return list(client.sync(partial(client.gather, batch, asynchronous=True), callback_timeout=watch.every))
         except TimeoutError:
-            if future.status == "error":  # the task's own
+            if any(future.status == "error" for future in batch):  # the task's own
                 raise
             watch.look()
 

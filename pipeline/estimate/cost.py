@@ -77,7 +77,7 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     stored = units * (1 - OVERCAST_SHARE)
     requests = fetched = 0.0
     for name, count in passes.items():
-        for group in _groups(grid):
+        for group in _groups(grid, len(region.imagery.bands)):
             requests_per_pass, bytes_per_pass = _group_cost(
                 group, grid, products[name], region.imagery.source == "earthengine"
             )
@@ -145,11 +145,11 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: Product, earth_engi
     return files * requests_of(height, product), size + files * HEADER_BYTES
 
 
-def _groups(grid: Grid) -> list[tuple[int, int]]:
+def _groups(grid: Grid, bands: int) -> list[tuple[int, int]]:
     """(rows, columns) in blocks of each group that is read together."""
     return [
         (len({by for by, _ in blocks}), len({bx for _, bx in blocks}))
-        for blocks in block_groups(grid.blocks, grid.block)
+        for blocks in block_groups(grid.blocks, grid.block, bands)
     ]
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from mmvsf.datasets.cube import pixels
+from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage import verified
@@ -78,8 +79,19 @@ def test_any_grouping(tiny: TinyArchive, built: TinyArchive, pixels: int, monkey
 def test_a_cluster_across_an_edge_of_any_lattice_is_one_group() -> None:
     """Wherever 3 x 3 blocks lie, they are read together; a neighbour by a corner alone is apart."""
     cluster = [(by, bx) for by in (2, 3, 4) for bx in (5, 6, 7)]
-    assert planning.block_groups([*cluster, (5, 8)], planning.GROUP_PIXELS // 3) == [cluster, [(5, 8)]]
-    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], planning.GROUP_PIXELS // 3)] == [9, 1]
+    assert planning.block_groups([*cluster, (5, 8)], planning.GROUP_PIXELS // 3, 6) == [cluster, [(5, 8)]]
+    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], planning.GROUP_PIXELS // 3, 6)] == [9, 1]
+
+
+@pytest.mark.parametrize(("bands", "block"), [(1, 256), (6, 256), (6, 96), (15, 256), (64, 256), (64, 2048)])
+def test_a_group_takes_no_more_memory_than_it_may(bands: int, block: int) -> None:
+    """Whatever the number of bands; a single block, which the recipe chooses, is the least."""
+    blocks = [(by, bx) for by in range(24) for bx in range(24)]
+    groups = planning.block_groups(blocks, block, bands)
+    assert sorted(found for group in groups for found in group) == blocks
+    largest = max(len(group) for group in groups)
+    taken = largest * block**2 * SHARD_DAYS * planning.pixel_bytes(bands)
+    assert largest == 1 or planning.GROUP_BYTES / 4 < taken <= planning.GROUP_BYTES or block * largest**0.5 > 768
 
 
 def test_a_cluster_across_an_edge_of_the_lattice_is_one_task(

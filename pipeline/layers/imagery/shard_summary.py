@@ -44,22 +44,33 @@ def _by_chunk(pixels: NDArray[np.bool_], grid: Grid) -> NDArray[np.int64]:
 def _sums(shard: BlockShard, clear: NDArray[np.bool_], years: NDArray[np.int32], grid: Grid) -> dict[str, Any]:
     """year -> [count (chunk,), sum (band, chunk), sum of squares (band, chunk)] over clear pixels; `years` (day,) are
     the names of the seasons of the days."""
-    n, side = grid.chunks_per_block, grid.chunk
     result = {}
     for year in np.unique(years[clear.any(axis=(1, 2))]):
         days = np.flatnonzero((years == year) & clear.any(axis=(1, 2)))
-        # |value| <= 2^15: 32 days sum to 2^20 and one square is 2^30, which int32 holds; squares of 32 days reach 2^35
-        # and a chunk's sums exceed that: int64.
-        by_pixel = np.zeros(shard.reflectance.shape[1:], np.int32)
-        squares_by_pixel = np.zeros(by_pixel.shape, np.int64)
-        for day in days:
-            values = np.multiply(shard.reflectance[day], clear[day], dtype=np.int32)
-            by_pixel += values
-            squares_by_pixel += np.multiply(values, values, out=values)
         count = _by_chunk(clear[days], grid).sum(axis=0)
-        total, squares = (
-            pixels.reshape(-1, n, side, n, side).sum(axis=(2, 4), dtype=np.int64)
-            for pixels in (by_pixel, squares_by_pixel)
-        )
-        result[str(year)] = [count.tolist(), *(s.reshape(s.shape[0], -1).tolist() for s in (total, squares))]
+        bands = [
+            _band_sums(shard.reflectance[:, band], clear, days, grid) for band in range(shard.reflectance.shape[1])
+        ]
+        result[str(year)] = [count.tolist(), *([s.tolist() for s in sums] for sums in zip(*bands, strict=True))]
     return result
+
+
+def _band_sums(
+    values: NDArray[np.int16], clear: NDArray[np.bool_], days: NDArray[np.intp], grid: Grid
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(sum (chunk,), sum of squares (chunk,)) of a band (day, block, block) over clear pixels of these days.
+
+    One band of a block at a time stays in the processor's cache, and numbers are as short as hold them: |value| <= 2^15,
+    so that 32 days sum to 2^20, and one square is 2^30; those of several days fit 32 bits where the values are small."""
+    largest = max(abs(int(values.min())), abs(int(values.max())))
+    total = np.zeros(values.shape[1:], np.int32)
+    squares = np.zeros(total.shape, np.int32 if largest**2 * len(days) < 2**31 else np.int64)
+    short, number = np.empty(total.shape, np.int16), np.empty(total.shape, np.int32)
+    for day in days:
+        np.multiply(values[day], clear[day], out=short)
+        np.copyto(number, short)
+        total += number
+        squares += np.multiply(number, number, out=number)
+    n, side = grid.chunks_per_block, grid.chunk
+    by_chunk = (p.reshape(n, side, n, side).sum(axis=(1, 3), dtype=np.int64).ravel() for p in (total, squares))
+    return next(by_chunk), next(by_chunk)
