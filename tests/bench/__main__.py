@@ -4,6 +4,7 @@ Every comparison runs in one process on the same files, in turn, several times, 
 `--document docs/performance.md` replaces the sections of the courses that were run.
 
     race     whole builds of granules of true size, on disk and over a slow network, against other tools
+    cluster  a Dask cluster: what a task costs, builds by 1, 2 and 4 workers over a slow network; plans of large regions
     windows  window reads a second from the cube: checked reads with tensorstore against zarr-python
     format   what the cube format costs: checked reads, the end of a build and a listing of a large, simulated cube
     damage   a thousand random damages of a small cube: found, raised by the loader, repaired
@@ -51,7 +52,7 @@ def main() -> None:
             BENCHES[name](options.data_dir, options.repeats)
 
 
-COURSES = {"race": "race_sections"}
+COURSES = {"race": "race_sections", "cluster": "cluster"}
 """Courses with sections in docs/performance.md: the module whose `course(options)` measures and returns them"""
 
 

@@ -143,22 +143,22 @@ class Course:
             ]
         else:
             command = [
-                sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(self._own_recipe()),
+                sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(self.own_recipe()),
                 "--data-dir", str(out), "--workers", str(contender.threads),
             ]  # fmt: skip
         if self.network:
-            _ask(environment, "/__reset")
+            ask(environment, "/__reset")
         started = time.perf_counter()
         with (self.folder / "run.log").open("w") as log:
             process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
             usage = _wait(process)
         seconds = time.perf_counter() - started
-        counts = _ask(environment, "/__counts") if self.network else None
+        counts = ask(environment, "/__counts") if self.network else None
         failure = (self.folder / "run.log").read_text()[-300:] if process.returncode else ""
         peak = usage.ru_maxrss * 1024
         return Run(contender, seconds, usage.ru_utime + usage.ru_stime, peak, counts, failure)
 
-    def _own_recipe(self) -> Path:
+    def own_recipe(self) -> Path:
         """The recipe; behind the network its imagery is the catalogue's."""
         if not self.network:
             return self.recipe
@@ -171,7 +171,7 @@ class Course:
 
     def _job(self, contender: Contender, environment: dict[str, str]) -> Path:
         """Write what a script is given: the items with the names of their bands and whole addresses."""
-        token = "?" + _ask(environment, "/sas/account/container")["token"] if self.network else ""
+        token = "?" + ask(environment, "/sas/account/container")["token"] if self.network else ""
         base = f"{_root(environment)}/account/container" if self.network else str(self.folder / self.race.family)
         items = []
         for item in self.items:
@@ -226,7 +226,7 @@ def _root(environment: dict[str, str]) -> str:
     return environment["MMVSF_SAS_URL"].removesuffix("/sas")
 
 
-def _ask(environment: dict[str, str], path: str) -> Any:
+def ask(environment: dict[str, str], path: str) -> Any:
     with urllib.request.urlopen(_root(environment) + path) as answer:
         return json.load(answer)
 

@@ -8,8 +8,7 @@ import statistics
 from collections.abc import Sequence
 
 from .document import Section, stamp
-from .entrants import Choice
-from .race import DELAY, MEGABYTES, Result, Run, race
+from .race import DELAY, MEGABYTES, Choice, Result, Run, race
 
 PACKAGES = ("odc-stac", "dask", "rasterio", "zarr", "tensorstore", "numpy")
 
@@ -28,7 +27,7 @@ TITLES = {
 
 
 def course(options: argparse.Namespace) -> list[Section]:
-    """Run the races of `options.courses`, on disk and over the slow network, as far as they are chosen."""
+    """Run the races of `options.courses`, on disk and over the slow network, or as `options.network` says."""
     sections = [Section("Whole builds", INTRODUCTION)]
     choice = Choice(options.repeats, options.contenders, options.stackstac)
     for network in {"without": (False,), "with": (False, True), "only": (True,)}[options.network]:

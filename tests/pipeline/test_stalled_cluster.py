@@ -12,7 +12,7 @@ from distributed import Client, LocalCluster
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.build.cluster_watch import ClusterWatch
-from mmvsf.pipeline.build.executor import DaskExecutor
+from mmvsf.pipeline.build.dask_executor import DaskExecutor
 
 pytestmark = pytest.mark.slow
 
