@@ -62,9 +62,9 @@ def build(
 ) -> Cube:
     """Build a cube, or finish one that was interrupted, and return it.
 
-    `workers` None is one process per processor, 1 this process. Worker processes import the script that calls this, so
-    with more than one, call it under `if __name__ == "__main__":`. `scheduler` is the address of a Dask cluster. Raises
-    InputError for anything wrong with the recipe, IncompleteError if something could not be read (all else is done and
+    `workers` is the number of threads of this process, None one per processor. More than 8 are processes instead; these
+    import the script that calls this, so call it under `if __name__ == "__main__":`. `scheduler` is the address of a
+    Dask cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all else is done and
     kept, and the next call tries again), OSError if the disk refuses.
 
     >>> import mmvsf

@@ -27,7 +27,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"command"},
     ),
     "pipeline": (
-        {"ledger", "disk_space", "raster"},
+        {"crew", "ledger", "disk_space", "raster"},
         {"layers"},
         {"sources", "sandbox"},
         {"build"},

@@ -109,19 +109,19 @@ class ObjectPath:
         with self.bucket.reaching() as store:
             return store.head(self.key)["size"]
 
-    def read_range(self, start: int, length: int) -> bytes:
-        """`length` bytes from byte `start` on; fewer where the object ends before that."""
-        if length == 0:
-            return b""
+    def read_range(self, start: int, length: int) -> tuple[bytes, int]:
+        """(`length` bytes from byte `start` on, or fewer where the object ends before that; bytes of the whole object),
+        in one request. `length` is at least 1."""
         with self.bucket.reaching() as store:
             from obstore.exceptions import BaseError
 
             try:
-                return bytes(store.get_range(self.key, start=start, length=length))
+                answer = store.get(self.key, options={"range": (start, start + length)})
+                return bytes(answer.bytes()), answer.meta["size"]
             except BaseError as error:
                 if not PAST_THE_END.search(str(error)):
                     raise
-                return b""
+                return b"", self.size()
 
     def read_text(self, encoding: str = "utf-8") -> str:
         return self.read_bytes().decode(encoding)

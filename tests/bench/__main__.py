@@ -1,9 +1,10 @@
 """Benchmarks: `make bench`. Prints figures and the machine; asserts nothing.
 
 Every comparison runs in one process on the same files, in turn, several times, and prints medians.
+`--document docs/performance.md` replaces the sections of the courses that were run.
 
-    race     whole builds of granules of true size, on disk and over a slow network, against other tools; --document
-             PATH writes docs/performance.md
+    race     whole builds of granules of true size, on disk and over a slow network, against other tools
+    cluster  a Dask cluster: what a task costs, builds by 1, 2 and 4 workers over a slow network; plans of large regions
     windows  window reads a second from the cube: checked reads with tensorstore against zarr-python
     format   what the cube format costs: checked reads, the end of a build and a listing of a large, simulated cube
     damage   a thousand random damages of a small cube: found, raised by the loader, repaired
@@ -13,9 +14,9 @@ Every comparison runs in one process on the same files, in turn, several times, 
 """
 
 import argparse
+import importlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from .document import machine, write_sections
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -34,30 +37,23 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--courses", nargs="+", default=["own", "other"], help="own, other, sentinel-2")
+    parser.add_argument("--network", choices=["without", "with", "only"], default="with", help="courses over a network")
+    parser.add_argument("--contenders", default="", help="a regular expression that the names of contenders hold")
     parser.add_argument("--stackstac", help="a Python that has stackstac")
     parser.add_argument("--document", type=Path)
     options = parser.parse_args()
-    print(f"machine: {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"machine: {machine()}")
     for name in options.what:
-        if name == "race":
-            bench_race(options)
+        if name in COURSES:
+            sections = importlib.import_module(f"{__package__}.{COURSES[name]}").course(options)
+            if options.document:
+                write_sections(options.document, sections)
         else:
             BENCHES[name](options.data_dir, options.repeats)
 
 
-def bench_race(options: argparse.Namespace) -> None:
-    """See `tests.bench.race`."""
-    from .document import write_document
-    from .race import race
-
-    courses = [(name, network) for network in (False, True) for name in options.courses]
-    results = [
-        race(name, options.data_dir / "archive/race", network, options.repeats, options.stackstac)
-        for name, network in courses
-    ]
-    if options.document:
-        machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        write_document(options.document, machine, results, options.repeats)
+COURSES = {"race": "race_sections", "cluster": "cluster"}
+"""Courses with sections in docs/performance.md: the module whose `course(options)` measures and returns them"""
 
 
 def bench_windows(data_dir: Path, repeats: int) -> None:
@@ -256,14 +252,6 @@ def _ensure_cube(data_dir: Path) -> Path:
             check=True,
         )
     return cube
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def bench_format(data_dir: Path, repeats: int) -> None:

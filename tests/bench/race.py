@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -97,16 +98,27 @@ class Result:
     """name of the contender -> its runs"""
 
 
-def contenders(race: Race, network: bool, stackstac: str | None) -> list[Contender]:
-    """Who takes part; `stackstac` is a Python that has it, which this project does not install."""
+@dataclass(frozen=True)
+class Choice:
+    """What of a race is run."""
+
+    repeats: int
+    names: str = ""
+    """a regular expression that the names of its contenders hold"""
+    stackstac: str | None = None
+    """a Python that has it, which this project does not install"""
+
+
+def contenders(race: Race, network: bool, choice: Choice) -> list[Contender]:
+    """Who takes part."""
     chosen = [*OURS, *PEERS, *(BOUNDS if race.name == "own" and not network else ())]
     if network:
         many = Contender("odc-stac by date, 16 threads", "odc_stac", "date", 16, lacks=FIRST_VALID)
         chosen = [*OURS, PEERS[0], many]
     with_python = (
-        replace(who, python=stackstac or "") if who.script.startswith("stackstac") else who for who in chosen
+        replace(who, python=choice.stackstac or "") if who.script.startswith("stackstac") else who for who in chosen
     )
-    return [who for who in with_python if who.python]
+    return [who for who in with_python if who.python and re.search(choice.names, who.name)]
 
 
 class Course:
@@ -183,22 +195,22 @@ class Course:
             ]
         else:
             command = [
-                sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(self._own_recipe()),
+                sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(self.own_recipe()),
                 "--data-dir", str(out), "--workers", str(contender.threads),
             ]  # fmt: skip
         if self.network:
-            _ask(environment, "/__reset")
+            ask(environment, "/__reset")
         started = time.perf_counter()
         with (self.folder / "run.log").open("w") as log:
             process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
             usage = _wait(process)
         seconds = time.perf_counter() - started
-        counts = _ask(environment, "/__counts") if self.network else None
+        counts = ask(environment, "/__counts") if self.network else None
         failure = (self.folder / "run.log").read_text()[-300:] if process.returncode else ""
         peak = usage.ru_maxrss * 1024
         return Run(contender, seconds, usage.ru_utime + usage.ru_stime, peak, counts, failure)
 
-    def _own_recipe(self) -> Path:
+    def own_recipe(self) -> Path:
         """The recipe; behind the network its imagery is the catalogue's."""
         if not self.network:
             return self.recipe
@@ -211,7 +223,7 @@ class Course:
 
     def _job(self, contender: Contender, environment: dict[str, str]) -> Path:
         """Write what a script is given: the items with the names of their bands and whole addresses."""
-        token = "?" + _ask(environment, "/sas/account/container")["token"] if self.network else ""
+        token = "?" + ask(environment, "/sas/account/container")["token"] if self.network else ""
         base = f"{_root(environment)}/account/container" if self.network else str(self.folder / self.race.family)
         items = []
         for item in self.items:
@@ -266,18 +278,18 @@ def _root(environment: dict[str, str]) -> str:
     return environment["MMVSF_SAS_URL"].removesuffix("/sas")
 
 
-def _ask(environment: dict[str, str], path: str) -> Any:
+def ask(environment: dict[str, str], path: str) -> Any:
     with urllib.request.urlopen(_root(environment) + path) as answer:
         return json.load(answer)
 
 
-def race(name: str, folder: Path, network: bool, repeats: int, stackstac: str | None) -> Result:
-    """Run all contenders in turn, so many times; prints each run."""
+def race(name: str, folder: Path, network: bool, choice: Choice) -> Result:
+    """Run the contenders in turn, so many times; prints each run."""
     course = Course(RACES[name], folder, network)
     runs: dict[str, list[Run]] = {}
     with course.open() as environment:
-        for _ in range(repeats):
-            for contender in contenders(course.race, network, stackstac):
+        for _ in range(choice.repeats):
+            for contender in contenders(course.race, network, choice):
                 run = course.run(contender, environment)
                 runs.setdefault(contender.name, []).append(run)
                 print(line(run, course.megapixels), flush=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
+from math import isqrt
 from types import MappingProxyType
 
-from mmvsf.datasets.cube.calendar import Calendar, date_of
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar, date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import SCENE_FILL
@@ -27,8 +28,11 @@ REPEATED = "repeated"
 READER_VERSION = 2
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
 
-GROUP_PIXELS = 768
+GROUP_PIXELS = 1024
 """Neighbouring blocks are read together up to this many pixels a side: opening a file is what costs."""
+
+GROUP_BYTES = 500_000_000
+"""What the days of blocks that are read together may take in memory: 1,044 pixels a side with six bands."""
 
 MASK_BYTES, BAND_BYTES = 0.3, 1.15
 """Compressed bytes of a pixel of a mask and of an int16 band, roughly: 7.2 with six bands. The simulated cube takes 5.2
@@ -42,6 +46,11 @@ workers 43 s. Its blocks are small, so opening files costs most; larger blocks a
 def bytes_per_pixel(bands: int) -> float:
     """Compressed bytes of a pixel with so many bands and its mask."""
     return MASK_BYTES + bands * BAND_BYTES
+
+
+def pixel_bytes(bands: int) -> int:
+    """Bytes in memory of a pixel on one day: bands of int16, quality and scene."""
+    return 2 * bands + 2
 
 
 def entry_name(grid: Grid, shard: int, block: BlockIndex) -> str:
@@ -191,7 +200,7 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
     """
     tasks = []
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
-        for blocks in block_groups([block for _, block in keys], grid.block):
+        for blocks in block_groups([block for _, block in keys], grid.block, plan.bands):
             found = {scene.key: scene for block in blocks for scene in plan.units[shard, block]}
             scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
@@ -200,10 +209,11 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
     return tasks
 
 
-def block_groups(blocks: Iterable[BlockIndex], block_pixels: int) -> list[list[BlockIndex]]:
-    """Blocks that are read together: squares of up to GROUP_PIXELS, counted from the corner of each cluster of blocks
-    with common sides. A square that its blocks do not fill is read block by block."""
-    side = max(1, GROUP_PIXELS // block_pixels)
+def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) -> list[list[BlockIndex]]:
+    """Blocks that are read together: squares of up to GROUP_PIXELS and GROUP_BYTES, counted from the corner of each
+    cluster of blocks with common sides. A square that its blocks do not fill is read block by block."""
+    pixels = min(GROUP_PIXELS, isqrt(GROUP_BYTES // (SHARD_DAYS * pixel_bytes(bands))))
+    side = max(1, pixels // block_pixels)
     groups = []
     for cluster in _clusters(blocks):
         top, left = min(by for by, _ in cluster), min(bx for _, bx in cluster)

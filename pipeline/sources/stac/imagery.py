@@ -43,7 +43,7 @@ class StacImagery(ImagerySource):
     recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "items": False, "custom": False}
     catalog: Catalog
     retry_policy: RetryPolicy
-    days_at_once: int = 8
+    days_at_once: int = 16
     """days of a task that are read at the same time"""
     products: ProductTable = SIX_BANDS
     items: Path | None = None
