@@ -193,12 +193,13 @@ def write_many(root: Location, contents: Mapping[str, bytes], *, sync: bool = Tr
         with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
             list(pool.map(lambda name: write_whole(root / name, contents[name]), contents))
         return
-    for name, content in contents.items():
-        path = root / name
+    paths = {root / name: content for name, content in contents.items()}
+    for folder in () if sync else {path.parent for path in paths}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, content in paths.items():
         if sync:
             write_whole(path, content)
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft = _draft_of(path)
         try:
             draft.write_bytes(content)
@@ -223,16 +224,18 @@ def size(where: Location) -> int:
     return status.st_size
 
 
-def read_range(where: Location, start: int, length: int) -> bytes:
-    """`length` bytes of a file or object from byte `start` on, or fewer where it ends before that.
+def read_range(where: Location, start: int, length: int) -> tuple[bytes, int]:
+    """(`length` bytes of a file or object from byte `start` on, fewer where it ends before; bytes of the whole).
 
     Raises FileNotFoundError where there is no such file or object, OSError where it cannot be read.
     """
+    if length == 0:
+        return b"", size(where)
     if isinstance(where, ObjectPath):
         return where.read_range(start, length)
     with where.open("rb") as stream:
         stream.seek(start)
-        return stream.read(length)
+        return stream.read(length), os.fstat(stream.fileno()).st_size
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.datasets.storage.location import Location
@@ -17,11 +18,6 @@ from mmvsf.datasets.variables import Split, Status
 from mmvsf.pipeline.ledger import Ledger
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
-
-
-def card_path(cube: Location) -> Location:
-    """Beside the cube; in it, it would change what the cube's digest covers."""
-    return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
 def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[str, Any] | None = None) -> Location:

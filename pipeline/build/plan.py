@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for
-from mmvsf.datasets.cube.cube import cube_path
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.cube.paths import cube_path
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.load import read_recipe
+from mmvsf.datasets.recipe.load import read_recipe, resolve_path
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, local_folder
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
@@ -34,6 +34,7 @@ from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
 from .acquisitions import acquisitions, refuse_absent, with_expected
 from .layers import cube_bytes
+from .local_inputs import are_below, local_inputs
 from .sources import GivenSources, open_sources
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer[Any], covariant=True)
@@ -69,6 +70,8 @@ class BuildPlan:
     """how much their services allow a user"""
     acquisitions: Acquisitions
     """what the imagery's source lists and what it lacks"""
+    inputs: str = ""
+    """see `local_inputs`: of a plan that is made from files of this disk alone; empty for others"""
 
     @property
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
@@ -140,7 +143,8 @@ def build_plan(
     needs = sources.requirements
     if not only_shown:
         refuse_missing(needs)
-    cube = cube_path(region.name, data_dir)
+    cube, is_whole = cube_path(region.name, data_dir), not only_shown and given is None and present_weather is None
+    inputs = local_inputs(region, path, folder) if is_whole and sources.are_local else ""
     try:
         classes = sources.labels.legend() if sources.labels else None
         legend = stored_legend(region.labels, classes) if region.labels and classes else None
@@ -153,7 +157,7 @@ def build_plan(
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
     if not only_shown:
         refuse_absent(answer)
-    label_layer, target_layer, static_layer = None, None, None
+    label_layer, target_layer, static_layer, weather_layer = None, None, None, None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
@@ -163,15 +167,22 @@ def build_plan(
     if sources.static:
         static = StaticLayer(spec, cube, sources.static)
         static_layer = Planned(static, static.plan())
-    weather_layer = None
     if sources.weather and region.weather:
         fetches = not only_shown or region.weather.path is not None  # files on disk cost nothing to look at
-        present = present_weather(spec) if present_weather else None
         source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
+        present = present_weather(spec) if present_weather else None
         weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
         weather_layer = Planned(weather, weather.plan())
     layers = (imagery_layer, weather_layer, label_layer, target_layer, static_layer)
-    return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer)
+    inputs = inputs if _is_within(region, path, folder, imagery_layer.plan) else ""
+    return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer, inputs)
+
+
+def _is_within(region: Region, recipe: Path, folder: Path, plan: ImageryPlan) -> bool:
+    """Whether all entries of an archive can be used, and all scenes lie in its folder."""
+    files = [href for scene in plan.scenes for href in scene.hrefs]
+    root = region.imagery.path
+    return not plan.faults and root is not None and are_below(files, resolve_path(root, recipe, folder))
 
 
 def _at_elevation(weather: WeatherSource, static: StaticSource | None, spec: CubeSpec) -> WeatherSource:

@@ -18,13 +18,15 @@ from mmvsf.datasets.storage.manifest import Manifest, Record
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
-from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary
+from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.layer import Collected, Layer, run_task
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
 from .plan import BuildPlan, Planned, refuse_missing
 from .provenance import now
+from .seal import seal_build
 from .target import ensure_template
 
 MOST_FAILURES = 10
@@ -108,6 +110,7 @@ def _build(
     imagery = plan.imagery_layer.layer.collect(plan.imagery)
     _refuse_incomplete(plan, imagery.summary, accept_failed)
     _finish(plan, imagery, attributes, check)
+    seal_build(plan.cube, plan.inputs, imagery.summary)
     return imagery.summary
 
 

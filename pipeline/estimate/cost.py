@@ -28,17 +28,17 @@ OVERCAST_SHARE = 0.3
 of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
 
 HEADER_BYTES = 32_768
-"""Fetched on opening a file (`remote.HEADER_BYTES`)."""
-REQUESTS_TO_OPEN = 2
-"""For the length and the header of a file; each row of internal tiles is one more (measured: 4 for a window of 256 x
-256 pixels, 6 for one of 768 x 768)."""
+"""Fetched on opening a file (`remote_raster.HEADER_BYTES`)."""
+REQUESTS_TO_OPEN = 1
+"""For the header of a file; each row of internal tiles is one more (measured: 5.6 for a window of 1024 x 1024 pixels,
+`python -m tests.bench race`)."""
 
 NETWORK_MBIT = 100.0
 """Mbit/s assumed for the time of a download."""
 SECONDS_PER_REQUEST = 0.15
 """From the request to the last byte, for an archive on the same continent: an assumption."""
-REQUESTS_AT_ONCE = 8
-"""Of one worker (`remote.READS_AT_ONCE`)."""
+REQUESTS_AT_ONCE = 32
+"""Of one worker (`line.REQUESTS_AT_ONCE`)."""
 
 LABEL_TILE_KM = 61.44
 LABEL_TILE_BYTES = 4.2e6

@@ -101,6 +101,11 @@ class Source(ABC):
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
         """The source that its section of the recipe describes. Raises InputError."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its answers follow from the files at the paths in its section of the recipe alone."""
+        return False
+
     def quotas(self) -> tuple[str, ...]:
         """The quotas of all of its services, one line each."""
         return (self.quota,) if self.quota else ()

@@ -75,7 +75,7 @@ class CatalogImagery(ImagerySource):
     recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "custom": False}
     services: tuple[Service, ...]
     """in the order in which they are tried"""
-    days_at_once: int = 8
+    days_at_once: int = 16
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:

@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--courses", nargs="+", default=["own", "other"], help="own, other, sentinel-2")
+    parser.add_argument("--network", choices=["without", "with", "only"], default="with", help="courses over a network")
+    parser.add_argument("--contenders", default="", help="a regular expression that the names of contenders hold")
     parser.add_argument("--stackstac", help="a Python that has stackstac")
     parser.add_argument("--document", type=Path)
     options = parser.parse_args()

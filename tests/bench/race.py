@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -97,16 +98,27 @@ class Result:
     """name of the contender -> its runs"""
 
 
-def contenders(race: Race, network: bool, stackstac: str | None) -> list[Contender]:
-    """Who takes part; `stackstac` is a Python that has it, which this project does not install."""
+@dataclass(frozen=True)
+class Choice:
+    """What of a race is run."""
+
+    repeats: int
+    names: str = ""
+    """a regular expression that the names of its contenders hold"""
+    stackstac: str | None = None
+    """a Python that has it, which this project does not install"""
+
+
+def contenders(race: Race, network: bool, choice: Choice) -> list[Contender]:
+    """Who takes part."""
     chosen = [*OURS, *PEERS, *(BOUNDS if race.name == "own" and not network else ())]
     if network:
         many = Contender("odc-stac by date, 16 threads", "odc_stac", "date", 16, lacks=FIRST_VALID)
         chosen = [*OURS, PEERS[0], many]
     with_python = (
-        replace(who, python=stackstac or "") if who.script.startswith("stackstac") else who for who in chosen
+        replace(who, python=choice.stackstac or "") if who.script.startswith("stackstac") else who for who in chosen
     )
-    return [who for who in with_python if who.python]
+    return [who for who in with_python if who.python and re.search(choice.names, who.name)]
 
 
 class Course:
@@ -271,13 +283,13 @@ def ask(environment: dict[str, str], path: str) -> Any:
         return json.load(answer)
 
 
-def race(name: str, folder: Path, network: bool, repeats: int, stackstac: str | None) -> Result:
-    """Run all contenders in turn, so many times; prints each run."""
+def race(name: str, folder: Path, network: bool, choice: Choice) -> Result:
+    """Run the contenders in turn, so many times; prints each run."""
     course = Course(RACES[name], folder, network)
     runs: dict[str, list[Run]] = {}
     with course.open() as environment:
-        for _ in range(repeats):
-            for contender in contenders(course.race, network, stackstac):
+        for _ in range(choice.repeats):
+            for contender in contenders(course.race, network, choice):
                 run = course.run(contender, environment)
                 runs.setdefault(contender.name, []).append(run)
                 print(line(run, course.megapixels), flush=True)

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from .document import Section, stamp
-from .race import DELAY, MEGABYTES, Result, Run, race
+from .race import DELAY, MEGABYTES, Choice, Result, Run, race
 
 PACKAGES = ("odc-stac", "dask", "rasterio", "zarr", "tensorstore", "numpy")
 
@@ -26,11 +26,12 @@ TITLES = {
 
 
 def course(options: argparse.Namespace) -> list[Section]:
-    """Run the races of `options.courses`, on disk and over the slow network."""
+    """Run the races of `options.courses`, on disk and over the slow network, or as `options.network` says."""
     sections = [Section("Whole builds", INTRODUCTION)]
-    for network in (False, True):
+    choice = Choice(options.repeats, options.contenders, options.stackstac)
+    for network in {"without": (False,), "with": (False, True), "only": (True,)}[options.network]:
         for name in options.courses:
-            result = race(name, options.data_dir / "archive/race", network, options.repeats, options.stackstac)
+            result = race(name, options.data_dir / "archive/race", network, choice)
             sections.append(_section(result, stamp(f"race --courses {name}", PACKAGES, options.repeats)))
     return sections
 

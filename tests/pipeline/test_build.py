@@ -24,11 +24,12 @@ from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage import verified
 from mmvsf.datasets.storage.store import open_pixels
+from mmvsf.pipeline.build import executor as executors
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, _refuse_incomplete, build
 from mmvsf.pipeline.layers.imagery import plan as planning
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 
 from .conftest import Command, build_tiny
 from .tiny_archive import SCENES, Scene, TinyArchive
@@ -132,9 +133,15 @@ def test_any_order_of_the_items(tiny: TinyArchive, built: TinyArchive) -> None:
     assert digest(tiny.cube) == digest(built.cube)
 
 
-def test_any_number_of_workers(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_PIXELS", 32)
-    build_tiny(tiny, workers=2)
+@pytest.mark.parametrize(
+    ("workers", "threads"), [(2, 8), (5, 8), (2, 1)], ids=["two threads", "five threads", "two processes"]
+)
+def test_any_number_of_workers(
+    tiny: TinyArchive, built: TinyArchive, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "GROUP_PIXELS", 64)
+    monkeypatch.setattr(executors, "MOST_THREADS", threads)
+    build_tiny(tiny, workers=workers)
     assert digest(tiny.cube) == digest(built.cube)
 
 
@@ -281,7 +288,7 @@ def _entry_of(name: str) -> str:
     )
 
 
-def test_a_build_of_several_processes_killed_from_outside(tiny: TinyArchive, built: TinyArchive) -> None:
+def test_a_build_of_several_workers_killed_from_outside(tiny: TinyArchive, built: TinyArchive) -> None:
     command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(tiny.recipe), "--workers", "2"]
     process = subprocess.Popen(
         [*command, "--data-dir", str(tiny.data)], start_new_session=True, stdout=subprocess.DEVNULL,

@@ -237,7 +237,7 @@ def test_parts_of_an_object(data: ObjectPath) -> None:
     place.write_bytes(b"0123456789")
     assert size(place) == 10
     parts = [read_range(place, *part) for part in ((2, 3), (8, 4), (10, 2), (12, 2), (0, 0))]
-    assert parts == [b"234", b"89"] + [b""] * 3
+    assert parts == [(b"234", 10), (b"89", 10), *[(b"", 10)] * 3]
     for read in (lambda: size(data / "none"), lambda: read_range(data / "none", 0, 1)):
         with pytest.raises(FileNotFoundError, match="none"):
             read()

@@ -127,7 +127,7 @@ def _read_masks(
     areas: dict[BlockIndex, tuple[slice, slice]],
 ) -> list[NDArray[np.uint8]]:
     """The quality of each scene on the target, without data in the blocks that the scene was not found for."""
-    masks = [read_quality(scene, target, source) for scene in scenes]
+    masks = source.each(lambda scene: read_quality(scene, target, source), scenes)
     for block, ids in met.items():
         for scene, mask in zip(scenes, masks, strict=True):
             if scene.key not in ids:

@@ -60,8 +60,8 @@ def _band_sums(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(sum (chunk,), sum of squares (chunk,)) of a band (day, block, block) over clear pixels of these days.
 
-    One band of a block at a time stays in the processor's cache, and numbers are as short as hold them: |value| <= 2^15,
-    so that 32 days sum to 2^20, and one square is 2^30; those of several days fit 32 bits where the values are small."""
+    One band at a time stays in the processor's cache, and numbers are as short as they may be: 32 days of |value| <=
+    2^15 sum to 2^20, and a square is 2^30; squares of several days fit 32 bits where the values are small."""
     largest = max(abs(int(values.min())), abs(int(values.max())))
     total = np.zeros(values.shape[1:], np.int32)
     squares = np.zeros(total.shape, np.int32 if largest**2 * len(days) < 2**31 else np.int64)

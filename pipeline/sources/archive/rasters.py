@@ -25,7 +25,7 @@ from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import NoAuth
 
-from .entries import ArchiveEntry, read_entries
+from .entries import CATALOG, ArchiveEntry, read_entries
 from .files import items_of_files
 
 
@@ -43,6 +43,11 @@ class ArchiveImagery(ImagerySource):
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`."""
         return cls(site.path(section.path or ""), ProductTable.of(section))
+
+    @property
+    def is_local(self) -> bool:
+        """See `Source`: not with a static catalogue, whose parts may lie anywhere."""
+        return not (self.root / CATALOG).exists()
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""

@@ -36,6 +36,11 @@ class ArchiveWeather(WeatherSource):
         """See `WeatherSource`."""
         return cls(site.path(section.path or ""), site.weather_bounds)
 
+    @property
+    def is_local(self) -> bool:
+        """See `Source`."""
+        return True
+
     def origin(self) -> Origin:
         """See `WeatherSource`: as the attributes `source` and `license` of the first file say."""
         with open_weather(self.files()[0]) as dataset:

@@ -40,7 +40,7 @@ class StacImagery(ImagerySource):
     recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "custom": False}
     catalog: Catalog
     retry_policy: RetryPolicy
-    days_at_once: int = 8
+    days_at_once: int = 16
     """days of a task that are read at the same time"""
     products: ProductTable = SIX_BANDS
 
