@@ -123,7 +123,8 @@ def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensor
     if np.ndim(first) == 1 and len(first) and not isinstance(array, ZarrPixels):
         part = array.oindex[(slice(None), *others)]
         if part.size * part.dtype.numpy_dtype.itemsize >= SLICE_BYTES * part.shape[0]:
-            return tensorstore.stack([part[position] for position in np.asarray(first).tolist()]).read()
+            with tensorstore.Batch() as batch:  # chunks that are neighbours in a shard are fetched together
+                return tensorstore.stack([part[at] for at in np.asarray(first).tolist()]).read(batch=batch)
     return array.oindex[index].read()
 
 
