@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
+from mmvsf.datasets.recipe.place import SitePoint
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
 from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
@@ -70,6 +71,8 @@ class SourceSite:
     recipe: Path
     """the recipe's file; relative paths in it start at its folder"""
     data_dir: Path
+    sites: tuple[SitePoint, ...] = ()
+    """of the recipe, where its area is sites"""
 
     def path(self, text: str) -> Path:
         """A path of the recipe, resolved. Raises InputError if it names an unset environment variable."""
@@ -184,6 +187,8 @@ class WeatherSeries:
     """month and day that the source's calendar leaves out in leap years: (12, 31) in Daymet, (2, 29) in `noleap`"""
     notes: tuple[str, ...] = ()
     """choices that were made to read it, in words, for the user to see"""
+    may_lack_days: bool = False
+    """whether single cells may lack days, such as stations that began late: these stay NaN in the cube"""
 
 
 @dataclass(frozen=True, eq=False)
