@@ -77,8 +77,8 @@ class Imagery(RecipeModel):
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue). Of `table`: the
-    CSV or Parquet file, with a column `date` and a row for each site and day."""
+    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue). Of `table`:
+    the CSV or Parquet file, with a column `date` and a row for each site and day."""
     catalog: Catalogs | None = None
     """Of `stac`: planetary-computer, lpcloud (HLS, Earthdata account), earth-search (Sentinel-2), the https:// address
     of a STAC API that needs no account; or, for HLS, a list of these and earthengine, which are tried in turn."""

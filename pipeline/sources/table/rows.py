@@ -20,6 +20,9 @@ PARQUET = b"PAR1"
 MOST_BYTES = 2**30
 """Of a file; it is read whole."""
 
+MOST_TEXT = 60
+"""Characters of a wrong value that an error quotes."""
+
 SITE, DATE, LONGITUDE, LATITUDE = "site", "date", "longitude", "latitude"
 
 
@@ -60,14 +63,11 @@ def days_of(table: "DataFrame", path: Path) -> NDArray[np.int64]:
     """(row,) days since 1970-01-01 of the column `date`. Raises InputError where one is no date."""
     import pandas
 
-    try:
-        dates = pandas.to_datetime(table[DATE], errors="raise", utc=True, format="ISO8601")
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(
-            f"{path}: the column {DATE} holds something else than days YYYY-MM-DD: {one_line(error)}"
-        ) from error
+    dates = pandas.to_datetime(table[DATE], errors="coerce", utc=True, format="ISO8601")
     if dates.isna().any():
-        raise InputError(f"{path}: {int(dates.isna().sum())} rows have no {DATE}")
+        first = int(dates.isna().to_numpy().argmax())
+        found = repr(table[DATE].iloc[first])[:MOST_TEXT]
+        raise InputError(f"{path}: row {first + 1} has {found} in the column {DATE}; write days as YYYY-MM-DD")
     days: NDArray[np.int64] = dates.to_numpy("datetime64[D]").astype(np.int64)
     return days
 
@@ -76,10 +76,13 @@ def numbers_of(table: "DataFrame", column: str, path: Path) -> NDArray[np.float6
     """(row,) numbers of a column, NaN where there is none. Raises InputError where one is no number."""
     import pandas
 
-    try:
-        numbers = pandas.to_numeric(table[column], errors="raise").to_numpy(np.float64, na_value=np.nan)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"{path}: the column {column} holds something else than numbers: {one_line(error)}") from error
+    column_of = table[column]
+    numbers = pandas.to_numeric(column_of, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    wrong = np.isnan(numbers) & column_of.notna().to_numpy()
+    if wrong.any():
+        first = int(wrong.argmax())
+        found = repr(column_of.iloc[first])[:MOST_TEXT]
+        raise InputError(f"{path}: row {first + 1} has {found} in the column {column}, which is no number")
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
