@@ -11,13 +11,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
+from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .product import BAND_PATTERN, Catalogs, CustomProduct
+from .radar import Radar
 from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 from .simulation import Simulation
+from .static import Static
 from .target import SourceName, SourceOptions, Target, TargetName
 
 
@@ -156,27 +158,6 @@ class Weather(RecipeModel):
         return value
 
 
-class Static(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path",)
-    source: SourceName
-    """Where terrain and soil come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no account),
-    `earthengine`, or a source of an installed package."""
-    options: SourceOptions = Field(default_factory=dict)
-    """Options of a source of another package."""
-    path: str | None = None
-    """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
-    layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
-    """Layers of the cube: elevation (m), slope (degrees, computed from the elevation), soil_water (mm, in the US)."""
-
-    @field_validator("layers")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in STATIC_NAMES]
-        if unknown or len(set(value)) < len(value):
-            raise ValueError(f"takes some of {', '.join(STATIC_NAMES)}, each once; found {', '.join(unknown or value)}")
-        return value
-
-
 class Labels(RecipeModel):
     SOURCE_LINES: ClassVar[tuple[str, ...]] = (
         "path", "legend", "collection", "class_column", "year_column", "layer", "edge",
@@ -248,6 +229,7 @@ class Region(RecipeModel):
     imagery: Imagery
     weather: Weather | None
     """Daily weather, or `none` for a cube without it."""
+    radar: Radar | None = None
     static: Static | None = None
     labels: Labels | None = None
     targets: dict[TargetName, Target] = Field(default_factory=dict)

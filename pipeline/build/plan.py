@@ -23,6 +23,7 @@ from mmvsf.pipeline.layers.imagery.table import check_products
 from mmvsf.pipeline.layers.labels.layer import LabelLayer
 from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
+from mmvsf.pipeline.layers.radar.layer import RadarLayer
 from mmvsf.pipeline.layers.source import Requirement, SourceSite, StaticSource, WeatherSource
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
@@ -59,6 +60,7 @@ class BuildPlan:
     recipe: Path
     cube: Location
     imagery_layer: Planned[ImageryLayer, ImageryPlan]
+    radar_layer: Planned[RadarLayer, ImageryPlan] | None
     weather_layer: Planned[WeatherLayer, WeatherPlan] | None
     label_layer: Planned[LabelLayer, BlockPlan[LabelTask]] | None
     target_layer: Planned[TargetLayer, BlockPlan[TargetTask]] | None
@@ -74,7 +76,8 @@ class BuildPlan:
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
         """All layers in the order of the work. Labels come first: a code that the legend lacks should show before
         hours of imagery."""
-        layers = (self.label_layer, self.target_layer, self.static_layer, self.imagery_layer, self.weather_layer)
+        before = (self.label_layer, self.target_layer, self.static_layer)
+        layers = (*before, self.imagery_layer, self.radar_layer, self.weather_layer)
         return tuple(layer for layer in layers if layer is not None)
 
     @property
@@ -153,7 +156,10 @@ def build_plan(
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
     if not only_shown:
         refuse_absent(answer)
-    label_layer, target_layer, static_layer = None, None, None
+    radar_layer, label_layer, target_layer, static_layer = None, None, None, None
+    if sources.radar:
+        radar = RadarLayer(spec, cube, sources.radar.scenes)
+        radar_layer = Planned(radar, radar.plan())
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
@@ -170,7 +176,7 @@ def build_plan(
         source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
         weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
         weather_layer = Planned(weather, weather.plan())
-    layers = (imagery_layer, weather_layer, label_layer, target_layer, static_layer)
+    layers = (imagery_layer, radar_layer, weather_layer, label_layer, target_layer, static_layer)
     return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer)
 
 

@@ -18,7 +18,8 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.recipe.place import SitePoint
-from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
+from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Weather
+from mmvsf.datasets.recipe.static import Static
 from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene

@@ -17,7 +17,8 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import parse_region
-from mmvsf.datasets.recipe.region import Imagery, Labels, Static, Weather
+from mmvsf.datasets.recipe.region import Imagery, Labels, Weather
+from mmvsf.datasets.recipe.static import Static
 from mmvsf.datasets.recipe.target import Target
 from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_BY_NAME
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS

@@ -140,8 +140,8 @@ def _fill_day(
     for scene in scenes:
         if scene.fault:
             raise ReadError(f"{scene.id}: {scene.fault}")
-    target, corner = _rectangle(grid, tuple(met))
-    areas = {block: _area(block, corner, grid.block) for block in met}
+    target, corner = rectangle(grid, tuple(met))
+    areas = {block: area_of(block, corner, grid.block) for block in met}
     ordered = by_preference(scenes, target)
     masks = _read_masks(ordered, target, source, met, areas)
     quality = best_quality(masks, target.shape)[1]
@@ -244,7 +244,7 @@ def _store_reflectance(
         refuse_second_offset(scenes[number], reflectance, chosen & clear, source)
 
 
-def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:
+def rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, BlockIndex]:
     """The pixel grid of a rectangle of blocks, and its upper left block."""
     top, left = min(by for by, _ in blocks), min(bx for _, bx in blocks)
     bottom, right = max(by for by, _ in blocks), max(bx for _, bx in blocks)
@@ -253,7 +253,7 @@ def _rectangle(grid: Grid, blocks: tuple[BlockIndex, ...]) -> tuple[RasterGrid, 
     return RasterGrid.of(grid.geobox[rows, columns]), (top, left)
 
 
-def _area(block: BlockIndex, corner: BlockIndex, side: int) -> tuple[slice, slice]:
+def area_of(block: BlockIndex, corner: BlockIndex, side: int) -> tuple[slice, slice]:
     """Where a block lies in the rectangle that starts at `corner`."""
     row, column = (block[0] - corner[0]) * side, (block[1] - corner[1]) * side
     return slice(row, row + side), slice(column, column + side)

@@ -42,9 +42,9 @@ def bytes_per_pixel(bands: int) -> float:
     return MASK_BYTES + bands * BAND_BYTES
 
 
-def entry_name(grid: Grid, shard: int, block: BlockIndex) -> str:
+def entry_name(grid: Grid, shard: int, block: BlockIndex, layer: str = "imagery") -> str:
     """Name of the ledger entry of a shard (counted from 1970-01-01) of a block. It stays when the grid grows."""
-    return f"imagery/{shard}/{grid.block_name(block)}"
+    return f"{layer}/{shard}/{grid.block_name(block)}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class ImageryPlan(LayerPlan[ShardTask]):
-    """All that a build of the imagery will do."""
+    """All that a build of a layer of scenes will do: of the imagery, or of the radar."""
 
     grid: Grid
     units: dict[tuple[int, BlockIndex], tuple[Scene, ...]]
@@ -82,6 +82,7 @@ class ImageryPlan(LayerPlan[ShardTask]):
     undated: tuple[str, ...] = ()
     unanswered: tuple[str, ...] = ()
     """see `FoundScenes`"""
+    layer: str = "imagery"
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -91,11 +92,15 @@ class ImageryPlan(LayerPlan[ShardTask]):
     @property
     def entries(self) -> Mapping[str, str]:
         """See `LayerPlan`."""
-        return {entry_name(self.grid, *unit): digest for unit, digest in self.digests.items()}
+        return {self.entry(unit): digest for unit, digest in self.digests.items()}
+
+    def entry(self, unit: tuple[int, BlockIndex]) -> str:
+        """Name of the ledger entry of a unit (shard, block)."""
+        return entry_name(self.grid, *unit, self.layer)
 
     def tasks(self, todo: Collection[str]) -> list[ShardTask]:
         """See `LayerPlan`; neighbouring blocks of a shard are one task."""
-        return shard_tasks(self, self.grid, {unit for unit in self.units if entry_name(self.grid, *unit) in todo})
+        return shard_tasks(self, self.grid, {unit for unit in self.units if self.entry(unit) in todo})
 
     @property
     def bytes_to_read(self) -> int:
@@ -117,6 +122,7 @@ def plan_scenes(
     calendar: Calendar,
     skip_below_clear: float,
     reading: Mapping[str, str] = MappingProxyType({}),
+    layer: str = "imagery",
 ) -> ImageryPlan:
     """Match scenes to blocks by the extents of their masks. `reading` is what the pixels of scenes of a product
     depend on beside the scenes."""
@@ -146,7 +152,8 @@ def plan_scenes(
     pixels = len(block_days) * grid.block**2 * max((len(scene.bands) for scene in used), default=0)
     dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
     left_out = {reason: count for reason, count in dropped.items() if count}
-    return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels, len(scenes), left_out)
+    items = len(scenes)
+    return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels, items, left_out, layer=layer)
 
 
 def with_search(plan: ImageryPlan, found: FoundScenes) -> ImageryPlan:
@@ -249,6 +256,6 @@ def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:
 def _scene_text(scene: Scene) -> str:
     """Everything of a scene that its pixels depend on; where its files lie is not among it."""
     assets = [(asset.grid.crs, asset.grid.transform, asset.grid.shape) for asset in (*scene.bands, scene.quality)]
-    more = [text for text in (scene.fault, scene.generation) if text]
+    more = [part for part in (scene.fault, scene.generation, scene.orbit) if part]
     text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *more]
     return json.dumps(text)

@@ -15,7 +15,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
-from mmvsf.datasets.json_text import parse_json
+from mmvsf.datasets.json_text import TOO_DEEP, parse_json_of_many
 from mmvsf.pipeline.layers.source import Bounds
 from mmvsf.pipeline.sources.transport.guard import guard
 from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
@@ -53,7 +53,7 @@ class _Requests(StacApiIO):
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """See `pystac.StacIO`. Raises ValueError."""
-        content = parse_json(txt)
+        content = parse_json_of_many(txt)
         if not isinstance(content, dict):
             raise ValueError("an answer is no JSON object")
         return content
@@ -158,9 +158,13 @@ def _all_items(search: Callable[[], Iterator[dict[str, Any]]], what: str, where:
 
 
 def _key(item: Any) -> str:
-    """What tells an item from others: its collection and id, or all of it where it has none."""
+    """What tells an item from others: its collection and id, or all of it where it has none. One that is nested too
+    deeply for that counts as different from all others."""
     named = isinstance(item, dict) and item.get("id") is not None
-    return json.dumps([item.get("collection"), item["id"]] if named else item, sort_keys=True)
+    try:
+        return json.dumps([item.get("collection"), item["id"]] if named else item, sort_keys=True)
+    except RecursionError:
+        return f"{TOO_DEEP}, {id(item)}"
 
 
 def _announced(page: dict[str, Any]) -> int:
