@@ -129,6 +129,15 @@ class WindowReader:
         season = self.cube.season.season(year)
         return self._weather_between(cell, season.weather_start, season.last, may_end_early=True)
 
+    def has_weather(self, cell: tuple[int, int], year: int) -> bool:
+        """Whether a cell has its weather of a whole season, as far as the cube's period reaches."""
+        season = self.cube.season.season(year)
+        try:
+            self.weather_between(cell, season.weather_start, season.last)
+        except InputError:
+            return False
+        return True
+
     def weather_between(self, cell: tuple[int, int], first: date, last: date) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V), from `first` to `last` as far as the cube
         has them.
