@@ -44,7 +44,7 @@ class ForecastTrees:
     def forecast(self, reader: WindowReader, sample: TrainingSample) -> Floats:
         """Normalised forecasts (P, C, H, W) of a sample's pairs; NaN where a pixel was never clear."""
         features, last = _features(reader, sample, past=self.past, gap=self.gap)
-        pairs, bands, height, width = last.shape
+        pairs, _, height, width = last.shape
         flat = features.reshape(-1, features.shape[-1])
         change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
         return np.asarray(last + change, np.float32)
@@ -96,7 +96,7 @@ def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: 
     values, ages = _history(sample)
     origin, days = sample.days[sample.origin], sample.days
     target = days[sample.target]
-    count, bands, height, width = values[0].shape
+    count, _, height, width = values[0].shape
     columns: list[NDArray[np.floating]] = [np.moveaxis(value, 1, -1) for value in values]
     columns.append(np.stack([origin[:, None, None] - age for age in ages], axis=-1))
     phase = 2 * np.pi * season_phase(reader.cube.season, target) / 365.25
@@ -113,11 +113,12 @@ def _history(sample: TrainingSample) -> tuple[list[Floats], list[NDArray[np.floa
     NaN where there are fewer."""
     shape = sample.images.shape[1:]
     values = [np.full(shape, np.nan, np.float32) for _ in range(KNOWN)]
-    days = [np.full(shape[1:], np.nan) for _ in range(KNOWN)]
+    days: list[NDArray[np.floating]] = [np.full(shape[1:], np.nan) for _ in range(KNOWN)]
     at_image = []
     for image, day, clear in zip(sample.images, sample.days, sample.clear, strict=True):
         values = [np.where(clear, newer, older) for newer, older in zip([image, *values], values, strict=False)]
-        days = [np.where(clear, newer, older) for newer, older in zip([float(day), *days], days, strict=False)]
+        today = np.full(shape[1:], float(day))
+        days = [np.where(clear, newer, older) for newer, older in zip([today, *days], days, strict=False)]
         at_image.append((values, days))
     chosen = [at_image[origin] for origin in sample.origin]
     return (

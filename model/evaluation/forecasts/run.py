@@ -33,7 +33,7 @@ def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method
         forecasts = forecast_sample(network, batch if weather else batch.without_weather())
         sums.add(item, method, forecasts)
         if method == "mm-vsf":
-            sums.add(item, WITH_USUAL, (forecasts + item.baselines["climatology"]) / 2)
+            sums.add(item, WITH_USUAL, np.float32(0.5) * (forecasts + item.baselines["climatology"]))
     return sums.rows(year=data.year)
 
 
