@@ -28,7 +28,7 @@ CODES = {
     **{f"blocks/{orbit}_{what}": most for orbit in ORBITS for what, most in (("status", 4), ("orbit", 175))},
 }
 """Array -> its largest code."""
-SEEN = {
+SEEN: dict[str, dict[str, tuple[int, tuple[int, ...]]]] = {
     "blocks/status": {
         "imagery/reflectance": (-9999, (2,)),
         "imagery/quality": (255, (2, 3)),

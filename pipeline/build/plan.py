@@ -24,6 +24,7 @@ from mmvsf.pipeline.layers.labels.layer import LabelLayer
 from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
 from mmvsf.pipeline.layers.radar.layer import RadarLayer
+from mmvsf.pipeline.layers.radar_source import RadarSource
 from mmvsf.pipeline.layers.source import Requirement, SourceSite, StaticSource, WeatherSource
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
@@ -156,10 +157,8 @@ def build_plan(
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
     if not only_shown:
         refuse_absent(answer)
-    radar_layer, label_layer, target_layer, static_layer = None, None, None, None
-    if sources.radar:
-        radar = RadarLayer(spec, cube, sources.radar.scenes)
-        radar_layer = Planned(radar, radar.plan())
+    label_layer, target_layer, static_layer = None, None, None
+    radar_layer = _planned_radar(spec, cube, sources.radar) if sources.radar else None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
@@ -178,6 +177,11 @@ def build_plan(
         weather_layer = Planned(weather, weather.plan())
     layers = (imagery_layer, radar_layer, weather_layer, label_layer, target_layer, static_layer)
     return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer)
+
+
+def _planned_radar(spec: CubeSpec, cube: Location, source: RadarSource) -> Planned[RadarLayer, ImageryPlan]:
+    layer = RadarLayer(spec, cube, source.scenes)
+    return Planned(layer, layer.plan())
 
 
 def _at_elevation(weather: WeatherSource, static: StaticSource | None, spec: CubeSpec) -> WeatherSource:

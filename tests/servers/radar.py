@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.select import box_of
 
 PIXEL = 10
 NODATA = -32768.0
@@ -108,14 +109,14 @@ def _write_slice(root: Path, grid: Grid, flown: Pass, number: int) -> dict[str, 
 
 
 def _frame(grid: Grid, flown: Pass, number: int) -> tuple[Affine, tuple[int, int], str]:
-    """Transform, shape and CRS of a slice: the upper or the lower half of the region, and a margin."""
+    """Transform, shape and CRS of a slice: the upper or the lower part of the region, and a margin."""
     crs = f"EPSG:{flown.epsg}" if flown.epsg else grid.crs
-    box = grid.geobox.boundingbox
+    box = box_of(grid, grid.blocks)
     left, bottom, right, top = Transformer.from_crs(grid.crs, crs, always_xy=True).transform_bounds(*box)
     left, top = (PIXEL * round(edge / PIXEL) + flown.shift for edge in (left - 300, top + 300))
     columns, rows = round((right + 300 - left) / PIXEL), round((top - bottom + 300) / PIXEL)
-    first = 0 if number == 0 else rows // 2 - OVERLAP // 2
-    last = rows // 2 + OVERLAP // 2 if number == 0 else rows
+    middle = 2 * rows // 5
+    first, last = (0, middle + OVERLAP // 2) if number == 0 else (middle - OVERLAP // 2, rows)
     return Affine(PIXEL, 0, left, 0, -PIXEL, top - PIXEL * first), (last - first, columns), crs
 
 
