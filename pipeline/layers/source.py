@@ -143,8 +143,7 @@ class ImagerySource(Source):
         """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
     def places(self, asset: Asset) -> Sequence[Asset]:
-        """Where a file can be read, in the order in which to try: one that `read` fails at is no failure where the next
-        gives it."""
+        """Where a file can be read, in the order in which to try: the next is asked where `read` fails at one."""
         return (asset,)
 
     def state(self, scene: Scene) -> str:
