@@ -14,6 +14,7 @@ from mmvsf.pipeline.build.extend import open_target_cube, plan_extension
 from mmvsf.pipeline.build.plan import BuildPlan, build_plan
 from mmvsf.pipeline.build.run import Progress
 from mmvsf.pipeline.build.run import build as build_cube
+from mmvsf.pipeline.build.seal import finished_build
 from mmvsf.pipeline.build.sources import GivenSources
 from mmvsf.pipeline.inspect.check import check_opened
 from mmvsf.pipeline.sandbox.ensure import ensure_archive
@@ -61,10 +62,10 @@ def build(
 ) -> Cube:
     """Build a cube, or finish one that was interrupted, and return it.
 
-    `workers` None is one process per processor, 1 this process. Worker processes import the script that calls this, so
-    with more than one, call it under `if __name__ == "__main__":`. `scheduler` is the address of a Dask cluster. Raises
-    InputError for anything wrong with the recipe, IncompleteError if something could not be read (all else is done and
-    kept, and the next call tries again), OSError if the disk refuses.
+    `workers` is the number of threads of this process, None one per processor. More than 8 are processes, which import
+    the script that calls this: call it under `if __name__ == "__main__":`. `scheduler` is the address of a Dask
+    cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all
+    else is done and kept, and the next call tries again), OSError if the disk refuses.
 
     >>> import mmvsf
     >>> cube = mmvsf.build("tiny.yaml")
@@ -73,6 +74,8 @@ def build(
     """
     target = location(str(data_dir))
     ensure_reachable(target)
+    if sources is None and not overwrite and (finished := finished_build(recipe, target, source=source, blocks=blocks)):
+        return Cube.open(finished.cube)
     with executor(workers, scheduler) as run:
         _simulate(recipe, data_dir, run.workers)
         made = build_plan(recipe, target, source=source, blocks=blocks, given=sources)

@@ -40,15 +40,21 @@ def reads(cube: Cube, repeats: int = 5) -> None:
     """Print what checking costs a window of 12 images: when its shards are first used, and later."""
     windows = list(index_windows(cube)["train"])
     normalisation, draw = Normalisation.of([cube]), np.random.default_rng(0).integers(len(windows), size=300)
-    check, spent = PixelArray._check, [0.0]
+    spent = [0.0]
 
-    def timed(self: PixelArray, *arguments: Any) -> list[str]:
-        started = time.perf_counter()
-        names = check(self, *arguments)
-        spent[0] += time.perf_counter() - started
-        return names
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                spent[0] += time.perf_counter() - started
 
-    PixelArray._check = timed  # type: ignore[method-assign]
+        return call
+
+    steps = {name: getattr(PixelArray, name) for name in ("_begin_checks", "_finish_checks")}
+    for name, step in steps.items():
+        setattr(PixelArray, name, timed(step))
     try:
         for _ in range(repeats):
             reader = WindowReader(Cube.open(cube.path), normalisation, 0)
@@ -58,7 +64,8 @@ def reads(cube: Cube, repeats: int = 5) -> None:
                 share = f"{1e6 * spent[0] / 300:.0f} us of {1e6 * whole / 300:.0f} us ({spent[0] / whole:.1%})"
                 print(f"checks of a window of 12 images, {use}: {share}")
     finally:
-        PixelArray._check = check  # type: ignore[method-assign]
+        for name, step in steps.items():
+            setattr(PixelArray, name, step)
 
 
 def _pass(reader: WindowReader, windows: list[Window], draw: np.ndarray) -> None:  # type: ignore[type-arg]

@@ -1,6 +1,6 @@
 """Peak memory of a worker that reads a region of many block groups from another projection.
 
-python -m tests.memory [--groups 300] [--seconds 120]
+python -m tests.memory [--groups 300] [--seconds 600]
 
 The scenes are drawn in memory: tiles of 3660 x 3660 pixels, 100 km apart, in the UTM zone beside the cube's. The first
 two groups are built whole, with 16 acquisitions a shard that are read in eight threads, as those of a public archive
@@ -32,10 +32,11 @@ from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
 from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
 from mmvsf.pipeline.layers.imagery.plan import ShardTask, block_groups
+from mmvsf.pipeline.layers.imagery.table import ProductTable, SceneReader
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, SourceSite
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
-BLOCK, SIDE, PIXEL = 256, 3, 30.0
+BLOCK, SIDE, PIXEL = 256, 4, 30.0
 """Pixels on the side of a block, blocks on the side of a group, metres."""
 LEFT, TOP = 230_400.0, 4_700_160.0
 """Upper left corner of the region in EPSG:32615."""
@@ -133,12 +134,13 @@ def measure(groups: int, whole: int, seconds: float, folder: Path) -> Iterator[t
     grid, (region, _) = region_of(groups), load_region("iowa")
     spec = CubeSpec(region, grid, calendar_for(region), None)
     layer = ImageryLayer(spec, folder / "memory.zarr", Drawn())
+    reader = SceneReader(layer.source, ProductTable.of(region.imagery))
     until = time.monotonic() + seconds
-    for number, blocks in enumerate(block_groups(grid.blocks, BLOCK)):
+    for number, blocks in enumerate(block_groups(grid.blocks, BLOCK, len(spec.bands))):
         if number < whole:
             layer.run(task_of(grid, blocks, 16, "mask"))
         else:
-            read_shard(task_of(grid, blocks, 1, "mask cloudy"), grid, layer.source, 0.05)
+            read_shard(task_of(grid, blocks, 1, "mask cloudy"), grid, reader, 0.05)
         yield number + 1, peak_bytes()
         if time.monotonic() > until:
             return
@@ -148,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", type=int, default=300)
     parser.add_argument("--whole", type=int, default=2, help="groups that are built whole, with compression")
-    parser.add_argument("--seconds", type=float, default=120.0, help="stop after this time")
+    parser.add_argument("--seconds", type=float, default=600.0, help="stop after this time")
     options = parser.parse_args()
     print(f"before the first group: {peak_bytes() / 1e9:.2f} GB")
     with tempfile.TemporaryDirectory() as folder:

@@ -24,6 +24,7 @@ from .describe import describe_object
 from .grid import BlockIndex, Grid
 from .layout import FORMAT, FORMAT_VERSION
 from .legend import Legend
+from .paths import cube_path
 from .pixels import PixelArray
 from .place import join, slices_of
 from .sites import blocks_of_sites
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 
 WHOLE = ("seasons", "scenes")
 """Groups that are not divided into tiles"""
-
-
-def cube_path(region: str, data_dir: Location) -> Location:
-    """Where the cube of a region is."""
-    return data_dir / f"{region}.zarr"
 
 
 def find_cube(text: str, data_dir: Location) -> Location:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorstore
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.store import CACHE_BYTES, cache_context, finish_read, open_pixels
+from mmvsf.datasets.storage.store import CACHE_BYTES, begin_read, cache_context, finish_read, open_pixels
 
 from .grid import Tile
 
@@ -23,6 +23,10 @@ Index = tuple[Any, ...]
 rows and columns integers or slices without a step"""
 
 
+_Key = tuple[str, int, int, int]
+"""of a shard: the name of its tile, its number along the first dimension, the row and column of its block"""
+
+
 @dataclass(frozen=True)
 class _Read:
     """A read that was begun in one tile."""
@@ -31,8 +35,17 @@ class _Read:
     future: tensorstore.Future[Any]
     place: tuple[slice, slice]
     """rows and columns in the result"""
-    shards: list[str]
-    """names of the objects that it meets"""
+    shards: _Shards
+    """that it meets"""
+
+
+class _Shards(NamedTuple):
+    """The shards of a tile that a read meets."""
+
+    listed: list[str]
+    """names of those that exist"""
+    checks: list[tuple[_Key, str, Callable[[], bool]]]
+    """checks of shards that are used for the first time, whether they exist or not: the name, and what waits for it"""
 
 
 class PixelArray:
@@ -50,7 +63,8 @@ class PixelArray:
         self._context = cache_context(cache_bytes)
         self._opened: dict[str, tensorstore.TensorStore] = {}
         self._tiles = {(tile.row // cube.grid.tile, tile.column // cube.grid.tile): tile for tile in cube.grid.tiles}
-        self._checked: dict[tuple[str, int, int, int], str] = {}
+        self._checked: dict[_Key, str] = {}
+        """the name of a shard that was checked; empty where there is none"""
 
     def __getstate__(self) -> dict[str, Any]:
         return {"cube": self.cube, "name": self.name, "_cache_bytes": self._cache_bytes}
@@ -85,10 +99,14 @@ class PixelArray:
         for ty, rows, row_place in _parts(window[0], side):
             for tx, columns, column_place in _parts(window[1], side):
                 tile = self._tiles.get((ty, tx))
-                shards = self._check(tile, leading, rows, columns) if tile is not None else []
-                if tile is not None and shards:
+                if tile is None:
+                    continue
+                shards = self._begin_checks(tile, leading, rows, columns)
+                if not shards.listed:
+                    self._finish_checks(shards)
+                else:
                     array = self._open(tile)
-                    future = array.oindex[(*leading, rows, columns)].read()
+                    future = begin_read(array, (*leading, rows, columns))
                     yield _Read(array, future, (row_place, column_place), shards)
 
     def _joined(self, reads: list[_Read], leading: list[Any], window: tuple[slice, slice]) -> NDArray[Any]:
@@ -104,11 +122,12 @@ class PixelArray:
 
     def _finish(self, read: _Read) -> NDArray[Any]:
         """Wait for a read. Raises InputError, which names the shard of which a chunk has another checksum."""
+        self._finish_checks(read.shards)
         try:
             return finish_read(read.array, read.future)
         except InputError:
             if self.cube.objects is not None:
-                for name in read.shards:
+                for name in read.shards.listed:
                     self.cube.objects.check_whole(name)
             raise
 
@@ -119,12 +138,12 @@ class PixelArray:
             self._opened[tile.name] = open_pixels(self.cube.path, name, context=self._context)
         return self._opened[tile.name]
 
-    def _check(self, tile: Tile, leading: list[Any], rows: slice, columns: slice) -> list[str]:
-        """Check the shards of a tile that a read meets. Returns the names of those that exist."""
-        shards = self.spec.shards or ()
-        block = self.cube.grid.block
-        firsts = _shard_numbers(leading[0], shards[0], self.spec.shape[0]) if leading else (0,)
-        names = []
+    def _begin_checks(self, tile: Tile, leading: list[Any], rows: slice, columns: slice) -> _Shards:
+        """Begin to check the shards of a tile that a read meets."""
+        lengths = self.spec.shards or ()
+        block, objects = self.cube.grid.block, self.cube.objects
+        firsts = _shard_numbers(leading[0], lengths[0], self.spec.shape[0]) if leading else (0,)
+        shards = _Shards([], [])
         for first in firsts:
             for by in range(rows.start // block, (rows.stop - 1) // block + 1):
                 for bx in range(columns.start // block, (columns.stop - 1) // block + 1):
@@ -132,12 +151,19 @@ class PixelArray:
                     name = self._checked.get(key)
                     if name is None:
                         name = self.shard_name(tile, first, (by, bx))
-                        name = name if self.cube.check_object(name) else ""
-                        if self.cube.objects is not None:  # else another process may be writing it
-                            self._checked[key] = name
+                        if objects is None:  # another process may be writing it
+                            name = name if self.cube.check_object(name) else ""
+                        else:
+                            shards.checks.append((key, name, objects.begin_check(name)))
+                            name = name if objects.record(name) is not None else ""
                     if name:
-                        names.append(name)
-        return names
+                        shards.listed.append(name)
+        return shards
+
+    def _finish_checks(self, shards: _Shards) -> None:
+        """Wait for checks that were begun. Raises InputError for a shard that is missing or another one."""
+        for key, name, check in shards.checks:
+            self._checked[key] = name if check() else ""
 
     def shard_name(self, tile: Tile, first: int, block: tuple[int, int]) -> str:
         """The name of a shard in the cube: `first` along the first dimension, `block` in the tile."""

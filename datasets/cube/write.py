@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import IncompleteError
-from mmvsf.datasets.storage.encode import encode_groups, encode_shard
+from mmvsf.datasets.storage.encode import encode_groups
 from mmvsf.datasets.storage.location import Location, objects, sync_all, write_many, write_whole
 from mmvsf.datasets.storage.manifest import (
     Manifest,
@@ -22,6 +22,7 @@ from mmvsf.datasets.storage.manifest import (
     write_manifest,
     write_parts,
 )
+from mmvsf.datasets.storage.shard import encode_shard
 from mmvsf.datasets.storage.spec import GroupSpec
 
 from .conventions import CF, group_attributes
@@ -106,10 +107,15 @@ def _with_origin(group: GroupSpec, weather: Mapping[str, Any]) -> GroupSpec:
 
 
 def write_shards(
-    path: Location, spec: CubeSpec, block: BlockIndex, first: int, values: Mapping[str, NDArray[Any]]
+    path: Location,
+    spec: CubeSpec,
+    block: BlockIndex,
+    first: int,
+    values: Mapping[str, NDArray[Any]],
+    positions: Sequence[int] | None = None,
 ) -> dict[str, list[int | str]]:
     """Write one shard of each of some arrays: that of a block, with the number `first` along time or season (0 for an
-    array without). A shard that is nothing but fill is removed.
+    array without). `positions` are as those of `encode_shard`. A shard that is nothing but fill is removed.
 
     Returns array -> record, as JSON, of the shards that exist, see `shard_objects`. Raises OSError.
     """
@@ -118,7 +124,7 @@ def write_shards(
     for name, array in values.items():
         member = spec.array(name)
         key = f"{TILES}/{tile.name}/{name}/{shard_key(len(member.dims), first, place)}"
-        body = encode_shard(member, array)
+        body = encode_shard(member, array, positions)
         if body is None:
             (path / key).unlink(missing_ok=True)
         else:

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from mmvsf.datasets.variables import ORBITS, POLARISATIONS
 
 from .schema import RecipeModel
-from .target import SourceName, SourceOptions
+from .target import MemberName, SourceName, SourceOptions
 
 
 class Radar(RecipeModel):
@@ -23,7 +23,7 @@ class Radar(RecipeModel):
     """Of `stac`: planetary-computer, or the https:// address of a STAC API that needs no account."""
     product: Literal["sentinel-1-rtc"] = "sentinel-1-rtc"
     """Radiometrically terrain-corrected backscatter of Sentinel-1 (gamma0)."""
-    polarisations: Annotated[tuple[str, ...], Field(min_length=1)] = ("vv", "vh")
+    polarisations: Annotated[tuple[MemberName, ...], Field(min_length=1)] = ("vv", "vh")
     """Polarisations of the cube, in this order: vv and vh over land, hh and hv over ice. Scenes without one of them are
     left out."""
     orbit: Literal["both", "ascending", "descending"] = "both"

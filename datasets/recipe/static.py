@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from mmvsf.datasets.variables import STATIC_NAMES
 
 from .schema import RecipeModel
-from .target import SourceName, SourceOptions
+from .target import MemberName, SourceName, SourceOptions
 
 
 class Static(RecipeModel):
@@ -19,7 +19,7 @@ class Static(RecipeModel):
     """Options of a source of another package."""
     path: str | None = None
     """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
-    layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
+    layers: Annotated[tuple[MemberName, ...], Field(min_length=1)] = STATIC_NAMES
     """Layers of the cube: elevation (m), slope (degrees, computed from the elevation), soil_water (mm, in the US)."""
 
     @field_validator("layers")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
 
+from .ahead import SampleLoader, Samples
 from .classes import WindowClasses
-from .collate import TrainingSample, collate
+from .collate import TrainingSample
 from .folds import Fold
-from .reader import WindowReader
+from .reader import Floats, WindowReader
 from .windows import Window, index_windows
 
 LONGEST_LEAD = 80
@@ -47,7 +46,7 @@ class SamplePlan:
     """Targets of the cube to give with each sample, as `Batch.measured`."""
 
 
-class ForecastSamples(Dataset[TrainingSample]):
+class ForecastSamples(Samples):
     """Training samples: a run of a season's images, each of which forecasts a later one, or itself.
 
     Sample n depends on the seed and n alone, so neither the number of workers nor a resumed run changes it.
@@ -67,10 +66,8 @@ class ForecastSamples(Dataset[TrainingSample]):
         pairs = [(reader, list(each)) for reader, each in zip(readers, windows, strict=True) if each]
         self.readers, self.windows = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, number: int) -> TrainingSample:
+    def begin(self, number: int) -> Callable[[], TrainingSample]:
+        """See `Samples`."""
         plan = self.plan
         rng = np.random.default_rng([plan.seed, self.first + number])
         cube = int(rng.integers(len(self.readers)))
@@ -84,20 +81,25 @@ class ForecastSamples(Dataset[TrainingSample]):
         days = window.days[first + np.sort(rng.choice(stretch, count, replace=False))]
         target = np.array([self._target(rng, days, origin) for origin in range(count)])
         symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
-        images, clear = (np.ascontiguousarray(dihedral(array, symmetry)) for array in reader.images(window, days))
-        weather_start, weather = reader.weather(window.cell, window.year)
-        return TrainingSample(
-            images=images,
-            days=days.astype(np.int64),
-            valid=clear & ~hidden[:, None, None],
-            clear=clear,
-            origin=np.arange(count),
-            target=target,
-            series=(cube, *window.cell, window.year),
-            weather=weather,
-            weather_start=weather_start,
-            measured=measured(reader, window, plan, symmetry),
-        )
+        read = reader.begin_images(window, days)
+
+        def finish() -> TrainingSample:
+            images, clear = (np.ascontiguousarray(dihedral(array, symmetry)) for array in read())
+            weather_start, weather = reader.weather(window.cell, window.year)
+            return TrainingSample(
+                images=images,
+                days=days.astype(np.int64),
+                valid=clear & ~hidden[:, None, None],
+                clear=clear,
+                origin=np.arange(count),
+                target=target,
+                series=(cube, *window.cell, window.year),
+                weather=weather,
+                weather_start=weather_start,
+                measured=measured(reader, window, plan, symmetry),
+            )
+
+        return finish
 
     def _target(self, rng: np.random.Generator, days: NDArray[np.int32], origin: int) -> int:
         """Index of a later image within the longest lead; of the origin where there is none, or by `lead_zero`."""
@@ -107,7 +109,7 @@ class ForecastSamples(Dataset[TrainingSample]):
         return origin + 1 + int(rng.integers(later))
 
 
-class LabelledSamples(Dataset[TrainingSample]):
+class LabelledSamples(Samples):
     """Training samples for mapping: a random subset of a season's images, with the classes of their year.
 
     Sample n depends on the seed and n alone. It has no targets to forecast.
@@ -119,10 +121,8 @@ class LabelledSamples(Dataset[TrainingSample]):
         """`windows` should have known classes; a window without any teaches nothing."""
         self.reader, self.windows, self.classes, self.plan, self.length = reader, windows, classes, plan, length
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, number: int) -> TrainingSample:
+    def begin(self, number: int) -> Callable[[], TrainingSample]:
+        """See `Samples`."""
         plan = self.plan
         rng = np.random.default_rng([plan.seed, number])
         tiles = list(self.windows[int(rng.integers(len(self.windows)))].tiles(plan.size))
@@ -132,14 +132,19 @@ class LabelledSamples(Dataset[TrainingSample]):
             days = days[: int(rng.integers(1, len(days) + 1))]
         count = min(plan.images, len(days))
         days = days[np.sort(rng.choice(len(days), count, replace=False))]
-        sample = season_sample(self.reader, window, days)
         symmetry = int(rng.integers(8))
-        images, clear, classes = (
-            np.ascontiguousarray(dihedral(array, symmetry))
-            for array in (sample.images, sample.clear, self.classes(window))
-        )
-        numbers = measured(self.reader, window, plan, symmetry)
-        return replace(sample, images=images, valid=clear, clear=clear, labels=classes, measured=numbers)
+        read = self.reader.begin_images(window, days)
+
+        def finish() -> TrainingSample:
+            sample = _season_sample(self.reader, window, days, read())
+            images, clear, classes = (
+                np.ascontiguousarray(dihedral(array, symmetry))
+                for array in (sample.images, sample.clear, self.classes(window))
+            )
+            numbers = measured(self.reader, window, plan, symmetry)
+            return replace(sample, images=images, valid=clear, clear=clear, labels=classes, measured=numbers)
+
+        return finish
 
 
 def measured(reader: WindowReader, window: Window, plan: SamplePlan, symmetry: int) -> NDArray[np.float32] | None:
@@ -158,7 +163,17 @@ def season_sample(
     """Images of a window on some of its days (all by default), with the forecasts of `pairs`, (origin, target) indices
     into those days."""
     days = window.days if days is None else days
-    images, clear = reader.images(window, days)
+    return _season_sample(reader, window, days, reader.images(window, days), pairs)
+
+
+def _season_sample(
+    reader: WindowReader,
+    window: Window,
+    days: NDArray[np.int32],
+    read: tuple[Floats, NDArray[np.bool_]],
+    pairs: Sequence[tuple[int, int]] = (),
+) -> TrainingSample:
+    images, clear = read
     origin, target = (np.array([pair[i] for pair in pairs], np.int64) for i in (0, 1))
     start, weather = reader.weather(window.cell, window.year)
     series = (0, *window.cell, window.year)
@@ -212,21 +227,11 @@ class CubeDataModule(lightning.LightningDataModule):
         """Whether any cube has windows for validation."""
         return any(self.validation)
 
-    def train_dataloader(self) -> DataLoader[TrainingSample]:
-        return self._loader(ForecastSamples(self.readers, self.training, self.plan, self.length, self.first))
+    def train_dataloader(self) -> SampleLoader:
+        samples = ForecastSamples(self.readers, self.training, self.plan, self.length, self.first)
+        return SampleLoader.of(samples, self.batch_size, self.workers)
 
-    def val_dataloader(self) -> DataLoader[TrainingSample]:
+    def val_dataloader(self) -> SampleLoader:
         """The same samples every time."""
-        return self._loader(ForecastSamples(self.readers, self.validation, self.plan, self.validation_length))
-
-    def _loader(self, samples: ForecastSamples) -> DataLoader[TrainingSample]:
-        return DataLoader(
-            samples,
-            self.batch_size,
-            collate_fn=collate,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-            # tensorstore's threads don't survive a fork.
-            multiprocessing_context="spawn" if self.workers else None,
-            persistent_workers=self.workers > 0,
-        )
+        samples = ForecastSamples(self.readers, self.validation, self.plan, self.validation_length)
+        return SampleLoader.of(samples, self.batch_size, self.workers)

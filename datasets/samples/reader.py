@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -118,13 +118,22 @@ class WindowReader:
 
         Raises InputError for a damaged shard, OSError where the disk or the bucket refuses.
         """
+        return self.begin_images(window, days)()
+
+    def begin_images(self, window: Window, days: NDArray[np.int32]) -> Callable[[], tuple[Floats, NDArray[np.bool_]]]:
+        """Begin to read; the result is called for what `images` returns, or raises as it does. Windows of which all
+        are begun before the first is waited for share the time in which a disk or a bucket answers."""
         rows, columns = window.slices
         at = np.asarray(days, np.int64) - self.cube.calendar.first_day
         reflectance = self._store("imagery/reflectance").begin((at, slice(None), rows, columns))
         quality = self._store("imagery/quality").begin((at, rows, columns))
-        stored: NDArray[np.int16] = reflectance()
-        valid = is_clear(quality()) & (stored != REFLECTANCE_FILL).all(1)
-        return self.normalisation.images(stored, valid), valid
+
+        def finish() -> tuple[Floats, NDArray[np.bool_]]:
+            stored: NDArray[np.int16] = reflectance()
+            valid = is_clear(quality()) & (stored != REFLECTANCE_FILL).all(1)
+            return self.normalisation.images(stored, valid), valid
+
+        return finish
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V) from it to the end of a season. It starts

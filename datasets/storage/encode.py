@@ -1,18 +1,12 @@
-"""From values to the bytes of Zarr objects, in memory: what is written is known before it is written.
-
-Shards are encoded by tensorstore: those of zarr-python hold the same values in other bytes.
-"""
+"""From values to the bytes of Zarr objects, in memory: what is written is known before it is written."""
 
 import asyncio
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorstore
 from numpy.typing import NDArray
 from zarr import AsyncGroup
 from zarr.api.asynchronous import consolidate_metadata, create_group
@@ -88,32 +82,3 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in attributes.items()
         if value is not None
     }
-
-
-def encode_shard(spec: ArraySpec, values: NDArray[Any]) -> bytes | None:
-    """The bytes of one shard; None where all of it is the fill value, which takes no object.
-
-    `values` has the shape of the shard, with or without axes of length 1.
-    """
-    if spec.shards is None:
-        raise ValueError(f"{spec.name} has no shards")
-    metadata = _shard_metadata(spec.name, spec.dtype, spec.shards, spec.chunks, spec.fill)
-    array = tensorstore.open(
-        {"driver": "zarr3", "kvstore": {"driver": "memory"}, "metadata": json.loads(metadata)},
-        create=True,
-        context=tensorstore.Context({"cache_pool": {"total_bytes_limit": 0}}),  # with a memory of its own
-    ).result()
-    array.write(values.reshape(spec.shards)).result()
-    store: Any = array.kvstore
-    content = store.read("/".join(["c", *("0" for _ in spec.shards)])).result()
-    return bytes(content.value) if content.state == "value" else None
-
-
-@lru_cache(maxsize=32)  # texts of 1 KB
-def _shard_metadata(name: str, dtype: str, shards: tuple[int, ...], chunks: tuple[int, ...], fill: Any) -> str:
-    """The metadata of an array of one shard, as zarr-python writes it."""
-    spec = ArraySpec(name, tuple("abcdefgh"[: len(shards)]), shards, dtype, chunks, fill, shards)
-    document = encode_groups([GroupSpec("group", (spec,))])[f"group/{name}/zarr.json"]
-    metadata = json.loads(document)
-    del metadata["attributes"]
-    return json.dumps(metadata)

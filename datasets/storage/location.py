@@ -5,6 +5,7 @@ The few things that differ between them are here."""
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -126,7 +127,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     draft. Creates the folder. Raises OSError.
     """
     _create_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+    draft = _draft_of(path)
     try:
         draft.write_bytes(b"")
         mode = draft.stat().st_mode & 0o777
@@ -141,6 +142,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 DRAFT = ".tmp"
 """How the names of drafts end."""
+
+
+def _draft_of(path: Path) -> Path:
+    """The draft of a file, which no other thread of any process on this machine writes."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}{DRAFT}")
 
 
 def _create_folder(folder: Path) -> None:
@@ -187,13 +193,14 @@ def write_many(root: Location, contents: Mapping[str, bytes], *, sync: bool = Tr
         with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
             list(pool.map(lambda name: write_whole(root / name, contents[name]), contents))
         return
-    for name, content in contents.items():
-        path = root / name
+    paths = {root / name: content for name, content in contents.items()}
+    for folder in () if sync else {path.parent for path in paths}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, content in paths.items():
         if sync:
             write_whole(path, content)
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+        draft = _draft_of(path)
         try:
             draft.write_bytes(content)
             draft.replace(path)
@@ -217,16 +224,18 @@ def size(where: Location) -> int:
     return status.st_size
 
 
-def read_range(where: Location, start: int, length: int) -> bytes:
-    """`length` bytes of a file or object from byte `start` on, or fewer where it ends before that.
+def read_range(where: Location, start: int, length: int) -> tuple[bytes, int]:
+    """(`length` bytes of a file or object from byte `start` on, fewer where it ends before; bytes of the whole).
 
     Raises FileNotFoundError where there is no such file or object, OSError where it cannot be read.
     """
+    if length == 0:
+        return b"", size(where)
     if isinstance(where, ObjectPath):
         return where.read_range(start, length)
     with where.open("rb") as stream:
         stream.seek(start)
-        return stream.read(length)
+        return stream.read(length), os.fstat(stream.fileno()).st_size
 
 
 def objects(where: Location) -> Iterator[tuple[str, int]]:

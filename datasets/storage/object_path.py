@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
-from zarr.storage import ObjectStore
-
 from mmvsf.datasets.errors import InputError
 
 from .bucket import FORMS, SERVICES, Bucket
-from .web_store import WebStore, without_list
 
 if TYPE_CHECKING:
     from obstore import PutMode, UpdateVersion
     from obstore.store import ObjectStore as Client
+    from zarr.storage import ObjectStore
 
 DELETED_AT_ONCE = 1000
 """Objects that one request deletes: the limit of S3."""
@@ -111,19 +109,19 @@ class ObjectPath:
         with self.bucket.reaching() as store:
             return store.head(self.key)["size"]
 
-    def read_range(self, start: int, length: int) -> bytes:
-        """`length` bytes from byte `start` on; fewer where the object ends before that."""
-        if length == 0:
-            return b""
+    def read_range(self, start: int, length: int) -> tuple[bytes, int]:
+        """(`length` bytes from byte `start` on, or fewer where the object ends before that; bytes of the whole object),
+        in one request. `length` is at least 1."""
         with self.bucket.reaching() as store:
             from obstore.exceptions import BaseError
 
             try:
-                return bytes(store.get_range(self.key, start=start, length=length))
+                answer = store.get(self.key, options={"range": (start, start + length)})
+                return bytes(answer.bytes()), answer.meta["size"]
             except BaseError as error:
                 if not PAST_THE_END.search(str(error)):
                     raise
-                return b""
+                return b"", self.size()
 
     def read_text(self, encoding: str = "utf-8") -> str:
         return self.read_bytes().decode(encoding)
@@ -170,6 +168,8 @@ class ObjectPath:
     def objects(self) -> Iterator[tuple[str, int]]:
         """(name below this key, bytes) of every object, in no order. Raises InputError on a web server."""
         if self.bucket.service.read_only:
+            from .web_store import without_list
+
             raise without_list(self)
         start = len(self.key) + 1 if self.key else 0
         with self.bucket.reaching() as store:
@@ -186,6 +186,10 @@ class ObjectPath:
 
     def zarr_store(self) -> ObjectStore[Client]:
         """The form that zarr-python and xarray take. This prefix is its root: zarr creates groups above a path."""
+        from zarr.storage import ObjectStore
+
+        from .web_store import WebStore
+
         client = self.bucket.client(self.key)
         return WebStore(client, read_only=True) if self.bucket.service.read_only else ObjectStore(client)
 

@@ -108,6 +108,25 @@ def read_pixels(array: tensorstore.TensorStore, index: Any) -> NDArray[Any]:
     return finish_read(array, array[index].read())
 
 
+SLICE_BYTES = 16_384
+"""From this size on a slice is read faster by itself than through an array of integers."""
+
+
+def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
+    """Begin a read of an array that `open_pixels` opened; `finish_read` gives the values. Arrays of integers in the
+    index choose positions of their dimension, each for itself.
+
+    Large slices at chosen positions of the first dimension are read as a stack: tensorstore copies a slice row by row,
+    but through an array of integers element by element, which takes half the time of reading a window of 64 pixels.
+    """
+    first, *others = index
+    if np.ndim(first) == 1 and len(first) and not isinstance(array, ZarrPixels):
+        part = array.oindex[(slice(None), *others)]
+        if part.size * part.dtype.numpy_dtype.itemsize >= SLICE_BYTES * part.shape[0]:
+            return tensorstore.stack([part[position] for position in np.asarray(first).tolist()]).read()
+    return array.oindex[index].read()
+
+
 def finish_read(array: tensorstore.TensorStore, read: tensorstore.Future[Any]) -> NDArray[Any]:
     """Wait for a read that was begun on `array`. Raises as `read_pixels` does."""
     try:

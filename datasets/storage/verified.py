@@ -1,7 +1,11 @@
 """Reading that proves: no object of a store is used unless it is the one that its manifest lists."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Self
 
 import google_crc32c
@@ -13,6 +17,9 @@ from mmvsf.datasets.errors import InputError
 
 from .location import Location, read_range, size
 from .manifest import TAIL_BYTES, Manifest, Record, read_part, split_name, tail_of
+
+CHECKS_AT_ONCE = 32
+"""Objects of buckets that a process checks at a time: a request takes longer to be answered than to be sent."""
 
 
 class VerifiedObjects:
@@ -62,21 +69,30 @@ class VerifiedObjects:
         if name in self._checked:
             return record is not None
         try:
-            length = size(self.root / name)
             if record is None:
+                size(self.root / name)
                 raise self.damaged(name, "is there, though the manifest does not list it")
+            start = record.length - TAIL_BYTES if record.tail else 0
+            content, length = read_range(self.root / name, start, record.length - start)
             if length != record.length:
                 raise self.damaged(name, f"has {length} bytes, the manifest says {record.length}")
             if record.tail:
-                if tail_of(read_range(self.root / name, length - TAIL_BYTES, TAIL_BYTES)) != record.tail:
+                if tail_of(content) != record.tail:
                     raise self.damaged(name, "is another object than the one that was written")
             else:
-                self._check_content(name, (self.root / name).read_bytes(), record)
+                self._check_content(name, content, record)
         except FileNotFoundError as error:
             if record is not None:
                 raise self.damaged(name, "is missing, though the manifest lists it") from error
         self._checked.add(name)
         return record is not None
+
+    def begin_check(self, name: str) -> Callable[[], bool]:
+        """Begin `check`, for an object of a bucket in another thread; the result is called for what `check` returns, or
+        raises as it does."""
+        if isinstance(self.root, Path):
+            return partial(self.check, name)
+        return _checks(os.getpid()).submit(self.check, name).result
 
     def check_whole(self, name: str) -> None:
         """Compare the whole content of an object that the manifest lists. Raises InputError as `check` does."""
@@ -113,6 +129,12 @@ class VerifiedObjects:
 def ends_with_checksum(content: bytes) -> bool:
     """Whether the last four bytes are the CRC-32C of the others, as of an inner chunk or of the index of a shard."""
     return bool(int.from_bytes(content[-4:], "little") == google_crc32c.value(content[:-4]))
+
+
+@lru_cache(maxsize=1)
+def _checks(process: int) -> ThreadPoolExecutor:
+    """The threads that check objects of buckets: of this process, since none survives a fork."""
+    return ThreadPoolExecutor(CHECKS_AT_ONCE)
 
 
 class VerifiedStore(WrapperStore[Any]):

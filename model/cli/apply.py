@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from mmvsf.datasets.console import plain_console
-from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.errors import InputError
 
 from .options import (
@@ -40,6 +39,7 @@ def forecast(
 ) -> None:
     """Forecast the image of a day over a block, from earlier images and the weather up to the day before."""
     need_torch()
+    from mmvsf.datasets.cube.calendar import date_of, day_number
     from mmvsf.datasets.samples.reader import WindowReader
     from mmvsf.model.figures import save
     from mmvsf.model.forecasting.block import check_block_and_day, forecast_block, write_image

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmvsf.datasets.console import plain_console
-from mmvsf.datasets.cube.cube import Cube, find_cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.extras import install_hint
 from mmvsf.datasets.storage.location import location
 from mmvsf.datasets.storage.run_lock import run_lock
 
 if TYPE_CHECKING:
+    from mmvsf.datasets.cube.cube import Cube
     from mmvsf.model.mmvsf.checkpoint import Checkpoint
 
 CubeArgument = Annotated[
@@ -54,6 +54,8 @@ def lock(target: Path, command: str) -> AbstractContextManager[None]:
 
 
 def open_cube(region: str, data_dir: str) -> Cube:
+    from mmvsf.datasets.cube.cube import Cube, find_cube
+
     return Cube.open(find_cube(region, location(data_dir)))
 
 

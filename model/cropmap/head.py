@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
+from mmvsf.datasets.samples.ahead import SampleLoader
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.collate import TrainingSample, collate
@@ -157,7 +157,7 @@ def train_mapper(
     module = Training(
         mapper, MappingLoss(), learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
     )
-    trained = train(module, DataLoader(samples, options.batch_size, collate_fn=collate), title=title)
+    trained = train(module, SampleLoader.of(samples, options.batch_size), title=title)
     return {
         "seconds": round(trained.seconds, 1),
         "steps": options.steps,

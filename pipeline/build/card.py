@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.datasets.storage.location import Location
@@ -17,11 +19,6 @@ from mmvsf.datasets.variables import Split, Status
 from mmvsf.pipeline.ledger import Ledger
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
-
-
-def card_path(cube: Location) -> Location:
-    """Beside the cube; in it, it would change what the cube's digest covers."""
-    return cube.with_name(f"{cube.name.removesuffix('.zarr')}.DATASET_CARD.md")
 
 
 def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[str, Any] | None = None) -> Location:
@@ -48,6 +45,8 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         "stored": int((status == Status.STORED).sum()),
         "skipped": int((status == Status.SKIPPED_CLOUDY).sum()),
         "failed": int((status == Status.FAILED).sum()),
+        "polarisations": cube.polarisations,
+        "radar": [(orbit, *_counts(cube.array(f"blocks/{orbit}_status"))) for orbit in cube.orbits],
         "missing": attributes.get("acquisitions", {}).get("missing", []),
         "weather": cube.weather,
         "weather_source": weather.get("source", "source unknown"),
@@ -75,6 +74,11 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         **(front or {}),
     }
     return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
+
+
+def _counts(status: NDArray[np.uint8]) -> tuple[int, int]:
+    """How many units are stored, and how many failed."""
+    return int((status == Status.STORED).sum()), int((status == Status.FAILED).sum())
 
 
 def _words(record: dict[str, str]) -> tuple[str, str]:

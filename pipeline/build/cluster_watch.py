@@ -40,6 +40,9 @@ class ClusterWatch:
         self._reported: set[str] = set()
         self._heard: dict[str, tuple[Any, float]] = {}
         """address of a worker -> (time of its last sign of life by the scheduler's clock, by this process's)"""
+        self.threads = 1
+        """of all workers, when last looked at: how many tasks run at once"""
+        self._workers()
 
     def progress(self) -> None:
         """A task is done."""
@@ -92,6 +95,7 @@ class ClusterWatch:
         except (OSError, TimeoutError):
             return None
         workers: dict[str, dict[str, Any]] = answer["workers"]
+        self.threads = max(1, sum(int(worker["nthreads"]) for worker in workers.values()))
         return workers
 
     def _note_paused(self, workers: dict[str, dict[str, Any]], now: float) -> None:

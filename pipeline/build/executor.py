@@ -1,39 +1,32 @@
 """Running many tasks: in this process, on local worker processes, or on any Dask cluster, behind one interface.
 
-The graph has one node a task, and only a bounded number of tasks is submitted at a time, since a scheduler
-that holds all tasks of a large region at once is slow and large.
+On one machine workers are threads of this process as far as these scale: they start at once and share what they open.
 """
 
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future as ConcurrentFuture
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from itertools import chain, islice
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
+from mmvsf.pipeline.crew import Crew
 
-from .cluster_watch import LOOK, MEMORY, PATIENCE, ClusterWatch
+from .dask_executor import DaskExecutor, connected
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, LocalCluster
+    from distributed import LocalCluster
 
 Task = TypeVar("Task")
 Context = TypeVar("Context")
 Result = TypeVar("Result")
 
-IN_FLIGHT_PER_WORKER = 4
-
-VERSION = version("mmvsf")
-
-WAIT_FOR_SCHEDULER = 10
-"""Seconds that a scheduler has to answer."""
-
-WAIT_FOR_WORKERS = 60
-"""Seconds that a cluster has to start its first worker."""
+MOST_THREADS = 8
+"""Of one process: what a build does in Python, a tenth of its work, only one thread does at a time."""
 
 
 class Executor(Protocol):
@@ -61,75 +54,31 @@ class SerialExecutor:
             yield function(task, context)
 
 
-class DaskExecutor:
-    """Runs tasks on the workers of a Dask client, also on those that join later."""
+class ThreadExecutor:
+    """Runs tasks on so many threads of this process, which help each other where there are fewer tasks than threads."""
 
-    def __init__(self, client: "Client", patience: float = PATIENCE) -> None:
-        self._client = client
-        self._patience = patience
-        """seconds that the cluster may do nothing"""
-
-    @property
-    def workers(self) -> int:
-        """Tasks that run at once: threads of all workers."""
-        return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
 
     def run(
         self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
     ) -> Generator[Result, None, None]:
-        """Raises what a task raised, and IncompleteError if the cluster lost a task for good or makes no progress."""
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
-        client, watch = self._client, ClusterWatch(self._client, self._patience)
-        try:
-            # hash=False: equal contexts of two runs must not share a key that the first run releases.
-            shared = client.scatter(context, broadcast=True, hash=False, timeout=self._patience)
-        except TimeoutError as error:
-            raise IncompleteError(f"the Dask cluster takes no data ({one_line(error, 200)}); {LOOK}") from error
+        """Raises what a task raised, once those that run have ended."""
+        keep_freed_memory()
         waiting = iter(tasks)
-        running: set[Future[Any]] = set()
-        done: SimpleQueue[Future[Any]] = SimpleQueue()
-
-        def submit() -> None:
-            wanted = self.workers * IN_FLIGHT_PER_WORKER - len(running)
-            for task in islice(waiting, max(wanted, 0)):
-                future = client.submit(function, task, shared, pure=False)
-                running.add(future)
-                future.add_done_callback(done.put)
-
-        submit()
-        try:
-            while running:
-                watch.look()
-                try:
-                    future = done.get(timeout=watch.every)
-                    result: Result = _result(future, watch)
-                except Empty:
-                    continue
-                watch.progress()
-                running.remove(future)
-                future.release()
-                submit()
+        done: SimpleQueue[ConcurrentFuture[Result]] = SimpleQueue()
+        running = 0
+        with Crew(self.workers) as crew:
+            while True:
+                # No more than run at once: an idle thread helps with the tasks that hold memory before it begins one.
+                for task in islice(waiting, self.workers - running):
+                    crew.submit(function, task, context).add_done_callback(done.put)
+                    running += 1
+                if not running:
+                    return
+                result = done.get().result()
+                running -= 1
                 yield result
-        except (KilledWorker, FutureCancelledError) as error:
-            problem = watch.problem() or f"a worker was lost again and again ({one_line(error, 200)}); {MEMORY}"
-            raise IncompleteError(f"{problem}; what was finished is kept") from error
-        finally:
-            for future in running:
-                future.release()
-
-
-def _result(future: "Future[Any]", watch: ClusterWatch) -> Any:
-    """The result of a finished task, which another worker repeats if the one that held it is lost meanwhile. Raises
-    what the task raised, and as `ClusterWatch.look`."""
-    while True:
-        try:
-            return future.result(timeout=watch.every)
-        except TimeoutError:
-            if future.status == "error":  # the task's own
-                raise
-            watch.look()
 
 
 class LocalExecutor:
@@ -155,7 +104,8 @@ class LocalExecutor:
 
 @contextmanager
 def executor(workers: int | None, scheduler: str | None = None) -> Generator[Executor, None, None]:
-    """An executor: a Dask cluster at `scheduler`, this process for one worker, else local worker processes.
+    """An executor: a Dask cluster at `scheduler`, else threads of this process, or worker processes where there are
+    more than `MOST_THREADS`.
 
     `workers` None means one per processor. Raises InputError for fewer than one; IncompleteError if local workers do
     not start, or if the scheduler does not answer, has no workers, or has workers with another version of this package.
@@ -163,8 +113,8 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
     if workers is not None and workers < 1:
         raise InputError(f"workers is at least 1, or None for one per processor; found {workers}")
     count = workers or os.cpu_count() or 1
-    if scheduler is None and count == 1:
-        yield SerialExecutor()
+    if scheduler is None and count <= MOST_THREADS:
+        yield SerialExecutor() if count == 1 else ThreadExecutor(count)
         return
     import dask
     from distributed import Client
@@ -182,12 +132,7 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(settings):
         if scheduler is not None:
-            try:
-                client = Client(scheduler, timeout=f"{WAIT_FOR_SCHEDULER}s")
-            except (OSError, TimeoutError, ValueError) as error:
-                raise IncompleteError(f"no Dask scheduler answers at {scheduler}: {one_line(error)}") from error
-            with client:
-                _ensure_workers(client, scheduler)
+            with connected(scheduler) as client:
                 yield DaskExecutor(client)
             return
         with ExitStack() as stack:
@@ -214,20 +159,3 @@ def _local_cluster(count: int) -> "LocalCluster":
             f"the worker processes did not start ({one_line(error)}); a script that builds with more than one worker"
             ' must do so under `if __name__ == "__main__":`, since each worker imports the script'
         ) from error
-
-
-def _ensure_workers(client: "Client", scheduler: str) -> None:
-    """Raise IncompleteError unless a cluster has a worker, and its workers have this version of the package."""
-    try:
-        client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
-    except TimeoutError as error:
-        raise IncompleteError(
-            f"the Dask scheduler at {scheduler} has no workers; start some (`dask worker {scheduler}`)"
-        ) from error
-    found = client.run(version, "mmvsf", on_error="return").values()
-    others = {theirs if isinstance(theirs, str) else "none" for theirs in found} - {VERSION}
-    if others:
-        raise IncompleteError(
-            f"workers of {scheduler} have another version of mmvsf ({', '.join(sorted(others))}; here it is {VERSION});"
-            " install the same on all"
-        )

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from mmvsf.datasets.cube.calendar import calendar_for
-from mmvsf.datasets.cube.cube import Cube, cube_path
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.layout_weather import LACKING
+from mmvsf.datasets.cube.paths import cube_path
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import set_incomplete
 from mmvsf.datasets.errors import InputError
@@ -24,7 +25,7 @@ from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.storage.store import set_root_attributes
 from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.disk_space import ensure_space
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather
 from mmvsf.pipeline.ledger import Ledger
 

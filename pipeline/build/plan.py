@@ -1,19 +1,19 @@
 """Everything that a build needs, worked out and checked before a pixel is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mmvsf.datasets.cube.calendar import Calendar, calendar_for
-from mmvsf.datasets.cube.cube import cube_path
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.legend import Legend
+from mmvsf.datasets.cube.paths import cube_path
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.load import read_recipe
+from mmvsf.datasets.recipe.load import read_recipe, resolve_path
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.storage.location import Location, local_folder
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
@@ -36,7 +36,8 @@ from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
 from .acquisitions import acquisitions, refuse_absent, with_expected
 from .layers import cube_bytes
-from .sources import GivenSources, open_sources
+from .local_inputs import are_below, local_inputs
+from .sources import GivenSources, Sources, open_sources
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer[Any], covariant=True)
 SomePlan = TypeVar("SomePlan", bound=LayerPlan[Any], covariant=True)
@@ -72,6 +73,8 @@ class BuildPlan:
     """how much their services allow a user"""
     acquisitions: Acquisitions
     """what the imagery's source lists and what it lacks"""
+    inputs: str = ""
+    """see `local_inputs`: of a plan that is made from files of this disk alone; empty for others"""
 
     @property
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
@@ -144,7 +147,8 @@ def build_plan(
     needs = sources.requirements
     if not only_shown:
         refuse_missing(needs)
-    cube = cube_path(region.name, data_dir)
+    cube, is_whole = cube_path(region.name, data_dir), not only_shown and given is None and present_weather is None
+    inputs = local_inputs(region, path, folder) if is_whole and sources.are_local else ""
     try:
         classes = sources.labels.legend() if sources.labels else None
         legend = stored_legend(region.labels, classes) if region.labels and classes else None
@@ -168,15 +172,34 @@ def build_plan(
     if sources.static:
         static = StaticLayer(spec, cube, sources.static)
         static_layer = Planned(static, static.plan())
-    weather_layer = None
-    if sources.weather and region.weather:
-        fetches = not only_shown or region.weather.path is not None  # files on disk cost nothing to look at
-        present = present_weather(spec) if present_weather else None
-        source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
-        weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
-        weather_layer = Planned(weather, weather.plan())
+    weather_layer = _planned_weather(spec, cube, sources, present_weather, only_shown)
     layers = (imagery_layer, radar_layer, weather_layer, label_layer, target_layer, static_layer)
-    return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer)
+    archives = [(imagery_layer.plan, region.imagery.path)]
+    if radar_layer and region.radar:
+        archives.append((radar_layer.plan, region.radar.path))
+    inputs = inputs if _are_within(archives, path, folder) else ""
+    return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer, inputs)
+
+
+def _are_within(layers: Iterable[tuple[ImageryPlan, str | None]], recipe: Path, folder: Path) -> bool:
+    """Whether all entries of archives can be used, and all scenes of a layer lie in the folder of its archive."""
+    return all(
+        not plan.faults
+        and root is not None
+        and are_below([href for scene in plan.scenes for href in scene.hrefs], resolve_path(root, recipe, folder))
+        for plan, root in layers
+    )
+
+
+def _planned_weather(
+    spec: CubeSpec, cube: Location, sources: Sources, present_weather: PresentWeather | None, only_shown: bool
+) -> Planned[WeatherLayer, WeatherPlan] | None:
+    if sources.weather is None or spec.region.weather is None:
+        return None
+    fetches = not only_shown or spec.region.weather.path is not None  # files on disk cost nothing to look at
+    source = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
+    layer = WeatherLayer(spec, cube, source, present_weather(spec) if present_weather else None, fetches)
+    return Planned(layer, layer.plan())
 
 
 def _planned_radar(spec: CubeSpec, cube: Location, source: RadarSource) -> Planned[RadarLayer, ImageryPlan]:

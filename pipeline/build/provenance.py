@@ -6,7 +6,6 @@ of the service or `path` as the recipe has it, `collection`, `product` and `proc
 data, `source` in words, `licence`. What is not known is left out.
 """
 
-from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -40,14 +39,6 @@ def source_records(plan: BuildPlan) -> list[Record]:
     if plan.region.simulate is not None:
         records = [{**record, "licence": SIMULATED_LICENCE} for record in records]
     return [{key: value for key, value in record.items() if value} for record in records]
-
-
-def scenes_by_service(attributes: dict[str, Any]) -> dict[str, int]:
-    """How many rows of the table of scenes each of several services gave; of a row that came from two, both."""
-    counts = Counter[str]()
-    for services, rows in (run for runs in attributes.get("services", {}).values() for run in runs):
-        counts.update(dict.fromkeys(services.split(", "), rows))
-    return dict(counts)
 
 
 def now() -> str:

@@ -11,7 +11,7 @@ from mmvsf.datasets.storage.location import read_each
 from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.storage.manifest import ROOT as MANIFEST
 from mmvsf.datasets.storage.manifest import Record, trusted_manifest
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.layer import Layer, LayerPlan
 from mmvsf.pipeline.ledger import Ledger
 

@@ -3,7 +3,7 @@ moment and run again."""
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan
-from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, Summary, scenes_group
+from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, scenes_group
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.layer import Collected, Layer, run_task
 from mmvsf.pipeline.layers.radar.layer import CollectedRadar
 from mmvsf.pipeline.ledger import Ledger
@@ -27,6 +28,7 @@ from mmvsf.pipeline.ledger import Ledger
 from .executor import Executor
 from .plan import BuildPlan, Planned, refuse_missing
 from .provenance import now
+from .seal import seal_build
 from .target import ensure_template
 
 MOST_FAILURES = 10
@@ -114,7 +116,9 @@ def _build(
     if plan.radar_layer and plan.region.radar and radar:
         _refuse_incomplete(plan.radar_layer.plan, radar.summary, plan.region.radar.complete_above, accept_failed)
     _finish(plan, imagery, radar, attributes, check)
-    return imagery.summary
+    summary = replace(imagery.summary, radar=radar.summary if radar else None)
+    seal_build(plan.cube, plan.inputs, summary)
+    return summary
 
 
 def _finish(

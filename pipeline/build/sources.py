@@ -58,6 +58,11 @@ class Sources:
         return tuple(needs.values())
 
     @property
+    def are_local(self) -> bool:
+        """Whether all of them read files of this disk and nothing else."""
+        return all(source.is_local for source in self._present)
+
+    @property
     def quotas(self) -> tuple[str, ...]:
         """How much their services allow a user, each once."""
         return tuple(dict.fromkeys(quota for source in self._present for quota in source.quotas()))

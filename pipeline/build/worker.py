@@ -2,10 +2,7 @@
 
 import signal
 
-from .memory import keep_freed_memory
-
 
 def dask_setup(worker: object) -> None:
     """Leave Ctrl-C to the main process, which stops its workers in order; their own tracebacks say nothing."""
-    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,14 +4,16 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
+from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.storage.location import local_folder, location
 
-from . import inspect, new, publish
+from . import inspect, new, publish, search
+from .finished import refuse_unsound, show_cube, show_finished
 from .options import (
     DATA_DIR,
     AcceptFailed,
@@ -26,11 +28,6 @@ from .options import (
     status_console,
 )
 from .progress import build_progress, reachable, waiting
-
-if TYPE_CHECKING:
-    from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.pipeline.build.plan import BuildPlan
-    from mmvsf.pipeline.layers.imagery.summarise import Summary
 
 app = typer.Typer()
 
@@ -140,6 +137,15 @@ def dataset(
     as_json: AsJson = False,
 ) -> None:
     """Build the cube of a region, or finish an interrupted build."""
+    from mmvsf.pipeline.build.seal import finished_build
+
+    started = time.monotonic()
+    folder = reachable(data_dir)
+    finished = None if overwrite else finished_build(region, folder, source=source, blocks=blocks)
+    if finished is not None and card_path(finished.cube).is_file():
+        status_console(as_json).print("Nothing has changed since the cube was finished.")
+        show_finished(finished, started, as_json)
+        return
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.build.run import build
@@ -147,9 +153,7 @@ def dataset(
     from mmvsf.pipeline.estimate.preview_table import tables
     from mmvsf.pipeline.sandbox.ensure import ensure_archive
 
-    started = time.monotonic()
     count = workers or os.cpu_count() or 1
-    folder = reachable(data_dir)
     with executor(workers, scheduler) as run:
         ensure_archive(region, local_folder(folder), count, status_console(as_json))
         with waiting(status_console(as_json)):
@@ -157,10 +161,8 @@ def dataset(
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with build_progress(started, as_json) as progress:
-            summary = build(
-                plan, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=_refuse_unsound
-            )
-    _show_cube(plan, summary, started, as_json)
+            summary = build(plan, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=refuse_unsound)
+    show_cube(plan, summary, started, as_json)
 
 
 @app.command()
@@ -196,8 +198,8 @@ def extend(
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with build_progress(started, as_json) as progress:
-            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
-    _show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
+            extended = extend_cube(cube, plan, run, progress, accept_failed=accept_failed, check=refuse_unsound)
+    show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
 @app.command()
@@ -227,60 +229,12 @@ def repair(
         with waiting(status_console(as_json)):
             plan = build_plan(region, folder, source=source, blocks=blocks)
         with build_progress(started, as_json) as progress:
-            repaired = repair_cube(plan, run, progress, accept_failed=accept_failed, check=_refuse_unsound)
+            repaired = repair_cube(plan, run, progress, accept_failed=accept_failed, check=refuse_unsound)
     facts = {"units": repaired.units, "digest_before": repaired.before, "digest": repaired.after}
     typer.echo(json.dumps(facts) if as_json else repaired.sentence)
 
 
-def _refuse_unsound(cube: "Cube") -> None:
-    """Raise IncompleteError for a cube that is not sound."""
-    from mmvsf.pipeline.inspect.check import check_opened
-
-    check_opened(cube, sample_only=True).raise_for_problems()
-
-
-def _show_cube(
-    plan: "BuildPlan", summary: "Summary", started: float, as_json: bool, more: dict[str, int] | None = None
-) -> None:
-    """Write the cube's card, and print what was built."""
-    from mmvsf.datasets.cube.cube import Cube
-    from mmvsf.pipeline.build.card import write_dataset_card
-    from mmvsf.pipeline.build.provenance import scenes_by_service
-    from mmvsf.pipeline.disk_space import stored_bytes
-
-    cube = Cube.open(plan.cube)
-    card, services = write_dataset_card(cube), scenes_by_service(cube.attributes)
-    facts = {
-        "cube": str(plan.cube),
-        "card": str(card),
-        "stored": summary.stored,
-        "skipped_cloudy": summary.skipped_cloudy,
-        "failed": summary.failed,
-        "completeness": summary.completeness,
-        "scenes_by_service": services,
-        "seconds": round(time.monotonic() - started, 1),
-        "megabytes": round(stored_bytes(plan.cube) / 1e6, 1),
-        **(more or {}),
-    }
-    if as_json:
-        typer.echo(json.dumps(facts))
-    else:
-        table = Table("cube", Column(str(plan.cube), overflow="fold"), title=plan.region.title)
-        table.add_row("(day, block) units stored", str(summary.stored))
-        table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
-        table.add_row("not acquired", str(summary.not_acquired))
-        table.add_row("failed", str(summary.failed))
-        if services:
-            rows = ", ".join(f"{name}: {count:,}" for name, count in services.items())
-            table.add_row("scenes of blocks by service", rows)
-        for name, count in (more or {}).items():
-            table.add_row(name.replace("_", " "), str(count))
-        table.add_row("size", f"{facts['megabytes']} MB")
-        table.add_row("card", str(card))
-        table.add_row("time", f"{facts['seconds']} s")
-        console.print(table)
-
-
 app.add_typer(new.app)
+app.add_typer(search.app)
 app.add_typer(inspect.app)
 app.add_typer(publish.app)

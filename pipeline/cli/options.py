@@ -35,7 +35,7 @@ CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, show_default="one per processor", help="Worker processes.")
+    int | None, typer.Option("--workers", min=1, show_default="one per processor", help="Threads; above 8, processes.")
 ]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Sources of a recipe of public data: public (archives) or earthengine.")

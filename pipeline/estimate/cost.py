@@ -30,17 +30,17 @@ OVERCAST_SHARE = 0.3
 of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
 
 HEADER_BYTES = 32_768
-"""Fetched on opening a file (`remote.HEADER_BYTES`)."""
-REQUESTS_TO_OPEN = 2
-"""For the length and the header of a file; each row of internal tiles is one more (measured: 4 for a window of 256 x
-256 pixels, 6 for one of 768 x 768)."""
+"""Fetched on opening a file (`remote_raster.HEADER_BYTES`)."""
+REQUESTS_TO_OPEN = 1
+"""For the header of a file; each row of internal tiles is one more (measured: 5.6 for a window of 1024 x 1024 pixels,
+`python -m tests.bench race`)."""
 
 NETWORK_MBIT = 100.0
 """Mbit/s assumed for the time of a download."""
 SECONDS_PER_REQUEST = 0.15
 """From the request to the last byte, for an archive on the same continent: an assumption."""
-REQUESTS_AT_ONCE = 8
-"""Of one worker (`remote.READS_AT_ONCE`)."""
+REQUESTS_AT_ONCE = 32
+"""Of one worker (`line.REQUESTS_AT_ONCE`)."""
 
 LABEL_TILE_KM = 61.44
 LABEL_TILE_BYTES = 4.2e6
@@ -79,7 +79,7 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     stored = units * (1 - OVERCAST_SHARE)
     requests = fetched = 0.0
     for name, count in passes.items():
-        for group in _groups(grid):
+        for group in _groups(grid, len(region.imagery.bands)):
             requests_per_pass, bytes_per_pass = _group_cost(
                 group, grid, products[name], region.imagery.source == "earthengine"
             )
@@ -150,11 +150,11 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: Product, earth_engi
     return files * requests_of(height, product), size + files * HEADER_BYTES
 
 
-def _groups(grid: Grid) -> list[tuple[int, int]]:
+def _groups(grid: Grid, bands: int) -> list[tuple[int, int]]:
     """(rows, columns) in blocks of each group that is read together."""
     return [
         (len({by for by, _ in blocks}), len({bx for _, bx in blocks}))
-        for blocks in block_groups(grid.blocks, grid.block)
+        for blocks in block_groups(grid.blocks, grid.block, bands)
     ]
 
 

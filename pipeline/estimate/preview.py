@@ -150,6 +150,8 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     unknown = tuple(product for product in plan.region.imagery.products if product not in judged)
     warnings += [str(answer)] if answer.gaps else []
     warnings += early_ends(plan.imagery, plan.region.period, unknown)
+    if plan.radar_layer:
+        warnings += early_ends(plan.radar_layer.plan, plan.region.period, plan.radar_layer.layer.products)
     for scenes in (plan.imagery, *([plan.radar_layer.plan] if plan.radar_layer else [])):
         if faults := scenes.faults:
             count = f"{len(faults)} of {scenes.items} items"
@@ -229,6 +231,6 @@ def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) 
         elif (wanted - last).days > MOST_DAYS_WITHOUT_A_SCENE:
             lines.append(
                 f"{product}: the catalogue's last scene is of {last}, the period ends on {wanted}; if it has stopped,"
-                " another imagery.catalog may have later scenes"
+                f" another {imagery.layer}.catalog may have later scenes"
             )
     return lines

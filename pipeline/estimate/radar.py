@@ -53,7 +53,7 @@ def expected_effort(section: Radar, grid: Grid, days: int, latitude: float) -> E
     passes = days * min(1.0, SENTINEL_1.passes_a_day(latitude)) * len(section.orbits)
     points = max(1.0, grid.resolution / PIXEL)
     size = requests = 0.0
-    for blocks in block_groups(grid.blocks, grid.block):
+    for blocks in block_groups(grid.blocks, grid.block, len(section.polarisations)):
         height, width = (len(set(side)) * grid.block * points for side in zip(*blocks, strict=True))
         effort = window_effort(height, width, len(section.polarisations))
         size, requests = size + passes * effort.bytes, requests + passes * effort.requests

@@ -22,6 +22,11 @@ class RadarSource(Source):
     def from_recipe(cls, section: Radar, site: SourceSite) -> Self:
         """The source that the recipe's section `radar` describes. Raises InputError."""
 
+    @property
+    def is_local(self) -> bool:
+        """See `Source`."""
+        return self.scenes.is_local
+
     def requirements(self) -> tuple[Requirement, ...]:
         """See `Source`."""
         return self.scenes.requirements()

@@ -1,7 +1,6 @@
 """What a layer needs of a source: base classes to derive from, and the types that sources return.
 
-A source translates one archive or service to the project's vocabulary (`mmvsf.datasets.variables`). It is a frozen
-dataclass that holds options and nothing open, since it is sent to workers; see `docs/add-a-source.md`.
+Sources translate to `mmvsf.datasets.variables`, and are sent to workers with nothing open: see `docs/add-a-source.md`.
 """
 
 from abc import ABC, abstractmethod
@@ -25,6 +24,7 @@ from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 from .found import FoundScenes
+from .weather_series import WeatherCells, WeatherSeries
 
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in degrees"""
@@ -105,6 +105,11 @@ class Source(ABC):
     def from_recipe(cls, section: Any, site: SourceSite) -> Self:
         """The source that its section of the recipe describes. Raises InputError."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its answers follow from the files at the paths in its section of the recipe alone."""
+        return False
+
     def quotas(self) -> tuple[str, ...]:
         """The quotas of all of its services, one line each."""
         return (self.quota,) if self.quota else ()
@@ -152,8 +157,7 @@ class ImagerySource(Source):
         return scene.state
 
     def content(self, scene: Scene) -> str:
-        """A text that changes with what the files hold and with nothing else, empty if not known. Called once, and
-        again where `state` has changed."""
+        """A text that changes with what the files hold alone, empty if not known. Asked again where `state` changed."""
         return ""
 
     @abstractmethod
@@ -163,47 +167,6 @@ class ImagerySource(Source):
     def origins(self, product: str) -> Sequence[Origin]:
         """The same of each of several services that a scene may come from, in the order in which they are tried."""
         return (self.origin(product),)
-
-
-@dataclass(frozen=True)
-class WeatherSeries:
-    """Daily weather on a source's own regular grid."""
-
-    values: dict[str, NDArray[np.float32]]
-    """canonical name -> (day, y, x) in canonical units, NaN where there is no value"""
-    days: NDArray[np.int64]
-    """(day,) numbers since 1970-01-01, increasing; days that the source lacks may be left out"""
-    y: NDArray[np.float64]
-    """(y,) increasing, in the CRS's unit"""
-    x: NDArray[np.float64]
-    """(x,) increasing, in the CRS's unit"""
-    crs: str
-    day_ends_utc_hour: float
-    """hour (UTC) at which a weather day ends: 24 for UTC days; below 12 it is an hour of the next date, from 12 on one
-    of the day's own"""
-    flag: NDArray[np.uint8] | None = None
-    """(day,) of `WeatherFlag`: which days are provisional or estimated; None: all are observed"""
-    dropped_leap_day: tuple[int, int] | None = None
-    """month and day that the source's calendar leaves out in leap years: (12, 31) in Daymet, (2, 29) in `noleap`"""
-    notes: tuple[str, ...] = ()
-    """choices that were made to read it, in words, for the user to see"""
-    may_lack_days: bool = False
-    """whether single cells may lack days, such as stations that began late: these stay NaN in the cube"""
-
-
-@dataclass(frozen=True, eq=False)
-class WeatherCells:
-    """Places of known elevation that station measurements are brought to."""
-
-    crs: str
-    y: NDArray[np.float64]
-    """(y,) centres, increasing"""
-    x: NDArray[np.float64]
-    """(x,) centres, increasing"""
-    wanted: NDArray[np.bool_]
-    """(y, x)"""
-    elevation: NDArray[np.float64]
-    """(y, x) metres, NaN where it is not known"""
 
 
 class WeatherSource(Source):

@@ -48,6 +48,12 @@ class ByteCache(Generic[Value]):
                 self.put(key, value)
             return value
 
+    def drop(self, key: Hashable) -> None:
+        """Forget a value, if it is kept."""
+        with self._lock:
+            if key in self._values:
+                self.bytes -= self._size(self._values.pop(key))
+
     def clear(self) -> None:
         """Drop all values."""
         with self._lock:

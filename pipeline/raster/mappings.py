@@ -4,7 +4,8 @@ The relation of two grids is the same on every date, so it is worked out once an
 """
 
 from .byte_cache import ByteCache
-from .resample import Resampler, relate
+from .resample import relate
+from .resampler import Resampler
 from .scene import RasterGrid
 
 MAPPING_BYTES = 512 * 2**20

@@ -7,8 +7,7 @@ the target was cut into blocks. (GDAL's default transformer interpolates between
 """
 
 import re
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,87 +16,12 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from scipy import sparse
 
-from mmvsf.datasets.variables import REFLECTANCE_FILL
-
+from .resampler import Resampler, Strip, strips_of
 from .scene import RasterGrid
 
 SNAP = 1e-6
 """Pixels. Positions closer than this to a pixel centre are taken for it: far below any sensor's geolocation,
 far above the rounding of the projection."""
-
-
-@dataclass(frozen=True)
-class Resampler:
-    """From a window of a source raster to a whole target grid."""
-
-    window: tuple[slice, slice]
-    """the source rows and columns to read; empty where the grids do not meet"""
-    target_shape: tuple[int, int]
-    native: bool
-    """True where source pixels are copied or replicated as they are"""
-    inside: NDArray[np.bool_] | None
-    """target pixels that have a nearest source pixel; None where all have"""
-    nearest: NDArray[np.signedinteger[Any]]
-    """(target pixels inside,) flat index into the window"""
-    weights: Any
-    """scipy CSR (target pixels inside, window pixels) of bilinear or averaging weights; None where `native`,
-    and where only codes are mapped"""
-
-    @property
-    def empty(self) -> bool:
-        rows, columns = self.window
-        return bool(rows.start >= rows.stop or columns.start >= columns.stop)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of its arrays, with those that are made on first use."""
-        inside = 0 if self.inside is None else self.inside.nbytes
-        if self.weights is None:
-            return int(self.nearest.nbytes + inside)
-        weights = self.weights.data.nbytes + self.weights.indices.nbytes + self.weights.indptr.nbytes
-        return int(self.nearest.nbytes + inside + weights + self.nearest.size)
-
-    def codes(self, source: NDArray[Any], fill: float) -> NDArray[Any]:
-        """Nearest neighbour, for masks and labels. `source` is the window; returns the target's shape."""
-        return self._place(source.ravel()[self.nearest], np.asarray(fill, source.dtype))
-
-    def reflectance(self, source: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Bilinear, or the mean of finer pixels in line (a copy where `native`).
-
-        One contributor without data leaves the target pixel without, so fill never bleeds into values.
-        Rounds half to even."""
-        flat = source.ravel()
-        if self.native:
-            return self._place(flat[self.nearest], np.int16(REFLECTANCE_FILL))
-        missing = flat == REFLECTANCE_FILL
-        values = np.rint(self.weights @ flat.astype(np.float64)).astype(np.int16)
-        if missing.any():
-            values[(self.weights @ missing.astype(np.float64)) > 0] = REFLECTANCE_FILL
-        # A bilinear neighbour beyond the raster's edge is a contributor without data.
-        values[self._beyond_edge] = REFLECTANCE_FILL
-        return self._place(values, np.int16(REFLECTANCE_FILL))
-
-    def sums(self, source: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Bilinear sums of measured numbers, NaN where unknown: (weighted sum of the known ones, sum of their weights),
-        both of the target's shape; 0 and 0 where nothing is known. `source` is the window."""
-        flat = source.ravel()
-        known = ~np.isnan(flat)
-        filled = np.where(known, flat, 0.0)
-        if self.native:
-            return self._place(filled[self.nearest], 0.0), self._place(known[self.nearest].astype(np.float64), 0.0)
-        return self._place(self.weights @ filled, 0.0), self._place(self.weights @ known.astype(np.float64), 0.0)
-
-    @cached_property
-    def _beyond_edge(self) -> NDArray[np.bool_]:
-        """(target pixels inside,) whether part of the weights fell outside the raster; the same for every band."""
-        return np.asarray(self.weights.sum(axis=1)).ravel() < 1 - 1e-9
-
-    def _place(self, values: NDArray[Any], fill: Any) -> NDArray[Any]:
-        if self.inside is None:
-            return values.reshape(self.target_shape)
-        target = np.full(self.target_shape, fill, values.dtype)
-        target[self.inside] = values
-        return target
 
 
 def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Resampler:
@@ -113,7 +37,7 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
     inside = (nearest_row >= 0) & (nearest_row < height) & (nearest_column >= 0) & (nearest_column < width)
     if not inside.any():
         nothing = np.empty(0, np.int64)
-        return Resampler((slice(0, 0), slice(0, 0)), target.shape, True, inside, nothing, None)
+        return Resampler((slice(0, 0), slice(0, 0)), target.shape, True, inside, nothing)
     native = _native(source, target)
     row, column = row[inside], column[inside]
     nearest_row, nearest_column = nearest_row[inside], nearest_column[inside]
@@ -122,7 +46,7 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
             slice(int(nearest_row.min()), int(nearest_row.max()) + 1),
             slice(int(nearest_column.min()), int(nearest_column.max()) + 1),
         )
-        weights = None
+        strips: tuple[Strip, ...] = ()
     else:
         # Source pixels finer by a whole factor are averaged over the target pixel; a bilinear pick would alias.
         factor = _whole_factor(source, target)
@@ -137,12 +61,21 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
         else:
             right, down = column - low_column, row - low_row
             axis_weights = [(1 - down, 1 - right), (down, right)]
-        weights = _separable(low_row, low_column, axis_weights, window)
+        strips = strips_of(_separable(low_row, low_column, axis_weights, window))
     rows, columns = window
     width = columns.stop - columns.start
     nearest = (nearest_row - rows.start) * width + nearest_column - columns.start
     nearest = nearest.astype(_index_type((rows.stop - rows.start) * width))
-    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, weights)
+    area = _copied_area(inside, window) if native else None
+    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, strips, area)
+
+
+def _copied_area(inside: NDArray[np.bool_], window: tuple[slice, slice]) -> tuple[slice, slice] | None:
+    """The target rows and columns inside, where they are as many as those of the window: pixels of one size."""
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if (rows.size, columns.size) != tuple(part.stop - part.start for part in window):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _index_type(count: int) -> type[np.signedinteger[Any]]:

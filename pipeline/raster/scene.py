@@ -40,7 +40,7 @@ class RasterGrid(NamedTuple):
         return cls(str(geobox.crs), (a, b, c, d, e, f), (int(rows), int(columns)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asset:
     """One raster file of a scene."""
 

@@ -89,10 +89,11 @@ class WindowView:
             pixels = np.full(tile.geobox.shape, -1, np.int32)
             pixels[view.rows, view.columns][view.inside] = np.arange(len(view.x))
             source = pixels[resampling.window].ravel()
-            weights = resampling.weights
             if resampling.native:
                 ones, count = np.ones(len(resampling.nearest)), len(resampling.nearest)
                 weights = csr_array((ones, (np.arange(count), resampling.nearest)), shape=(count, len(source)))
+            else:
+                weights = resampling.weights
             used = np.unique(weights.indices)
             if resampling.inside is not None or (source[used] < 0).any():
                 continue

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from scipy.special import expit, gammaincinv, logit, ndtr, ndtri
 
 from .climate import LATITUDE, Climate, by_day, day_of_year, extraterrestrial_radiation, saturation_vapour_pressure
@@ -92,6 +91,8 @@ class _Generator:
 
     def latent(self, name: str, memory: float, local_share: float) -> Array:
         """Standard normal, correlated in space and from day to day."""
+        from scipy.signal import lfilter  # it takes most of a second to import
+
         rng, (regional, local) = self.spec.generator("weather", name), self.roots
         shocks = rng.standard_normal((2, len(self.days) + _SPIN_UP_DAYS, self.lat.size))
         mixed = np.sqrt(1 - local_share) * shocks[0] @ regional.T + np.sqrt(local_share) * shocks[1] @ local.T

@@ -183,6 +183,11 @@ class ArchiveStatic(StaticSource):
         """See `StaticSource`."""
         return cls(site.path(section.path or ""))
 
+    @property
+    def is_local(self) -> bool:
+        """See `Source`."""
+        return True
+
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
         single = self.root / f"{layer}.tif"

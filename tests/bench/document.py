@@ -1,96 +1,67 @@
-"""`docs/performance.md`, written from the results of a race."""
+"""`docs/performance.md`: one section a course of the benchmarks. A run replaces the sections that it measured."""
 
 from __future__ import annotations
 
-import statistics
+import os
+import platform
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .race import DELAY, MEGABYTES, Result, Run
-
-PACKAGES = ("odc-stac", "dask", "rasterio", "zarr", "tensorstore", "numpy")
-
 HEAD = """# Performance
 
-Written by `make bench ARGS="race --document docs/performance.md"`; nothing here is edited by hand.
-
-Each contender builds one region from one archive: granules of true size (3660 x 3660 pixels in cloud-optimised GeoTIFFs
-with 256-pixel tiles) under 25 % cloud, 30 of 24 days. It writes six bands and the mask as Zarr. A run is a process from
-its start to its end, imports and worker processes included; the median of the runs is shown. CPU time is that of all
-its processes, memory that of the largest one. This project writes more than the others: checksums, summaries, weather,
-overviews and a manifest; it syncs to disk, and checks the cube before it says that it is complete.
+Written by `make bench ARGS="COURSE --document docs/performance.md"`; nothing here is edited by hand. Each section names
+its course, and the commit and the machine that it was measured on.
 """
 
-TITLES = {
-    "own": "The grid of the scenes: pixels are copied",
-    "other": "The next UTM zone: pixels are resampled",
-    "sentinel-2": "Sentinel-2, bands of 10 and 20 m on a grid of 10 m",
-}
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the document, under a heading of the second level."""
+
+    title: str
+    """the heading, by which a later run finds the section"""
+    body: str
+    """Markdown without headings of the first or second level"""
 
 
-def write_document(path: Path, machine: str, results: Sequence[Result], repeats: int) -> None:
-    """Write the document."""
+def write_sections(path: Path, sections: Iterable[Section]) -> None:
+    """Replace sections of the document, by title, and add new ones at its end; the others are kept as they are."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    bodies = {}
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        title, _, body = part.partition("\n")
+        bodies[title.strip()] = body.strip()
+    bodies |= {section.title: section.body.strip() for section in sections}
+    parts = [HEAD, *(f"## {title}\n\n{body}\n" for title, body in bodies.items())]
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def stamp(course: str, packages: Sequence[str], repeats: int) -> str:
+    """What was measured when and where: the course with its options, the commit, the machine, versions of packages."""
     day = f"{datetime.now(UTC):%Y-%m-%d}"
-    lines = [
-        HEAD,
-        f"{day}, commit {_commit()}, {machine}. {_versions()}. Runs of each, in turn: {repeats}.",
-        "",
-    ]
-    for result in results:
-        lines += _section(result)
-    path.write_text("\n".join(lines), encoding="utf-8")
+    versions = ", ".join(f"{name} {installed}" for name in packages if (installed := _version(name)))
+    return (
+        f'`make bench ARGS="{course}"`, {day}, commit {_commit()}, {machine()}. {versions}.'
+        f" Runs of each, in turn: {repeats}."
+    )
 
 
-def _section(result: Result) -> list[str]:
-    title = TITLES[result.race.name]
-    if result.network:
-        title += f", over a slow network ({1000 * DELAY:.0f} ms before each answer, {MEGABYTES:.0f} MB/s)"
-    network = " | fetched / needed | requests a file | share of the bandwidth" if result.network else ""
-    best = min(_median(runs, "seconds") for name, runs in result.runs.items() if _competes(name, runs))
-    rows = [
-        f"## {title}",
-        "",
-        f"{result.race.blocks} x {result.race.blocks} blocks of 256 pixels, {result.megapixels:.0f} Mpx of bands.",
-        "",
-        f"| contender | seconds | Mpx/s | the best peer's time / its time | CPU seconds | peak GiB{network} | note |",
-        "|---|---|---|---|---|---|" + ("---|---|---|" if result.network else "") + "---|",
-    ]
-    return [*rows, *(_row(name, runs, result, best) for name, runs in result.runs.items()), ""]
+def machine() -> str:
+    """The processor, its cores and the version of Python."""
+    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
-def _competes(name: str, runs: Sequence[Run]) -> bool:
-    """Whether a contender is a tool that a user would take, and finished."""
-    return not name.startswith(("mmvsf", "decoding", "rasterio")) and not any(run.failure for run in runs)
-
-
-def _row(name: str, runs: Sequence[Run], result: Result, best: float) -> str:
-    if any(run.failure for run in runs):
-        return f"| {name} | failed |" + " |" * (4 + 3 * result.network) + " |"
-    seconds = _median(runs, "seconds")
-    cells = [
-        name,
-        f"{seconds:.1f}",
-        f"{result.megapixels / seconds:.1f}",
-        f"{best / seconds:.2f}",
-        f"{_median(runs, 'cpu_seconds'):.1f}",
-        f"{_median(runs, 'peak_bytes') / 2**30:.2f}",
-    ]
-    if result.network:
-        counts = [run.counts for run in runs if run.counts]
-        fetched = statistics.median(each["bytes"] for each in counts)
-        cells += [
-            f"{fetched / result.needed_bytes:.2f}",
-            f"{statistics.median(each['requests'] / max(each['files'], 1) for each in counts):.1f}",
-            f"{fetched / seconds / MEGABYTES / 1e6:.0%}",
-        ]
-    return "| " + " | ".join([*cells, runs[0].contender.lacks]) + " |"
-
-
-def _median(runs: Sequence[Run], name: str) -> float:
-    return statistics.median(float(getattr(run, name)) for run in runs)
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def _commit() -> str:
@@ -98,11 +69,8 @@ def _commit() -> str:
     return result.stdout.strip() or "unknown"
 
 
-def _versions() -> str:
-    installed = []
-    for package in PACKAGES:
-        try:
-            installed.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(installed)
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -17,7 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import load_region
 
 from .archive import RACES, Race, ensure_archive
+from .entrants import Choice, Contender, contenders
 
 CONTENDERS = Path(__file__).parent / "contenders"
 DELAY, MEGABYTES = 0.08, 50.0
@@ -38,35 +39,6 @@ DELAY, MEGABYTES = 0.08, 50.0
 
 LONGEST = 1500
 """Seconds after which a run is given up"""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """Who builds, and how."""
-
-    name: str
-    script: str = ""
-    """empty: this project's own command"""
-    style: str = ""
-    threads: int = 2
-    python: str = sys.executable
-    lacks: str = ""
-    """what it does not do that this project does"""
-
-
-FIRST_VALID = "takes the first valid pixel of a day, not the clearest"
-
-OURS = (Contender("mmvsf, 1 worker", threads=1), Contender("mmvsf, 2 workers"))
-PEERS = (
-    Contender("odc-stac by date, 2 threads", "odc_stac", "date", lacks=FIRST_VALID),
-    Contender("odc-stac by window, 2 threads", "odc_stac", "window", lacks=FIRST_VALID),
-    Contender("odc-stac by date, Dask cluster of 2", "odc_stac", "cluster", lacks=FIRST_VALID),
-    Contender("stackstac, 2 threads", "stackstac_items", lacks="does not join the scenes of a day"),
-)
-BOUNDS = (
-    Contender("rasterio + tensorstore, 2 processes", "prototype", "write", lacks="own grid of the scenes only"),
-    Contender("decoding alone, 2 processes", "prototype", "decode", lacks="writes nothing"),
-)
 
 
 @dataclass(frozen=True)
@@ -95,18 +67,6 @@ class Result:
     """of the 256-pixel tiles that the region meets, in all files"""
     runs: dict[str, list[Run]]
     """name of the contender -> its runs"""
-
-
-def contenders(race: Race, network: bool, stackstac: str | None) -> list[Contender]:
-    """Who takes part; `stackstac` is a Python that has it, which this project does not install."""
-    chosen = [*OURS, *PEERS, *(BOUNDS if race.name == "own" and not network else ())]
-    if network:
-        many = Contender("odc-stac by date, 16 threads", "odc_stac", "date", 16, lacks=FIRST_VALID)
-        chosen = [*OURS, PEERS[0], many]
-    with_python = (
-        replace(who, python=stackstac or "") if who.script.startswith("stackstac") else who for who in chosen
-    )
-    return [who for who in with_python if who.python]
 
 
 class Course:
@@ -183,22 +143,22 @@ class Course:
             ]
         else:
             command = [
-                sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(self._own_recipe()),
+                sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(self.own_recipe()),
                 "--data-dir", str(out), "--workers", str(contender.threads),
             ]  # fmt: skip
         if self.network:
-            _ask(environment, "/__reset")
+            ask(environment, "/__reset")
         started = time.perf_counter()
         with (self.folder / "run.log").open("w") as log:
             process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
             usage = _wait(process)
         seconds = time.perf_counter() - started
-        counts = _ask(environment, "/__counts") if self.network else None
+        counts = ask(environment, "/__counts") if self.network else None
         failure = (self.folder / "run.log").read_text()[-300:] if process.returncode else ""
         peak = usage.ru_maxrss * 1024
         return Run(contender, seconds, usage.ru_utime + usage.ru_stime, peak, counts, failure)
 
-    def _own_recipe(self) -> Path:
+    def own_recipe(self) -> Path:
         """The recipe; behind the network its imagery is the catalogue's."""
         if not self.network:
             return self.recipe
@@ -211,7 +171,7 @@ class Course:
 
     def _job(self, contender: Contender, environment: dict[str, str]) -> Path:
         """Write what a script is given: the items with the names of their bands and whole addresses."""
-        token = "?" + _ask(environment, "/sas/account/container")["token"] if self.network else ""
+        token = "?" + ask(environment, "/sas/account/container")["token"] if self.network else ""
         base = f"{_root(environment)}/account/container" if self.network else str(self.folder / self.race.family)
         items = []
         for item in self.items:
@@ -266,18 +226,18 @@ def _root(environment: dict[str, str]) -> str:
     return environment["MMVSF_SAS_URL"].removesuffix("/sas")
 
 
-def _ask(environment: dict[str, str], path: str) -> Any:
+def ask(environment: dict[str, str], path: str) -> Any:
     with urllib.request.urlopen(_root(environment) + path) as answer:
         return json.load(answer)
 
 
-def race(name: str, folder: Path, network: bool, repeats: int, stackstac: str | None) -> Result:
-    """Run all contenders in turn, so many times; prints each run."""
+def race(name: str, folder: Path, network: bool, choice: Choice) -> Result:
+    """Run the contenders in turn, so many times; prints each run."""
     course = Course(RACES[name], folder, network)
     runs: dict[str, list[Run]] = {}
     with course.open() as environment:
-        for _ in range(repeats):
-            for contender in contenders(course.race, network, stackstac):
+        for _ in range(choice.repeats):
+            for contender in contenders(course.race, network, choice):
                 run = course.run(contender, environment)
                 runs.setdefault(contender.name, []).append(run)
                 print(line(run, course.megapixels), flush=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import zarr
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.ahead import SampleLoader
 from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import (
@@ -25,7 +29,10 @@ from mmvsf.datasets.samples.loader import (
 )
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.statistics import Moments
-from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.samples.windows import Window, index_windows
+from mmvsf.datasets.storage.store import begin_read, finish_read, open_pixels
+
+Days = np.ndarray[Any, np.dtype[np.int32]]
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +221,51 @@ def test_pooled_statistics_of_equal_cubes_are_theirs(grown_cube: Cube) -> None:
     one, two = Normalisation.of([grown_cube]), Normalisation.of([grown_cube, grown_cube])
     np.testing.assert_allclose(one.bands.std, two.bands.std)
     np.testing.assert_allclose(one.weather.mean, two.weather.mean)
+
+
+def test_a_batch_is_begun_as_a_whole_and_made_ahead(reader: WindowReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All windows of a batch are begun before one is waited for, and two batches before the first is asked for."""
+    events: list[str] = []
+    begin = WindowReader.begin_images
+
+    def recorded(self: WindowReader, window: Window, days: Days) -> Callable[[], Any]:
+        events.append("begin")
+        finish = begin(self, window, days)
+        return lambda: (events.append("finish"), finish())[1]
+
+    monkeypatch.setattr(WindowReader, "begin_images", recorded)
+    windows = [index_windows(reader.cube)["train"]]
+    samples = ForecastSamples([reader], windows, SamplePlan(images=6), 12)
+    batches = list(SampleLoader.of(samples, 4))
+    assert events == (["begin"] * 4 + ["finish"] * 4) * 3
+    assert all(equal(batches[n], collate([samples[4 * n + k] for k in range(4)])) for n in range(3))
+
+
+def test_an_error_while_reading_ahead_is_raised(reader: WindowReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = [index_windows(reader.cube)["train"]]
+    samples = ForecastSamples([reader], windows, SamplePlan(images=6), 12)
+
+    def refused(self: WindowReader, window: Window, days: Days) -> Callable[[], Any]:
+        raise InputError("a shard is damaged")
+
+    monkeypatch.setattr(WindowReader, "begin_images", refused)
+    with pytest.raises(InputError, match="a shard is damaged"):
+        list(SampleLoader.of(samples, 4))
+
+
+def test_large_windows_have_the_pixels_of_small_ones(tmp_path: Path) -> None:
+    """Slices of many bytes are read in another way than small ones."""
+    values = np.random.default_rng(0).integers(-9999, 9999, (40, 6, 64, 64)).astype(np.int16)
+    zarr.create_array(str(tmp_path / "a"), data=values, chunks=(8, 6, 32, 32), shards=(16, 6, 64, 64))
+    array = open_pixels(tmp_path, "a")
+    whole = slice(0, 64)
+    for days in ([3], [0, 1, 2, 39], [30, 2, 2, 17], list(range(40))):
+        for leading in (
+            (np.array(days), slice(None)),
+            (np.array(days), slice(1, 4)),
+            (np.array(days), np.array([4, 0])),
+        ):
+            found = finish_read(array, begin_read(array, (*leading, whole, whole)))
+            assert np.array_equal(found, values[days][:, leading[1]])
+    assert finish_read(array, begin_read(array, (np.array([], int), slice(None), whole, whole))).shape == (0, 6, 64, 64)
+    assert np.array_equal(finish_read(array, begin_read(array, (5, slice(None), whole, whole))), values[5])

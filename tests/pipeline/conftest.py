@@ -17,7 +17,7 @@ from mmvsf.datasets.storage.object_path import ObjectPath
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import SourceSite, WeatherSource
 from tests.servers.s3 import S3

@@ -75,7 +75,10 @@ def test_fewer_than_one_worker_is_refused(tiny: TinyArchive) -> None:
 @pytest.mark.slow
 def test_a_script_that_starts_workers_unguarded_gets_the_remedy(tiny: TinyArchive) -> None:
     script = tiny.folder / "unguarded.py"
-    script.write_text(f"import mmvsf\nmmvsf.build({str(tiny.recipe)!r}, {str(tiny.data)!r}, workers=2)\n")
+    script.write_text(
+        "import mmvsf\nfrom mmvsf.pipeline.build import executor\nexecutor.MOST_THREADS = 1\n"
+        f"mmvsf.build({str(tiny.recipe)!r}, {str(tiny.data)!r}, workers=2)\n"
+    )
     outcome = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert "IncompleteError: the worker processes did not start" in outcome.stderr
     assert "if __name__" in outcome.stderr

@@ -19,15 +19,17 @@ import numpy as np
 import pytest
 
 from mmvsf.datasets.cube import pixels
+from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage import verified
 from mmvsf.datasets.storage.store import open_pixels
+from mmvsf.pipeline.build import executor as executors
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, _refuse_incomplete, build
 from mmvsf.pipeline.layers.imagery import plan as planning
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 
 from .conftest import Command, build_tiny
 from .tiny_archive import SCENES, Scene, TinyArchive
@@ -78,8 +80,19 @@ def test_any_grouping(tiny: TinyArchive, built: TinyArchive, pixels: int, monkey
 def test_a_cluster_across_an_edge_of_any_lattice_is_one_group() -> None:
     """Wherever 3 x 3 blocks lie, they are read together; a neighbour by a corner alone is apart."""
     cluster = [(by, bx) for by in (2, 3, 4) for bx in (5, 6, 7)]
-    assert planning.block_groups([*cluster, (5, 8)], 256) == [cluster, [(5, 8)]]
-    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], 256)] == [9, 1]
+    assert planning.block_groups([*cluster, (5, 8)], planning.GROUP_PIXELS // 3, 6) == [cluster, [(5, 8)]]
+    assert [len(group) for group in planning.block_groups([*cluster, (2, 8)], planning.GROUP_PIXELS // 3, 6)] == [9, 1]
+
+
+@pytest.mark.parametrize(("bands", "block"), [(1, 256), (6, 256), (6, 96), (15, 256), (64, 256), (64, 2048)])
+def test_a_group_takes_no_more_memory_than_it_may(bands: int, block: int) -> None:
+    """Whatever the number of bands; a single block, which the recipe chooses, is the least."""
+    blocks = [(by, bx) for by in range(24) for bx in range(24)]
+    groups = planning.block_groups(blocks, block, bands)
+    assert sorted(found for group in groups for found in group) == blocks
+    largest = max(len(group) for group in groups)
+    taken = largest * block**2 * SHARD_DAYS * planning.pixel_bytes(bands)
+    assert largest == 1 or planning.GROUP_BYTES / 4 < taken <= planning.GROUP_BYTES or block * largest**0.5 > 768
 
 
 def test_a_cluster_across_an_edge_of_the_lattice_is_one_task(
@@ -120,9 +133,15 @@ def test_any_order_of_the_items(tiny: TinyArchive, built: TinyArchive) -> None:
     assert digest(tiny.cube) == digest(built.cube)
 
 
-def test_any_number_of_workers(tiny: TinyArchive, built: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "GROUP_PIXELS", 32)
-    build_tiny(tiny, workers=2)
+@pytest.mark.parametrize(
+    ("workers", "threads"), [(2, 8), (5, 8), (2, 1)], ids=["two threads", "five threads", "two processes"]
+)
+def test_any_number_of_workers(
+    tiny: TinyArchive, built: TinyArchive, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "GROUP_PIXELS", 64)
+    monkeypatch.setattr(executors, "MOST_THREADS", threads)
+    build_tiny(tiny, workers=workers)
     assert digest(tiny.cube) == digest(built.cube)
 
 
@@ -269,7 +288,7 @@ def _entry_of(name: str) -> str:
     )
 
 
-def test_a_build_of_several_processes_killed_from_outside(tiny: TinyArchive, built: TinyArchive) -> None:
+def test_a_build_of_several_workers_killed_from_outside(tiny: TinyArchive, built: TinyArchive) -> None:
     command = [sys.executable, "-m", "mmvsf.datasets.command", "dataset", str(tiny.recipe), "--workers", "2"]
     process = subprocess.Popen(
         [*command, "--data-dir", str(tiny.data)], start_new_session=True, stdout=subprocess.DEVNULL,

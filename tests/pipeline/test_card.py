@@ -13,8 +13,9 @@ import yaml
 
 import mmvsf
 from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.pipeline.build.card import card_path, write_dataset_card
+from mmvsf.pipeline.build.card import write_dataset_card
 
 from .tiny_archive import TinyArchive, recipe
 

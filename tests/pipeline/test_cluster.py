@@ -6,14 +6,11 @@ folder (a public archive needs none), the package, and the environment that lead
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,8 @@ import pytest
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.storage.location import objects
 from mmvsf.datasets.storage.object_path import ObjectPath
-from mmvsf.pipeline.build import executor as execute
+from mmvsf.pipeline.build import dask_executor as execute
+from tests.servers.dask_cluster import STARTED_WITHIN, scheduler, worker
 from tests.servers.s3 import S3
 
 from .conftest import Command
@@ -29,55 +27,16 @@ from .tiny_archive import TinyArchive
 
 pytestmark = [pytest.mark.slow, pytest.mark.stand_in]
 
-STARTED_WITHIN = 180
-"""Seconds; a busy machine takes long to start a program."""
-
-
-@contextmanager
-def process(module: str, *arguments: object, folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A command line in a folder and environment of its own."""
-    clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1", **environment}
-    with (folder / f"{module}.log").open("ab") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-m", module, *map(str, arguments)], cwd=folder, env=clean, stdout=log, stderr=log
-        )
-        try:
-            yield
-        finally:
-            running.terminate()
-            try:
-                running.wait(15)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                running.wait()
-
-
-@contextmanager
-def scheduler(folder: Path) -> Iterator[str]:
-    """`dask scheduler` on a free port; gives its address."""
-    told = folder / "scheduler.json"
-    options = ("--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", told)
-    with process("distributed.cli.dask_scheduler", *options, folder=folder, environment={}):
-        deadline = time.monotonic() + STARTED_WITHIN
-        # The file is there before its content is.
-        while not (told.is_file() and told.read_text().rstrip().endswith("}")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        yield json.loads(told.read_text())["address"]
-
-
-@contextmanager
-def worker(address: str, folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    """`dask worker` of one thread."""
-    options = ("--host", "127.0.0.1", "--nthreads", 1, "--no-dashboard", "--no-nanny", "--local-directory", folder)
-    with process("distributed.cli.dask_worker", address, *options, folder=folder, environment=environment):
-        yield
-
 
 @pytest.fixture(scope="module")
 def cluster(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A scheduler and two workers."""
     folder, environment = tmp_path_factory.mktemp("cluster"), s3_server.environment()
-    with scheduler(folder) as address, worker(address, folder, environment), worker(address, folder, environment):
+    with (
+        scheduler(folder) as (address, _),
+        worker(address, folder, environment),
+        worker(address, folder, environment),
+    ):
         yield address
 
 
@@ -117,7 +76,7 @@ def test_a_worker_without_credentials(
     tiny: TinyArchive, s3: S3, data: ObjectPath, mmvsf: Command, tmp_path: Path
 ) -> None:
     environment = {name: value for name, value in s3.environment().items() if "KEY" not in name}
-    with scheduler(tmp_path) as address, worker(address, tmp_path, environment):
+    with scheduler(tmp_path) as (address, _), worker(address, tmp_path, environment):
         outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", address)
     assert outcome.code == 2 and "no AWS credentials were found" in outcome.error and "worker" in outcome.error
 
@@ -126,7 +85,7 @@ def test_a_cluster_without_workers(
     tiny: TinyArchive, s3: S3, data: ObjectPath, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execute, "WAIT_FOR_WORKERS", 0.5)
-    with scheduler(tmp_path) as address:
+    with scheduler(tmp_path) as (address, _):
         outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", address)
     assert outcome.code == 1 and f"dask worker {address}" in outcome.error
 
@@ -146,4 +105,5 @@ def test_workers_of_another_version(
     installed = execute.VERSION
     monkeypatch.setattr(execute, "VERSION", "99.0")
     outcome = mmvsf("dataset", tiny.recipe, "--data-dir", data, "--scheduler", cluster)
-    assert outcome.code == 1 and installed in outcome.error and "install the same" in outcome.error
+    assert outcome.code == 1 and "install the same" in outcome.error
+    assert f"a worker has {installed}, the scheduler has {installed}" in outcome.error

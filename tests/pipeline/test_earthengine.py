@@ -316,6 +316,7 @@ FAULTY: dict[str, dict[str, Any]] = {
     "a list as transform": spoilt(affineTransform=[30, 0]),
     "pixels without a size": spoilt(affineTransform={"translateX": 250_020.0}),
     "pixels of NaN": spoilt(affineTransform={"scaleX": NAN, "scaleY": -30}),
+    "pixels of 400 digits": spoilt(affineTransform={"scaleX": 10**400, "scaleY": -30}),
     "words in a transform": spoilt(affineTransform={"scaleX": "wide", "scaleY": -30}),
     "rotated": spoilt(affineTransform={"scaleX": 30, "scaleY": -30, "shearX": 3}),
     "no size": spoilt(dimensions={}),

@@ -14,7 +14,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from mmvsf.datasets.variables import Status
-from mmvsf.pipeline.layers.imagery.mosaic_day import BlockShard, clear_pixels
+from mmvsf.pipeline.layers.imagery.block_shard import BlockShard
 from mmvsf.pipeline.raster.io import read_masked
 from mmvsf.pipeline.raster.scene import Asset
 
@@ -27,7 +27,9 @@ from .tiny_archive import EAST, SCENES, TinyArchive, write_raster
 GAP = np.s_[4:8, 4:8]
 """Pixels of the left block that scene `a` has no data for."""
 SNOW = 0b10000
-AT = scene("a").day % SHARD_DAYS
+DAY = scene("a").day % SHARD_DAYS
+AT = 0
+"""The only day that the arrays hold"""
 Pixels = Callable[[str], NDArray[Any]]
 
 
@@ -63,15 +65,15 @@ def test_another_scene_of_the_day_fills_the_gap(missing: tuple[int, ...]) -> Non
     np.testing.assert_array_equal(block.reflectance[AT], np.broadcast_to(expected, (6, 32, 32)))
     np.testing.assert_array_equal(block.scene[AT], expected // 1000 - 1)
     assert [entry[2].id for entry in block.scenes] == ["a", "b"]
-    assert clear_pixels(block)[AT].all() and set(files.reads.values()) == {1}
+    assert block.clear_pixels()[AT].all() and set(files.reads.values()) == {1}
 
 
 def test_a_pixel_that_no_scene_has_is_not_clear() -> None:
     block = seen(Files((3,)), "a")
-    assert block.status[AT] == Status.STORED
+    assert block.status[DAY] == Status.STORED
     assert (block.quality[AT][GAP] == 255).all() and (block.scene[AT][GAP] == 255).all()
     assert (block.reflectance[AT][(slice(None), *GAP)] == FILL).all()
-    assert clear_pixels(block)[AT].sum() == 32 * 32 - 16 == (block.quality[AT] == 0).sum()
+    assert block.clear_pixels()[AT].sum() == 32 * 32 - 16 == (block.quality[AT] == 0).sum()
 
 
 def test_the_best_of_the_others_is_used() -> None:
@@ -95,8 +97,8 @@ def test_the_gap_counts_for_the_share_of_clear_pixels() -> None:
     mask[:8, :8] = 0
     enough, block = 64 / 32**2, seen(Files((5,), a=mask), "a", skip_below_clear=0.05)
     assert enough > 0.05 > enough - 16 / 32**2
-    assert block.status[AT] == Status.SKIPPED_CLOUDY and (block.reflectance[AT] == FILL).all()
-    assert (block.quality[AT][GAP] == 255).all() and not clear_pixels(block).any()
+    assert block.status[DAY] == Status.SKIPPED_CLOUDY and (block.reflectance[AT] == FILL).all()
+    assert (block.quality[AT][GAP] == 255).all() and not block.clear_pixels().any()
 
 
 def test_a_scene_without_any_band_was_not_acquired() -> None:
@@ -105,7 +107,7 @@ def test_a_scene_without_any_band_was_not_acquired() -> None:
             return super().__call__(href) if href.endswith("mask") else np.full(RASTER.shape, FILL, np.int16)
 
     block = seen(Empty(()), "a")
-    assert block.status[AT] == Status.NOT_ACQUIRED and not block.scenes
+    assert block.status[DAY] == Status.NOT_ACQUIRED and not block.scenes
     assert (block.quality == 255).all() and (block.scene == 255).all()
 
 

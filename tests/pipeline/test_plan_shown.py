@@ -18,7 +18,8 @@ from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.storage.object_path import ObjectPath
-from mmvsf.pipeline.build.executor import DaskExecutor, executor
+from mmvsf.pipeline.build.dask_executor import DaskExecutor
+from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.estimate.preview import preview

@@ -20,7 +20,7 @@ from mmvsf.pipeline.sources.stac.catalogs import Catalog
 from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import download as downloads
 from mmvsf.pipeline.sources.transport import guard as guards
-from mmvsf.pipeline.sources.transport import http, reach, socks
+from mmvsf.pipeline.sources.transport import http, reach
 from mmvsf.pipeline.sources.transport import remote_raster as remote
 from mmvsf.pipeline.sources.transport.reach import LINK_LOCAL, LOOPBACK, PRIVATE, PUBLIC
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
@@ -67,11 +67,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(guards, "refuse_nearer", refuse_nearer)
-    monkeypatch.setattr(socks, "refuse_nearer", refuse_nearer)
     for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(remote, "_resting", {})
-    monkeypatch.setattr(remote, "_asked", set())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.variables import Status
 from mmvsf.pipeline.build.executor import executor
+from mmvsf.pipeline.build.local_inputs import TICK_SECONDS
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.repair import repair
 from mmvsf.pipeline.build.run import Progress
+from mmvsf.pipeline.build.seal import finished_build
 from mmvsf.pipeline.estimate.cost import region_cost
 from mmvsf.pipeline.estimate.preview import preview
 from mmvsf.pipeline.export.area import AreaRequest
@@ -37,7 +40,7 @@ from mmvsf.pipeline.inspect.check import check_cube
 from mmvsf.pipeline.inspect.explain import explain_pixel
 from mmvsf.pipeline.layers.imagery import plan as imagery_plan
 from mmvsf.pipeline.layers.radar.mosaic import best_track
-from mmvsf.pipeline.layers.radar.pixels import to_decibels
+from mmvsf.pipeline.layers.radar.pixels import points_of, to_decibels
 from mmvsf.pipeline.publish.run import publish
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
@@ -196,6 +199,11 @@ def test_the_plan_says_what_is_left_out(known: TinyArchive) -> None:
     assert preview(bare, 1).facts["read_megabytes"] < shown.facts["read_megabytes"]
 
 
+def test_a_direction_without_scenes_is_reported(own: TinyArchive) -> None:
+    rewrite(own, [item for item in items(own) if item["properties"]["sat:orbit_state"] == "ascending"])
+    assert "sentinel-1-rtc-descending: no scenes" in preview(build_plan(str(own.recipe), own.data), 1).warnings
+
+
 def without_radar(archive: TinyArchive, **changes: Any) -> Any:
     """The recipe without radar, or with another one, as an object."""
     content = {**recipe(), **SMALL, **changes}
@@ -212,11 +220,11 @@ def test_the_imagery_is_that_of_a_cube_without_radar(known: TinyArchive, own: Ti
         assert not [path for path in files if (own.cube / path).read_bytes() != (known.cube / path).read_bytes()]
 
 
-@pytest.mark.parametrize(("name", "value"), [("GROUP_PIXELS", 32), ("GROUP_PIXELS", 64)])
+@pytest.mark.parametrize("pixels", [32, pytest.param(64, marks=pytest.mark.slow)])
 def test_pixels_do_not_depend_on_how_blocks_are_grouped(
-    known: TinyArchive, own: TinyArchive, monkeypatch: pytest.MonkeyPatch, name: str, value: int
+    known: TinyArchive, own: TinyArchive, monkeypatch: pytest.MonkeyPatch, pixels: int
 ) -> None:
-    monkeypatch.setattr(imagery_plan, name, value)
+    monkeypatch.setattr(imagery_plan, "GROUP_PIXELS", pixels)
     build_tiny(own)
     assert digest(own.cube) == digest(known.cube)
 
@@ -249,6 +257,30 @@ def test_files_in_decibels_are_found(own: TinyArchive) -> None:
             file.write(np.where(values == NODATA, values, 10 - 10 * np.log10(np.abs(values))).astype(np.float32), 1)
     with pytest.raises(IncompleteError, match="is it linear power"):
         mmvsf.build(str(own.recipe), own.data)
+
+
+CUBE = RasterGrid("EPSG:32615", (30, 0, 300_000, 0, -30, 4_650_000), (256, 256))
+
+
+@pytest.mark.parametrize(
+    ("crs", "pixel", "points"),
+    [
+        ("EPSG:32615", 10, 3),
+        ("EPSG:32616", 10, 3),
+        ("EPSG:32615", 30, 1),
+        ("EPSG:32615", 100, 1),
+        ("EPSG:32615", 20, 2),
+        ("EPSG:32615", 0.1, 10),
+        ("EPSG:4326", 0.0001, 3),
+        ("EPSG:32655", 10, 1),
+    ],
+)
+def test_points_in_a_pixel(crs: str, pixel: float, points: int) -> None:
+    """As many as scene pixels fit; one where the scene cannot lie there."""
+    assert points_of(RasterGrid(crs, (pixel, 0, -96, 0, -pixel, 42), (100, 100)), CUBE) in (
+        points,
+        points + (pixel == 0.0001),
+    )
 
 
 def test_no_data_and_noise() -> None:
@@ -295,14 +327,18 @@ def a_virtual_file(path: Path) -> None:
     path.write_text('<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>')
 
 
-@pytest.mark.parametrize("damage", [cut, whole_numbers, a_virtual_file, Path.unlink], ids=lambda d: d.__name__)
+@pytest.mark.parametrize(
+    "damage",
+    [cut, *(pytest.param(damage, marks=pytest.mark.slow) for damage in (whole_numbers, a_virtual_file, Path.unlink))],
+    ids=lambda damage: damage.__name__,
+)
 def test_a_file_that_cannot_be_read_fails_its_pass_alone(
     known: TinyArchive, own: TinyArchive, mmvsf: Command, damage: Callable[[Path], None]
 ) -> None:
     with_cube(own, known)
     item = items(own)[0]  # the northern slice
     path = own.folder / "radar" / item["assets"]["vh"]["href"]
-    sound, when = path.read_bytes(), path.stat().st_mtime
+    sound = path.read_bytes()
     damage(path)
     build = ("dataset", own.recipe, "--data-dir", own.data, "--workers", 1)
     outcome = mmvsf(*build, "--overwrite")
@@ -310,7 +346,10 @@ def test_a_file_that_cannot_be_read_fails_its_pass_alone(
     accepted = mmvsf(*build, "--accept-failed")
     assert accepted.code == 1 and "complete_above" in accepted.err  # 3 of 24 units
     write_recipe(own, radar={**RADAR, "complete_above": 0.5})
-    assert mmvsf(*build, "--accept-failed").code == 0
+    finished = mmvsf(*build, "--accept-failed", "--json")
+    assert finished.code == 0 and json.loads(finished.out)["radar"] == {"stored": 21, "failed": 3}
+    card = (own.data / "tiny.DATASET_CARD.md").read_text()
+    assert "| radar, ascending | vv, vh: 9 passes of blocks stored, 3 failed |\n| radar, descending |" in card
     status = passes(own, "ascending_status", BOTH)
     assert (status == Status.FAILED).sum() == 3 and (status == Status.STORED).sum() == 3
     assert np.array_equal(stored(own, "descending", BOTH), stored(known, "descending", BOTH))
@@ -320,7 +359,7 @@ def test_a_file_that_cannot_be_read_fails_its_pass_alone(
     assert "ascending pass could not be read" in explained.out and "descending pass of orbit 100" in explained.out
     path.write_bytes(sound)
     write_recipe(own)
-    assert mmvsf(*build).code == 0 and when
+    assert mmvsf(*build).code == 0
     assert digest(own.cube) == digest(known.cube)
 
 
@@ -424,6 +463,24 @@ def test_a_scene_that_goes_takes_its_pixels_along(known: TinyArchive, own: TinyA
     assert (passes(own, "descending_status", "2021-05-11") == Status.NOT_ACQUIRED).all()
     assert (stored(own, "descending", "2021-05-11") == -9999).all()
     assert np.array_equal(stored(own, "descending", BOTH), stored(known, "descending", BOTH))
+
+
+def test_a_run_with_nothing_to_do_notices_a_change_of_radar(own: TinyArchive) -> None:
+    sleep(2 * TICK_SECONDS)  # what was changed just now may change again
+    build_tiny(own)
+    finished = finished_build(str(own.recipe), own.data)
+    assert finished is not None and finished.summary.radar is not None and finished.summary.radar.stored == 24
+    path = next((own.folder / "radar/scenes").rglob("*.tiff"))
+    path.write_bytes(path.read_bytes())
+    assert finished_build(str(own.recipe), own.data) is None
+    content = items(own)
+    outside = own.folder / "elsewhere.tiff"
+    shutil.copy(own.folder / "radar" / content[1]["assets"]["vv"]["href"], outside)
+    content[1]["assets"]["vv"]["href"] = str(outside)
+    rewrite(own, content)
+    sleep(2 * TICK_SECONDS)
+    build_tiny(own)
+    assert finished_build(str(own.recipe), own.data) is None  # a file lies beside the folder that is looked at
 
 
 def test_explain_names_the_scenes_of_both_passes(known: TinyArchive) -> None:

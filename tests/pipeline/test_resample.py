@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
+from mmvsf.pipeline.raster import resampler as resampler_module
 from mmvsf.pipeline.raster.mappings import resampler
+from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 FILL = -9999
@@ -33,7 +35,7 @@ def numbers(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
 
 def resample(source: RasterGrid, target: RasterGrid, values: np.ndarray) -> np.ndarray:
     place = resampler(source, target)
-    return place.reflectance(values[place.window])
+    return place.reflectance(values[place.window])[0]
 
 
 @given(st.integers(-40, 40), st.integers(-40, 40))
@@ -47,7 +49,7 @@ def test_one_lattice_is_a_plain_copy(down: int, right: int) -> None:
         return
     wide = np.full((24 + 160, 24 + 160), FILL, np.int16)
     wide[80 + down : 110 + down, 80 + right : 120 + right] = values
-    np.testing.assert_array_equal(place.reflectance(values[place.window]), wide[80:104, 80:104])
+    np.testing.assert_array_equal(place.reflectance(values[place.window])[0], wide[80:104, 80:104])
     np.testing.assert_array_equal(place.codes(values[place.window], FILL), wide[80:104, 80:104])
 
 
@@ -60,7 +62,7 @@ def test_hls_south_of_the_equator_is_copied_where_the_origin_is_its_own() -> Non
     values = numbers(tuple(part.stop - part.start for part in place.window))
     row = round((-1099980.0 - (target.transform[5] - 1e7)) / 30) - place.window[0].start
     column = round((target.transform[2] - 199980.0) / 30) - place.window[1].start
-    np.testing.assert_array_equal(place.reflectance(values), values[row : row + 64, column : column + 64])
+    np.testing.assert_array_equal(place.reflectance(values)[0], values[row : row + 64, column : column + 64])
 
 
 @pytest.mark.parametrize(("times", "offset"), [(2, 0), (2, 1), (3, 2), (6, 5)])
@@ -70,7 +72,7 @@ def test_coarse_pixels_are_replicated(times: int, offset: int) -> None:
     place = resampler(source, grid(32, 32, pixel=10.0))
     assert place.native
     wanted = values.repeat(times, 0).repeat(times, 1)[offset : offset + 32, offset : offset + 32]
-    np.testing.assert_array_equal(place.reflectance(values[place.window])[:, : wanted.shape[1]], wanted)
+    np.testing.assert_array_equal(place.reflectance(values[place.window])[0][:, : wanted.shape[1]], wanted)
 
 
 def test_grids_half_a_pixel_apart_are_interpolated() -> None:
@@ -134,7 +136,9 @@ def test_the_cut_of_the_target_changes_no_pixel(row: int, column: int, rows: int
     whole = resampler(WEST, grid(96, 96))
     part = resampler(WEST, grid(rows, columns, left=LEFT + 30 * column, top=TOP - 30 * row))
     area = (slice(row, row + rows), slice(column, column + columns))
-    np.testing.assert_array_equal(part.reflectance(values[part.window]), whole.reflectance(values[whole.window])[area])
+    np.testing.assert_array_equal(
+        part.reflectance(values[part.window])[0], whole.reflectance(values[whole.window])[0][area]
+    )
     np.testing.assert_array_equal(part.codes(codes[part.window], 0), whole.codes(codes[whole.window], 0)[area])
 
 
@@ -187,8 +191,26 @@ def test_finer_pixels_in_line_are_averaged() -> None:
     values = np.random.default_rng(0).integers(0, 5000, (12, 12)).astype(np.int16)
     values[5, 7] = -9999
     place = resampler(source, target)
-    result = place.reflectance(values[place.window])
+    result = place.reflectance(values[place.window])[0]
     expected = np.rint(values[3:9, 3:12].reshape(2, 3, 3, 3).mean(axis=(1, 3), dtype=float)).astype(np.int16)
     expected[0, 1] = -9999
     np.testing.assert_array_equal(result, expected)
     assert not place.native
+
+
+def test_strips_and_bands_do_not_change_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many strips and several bands at once give what whole weights give band by band; the first band has gaps."""
+    monkeypatch.setattr(resampler_module, "STRIP_PIXELS", 300)
+    place = relate(WEST, grid(40, 50))
+    assert len(place.strips) > 3 and not place.native
+    windows = [numbers(WEST.shape)[place.window], np.abs(numbers(WEST.shape, 1))[place.window]]
+    for source, found in zip(windows, place.reflectance(*windows), strict=True):
+        values = np.rint(place.weights @ source.ravel().astype(float)).astype(np.int16)
+        values[place.weights @ (source.ravel() == FILL).astype(float) > 0] = FILL
+        np.testing.assert_array_equal(found, place._place(np.where(place._beyond_edge, FILL, values), FILL))
+
+
+def test_pixels_of_one_lattice_are_not_copied() -> None:
+    place = relate(grid(30, 40), grid(24, 24))
+    window = numbers((30, 40))[place.window]
+    assert place.area == (slice(0, 24), slice(0, 24)) and place.codes(window, 0) is window

@@ -12,7 +12,7 @@ from distributed import Client, LocalCluster
 
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.pipeline.build.cluster_watch import ClusterWatch
-from mmvsf.pipeline.build.executor import DaskExecutor
+from mmvsf.pipeline.build.dask_executor import DaskExecutor
 
 pytestmark = pytest.mark.slow
 
@@ -83,8 +83,29 @@ def test_a_cluster_without_workers(client: Client) -> None:
     client.cluster.scale(0)
     with pytest.raises(IncompleteError, match="the Dask cluster has no workers left"):
         list(results)
-    with pytest.raises(IncompleteError, match="the Dask cluster takes no data"):
+    with pytest.raises(IncompleteError, match="the Dask cluster has no workers left"):
         list(DaskExecutor(client, 0.5).run(number, range(3), 1))
+
+
+def test_all_workers_are_lost_and_others_come(client: Client) -> None:
+    results = DaskExecutor(client, 60).run(slow, range(30), 0.05)
+    first = next(results)
+    (worker,) = client.run(os.getpid).values()
+    os.kill(worker, signal.SIGKILL)  # its nanny starts another
+    assert sorted([first, *results]) == list(range(30))
+
+
+def test_questions_to_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer than there are tasks: each costs about as much as one."""
+    asked = []
+    ask = Client.sync
+    monkeypatch.setattr(Client, "sync", lambda *args, **options: asked.append(args) or ask(*args, **options))
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=32, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        list(DaskExecutor(client).run(slow, range(512), 0.1))
+    assert len(asked) < 400
 
 
 def test_a_long_task_is_no_stall(client: Client) -> None:

@@ -93,8 +93,10 @@ class Response:
                 file.seek(start)
                 return file.read(stop - start)
 
-        content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        return cls._of_range(path.stat().st_size, part, request, content_type)
+        content_type, stat = mimetypes.guess_type(path)[0] or "application/octet-stream", path.stat()
+        response = cls._of_range(stat.st_size, part, request, content_type)
+        response.headers["ETag"] = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+        return response
 
     @classmethod
     def _of_range(cls, size: int, part: Callable[[int, int], bytes], request: Request, content_type: str) -> Response:

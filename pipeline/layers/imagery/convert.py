@@ -26,21 +26,28 @@ def to_band(stored: NDArray[np.generic], product: Product, band: str, offset: in
     `offset` is that of the scene, in stored numbers. Where the product has another scale than the cube, numbers are
     rounded to the nearest step, halves to even, without an error of floating point. Negative reflectance is kept, as
     the products do; what would fall to the fill value or below becomes the smallest number above it, and what is above
-    the largest becomes that.
+    the largest becomes that. Numbers that are the cube's already are returned as they are, not as a copy.
     """
     (scale, zero), shifted = product.declared(band), product.bands[band].shift
     step = band_named(band).quantity.scale
-    missing = is_fill(stored, product.nodata)
     if product.any_numbers:
+        missing = is_fill(stored, product.nodata)
         return _in_steps(np.where(missing, 0, stored).astype(np.float64) * scale + (zero + shifted), step, missing)
-    numbers = stored.astype(np.int32)
     factor, shift, divisor = _steps(scale, zero + shifted, step)
-    values: NDArray[Any] = numbers + offset
+    same = (factor, shift, divisor, offset) == (1, 0, 1, 0) and product.nodata == REFLECTANCE_FILL
+    if same and stored.dtype == np.int16 and stored.size and stored.min() >= REFLECTANCE_FILL:
+        return stored.view(np.int16)
+    values: NDArray[Any] = stored.astype(np.int32)
+    values += offset
     if (factor, shift, divisor) != (1, 0, 1):
         # Halves are exact in floating point, and nothing else comes closer to one than 1 / divisor.
         values = np.rint((values.astype(np.int64) * factor + shift) / divisor)
     np.clip(values, REFLECTANCE_FILL + 1, REFLECTANCE_MAX, out=values)
-    return np.where(missing, REFLECTANCE_FILL, values).astype(np.int16)
+    result = values.astype(np.int16)
+    missing = is_fill(stored, product.nodata)
+    if missing.any():
+        result[missing] = REFLECTANCE_FILL
+    return result
 
 
 def _in_steps(values: NDArray[Any], step: float, missing: NDArray[np.bool_]) -> NDArray[np.int16]:

@@ -7,13 +7,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import write_shards
 from mmvsf.datasets.variables import REFLECTANCE_FILL, Status
+from mmvsf.pipeline.crew import each
 from mmvsf.pipeline.layers.layer import Collected, Record, TaskReport, changed_options
 from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
 
+from .block_shard import BlockShard
 from .mosaic_day import read_shard
 from .plan import ImageryPlan, ShardTask, bytes_per_pixel, entry_name
 from .scene_layer import SceneLayer
@@ -50,28 +53,39 @@ class ImageryLayer(SceneLayer):
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""
-        grid, reader = self.spec.grid, SceneReader(self.source, self.table)
+        reader = SceneReader(self.source, self.table)
         with gdal_environment():
-            shards = read_shard(task, grid, reader, self.skip_below_clear)
-        ledger, first = Ledger.of_cube(self.cube), task.shard - self.spec.calendar.first_shard
-        pixels, failures, any_read = 0, [], False
-        for block, digest in zip(task.blocks, task.digests, strict=True):
-            shard = shards[block]
-            values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
-            arrays = dict(zip(ARRAYS, values, strict=True))
-            stored = write_shards(self.cube, self.spec, block, first, arrays)
-            services = [reader.services(scene) for _, _, scene in shard.scenes]
-            entry = {
-                "digest": digest,
-                "objects": stored,
-                **shard_summary(shard, task.shard, grid, self.spec.region.period.season),
-                **({"services": services} if any(services) else {}),
-            }
-            ledger.write(entry_name(grid, task.shard, block), entry)
-            pixels += int((shard.reflectance[:, 0] != REFLECTANCE_FILL).sum()) * shard.reflectance.shape[1]
-            failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
-            any_read |= bool(np.isin(shard.status, (Status.STORED, Status.SKIPPED_CLOUDY)).any())
-        return TaskReport(len(task.blocks), pixels, tuple(failures), any_read)
+            shards = read_shard(task, self.spec.grid, reader, self.skip_below_clear)
+
+        def write(block: BlockIndex, digest: str) -> None:
+            self._write(block, task.shard, digest, shards[block], reader)
+
+        each(lambda entry: write(*entry), zip(task.blocks, task.digests, strict=True))
+        failures = [
+            f"{reason} (block {block[0]},{block[1]})"
+            for block in task.blocks
+            for _, _, reason in shards[block].failures
+        ]
+        pixels = sum(int((s.reflectance[:, 0] != REFLECTANCE_FILL).sum()) for s in shards.values())
+        read = (Status.STORED, Status.SKIPPED_CLOUDY)
+        any_read = any(bool(np.isin(shard.status, read).any()) for shard in shards.values())
+        return TaskReport(len(task.blocks), pixels * len(self.spec.bands), tuple(failures), any_read)
+
+    def _write(self, block: BlockIndex, number: int, digest: str, shard: BlockShard, reader: SceneReader) -> None:
+        """Write the shards of a block, then its ledger entry."""
+        grid = self.spec.grid
+        values: list[NDArray[Any]] = [shard.reflectance, shard.quality, shard.scene]
+        first = number - self.spec.calendar.first_shard
+        arrays = dict(zip(ARRAYS, values, strict=True))
+        stored = write_shards(self.cube, self.spec, block, first, arrays, shard.days)
+        services = [reader.services(scene) for _, _, scene in shard.scenes]
+        entry = {
+            "digest": digest,
+            "objects": stored,
+            **shard_summary(shard, number, grid, self.spec.region.period.season),
+            **({"services": services} if any(services) else {}),
+        }
+        Ledger.of_cube(self.cube).write(entry_name(grid, number, block), entry)
 
     def collect(self, plan: ImageryPlan) -> CollectedImagery:
         """See `Layer`: also status, clear fractions, sums and the table of scenes."""

@@ -4,12 +4,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
+from math import isqrt
 from types import MappingProxyType
 
-from mmvsf.datasets.cube.calendar import Calendar, date_of
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar, date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import SCENE_FILL
@@ -18,6 +19,8 @@ from mmvsf.pipeline.layers.layer import LayerPlan
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.scene import Scene, SceneKey
 
+from .match import Match, matches, scene_order
+
 BESIDE = "beside the blocks"
 REPEATED = "repeated"
 """Reasons to leave out a scene."""
@@ -25,8 +28,11 @@ REPEATED = "repeated"
 READER_VERSION = 2
 """Raised when the reader gives other pixels for the same scenes: shards of an older reader are then redone."""
 
-GROUP_PIXELS = 768
+GROUP_PIXELS = 1024
 """Neighbouring blocks are read together up to this many pixels a side: opening a file is what costs."""
+
+GROUP_BYTES = 500_000_000
+"""What the days of blocks that are read together may take in memory: 1,044 pixels a side with six bands."""
 
 MASK_BYTES, BAND_BYTES = 0.3, 1.15
 """Compressed bytes of a pixel of a mask and of an int16 band, roughly: 7.2 with six bands. The simulated cube takes 5.2
@@ -40,6 +46,11 @@ workers 43 s. Its blocks are small, so opening files costs most; larger blocks a
 def bytes_per_pixel(bands: int) -> float:
     """Compressed bytes of a pixel with so many bands and its mask."""
     return MASK_BYTES + bands * BAND_BYTES
+
+
+def pixel_bytes(bands: int) -> int:
+    """Bytes in memory of a pixel on one day: bands of int16, quality and scene."""
+    return 2 * bands + 2
 
 
 def entry_name(grid: Grid, shard: int, block: BlockIndex, layer: str = "imagery") -> str:
@@ -92,6 +103,10 @@ class ImageryPlan(LayerPlan[ShardTask]):
     @property
     def entries(self) -> Mapping[str, str]:
         """See `LayerPlan`."""
+        return self._entries
+
+    @cached_property
+    def _entries(self) -> dict[str, str]:
         return {self.entry(unit): digest for unit, digest in self.digests.items()}
 
     def entry(self, unit: tuple[int, BlockIndex]) -> str:
@@ -126,34 +141,26 @@ def plan_scenes(
 ) -> ImageryPlan:
     """Match scenes to blocks by the extents of their masks. `reading` is what the pixels of scenes of a product
     depend on beside the scenes."""
-    units: dict[tuple[int, BlockIndex], list[Scene]] = defaultdict(list)
-    coverage = Coverage(grid)
-    block_days = set()
-    used = []
-    distinct = distinct_scenes(scenes)
-    for scene in distinct:
-        reached = coverage.blocks(scene.quality.grid).tolist()
-        if reached:
-            used.append(scene)
-        for position in reached:
-            block = grid.blocks[position]
-            units[calendar.shard_of(scene.day), block].append(scene)
-            block_days.add((scene.day, block))
-    _refuse_too_many(units, grid)
-    ordered = {key: tuple(sorted(units[key], key=_order)) for key in sorted(units)}
+    coverage, distinct = Coverage(grid), distinct_scenes(scenes)
+    used = [scene for scene in distinct if coverage.blocks(scene.quality.grid).size]
     texts = {scene.key: _scene_text(scene) + reading.get(scene.product, "") for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
-
-    def digest(block: BlockIndex, found: Iterable[Scene]) -> str:
-        parts = [common, str(_corner(grid, block)), *(texts[scene.key] for scene in found)]
-        return sha256("\n".join(parts).encode()).hexdigest()
-
-    digests = {key: digest(key[1], found) for key, found in ordered.items()}
-    pixels = len(block_days) * grid.block**2 * max((len(scene.bands) for scene in used), default=0)
+    corners = {block: _corner(grid, block) for block in grid.blocks}
+    units, digests, block_days = {}, {}, 0
+    for match in matches(used, coverage, calendar):
+        _refuse_too_many(match, grid)
+        block_days += len(match.blocks) * len({scene.day for scene in match.scenes})
+        content = "".join(f"\n{texts[scene.key]}" for scene in match.scenes).encode()
+        for block in match.blocks:
+            digest = sha256(f"{common}\n{corners[block]}".encode())
+            digest.update(content)
+            units[match.shard, block], digests[match.shard, block] = match.scenes, digest.hexdigest()
+    pixels = block_days * grid.block**2 * max((len(scene.bands) for scene in used), default=0)
     dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
     left_out = {reason: count for reason, count in dropped.items() if count}
+    units, digests = dict(sorted(units.items())), dict(sorted(digests.items()))
     items = len(scenes)
-    return ImageryPlan(grid, ordered, digests, tuple(used), len(block_days), pixels, items, left_out, layer=layer)
+    return ImageryPlan(grid, units, digests, tuple(used), block_days, pixels, items, left_out, layer=layer)
 
 
 def with_search(plan: ImageryPlan, found: FoundScenes) -> ImageryPlan:
@@ -174,23 +181,23 @@ def distinct_scenes(scenes: Sequence[Scene]) -> list[Scene]:
     distinct: dict[SceneKey, Scene] = {}
     for scene in scenes:
         other = distinct.setdefault(scene.key, scene)
-        if not other.fault and _scene_text(other) != _scene_text(scene):
+        if other is not scene and not other.fault and _scene_text(other) != _scene_text(scene):
             reason = scene.fault or "it is listed twice, with different grids or offsets; remove the wrong entry"
             distinct[scene.key] = replace(other, fault=reason)
     return list(distinct.values())
 
 
-def _refuse_too_many(units: dict[tuple[int, BlockIndex], list[Scene]], grid: Grid) -> None:
+def _refuse_too_many(match: Match, grid: Grid) -> None:
     """Raise InputError where more scenes of a day meet a block than `imagery/scene` can number."""
-    for (_, block), scenes in units.items():
-        if len(scenes) <= SCENE_FILL:
-            continue
-        day, count = Counter(scene.day for scene in scenes).most_common(1)[0]
-        if count > SCENE_FILL:
-            raise InputError(
-                f"{count} scenes of {date_of(day)} meet block {block[0]},{block[1]} of {grid.block} pixels, and a cube"
-                f" holds {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
-            )
+    if len(match.scenes) <= SCENE_FILL:
+        return
+    day, count = Counter(scene.day for scene in match.scenes).most_common(1)[0]
+    if count > SCENE_FILL:
+        row, column = match.blocks[0]
+        raise InputError(
+            f"{count} scenes of {date_of(day)} meet block {row},{column} of {grid.block} pixels, and a cube"
+            f" holds {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
+        )
 
 
 def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> list[ShardTask]:
@@ -200,19 +207,20 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
     """
     tasks = []
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
-        for blocks in block_groups([block for _, block in keys], grid.block):
+        for blocks in block_groups([block for _, block in keys], grid.block, plan.bands):
             found = {scene.key: scene for block in blocks for scene in plan.units[shard, block]}
-            scenes = tuple(sorted(found.values(), key=_order))
+            scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
             met = tuple(frozenset(scene.key for scene in plan.units[shard, block]) for block in blocks)
             tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
     return tasks
 
 
-def block_groups(blocks: Iterable[BlockIndex], block_pixels: int) -> list[list[BlockIndex]]:
-    """Blocks that are read together: squares of up to GROUP_PIXELS, counted from the corner of each cluster of blocks
-    with common sides. A square that its blocks do not fill is read block by block."""
-    side = max(1, GROUP_PIXELS // block_pixels)
+def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) -> list[list[BlockIndex]]:
+    """Blocks that are read together: squares of up to GROUP_PIXELS and GROUP_BYTES, counted from the corner of each
+    cluster of blocks with common sides. A square that its blocks do not fill is read block by block."""
+    pixels = min(GROUP_PIXELS, isqrt(GROUP_BYTES // (SHARD_DAYS * pixel_bytes(bands))))
+    side = max(1, pixels // block_pixels)
     groups = []
     for cluster in _clusters(blocks):
         top, left = min(by for by, _ in cluster), min(bx for _, bx in cluster)
@@ -242,10 +250,6 @@ def _rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
     rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
     area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)
     return [sorted(blocks)] if area == len(blocks) else [[block] for block in sorted(blocks)]
-
-
-def _order(scene: Scene) -> tuple[int, datetime, str]:
-    return scene.day, scene.acquired, scene.id
 
 
 def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:

@@ -33,27 +33,41 @@ def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArr
     return decoded
 
 
-def read_bands(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
-    """(band, *shape of the target) reflectance of a scene, REFLECTANCE_FILL where it has none. Raises ReadError."""
-    bands = np.empty((len(scene.bands), *target.shape), np.int16)
-    for number in range(len(scene.bands)):
-        bands[number] = _read_band(scene, number, target, source)
-    return bands
+def read_bands(scene: Scene, target: RasterGrid, source: SceneReader, out: NDArray[np.int16]) -> None:
+    """Read the reflectance of a scene into `out` (band, *shape of the target), REFLECTANCE_FILL where it has none.
+    Raises ReadError."""
+    windows: dict[RasterGrid, dict[int, NDArray[np.int16]]] = {asset.grid: {} for asset in scene.bands}
+
+    def read(number: int) -> None:
+        place = resampler(scene.bands[number].grid, target)
+        values = _read_band(scene, number, place.window, source)
+        if place.native:
+            out[number] = place.reflectance(values)[0]
+        else:
+            windows[scene.bands[number].grid][number] = values
+
+    source.each(read, range(len(scene.bands)))
+    for grid, by_band in windows.items():
+        if not by_band:
+            continue
+        # Together, so that the weights of a strip are used while they are in the processor's cache.
+        for number, values in zip(by_band, resampler(grid, target).reflectance(*by_band.values()), strict=True):
+            out[number] = values
 
 
-def _read_band(scene: Scene, number: int, target: RasterGrid, source: SceneReader) -> NDArray[np.int16]:
+def _read_band(scene: Scene, number: int, window: tuple[slice, slice], source: SceneReader) -> NDArray[np.int16]:
+    """A window of a band in the cube's numbers. Raises ReadError."""
     asset, product = scene.bands[number], source.product(scene)
-    place = resampler(asset.grid, target)
 
     def check(values: NDArray[Any]) -> None:
         if values.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
             raise ReadError(f"{asset.href}: reflectance is stored as integers, found {values.dtype}")
 
-    stored = source.read(asset, place.window, check)
+    stored = source.read(asset, window, check)
     values = to_band(np.ma.getdata(stored), product, source.products.bands[number], scene.offset)
     if np.ma.is_masked(stored):
-        values[np.ma.getmaskarray(stored)] = REFLECTANCE_FILL
-    return place.reflectance(values)
+        return np.where(np.ma.getmaskarray(stored), np.int16(REFLECTANCE_FILL), values)
+    return values
 
 
 def refuse_second_offset(

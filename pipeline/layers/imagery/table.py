@@ -1,9 +1,10 @@
 """The products of a recipe: those that every recipe may name, narrowed to the bands of its cube."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from numpy.typing import NDArray
 
@@ -17,6 +18,9 @@ from mmvsf.pipeline.raster.scene import Asset, Scene
 
 from .custom import custom_product
 from .products import PRODUCTS, Product, product_named
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,15 @@ class SceneReader:
     def days_at_once(self) -> int:
         """Days of a task that are read at the same time."""
         return self.source.days_at_once
+
+    def each(self, read: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
+        """`read` of every part, in order: on threads of their own where the source waits for a server. Raises what it
+        raises, once all have ended."""
+        listed = list(parts)
+        if self.days_at_once == 1 or len(listed) < 2:
+            return [read(part) for part in listed]
+        with ThreadPoolExecutor(len(listed)) as pool:
+            return list(pool.map(read, listed))
 
     def read(
         self, asset: Asset, window: tuple[slice, slice], check: Callable[[NDArray[Any]], None] = lambda values: None

@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import write_shards
 from mmvsf.datasets.recipe.radar import Radar
 from mmvsf.datasets.variables import BACKSCATTER_FILL, SCENE_FILL, Status
-from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, ShardTask
+from mmvsf.pipeline.crew import each
+from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, ShardTask, entry_name
 from mmvsf.pipeline.layers.imagery.scene_layer import SceneLayer
-from mmvsf.pipeline.layers.imagery.summarise import Summary
+from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.imagery.table import SceneReader
 from mmvsf.pipeline.layers.layer import Collected, Record, TaskReport, changed_options
 from mmvsf.pipeline.ledger import Ledger
@@ -59,23 +61,32 @@ class RadarLayer(SceneLayer):
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""
-        grid, table = self.spec.grid, self.table
         with gdal_environment():
-            shards = read_shard(task, grid, SceneReader(self.source, table), self.products)
-        ledger, first = Ledger.of_cube(self.cube), task.shard - self.spec.calendar.first_shard
-        pixels, failures, any_read = 0, [], False
-        for block, digest in zip(task.blocks, task.digests, strict=True):
-            shard = shards[block]
-            arrays: dict[str, NDArray[Any]] = {
-                f"{self.name}/{table.orbit_of(name)}": part.backscatter for name, part in shard.passes.items()
-            }
-            stored = write_shards(self.cube, self.spec, block, first, arrays)
-            entry = {"digest": digest, "objects": stored, **_summary(shard, table)}
-            ledger.write(f"{self.name}/{task.shard}/{grid.block_name(block)}", entry)
-            pixels += sum(int((values != BACKSCATTER_FILL).sum()) for values in arrays.values())
-            failures += [f"{reason} (block {block[0]},{block[1]})" for _, _, reason in shard.failures]
-            any_read |= any(Status.STORED in part.status for part in shard.passes.values())
+            shards = read_shard(task, self.spec.grid, SceneReader(self.source, self.table), self.products)
+
+        def write(block: BlockIndex, digest: str) -> None:
+            self._write(block, task.shard, digest, shards[block])
+
+        each(lambda entry: write(*entry), zip(task.blocks, task.digests, strict=True))
+        failures = [
+            f"{reason} (block {block[0]},{block[1]})"
+            for block in task.blocks
+            for _, _, reason in shards[block].failures
+        ]
+        parts = [part for shard in shards.values() for part in shard.passes.values()]
+        pixels = sum(int((part.backscatter != BACKSCATTER_FILL).sum()) for part in parts)
+        any_read = any(Status.STORED in part.status for part in parts)
         return TaskReport(len(task.blocks), pixels, tuple(failures), any_read)
+
+    def _write(self, block: BlockIndex, number: int, digest: str, shard: RadarShard) -> None:
+        """Write the shards of a block, then its ledger entry."""
+        stored: dict[str, Any] = {}
+        for name, part in shard.passes.items():
+            arrays = {f"{self.name}/{self.table.orbit_of(name)}": part.backscatter}
+            first = number - self.spec.calendar.first_shard
+            stored |= write_shards(self.cube, self.spec, block, first, arrays, part.days)
+        entry = {"digest": digest, "objects": stored, **_summary(shard, self.table)}
+        Ledger.of_cube(self.cube).write(entry_name(self.spec.grid, number, block, self.name), entry)
 
     def collect(self, plan: ImageryPlan) -> CollectedRadar:
         """See `Layer`: also status and relative orbit of each block and day, and rows of the table of scenes."""

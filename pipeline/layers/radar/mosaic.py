@@ -5,7 +5,7 @@ near the poles, the one that gives it the most pixels is taken, since tracks loo
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -17,31 +17,39 @@ from mmvsf.datasets.cube.calendar import SHARD_DAYS
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import one_line
 from mmvsf.datasets.variables import BACKSCATTER_FILL, Status
-from mmvsf.pipeline.layers.imagery.mosaic_day import area_of, rectangle
+from mmvsf.pipeline.crew import each
+from mmvsf.pipeline.layers.imagery.block_shard import area_of, extent_of
 from mmvsf.pipeline.layers.imagery.plan import ShardTask
 from mmvsf.pipeline.layers.imagery.table import SceneReader
 from mmvsf.pipeline.raster.io import OutOfReachError, ReadError, gdal_environment
-from mmvsf.pipeline.raster.scene import Scene, SceneKey
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene, SceneKey
 
 from .pixels import read_backscatter
 
 Met = dict[BlockIndex, frozenset[SceneKey]]
 """block -> the keys of the scenes that the plan gives it"""
 
-_books = threading.Lock()
-"""Held while the lists of a shard are changed, since several passes may be read at once."""
-
 
 @dataclass
 class PassShard:
-    """What the passes of one direction become in one block in 32 days."""
+    """What the passes of one direction become in one block. `backscatter` holds the `days` of the task; all other days
+    are fill."""
 
+    days: tuple[int, ...]
+    """positions in the shard, ascending"""
     backscatter: NDArray[np.int16]
-    """(32, polarisation, block, block)"""
+    """(day, polarisation, block, block)"""
     status: NDArray[np.uint8]
     """(32,)"""
     orbit: NDArray[np.uint8]
     """(32,) relative orbit, 0 for none"""
+
+    @classmethod
+    def empty(cls, days: Iterable[int], polarisations: int, block: int) -> "PassShard":
+        held = tuple(sorted(set(days)))
+        backscatter = np.full((len(held), polarisations, block, block), BACKSCATTER_FILL, np.int16)
+        status = np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8)
+        return cls(held, backscatter, status, np.zeros(SHARD_DAYS, np.uint8))
 
 
 @dataclass
@@ -54,20 +62,8 @@ class RadarShard:
     """(day number, scene) of every scene that gave data to this block"""
     failures: list[tuple[int, str, str]] = field(default_factory=list)
     """(day number, scene ids, reason)"""
-
-    @classmethod
-    def empty(cls, products: Sequence[str], polarisations: int, block: int) -> "RadarShard":
-        shape = (SHARD_DAYS, polarisations, block, block)
-        return cls(
-            {
-                name: PassShard(
-                    np.full(shape, BACKSCATTER_FILL, np.int16),
-                    np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8),
-                    np.zeros(SHARD_DAYS, np.uint8),
-                )
-                for name in products
-            }
-        )
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """held while the lists are changed, since several passes may be read at once"""
 
 
 def read_shard(
@@ -76,7 +72,11 @@ def read_shard(
     """Read all passes of a task. One that cannot be read is marked failed in the blocks that needed it and left empty
     there; all others are complete."""
     count = len(reader.products.bands)
-    result = {block: RadarShard.empty(products, count, grid.block) for block in task.blocks}
+    days = {name: [scene.day % SHARD_DAYS for scene in task.scenes if scene.product == name] for name in products}
+    result = {
+        block: RadarShard({name: PassShard.empty(days[name], count, grid.block) for name in products})
+        for block in task.blocks
+    }
     met = dict(zip(task.blocks, task.met, strict=True))
     in_order = sorted(task.scenes, key=lambda scene: (scene.day, scene.product, scene.acquired, scene.id))
     passes = [list(scenes) for _, scenes in groupby(in_order, key=lambda scene: (scene.day, scene.product))]
@@ -85,9 +85,13 @@ def read_shard(
         with gdal_environment():
             _read_pass(scenes, met, grid, reader, result)
 
-    # A server is waited for most of the time; passes touch different pixels.
-    with ThreadPoolExecutor(max(1, min(len(passes), reader.days_at_once))) as pool:
-        list(pool.map(read, passes))
+    at_once = min(len(passes), reader.days_at_once)
+    if at_once > 1:
+        # A server is waited for most of the time; passes touch different pixels.
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(read, passes))
+    else:
+        each(read, passes)
     for shard in result.values():
         shard.scenes.sort(key=lambda entry: (entry[0], entry[1].acquired, entry[1].id))
         shard.failures.sort(key=lambda failure: failure[:2])
@@ -110,7 +114,7 @@ def _read_pass(
         for block, keys in met.items():
             if needed := [scene.id for scene in scenes if scene.key in keys]:
                 result[block].passes[product].status[day % SHARD_DAYS] = Status.FAILED
-                with _books:
+                with result[block].lock:
                     result[block].failures.append((day, " ".join(needed), one_line(error)))
 
 
@@ -121,17 +125,19 @@ def _fill_pass(
     for scene in scenes:
         if scene.fault:
             raise ReadError(f"{scene.id}: {scene.fault}")
-    target, corner = rectangle(grid, tuple(met))
+    corner, (height, width) = extent_of(grid, met)
+    top, left = corner[0] * grid.block, corner[1] * grid.block
+    target = RasterGrid.of(grid.geobox[top : top + height, left : left + width])
     images = [(scene, read_backscatter(scene, grid, target, reader)) for scene in scenes]
     for block, keys in met.items():
-        rows, columns = area_of(block, corner, grid.block)
+        rows, columns = area_of(grid, block, corner)
         own = [(scene, image[:, rows, columns]) for scene, image in images if scene.key in keys]
         values, given = best_track(own)
         if given:
             shard, position = result[block].passes[scenes[0].product], scenes[0].day % SHARD_DAYS
-            shard.backscatter[position] = values
+            shard.backscatter[shard.days.index(position)] = values
             shard.status[position], shard.orbit[position] = Status.STORED, given[0].orbit
-            with _books:
+            with result[block].lock:
                 result[block].scenes += [(scene.day, scene) for scene in given]
 
 

@@ -15,6 +15,9 @@ from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 MOST_POINTS = 10
 """Points on the side of a pixel at which finer pixels are looked up, at most."""
 
+MOST_AT_ONCE = 4_000_000
+"""Points that are looked up at a time: 400 MB, most of it for their places in another projection."""
+
 NOISE = {"vv": -30.0, "hh": -30.0, "vh": -35.0, "hv": -35.0}
 """dB below which there is nothing but noise: the sensor's own is -22 dB or less (Sentinel-1 User Handbook, ESA), and
 the borders of scenes before March 2018 hold what processing left of it (Ali et al. 2018,
@@ -30,10 +33,17 @@ def read_backscatter(scene: Scene, grid: Grid, target: RasterGrid, reader: Scene
     A pixel is the mean power at points spread over it, as many as scene pixels fit in it; it has a number only where
     all of its points have one in every polarisation. Raises ReadError.
     """
+    points = [points_of(asset.grid, RasterGrid.of(grid.geobox)) for asset in scene.bands]
+    height, width = target.shape
+    step = max(1, MOST_AT_ONCE // (width * max(points) ** 2))
+    strips = [_rows(target, top, min(top + step, height)) for top in range(0, height, step)]
+    return np.concatenate([_read_strip(scene, points, strip, reader) for strip in strips], axis=1)
+
+
+def _read_strip(scene: Scene, points: list[int], target: RasterGrid, reader: SceneReader) -> NDArray[np.int16]:
     powers: list[NDArray[np.float64]] = []
-    for asset in scene.bands:
-        points = points_of(asset.grid, RasterGrid.of(grid.geobox))
-        place = relate(asset.grid, target.refined(points), weighted=False)
+    for asset, side in zip(scene.bands, points, strict=True):
+        place = relate(asset.grid, target.refined(side), weighted=False)
         if place.empty:
             return np.full((len(scene.bands), *target.shape), BACKSCATTER_FILL, np.int16)
 
@@ -42,8 +52,14 @@ def read_backscatter(scene: Scene, grid: Grid, target: RasterGrid, reader: Scene
                 raise ReadError(f"{href}: backscatter is stored in floating point, found {values.dtype}")
 
         stored = np.ma.filled(np.ma.asarray(reader.read(asset, place.window, check)), np.nan)
-        powers.append(_means(place.codes(stored, np.nan), points))
+        powers.append(_means(place.codes(stored, np.nan), side))
     return to_decibels(np.stack(powers), reader.products.bands)
+
+
+def _rows(target: RasterGrid, first: int, last: int) -> RasterGrid:
+    """Some rows of a grid."""
+    a, b, c, d, e, f = target.transform
+    return RasterGrid(target.crs, (a, b, c, d, e, f + e * first), (last - first, target.shape[1]))
 
 
 def to_decibels(powers: NDArray[np.float64], polarisations: tuple[str, ...]) -> NDArray[np.int16]:

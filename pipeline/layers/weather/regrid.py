@@ -15,7 +15,8 @@ from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import WeatherSource
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
 from .units import check_range
 

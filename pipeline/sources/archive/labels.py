@@ -61,6 +61,11 @@ class ArchiveLabels(LabelSource):
             return cls(pattern, None, legend, site.grid)
         return cls(pattern, site.path(legend), place=site.grid)
 
+    @property
+    def is_local(self) -> bool:
+        """See `Source`."""
+        return True
+
     def origin(self) -> Origin:
         """See `LabelSource`. The licence of rasters with a legend of their own is not known."""
         if self.legend_path is not None:

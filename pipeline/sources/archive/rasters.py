@@ -25,14 +25,14 @@ from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from mmvsf.pipeline.sources.transport.signing import NoAuth
 
-from .entries import ArchiveEntry, read_entries
+from .entries import CATALOG, ArchiveEntry, read_entries
 from .files import items_of_files
 
 
 @register_source("archive")
 @dataclass(frozen=True)
 class ArchiveImagery(ImagerySource):
-    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder, or from files
+    """Scenes from `items.json`, `items.parquet` or `catalog.json` (see `entries`) in a folder, or from files
     whose names say what they are."""
 
     recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "custom": False}
@@ -43,6 +43,11 @@ class ArchiveImagery(ImagerySource):
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`."""
         return cls(site.path(section.path or ""), ProductTable.of(section))
+
+    @property
+    def is_local(self) -> bool:
+        """See `Source`: not with a static catalogue, whose parts may lie anywhere."""
+        return not (self.root / CATALOG).exists()
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""

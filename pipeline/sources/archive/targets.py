@@ -29,6 +29,11 @@ class ArchiveTargets(TargetSource):
         """See `TargetSource`."""
         return cls(str(site.path(section.path or "")))
 
+    @property
+    def is_local(self) -> bool:
+        """See `Source`."""
+        return True
+
     def origin(self) -> Origin:
         """See `TargetSource`."""
         return Origin("archive")

@@ -13,7 +13,8 @@ import xarray as xr
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSource
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.cf.series import join
 
 from .weather_file import is_zarr, open_file
@@ -35,6 +36,11 @@ class ArchiveWeather(WeatherSource):
     def from_recipe(cls, section: Weather, site: SourceSite) -> Self:
         """See `WeatherSource`."""
         return cls(site.path(section.path or ""), site.weather_bounds)
+
+    @property
+    def is_local(self) -> bool:
+        """See `Source`."""
+        return True
 
     def origin(self) -> Origin:
         """See `WeatherSource`: as the attributes `source` and `license` of the first file say."""

@@ -3,7 +3,9 @@
 import itertools
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import Any
@@ -11,8 +13,11 @@ from urllib.parse import urlsplit
 
 import pystac_client
 from pystac import Link
+from pystac.errors import STACError, STACTypeError
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from pystac_client.warnings import DoesNotConformTo
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
 from mmvsf.datasets.json_text import TOO_DEEP, parse_json_of_many
@@ -35,6 +40,12 @@ MOST_ITEMS = 2_000_000
 
 PAGE = 200
 """Items a page. CMR gives 100 at most, the others up to 1,000."""
+
+NO_STAC = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+    STACError, STACTypeError, ClientTypeError, DoesNotConformTo,
+)  # fmt: skip
+"""What the client raises for answers that are JSON and no STAC"""
 
 Days = tuple[date, date] | None
 """First and last day of a search, both included; None for any time."""
@@ -112,19 +123,29 @@ def find_items(
     given: set[str] = set()
     try:
         requests = _Requests(retry_policy, catalog.reach)
-        client = pystac_client.Client.open(catalog.url, stac_io=requests)
-        _refuse_missing(client, collections, where)
+        with _without_warnings():
+            client = pystac_client.Client.open(catalog.url, stac_io=requests)
+            _refuse_missing(client, collections, where)
         for days, part in itertools.product(when, boxes_within_180(bbox)):
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
             what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
-            query = client.search(collections=list(collections), bbox=part, datetime=interval, limit=PAGE)
+            with _without_warnings():
+                query = client.search(collections=list(collections), bbox=part, datetime=interval, limit=PAGE)
             items = _all_items(partial(requests.pages, query), what, where)
             yield from (item for key, item in items.items() if key not in given)
             given |= set(items)
     except APIError as error:
         raise _explain(error, where) from None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except NO_STAC as error:
         raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The client warns of what it repairs in a catalogue's description of itself; nothing of that is used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _all_items(search: Callable[[], Iterator[dict[str, Any]]], what: str, where: str) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class SceneSelection:
         self._period = period
         self._products = list(products)
         self._scenes: list[Scene] = []
+        self._grids: dict[RasterGrid, RasterGrid] = {}
+        """each once: most scenes of a tile have the same, and seven of them would take half of a scene's memory"""
         self._left_out = Counter[str]()
         self._undated: list[str] = []
 
@@ -98,7 +100,8 @@ class SceneSelection:
         outline = outline_of(entry)
 
         def asset(keys: tuple[str, ...], number: int) -> Asset:
-            return replace(asset_of(item, outline, locate, keys, partial(find_grid, product)), band=number)
+            file = asset_of(item, outline, locate, keys, partial(find_grid, product))
+            return replace(file, grid=self._grids.setdefault(file.grid, file.grid), band=number)
 
         quality = asset(product.quality, product.quality_number)
         day = self._coverage.day(acquired, quality.grid)

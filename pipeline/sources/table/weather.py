@@ -16,9 +16,10 @@ from mmvsf.datasets.recipe.place import SitePoint
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import weather_variable
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.stations import distances_km
 from mmvsf.pipeline.layers.weather.units import convert
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
 from .rows import LATITUDE, LONGITUDE, SITE, days_of, numbers_of, read_table, site_names
 

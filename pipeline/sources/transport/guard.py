@@ -24,9 +24,9 @@ def guard(client: requests.Session, reach: int) -> None:
 class GuardedAdapter(PacedAdapter):
     """An adapter for hosts of one reach. Behind a proxy, which looks up names itself, hosts are judged by name."""
 
-    def __init__(self, reach: int, max_retries: Any) -> None:
+    def __init__(self, reach: int, max_retries: Any, connections: int = 10) -> None:
         self._reach = reach
-        super().__init__(max_retries=max_retries)
+        super().__init__(max_retries=max_retries, pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """See `HTTPAdapter`."""

@@ -77,12 +77,22 @@ RETRY_POLICY = RetryPolicy()
 """How long sources of scenes wait for their servers."""
 
 
-def session(retry_policy: RetryPolicy, reach: int, *, retry: bool = True) -> requests.Session:
-    """A session that retries by the policy, or not at all, gives up a slow server, and is led no nearer
-    than `reach` (see `guard`). Its `get` and `post` still need `timeout=`."""
-    client = requests.Session()
+class _Session(requests.Session):
+    """A session that takes no credentials from ~/.netrc for the host that a redirect leads to."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """See `requests.Session`: only takes off what is not for the new host."""
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+            prepared_request.headers.pop("Authorization", None)
+
+
+def session(retry_policy: RetryPolicy, reach: int, *, retry: bool = True, connections: int = 10) -> requests.Session:
+    """A session that retries by the policy, or not at all, gives up a slow server, is led no nearer than `reach` (see
+    `guard`), and keeps so many connections to a host. Its `get` and `post` still need `timeout=`."""
+    client = _Session()
     client.headers["User-Agent"] = USER_AGENT
-    adapter = GuardedAdapter(reach, retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False))
+    retries = retry_policy.retry() if retry else Retry(0, redirect=10, raise_on_status=False)
+    adapter = GuardedAdapter(reach, retries, connections)
     client.mount("http://", adapter)
     client.mount("https://", adapter)
     return client
