@@ -72,17 +72,18 @@ TAKEN_NAMES = ("mean", "ndvi")
 
 
 class Imagery(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "custom", "cloud_score")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "items", "custom", "cloud_score")
     source: SourceName
-    """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue),
-    `earthengine`, or a source of an installed package."""
+    """`archive` (a folder with STAC items and COGs), `stac` (a catalogue), `earthengine`, or that of a package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    """Of `archive`: the folder with items.json (an ItemCollection), items.parquet or catalog.json (a catalogue)."""
     catalog: Catalogs | None = None
     """Of `stac`: planetary-computer, lpcloud (HLS, Earthdata account), earth-search (Sentinel-2), the https:// address
     of a STAC API that needs no account; or, for HLS, a list of these and earthengine, which are tried in turn."""
+    items: str | None = None
+    """Of `stac`: a stac-geoparquet file, as `mmvsf search` writes it, with the items of the one catalogue."""
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
     """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2, or those of `custom`."""
     custom: Annotated[tuple[CustomProduct, ...], Field(min_length=1, max_length=20)] | None = None
@@ -90,8 +91,7 @@ class Imagery(RecipeModel):
     bands: Annotated[tuple[Annotated[str, Field(pattern=BAND_PATTERN)], ...], Field(min_length=1, max_length=64)] = (
         DEFAULT_BANDS
     )
-    """Bands of the cube, in this order; every product must have them. By default blue, green, red, nir, swir1 and
-    swir2."""
+    """Bands of the cube, in this order; every product must have them. By default the six of HLS."""
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
