@@ -32,7 +32,7 @@ from .files import items_of_files
 @register_source("archive")
 @dataclass(frozen=True)
 class ArchiveImagery(ImagerySource):
-    """Scenes from `items.json` (an ItemCollection) or `catalog.json` (a static catalogue) in a folder, or from files
+    """Scenes from `items.json`, `items.parquet` or `catalog.json` (see `entries`) in a folder, or from files
     whose names say what they are."""
 
     recipe_lines: ClassVar[dict[str, bool]] = {"path": True, "custom": False}
