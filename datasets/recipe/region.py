@@ -11,14 +11,16 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
+from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .product import BAND_PATTERN, Catalogs, CustomProduct
+from .radar import Radar
 from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 from .simulation import Simulation
-from .target import SourceName, SourceOptions, Target, TargetName
+from .static import Static
+from .target import MemberName, SourceName, SourceOptions, Target, TargetName
 
 
 class Period(RecipeModel):
@@ -127,7 +129,7 @@ class Weather(RecipeModel):
     """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
     collection: str | None = None
     """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
-    variables: tuple[str, ...] = DEFAULT_WEATHER
+    variables: tuple[MemberName, ...] = DEFAULT_WEATHER
     """Which variables the cube carries, from `datasets.variables.WEATHER`; by default tmin, tmax, precipitation,
     radiation, vpd and wind."""
     start: date | None = None
@@ -143,27 +145,6 @@ class Weather(RecipeModel):
             raise ValueError(
                 f"takes some of {', '.join(WEATHER_BY_NAME)}, each once; found {', '.join(unknown or value) or 'none'}"
             )
-        return value
-
-
-class Static(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path",)
-    source: SourceName
-    """Where terrain and soil come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no account),
-    `earthengine`, or a source of an installed package."""
-    options: SourceOptions = Field(default_factory=dict)
-    """Options of a source of another package."""
-    path: str | None = None
-    """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
-    layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
-    """Layers of the cube: elevation (m), slope (degrees, computed from the elevation), soil_water (mm, in the US)."""
-
-    @field_validator("layers")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in STATIC_NAMES]
-        if unknown or len(set(value)) < len(value):
-            raise ValueError(f"takes some of {', '.join(STATIC_NAMES)}, each once; found {', '.join(unknown or value)}")
         return value
 
 
@@ -238,6 +219,7 @@ class Region(RecipeModel):
     imagery: Imagery
     weather: Weather | None
     """Daily weather, or `none` for a cube without it."""
+    radar: Radar | None = None
     static: Static | None = None
     labels: Labels | None = None
     targets: dict[TargetName, Target] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Reads normalised windows of a cube: images, weather and labels. No torch is needed."""
+"""Reads windows of a cube: normalised images and weather, labels, targets and radar. No torch is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.store import CACHE_BYTES
-from mmvsf.datasets.variables import REFLECTANCE_FILL, band_scales, is_clear
+from mmvsf.datasets.variables import (
+    BACKSCATTER_FILL,
+    BACKSCATTER_SCALE,
+    REFLECTANCE_FILL,
+    Status,
+    band_scales,
+    is_clear,
+)
 
 from .folds import Fold
 from .statistics import Moments, training_statistics
@@ -154,6 +161,25 @@ class WindowReader:
             day = date_of(start + int(np.argmin(finite)))
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
         return start, series
+
+    def radar(self, window: Window, orbit: str) -> tuple[NDArray[np.int32], Floats]:
+        """Days (T,) since 1970-01-01 of the window's season with a pass of a direction (`ascending` or `descending`),
+        and its backscatter (T, P, H, W) in dB, by the polarisations of the cube, NaN where there is none.
+
+        Raises InputError for a direction that the cube does not have.
+        """
+        cube, (rows, columns) = self.cube, window.slices
+        if orbit not in cube.orbits:
+            raise InputError(f"{cube.path} has no {orbit} passes; it has {', '.join(cube.orbits) or 'no radar'}")
+        block = cube.grid.block
+        blocks = tuple(slice(part.start // block, -(-part.stop // block)) for part in (rows, columns))
+        passed = (cube.array(f"blocks/{orbit}_status")[:, *blocks] == Status.STORED).any(axis=(1, 2))
+        days = cube.calendar.days[passed & (cube.season_of_day == window.year)]
+        at = days.astype(np.int64) - cube.calendar.first_day
+        stored = self._store(f"radar/{orbit}").read((at, slice(None), rows, columns))
+        decibels = stored.astype(np.float32) * np.float32(BACKSCATTER_SCALE)
+        decibels[stored == BACKSCATTER_FILL] = np.nan
+        return days, decibels
 
     def targets(self, window: Window, names: Sequence[str]) -> Floats:
         """Numbers (K, H, W) of the window's year in the units of the cube's targets, NaN where unknown.

@@ -23,6 +23,8 @@ from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.layers.source import SourceSite
 
+from .radar import expected_effort
+
 OVERCAST_SHARE = 0.3
 """Share of the days seen on which a block is too cloudy to be stored; an assumption. Over the contiguous US about half
 of Landsat's pixels are cloudy (Egorov et al. 2019, doi:10.3390/rs11040447), in whole blocks or not."""
@@ -92,6 +94,9 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
     names = region.weather.variables if region.weather else ()
     requests += 2 * tiles + len(names) * (region.period.end.year - region.weather_start.year + 1)
     fetched += tiles * LABEL_TILE_BYTES + 2 * cells * weather_days * len(names)
+    if region.radar is not None:
+        radar = expected_effort(region.radar, grid, days, latitude)
+        requests, fetched = requests + radar.requests, fetched + radar.bytes
     disk = cube_bytes(CubeSpec(region, grid, calendar_for(region), None), stored)
     disk += round((units - stored) * grid.block**2 * MASK_BYTES)
     seconds = build_seconds(pixels * (1 - OVERCAST_SHARE) * len(region.imagery.bands), requests, fetched, workers, mbit)

@@ -1,7 +1,6 @@
 """What a layer needs of a source: base classes to derive from, and the types that sources return.
 
-A source translates one archive or service to the project's vocabulary (`mmvsf.datasets.variables`). It is a frozen
-dataclass that holds options and nothing open, since it is sent to workers; see `docs/add-a-source.md`.
+Sources translate to `mmvsf.datasets.variables`, and are sent to workers with nothing open: see `docs/add-a-source.md`.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
-from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Static, Weather
+from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Weather
+from mmvsf.datasets.recipe.static import Static
 from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene

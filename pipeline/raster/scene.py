@@ -83,6 +83,8 @@ class Scene:
     and its day is recorded as failed in the blocks there"""
     state: str = ""
     """a text that changes when its files are replaced, see `ImagerySource.state`; empty where it is not known"""
+    orbit: int = 0
+    """relative orbit of a radar scene, counted from 1; 0 for others"""
     generation: str = ""
     """empty for the files that the cube was first built from, another text for each that took their place"""
 

@@ -3,7 +3,7 @@
 A worker imports the modules of the sources that it uses alone.
 """
 
-from . import gridmet, mirrors, static
+from . import gridmet, mirrors, radar, static
 from .archive import labels as archive_labels
 from .archive import rasters
 from .archive import targets as archive_targets
@@ -34,6 +34,7 @@ __all__ = [
     "mirrors",
     "nass",
     "power",
+    "radar",
     "rasters",
     "static",
     "vector_labels",

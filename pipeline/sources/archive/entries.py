@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json_of_many
 from mmvsf.pipeline.sources.stac.hrefs import local_href
 from mmvsf.pipeline.sources.stac.items_file import read_items
 
@@ -90,7 +90,7 @@ def _path_of(link: dict[str, Any], folder: Path) -> Path:
 def _read(path: Path, what: str) -> dict[str, Any]:
     """A JSON object in a file. Raises InputError."""
     try:
-        content = parse_json(path.read_bytes())
+        content = parse_json_of_many(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a {what}: {one_line(error)}") from error
     if not isinstance(content, dict):

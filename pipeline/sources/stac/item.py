@@ -55,7 +55,10 @@ def _text(value: Any) -> Any:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("it is no number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # whole, with more than 308 digits
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError("it is no finite number")
     return number

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import MOST_ORBITS
 from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.raster.resample import is_crs, pixel_positions
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, granule_time
 
 from .boxes import OUTLINE_MARGIN
 from .hrefs import Locate
-from .item import Item, ItemAsset, Point, outline_of
+from .item import Item, ItemAsset, Point, outline_of, shortened
 
 FindGrid = Callable[[str, str, str], RasterGrid]
 """(item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
@@ -58,7 +59,20 @@ def counts(item: Item, product: Product) -> bool:
             )
         if value.lower().replace("_", "-") not in allowed:
             return False
+    polarisations = item.properties.get("sar:polarizations")
+    if product.radar and isinstance(polarisations, list):
+        return set(product.bands) <= {str(name).lower() for name in polarisations}
     return True
+
+
+def orbit_of(item: Item, product: Product) -> int:
+    """The relative orbit of a radar scene, 0 for other products. Raises InputError for an item that says none."""
+    if not product.radar:
+        return 0
+    text = item.text("sat:relative_orbit")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= MOST_ORBITS:
+        raise InputError(f"sat:relative_orbit is {shortened(text)}, which is none of 1 to {MOST_ORBITS}")
+    return int(text)
 
 
 def asset_of(
