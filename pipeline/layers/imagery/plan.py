@@ -212,8 +212,8 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
             scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
             units = [plan.units[shard, block] for block in blocks]
-            keys = {id(unit): frozenset(scene.key for scene in unit) for unit in units}  # neighbours often share one
-            yield ShardTask(shard, tuple(blocks), scenes, digests, tuple(keys[id(unit)] for unit in units))
+            met = {id(unit): frozenset(scene.key for scene in unit) for unit in units}  # neighbours often share one
+            yield ShardTask(shard, tuple(blocks), scenes, digests, tuple(met[id(unit)] for unit in units))
 
 
 def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) -> list[list[BlockIndex]]:
