@@ -112,12 +112,12 @@ SLICE_BYTES = 16_384
 """From this size on a slice is read faster by itself than through an array of integers."""
 
 
-def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
+def begin_read(array: Any, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
     """Begin a read of an array that `open_pixels` opened; `finish_read` gives the values. Arrays of integers in the
     index choose positions of their dimension, each for itself.
 
     Large slices at chosen positions of the first dimension are read as a stack: tensorstore copies a slice row by row,
-    but through an array of integers element by element, which takes half the time of reading a window of 64 pixels.
+    but through an array of integers element by element (20 images of 64 pixels: 0.5 and 1.2 ms).
     """
     first, *others = index
     if np.ndim(first) == 1 and len(first) and not isinstance(array, ZarrPixels):
@@ -125,7 +125,8 @@ def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensor
         if part.size * part.dtype.numpy_dtype.itemsize >= SLICE_BYTES * part.shape[0]:
             with tensorstore.Batch() as batch:  # chunks that are neighbours in a shard are fetched together
                 return tensorstore.stack([part[at] for at in np.asarray(first).tolist()]).read(batch=batch)
-    return array.oindex[index].read()
+    whole: tensorstore.Future[Any] = array.oindex[index].read()
+    return whole
 
 
 def finish_read(array: tensorstore.TensorStore, read: tensorstore.Future[Any]) -> NDArray[Any]:
