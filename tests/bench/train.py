@@ -23,7 +23,8 @@ from mmvsf.model.mmvsf.checkpoint import new_network
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 from mmvsf.model.pretraining.fit import PretrainOptions
 from mmvsf.model.training.device import autocast_precision, choose_device
-from mmvsf.model.training.module import CLIP, scheduled_optimizer
+from mmvsf.model.training.module import scheduled_optimizer
+from mmvsf.model.training.trainer import CLIP
 
 from .document import Section, stamp
 
@@ -33,7 +34,7 @@ STEPS = 20
 PACKAGES = ("torch", "lightning", "tensorstore", "numpy")
 
 
-class Trainer:
+class CompactModel:
     """The compact model with the default options of pretraining."""
 
     def __init__(self, cube: Cube) -> None:
@@ -69,7 +70,7 @@ class Trainer:
 
 def course(options: argparse.Namespace) -> list[Section]:
     """The loader alone, and training of which the waiting for batches is timed."""
-    trainer = Trainer(Cube.open(ensure_sandbox(options.data_dir)))
+    trainer = CompactModel(Cube.open(ensure_sandbox(options.data_dir)))
     windows = trainer.options.batch_size
     _train(trainer, 3)
     alone, taken = [], []
@@ -96,7 +97,7 @@ def course(options: argparse.Namespace) -> list[Section]:
     return [Section("Training", "\n".join(rows))]
 
 
-def _train(trainer: Trainer, steps: int) -> tuple[float, float]:
+def _train(trainer: CompactModel, steps: int) -> tuple[float, float]:
     """(seconds of so many steps, share of them in which the next batch was waited for). The wait for the first batch,
     for which a run is begun once, does not count."""
     batches = iter(trainer.loader(steps + 1))
@@ -111,7 +112,7 @@ def _train(trainer: Trainer, steps: int) -> tuple[float, float]:
     return seconds, waited / seconds
 
 
-def _flops_of(trainer: Trainer, seconds: float) -> str:
+def _flops_of(trainer: CompactModel, seconds: float) -> str:
     """The rate of a step that takes so many seconds, in words; prints where its time goes."""
     batches = list(trainer.loader(3))
     flops = statistics.mean(_flops(trainer.network, batch, partial(trainer.step, batch)) for batch in batches)
