@@ -62,10 +62,10 @@ def build(
 ) -> Cube:
     """Build a cube, or finish one that was interrupted, and return it.
 
-    `workers` is the number of threads of this process, None one per processor. More than 8 are processes instead; these
-    import the script that calls this, so call it under `if __name__ == "__main__":`. `scheduler` is the address of a
-    Dask cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all else is done and
-    kept, and the next call tries again), OSError if the disk refuses.
+    `workers` is the number of threads of this process, None one per processor. More than 8 are processes, which import
+    the script that calls this: call it under `if __name__ == "__main__":`. `scheduler` is the address of a Dask
+    cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all
+    else is done and kept, and the next call tries again), OSError if the disk refuses.
 
     >>> import mmvsf
     >>> cube = mmvsf.build("tiny.yaml")

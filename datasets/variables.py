@@ -82,6 +82,22 @@ DEFAULT_BANDS: tuple[str, ...] = ("blue", "green", "red", "nir", "swir1", "swir2
 """The bands of a recipe that names none. Changing this changes the shape and the digest of their cubes."""
 
 
+BACKSCATTER_SCALE = 0.01
+"""Stored backscatter x this = gamma0 in dB: finer than the radiometric accuracy of any radar."""
+
+BACKSCATTER_FILL = -9999
+"""Stored value of a pixel without backscatter; -99.99 dB is far below the noise of any radar."""
+
+POLARISATIONS: tuple[str, ...] = ("vv", "vh", "hh", "hv")
+"""Sent and received: v vertical, h horizontal"""
+
+ORBITS: tuple[str, ...] = ("ascending", "descending")
+"""Directions in which a satellite passes: northwards, in the evening for Sentinel-1, and southwards, in the morning."""
+
+MOST_ORBITS = 175
+"""Relative orbits of Sentinel-1, counted from 1 (Sentinel-1 product specification, ESA)"""
+
+
 def band_named(name: str) -> Band:
     """The band of a name; one that is not known has no wavelength, and is a number without a unit."""
     return BANDS_BY_NAME.get(name) or Band(name, "", None, OTHER)

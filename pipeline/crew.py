@@ -35,6 +35,11 @@ class Crew:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether its context was left."""
+        return self._stopped.is_set()
+
     def submit(self, task: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Run a task on the next thread that is idle."""
         return self._pool.submit(task, *arguments)
@@ -45,7 +50,7 @@ class Crew:
         results: dict[int, Result] = {}
 
         def work() -> None:
-            while remaining and not self._stopped.is_set():
+            while remaining and not self.stopped:
                 try:
                     number, part = remaining.popleft()
                 except IndexError:  # another thread took the last one
@@ -64,8 +69,7 @@ class Crew:
             wait(begun)
         for helper in begun:
             helper.result()
-        if self._stopped.is_set():
-            raise StoppedError("the run was stopped")
+        _refuse_stopped(self)
         return [results[number] for number in sorted(results)]
 
 
@@ -74,3 +78,20 @@ def each(function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Resu
     do. Raises what `function` raises, and StoppedError where the run was ended."""
     crew = _crew.get(None)
     return [function(part) for part in parts] if crew is None else crew.share(function, parts)
+
+
+def each_waiting(function: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> list[Result]:
+    """As `each`, on so many more threads: for parts that mostly wait for a server."""
+    crew = _crew.get(None)
+
+    def work(part: Part) -> Result:
+        _refuse_stopped(crew)
+        return function(part)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, parts))
+
+
+def _refuse_stopped(crew: Crew | None) -> None:
+    if crew is not None and crew.stopped:
+        raise StoppedError("the run was stopped")

@@ -13,7 +13,7 @@ FACE = "api"
 """The folder that installs as the package `mmvsf` itself: it knows all parts, and no part knows it."""
 PARTS = ("datasets", "pipeline", "model")
 MAY_KNOW = {"datasets": {"datasets"}, "pipeline": {"datasets", "pipeline"}, "model": {"datasets", "model"}}
-WITH_TORCH = {"datasets/samples/batch.py", "datasets/samples/collate.py", "datasets/samples/loader.py"}
+WITH_TORCH = {f"datasets/samples/{name}.py" for name in ("ahead", "batch", "collate", "loader")}
 """The modules of `datasets` that need the extra `train`."""
 
 LEVELS: dict[str, tuple[set[str], ...]] = {

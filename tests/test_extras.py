@@ -52,6 +52,7 @@ for module in pkgutil.walk_packages(mmvsf.datasets.__path__, "mmvsf.datasets."):
 """
 WITH_AN_EXTRA = {
     "mmvsf.datasets.cube.splits",
+    "mmvsf.datasets.samples.ahead",
     "mmvsf.datasets.samples.batch",
     "mmvsf.datasets.samples.collate",
     "mmvsf.datasets.samples.loader",

@@ -105,6 +105,16 @@ class Cube:
         return self.spec.static_layers
 
     @property
+    def polarisations(self) -> tuple[str, ...]:
+        """Polarisations of its radar, in the order in which they are stored."""
+        return self.spec.polarisations
+
+    @property
+    def orbits(self) -> tuple[str, ...]:
+        """Directions of the passes of its radar, each an array of the group `radar`."""
+        return self.spec.orbits
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Numbers by season that are no classes, sorted by name."""
         return self.spec.targets
@@ -217,13 +227,14 @@ class Cube:
     def sel(
         self, group: str = "imagery", bbox: tuple[float, float, float, float] | None = None, *, site: str | None = None
     ) -> "Dataset":
-        """One group (`imagery`, `labels`, `weather`, `static`, `blocks` or `chunks`) over all tiles that meet a box
-        (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the whole grid: a lazy
-        xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block it holds the fill value.
+        """One group (`imagery`, `radar`, `labels`, `weather`, `static`, `targets`, `blocks` or `chunks`) over all tiles
+        that meet a box (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the whole
+        grid: a lazy xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block it holds the fill
+        value.
 
-        Reflectance is decoded to float32. With Dask every chunk lies in one shard; without it, arrays are read when
-        they are indexed. Reads are checked against the manifest. Raises InputError for a group that the cube does not
-        have, a box outside the cube, an unknown site, and what is missing or damaged when it is read.
+        Reflectance and backscatter are decoded to float32. With Dask every chunk lies in one shard; without it, arrays
+        are read when they are indexed. Reads are checked against the manifest. Raises InputError for a group that the
+        cube does not have, a box outside the cube, an unknown site, and what is missing or damaged when it is read.
         """
         from .select import select
 

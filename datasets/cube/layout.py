@@ -4,7 +4,8 @@ seasons              first and last day of each season, and its split
 scenes               one row a (day, block, scene)
 tiles/<tile>/
     imagery          reflectance, quality, scene
-    blocks           status, one pixel a block
+    radar            optional: backscatter of ascending and of descending passes
+    blocks           status, one pixel a block; with radar also status and relative orbit of its passes
     chunks           clear_fraction, split, and sums for statistics, one pixel a chunk
     weather          optional: one array a variable, on a coarser grid
     labels           optional: crop, purity; confidence where the source has it
@@ -20,6 +21,7 @@ from .coordinates import flag_attributes, georeferenced
 from .grid import Grid
 from .layout_imagery import imagery_group
 from .layout_labels import labels_group
+from .layout_radar import radar_group
 from .layout_static import static_group
 from .layout_summaries import blocks_group, chunks_group, seasons_group
 from .layout_targets import targets_group
@@ -38,9 +40,11 @@ def tile_layout(spec: "CubeSpec", grid: Grid) -> tuple[GroupSpec, ...]:
     """The groups of a tile of a cube; `grid` is the tile's own."""
     groups = [
         imagery_group(grid, spec),
-        blocks_group(grid, spec.calendar),
+        blocks_group(grid, spec.calendar, spec.orbits),
         chunks_group(grid, spec),
     ]
+    if spec.orbits:
+        groups.append(radar_group(grid, spec))
     if spec.weather:
         groups.append(weather_group(grid, spec.calendar, spec.weather))
     if spec.static_layers:

@@ -11,6 +11,7 @@ from .calendar import SHARD_DAYS, Calendar
 from .conventions import group_attributes
 from .coordinates import flag_attributes, georeferenced, season_axis, time_axis
 from .grid import Grid
+from .layout_radar import passes_of_blocks
 
 if TYPE_CHECKING:
     from .spec import CubeSpec
@@ -19,8 +20,8 @@ MAPPED = {"grid_mapping": "spatial_ref"}
 SUMS = ("count", "sum", "sum_of_squares")
 
 
-def blocks_group(grid: Grid, calendar: Calendar) -> GroupSpec:
-    """What became of each block on each day."""
+def blocks_group(grid: Grid, calendar: Calendar, orbits: tuple[str, ...] = ()) -> GroupSpec:
+    """What became of each block on each day, and of the radar passes in these directions."""
     status = ArraySpec(
         "status",
         ("time", "y", "x"),
@@ -31,7 +32,8 @@ def blocks_group(grid: Grid, calendar: Calendar) -> GroupSpec:
         None,
         {"long_name": "what became of a block on a day", **flag_attributes(Status), **MAPPED},
     )
-    return georeferenced("blocks", (status, time_axis(calendar)), grid.blocks_geobox, "what became of each block")
+    arrays = (status, *passes_of_blocks(grid, calendar, orbits), time_axis(calendar))
+    return georeferenced("blocks", arrays, grid.blocks_geobox, "what became of each block")
 
 
 def chunks_group(grid: Grid, spec: "CubeSpec") -> GroupSpec:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .grid import Grid, Tile
 
-PIXELS = ("imagery", "labels", "static", "targets")
+PIXELS = ("imagery", "radar", "labels", "static", "targets")
 """Groups of which y and x are the pixels of the grid"""
 
 

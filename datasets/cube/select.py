@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Bbox = tuple[float, float, float, float]
 """(west, south, east, north) in degrees, or (left, bottom, right, top) in metres"""
 
-GROUPS = ("imagery", "labels", "static", "targets", "weather", "blocks", "chunks")
+GROUPS = ("imagery", "radar", "labels", "static", "targets", "weather", "blocks", "chunks")
 
 
 def select(cube: Cube, group: str, bbox: Bbox | None, site: str | None) -> xr.Dataset:

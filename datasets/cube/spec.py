@@ -52,6 +52,16 @@ class CubeSpec:
         return self.region.static.layers if self.region.static else ()
 
     @property
+    def polarisations(self) -> tuple[str, ...]:
+        """Polarisations of the radar, in the order in which they are stored; none for a cube without."""
+        return self.region.radar.polarisations if self.region.radar else ()
+
+    @property
+    def orbits(self) -> tuple[str, ...]:
+        """Directions of the passes of the radar, each an array; none for a cube without."""
+        return self.region.radar.orbits if self.region.radar else ()
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Numbers by season that are no classes, sorted by name."""
         return tuple(sorted(self.region.targets))
@@ -88,6 +98,8 @@ class CubeSpec:
             attributes["legend"] = self.legend.attributes()
         if self.static_layers:
             attributes["static_layers"] = self.static_layers
+        if self.orbits:
+            attributes["radar_orbits"], attributes["radar_polarisations"] = self.orbits, self.polarisations
         if self.targets:
             attributes["targets"] = self.targets
         if self.confidence:

@@ -86,6 +86,7 @@ def coordinates(root: dict[str, Any], group: str) -> dict[str, list[Any]]:
         "season": root["label_seasons" if group == "labels" else "seasons"],
         "band": root.get("bands", TABLE["bands"]),
         "variable": root["weather_variables"],
+        "polarisation": root.get("radar_polarisations", []),
     }
 
 

@@ -20,10 +20,23 @@ WHOLE_BYTES = 65_536
 
 TAIL_BYTES = 4_096
 """The end of a larger shard that its manifest has a hash of."""
-CODES = {"blocks/status": 4, "chunks/split": 3, "split": 3}
+ORBITS = ("ascending", "descending")
+CODES = {
+    "blocks/status": 4,
+    "chunks/split": 3,
+    "split": 3,
+    **{f"blocks/{orbit}_{what}": most for orbit in ORBITS for what, most in (("status", 4), ("orbit", 175))},
+}
 """Array -> its largest code."""
-SEEN = {"reflectance": (-9999, (2,)), "quality": (255, (2, 3)), "scene": (255, (2, 3))}
-"""Array -> its fill value, and the codes of `status` of the days on which a block has other values."""
+SEEN: dict[str, dict[str, tuple[int, tuple[int, ...]]]] = {
+    "blocks/status": {
+        "imagery/reflectance": (-9999, (2,)),
+        "imagery/quality": (255, (2, 3)),
+        "imagery/scene": (255, (2, 3)),
+    },
+    **{f"blocks/{orbit}_status": {f"radar/{orbit}": (-9999, (2,))} for orbit in ORBITS},
+}
+"""Array of status -> array of pixels -> its fill value, and the codes of the days on which a block has other values."""
 DECODING_ERRORS = (ValueError, RuntimeError, TypeError, KeyError, IndexError)
 EPSG = re.compile(r'ID\["EPSG",(\d+)\]\]$')
 
@@ -161,24 +174,28 @@ class Part:
 
     def pixels(self) -> Iterator[Problem]:
         """Status against the recipe's blocks and against what is stored of each block and day."""
-        status = self.array("blocks/status")
-        if status is None:
-            return
-        wrong = (status != 0) & ~tiles(self.root)[self.tile]
-        for name, (fill, codes) in SEEN.items():
-            if f"imagery/{name}" in self.sound:
-                wrong |= self.seen(name, fill, status.shape) != np.isin(status, codes)
-        if wrong.any():
-            time, row, column = np.argwhere(wrong)[0].tolist()
-            day = np.datetime64(self.root["calendar"]["first_day"] + time, "D")
-            text = f"{wrong.sum()} units, the first is {day}, row {row}, column {column}"
-            yield Problem("status-disagrees", "blocks/status", text)
+        for name, described in SEEN.items():
+            status = self.array(name)
+            if status is None:
+                continue
+            wrong = (status != 0) & ~tiles(self.root)[self.tile]
+            for pixels, (fill, codes) in described.items():
+                if pixels in self.sound:
+                    wrong |= self.seen(pixels, fill, status.shape) != np.isin(status, codes)
+            orbit = self.array(name.replace("_status", "_orbit")) if name != "blocks/status" else None
+            if orbit is not None:
+                wrong |= (orbit != 0) != (status == 2)
+            if wrong.any():
+                time, row, column = np.argwhere(wrong)[0].tolist()
+                day = np.datetime64(self.root["calendar"]["first_day"] + time, "D")
+                text = f"{wrong.sum()} units, the first is {day}, row {row}, column {column}"
+                yield Problem("status-disagrees", name, text)
 
     def seen(self, name: str, fill: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """(time, y, x) of blocks, True where any pixel is not fill."""
         seen = np.zeros(shape, bool)
         for time, y, x in product(range(shape[0] // SHARD_DAYS), range(shape[1]), range(shape[2])):
-            stored = self.chunk(f"imagery/{name}", (time, 0, y, x) if name == "reflectance" else (time, y, x))
+            stored = self.chunk(name, (time, 0, y, x) if len(self.expected[name].shape) == 4 else (time, y, x))
             if stored is not None:
                 days = slice(time * SHARD_DAYS, (time + 1) * SHARD_DAYS)
                 seen[days, y, x] = (stored != fill).reshape(SHARD_DAYS, -1).any(axis=1)

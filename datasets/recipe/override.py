@@ -26,7 +26,7 @@ def overridden(content: dict[str, Any], where: str, source: str | None, blocks: 
 def _from_source(content: dict[str, Any], where: str, source: str) -> dict[str, Any]:
     if source not in SOURCES:
         raise InputError(f"there is no source '{source}' for a whole recipe; choose {' or '.join(SOURCES)}")
-    changes = {"imagery": _imagery, "weather": _weather, "static": _static, "labels": _labels}
+    changes = {"imagery": _imagery, "radar": _radar, "weather": _weather, "static": _static, "labels": _labels}
     sections = [key for key in changes if isinstance(content.get(key), dict)]
     if fixed := [key for key in sections if content[key].get("source") == "archive"]:
         raise InputError(
@@ -51,6 +51,11 @@ def _weather(options: dict[str, Any], source: str) -> dict[str, Any]:
         return {**_kept(options), "source": kept or ("gridmet" if in_the_us else "power")}
     same = collection if former == source else None
     return {**_kept(options), "source": source, "collection": same or ("gridmet" if in_the_us else "era5-land")}
+
+
+def _radar(options: dict[str, Any], source: str) -> dict[str, Any]:
+    # Earth Engine has no terrain-corrected gamma0.
+    return {**_kept(options), "source": "stac", "catalog": "planetary-computer"}
 
 
 def _static(options: dict[str, Any], source: str) -> dict[str, Any]:

@@ -11,14 +11,16 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, STATIC_NAMES, WEATHER_BY_NAME
+from mmvsf.datasets.variables import DEFAULT_BANDS, DEFAULT_WEATHER, WEATHER_BY_NAME
 
 from .place import NAME_PATTERN, Area, GridSpec, SplitSpec
 from .product import BAND_PATTERN, Catalogs, CustomProduct
+from .radar import Radar
 from .schema import SEPARATOR, OneLine, RecipeModel
 from .season import Season, SeasonSpec
 from .simulation import Simulation
-from .target import SourceName, SourceOptions, Target, TargetName
+from .static import Static
+from .target import MemberName, SourceName, SourceOptions, Target, TargetName
 
 
 class Period(RecipeModel):
@@ -70,26 +72,31 @@ TAKEN_NAMES = ("mean", "ndvi")
 
 
 class Imagery(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "custom", "cloud_score")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "items", "custom", "cloud_score", "site_column")
     source: SourceName
-    """Where scenes come from: `archive` (a folder with STAC items and COGs), `stac` (a public catalogue),
-    `earthengine`, or a source of an installed package."""
+    """`archive` (a folder with STAC items and COGs), `stac` (a catalogue), `earthengine`, `table` (series of single
+    points), or that of a package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    """Of `archive`: the folder with items.json (an ItemCollection), items.parquet or catalog.json (a catalogue). Of
+    `table`: the CSV or Parquet file, with a column `date` and a row for each site and day."""
     catalog: Catalogs | None = None
     """Of `stac`: planetary-computer, lpcloud (HLS, Earthdata account), earth-search (Sentinel-2), the https:// address
     of a STAC API that needs no account; or, for HLS, a list of these and earthengine, which are tried in turn."""
+    items: str | None = None
+    """Of `stac`: a stac-geoparquet file, as `mmvsf search` writes it, with the items of the one catalogue."""
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
     """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2, or those of `custom`."""
     custom: Annotated[tuple[CustomProduct, ...], Field(min_length=1, max_length=20)] | None = None
-    """Of `archive` and `stac`: products that the recipe declares, each with its bands, numbers and mask."""
+    """Of `archive`, `stac` and `table`: products that the recipe declares, each with its bands, numbers and mask."""
+    site_column: str | None = None
+    """Of `table`: the column that names the site of a row, as area.sites do but for capitals and punctuation; by
+    default site."""
     bands: Annotated[tuple[Annotated[str, Field(pattern=BAND_PATTERN)], ...], Field(min_length=1, max_length=64)] = (
         DEFAULT_BANDS
     )
-    """Bands of the cube, in this order; every product must have them. By default blue, green, red, nir, swir1 and
-    swir2."""
+    """Bands of the cube, in this order; every product must have them. By default the six of HLS."""
     cloud_score: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Of `earthengine`, for sentinel-2-l2a: pixels below this Cloud Score+ count as cloud too (0.6 is usual)."""
     skip_below_clear: Annotated[float, Field(ge=0, le=1)] = 0.02
@@ -116,18 +123,24 @@ class Imagery(RecipeModel):
 
 
 class Weather(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection", "stations", "units")
     source: SourceName
-    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `power` (NASA POWER: the world, no account),
-    `gridmet` (contiguous US, no account), `meteostat` (stations, no account), `era5-land` and `agera5` (the world's
-    land, a free token of ECMWF), `earthengine`, or a source of an installed package."""
+    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `table` (daily rows of stations on disk), `power`
+    (NASA POWER: the world, no account), `gridmet` (contiguous US, no account), `meteostat` (stations, no account),
+    `era5-land` and `agera5` (the world's land, a free token of ECMWF), `earthengine`, or a source of an installed
+    package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store. Of `table`: the CSV or Parquet file
+    with the columns site, date and the variables."""
+    stations: str | None = None
+    """Of `table`: the CSV or Parquet file with the columns site, longitude and latitude."""
+    units: dict[str, OneLine] | None = None
+    """Of `table`: the units of variables that are in others than the cube's, such as {vpd: Pa}."""
     collection: str | None = None
     """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
-    variables: tuple[str, ...] = DEFAULT_WEATHER
+    variables: tuple[MemberName, ...] = DEFAULT_WEATHER
     """Which variables the cube carries, from `datasets.variables.WEATHER`; by default tmin, tmax, precipitation,
     radiation, vpd and wind."""
     start: date | None = None
@@ -143,27 +156,6 @@ class Weather(RecipeModel):
             raise ValueError(
                 f"takes some of {', '.join(WEATHER_BY_NAME)}, each once; found {', '.join(unknown or value) or 'none'}"
             )
-        return value
-
-
-class Static(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path",)
-    source: SourceName
-    """Where terrain and soil come from: `archive` (GeoTIFFs on disk), `public` (the Planetary Computer, no account),
-    `earthengine`, or a source of an installed package."""
-    options: SourceOptions = Field(default_factory=dict)
-    """Options of a source of another package."""
-    path: str | None = None
-    """Of `archive`: the folder with elevation.tif and soil_water.tif, or with folders of tiles of these names."""
-    layers: Annotated[tuple[str, ...], Field(min_length=1)] = STATIC_NAMES
-    """Layers of the cube: elevation (m), slope (degrees, computed from the elevation), soil_water (mm, in the US)."""
-
-    @field_validator("layers")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in STATIC_NAMES]
-        if unknown or len(set(value)) < len(value):
-            raise ValueError(f"takes some of {', '.join(STATIC_NAMES)}, each once; found {', '.join(unknown or value)}")
         return value
 
 
@@ -238,6 +230,7 @@ class Region(RecipeModel):
     imagery: Imagery
     weather: Weather | None
     """Daily weather, or `none` for a cube without it."""
+    radar: Radar | None = None
     static: Static | None = None
     labels: Labels | None = None
     targets: dict[TargetName, Target] = Field(default_factory=dict)

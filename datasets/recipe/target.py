@@ -10,6 +10,9 @@ from .schema import RecipeModel
 SourceName = Annotated[str, Field(pattern=NAME_PATTERN)]
 """The name that a source is registered by; whether there is one is known to who builds, not to who reads."""
 
+MemberName = Annotated[str, Field(max_length=40)]
+"""The name of a variable, layer or polarisation; which there are is checked where it is used."""
+
 SourceOptions = dict[str, str | int | float | bool | tuple[str, ...]]
 
 TargetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

@@ -1,4 +1,4 @@
-"""Reads normalised windows of a cube: images, weather and labels. No torch is needed."""
+"""Reads windows of a cube: normalised images and weather, labels, targets and radar. No torch is needed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.store import CACHE_BYTES
-from mmvsf.datasets.variables import REFLECTANCE_FILL, band_scales, is_clear
+from mmvsf.datasets.variables import (
+    BACKSCATTER_FILL,
+    BACKSCATTER_SCALE,
+    REFLECTANCE_FILL,
+    Status,
+    band_scales,
+    is_clear,
+)
 
 from .folds import Fold
 from .statistics import Moments, training_statistics
@@ -129,12 +137,22 @@ class WindowReader:
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V) from it to the end of a season. It starts
-        three months before the season, or where the cube's weather begins.
+        three months before the season, or where the cube's weather begins, and ends at the first gap where the cube
+        says that cells may lack days.
 
         Raises InputError, naming the day, where the cube has no weather.
         """
         season = self.cube.season.season(year)
-        return self.weather_between(cell, season.weather_start, season.last)
+        return self._weather_between(cell, season.weather_start, season.last, may_end_early=True)
+
+    def has_weather(self, cell: tuple[int, int], year: int) -> bool:
+        """Whether a cell has its weather of a whole season, as far as the cube's period reaches."""
+        season = self.cube.season.season(year)
+        try:
+            self.weather_between(cell, season.weather_start, season.last)
+        except InputError:
+            return False
+        return True
 
     def weather_between(self, cell: tuple[int, int], first: date, last: date) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V), from `first` to `last` as far as the cube
@@ -142,6 +160,11 @@ class WindowReader:
 
         Raises InputError, naming the day, where the cube has no weather.
         """
+        return self._weather_between(cell, first, last)
+
+    def _weather_between(
+        self, cell: tuple[int, int], first: date, last: date, *, may_end_early: bool = False
+    ) -> tuple[int, Floats]:
         if self._weather is None:
             self._weather = self._normalised_weather()
         region = self.cube.region
@@ -151,9 +174,31 @@ class WindowReader:
         series = self._weather[start - origin : end - origin, cell[0], cell[1]]
         finite = np.isfinite(series).all(1)
         if not finite.all():
-            day = date_of(start + int(np.argmin(finite)))
+            length = int(np.argmin(finite))
+            if may_end_early and length and self.cube.group_attributes("weather").get(LACKING):
+                return start, series[:length]
+            day = date_of(start + length)
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
         return start, series
+
+    def radar(self, window: Window, orbit: str) -> tuple[NDArray[np.int32], Floats]:
+        """Days (T,) since 1970-01-01 of the window's season with a pass of a direction (`ascending` or `descending`),
+        and its backscatter (T, P, H, W) in dB, by the polarisations of the cube, NaN where there is none.
+
+        Raises InputError for a direction that the cube does not have.
+        """
+        cube, (rows, columns) = self.cube, window.slices
+        if orbit not in cube.orbits:
+            raise InputError(f"{cube.path} has no {orbit} passes; it has {', '.join(cube.orbits) or 'no radar'}")
+        block = cube.grid.block
+        blocks = tuple(slice(part.start // block, -(-part.stop // block)) for part in (rows, columns))
+        passed = (cube.array(f"blocks/{orbit}_status")[:, *blocks] == Status.STORED).any(axis=(1, 2))
+        days = cube.calendar.days[passed & (cube.season_of_day == window.year)]
+        at = days.astype(np.int64) - cube.calendar.first_day
+        stored = self._store(f"radar/{orbit}").read((at, slice(None), rows, columns))
+        decibels = stored.astype(np.float32) * np.float32(BACKSCATTER_SCALE)
+        decibels[stored == BACKSCATTER_FILL] = np.nan
+        return days, decibels
 
     def targets(self, window: Window, names: Sequence[str]) -> Floats:
         """Numbers (K, H, W) of the window's year in the units of the cube's targets, NaN where unknown.

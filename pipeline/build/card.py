@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.paths import card_path
@@ -44,6 +45,8 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         "stored": int((status == Status.STORED).sum()),
         "skipped": int((status == Status.SKIPPED_CLOUDY).sum()),
         "failed": int((status == Status.FAILED).sum()),
+        "polarisations": cube.polarisations,
+        "radar": [(orbit, *_counts(cube.array(f"blocks/{orbit}_status"))) for orbit in cube.orbits],
         "missing": attributes.get("acquisitions", {}).get("missing", []),
         "weather": cube.weather,
         "weather_source": weather.get("source", "source unknown"),
@@ -71,6 +74,11 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         **(front or {}),
     }
     return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
+
+
+def _counts(status: NDArray[np.uint8]) -> tuple[int, int]:
+    """How many units are stored, and how many failed."""
+    return int((status == Status.STORED).sum()), int((status == Status.FAILED).sum())
 
 
 def _words(record: dict[str, str]) -> tuple[str, str]:

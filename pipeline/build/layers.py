@@ -3,11 +3,12 @@
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer
 from mmvsf.pipeline.layers.labels.layer import LabelLayer
+from mmvsf.pipeline.layers.radar.layer import RadarLayer
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.targets.layer import TargetLayer
 from mmvsf.pipeline.layers.weather.layer import WeatherLayer
 
-LAYERS = (ImageryLayer, WeatherLayer, LabelLayer, TargetLayer, StaticLayer)
+LAYERS = (ImageryLayer, RadarLayer, WeatherLayer, LabelLayer, TargetLayer, StaticLayer)
 
 
 def cube_bytes(spec: CubeSpec, units: float) -> int:

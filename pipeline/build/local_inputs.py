@@ -47,7 +47,7 @@ def are_below(files: Sequence[str], folder: Path) -> bool:
 def _paths(region: Region, recipe: Path, data_dir: Path) -> Iterator[Path]:
     """The files and folders that a recipe names, as its sources find them."""
     texts = [region.area.file, region.imagery.path]
-    texts += [section.path for section in (region.weather, region.static) if section is not None]
+    texts += [section.path for section in (region.radar, region.weather, region.static) if section is not None]
     for section in (region.labels, *region.targets.values()):
         if section is not None and section.path is not None:
             texts += [section.path.replace("{year}", str(year)) for year in section.years]

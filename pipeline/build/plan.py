@@ -1,6 +1,6 @@
 """Everything that a build needs, worked out and checked before a pixel is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -23,6 +23,8 @@ from mmvsf.pipeline.layers.imagery.table import check_products
 from mmvsf.pipeline.layers.labels.layer import LabelLayer
 from mmvsf.pipeline.layers.labels.resample import LabelTask, stored_legend
 from mmvsf.pipeline.layers.layer import BlockPlan, Layer, LayerPlan
+from mmvsf.pipeline.layers.radar.layer import RadarLayer
+from mmvsf.pipeline.layers.radar_source import RadarSource
 from mmvsf.pipeline.layers.source import Requirement, SourceSite, StaticSource, WeatherSource
 from mmvsf.pipeline.layers.static.layer import StaticLayer
 from mmvsf.pipeline.layers.static.resample import StaticTask, weather_cells
@@ -35,7 +37,7 @@ from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 from .acquisitions import acquisitions, refuse_absent, with_expected
 from .layers import cube_bytes
 from .local_inputs import are_below, local_inputs
-from .sources import GivenSources, open_sources
+from .sources import GivenSources, Sources, open_sources
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer[Any], covariant=True)
 SomePlan = TypeVar("SomePlan", bound=LayerPlan[Any], covariant=True)
@@ -60,6 +62,7 @@ class BuildPlan:
     recipe: Path
     cube: Location
     imagery_layer: Planned[ImageryLayer, ImageryPlan]
+    radar_layer: Planned[RadarLayer, ImageryPlan] | None
     weather_layer: Planned[WeatherLayer, WeatherPlan] | None
     label_layer: Planned[LabelLayer, BlockPlan[LabelTask]] | None
     target_layer: Planned[TargetLayer, BlockPlan[TargetTask]] | None
@@ -77,7 +80,8 @@ class BuildPlan:
     def layers(self) -> tuple[Planned[Layer[Any], LayerPlan[Any]], ...]:
         """All layers in the order of the work. Labels come first: a code that the legend lacks should show before
         hours of imagery."""
-        layers = (self.label_layer, self.target_layer, self.static_layer, self.imagery_layer, self.weather_layer)
+        before = (self.label_layer, self.target_layer, self.static_layer)
+        layers = (*before, self.imagery_layer, self.radar_layer, self.weather_layer)
         return tuple(layer for layer in layers if layer is not None)
 
     @property
@@ -138,7 +142,7 @@ def build_plan(
     folder = local_folder(data_dir)
     grid = grid_from_recipe(region, path, folder)
     place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
-    sources = open_sources(region, SourceSite(grid, path, folder), given or GivenSources())
+    sources = open_sources(region, SourceSite(grid, path, folder, region.area.sites or ()), given or GivenSources())
     check_products(region.imagery, str(path))  # after a package has registered its own with its source
     needs = sources.requirements
     if not only_shown:
@@ -157,7 +161,8 @@ def build_plan(
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
     if not only_shown:
         refuse_absent(answer)
-    label_layer, target_layer, static_layer, weather_layer = None, None, None, None
+    label_layer, target_layer, static_layer = None, None, None
+    radar_layer = _planned_radar(spec, cube, sources.radar) if sources.radar else None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())
@@ -167,22 +172,39 @@ def build_plan(
     if sources.static:
         static = StaticLayer(spec, cube, sources.static)
         static_layer = Planned(static, static.plan())
-    if sources.weather and region.weather:
-        fetches = not only_shown or region.weather.path is not None  # files on disk cost nothing to look at
-        source_of_weather = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
-        present = present_weather(spec) if present_weather else None
-        weather = WeatherLayer(spec, cube, source_of_weather, present, fetches)
-        weather_layer = Planned(weather, weather.plan())
-    layers = (imagery_layer, weather_layer, label_layer, target_layer, static_layer)
-    inputs = inputs if _is_within(region, path, folder, imagery_layer.plan) else ""
+    weather_layer = _planned_weather(spec, cube, sources, present_weather, only_shown)
+    layers = (imagery_layer, radar_layer, weather_layer, label_layer, target_layer, static_layer)
+    archives = [(imagery_layer.plan, region.imagery.path)]
+    if radar_layer and region.radar:
+        archives.append((radar_layer.plan, region.radar.path))
+    inputs = inputs if _are_within(archives, path, folder) else ""
     return BuildPlan(spec, path, cube, *layers, needs, sources.quotas, answer, inputs)
 
 
-def _is_within(region: Region, recipe: Path, folder: Path, plan: ImageryPlan) -> bool:
-    """Whether all entries of an archive can be used, and all scenes lie in its folder."""
-    files = [href for scene in plan.scenes for href in scene.hrefs]
-    root = region.imagery.path
-    return not plan.faults and root is not None and are_below(files, resolve_path(root, recipe, folder))
+def _are_within(layers: Iterable[tuple[ImageryPlan, str | None]], recipe: Path, folder: Path) -> bool:
+    """Whether all entries of archives can be used, and all scenes of a layer lie in the folder of its archive."""
+    return all(
+        not plan.faults
+        and root is not None
+        and are_below([href for scene in plan.scenes for href in scene.hrefs], resolve_path(root, recipe, folder))
+        for plan, root in layers
+    )
+
+
+def _planned_weather(
+    spec: CubeSpec, cube: Location, sources: Sources, present_weather: PresentWeather | None, only_shown: bool
+) -> Planned[WeatherLayer, WeatherPlan] | None:
+    if sources.weather is None or spec.region.weather is None:
+        return None
+    fetches = not only_shown or spec.region.weather.path is not None  # files on disk cost nothing to look at
+    source = _at_elevation(sources.weather, sources.static, spec) if fetches else sources.weather
+    layer = WeatherLayer(spec, cube, source, present_weather(spec) if present_weather else None, fetches)
+    return Planned(layer, layer.plan())
+
+
+def _planned_radar(spec: CubeSpec, cube: Location, source: RadarSource) -> Planned[RadarLayer, ImageryPlan]:
+    layer = RadarLayer(spec, cube, source.scenes)
+    return Planned(layer, layer.plan())
 
 
 def _at_elevation(weather: WeatherSource, static: StaticSource | None, spec: CubeSpec) -> WeatherSource:

@@ -1,9 +1,9 @@
 """Where the data of a cube come from, under which licence: the records in its root attributes. Never a credential.
 
-One record for each product of imagery, for the weather, for the labels and for each static layer. Keys: `role`
-(imagery, weather, labels, static), `from` (the archive: planetary-computer, gridmet, archive, ...), `url` of the
-service or `path` as the recipe has it, `collection`, `product` and `processing` of imagery, `layer` of static data,
-`source` in words, `licence`. What is not known is left out.
+One record for each product of imagery, each direction of radar, the weather, the labels and each static layer. Keys:
+`role` (imagery, radar, weather, labels, static), `from` (the archive: planetary-computer, gridmet, archive, ...), `url`
+of the service or `path` as the recipe has it, `collection`, `product` and `processing` of scenes, `layer` of static
+data, `source` in words, `licence`. What is not known is left out.
 """
 
 from datetime import UTC, datetime
@@ -32,8 +32,9 @@ def provenance(plan: BuildPlan) -> dict[str, Any]:
 
 
 def source_records(plan: BuildPlan) -> list[Record]:
-    """The records of all layers: imagery, weather, labels, targets, static."""
-    layers = (plan.imagery_layer, plan.weather_layer, plan.label_layer, plan.target_layer, plan.static_layer)
+    """The records of all layers: imagery, radar, weather, labels, targets, static."""
+    scenes = (plan.imagery_layer, plan.radar_layer)
+    layers = (*scenes, plan.weather_layer, plan.label_layer, plan.target_layer, plan.static_layer)
     records = [record for part in layers if part is not None for record in part.layer.origins()]
     if plan.region.simulate is not None:
         records = [{**record, "licence": SIMULATED_LICENCE} for record in records]

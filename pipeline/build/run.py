@@ -3,7 +3,7 @@ moment and run again."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from mmvsf.datasets.storage.manifest import Manifest, Record
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
-from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery
+from mmvsf.pipeline.layers.imagery.plan import ImageryPlan
+from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, scenes_group
 from mmvsf.pipeline.layers.imagery.summary import Summary
 from mmvsf.pipeline.layers.layer import Collected, Layer, run_task
+from mmvsf.pipeline.layers.radar.layer import CollectedRadar
 from mmvsf.pipeline.ledger import Ledger
 
 from .executor import Executor
@@ -96,8 +98,9 @@ def _build(
     ensure_space(plan.cube, plan.bytes_to_write(len(ledger.undone(plan.imagery.entries, accept_failed=accept_failed))))
     if any(todo):
         set_incomplete(plan.cube)
-    plan.imagery_layer.layer.clear_stale(plan.imagery)
-    plan.imagery_layer.layer.record_inputs(plan.imagery)
+    for scenes in filter(None, (plan.imagery_layer, plan.radar_layer)):
+        scenes.layer.clear_stale(scenes.plan)
+        scenes.layer.record_inputs(scenes.plan)
     # Labels or static layers that cannot be had are no reason to leave the imagery undone.
     missing: list[str] = []
     for part, entries in zip(plan.layers, todo, strict=True):
@@ -108,13 +111,23 @@ def _build(
     if missing:
         raise IncompleteError(f"{'; '.join(missing)}; repair or replace the file, or run again to retry")
     imagery = plan.imagery_layer.layer.collect(plan.imagery)
-    _refuse_incomplete(plan, imagery.summary, accept_failed)
-    _finish(plan, imagery, attributes, check)
-    seal_build(plan.cube, plan.inputs, imagery.summary)
-    return imagery.summary
+    _refuse_incomplete(plan.imagery, imagery.summary, plan.region.imagery.complete_above, accept_failed)
+    radar = plan.radar_layer.layer.collect(plan.radar_layer.plan) if plan.radar_layer else None
+    if plan.radar_layer and plan.region.radar and radar:
+        _refuse_incomplete(plan.radar_layer.plan, radar.summary, plan.region.radar.complete_above, accept_failed)
+    _finish(plan, imagery, radar, attributes, check)
+    summary = replace(imagery.summary, radar=radar.summary if radar else None)
+    seal_build(plan.cube, plan.inputs, summary)
+    return summary
 
 
-def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, Any], check: CheckCube) -> None:
+def _finish(
+    plan: BuildPlan,
+    imagery: CollectedImagery,
+    radar: CollectedRadar | None,
+    attributes: dict[str, Any],
+    check: CheckCube,
+) -> None:
     """Write what all layers made into the cube, and its manifest."""
 
     def unfinished(manifest: Manifest) -> Cube:
@@ -127,11 +140,13 @@ def _finish(plan: BuildPlan, imagery: CollectedImagery, attributes: dict[str, An
     }
     weather = plan.weather_layer.layer.collect(plan.weather_layer.plan) if plan.weather_layer else Collected()
     parts: tuple[Planned[Any, Any] | None, ...] = (plan.label_layer, plan.target_layer, plan.static_layer)
-    for collected in (imagery, weather, *(part.layer.collect(part.plan) for part in parts if part is not None)):
+    others = (part.layer.collect(part.plan) for part in parts if part is not None)
+    for collected in (imagery, weather, *([radar] if radar else ()), *others):
         arrays |= collected.arrays
         for part_name, objects in collected.shards.items():
             shards.setdefault(part_name, {}).update(objects)
-    content = Content(arrays, imagery.scenes, weather.attributes)
+    scenes = scenes_group([*imagery.rows, *(radar.rows if radar else ())])
+    content = Content(arrays, scenes, weather.attributes)
     attributes = {name: value for name, value in attributes.items() if name != "services"}
     if imagery.services:
         attributes["services"] = imagery.services
@@ -171,12 +186,12 @@ def _run_layer(layer: Layer[Any], tasks: Iterable[Any], units: int, run: Executo
         yield f"{layer.name}: {count} could not be read, for example {failures[0]}{untried}"
 
 
-def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -> None:
-    """Raise IncompleteError for a build that is finished and yet lacks what it should have."""
-    undated = plan.imagery.undated
+def _refuse_incomplete(plan: ImageryPlan, summary: Summary, complete_above: float, accept_failed: bool) -> None:
+    """Raise IncompleteError for a layer of scenes that is finished and yet lacks what it should have."""
+    undated = plan.undated
     if undated and not accept_failed:
         raise IncompleteError(
-            f"{len(undated)} of {plan.imagery.items} items cannot be used and do not say their day, for example"
+            f"{len(undated)} of {plan.items} items cannot be used and do not say their day, for example"
             f" {undated[0]}; the rest is done. Correct the catalogue and run again, or leave them out with"
             " --accept-failed"
         )
@@ -187,11 +202,11 @@ def _refuse_incomplete(plan: BuildPlan, summary: Summary, accept_failed: bool) -
         )
     if not (summary.stored or summary.skipped_cloudy or summary.failed):
         raise IncompleteError(
-            f"none of the {len(plan.imagery.scenes)} scenes has a pixel in the recipe's blocks, though their rasters"
-            " reach them: all is fill there; check the archive, and area and grid of the recipe"
+            f"none of the {len(plan.scenes)} scenes has a pixel in the recipe's blocks, though their rasters"
+            f" reach them: all is fill there; check {plan.layer}, area and grid of the recipe"
         )
-    if summary.completeness < plan.region.imagery.complete_above:
+    if summary.completeness < complete_above:
         raise IncompleteError(
             f"only {summary.completeness:.1%} of the acquired (day, block) units could be read; the recipe asks for"
-            f" {plan.region.imagery.complete_above:.0%}; repair the scenes, or lower imagery.complete_above"
+            f" {complete_above:.0%}; repair the scenes, or lower {plan.layer}.complete_above"
         )

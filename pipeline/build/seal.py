@@ -66,8 +66,7 @@ def finished_build(
         state = _state_of(cube)
         if seal.get("outputs") != state.digest:
             return None
-        counts = seal["summary"]
-        summary = Summary(**{**counts, "failures": tuple(counts["failures"])})
+        summary = Summary.parse(seal["summary"])
         return Finished(region, cube, parse_json(state.root)["attributes"], summary, state.bytes)
     except (MmvsfError, OSError, ValueError, KeyError, TypeError):
         return None
@@ -77,7 +76,7 @@ def seal_build(cube: Location, inputs: str, summary: Summary) -> None:
     """Record a build that has just been finished; `inputs` are those from before it read anything, empty where they are
     not known. Raises OSError."""
     ledger = Ledger.of_cube(cube)
-    if inputs and not summary.failed:
+    if inputs and summary.complete:
         ledger.write(ENTRY, {"inputs": inputs, "outputs": _state_of(cube).digest, "summary": asdict(summary)})
     else:
         ledger.remove(ENTRY)

@@ -5,7 +5,8 @@ from typing import TypeVar
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
-from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, STATIC, TARGETS, WEATHER, Section, SourceTable
+from mmvsf.pipeline.layers.radar_source import RadarSource
+from mmvsf.pipeline.layers.registry import IMAGERY, LABELS, RADAR, STATIC, TARGETS, WEATHER, Section, SourceTable
 from mmvsf.pipeline.layers.source import (
     ImagerySource,
     LabelSource,
@@ -28,6 +29,7 @@ class GivenSources:
     weather: WeatherSource | None = None
     labels: LabelSource | None = None
     static: StaticSource | None = None
+    radar: RadarSource | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Sources:
     """None for a recipe without labels"""
     static: StaticSource | None
     """None for a recipe without static layers"""
+    radar: RadarSource | None = None
+    """None for a recipe without radar"""
     targets: tuple[tuple[str, TargetSource], ...] = ()
     """(target, its source)"""
 
@@ -65,8 +69,8 @@ class Sources:
 
     @property
     def _present(self) -> list[Source]:
-        sources = (self.imagery, self.weather, self.static, self.labels, *(source for _, source in self.targets))
-        return [source for source in sources if source is not None]
+        named = (self.imagery, self.radar, self.weather, self.static, self.labels)
+        return [source for source in (*named, *(source for _, source in self.targets)) if source is not None]
 
 
 def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sources:
@@ -87,6 +91,7 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
             return None
 
     imagery = opened(IMAGERY, region.imagery, given.imagery)
+    radar = opened(RADAR, region.radar, given.radar)
     weather = opened(WEATHER, region.weather, given.weather)
     labels = opened(LABELS, region.labels, given.labels)
     static = opened(STATIC, region.static, given.static)
@@ -96,4 +101,4 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     if imagery is None or problems:
         raise InputError(f"{site.recipe}: {'; '.join(problems)}")
     known = tuple((name, source) for name, source in targets if source is not None)
-    return Sources(imagery, weather, labels, static, known)
+    return Sources(imagery, weather, labels, static, radar, known)

@@ -45,6 +45,7 @@ def show_cube(
 def show_finished(built: Finished, started: float, as_json: bool, more: dict[str, int] | None = None) -> None:
     """Print what a cube holds, and `more` counts; JSON for programs."""
     summary, card = built.summary, card_path(built.cube)
+    passes = {"stored": summary.radar.stored, "failed": summary.radar.failed} if summary.radar else {}
     facts = {
         "cube": str(built.cube),
         "card": str(card),
@@ -52,6 +53,7 @@ def show_finished(built: Finished, started: float, as_json: bool, more: dict[str
         "skipped_cloudy": summary.skipped_cloudy,
         "failed": summary.failed,
         "completeness": summary.completeness,
+        **({"radar": passes} if passes else {}),
         "scenes_by_service": built.scenes_by_service,
         "seconds": round(time.monotonic() - started, 1),
         "megabytes": round(built.bytes / 1e6, 1),
@@ -65,6 +67,8 @@ def show_finished(built: Finished, started: float, as_json: bool, more: dict[str
     table.add_row("mask only, too cloudy", str(summary.skipped_cloudy))
     table.add_row("not acquired", str(summary.not_acquired))
     table.add_row("failed", str(summary.failed))
+    if passes:
+        table.add_row("radar passes of blocks", ", ".join(f"{count:,} {name}" for name, count in passes.items()))
     if services := built.scenes_by_service:
         rows = ", ".join(f"{name}: {count:,}" for name, count in services.items())
         table.add_row("scenes of blocks by service", rows)

@@ -23,10 +23,11 @@ def export(
         str,
         typer.Option(
             "--what",
-            help="reflectance, ndvi, quality, scene; crop, purity, confidence; weather, static, or one array.",
+            help="reflectance, ndvi, quality, scene; ascending, descending (radar); crop, purity, confidence;"
+            " weather, static, or one array.",
         ),
     ] = "reflectance",
-    day: Annotated[str | None, typer.Option("--day", help="Day of imagery or weather, YYYY-MM-DD.")] = None,
+    day: Annotated[str | None, typer.Option("--day", help="Day of imagery, radar or weather, YYYY-MM-DD.")] = None,
     start: Annotated[str | None, typer.Option("--start", help="First day of a period, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Last day of a period, YYYY-MM-DD.")] = None,
     year: Annotated[int | None, typer.Option("--year", help="Year of a season, or of labels.")] = None,

@@ -18,6 +18,7 @@ from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.ledger import Ledger
 
 from .cost import HEADER_BYTES, build_seconds, earth_engine_bytes, overhead, requests_of
+from .radar import planned_effort
 
 REMOTE = {"http", "https", "s3", "gs", "earthengine"}
 """Schemes of addresses that are read over a network."""
@@ -96,6 +97,11 @@ def _effort_facts(plan: BuildPlan, workers: int) -> dict[str, Any]:
     table = ProductTable.of(plan.region.imagery)
     fetched, requests = (count(imagery, plan.grid, table) for count in (_bytes_fetched, requests_for))
     remote = is_remote(imagery)
+    if plan.radar_layer:
+        radar = planned_effort(plan.radar_layer.plan, plan.grid)
+        fetched += radar.bytes
+        if is_remote(plan.radar_layer.plan):
+            remote, requests = True, requests + round(radar.requests)
     seconds = build_seconds(imagery.pixels, requests, fetched, workers) if remote else imagery.seconds(workers)
     disk = cube_bytes(plan.spec, imagery.block_days)
     return {
@@ -116,8 +122,14 @@ def _layer_facts(plan: BuildPlan) -> dict[str, Any]:
         "targets": {name: list(target.years) for name, target in sorted(plan.region.targets.items())},
         "static_layers": list(plan.spec.static_layers),
         "static_rasters": plan.static_rasters,
+        "radar_scenes": _radar_scenes(plan),
         "weather_days": _weather_days(plan),
     }
+
+
+def _radar_scenes(plan: BuildPlan) -> dict[str, int]:
+    """Scenes of each direction; empty for a recipe without radar."""
+    return dict(Counter(scene.product for scene in plan.radar_layer.plan.scenes)) if plan.radar_layer else {}
 
 
 def _weather_days(plan: BuildPlan) -> int:
@@ -138,11 +150,12 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
     unknown = tuple(product for product in plan.region.imagery.products if product not in judged)
     warnings += [str(answer)] if answer.gaps else []
     warnings += early_ends(plan.imagery, plan.region.period, unknown)
-    if faults := plan.imagery.faults:
-        warnings.append(
-            f"{len(faults)} of {plan.imagery.items} items cannot be used and will count as failed, for example"
-            f" {faults[0]}"
-        )
+    if plan.radar_layer:
+        warnings += early_ends(plan.radar_layer.plan, plan.region.period, plan.radar_layer.layer.products)
+    for scenes in (plan.imagery, *([plan.radar_layer.plan] if plan.radar_layer else [])):
+        if faults := scenes.faults:
+            count = f"{len(faults)} of {scenes.items} items"
+            warnings.append(f"{count} cannot be used and will count as failed, for example {faults[0]}")
     needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:
         more = " more" if done else ""
@@ -218,6 +231,6 @@ def early_ends(imagery: ImageryPlan, period: Period, products: tuple[str, ...]) 
         elif (wanted - last).days > MOST_DAYS_WITHOUT_A_SCENE:
             lines.append(
                 f"{product}: the catalogue's last scene is of {last}, the period ends on {wanted}; if it has stopped,"
-                " another imagery.catalog may have later scenes"
+                f" another {imagery.layer}.catalog may have later scenes"
             )
     return lines

@@ -84,6 +84,8 @@ def _effort_rows(facts: dict[str, Any], workers: int) -> Iterator[tuple[str, str
 
 
 def _layer_rows(plan: BuildPlan, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if scenes := facts["radar_scenes"]:
+        yield "radar", ", ".join(f"{plural(count, 'scene')} of {name}" for name, count in sorted(scenes.items()))
     yield "weather", weather_words(plan, facts)
     classes = f": {', '.join(facts['label_classes'])}" if 0 < len(facts["label_classes"]) <= MOST_CLASSES else ""
     yield "labels", (", ".join(map(str, facts["label_years"])) + classes) or "none"

@@ -12,7 +12,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.cube.select import read_small
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME, band_scales
+from mmvsf.datasets.variables import BACKSCATTER_SCALE, CONFIDENCE_FILL, STATIC_BY_NAME, WEATHER_BY_NAME, band_scales
 
 from .area import Area
 from .imagery import Images
@@ -53,6 +53,8 @@ def contents(cube: Cube, request: Request, area: Area) -> list[ExportArray]:
     """The arrays of an export. Raises InputError for a day, season, variable or layer that the cube does not have."""
     if request.group == "imagery":
         return [_imagery(cube, request, area)]
+    if request.group == "radar":
+        return [_radar(cube, request, area)]
     if request.group == "labels":
         return [_labels(cube, request)]
     if request.group == "weather":
@@ -74,6 +76,20 @@ def _imagery(cube: Cube, request: Request, area: Area) -> ExportArray:
     keep = ("long_name", "standard_name", "units", "flag_masks", "flag_values", "flag_meanings")
     attributes = {key: spec.attributes[key] for key in keep if key in spec.attributes} | images.period()
     scales = tuple(band_scales(cube.bands).tolist()) if request.what == "reflectance" else (1.0,)
+    return ExportArray(request.what, leading, spec.dtype, spec.fill, images.read, attributes, scales)
+
+
+def _radar(cube: Cube, request: Request, area: Area) -> ExportArray:
+    if request.what not in cube.orbits:
+        raise InputError(f"{cube.path} has no {request.what} passes; it has {', '.join(cube.orbits) or 'no radar'}")
+    images = Images(cube, request, area)
+    leading: dict[str, list[Any]] = {}
+    if request.reduce == "none":
+        leading["time"] = [date_of(cube.calendar.days[position]) for position in images.seen]
+    leading["polarisation"] = list(cube.polarisations)
+    spec = cube.spec.array(f"radar/{request.what}")
+    attributes = {key: spec.attributes[key] for key in ("long_name", "units", "comment")} | images.period()
+    scales = (BACKSCATTER_SCALE,) * len(cube.polarisations)
     return ExportArray(request.what, leading, spec.dtype, spec.fill, images.read, attributes, scales)
 
 

@@ -1,4 +1,4 @@
-"""Images of an export: a day, all days of a period, or the median or mean of its clear pixels."""
+"""Images of an export, or radar passes: a day, all days of a period, or the median or mean of its clear pixels."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import REFLECTANCE_FILL, Status, is_clear
+from mmvsf.datasets.variables import BACKSCATTER_FILL, BACKSCATTER_SCALE, REFLECTANCE_FILL, Status, is_clear
 
 from .area import Area
 from .request import Request
@@ -36,7 +36,8 @@ class Images:
                 f" {', '.join(cube.bands)}"
             )
         self.cube, self.request = cube, request
-        status = cube.array("blocks/status")
+        self._radar = request.group == "radar"
+        status = cube.array(f"blocks/{request.what}_status" if self._radar else "blocks/status")
         rows, columns = zip(*area.blocks, strict=True)
         seen = (status[:, rows, columns] == Status.STORED).any(axis=1)
         self._days = request.days(cube)
@@ -45,8 +46,8 @@ class Images:
         """positions of the days with an image in the area"""
         if not self.seen.size:
             raise NoImageError(_nearest(cube, np.flatnonzero(seen), self._days))
-        array = "reflectance" if request.what in ("reflectance", "ndvi") else request.what
-        self._pixels, self._quality = cube.pixels(f"imagery/{array}"), cube.pixels("imagery/quality")
+        array = "reflectance" if request.what == "ndvi" else request.what
+        self._pixels, self._quality = cube.pixels(f"{request.group}/{array}"), cube.pixels("imagery/quality")
 
     def period(self) -> dict[str, str]:
         """The attribute that says from which days a composite is; none where there is a time axis."""
@@ -55,7 +56,10 @@ class Images:
         first, last = (str(date_of(self.cube.calendar.days[day])) for day in (self._days[0], self._days[-1]))
         if first == last:
             return {"day": first}
-        return {"period": f"{first} to {last}", "cell_methods": f"time: {self._how} (of clear pixels)"}
+        return {
+            "period": f"{first} to {last}",
+            "cell_methods": f"time: {self._how} (of {'passes' if self._radar else 'clear pixels'})",
+        }
 
     @property
     def _how(self) -> str:
@@ -86,7 +90,7 @@ class Images:
     def _values(self, days: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[Any]:
         """(days, [band], rows, columns) as stored; NDVI as float32, NaN where a pixel is not clear."""
         if self.request.what != "ndvi":
-            between = (slice(None),) if self.request.what == "reflectance" else ()
+            between = (slice(None),) if len(self._pixels.spec.dims) == 4 else ()
             return self._pixels.read((days, *between, rows, columns))
         bands = [self.cube.bands.index(name) for name in NDVI_BANDS]
         stored = self._pixels.read((days, np.array(bands), rows, columns))
@@ -103,9 +107,20 @@ class Images:
         values = self._values(days, rows, columns)
         if self.request.what == "ndvi":
             return reduced(values, ~np.isnan(values), self._how).astype(np.float32)
+        if self._radar:
+            return reduced_powers(values, self._how)
         valid = (values != REFLECTANCE_FILL) & self._clear(days, rows, columns)[:, None]
         composite = reduced(values, valid, self._how)
         return np.where(np.isnan(composite), REFLECTANCE_FILL, np.rint(composite)).astype(np.int16)
+
+
+def reduced_powers(values: NDArray[np.int16], how: str) -> NDArray[np.int16]:
+    """The median or mean over the first axis of backscatter as it is stored, of its power."""
+    known = values != BACKSCATTER_FILL
+    powers = 10 ** (np.where(known, values, 0) * (BACKSCATTER_SCALE / 10))
+    with np.errstate(invalid="ignore"):
+        composite = 10 * np.log10(reduced(powers, known, how)) / BACKSCATTER_SCALE
+    return np.where(np.isnan(composite), BACKSCATTER_FILL, np.rint(composite)).astype(np.int16)
 
 
 def reduced(values: NDArray[Any], valid: NDArray[np.bool_], how: str) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import STATIC_NAMES, WEATHER_BY_NAME
+from mmvsf.datasets.variables import ORBITS, STATIC_NAMES, WEATHER_BY_NAME
 from mmvsf.pipeline.inspect.days import parse_day, time_index
 
 Reduce = Literal["median", "mean", "none"]
@@ -45,13 +45,15 @@ class Request:
         """The group that it is read from."""
         if self.what in IMAGERY:
             return "imagery"
+        if self.what in ORBITS:
+            return "radar"
         if self.what in LABELS:
             return "labels"
         if self.what == "weather" or self.what in WEATHER_BY_NAME:
             return "weather"
         if self.what == "static" or self.what in STATIC_NAMES:
             return "static"
-        names = (*IMAGERY, *LABELS, "weather", "static")
+        names = (*IMAGERY, *ORBITS, *LABELS, "weather", "static")
         raise InputError(
             f"'{self.what}' cannot be exported; choose one of {', '.join(names)}, a weather variable or a static layer"
         )

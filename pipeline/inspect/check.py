@@ -17,6 +17,7 @@ from .check_imagery import MOST_REPORTED, check_coverage, check_pixels, check_st
 from .check_labels import check_labels
 from .check_layers import check_static, check_targets, check_weather
 from .check_parts import PART_NAMES, requested_parts
+from .check_radar import check_radar
 from .check_result import Check, CheckReport
 
 SAMPLED_UNITS = 24
@@ -40,6 +41,8 @@ def check_opened(cube: Cube, *, sample_only: bool = False) -> CheckReport:
     if cube.weather:
         checks.append(check_weather(cube))
     checks += [check_statistics(cube), *check_pixels(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS)]
+    if cube.orbits:
+        checks.append(check_radar(cube, SAMPLED_UNITS if sample_only else 10 * SAMPLED_UNITS))
     if cube.label_years:
         checks.append(check_labels(cube))
     if cube.targets:

@@ -21,6 +21,8 @@ from mmvsf.pipeline.layers.imagery.plan import entry_name
 from mmvsf.pipeline.ledger import Ledger
 
 from .days import parse_day, time_index
+from .explain_radar import in_words as radar_in_words
+from .explain_radar import passes_at
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
     block = (row // cube.grid.block, column // cube.grid.block)
     status = Status(int(cube.array("blocks/status")[(time, *block)]))
     facts: dict[str, Any] = {"day": day, "row": row, "column": column, "block": block, "status": status.name.lower()}
+    passes = passes_at(cube, time, block, row, column)
+    if passes:
+        facts["radar"] = passes
     layers = _static_layers(cube, row, column)
     if layers:
         facts["static"] = layers
@@ -62,7 +67,7 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
         only_mask = "; only its mask is stored, the block was too cloudy" if status == Status.SKIPPED_CLOUDY else ""
         source = f"; {scene['product']} of {origin}" if origin else ""
         sentence = f"{pixel}: from {scene['id']} ({', '.join(flags) or 'no flags'}){only_mask}{source}"
-    return Explanation(sentence + _in_words(layers), facts)
+    return Explanation(sentence + radar_in_words(passes) + _in_words(layers), facts)
 
 
 def _pixel_at(cube: Cube, x: float, y: float, lonlat: bool) -> tuple[int, int]:

@@ -10,9 +10,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.recipe.region import Imagery, Labels, Static, Weather
+from mmvsf.datasets.recipe.radar import Radar
+from mmvsf.datasets.recipe.region import Imagery, Labels, Weather
+from mmvsf.datasets.recipe.static import Static
 from mmvsf.datasets.recipe.target import Target
 
+from .radar_source import RadarSource
 from .source import ImagerySource, LabelSource, Source, StaticSource, WeatherSource
 from .target_source import TargetSource
 
@@ -20,7 +23,7 @@ GROUP = "mmvsf.sources"
 
 S = TypeVar("S", bound=Source)
 SourceClass = TypeVar("SourceClass", bound=type[Source])
-Section = Imagery | Weather | Static | Labels | Target
+Section = Imagery | Radar | Weather | Static | Labels | Target
 
 
 class SourceTable(Generic[S]):
@@ -56,11 +59,12 @@ class SourceTable(Generic[S]):
 
 
 IMAGERY = SourceTable("imagery", ImagerySource)  # type: ignore[type-abstract]
+RADAR = SourceTable("radar", RadarSource)  # type: ignore[type-abstract]
 WEATHER = SourceTable("weather", WeatherSource)  # type: ignore[type-abstract]
 STATIC = SourceTable("static", StaticSource)  # type: ignore[type-abstract]
 LABELS = SourceTable("labels", LabelSource)  # type: ignore[type-abstract]
 TARGETS = SourceTable("targets", TargetSource)  # type: ignore[type-abstract]
-TABLES: tuple[SourceTable[Any], ...] = (IMAGERY, WEATHER, STATIC, LABELS, TARGETS)
+TABLES: tuple[SourceTable[Any], ...] = (IMAGERY, RADAR, WEATHER, STATIC, LABELS, TARGETS)
 
 
 def register_source(name: str) -> Callable[[SourceClass], SourceClass]:

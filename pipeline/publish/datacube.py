@@ -9,7 +9,7 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.conventions import crs_of_geobox
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
 
-AXES = ("x", "y", "time", "band", "season", "variable", "bnds", "spatial_ref")
+AXES = ("x", "y", "time", "band", "polarisation", "season", "variable", "bnds", "spatial_ref")
 """Names of arrays that are coordinates"""
 
 

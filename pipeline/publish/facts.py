@@ -58,7 +58,7 @@ class CubeFacts:
     def keywords(self) -> list[str]:
         """Products, layers and classes."""
         legend = self.cube.legend
-        named = {"weather": self.cube.weather, "crop labels": legend}
+        named = {"radar": self.cube.orbits, "weather": self.cube.weather, "crop labels": legend}
         layers = [*(name for name, present in named.items() if present), *self.cube.targets, *self.cube.static_layers]
         classes = [entry.name for entry in legend.classes[:20]] if legend else []
         general = ["satellite image time series", "earth observation", "zarr"]

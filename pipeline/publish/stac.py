@@ -23,6 +23,7 @@ ITEMS = "items"
 
 GROUPS = {
     "imagery": ("Satellite images: reflectance, quality and scene", ["data", "reflectance"]),
+    "radar": ("Radar backscatter (gamma0) of ascending and descending passes", ["data", "radar"]),
     "weather": ("Daily weather on a coarser grid", ["data"]),
     "labels": ("Crop or cover class of each season", ["data", "labels"]),
     "targets": ("Numbers of each season that are no classes", ["data", "labels"]),
@@ -171,6 +172,7 @@ def _summaries(facts: CubeFacts) -> dict[str, Any]:
         "bands": _definition(facts, "imagery")["bands"],
         "products": list(cube.region.imagery.products),
         "seasons": cube.array("seasons/season").tolist(),
+        **({"radar_polarisations": list(cube.polarisations)} if cube.orbits else {}),
         **({"weather_variables": list(cube.weather)} if cube.weather else {}),
         **({"classes": classes, "label_seasons": list(cube.label_years)} if classes else {}),
     }

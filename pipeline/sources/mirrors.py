@@ -72,7 +72,7 @@ class Service(NamedTuple):
 class CatalogImagery(ImagerySource):
     """Scenes of the catalogues that a recipe names: one, or several with the same granules."""
 
-    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "custom": False}
+    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "items": False, "custom": False}
     services: tuple[Service, ...]
     """in the order in which they are tried"""
     days_at_once: int = 16
@@ -83,8 +83,11 @@ class CatalogImagery(ImagerySource):
         of HLS."""
         names = (section.catalog,) if isinstance(section.catalog, str) else section.catalog or ()
         if len(names) == 1 and names[0] != EARTH_ENGINE:
-            source = StacImagery.of(names[0], ProductTable.of(section))
+            items = None if section.items is None else site.path(section.items)
+            source = StacImagery.of(names[0], ProductTable.of(section), items)
             return cls((Service(names[0], source, source),))
+        if section.items is not None:
+            raise InputError("imagery.items holds what one catalogue lists; name one in imagery.catalog")
         if foreign := [product for product in section.products if product not in SAME_EVERYWHERE]:
             raise InputError(
                 f"imagery.catalog: several are for {' and '.join(SAME_EVERYWHERE)}, whose granules are the same"

@@ -3,7 +3,7 @@
 A worker imports the modules of the sources that it uses alone.
 """
 
-from . import gridmet, mirrors, static
+from . import gridmet, mirrors, radar, static
 from .archive import labels as archive_labels
 from .archive import rasters
 from .archive import targets as archive_targets
@@ -15,6 +15,8 @@ from .earthengine import labels as earthengine_labels
 from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
 from .reanalysis import agera5, era5_land, power
+from .table import imagery as table_imagery
+from .table import weather as table_weather
 from .vector import labels as vector_labels
 from .vector import targets as vector_targets
 
@@ -34,8 +36,11 @@ __all__ = [
     "mirrors",
     "nass",
     "power",
+    "radar",
     "rasters",
     "static",
+    "table_imagery",
+    "table_weather",
     "vector_labels",
     "vector_targets",
 ]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.recipe.region import Static
+from mmvsf.datasets.recipe.static import Static
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, StaticSource
 from mmvsf.pipeline.raster.coverage import Coverage

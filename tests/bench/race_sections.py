@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -41,7 +42,8 @@ def _section(result: Result, measured: str) -> Section:
     if result.network:
         title += f", over a slow network ({1000 * DELAY:.0f} ms before each answer, {MEGABYTES:.0f} MB/s)"
     network = " | fetched / needed | requests a file | share of the bandwidth" if result.network else ""
-    best = min(_median(runs, "seconds") for name, runs in result.runs.items() if _competes(name, runs))
+    peers = [_median(runs, "seconds") for name, runs in result.runs.items() if _competes(name, runs)]
+    best = min(peers, default=math.nan)
     rows = [
         measured,
         "",

@@ -24,6 +24,6 @@ def test_every_layer_is_in_it() -> None:
     for tile in tiles:
         members = {name.removeprefix(f"tiles/{tile}/") for name in names if name.startswith(f"tiles/{tile}/")}
         groups = {Path(name).parts[0] for name in members}
-        assert groups == {"zarr.json", "imagery", "blocks", "chunks", "weather", "static", "labels"}
+        assert groups == {"zarr.json", "imagery", "radar", "blocks", "chunks", "weather", "static", "labels"}
         assert members >= {"labels/confidence/zarr.json", "weather/wind/zarr.json", "blocks/status/zarr.json"}
         assert "weather/snow/zarr.json" not in members

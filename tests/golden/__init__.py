@@ -21,6 +21,7 @@ RECIPE = {
     "grid": {"crs": "EPSG:32615", "block": 32, "chunk": 16, "weather_cell": 32},
     "period": {"start": "2020-05-01", "end": "2021-06-30", "months": [5, 6]},
     "imagery": {"source": "archive", "path": "archive", "products": ["hls-l30", "hls-s30"]},
+    "radar": {"source": "archive", "path": "radar"},
     "weather": {"source": "archive", "path": "weather.nc"},
     "static": {"source": "archive", "path": "terrain"},
     "labels": {

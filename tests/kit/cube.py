@@ -124,6 +124,7 @@ def attributes(kind: Kind) -> dict[str, Any]:
         "label_seasons": list(kind.label_seasons),
         **({"legend": legend} if kind.label_seasons else {}),
         **({"static_layers": list(kind.static)} if kind.static else {}),
+        **({"radar_orbits": list(kind.radar), "radar_polarisations": list(kind.polarisations)} if kind.radar else {}),
         **({"label_confidence": True} if kind.confidence else {}),
         "sources": [{"layer": "imagery", "name": "drawn at random"}],
         "attribution": "",

@@ -26,6 +26,8 @@ GOOD: dict[str, Kind] = {
     "other-bands": Kind(bands=("nir", "red", "surface_temperature")),
     "without-weather": Kind(weather=()),
     "images-alone": Kind(weather=(), label_seasons=()),
+    "radar": Kind(radar=("ascending", "descending")),
+    "radar-of-one-direction": Kind(radar=("descending",), polarisations=("hh",), label_seasons=()),
     "nothing-acquired": Kind(acquired=False),
     "one-block": Kind(blocks=((5, 6),), noisy=()),
     "tiles-far-apart": Kind(blocks=((0, 0), (4000, -700)), noisy=((0, 0),)),

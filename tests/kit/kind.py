@@ -42,6 +42,9 @@ class Kind:
     bands: tuple[str, ...] = tuple(BANDS)
     weather: tuple[str, ...] = ("tmin", "tmax", "precipitation")
     static: tuple[str, ...] = ()
+    radar: tuple[str, ...] = ()
+    """directions of the passes"""
+    polarisations: tuple[str, ...] = ("vv", "vh")
     acquired: bool = True
     """False for a cube on whose days nothing was acquired"""
     noisy: tuple[tuple[int, int], ...] = ((2, 1), (3, 1))

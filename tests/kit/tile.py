@@ -48,6 +48,9 @@ class TileWriter:
                 values = self.rng.normal(300, 5, (self.side, self.side)).astype(np.float32)
                 self.pixels(group, name, self.inside(values, np.nan), ("y", "x"), (), "NaN")
 
+        if self.kind.radar:
+            self.radar()
+
     def located(self, name: str, cell: int) -> zarr.Group:
         """A group with y, x and the CRS; `cell` is the side of its pixels in pixels of the imagery."""
         kind, step = self.kind, cell * self.kind.resolution
@@ -145,6 +148,34 @@ class TileWriter:
         self.put_time(group)
         put(group, "band", np.array(self.kind.bands, object), ("band",), (len(self.kind.bands),), "")
         return reflectance, quality
+
+    def radar(self) -> None:
+        """Backscatter of each direction, and in `blocks` the status and relative orbit of its passes."""
+        kind, blocks, group = self.kind, self.group["blocks"], self.located("radar", 1)
+        count = len(kind.polarisations)
+        for orbit in kind.radar:
+            status = np.full((self.days, kind.tile, kind.tile), OUTSIDE, np.uint8)
+            values = np.full((self.days, count, self.side, self.side), -9999, np.int16)
+            for row, column in self.covered:
+                status[4:-4, row, column] = NOT_ACQUIRED
+                status[[6, 18, 30], row, column] = STORED, FAILED, STORED
+                for time in (6, 30):
+                    rows, columns = (slice(i * kind.block, (i + 1) * kind.block) for i in (row, column))
+                    values[time, :, rows, columns] = self.rng.integers(-2500, 0, (count, kind.block, kind.block))
+            numbers = np.where(status == STORED, 63, 0).astype(np.uint8)
+            for name, array in ((f"{orbit}_status", status), (f"{orbit}_orbit", numbers)):
+                put(blocks, name, array, ("time", "y", "x"), (32, *array.shape[1:]), 0)
+            put(
+                group,
+                orbit,
+                values,
+                ("time", "polarisation", "y", "x"),
+                (8, count, kind.chunk, kind.chunk),
+                -9999,
+                (32, count, kind.block, kind.block),
+            )
+        self.put_time(group)
+        put(group, "polarisation", np.array(kind.polarisations, object), ("polarisation",), (count,), "")
 
     def weather(self) -> NDArray[np.float32]:
         """Returns (variable, time, y, x)."""

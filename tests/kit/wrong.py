@@ -69,6 +69,8 @@ PIXELS = f"{TILE}/imagery/reflectance"
 UNITS, PIXELS, WEATHER = f"{TILE}/blocks/status", f"{TILE}/imagery/reflectance", f"{TILE}/weather"
 TWO_YEARS = Kind(seasons=((2020, "2020-01-01", "2020-12-31"), (2021, "2021-01-01", "2021-12-31")))
 DISAGREES = ("status-disagrees", UNITS)
+RADAR, PASSES = Kind(radar=("ascending",)), f"{TILE}/blocks/ascending"
+OF_RADAR = ("status-disagrees", f"{PASSES}_status")
 ROOT, WHOLE, PART = "zarr.json", "manifest.json", f"manifest/{TILE}.json"
 LEVEL_THREE, LEVEL_FIVE = ([BloscCodec(cname="zstd", clevel=level, shuffle="shuffle")] for level in (3, 5))
 
@@ -189,6 +191,28 @@ WRONG: dict[str, Wrong] = {
     # codes and pixels
     "unknown-split": written(values(f"{TILE}/chunks/split", at((4, 4), 9)), ("unknown-code", f"{TILE}/chunks/split")),
     "unknown-split-of-a-season": written(values("seasons/split", at(0, 4)), ("unknown-code", "seasons/split")),
+    "radar-of-a-day-not-acquired": written(values(f"{PASSES}_status", at((6, 2, 2), 1)), OF_RADAR, kind=RADAR),
+    "radar-status-outside": written(values(f"{PASSES}_status", at((8, 0, 0), 1)), OF_RADAR, kind=RADAR),
+    "radar-orbit-without-a-pass": written(values(f"{PASSES}_orbit", at((8, 2, 2), 5)), OF_RADAR, kind=RADAR),
+    "radar-pass-without-an-orbit": written(values(f"{PASSES}_orbit", at((6, 2, 2), 0)), OF_RADAR, kind=RADAR),
+    "radar-of-an-unknown-orbit": written(
+        values(f"{PASSES}_orbit", at((6, 2, 2), 176)),
+        ("unknown-code", f"{PASSES}_orbit"),
+        kind=RADAR,
+    ),
+    "radar-of-float": written(
+        metadata(f"{TILE}/radar/ascending", "data_type", "float32"),
+        ("wrong-type", f"{TILE}/radar/ascending"),
+        kind=RADAR,
+    ),
+    "radar-polarisations-swapped": written(
+        values(f"{TILE}/radar/polarisation", lambda names: names[::-1]),
+        ("wrong-coordinates", f"{TILE}/radar/polarisation"),
+        kind=RADAR,
+    ),
+    "a-direction-is-missing": written(
+        without(f"{TILE}/radar/ascending/"), ("missing-array", f"{TILE}/radar/ascending"), kind=RADAR
+    ),
     "unknown-status": written(status(NOT_ACQUIRED, 7), ("unknown-code", UNITS)),
     "stored-without-pixels": written(status(NOT_ACQUIRED, STORED), DISAGREES),
     "shard-lost-before-it-was-hashed": written(without(SMALL), DISAGREES),

@@ -14,7 +14,6 @@ import mmvsf
 from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.pipeline.build.executor import MOST_THREADS
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
 from ..cubes import CubeBuilder
@@ -77,7 +76,8 @@ def test_fewer_than_one_worker_is_refused(tiny: TinyArchive) -> None:
 def test_a_script_that_starts_workers_unguarded_gets_the_remedy(tiny: TinyArchive) -> None:
     script = tiny.folder / "unguarded.py"
     script.write_text(
-        f"import mmvsf\nmmvsf.build({str(tiny.recipe)!r}, {str(tiny.data)!r}, workers={MOST_THREADS + 1})\n"
+        "import mmvsf\nfrom mmvsf.pipeline.build import executor\nexecutor.MOST_THREADS = 1\n"
+        f"mmvsf.build({str(tiny.recipe)!r}, {str(tiny.data)!r}, workers=2)\n"
     )
     outcome = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert "IncompleteError: the worker processes did not start" in outcome.stderr

@@ -11,7 +11,7 @@ import pytest
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import QUALITY_FILL, Quality
 from mmvsf.pipeline.build.executor import MOST_THREADS, LocalExecutor, SerialExecutor, ThreadExecutor, executor
-from mmvsf.pipeline.crew import Crew, StoppedError, each
+from mmvsf.pipeline.crew import Crew, StoppedError, each, each_waiting
 from mmvsf.pipeline.layers.imagery.preference import best_quality
 
 
@@ -65,6 +65,24 @@ def test_a_crew_that_is_left_begins_no_part_more() -> None:
         started.wait(10)
         threading.Timer(0.05, released.set).start()
     assert len(begun) <= 2
+    with pytest.raises(StoppedError):
+        task.result(0)
+
+
+def test_parts_that_wait_for_a_server_end_with_the_run_too() -> None:
+    started, released = threading.Event(), threading.Event()
+    begun: list[int] = []
+
+    def part(number: int) -> None:
+        begun.append(number)
+        started.set()
+        released.wait(10)
+
+    with Crew(1) as crew:
+        task = crew.submit(each_waiting, part, range(1000), 3)
+        started.wait(10)
+        threading.Timer(0.05, released.set).start()
+    assert len(begun) <= 3
     with pytest.raises(StoppedError):
         task.result(0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.datasets.variables import DEFAULT_BANDS
@@ -279,6 +279,99 @@ def test_a_fault_that_stays_fails_its_day_only(
 
 def hls_image(bands: dict[str, Band]) -> Image:
     return Image("NASA/HLS/HLSS30/v002/T15TTG_20210505T170100", datetime(2021, 5, 5, 17, 1, tzinfo=UTC), bands)
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """The record of a sound image over the region, changed; None removes a key."""
+    grid = ImageGrid("EPSG:32615", (30.0, 0.0, 250_020.0, 0.0, -30.0, 4_651_020.0), (128, 128))
+    names = (*HLS_S30.bands.values(), "Fmask")
+    listed = hls_image({name: array_band(np.zeros((128, 128)), grid) for name in names}).described()
+    return {key: value for key, value in {**listed, **changes}.items() if value is not None}
+
+
+def spoilt(**changes: Any) -> dict[str, Any]:
+    """The record with a change to the grid of each band."""
+    listed = record()
+    for band in listed["bands"]:
+        band["grid"] |= changes
+    return listed
+
+
+@dataclass
+class Listed(Image):
+    """An image that a listing describes by another record."""
+
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        return self.record
+
+
+NAN = float("nan")
+FAULTY: dict[str, dict[str, Any]] = {
+    "no bands": record(bands=None),
+    "bands are a number": record(bands=3),
+    "bands of nulls": record(bands=[None]),
+    "no grid": spoilt(affineTransform=None),
+    "a list as transform": spoilt(affineTransform=[30, 0]),
+    "pixels without a size": spoilt(affineTransform={"translateX": 250_020.0}),
+    "pixels of NaN": spoilt(affineTransform={"scaleX": NAN, "scaleY": -30}),
+    "pixels of 400 digits": spoilt(affineTransform={"scaleX": 10**400, "scaleY": -30}),
+    "words in a transform": spoilt(affineTransform={"scaleX": "wide", "scaleY": -30}),
+    "rotated": spoilt(affineTransform={"scaleX": 30, "scaleY": -30, "shearX": 3}),
+    "no size": spoilt(dimensions={}),
+    "a negative size": spoilt(dimensions={"width": -1, "height": 3}),
+    "no CRS": spoilt(crsCode=None),
+    "an unknown CRS": spoilt(crsCode="EPSG:1"),
+    "a CRS from a file": spoilt(crsCode="+init=/etc/passwd:1"),
+    "properties are a list": record(properties=[3]),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTY)
+def test_a_faulty_record_fails_its_day_alone(known: TinyArchive, server: EarthEngine, kind: str) -> None:
+    """It has the name of an image of 2021-05-05, which the archive sees in three scenes."""
+    wanted, name = search(known), record()["id"]
+    place = [image.id for image in server.images].index(name)
+    sound = server.images[place]
+    server.images[place] = Listed(sound.id, sound.start, sound.bands, record=FAULTY[kind])
+    scenes = search(known)
+    assert len(scenes) == len(wanted)
+    (faulty,) = [scene for scene in scenes if scene.fault]
+    assert [scene for scene in scenes if not scene.fault] == [s for s in wanted if s.id != faulty.id]
+    assert faulty.day == next(scene.day for scene in wanted if scene.id == faulty.id) and len(faulty.fault) < 400
+
+
+def replaced(body: Any) -> Fault:
+    """Another answer."""
+    return lambda request, right: replace(right, body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    "answer", [{"assets": [], "nextPageToken": "0"}, {"assets": [None], "nextPageToken": "0"}, {"assets": 3}, [], None]
+)
+def test_a_listing_without_end_or_of_another_form_is_one_error(
+    known: TinyArchive, server: EarthEngine, answer: Any
+) -> None:
+    server.fail("listAssets", replaced(answer))
+    with pytest.raises(MmvsfError):
+        search(known)
+
+
+ODD_RECORDS: dict[str, Any] = {
+    "null": None,
+    "a number": 3,
+    "nothing": {},
+    "no id": {"name": 7},
+    "a name that is no granule's, and no time": {"id": "NASA/HLS/HLSS30/v002/x"},
+    "a moment that is none": {"id": "NASA/HLS/HLSS30/v002/T15TTG_20219999T170100", "startTime": "soon"},
+}
+
+
+@pytest.mark.parametrize("kind", ODD_RECORDS)
+def test_a_record_without_a_day_is_reported(kind: str) -> None:
+    scene = earthengine._sound_or_faulty(ODD_RECORDS[kind], HLS_S30, HERE, None)
+    assert isinstance(scene, str) and len(scene) < 400
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import Status
 from mmvsf.pipeline.inspect.explain import explain_pixel
+from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, plan_scenes, with_search
 from mmvsf.pipeline.raster.scene import Scene
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
@@ -374,15 +375,48 @@ def test_digits_without_end_spoil_their_item_alone(archive: TinyArchive, sound: 
     assert len(found.scenes) == len(sound.scenes) and sum(bool(scene.fault) for scene in found.scenes) == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 100_000, '{"features": ' + "[" * 100_000 + "]" * 100_000 + "}", '{"features": {}}']
-)
-def test_a_file_that_is_no_json(archive: TinyArchive, text: str) -> None:
+def search_text(archive: TinyArchive, text: str) -> FoundScenes:
+    """What is found of the recipe where items.json holds a text."""
     (archive.root / "items.json").write_text(text)
     region, path = load_region(str(archive.recipe))
     grid = grid_from_recipe(region, path, archive.data)
+    return ArchiveImagery(archive.root).search(grid, region.period, region.imagery.products)
+
+
+DEEP_TEXT = '[{"a": ' * 50_000 + '"]\\"' + '"' + "}]" * 50_000
+"""Deeper than a parser goes, with a bracket and a quotation mark in a text"""
+
+
+@pytest.mark.parametrize(
+    ("place", "day_fails"),
+    [
+        ("geometry", False),
+        ("properties.note", False),
+        ("properties", True),
+        ("assets", True),
+        ("assets.Fmask.href", True),
+        ("id", True),
+    ],
+)
+def test_nesting_without_end_spoils_what_holds_it_alone(
+    archive: TinyArchive, sound: ImageryPlan, place: str, day_fails: bool
+) -> None:
+    """Also where the parser refuses the whole file for it."""
+    text = json.dumps({"features": changed(archive, put("HERE", *place.split(".")))})
+    found = search_text(archive, text.replace('"HERE"', DEEP_TEXT))
+    assert len(found.scenes) + len(found.undated) == len(sound.scenes)
+    assert sum(bool(scene.fault) for scene in found.scenes) == day_fails
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"features": ' + "[" * 100_000, '{"features": {}}', '{"a": "'])
+def test_a_file_that_is_no_json(archive: TinyArchive, text: str) -> None:
     with pytest.raises(InputError, match="ItemCollection"):
-        ArchiveImagery(archive.root).search(grid, region.period, region.imagery.products)
+        search_text(archive, text)
+
+
+def test_a_file_of_nothing_but_brackets(archive: TinyArchive) -> None:
+    with pytest.raises(InputError, match="no entry can be used"):
+        search_text(archive, '{"features": ' + "[" * 100_000 + "]" * 100_000 + "}")
 
 
 def test_every_item_faulty_is_refused(archive: TinyArchive) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import resolve_path
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
-from mmvsf.datasets.storage.location import LOCAL_FOLDER, local_folder, location, objects, read_range, size
+from mmvsf.datasets.storage import verified
+from mmvsf.datasets.storage.location import LOCAL_FOLDER, Location, local_folder, location, objects, read_range, size
+from mmvsf.datasets.storage.manifest import Manifest, Record
 from mmvsf.datasets.storage.object_path import ObjectPath
+from mmvsf.datasets.storage.verified import VerifiedObjects
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -241,6 +245,45 @@ def test_parts_of_an_object(data: ObjectPath) -> None:
     for read in (lambda: size(data / "none"), lambda: read_range(data / "none", 0, 1)):
         with pytest.raises(FileNotFoundError, match="none"):
             read()
+
+
+def verified_objects(data: ObjectPath, monkeypatch: pytest.MonkeyPatch) -> VerifiedObjects:
+    """Three large shards and a small one, `a` to `d`."""
+    contents = {name: name.encode() * size for name, size in (("a", 70_000), ("b", 80_000), ("c", 90_000), ("d", 10))}
+    for name, content in contents.items():
+        (data / name).write_bytes(content)
+    records = {name: Record.of(content, shard=True) for name, content in contents.items()}
+    monkeypatch.setattr(VerifiedObjects, "record", lambda self, name: records.get(name))
+    return VerifiedObjects(data, Manifest({}, records["a"]))
+
+
+def test_an_object_is_checked_with_one_request(data: ObjectPath, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = verified_objects(data, monkeypatch)
+    for name in "abcd":
+        first = len(s3.requests)
+        assert checked.check(name) and checked.check(name)
+        assert [request.method for request in s3.requests[first:]] == ["GET"]
+    assert not checked.check("e")
+    (data / "a").write_bytes(b"a" * 69_999)
+    (data / "b").write_bytes(b"b" * 80_001)
+    (data / "c").write_bytes(b"c" * 10)
+    (data / "e").write_bytes(b"e")
+    again = VerifiedObjects(data, checked.manifest)
+    for name, problem in (("a", "has 69999 bytes"), ("b", "has 80001"), ("c", "has 10 bytes"), ("e", "does not list")):
+        with pytest.raises(InputError, match=problem):
+            again.check(name)
+
+
+def test_objects_of_a_bucket_are_checked_side_by_side(data: ObjectPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked, all_three = verified_objects(data, monkeypatch), Barrier(3)
+
+    def together(where: Location, start: int, length: int) -> tuple[bytes, int]:
+        all_three.wait(timeout=20)
+        return read_range(where, start, length)
+
+    monkeypatch.setattr(verified, "read_range", together)
+    begun = [checked.begin_check(name) for name in "abc"]
+    assert all(finish() for finish in begun)
 
 
 def test_what_has_to_be_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -190,3 +191,42 @@ def test_a_next_page_that_is_none(links: Any) -> None:
 def test_features_that_are_no_list(features: Any) -> None:
     with Scripted([(features, None, None)]) as server, pytest.raises(MmvsfError, match="does not answer as a STAC API"):
         found(server)
+
+
+ODD_ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "no catalogue": ("/", {"type": "Feature"}),
+    "a number as type": ("/", {"type": 7}),
+    "no search": ("/", {"conformsTo": [], "links": []}),
+    "links of nulls": ("/", {"links": [None]}),
+    "a collection of another type": ("/collections/a", {"type": "Feature"}),
+    "a collection without times": (
+        "/collections/a",
+        {"extent": {"spatial": {"bbox": []}, "temporal": {"interval": []}}},
+    ),
+    "an interval without ends": ("/collections/a", {"extent": {"temporal": {"interval": [[]]}}}),
+    "no extent": ("/collections/a", {"extent": None}),
+}
+
+
+class Odd(Scripted):
+    """A catalogue that describes itself or its collection otherwise."""
+
+    def __init__(self, path: str, changes: dict[str, Any]) -> None:
+        super().__init__([(items("1"), 1, None)])
+        self.path, self.changes = path, changes
+
+    def answer(self, request: Request) -> Response:
+        sound = super().answer(request)
+        if request.path != self.path:
+            return sound
+        return Response.of_json({**json.loads(sound.body), **self.changes})
+
+
+@pytest.mark.parametrize("kind", ODD_ANSWERS)
+def test_an_answer_that_is_no_stac_is_one_error_without_warnings(kind: str, recwarn: pytest.WarningsRecorder) -> None:
+    with Odd(*ODD_ANSWERS[kind]) as server:
+        try:
+            assert len(found(server)) == 1  # where what is odd is not needed
+        except MmvsfError as error:
+            assert "does not answer as a STAC API" in str(error) or "has no collection a" in str(error)
+    assert not recwarn.list

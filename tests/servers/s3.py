@@ -21,6 +21,19 @@ from werkzeug.test import Client
 from .base import Request, Response, StandIn, main
 
 
+def client_environment(url: str) -> dict[str, str]:
+    """The environment that leads the AWS clients to a server, and to no account."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_REGION": "us-east-1",
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 class S3(StandIn):
     """Answers what moto answers. `buckets` are made at once."""
 
@@ -39,15 +52,7 @@ class S3(StandIn):
 
     def environment(self) -> dict[str, str]:
         """The environment that leads the AWS clients here, and to no account."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_REGION": "us-east-1",
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        return client_environment(self.url)
 
     def answer(self, request: Request) -> Response:
         """See `StandIn`."""

@@ -62,7 +62,7 @@ class SlowArchive:
         self._counts.connections += 1
         try:
             await asyncio.sleep(self._delay)
-            while request := await _read(reader):
+            while request := await read_request(reader):
                 await self._answer(request, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -73,7 +73,7 @@ class SlowArchive:
         if request.path in ("/__counts", "/__reset"):
             if request.path == "/__reset":
                 self._counts = Counts()
-            await _write(writer, request, Response.of_json(self._counts.report()))
+            await write_response(writer, request, Response.of_json(self._counts.report()))
             return
         file = request.path.startswith(FILES) and request.path.endswith(".tif")
         counts = self._counts
@@ -90,13 +90,13 @@ class SlowArchive:
             counts.bytes += length
             self._free = max(self._free, time.monotonic()) + length / self._rate
             await asyncio.sleep(max(0.0, self._free - time.monotonic()))
-        await _write(writer, request, response)
+        await write_response(writer, request, response)
         if file:
             counts.busy -= 1
             counts.last = time.monotonic()
 
 
-async def _read(reader: asyncio.StreamReader) -> Request | None:
+async def read_request(reader: asyncio.StreamReader) -> Request | None:
     line = await reader.readline()
     if not line:
         return None
@@ -110,7 +110,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     return Request(method, unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)), headers, body)
 
 
-async def _write(writer: asyncio.StreamWriter, request: Request, response: Response) -> None:
+async def write_response(writer: asyncio.StreamWriter, request: Request, response: Response) -> None:
     headers = {"Content-Type": response.content_type, **response.headers}
     headers.setdefault("Content-Length", str(len(response.body)))
     lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())

@@ -55,6 +55,7 @@ export function coordinates(root, group) {
     season: root[group === "labels" ? "label_seasons" : "seasons"],
     band: root.bands ?? TABLE.bands,
     variable: root.weather_variables,
+    polarisation: root.radar_polarisations ?? [],
   };
 }
 

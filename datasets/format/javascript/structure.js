@@ -5,8 +5,18 @@ import { SHARD_DAYS, parse } from "./cube.js";
 import { arrays, axes, coordinates, tiles } from "./expected.js";
 
 const WHOLE_BYTES = 65536;
-const CODES = { "blocks/status": 4, "chunks/split": 3, split: 3 };
-const SEEN = { reflectance: [-9999, [2]], quality: [255, [2, 3]], scene: [255, [2, 3]] };
+const CODES = {
+  "blocks/status": 4, "chunks/split": 3, split: 3,
+  "blocks/ascending_status": 4, "blocks/descending_status": 4,
+  "blocks/ascending_orbit": 175, "blocks/descending_orbit": 175,
+};
+const SEEN = {
+  "blocks/status": {
+    "imagery/reflectance": [-9999, [2]], "imagery/quality": [255, [2, 3]], "imagery/scene": [255, [2, 3]],
+  },
+  "blocks/ascending_status": { "radar/ascending": [-9999, [2]] },
+  "blocks/descending_status": { "radar/descending": [-9999, [2]] },
+};
 
 /** A chunk that a check needs was reported, or is reported by the code. */
 class Unreadable extends Error {
@@ -206,20 +216,26 @@ function areSeasons(names, start, end) {
 
 /** Status against the recipe's blocks and against what is stored of each block and day. */
 async function checkPixels(part) {
-  const status = await readArray(part, "blocks/status");
+  for (const name of Object.keys(SEEN)) await checkStatus(part, name);
+}
+
+async function checkStatus(part, statusName) {
+  const status = await readArray(part, statusName);
   if (!status) return;
-  const [times, rows, columns] = part.expected["blocks/status"].shape;
+  const [times, rows, columns] = part.expected[statusName].shape;
   const covered = tiles(part.root).get(part.tile);
   let wrong = status.some((code, index) => {
     const block = index % (rows * columns);
     return code && !covered.has(`${Math.floor(block / columns)},${block % columns}`);
   });
-  for (const [name, [fill, codes]] of Object.entries(SEEN)) {
-    if (!part.sound.has(`imagery/${name}`)) continue;
+  const orbit = statusName !== "blocks/status" && (await readArray(part, statusName.replace("_status", "_orbit")));
+  if (orbit) wrong ||= status.some((code, index) => (code === 2) !== (orbit[index] !== 0));
+  for (const [name, [fill, codes]] of Object.entries(SEEN[statusName])) {
+    if (!part.sound.has(name)) continue;
     for (let time = 0; time < times / SHARD_DAYS; time++)
       for (let block = 0; block < rows * columns; block++) {
-        const place = [time, ...(name === "reflectance" ? [0] : []), Math.floor(block / columns), block % columns];
-        const stored = await readChunk(part, `imagery/${name}`, place);
+        const place = [time, ...(part.expected[name].shape.length === 4 ? [0] : []), Math.floor(block / columns), block % columns];
+        const stored = await readChunk(part, name, place);
         const day = stored ? stored.data.length / SHARD_DAYS : 0;
         for (let index = 0; index < SHARD_DAYS; index++) {
           const seen = Boolean(stored?.data.subarray(index * day, (index + 1) * day).some((value) => value !== fill));
@@ -227,5 +243,5 @@ async function checkPixels(part) {
         }
       }
   }
-  if (wrong) part.say("status-disagrees", "blocks/status");
+  if (wrong) part.say("status-disagrees", statusName);
 }

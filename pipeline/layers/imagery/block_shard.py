@@ -74,7 +74,7 @@ class Group:
     @classmethod
     def empty(cls, task: ShardTask, grid: Grid, bands: int) -> "Group":
         """All days with a scene, filled with no data."""
-        corner, shape = _extent(grid, task.blocks)
+        corner, shape = extent_of(grid, task.blocks)
         days = tuple(sorted({scene.day % SHARD_DAYS for scene in task.scenes}))
         reflectance = np.full((len(days), bands, *shape), REFLECTANCE_FILL, np.int16)
         quality = np.full((len(days), *shape), QUALITY_FILL, np.uint8)
@@ -84,19 +84,19 @@ class Group:
             status = np.full(SHARD_DAYS, Status.NOT_ACQUIRED, np.uint8)
             return BlockShard(days, reflectance[..., *area], quality[..., *area], scene[..., *area], status)
 
-        blocks = {block: block_at(_area(grid, block, corner)) for block in task.blocks}
+        blocks = {block: block_at(area_of(grid, block, corner)) for block in task.blocks}
         return cls(grid, corner, reflectance, blocks)
 
     def part(self, blocks: Iterable[BlockIndex], day: int) -> "GroupPart":
         """The rectangle of some of the blocks on a day (a day number)."""
         chosen = tuple(blocks)
-        corner, (height, width) = _extent(self.grid, chosen)
+        corner, (height, width) = extent_of(self.grid, chosen)
         row, column = corner[0] * self.grid.block, corner[1] * self.grid.block
         target = RasterGrid.of(self.grid.geobox[row : row + height, column : column + width])
-        rows, columns = _area(self.grid, corner, self.corner)
+        rows, columns = area_of(self.grid, corner, self.corner)
         position = self.blocks[chosen[0]].position(day)
         room = self.reflectance[position, :, rows.start : rows.start + height, columns.start : columns.start + width]
-        return GroupPart(target, {block: _area(self.grid, block, corner) for block in chosen}, room)
+        return GroupPart(target, {block: area_of(self.grid, block, corner) for block in chosen}, room)
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,14 @@ class GroupPart:
     """(band, row, column) of the rectangle: the memory of its blocks"""
 
 
-def _extent(grid: Grid, blocks: Iterable[BlockIndex]) -> tuple[BlockIndex, tuple[int, int]]:
+def extent_of(grid: Grid, blocks: Iterable[BlockIndex]) -> tuple[BlockIndex, tuple[int, int]]:
     """The upper left block of the rectangle around some blocks, and its shape in pixels."""
     rows, columns = zip(*blocks, strict=True)
     shape = (max(rows) - min(rows) + 1) * grid.block, (max(columns) - min(columns) + 1) * grid.block
     return (min(rows), min(columns)), shape
 
 
-def _area(grid: Grid, block: BlockIndex, corner: BlockIndex) -> Area:
+def area_of(grid: Grid, block: BlockIndex, corner: BlockIndex) -> Area:
     """Where a block lies in the rectangle that starts at `corner`."""
     row, column = (block[0] - corner[0]) * grid.block, (block[1] - corner[1]) * grid.block
     return slice(row, row + grid.block), slice(column, column + grid.block)

@@ -5,7 +5,6 @@ hopelessly cloudy. Where scenes of a day overlap, each pixel takes the best (see
 their mask and, where that is clear, in all bands.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 import numpy as np
@@ -20,7 +19,7 @@ from mmvsf.datasets.variables import (
     Status,
     is_clear,
 )
-from mmvsf.pipeline.crew import each
+from mmvsf.pipeline.crew import each, each_waiting
 from mmvsf.pipeline.raster.io import OutOfReachError, ReadError, gdal_environment
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene, SceneKey
 
@@ -47,8 +46,7 @@ def read_shard(
     at_once = min(len(days), source.days_at_once)
     if at_once > 1:
         # A server is waited for most of the time; days of a shard touch different pixels.
-        with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(read, days))
+        each_waiting(read, days, at_once)
     else:
         each(read, days)
     for shard in group.blocks.values():

@@ -53,9 +53,9 @@ def pixel_bytes(bands: int) -> int:
     return 2 * bands + 2
 
 
-def entry_name(grid: Grid, shard: int, block: BlockIndex) -> str:
+def entry_name(grid: Grid, shard: int, block: BlockIndex, layer: str = "imagery") -> str:
     """Name of the ledger entry of a shard (counted from 1970-01-01) of a block. It stays when the grid grows."""
-    return f"imagery/{shard}/{grid.block_name(block)}"
+    return f"{layer}/{shard}/{grid.block_name(block)}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class ImageryPlan(LayerPlan[ShardTask]):
-    """All that a build of the imagery will do."""
+    """All that a build of a layer of scenes will do: of the imagery, or of the radar."""
 
     grid: Grid
     units: dict[tuple[int, BlockIndex], tuple[Scene, ...]]
@@ -93,6 +93,7 @@ class ImageryPlan(LayerPlan[ShardTask]):
     undated: tuple[str, ...] = ()
     unanswered: tuple[str, ...] = ()
     """see `FoundScenes`"""
+    layer: str = "imagery"
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -106,11 +107,15 @@ class ImageryPlan(LayerPlan[ShardTask]):
 
     @cached_property
     def _entries(self) -> dict[str, str]:
-        return {entry_name(self.grid, *unit): digest for unit, digest in self.digests.items()}
+        return {self.entry(unit): digest for unit, digest in self.digests.items()}
+
+    def entry(self, unit: tuple[int, BlockIndex]) -> str:
+        """Name of the ledger entry of a unit (shard, block)."""
+        return entry_name(self.grid, *unit, self.layer)
 
     def tasks(self, todo: Collection[str]) -> Iterator[ShardTask]:
         """See `LayerPlan`; neighbouring blocks of a shard are one task."""
-        return shard_tasks(self, self.grid, {unit for unit in self.units if entry_name(self.grid, *unit) in todo})
+        return shard_tasks(self, self.grid, {unit for unit in self.units if self.entry(unit) in todo})
 
     @property
     def bytes_to_read(self) -> int:
@@ -132,6 +137,7 @@ def plan_scenes(
     calendar: Calendar,
     skip_below_clear: float,
     reading: Mapping[str, str] = MappingProxyType({}),
+    layer: str = "imagery",
 ) -> ImageryPlan:
     """Match scenes to blocks by the extents of their masks. `reading` is what the pixels of scenes of a product
     depend on beside the scenes."""
@@ -153,7 +159,8 @@ def plan_scenes(
     dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
     left_out = {reason: count for reason, count in dropped.items() if count}
     units, digests = dict(sorted(units.items())), dict(sorted(digests.items()))
-    return ImageryPlan(grid, units, digests, tuple(used), block_days, pixels, len(scenes), left_out)
+    items = len(scenes)
+    return ImageryPlan(grid, units, digests, tuple(used), block_days, pixels, items, left_out, layer=layer)
 
 
 def with_search(plan: ImageryPlan, found: FoundScenes) -> ImageryPlan:
@@ -205,8 +212,8 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
             scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
             units = [plan.units[shard, block] for block in blocks]
-            keys = {id(unit): frozenset(scene.key for scene in unit) for unit in units}  # neighbours often share one
-            yield ShardTask(shard, tuple(blocks), scenes, digests, tuple(keys[id(unit)] for unit in units))
+            met = {id(unit): frozenset(scene.key for scene in unit) for unit in units}  # neighbours often share one
+            yield ShardTask(shard, tuple(blocks), scenes, digests, tuple(met[id(unit)] for unit in units))
 
 
 def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) -> list[list[BlockIndex]]:
@@ -253,6 +260,6 @@ def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:
 def _scene_text(scene: Scene) -> str:
     """Everything of a scene that its pixels depend on; where its files lie is not among it."""
     assets = [(asset.grid.crs, asset.grid.transform, asset.grid.shape) for asset in (*scene.bands, scene.quality)]
-    more = [text for text in (scene.fault, scene.generation) if text]
+    more = [part for part in (scene.fault, scene.generation, scene.orbit) if part]
     text = [scene.id, scene.product, scene.acquired.isoformat(), scene.version, scene.offset, assets, *more]
     return json.dumps(text)

@@ -84,6 +84,9 @@ class Product:
     """stored mask (of `mask_dtype`) -> bits of `imagery/quality`, same shape"""
     updated: str = "updated"
     """item property that changes when a scene is processed again, for items that tell no version"""
+    radar: bool = False
+    """whether scenes say their relative orbit and, where others of the collection have other bands, their
+    polarisations"""
     one_grid: bool = False
     """whether all files of all scenes of a tile have the same grid"""
     constellation: Constellation

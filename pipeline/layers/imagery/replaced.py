@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.scene import Scene
 
-INPUTS = "inputs/imagery"
-"""Name of the ledger's entry."""
+INPUTS = "inputs"
+"""Name of the folder of the ledger's entries, one a layer."""
 
 AT_ONCE = 16
 """Scenes that are looked at at the same time: a disk over a network, or a server, is waited for."""

@@ -1,6 +1,5 @@
 """The mask and the bands of one scene, on the pixels of a cube."""
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArr
 def read_bands(scene: Scene, target: RasterGrid, source: SceneReader, out: NDArray[np.int16]) -> None:
     """Read the reflectance of a scene into `out` (band, *shape of the target), REFLECTANCE_FILL where it has none.
     Raises ReadError."""
-    windows: dict[RasterGrid, dict[int, NDArray[np.int16]]] = defaultdict(dict)
+    windows: dict[RasterGrid, dict[int, NDArray[np.int16]]] = {asset.grid: {} for asset in scene.bands}
 
     def read(number: int) -> None:
         place = resampler(scene.bands[number].grid, target)
@@ -49,6 +48,9 @@ def read_bands(scene: Scene, target: RasterGrid, source: SceneReader, out: NDArr
 
     source.each(read, range(len(scene.bands)))
     for grid, by_band in windows.items():
+        if not by_band:
+            continue
+        # Together, so that the weights of a strip are used while they are in the processor's cache.
         for number, values in zip(by_band, resampler(grid, target).reflectance(*by_band.values()), strict=True):
             out[number] = values
 

@@ -26,8 +26,8 @@ class CollectedImagery(Collected):
     """See `Collected`."""
 
     summary: Summary = field(kw_only=True)
-    scenes: GroupSpec = field(kw_only=True)
-    """the table of scenes"""
+    rows: list[tuple[Any, ...]] = field(kw_only=True)
+    """of the table of scenes, see `scenes_group`"""
     services: dict[str, list[list[Any]]] = field(kw_only=True)
     """see `services_of`"""
 
@@ -70,8 +70,7 @@ def collect_imagery(
         tuple(failures),
     )
     rows.sort(key=_row_order)
-    scenes, services = scenes_group(rows), services_of(rows)
-    return CollectedImagery(collected.shards, arrays, summary=summary, scenes=scenes, services=services)
+    return CollectedImagery(collected.shards, arrays, summary=summary, rows=rows, services=services_of(rows))
 
 
 def _place_clear(clear: NDArray[np.uint8], entry: dict[str, Any], start: int, block: BlockIndex, grid: Grid) -> None:
@@ -120,8 +119,8 @@ SCENE_COLUMNS: dict[str, tuple[str, int, dict[str, str]]] = {
 """array of the group `scenes` -> (type, position in a row of the ledger's scenes, attributes)"""
 
 
-def scenes_group(rows: list[tuple[Any, ...]]) -> GroupSpec:
-    """One row a (day, block, scene) that gave data, by day, block and index."""
+def scenes_group(rows: Iterable[tuple[Any, ...]]) -> GroupSpec:
+    """One row a (day, block, scene) that gave data, by day, block, index and id."""
     rows = sorted(rows, key=_row_order)
     arrays = []
     for name, (dtype, position, attributes) in SCENE_COLUMNS.items():
@@ -148,8 +147,8 @@ def services_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, list[list[Any]]]:
     return runs if any(service for own in runs.values() for service, _ in own) else {}
 
 
-def _row_order(row: tuple[Any, ...]) -> tuple[int, int, int, int]:
-    return row[2], row[0], row[1], row[3]
+def _row_order(row: tuple[Any, ...]) -> tuple[int, int, int, int, str]:
+    return row[2], row[0], row[1], row[3], row[4]
 
 
 def _seconds(text: str) -> int:

@@ -1,6 +1,7 @@
-"""What a build of the imagery made, in numbers."""
+"""What a build of the imagery, or of the radar, made, in numbers."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,19 @@ class Summary:
     not_acquired: int
     failures: tuple[str, ...]
     """one reason a failed unit"""
+    radar: "Summary | None" = None
+    """of the passes of the radar in all directions, in the summary of a cube with radar"""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing failed, in the radar neither."""
+        return not self.failed and (self.radar is None or not self.radar.failed)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """What `asdict` made of a summary. Raises KeyError or TypeError for anything else."""
+        radar = cls.parse(values["radar"]) if values["radar"] is not None else None
+        return cls(**{**values, "failures": tuple(values["failures"]), "radar": radar})
 
     @property
     def completeness(self) -> float:

@@ -1,4 +1,4 @@
-"""The items of an archive: an ItemCollection in one file, or a static catalogue of many."""
+"""The items of an archive: in one file, an ItemCollection or stac-geoparquet, or a static catalogue of many."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.json_text import parse_json
+from mmvsf.datasets.json_text import parse_json_of_many
 from mmvsf.pipeline.sources.stac.hrefs import local_href
+from mmvsf.pipeline.sources.stac.items_file import read_items
 
-COLLECTION, CATALOG = "items.json", "catalog.json"
+COLLECTION, TABLE, CATALOG = "items.json", "items.parquet", "catalog.json"
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,22 @@ class ArchiveEntry:
 
 def read_entries(root: Path) -> Iterator[ArchiveEntry]:
     """The entries of the archive in a folder. Raises InputError where its main file is missing or cannot be read."""
-    collection, catalog = root / COLLECTION, root / CATALOG
+    collection, table, catalog = root / COLLECTION, root / TABLE, root / CATALOG
     if collection.is_file():
         content = _read(collection, "STAC ItemCollection")
         features = content.get("features")
         if not isinstance(features, list):
             raise InputError(f"{collection} is no STAC ItemCollection: it has no list of features")
         yield from (ArchiveEntry(feature, root) for feature in features)
+    elif table.is_file():
+        yield from (ArchiveEntry(item, root) for item in read_items(table))
     elif catalog.is_file():
         _read(catalog, "STAC catalogue")
         yield from _linked(catalog)
     else:
         raise InputError(
-            f"{root} holds neither {COLLECTION} (a STAC ItemCollection) nor {CATALOG} (a static catalogue); point"
-            " imagery.path at the folder that does"
+            f"{root} holds neither {COLLECTION} (a STAC ItemCollection) nor {TABLE} (stac-geoparquet) nor {CATALOG} (a"
+            " static catalogue); point imagery.path at the folder that does"
         )
 
 
@@ -87,7 +90,7 @@ def _path_of(link: dict[str, Any], folder: Path) -> Path:
 def _read(path: Path, what: str) -> dict[str, Any]:
     """A JSON object in a file. Raises InputError."""
     try:
-        content = parse_json(path.read_bytes())
+        content = parse_json_of_many(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a {what}: {one_line(error)}") from error
     if not isinstance(content, dict):

@@ -9,8 +9,10 @@ for the others.
 """
 
 import re
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections import abc
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,7 +22,7 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Imagery, Period
-from mmvsf.datasets.variables import DEFAULT_BANDS, QUALITY_FILL, REFLECTANCE_FILL, REFLECTANCE_SCALE
+from mmvsf.datasets.variables import DEFAULT_BANDS, REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.convert import REFLECTANCE_MAX
 from mmvsf.pipeline.layers.imagery.missing import NoSceneError
@@ -29,11 +31,14 @@ from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, granule_time
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.stac.boxes import search_polygons
+from mmvsf.pipeline.sources.stac.item import MOST_TEXT, Item, acquired_at
+from mmvsf.pipeline.sources.stac.items import place_of
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 
 from .client import QUOTA, requirements
+from .imagery_collections import COLLECTIONS, Collection, collection_of
 from .pixels import SCHEME, asset_id, fetch_pixels, grid_of_band, kept, list_images
 
 REFLECTANCE_RANGE = (-1.0, REFLECTANCE_MAX * REFLECTANCE_SCALE)
@@ -44,70 +49,6 @@ DARK = 0.01
 CLOUD_SCORE, SCL_CLOUD = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", 9
 """Its images have the names of Sentinel-2's; where they say cloud, the scene classification becomes `cloud, high
 probability`. They have pixels of 10 m: at the 20 m of the classification Earth Engine gives their means."""
-
-
-@dataclass(frozen=True)
-class Collection:
-    """An image collection and what of it a scene takes."""
-
-    id: str
-    product: str
-    bands: dict[str, str]
-    """band of a cube -> its name here"""
-    quality: str
-    together: tuple[tuple[str, ...], ...]
-    """bands that share a grid, and so a request"""
-    fraction: bool
-    """True where reflectance is stored as the fraction itself (floating point), False for integers of 1e-4"""
-    mask_fill: int
-    """number of the mask where there is no data"""
-
-    def group(self, band: str) -> tuple[str, ...]:
-        return next(group for group in self.together if band in group)
-
-    def narrowed(self, bands: tuple[str, ...]) -> "Collection":
-        """The collection with these bands of a cube only, in this order. Raises InputError for one that it lacks."""
-        if missing := [name for name in bands if name not in self.bands]:
-            raise InputError(
-                f"imagery.bands: Earth Engine is not read for {', '.join(missing)} of {self.product}; it is for"
-                f" {', '.join(self.bands)}"
-            )
-        chosen = {name: self.bands[name] for name in bands}
-        kept = {*chosen.values(), self.quality}
-        groups = (tuple(band for band in group if band in kept) for group in self.together)
-        return replace(self, bands=chosen, together=tuple(group for group in groups if group))
-
-    def fill(self, band: str) -> int:
-        """The number that is requested in place of a masked pixel."""
-        return self.mask_fill if band == self.quality else REFLECTANCE_FILL
-
-
-_L30 = {"blue": "B2", "green": "B3", "red": "B4", "nir": "B5", "swir1": "B6", "swir2": "B7", "coastal": "B1"}
-_S30 = {
-    "blue": "B2",
-    "green": "B3",
-    "red": "B4",
-    "nir": "B8A",
-    "swir1": "B11",
-    "swir2": "B12",
-    "coastal": "B1",
-    "rededge1": "B5",
-    "rededge2": "B6",
-    "rededge3": "B7",
-    "nir_broad": "B8",
-}
-
-COLLECTIONS: dict[str, Collection] = {
-    collection.product: collection
-    for collection in (
-        Collection("NASA/HLS/HLSL30/v002", "hls-l30", _L30, "Fmask", ((*_L30.values(), "Fmask"),), True, QUALITY_FILL),
-        Collection("NASA/HLS/HLSS30/v002", "hls-s30", _S30, "Fmask", ((*_S30.values(), "Fmask"),), True, QUALITY_FILL),
-        Collection(
-            "COPERNICUS/S2_SR_HARMONIZED", "sentinel-2-l2a", _S30, "SCL",
-            (("B2", "B3", "B4", "B8"), ("B8A", "B11", "B12", "B5", "B6", "B7", "SCL"), ("B1",)), False, 0,
-        ),
-    )
-}  # fmt: skip
 
 
 @register_source("earthengine")
@@ -136,26 +77,39 @@ class EarthEngineImagery(ImagerySource):
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
         licence = product_named(product).licence
-        return Origin("earthengine", public_address("earthengine"), _collection(product).id, licence=licence)
+        return Origin("earthengine", public_address("earthengine"), collection_of(product).id, licence=licence)
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. Raises InputError also for credentials that are missing or refused, ReadError if
         Earth Engine does not answer."""
         coverage, region = Coverage(grid), search_polygons(grid)
-        scenes = {}
+        scenes: dict[str, Scene] = {}
+        undated: dict[str, None] = {}
         for product in products:
-            collection = _collection(product).narrowed(self.bands)
+            collection = collection_of(product).narrowed(self.bands)
             for first, last in period.runs:
                 for image in list_images(collection.id, first, last + timedelta(days=1), region):
-                    scene = _scene(image, collection, coverage, self.cloud_score)
-                    if period.contains(date_of(scene.day)) and coverage.blocks(scene.quality.grid).size:
-                        scenes[scene.id] = scene
+                    scene = _sound_or_faulty(image, collection, coverage, self.cloud_score)
+                    if isinstance(scene, str):
+                        undated[scene] = None
+                    elif period.contains(date_of(scene.day)) and coverage.blocks(scene.quality.grid).size:
+                        scenes[scene.id] = scenes.get(scene.id, scene) if scene.fault else scene
+        return self._found(scenes.values(), tuple(undated), period, products)
+
+    def _found(
+        self, scenes: abc.Collection[Scene], undated: tuple[str, ...], period: Period, products: tuple[str, ...]
+    ) -> FoundScenes:
+        """What a search found. Raises InputError if there is nothing to read."""
+        faults = [f"{scene.id}: {scene.fault}" for scene in scenes if scene.fault] + list(undated)
+        if len(faults) == len(scenes) + len(undated) and faults:
+            raise InputError(f"Earth Engine: no image can be used, {len(faults)} are faulty, for example {faults[0]}")
         if not scenes:
             raise NoSceneError(
                 f"Earth Engine has no scene of {', '.join(products)} between {period.start} and {period.end} over this"
                 " region; check period, products and area of the recipe"
             )
-        return FoundScenes(tuple(sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.id))))
+        ordered = sorted(scenes, key=lambda scene: (scene.acquired, scene.id))
+        return FoundScenes(tuple(ordered), len(scenes) + len(undated), undated=undated)
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`. Reflectance as int16 or uint16 of 1e-4, masks as uint8.
@@ -176,9 +130,30 @@ class EarthEngineImagery(ImagerySource):
         return values[band]
 
 
-def _scene(
-    image: dict[str, Any], collection: Collection, coverage: Coverage, cloud_score: float | None = None
-) -> Scene:
+def _sound_or_faulty(image: Any, collection: Collection, coverage: Coverage, cloud_score: float | None) -> Scene | str:
+    """The scene of a record of a listing, whatever that is. One that cannot be read fails its day in the blocks that it
+    may concern; where its day is not known either, what is wrong."""
+    try:
+        return _scene(image, collection, coverage, cloud_score)
+    except InputError as error:
+        fault = one_line(error)
+    record = image if isinstance(image, dict) else {}
+    name = ""
+    with suppress(InputError):
+        name = asset_id(record)[:MOST_TEXT]
+    name = name if name.isprintable() and name else f"an image of {collection.id}"
+    identity = _identity(name, {})[0]
+    acquired = _acquired(identity, record)
+    if acquired is None:
+        return f"{name}: {fault}"
+    cube = RasterGrid.of(coverage.grid.geobox)
+    place = place_of({"geometry": record.get("geometry")}, ()) or cube
+    day = coverage.day(acquired, cube)
+    return Scene(identity, collection.product, acquired, "", (), Asset("", place), 0, day, fault)
+
+
+def _scene(image: Any, collection: Collection, coverage: Coverage, cloud_score: float | None = None) -> Scene:
+    """The scene of a record of a listing. Raises InputError for one that lacks something."""
     name = asset_id(image)
     assets: dict[str, Asset] = {}
     for group in collection.together:
@@ -186,13 +161,16 @@ def _scene(
         if len(set(grids.values())) > 1:
             raise InputError(f"{name}: the bands {', '.join(group)} are not on one grid, as this reader expects")
         assets |= {band: Asset(f"{SCHEME}{name}#{band}", grid) for band, grid in grids.items()}
-    identity, version = _identity(name, image.get("properties", {}))
+    item = Item.check({"id": name, "properties": image.get("properties")})
+    identity, version = _identity(name, item.properties)
     if cloud_score is not None:
         # Part of what the pixels depend on, so that a build notices another threshold.
         version = f"{version} with Cloud Score+ {cloud_score:g}"
-    acquired = granule_time(identity) or datetime.fromisoformat(image["startTime"]).astimezone(UTC)
+    acquired = _acquired(identity, image)
+    if acquired is None:
+        raise InputError("it has no startTime that is a time")
     return Scene(
-        id=identity,
+        id=Item.check({"id": identity}).id,
         product=collection.product,
         acquired=acquired,
         version=version,
@@ -204,11 +182,17 @@ def _scene(
     )
 
 
+def _acquired(identity: str, image: dict[str, Any]) -> datetime | None:
+    """When an image was taken (UTC), None where that is no time."""
+    return acquired_at({"id": identity, "properties": {"datetime": image.get("startTime")}})
+
+
 def _identity(name: str, properties: dict[str, Any]) -> tuple[str, str]:
     """(id, version) of an image: those of the granule in every other catalogue, where they can be derived."""
     if granule := re.fullmatch(r"NASA/HLS/HLS([LS]30)/v002/(T\w{5})_(\d{8}T\d{6})", name):
         sensor, tile, moment = granule.groups()
-        return f"HLS.{sensor}.{tile}.{datetime.strptime(moment, '%Y%m%dT%H%M%S'):%Y%jT%H%M%S}.v2.0", "v2.0"
+        with suppress(ValueError):  # digits that are no moment
+            return f"HLS.{sensor}.{tile}.{datetime.strptime(moment, '%Y%m%dT%H%M%S'):%Y%jT%H%M%S}.v2.0", "v2.0"
     return str(properties.get("PRODUCT_ID", name.rpartition("/")[2])), str(properties.get("PROCESSING_BASELINE", ""))
 
 
@@ -270,10 +254,3 @@ def _is_fraction(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
 def _is_whole(known: NDArray[np.float64], stored: np.dtype[Any]) -> bool:
     """Whether numbers are whole numbers of 1e-4, in whatever type they come."""
     return bool(np.all(known == np.rint(known)) and known.min() >= 0 and known.max() <= np.iinfo(np.uint16).max)
-
-
-def _collection(product: str) -> Collection:
-    """The collection of a product. Raises InputError for one that Earth Engine is not read for."""
-    if product not in COLLECTIONS:
-        raise InputError(f"Earth Engine is not read for {product}; it is for {', '.join(COLLECTIONS)}")
-    return COLLECTIONS[product]

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.raster.byte_cache import ByteCache
+from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.resample import is_crs
 from mmvsf.pipeline.raster.scene import RasterGrid
+from mmvsf.pipeline.sources.stac.item import Projection, shortened
 
 from .client import call
 
@@ -23,6 +26,8 @@ HEADER_BYTES = 2**20
 """What the names and types of a thousand bands may take."""
 PAGE = 500
 """Images a page of a listing."""
+MOST_IMAGES = 2_000_000
+"""Of one listing; more are taken for pages without end."""
 SCHEME = "earthengine:"
 """Begins the hrefs of assets that lie in Earth Engine: `earthengine:IMAGE#BAND`."""
 KEPT_BYTES = 128 * 2**20
@@ -49,35 +54,63 @@ def list_images(
         query["endTime"] = f"{after + timedelta(days=1)}T00:00:00Z"
     if region is not None:
         query["region"] = region
+    what, count = f"the images of {collection}", 0
+    seen: set[str] = set()
     while True:
-        # A copy each time: the client empties the query it is given.
-        page = call(f"the images of {collection}", lambda ee: ee.data.listImages(dict(query)))
-        yield from page["images"]
-        query["pageToken"] = page.get("nextPageToken")
-        if not query["pageToken"] or at_most is not None:
+        page = call(what, lambda ee: _page(ee, query))
+        yield from page.get("images", ())
+        token, count = page.get("nextPageToken"), count + len(page.get("images", ()))
+        if not token or at_most is not None:
             return
+        if str(token) in seen or count > MOST_IMAGES:
+            raise ReadError(f"{what}: Earth Engine gives pages without end, {count} images so far; run again later")
+        seen.add(str(token))
+        query["pageToken"] = token
+
+
+def _page(ee: Any, query: dict[str, Any]) -> dict[str, Any]:
+    """A page of a listing. Raises ValueError for an answer that is none."""
+    try:
+        page = ee.data.listImages(dict(query))  # a copy, since the client empties the query it is given
+    except (AttributeError, TypeError, KeyError) as error:
+        raise ValueError("the answer is no list of images") from error
+    if not isinstance(page, dict) or not isinstance(page.get("images", []), list):
+        raise ValueError("the answer is no list of images")
+    return page
 
 
 def grid_of_band(image: dict[str, Any], band: str) -> RasterGrid:
-    """The grid that a listing gives for a band. Raises InputError if it gives none, or one that is not north-up."""
+    """The grid that a listing gives for a band. Raises InputError if it gives none, one that is not north-up, or one in
+    no CRS of places on the earth."""
     try:
         grid = next(entry for entry in image["bands"] if entry["id"] == band)["grid"]
-        t, size = grid["affineTransform"], grid["dimensions"]
+        numbers, size = grid["affineTransform"], grid["dimensions"]
         names = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
-        a, b, c, d, e, f = (float(t.get(name, 0)) for name in names)
-        result = RasterGrid(
-            str(grid.get("crsCode") or grid["crsWkt"]), (a, b, c, d, e, f), (int(size["height"]), int(size["width"]))
+        declared = Projection.check(
+            {
+                "proj:code": grid.get("crsCode"),
+                "proj:wkt2": grid.get("crsWkt"),
+                "proj:transform": [numbers.get(name, 0) for name in names],
+                "proj:shape": [size["height"], size["width"]],
+            }
         )
-    except (StopIteration, KeyError, TypeError, ValueError) as error:
+    except (StopIteration, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{asset_id(image)}: Earth Engine gives no grid for the band {band}") from error
-    if b or d:
-        raise InputError(f"{asset_id(image)}: the band {band} is rotated")
-    return result
+    except InputError as error:
+        raise InputError(f"{asset_id(image)}: the band {band}: {error}") from None
+    if declared.transform is None or declared.shape is None or not is_crs(declared.crs):
+        raise InputError(f"{asset_id(image)}: the band {band} is in no CRS that is known ({declared.crs[:80]})")
+    a, b, c, d, e, f = declared.transform
+    return RasterGrid(declared.crs, (a, b, c, d, e, f), declared.shape)
 
 
-def asset_id(image: dict[str, Any]) -> str:
-    """The id of an image of a listing."""
-    return str(image.get("id") or image["name"].removeprefix("projects/earthengine-public/assets/"))
+def asset_id(image: Any) -> str:
+    """The id of an image of a listing. Raises InputError for a record that is none."""
+    names = [image.get("id"), image.get("name")] if isinstance(image, dict) else []
+    name = next((name for name in names if isinstance(name, str) and name), None)
+    if name is None:
+        raise InputError(f"it is no image with an id, found {shortened(image)}")
+    return name.removeprefix("projects/earthengine-public/assets/")
 
 
 def fetch_pixels(

@@ -1,9 +1,11 @@
 """Scenes from a public STAC catalogue, read from where it says they lie."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from mmvsf.pipeline.sources.transport.remote_raster import RemoteReader
 from .boxes import search_box
 from .catalogs import KNOWN_GAPS, Catalog, catalog
 from .hrefs import remote_href
+from .items_file import read_items
 from .search import find_items
 from .select import SceneSelection
 
@@ -37,23 +40,26 @@ MOST_FAILURES = 3
 class StacImagery(ImagerySource):
     """Scenes of one catalogue."""
 
-    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "custom": False}
+    recipe_lines: ClassVar[dict[str, bool]] = {"catalog": True, "items": False, "custom": False}
     catalog: Catalog
     retry_policy: RetryPolicy
     days_at_once: int = 16
     """days of a task that are read at the same time"""
     products: ProductTable = SIX_BANDS
+    items: Path | None = None
+    """a file with the items of the catalogue, which is not asked then"""
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:
         """See `ImagerySource`: of a recipe that names one catalogue. Raises InputError for one that is not known."""
-        return cls.of(str(section.catalog or ""), ProductTable.of(section))
+        items = None if section.items is None else site.path(section.items)
+        return cls.of(str(section.catalog or ""), ProductTable.of(section), items)
 
     @classmethod
-    def of(cls, name: str, products: ProductTable) -> Self:
+    def of(cls, name: str, products: ProductTable, items: Path | None = None) -> Self:
         """The source of a catalogue. Raises InputError for one that is not known."""
         retry_policy = http.RETRY_POLICY
-        return cls(catalog(name, retry_policy), retry_policy, products=products)
+        return cls(catalog(name, retry_policy), retry_policy, products=products, items=items)
 
     def origin(self, product: str) -> Origin:
         """See `ImagerySource`."""
@@ -71,15 +77,21 @@ class StacImagery(ImagerySource):
         said before any work. Raises InputError for a product that the catalogue lacks, for missing or wrong
         credentials, and if nothing matched; IncompleteError if the catalogue does not answer."""
         guard_logs()
-        collections = self._collections(products)
+        self._collections(products)
         self.catalog.access.prepare()
         grids, locate = _Grids(self._reader), partial(remote_href, self.catalog.url)
         selection = SceneSelection(grid, period, [self.products.named(name) for name in products])
-        for item in find_items(self.catalog, self.retry_policy, collections, search_box(grid), search_days(period)):
+        for item in read_items(self.items) if self.items else self.find(grid, period, products):
             selection.take(item, locate, grids.find)
-        found = selection.found(self.catalog.name)
+        found = selection.found(str(self.items or self.catalog.name))
         self._check_access(next(scene for scene in reversed(found.scenes) if not scene.fault).quality.href)
         return found
+
+    def find(self, grid: Grid, period: Period, products: tuple[str, ...]) -> Iterator[Any]:
+        """The items that the catalogue has of some products, unchecked. Raises what `find_items` raises, and InputError
+        for a product that the catalogue lacks."""
+        collections = self._collections(products)
+        return find_items(self.catalog, self.retry_policy, collections, search_box(grid), search_days(period))
 
     def read(self, asset: Asset, window: tuple[slice, slice]) -> NDArray[Any]:
         """See `ImagerySource`."""

@@ -55,7 +55,10 @@ def _text(value: Any) -> Any:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("it is no number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # whole, with more than 308 digits
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError("it is no finite number")
     return number
@@ -164,6 +167,17 @@ class Item(Checked):
     def projection(self) -> Projection:
         """The grid of all assets that say none. Raises InputError."""
         return Projection.check(self.properties)
+
+    @cached_property
+    def checked_assets(self) -> dict[str, ItemAsset]:
+        """Assets that `asset` has checked."""
+        return {}
+
+    def asset(self, key: str) -> ItemAsset:
+        """An asset that the item has. Raises InputError for a wrong one."""
+        if key not in self.checked_assets:
+            self.checked_assets[key] = ItemAsset.check(self.assets[key])
+        return self.checked_assets[key]
 
     def text(self, key: str) -> str:
         """A property that is a text or a number, as text; empty if there is none. Raises InputError for another."""

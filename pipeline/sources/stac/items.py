@@ -9,18 +9,20 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.variables import MOST_ORBITS
 from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.raster.resample import is_crs, pixel_positions
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, granule_time
 
 from .boxes import OUTLINE_MARGIN
 from .hrefs import Locate
-from .item import Item, ItemAsset, Point, outline_of
+from .item import Item, ItemAsset, Point, outline_of, shortened
 
 FindGrid = Callable[[str, str, str], RasterGrid]
 """(item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
@@ -57,10 +59,25 @@ def counts(item: Item, product: Product) -> bool:
             )
         if value.lower().replace("_", "-") not in allowed:
             return False
+    polarisations = item.properties.get("sar:polarizations")
+    if product.radar and isinstance(polarisations, list):
+        return set(product.bands) <= {str(name).lower() for name in polarisations}
     return True
 
 
-def asset_of(item: Item, outline: Sequence[Point], locate: Locate, keys: tuple[str, ...], find_grid: FindGrid) -> Asset:
+def orbit_of(item: Item, product: Product) -> int:
+    """The relative orbit of a radar scene, 0 for other products. Raises InputError for an item that says none."""
+    if not product.radar:
+        return 0
+    text = item.text("sat:relative_orbit")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= MOST_ORBITS:
+        raise InputError(f"sat:relative_orbit is {shortened(text)}, which is none of 1 to {MOST_ORBITS}")
+    return int(text)
+
+
+def asset_of(
+    item: Item, outline: tuple[Point, ...], locate: Locate, keys: tuple[str, ...], find_grid: FindGrid
+) -> Asset:
     """The first of the named assets that the item has, with its grid: the one that it says, or that of the file's
     header where it says none, or one that lies elsewhere than the outline. `locate` is given its href.
 
@@ -86,7 +103,7 @@ def file_of(item: Item, keys: tuple[str, ...]) -> tuple[str, ItemAsset]:
             f"it has no asset {' or '.join(keys)} (it has {names}); a scene needs the bands of the cube and its mask"
         )
     try:
-        return key, ItemAsset.check(item.assets[key])
+        return key, item.asset(key)
     except InputError as error:
         raise InputError(f"asset {key}: {error}") from None
 
@@ -111,7 +128,8 @@ def declared_grid(item: Item, asset: ItemAsset) -> RasterGrid | None:
     return RasterGrid(crs, (a, b, c, d, e, f), shape)
 
 
-def _is_near(outline: Sequence[Point], grid: RasterGrid) -> bool:
+@lru_cache(maxsize=256)  # the files of an item share its outline, and those of a tile do
+def _is_near(outline: tuple[Point, ...], grid: RasterGrid) -> bool:
     """Whether an outline and a grid have a part in common, as far as their extents tell. An outline without a point
     says nothing: True."""
     if not outline:

@@ -3,7 +3,9 @@
 import itertools
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import Any
@@ -11,11 +13,14 @@ from urllib.parse import urlsplit
 
 import pystac_client
 from pystac import Link
+from pystac.errors import STACError, STACTypeError
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from pystac_client.warnings import DoesNotConformTo
 
 from mmvsf.datasets.errors import IncompleteError, InputError, MmvsfError
-from mmvsf.datasets.json_text import parse_json
+from mmvsf.datasets.json_text import TOO_DEEP, parse_json_of_many
 from mmvsf.pipeline.layers.source import Bounds
 from mmvsf.pipeline.sources.transport.guard import guard
 from mmvsf.pipeline.sources.transport.http import ATTEMPTS_AT_JSON, CUT_OFF, RetryPolicy, reason_of
@@ -36,6 +41,12 @@ MOST_ITEMS = 2_000_000
 PAGE = 200
 """Items a page. CMR gives 100 at most, the others up to 1,000."""
 
+NO_STAC = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+    STACError, STACTypeError, ClientTypeError, DoesNotConformTo,
+)  # fmt: skip
+"""What the client raises for answers that are JSON and no STAC"""
+
 Days = tuple[date, date] | None
 """First and last day of a search, both included; None for any time."""
 
@@ -53,7 +64,7 @@ class _Requests(StacApiIO):
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """See `pystac.StacIO`. Raises ValueError."""
-        content = parse_json(txt)
+        content = parse_json_of_many(txt)
         if not isinstance(content, dict):
             raise ValueError("an answer is no JSON object")
         return content
@@ -112,19 +123,29 @@ def find_items(
     given: set[str] = set()
     try:
         requests = _Requests(retry_policy, catalog.reach)
-        client = pystac_client.Client.open(catalog.url, stac_io=requests)
-        _refuse_missing(client, collections, where)
+        with _without_warnings():
+            client = pystac_client.Client.open(catalog.url, stac_io=requests)
+            _refuse_missing(client, collections, where)
         for days, part in itertools.product(when, boxes_within_180(bbox)):
             interval = days and f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
             what = f"{', '.join(collections)} of {catalog.name}" + (f", {days[0]} to {days[1]}" if days else "")
-            query = client.search(collections=list(collections), bbox=part, datetime=interval, limit=PAGE)
+            with _without_warnings():
+                query = client.search(collections=list(collections), bbox=part, datetime=interval, limit=PAGE)
             items = _all_items(partial(requests.pages, query), what, where)
             yield from (item for key, item in items.items() if key not in given)
             given |= set(items)
     except APIError as error:
         raise _explain(error, where) from None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except NO_STAC as error:
         raise IncompleteError(f"{where} does not answer as a STAC API: {reason_of(error)}") from None
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The client warns of what it repairs in a catalogue's description of itself; nothing of that is used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _all_items(search: Callable[[], Iterator[dict[str, Any]]], what: str, where: str) -> dict[str, Any]:
@@ -158,9 +179,13 @@ def _all_items(search: Callable[[], Iterator[dict[str, Any]]], what: str, where:
 
 
 def _key(item: Any) -> str:
-    """What tells an item from others: its collection and id, or all of it where it has none."""
+    """What tells an item from others: its collection and id, or all of it where it has none. One that is nested too
+    deeply for that counts as different from all others."""
     named = isinstance(item, dict) and item.get("id") is not None
-    return json.dumps([item.get("collection"), item["id"]] if named else item, sort_keys=True)
+    try:
+        return json.dumps([item.get("collection"), item["id"]] if named else item, sort_keys=True)
+    except RecursionError:
+        return f"{TOO_DEEP}, {id(item)}"
 
 
 def _announced(page: dict[str, Any]) -> int:

@@ -23,13 +23,14 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from .declared_state import declared_state
 from .hrefs import Locate
 from .item import MOST_TEXT, Item, acquired_at, outline_of, shortened
-from .items import asset_of, counts, offset_of, place_of, version_of
+from .items import asset_of, counts, offset_of, orbit_of, place_of, version_of
 
 FindSceneGrid = Callable[[Product, str, str, str], RasterGrid]
 """(product, item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
 
 OTHER_PRODUCT = "of a product not asked for"
 OTHER_KIND = "of another platform, tier or correction"
+OTHER_PASS = "of another direction or polarisation"
 NO_COLLECTION = "without a collection"
 OTHER_DAY = "outside the period"
 """Reasons to leave out an entry."""
@@ -95,7 +96,7 @@ class SceneSelection:
         item = Item.check(entry)
         product = next((product for product in products if counts(item, product)), None)
         if product is None:
-            return OTHER_KIND
+            return OTHER_PASS if products[0].radar else OTHER_KIND
         outline = outline_of(entry)
 
         def asset(keys: tuple[str, ...], number: int) -> Asset:
@@ -107,9 +108,9 @@ class SceneSelection:
         if reason := self._reason_against(day, quality.grid):
             return reason
         bands = tuple(asset(band.keys, band.number) for band in product.bands.values())
-        version, offset = version_of(item, product), offset_of(item, product)
+        version, offset, orbit = version_of(item, product), offset_of(item, product), orbit_of(item, product)
         state = declared_state(entry, (product.quality, *(band.keys for band in product.bands.values())))
-        scene = Scene(item.id, product.name, acquired, version, bands, quality, offset, day, state=state)
+        scene = Scene(item.id, product.name, acquired, version, bands, quality, offset, day, state=state, orbit=orbit)
         self._scenes.append(scene)
         return ""
 
@@ -134,6 +135,8 @@ class SceneSelection:
         candidates = self._products
         with suppress(InputError):
             candidates = self._candidates(entry) or candidates
+            item = Item.check(entry)
+            candidates = [product for product in candidates if counts(item, product)] or candidates
         self._scenes.append(Scene(name, candidates[0].name, acquired, "", (), Asset("", place), 0, day, fault))
         return ""
 

@@ -1,0 +1,103 @@
+"""What layers that are made from scenes have in common: the imagery and the radar."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.write import remove_shards, set_incomplete
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.pipeline.layers.layer import Layer, Record
+from mmvsf.pipeline.layers.source import ImagerySource
+from mmvsf.pipeline.ledger import Ledger
+
+from .plan import ImageryPlan, ShardTask, plan_scenes, with_search
+from .replaced import INPUTS, Inputs, inputs_of, mark_replaced, without
+from .table import ProductTable
+
+
+@dataclass(frozen=True)
+class SceneLayer(Layer[ShardTask]):
+    """A layer of scenes, with one ledger entry a block and 32-day shard."""
+
+    marks_failures: ClassVar[bool] = True
+    source: ImagerySource
+
+    @property
+    @abstractmethod
+    def table(self) -> ProductTable:
+        """The products of its scenes."""
+
+    @property
+    @abstractmethod
+    def products(self) -> tuple[str, ...]:
+        """The names of the products that are taken."""
+
+    @property
+    @abstractmethod
+    def arrays(self) -> tuple[str, ...]:
+        """Its sharded arrays."""
+
+    @property
+    def skip_below_clear(self) -> float:
+        """See the recipe's section `imagery`."""
+        return 0.0
+
+    def plan(self) -> ImageryPlan:
+        """See `Layer`. Raises what `ImagerySource.search` raises."""
+        table, grid = self.table, self.spec.grid
+        found = self.source.search(grid, self.spec.region.period, self.products)
+        if any(len(scene.bands) != len(table.bands) for scene in found.scenes if not scene.fault):
+            raise InputError(f"{self.name}: the source does not give the bands that the recipe names")
+        inputs = self._inputs()
+        if found.unanswered and (missing := len(without(inputs, found.scenes))):
+            # Without them their shards would be emptied.
+            raise IncompleteError(
+                f"the cube has {missing} scenes that are not listed now, and not all services could be searched:"
+                f" {'; '.join(found.unanswered)}; run again later"
+            )
+        scenes = mark_replaced(found.scenes, inputs, self.source)
+        reading = {name: table.reading(name) for name in self.products}
+        plan = plan_scenes(scenes, grid, self.spec.calendar, self.skip_below_clear, reading, self.name)
+        return with_search(plan, found)
+
+    def record_inputs(self, plan: ImageryPlan) -> None:
+        """Record what the files of the scenes are now, before any is read."""
+        before = self._inputs()
+        after = inputs_of(plan.scenes, before, self.source)
+        if after != before:
+            Ledger.of_cube(self.cube).write(f"{INPUTS}/{self.name}", {"scenes": after})
+
+    def _inputs(self) -> Inputs:
+        inputs: Inputs = (Ledger.of_cube(self.cube).read(f"{INPUTS}/{self.name}") or {}).get("scenes", {})
+        return inputs
+
+    def clear_stale(self, plan: ImageryPlan) -> None:
+        """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""
+        ledger = Ledger.of_cube(self.cube)
+        planned = plan.entries
+        stale = [name for name in ledger.names(self.name) if name not in planned]
+        if stale:
+            set_incomplete(self.cube)
+        for name in stale:
+            remove_shards(self.cube, self.spec, *self.place(name), self.arrays)
+            ledger.remove(name)
+
+    def place(self, entry: str) -> tuple[BlockIndex, int]:
+        """See `Layer`. Raises KeyError for a block outside the grid."""
+        _, shard, name = entry.split("/")
+        return self.spec.grid.block_named(name), int(shard) - self.spec.calendar.first_shard
+
+    def origins_of(self, path: str | None, processing: str = "") -> list[Record]:
+        """The record of each product and service; `processing` replaces what the product says of it."""
+        return [
+            {
+                "role": self.name,
+                "product": product,
+                **({"path": path} if path is not None else {}),
+                "processing": processing.format(product) or self.table.named(product).processing,
+                **origin.record(),
+            }
+            for product in self.products
+            for origin in self.source.origins(product)
+        ]

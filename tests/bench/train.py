@@ -1,0 +1,172 @@
+"""Training on the sandbox: what the loader gives, what the model takes, and how long it waits for the loader."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.loader import CubeDataModule, SamplePlan
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.model.mmvsf.checkpoint import new_network
+from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
+from mmvsf.model.pretraining.fit import PretrainOptions
+from mmvsf.model.training.device import autocast_precision, choose_device
+from mmvsf.model.training.module import CLIP, scheduled_optimizer
+
+from .document import Section, stamp
+
+STEPS = 20
+"""Steps of a run; the loader alone makes three times as many batches"""
+
+PACKAGES = ("torch", "lightning", "tensorstore", "numpy")
+
+
+class Trainer:
+    """The compact model with the default options of pretraining."""
+
+    def __init__(self, cube: Cube) -> None:
+        self.options, self.device = PretrainOptions(), choose_device()
+        self.precision = autocast_precision(self.device)
+        normalisation = Normalisation.of([cube])
+        self._reader = WindowReader(cube, normalisation)
+        config = NetworkConfig(cube.bands, cube.weather, **SIZES["compact"])
+        self.network = new_network(config, normalisation).to(self.device)
+        self._objective, self._generator = self.options.chosen_objective(), torch.Generator().manual_seed(0)
+        self._optimiser, self._schedule = scheduled_optimizer(
+            self.network, self.options.learning_rate, self.options.steps
+        )
+
+    def loader(self, steps: int) -> Any:
+        """So many batches of the training split."""
+        plan = SamplePlan(size=self.options.window, images=self.options.images)
+        data = CubeDataModule([self._reader], plan, batch_size=self.options.batch_size, steps=steps)
+        return data.train_dataloader()
+
+    def step(self, batch: Any) -> None:
+        """One step of training."""
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            loss = self._objective(self.network, batch.to(self.device), self._generator, 0.0)
+        self._optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        self._optimiser.step()
+        self._schedule.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def course(options: argparse.Namespace) -> list[Section]:
+    """The loader alone, and training of which the waiting for batches is timed."""
+    trainer = Trainer(Cube.open(ensure_sandbox(options.data_dir)))
+    windows = trainer.options.batch_size
+    _train(trainer, 3)
+    alone, taken = [], []
+    for _ in range(options.repeats):
+        started = time.perf_counter()
+        count = sum(1 for _ in trainer.loader(3 * STEPS))
+        alone.append(count * windows / (time.perf_counter() - started))
+        taken.append(_train(trainer, STEPS))
+    seconds, share = (statistics.median(values) for values in zip(*taken, strict=True))
+    rows = [
+        stamp("train", PACKAGES, options.repeats),
+        "",
+        f"The compact model on the sandbox, {windows} windows of {trainer.options.window} pixels and at most"
+        f" {trainer.options.images} images a batch, {trainer.precision or 'float32'} on {trainer.device}.",
+        "",
+        "| | windows/s |",
+        "|---|---|",
+        f"| the loader alone | {statistics.median(alone):.0f} |",
+        f"| training, the loader included | {STEPS * windows / seconds:.0f} |",
+        "",
+        f"Training waits for the loader in {share:.1%} of its time. {_flops_of(trainer, seconds / STEPS)}",
+    ]
+    print("\n".join(rows))
+    return [Section("Training", "\n".join(rows))]
+
+
+def _train(trainer: Trainer, steps: int) -> tuple[float, float]:
+    """(seconds of so many steps, share of them in which the next batch was waited for). The wait for the first batch,
+    for which a run is begun once, does not count."""
+    batches = iter(trainer.loader(steps + 1))
+    trainer.step(next(batches))
+    started, waited = time.perf_counter(), 0.0
+    for _ in range(steps):
+        before = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - before
+        trainer.step(batch)
+    seconds = time.perf_counter() - started
+    return seconds, waited / seconds
+
+
+def _flops_of(trainer: Trainer, seconds: float) -> str:
+    """The rate of a step that takes so many seconds, in words; prints where its time goes."""
+    batches = list(trainer.loader(3))
+    flops = statistics.mean(_flops(trainer.network, batch, partial(trainer.step, batch)) for batch in batches)
+    for operator, share in _where_time_goes(lambda: trainer.step(batches[0])):
+        print(f"  {share:5.1%}  {operator}")
+    peaks = {str(kind): _multiply_rate(kind, trainer.device) for kind in (torch.float32, torch.bfloat16)}
+    shares = ", ".join(
+        f"{flops / seconds / peak:.0%} of what square matrices of {kind.removeprefix('torch.')} do"
+        for kind, peak in peaks.items()
+    )
+    return f"A step is {flops / 1e9:.1f} GFLOP, at {flops / seconds / 1e9:.0f} GFLOP/s: {shares}."
+
+
+def _flops(network: Any, batch: Any, step: Callable[[], None]) -> float:
+    """Floating-point operations of one training step, forward and backward: of the products of matrices and
+    convolutions as torch counts them, and of the weather's recurrence, which it does not."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    series, days, _ = batch.weather.shape
+    lstm = network.weather.lstm
+    recurrence = 2 * 4 * lstm.hidden_size * (lstm.input_size + lstm.hidden_size) * series * days
+    return float(counter.get_total_flops()) + 3 * recurrence  # the backward pass costs two forward ones
+
+
+def _multiply_rate(kind: Any, device: Any, side: int = 1024, seconds: float = 2.0) -> float:
+    """Operations a second of the product of two square matrices: the median over as many as fit the time."""
+    left, right = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+    taken, started = [], time.perf_counter()
+    while len(taken) < 5 or time.perf_counter() - started < seconds:
+        before = time.perf_counter()
+        left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - before)
+    return 2 * side**3 / statistics.median(taken[2:])
+
+
+def _where_time_goes(step: Callable[[], None], most: int = 10) -> list[tuple[str, float]]:
+    """The operators that take most of three steps, with their shares of the time."""
+    step()
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for _ in range(3):
+            step()
+    found = profiler.key_averages()
+    total = sum(entry.self_cpu_time_total for entry in found)
+    longest = sorted(found, key=lambda entry: -entry.self_cpu_time_total)[:most]
+    return [(entry.key, entry.self_cpu_time_total / total) for entry in longest]
+
+
+def ensure_sandbox(data_dir: Path) -> Path:
+    """The cube of the sandbox; built where it is missing."""
+    cube = data_dir / "sandbox.zarr"
+    if not (cube / "zarr.json").is_file():
+        subprocess.run(
+            [sys.executable, "-m", "mmvsf.datasets.command", "dataset", "sandbox", "--data-dir", str(data_dir)],
+            check=True,
+        )
+    return cube
