@@ -112,7 +112,7 @@ SLICE_BYTES = 16_384
 """From this size on a slice is read faster by itself than through an array of integers."""
 
 
-def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
+def begin_read(array: Any, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
     """Begin a read of an array that `open_pixels` opened; `finish_read` gives the values. Arrays of integers in the
     index choose positions of their dimension, each for itself.
 
@@ -124,7 +124,8 @@ def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensor
         part = array.oindex[(slice(None), *others)]
         if part.size * part.dtype.numpy_dtype.itemsize >= SLICE_BYTES * part.shape[0]:
             return tensorstore.stack([part[position] for position in np.asarray(first).tolist()]).read()
-    return array.oindex[index].read()
+    whole: tensorstore.Future[Any] = array.oindex[index].read()
+    return whole
 
 
 def finish_read(array: tensorstore.TensorStore, read: tensorstore.Future[Any]) -> NDArray[Any]:
