@@ -25,6 +25,7 @@ from .location import (
     Location,
     damaged,
     kvstore,
+    objects,
     read_errors,
     remove_tree,
     store_errors,
@@ -173,8 +174,8 @@ def _refusal(error: Exception, where: str) -> OSError:
     return OSError(number, os.strerror(number) if match else one_line(error).partition(" [")[0], where)
 
 
-LEFTOVERS = ("*.__lock", "*.partial", f"*{DRAFT}")
-"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, drafts of `atomic_file`."""
+LEFTOVERS = (".__lock", ".partial", DRAFT)
+"""Ends of the names of files that killed writers leave: locks of tensorstore, partial files of zarr-python, drafts."""
 
 
 def sweep_leftovers(root: Location) -> int:
@@ -183,7 +184,7 @@ def sweep_leftovers(root: Location) -> int:
     In a bucket an object appears whole or not at all, so nothing is left."""
     if not isinstance(root, Path):
         return 0
-    leftovers = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
+    leftovers = [root / name for name, _ in objects(root) if name.endswith(LEFTOVERS)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
