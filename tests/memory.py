@@ -52,7 +52,7 @@ CLOUD = np.uint8(2)
 class Drawn(ImagerySource):
     """Numbers that do not compress well, and masks: clear, or `cloudy` for a scene of which only its mask is read."""
 
-    days_at_once: int = 8
+    days_at_once: int = 16
 
     @classmethod
     def from_recipe(cls, section: Imagery, site: SourceSite) -> Self:

@@ -10,6 +10,10 @@ from .conventions import geo_attributes
 from .coordinates import flag_attributes, spatial_ref, time_axis, yx_axes
 from .grid import Grid
 
+LACKING = "may_lack_days"
+"""Attribute of the group where single cells may lack days, such as those of stations that began late: their values are
+NaN, and nothing that needs them is read."""
+
 
 def weather_group(grid: Grid, calendar: Calendar, variables: tuple[str, ...]) -> GroupSpec:
     days, (rows, columns) = len(calendar), grid.weather_shape

@@ -99,9 +99,9 @@ class GridSpec(RecipeModel):
     """Projected CRS in metres, such as EPSG:32615: the UTM zone of most scenes."""
     resolution: Annotated[float, Field(ge=0.1, le=100_000)] = 30.0
     """Pixel size in metres (HLS 30, Sentinel-2 10)."""
-    block: Annotated[int, Field(ge=8, le=2048)] = 256
+    block: Annotated[int, Field(ge=1, le=2048)] = 256
     """Pixels per side of a block: the unit of a task, a Zarr shard, a resumed build and a split."""
-    chunk: Annotated[int, Field(ge=4, le=1024)] = 64
+    chunk: Annotated[int, Field(ge=1, le=1024)] = 64
     """Pixels per side of a chunk: the unit of reading. Must divide `block`."""
     weather_cell: Annotated[int, Field(ge=1, le=65_536)] = 128
     """Image pixels per side of a cell of the weather grid."""

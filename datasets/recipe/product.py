@@ -106,7 +106,7 @@ class CustomProduct(RecipeModel):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Name of the product, as `products` lists it."""
     collection: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Id of the STAC collection that its items are of."""
+    """Id of the STAC collection that its items are of; by default the product's name."""
     files: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     """Of `archive`, for a folder of GeoTIFFs without items: their path below the folder, with {date} (20210504,
     2021-05-04 or 2021124), {band}, if wanted {time} (UTC, 170112 or 1701), and * for anything else, such as
@@ -142,7 +142,7 @@ class CustomProduct(RecipeModel):
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        if (self.collection is None) == (self.files is None):
+        if self.collection is not None and self.files is not None:
             raise ValueError("takes either collection (of STAC items) or files (a pattern of file names)")
         if self.files is not None:
             _check_pattern(self.files, len(set(self.assets)))

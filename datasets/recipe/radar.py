@@ -18,7 +18,7 @@ class Radar(RecipeModel):
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the folder with items.json (an ItemCollection) or catalog.json (a static catalogue)."""
+    """Of `archive`: the folder with items.json (an ItemCollection), items.parquet or catalog.json (a catalogue)."""
     catalog: str | None = None
     """Of `stac`: planetary-computer, or the https:// address of a STAC API that needs no account."""
     product: Literal["sentinel-1-rtc"] = "sentinel-1-rtc"

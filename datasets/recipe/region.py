@@ -72,13 +72,15 @@ TAKEN_NAMES = ("mean", "ndvi")
 
 
 class Imagery(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "items", "custom", "cloud_score")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "catalog", "items", "custom", "cloud_score", "site_column")
     source: SourceName
-    """`archive` (a folder with STAC items and COGs), `stac` (a catalogue), `earthengine`, or that of a package."""
+    """`archive` (a folder with STAC items and COGs), `stac` (a catalogue), `earthengine`, `table` (series of single
+    points), or that of a package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the folder with items.json (an ItemCollection), items.parquet or catalog.json (a catalogue)."""
+    """Of `archive`: the folder with items.json (an ItemCollection), items.parquet or catalog.json (a catalogue). Of
+    `table`: the CSV or Parquet file, with a column `date` and a row for each site and day."""
     catalog: Catalogs | None = None
     """Of `stac`: planetary-computer, lpcloud (HLS, Earthdata account), earth-search (Sentinel-2), the https:// address
     of a STAC API that needs no account; or, for HLS, a list of these and earthengine, which are tried in turn."""
@@ -87,7 +89,10 @@ class Imagery(RecipeModel):
     products: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(min_length=1)]
     """Which products to take: hls-l30 and hls-s30, or sentinel-2-l2a, or landsat-c2-l2, or those of `custom`."""
     custom: Annotated[tuple[CustomProduct, ...], Field(min_length=1, max_length=20)] | None = None
-    """Of `archive` and `stac`: products that the recipe declares, each with its bands, numbers and mask."""
+    """Of `archive`, `stac` and `table`: products that the recipe declares, each with its bands, numbers and mask."""
+    site_column: str | None = None
+    """Of `table`: the column that names the site of a row, as area.sites do but for capitals and punctuation; by
+    default site."""
     bands: Annotated[tuple[Annotated[str, Field(pattern=BAND_PATTERN)], ...], Field(min_length=1, max_length=64)] = (
         DEFAULT_BANDS
     )
@@ -118,15 +123,21 @@ class Imagery(RecipeModel):
 
 
 class Weather(RecipeModel):
-    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection")
+    SOURCE_LINES: ClassVar[tuple[str, ...]] = ("path", "collection", "stations", "units")
     source: SourceName
-    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `power` (NASA POWER: the world, no account),
-    `gridmet` (contiguous US, no account), `meteostat` (stations, no account), `era5-land` and `agera5` (the world's
-    land, a free token of ECMWF), `earthengine`, or a source of an installed package."""
+    """Where weather comes from: `archive` (NetCDF or Zarr on disk), `table` (daily rows of stations on disk), `power`
+    (NASA POWER: the world, no account), `gridmet` (contiguous US, no account), `meteostat` (stations, no account),
+    `era5-land` and `agera5` (the world's land, a free token of ECMWF), `earthengine`, or a source of an installed
+    package."""
     options: SourceOptions = Field(default_factory=dict)
     """Options of a source of another package."""
     path: str | None = None
-    """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store."""
+    """Of `archive`: the NetCDF file, the folder of NetCDF files, or the Zarr store. Of `table`: the CSV or Parquet file
+    with the columns site, date and the variables."""
+    stations: str | None = None
+    """Of `table`: the CSV or Parquet file with the columns site, longitude and latitude."""
+    units: dict[str, OneLine] | None = None
+    """Of `table`: the units of variables that are in others than the cube's, such as {vpd: Pa}."""
     collection: str | None = None
     """Of `earthengine`: the collection, gridmet, daymet or era5-land; by default era5-land, which covers the world."""
     variables: tuple[MemberName, ...] = DEFAULT_WEATHER

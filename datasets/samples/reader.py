@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.store import CACHE_BYTES
@@ -136,12 +137,22 @@ class WindowReader:
 
     def weather(self, cell: tuple[int, int], year: int) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V) from it to the end of a season. It starts
-        three months before the season, or where the cube's weather begins.
+        three months before the season, or where the cube's weather begins, and ends at the first gap where the cube
+        says that cells may lack days.
 
         Raises InputError, naming the day, where the cube has no weather.
         """
         season = self.cube.season.season(year)
-        return self.weather_between(cell, season.weather_start, season.last)
+        return self._weather_between(cell, season.weather_start, season.last, may_end_early=True)
+
+    def has_weather(self, cell: tuple[int, int], year: int) -> bool:
+        """Whether a cell has its weather of a whole season, as far as the cube's period reaches."""
+        season = self.cube.season.season(year)
+        try:
+            self.weather_between(cell, season.weather_start, season.last)
+        except InputError:
+            return False
+        return True
 
     def weather_between(self, cell: tuple[int, int], first: date, last: date) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V), from `first` to `last` as far as the cube
@@ -149,6 +160,11 @@ class WindowReader:
 
         Raises InputError, naming the day, where the cube has no weather.
         """
+        return self._weather_between(cell, first, last)
+
+    def _weather_between(
+        self, cell: tuple[int, int], first: date, last: date, *, may_end_early: bool = False
+    ) -> tuple[int, Floats]:
         if self._weather is None:
             self._weather = self._normalised_weather()
         region = self.cube.region
@@ -158,7 +174,10 @@ class WindowReader:
         series = self._weather[start - origin : end - origin, cell[0], cell[1]]
         finite = np.isfinite(series).all(1)
         if not finite.all():
-            day = date_of(start + int(np.argmin(finite)))
+            length = int(np.argmin(finite))
+            if may_end_early and length and self.cube.group_attributes("weather").get(LACKING):
+                return start, series[:length]
+            day = date_of(start + length)
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
         return start, series
 

@@ -13,7 +13,9 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, Split, Status
 
@@ -127,12 +129,32 @@ def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, 
 
 
 def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
-    """(time, chunk_y, chunk_x) bool: True where reflectance is stored and at least `min_clear` percent is clear."""
+    """(time, chunk_y, chunk_x) bool: True where reflectance is stored, at least `min_clear` percent is clear, and the
+    weather that led up to the day is known."""
     fraction, status = cube.array("chunks/clear_fraction"), cube.array("blocks/status")
     n = cube.grid.chunks_per_block
     stored = (status == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
     clear: NDArray[np.bool_] = stored & (fraction != CLEAR_FRACTION_FILL) & (fraction >= min_clear)
+    if cube.weather and cube.group_attributes("weather").get(LACKING):
+        clear &= _weather_known(cube)
     return clear
+
+
+def _weather_known(cube: Cube) -> NDArray[np.bool_]:
+    """(time, chunk_y, chunk_x): whether a chunk's weather has no gap from the begin of a day's season to the day."""
+    missing = np.logical_or.reduce([np.isnan(cube.array(f"weather/{name}")) for name in cube.weather])
+    known = np.zeros(missing.shape, np.bool_)
+    days, start = cube.calendar.days, day_number(cube.region.weather_start)
+    for season in cube.region.period.seasons:
+        first = max(day_number(season.weather_start), start)
+        span = slice(*np.searchsorted(days, (first, season.last_number + 1)))
+        gaps = missing[span].cumsum(axis=0)
+        inside = days[span] >= season.first_number
+        known[span][inside] = gaps[inside] == 0
+    rows, columns = (np.arange(size) * cube.grid.chunk + cube.grid.chunk // 2 for size in cube.grid.chunk_shape)
+    cells = [cube.grid.weather_cell_of(int(row), 0)[0] for row in rows]
+    across = [cube.grid.weather_cell_of(0, int(column))[1] for column in columns]
+    return known[:, cells][:, :, across]
 
 
 def chunk_window(

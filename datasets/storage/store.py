@@ -25,6 +25,7 @@ from .location import (
     Location,
     damaged,
     kvstore,
+    objects,
     read_errors,
     remove_tree,
     store_errors,
@@ -112,19 +113,21 @@ SLICE_BYTES = 16_384
 """From this size on a slice is read faster by itself than through an array of integers."""
 
 
-def begin_read(array: tensorstore.TensorStore, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
+def begin_read(array: Any, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
     """Begin a read of an array that `open_pixels` opened; `finish_read` gives the values. Arrays of integers in the
     index choose positions of their dimension, each for itself.
 
     Large slices at chosen positions of the first dimension are read as a stack: tensorstore copies a slice row by row,
-    but through an array of integers element by element, which takes half the time of reading a window of 64 pixels.
+    but through an array of integers element by element (20 images of 64 pixels: 0.5 and 1.2 ms).
     """
     first, *others = index
     if np.ndim(first) == 1 and len(first) and not isinstance(array, ZarrPixels):
         part = array.oindex[(slice(None), *others)]
         if part.size * part.dtype.numpy_dtype.itemsize >= SLICE_BYTES * part.shape[0]:
-            return tensorstore.stack([part[position] for position in np.asarray(first).tolist()]).read()
-    return array.oindex[index].read()
+            with tensorstore.Batch() as batch:  # chunks that are neighbours in a shard are fetched together
+                return tensorstore.stack([part[at] for at in np.asarray(first).tolist()]).read(batch=batch)
+    whole: tensorstore.Future[Any] = array.oindex[index].read()
+    return whole
 
 
 def finish_read(array: tensorstore.TensorStore, read: tensorstore.Future[Any]) -> NDArray[Any]:
@@ -171,8 +174,8 @@ def _refusal(error: Exception, where: str) -> OSError:
     return OSError(number, os.strerror(number) if match else one_line(error).partition(" [")[0], where)
 
 
-LEFTOVERS = ("*.__lock", "*.partial", f"*{DRAFT}")
-"""Files that killed writers leave: locks of tensorstore, partial files of zarr-python, drafts of `atomic_file`."""
+LEFTOVERS = (".__lock", ".partial", DRAFT)
+"""Ends of the names of files that killed writers leave: locks of tensorstore, partial files of zarr-python, drafts."""
 
 
 def sweep_leftovers(root: Location) -> int:
@@ -181,7 +184,7 @@ def sweep_leftovers(root: Location) -> int:
     In a bucket an object appears whole or not at all, so nothing is left."""
     if not isinstance(root, Path):
         return 0
-    leftovers = [path for pattern in LEFTOVERS for path in root.rglob(pattern) if path.is_file()]
+    leftovers = [root / name for name, _ in objects(root) if name.endswith(LEFTOVERS)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)

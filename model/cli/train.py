@@ -27,7 +27,7 @@ def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
-    size: Annotated[str, typer.Option(help="Size of the network: compact, large or paper.")] = "compact",
+    size: Annotated[str, typer.Option(help="Size of the network: compact, large, paper or series.")] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.model.evaluation.core.runner import finished_results, run_plan
-from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.core.settings import EvaluationSettings, settings_for
 from mmvsf.model.evaluation.results.background import EvaluationFacts
 from mmvsf.model.evaluation.results.document import write_results
 from mmvsf.model.evaluation.results.results_table import ResultsTable
@@ -38,6 +38,7 @@ def evaluate(
     # Whole, though radon counts each comprehension: it is one straight line of steps.
     cubes = [cube] if control is None else [cube, control]
     _refuse_unfit(cubes)
+    settings = settings_for(cube, settings)
     makers = [PlanFiles(cube.path, folder, settings)]
     if control is not None:
         makers.append(PlanFiles(control.path, folder / "control", settings, control=True))

@@ -28,7 +28,7 @@ from mmvsf.model.evaluation.crops.trial import CropTrial
 from mmvsf.model.evaluation.forecasts.eval_items import EvaluationSet, evaluation_set
 from mmvsf.model.evaluation.forecasts.figure import PICTURE, forecast_picture
 from mmvsf.model.evaluation.forecasts.missing_images import missing_rows
-from mmvsf.model.evaluation.forecasts.run import baseline_rows, network_rows, oracle_rows
+from mmvsf.model.evaluation.forecasts.run import baseline_rows, network_rows, oracle_rows, tree_rows
 from mmvsf.model.evaluation.forecasts.weather_ablations import weather_rows
 from mmvsf.model.figures import save
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS
@@ -97,7 +97,8 @@ class Plan:
         if self.control:
             return [trials, forecasts]
         crops = [] if self.cube.legend is None else self._crops()
-        return [trials, forecasts, [[self._picture()], *([piece] for piece in crops)]]
+        pictures = [[self._picture()]] if self.settings.scored > 1 else []
+        return [trials, forecasts, [*pictures, *([piece] for piece in crops)]]
 
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.full_years else list(OBJECTIVES)
@@ -136,6 +137,8 @@ class Plan:
         if full and not self.control:
             chains.append([self._piece("forecast", year, CONVLSTM, 0, self._convlstm, self.rate(CONVLSTM))])
             chains.append([self._piece("forecast", year, NO_INDICES, 0, self._no_indices, self.rate("mm-vsf"))])
+        if not self.control:
+            chains.append([self._piece("forecast", year, "trees", None, self._trees)])
         chains.append([self._piece("forecast", year, "baselines", None, lambda data, _: {"rows": baseline_rows(data)})])
         if self.oracle is not None and full:
             piece = self._piece("forecast", year, "oracle", None, self._oracle)
@@ -204,6 +207,9 @@ class Plan:
                 pieces += crops.pieces(year, trained, seed, whole=whole, shares=first and seed == 0)
         return pieces
 
+    def _trees(self, data: EvaluationSet, _: Path) -> Result:
+        return {"rows": tree_rows(data, self.settings.scored, self.settings.tree_windows)}
+
     def _convlstm(self, data: EvaluationSet, folder: Path) -> Result:
         network, report = train_convlstm(data, self.rate(CONVLSTM), 0, self.settings, folder)
         return {**report, "rows": network_rows(network, data, CONVLSTM, weather=True)}
@@ -239,6 +245,6 @@ class Plan:
 
     def _evaluation_set(self, year: int) -> EvaluationSet:
         if year not in self._data:
-            windows, pairs = self.settings.windows, self.settings.pairs
-            self._data = {year: evaluation_set(self.cube, year, windows=windows, pairs=pairs)}
+            windows, pairs, size = self.settings.windows, self.settings.pairs, self.settings.scored
+            self._data = {year: evaluation_set(self.cube, year, windows=windows, pairs=pairs, size=size)}
         return self._data[year]

@@ -44,4 +44,6 @@ SIZES: dict[str, dict[str, Any]] = {
               "decoder_layers": 1, "weather_width": 512, "fine": 0},
     "large": {"width": 384, "heads": 6, "mlp": 1536, "spatial_layers": 6, "temporal_layers": 6,
               "weather_width": 384, "fine": 64},
+    "series": {"patch": 1, "width": 64, "mlp": 128, "spatial_layers": 0, "weather_width": 64, "fine": 0,
+               "pixel_width": 32},
 }  # fmt: skip

@@ -41,7 +41,8 @@ class PretrainOptions:
     seed: int = 0
     devices: int = 1
     workers: int = 0
-    """Loader processes, on which no sample depends; 0 reads in the training process, which is fastest on two cores."""
+    """Loader processes, on which no sample depends; 0 reads in a thread of the training process, which is fastest on
+    two cores."""
     score_windows: int = 72
     """Windows of each held-out set that are scored, spread evenly; 0 for all."""
 

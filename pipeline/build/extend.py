@@ -13,6 +13,7 @@ import numpy as np
 from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.cube.paths import cube_path
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import set_incomplete
@@ -137,4 +138,5 @@ def _present_weather(cube: Cube, spec: CubeSpec) -> CubeWeather | None:
         kept["weather/utc_bnds"],
         str(attributes.get("source", "")),
         str(attributes.get("licence", "")),
+        may_lack_days=bool(attributes.get(LACKING)),
     )

@@ -142,7 +142,7 @@ def build_plan(
     folder = local_folder(data_dir)
     grid = grid_from_recipe(region, path, folder)
     place_split(region, grid)  # a recipe that leaves nothing to train on is refused before the work
-    sources = open_sources(region, SourceSite(grid, path, folder), given or GivenSources())
+    sources = open_sources(region, SourceSite(grid, path, folder, region.area.sites or ()), given or GivenSources())
     check_products(region.imagery, str(path))  # after a package has registered its own with its source
     needs = sources.requirements
     if not only_shown:

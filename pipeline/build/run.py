@@ -2,7 +2,7 @@
 moment and run again."""
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -165,7 +165,7 @@ def _finish(
         Ledger.of_cube(plan.cube).write(ROOT_ENTRY, root_attributes(plan.cube))
 
 
-def _run_layer(layer: Layer[Any], tasks: Sequence[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:
+def _run_layer(layer: Layer[Any], tasks: Iterable[Any], units: int, run: Executor, progress: Progress) -> Iterator[str]:
     """Run the tasks of a layer. Yields at most one text: what could not be read and is not marked in the cube."""
     if not units:
         return

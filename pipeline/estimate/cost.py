@@ -17,6 +17,7 @@ from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.recipe.region import Period, Region
+from mmvsf.pipeline.build.executor import MOST_THREADS
 from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.layers.imagery.plan import BAND_BYTES, MASK_BYTES, PIXELS_PER_SECOND, block_groups
 from mmvsf.pipeline.layers.imagery.products import Product
@@ -41,7 +42,7 @@ NETWORK_MBIT = 100.0
 SECONDS_PER_REQUEST = 0.15
 """From the request to the last byte, for an archive on the same continent: an assumption."""
 REQUESTS_AT_ONCE = 32
-"""Of one worker (`line.REQUESTS_AT_ONCE`)."""
+"""Of one process (`line.REQUESTS_AT_ONCE`)."""
 
 LABEL_TILE_KM = 61.44
 LABEL_TILE_BYTES = 4.2e6
@@ -106,9 +107,10 @@ def region_cost(region: Region, grid: Grid, workers: int, mbit: float = NETWORK_
 
 def build_seconds(pixels: float, requests: float, fetched: float, workers: int, mbit: float = NETWORK_MBIT) -> float:
     """The longest of the times of processors, servers and network for so many band pixels, requests and bytes."""
+    processes = workers if workers > MOST_THREADS else 1
     return max(
         pixels / PIXELS_PER_SECOND / workers,
-        requests * SECONDS_PER_REQUEST / (REQUESTS_AT_ONCE * workers),
+        requests * SECONDS_PER_REQUEST / (REQUESTS_AT_ONCE * processes),
         fetched * 8e-6 / mbit,
     )
 

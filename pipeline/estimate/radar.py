@@ -38,12 +38,12 @@ def window_effort(height: float, width: float, polarisations: int) -> Effort:
 def planned_effort(plan: ImageryPlan, grid: Grid) -> Effort:
     """The effort of the scenes of a plan."""
     cube = RasterGrid.of(grid.geobox)
+    sides = {scene.key: points_of(scene.quality.grid, cube) for scene in plan.scenes if not scene.fault}
     size = requests = 0.0
     for task in shard_tasks(plan, grid, set(plan.units)):
         height, width = (side * grid.block for side in extent(task.blocks))
         for scene in task.scenes:
-            if not scene.fault:
-                points = points_of(scene.quality.grid, cube)
+            if points := sides.get(scene.key):
                 effort = window_effort(height * points, width * points, len(scene.bands))
                 size, requests = size + effort.bytes, requests + effort.requests
     return Effort(size, requests)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.variables import STATIC_BY_NAME, WEATHER_BY_NAME
 
 from .check_parts import by_chunk, chunks_of, empty_parts
@@ -19,16 +20,19 @@ MOST_REVERSED_DAYS = 0.01
 
 
 def check_weather(cube: Cube) -> Check:
-    """Every cell that shares ground with a block has every variable on every day, in range, and tmin below tmax."""
+    """Every cell that shares ground with a block has every variable on every day, in range, and tmin below tmax. Where
+    the cube says that cells may lack days, all variables of a cell lack the same."""
     problems = []
+    may_lack = bool(cube.group_attributes("weather").get(LACKING))
     first = cube.calendar.index(day_number(cube.region.weather_start))
     last = cube.calendar.index(day_number(cube.region.period.end))
     rows, columns = np.nonzero(cells_of_blocks(cube.grid))
     series = {name: cube.array(f"weather/{name}")[first : last + 1, rows, columns] for name in cube.weather}
+    lacking = np.logical_and.reduce([np.isnan(values) for values in series.values()]) if may_lack else False
     for name, values in series.items():
         variable = WEATHER_BY_NAME[name]
         missing = np.isnan(values)
-        if missing.any():
+        if (missing & ~np.asarray(lacking)).any():
             problems.append(f"{name} misses days in {int(missing.any(axis=0).sum())} of {len(rows)} cells")
         present = values[~missing]
         if not present.size:
@@ -39,7 +43,8 @@ def check_weather(cube: Cube) -> Check:
         reversed_days = (series["tmin"] > series["tmax"]).mean(axis=0)
         if reversed_cells := int((reversed_days > MOST_REVERSED_DAYS).sum()):
             problems.append(f"tmin lies above tmax in {reversed_cells} of {len(rows)} cells")
-    return Check.of("weather", problems, f"{last - first + 1} days without a gap, in range, in {len(rows)} cells")
+    gaps = f"{np.mean(lacking):.0%} of the days of cells lacking" if may_lack else "without a gap"
+    return Check.of("weather", problems, f"{last - first + 1} days, {gaps}, in range, in {len(rows)} cells")
 
 
 def cells_of_blocks(grid: Grid) -> NDArray[np.bool_]:

@@ -74,7 +74,7 @@ class LayerPlan(ABC, Generic[Task]):
         """Name of a ledger entry -> digest of everything that its unit of work depends on."""
 
     @abstractmethod
-    def tasks(self, todo: Collection[str]) -> list[Task]:
+    def tasks(self, todo: Collection[str]) -> Iterable[Task]:
         """The tasks that make these entries."""
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.recipe.load import resolve_path
+from mmvsf.datasets.recipe.place import SitePoint
 from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Weather
 from mmvsf.datasets.recipe.static import Static
 from mmvsf.pipeline.raster.extent import lonlat_bounds
@@ -23,6 +24,7 @@ from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 from .found import FoundScenes
+from .weather_series import WeatherCells, WeatherSeries
 
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in degrees"""
@@ -70,6 +72,8 @@ class SourceSite:
     recipe: Path
     """the recipe's file; relative paths in it start at its folder"""
     data_dir: Path
+    sites: tuple[SitePoint, ...] = ()
+    """of the recipe, where its area is sites"""
 
     def path(self, text: str) -> Path:
         """A path of the recipe, resolved. Raises InputError if it names an unset environment variable."""
@@ -144,8 +148,7 @@ class ImagerySource(Source):
         """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
     def places(self, asset: Asset) -> Sequence[Asset]:
-        """Where a file can be read, in the order in which to try: one that `read` fails at is no failure where the next
-        gives it."""
+        """Where a file can be read, in the order in which to try: the next is asked where `read` fails at one."""
         return (asset,)
 
     def state(self, scene: Scene) -> str:
@@ -154,8 +157,7 @@ class ImagerySource(Source):
         return scene.state
 
     def content(self, scene: Scene) -> str:
-        """A text that changes with what the files hold and with nothing else, empty if not known. Called once, and
-        again where `state` has changed."""
+        """A text that changes with what the files hold alone, empty if not known. Asked again where `state` changed."""
         return ""
 
     @abstractmethod
@@ -165,45 +167,6 @@ class ImagerySource(Source):
     def origins(self, product: str) -> Sequence[Origin]:
         """The same of each of several services that a scene may come from, in the order in which they are tried."""
         return (self.origin(product),)
-
-
-@dataclass(frozen=True)
-class WeatherSeries:
-    """Daily weather on a source's own regular grid."""
-
-    values: dict[str, NDArray[np.float32]]
-    """canonical name -> (day, y, x) in canonical units, NaN where there is no value"""
-    days: NDArray[np.int64]
-    """(day,) numbers since 1970-01-01, increasing; days that the source lacks may be left out"""
-    y: NDArray[np.float64]
-    """(y,) increasing, in the CRS's unit"""
-    x: NDArray[np.float64]
-    """(x,) increasing, in the CRS's unit"""
-    crs: str
-    day_ends_utc_hour: float
-    """hour (UTC) at which a weather day ends: 24 for UTC days; below 12 it is an hour of the next date, from 12 on one
-    of the day's own"""
-    flag: NDArray[np.uint8] | None = None
-    """(day,) of `WeatherFlag`: which days are provisional or estimated; None: all are observed"""
-    dropped_leap_day: tuple[int, int] | None = None
-    """month and day that the source's calendar leaves out in leap years: (12, 31) in Daymet, (2, 29) in `noleap`"""
-    notes: tuple[str, ...] = ()
-    """choices that were made to read it, in words, for the user to see"""
-
-
-@dataclass(frozen=True, eq=False)
-class WeatherCells:
-    """Places of known elevation that station measurements are brought to."""
-
-    crs: str
-    y: NDArray[np.float64]
-    """(y,) centres, increasing"""
-    x: NDArray[np.float64]
-    """(x,) centres, increasing"""
-    wanted: NDArray[np.bool_]
-    """(y, x)"""
-    elevation: NDArray[np.float64]
-    """(y, x) metres, NaN where it is not known"""
 
 
 class WeatherSource(Source):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from affine import Affine
@@ -99,6 +99,7 @@ class Scene:
         return self.product, self.id, self.acquired, self.version, self.quality.grid
 
 
+@lru_cache(maxsize=1024)  # asked several times of each item
 def granule_time(identity: str) -> datetime | None:
     """The moment in the name of an HLS granule, `HLS.S30.T15TVG.2022152T170100.v2.0`; None for any other name.
 

@@ -22,8 +22,9 @@ from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag, weather_variable
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, convert
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.transport.download import DownloadError, download, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy

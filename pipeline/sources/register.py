@@ -15,6 +15,8 @@ from .earthengine import labels as earthengine_labels
 from .earthengine import weather as earthengine_weather
 from .meteostat import weather as meteostat_weather
 from .reanalysis import agera5, era5_land, power
+from .table import imagery as table_imagery
+from .table import weather as table_weather
 from .vector import labels as vector_labels
 from .vector import targets as vector_targets
 
@@ -37,6 +39,8 @@ __all__ = [
     "radar",
     "rasters",
     "static",
+    "table_imagery",
+    "table_weather",
     "vector_labels",
     "vector_targets",
 ]

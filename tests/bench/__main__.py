@@ -5,6 +5,7 @@ Every comparison runs in one process on the same files, in turn, several times, 
 
     race     whole builds of granules of true size, on disk and over a slow network, against other tools
     cluster  a Dask cluster: what a task costs, builds by 1, 2 and 4 workers over a slow network; plans of large regions
+    idle     runs with nothing to do, on disk and in a bucket; the start of the command; the plan of a state
     windows  windows a second from a cube of true size, on disk and in a bucket behind a delay, against other readers
     format   what the cube format costs: checked reads, the end of a build and a listing of a large, simulated cube
     damage   a thousand random damages of a small cube: found, raised by the loader, repaired
@@ -48,7 +49,7 @@ def main() -> None:
             BENCHES[name](options.data_dir, options.repeats)
 
 
-COURSES = {"race": "race_sections", "cluster": "cluster", "windows": "windows", "train": "train"}
+COURSES = {"race": "race_sections", "cluster": "cluster", "windows": "windows", "train": "train", "idle": "idle"}
 """Courses with sections in docs/performance.md: the module whose `course(options)` measures and returns them"""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorstore
 import torch
 import zarr
 
@@ -30,7 +31,7 @@ from mmvsf.datasets.samples.loader import (
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.statistics import Moments
 from mmvsf.datasets.samples.windows import Window, index_windows
-from mmvsf.datasets.storage.store import begin_read, finish_read, open_pixels
+from mmvsf.datasets.storage.store import begin_read, cache_context, finish_read, open_pixels
 
 Days = np.ndarray[Any, np.dtype[np.int32]]
 
@@ -269,3 +270,19 @@ def test_large_windows_have_the_pixels_of_small_ones(tmp_path: Path) -> None:
             assert np.array_equal(found, values[days][:, leading[1]])
     assert finish_read(array, begin_read(array, (np.array([], int), slice(None), whole, whole))).shape == (0, 6, 64, 64)
     assert np.array_equal(finish_read(array, begin_read(array, (5, slice(None), whole, whole))), values[5])
+
+
+def test_chunks_of_a_large_window_are_fetched_together(tmp_path: Path) -> None:
+    """One opening of the shard for all its chunks, not one for each day."""
+    values = np.random.default_rng(0).integers(0, 9999, (32, 6, 64, 64)).astype(np.int16)
+    zarr.create_array(str(tmp_path / "a"), data=values, chunks=(8, 6, 64, 64), shards=(32, 6, 64, 64))
+    array = open_pixels(tmp_path, "a", context=cache_context(0))
+
+    def opened() -> int:
+        (metric,) = tensorstore.experimental_collect_matching_metrics("/tensorstore/kvstore/file/open_read")
+        return int(metric["values"][0]["value"])
+
+    finish_read(array, begin_read(array, (np.array([0]), *[slice(None)] * 3)))  # or there is no such metric yet
+    before = opened()
+    finish_read(array, begin_read(array, (np.array([1, 2, 9, 17, 30]), *[slice(None)] * 3)))
+    assert opened() - before == 1

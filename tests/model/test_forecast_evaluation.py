@@ -20,8 +20,10 @@ from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_layout
 from mmvsf.datasets.storage.store import create_group, open_pixels, write_values
 from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
 from mmvsf.model.baselines.convlstm import ConvLSTM
+from mmvsf.model.baselines.forecast_trees import ForecastTrees, train_forecast_trees
 from mmvsf.model.baselines.simple import interpolate, linear_trend
-from mmvsf.model.evaluation.forecasts.error_sums import ErrorSums, GroupedErrorSums, Row
+from mmvsf.model.evaluation.core.settings import FULL, QUICK, settings_for
+from mmvsf.model.evaluation.forecasts.error_sums import QUARTERS, ErrorSums, GroupedErrorSums, Row
 from mmvsf.model.evaluation.forecasts.eval_items import EvaluationSet, evaluation_set
 from mmvsf.model.evaluation.forecasts.missing_images import missing_items, missing_rows
 from mmvsf.model.evaluation.forecasts.run import ORACLES, forecast_sample, oracle_rows
@@ -263,3 +265,52 @@ def test_the_convlstm_looks_forward_only(evaluated: EvaluationSet) -> None:
     assert changed(day=target - 1)
     if target < batch.weather.shape[1]:
         assert not changed(day=target)
+
+
+@pytest.fixture(scope="module")
+def trees(grown_cube: Cube, evaluated: EvaluationSet) -> ForecastTrees:
+    train = index_windows(grown_cube, evaluated.fold)["train"]
+    return train_forecast_trees(evaluated.reader, train, past=True, gap=True, size=16, rows=4_000)
+
+
+def test_trees_forecast_better_than_persistence(evaluated: EvaluationSet, trees: ForecastTrees) -> None:
+    errors = np.zeros(2)
+    for item in evaluated.items:
+        forecasts = trees.forecast(evaluated.reader, item.sample), item.baselines["persistence"]
+        pixels = item.scored
+        errors += [float(((each - item.observed) ** 2).mean(1)[pixels].sum()) for each in forecasts]
+    assert errors[0] < 0.6 * errors[1]
+
+
+def test_trees_see_nothing_after_the_origin_but_the_weather_to_the_target(
+    evaluated: EvaluationSet, trees: ForecastTrees
+) -> None:
+    sample = evaluated.items[0].sample
+    first = replace(sample, origin=sample.origin[:1], target=sample.target[:1])
+    forecast = trees.forecast(evaluated.reader, first)
+    day, origin = int(first.days[first.target[0]]), int(first.origin[0])
+    images, weather = first.images.copy(), first.weather.copy()
+    images[origin + 1 :] += 5
+    weather[day - first.weather_start :] += 5
+    changed = trees.forecast(evaluated.reader, replace(first, images=images, weather=weather))
+    np.testing.assert_array_equal(changed, forecast)
+    weather[day - first.weather_start - 1] += 5
+    assert (trees.forecast(evaluated.reader, replace(first, weather=weather)) != forecast).any()
+
+
+def test_errors_are_grouped_by_the_quarter_of_the_target_day(evaluated: EvaluationSet) -> None:
+    sums = GroupedErrorSums(evaluated.reader.normalisation)
+    for item in evaluated.items:
+        sums.add(item, "persistence", item.baselines["persistence"])
+    rows = [row for row in sums.rows() if row["variable"] == "mean"]
+    by_quarter = {name: sum(row["n"] for row in rows if row["cover"] == name) for name in QUARTERS}
+    assert sum(by_quarter.values()) == sum(row["n"] for row in rows if row["cover"] == "all")
+    assert by_quarter["April to June"] and by_quarter["July to September"]
+
+
+def test_single_pixels_are_evaluated_with_sizes_of_their_own(grown_cube: Cube) -> None:
+    assert settings_for(grown_cube, FULL) == FULL
+    point = replace(grown_cube, spec=replace(grown_cube.spec, grid=replace(grown_cube.grid, block=1, chunk=1)))
+    settings = settings_for(point, FULL)
+    assert (settings.size, settings.scored, settings.network) == (1, 1, "series")
+    assert settings_for(point, QUICK).steps == QUICK.steps < settings.steps

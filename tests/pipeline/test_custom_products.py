@@ -231,7 +231,6 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown quality": ({"mask": {"asset": "QA", "codes": {1: "foggy"}}}, "takes 'clear', 'cloud'"),
     "a bit too many": ({"mask": {"asset": "QA", "bits": {32: "cloud"}}}, "must be at most 31"),
     "items and files": ({"collection": "x"}, "takes either collection (of STAC items) or files"),
-    "neither": ({"files": None}, "takes either collection (of STAC items) or files"),
     "a pattern without a date": ({"files": "F_{band}.tif"}, "files needs {date} once"),
     "a pattern without a band": ({"files": "F_{date}.tif"}, "files needs {band} once"),
     "a pattern with two dates": ({"files": "{date}/{date}_{band}.tif"}, "files needs {date} once"),

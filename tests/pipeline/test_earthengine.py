@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.datasets.variables import DEFAULT_BANDS
@@ -340,6 +340,22 @@ def test_a_faulty_record_fails_its_day_alone(known: TinyArchive, server: EarthEn
     (faulty,) = [scene for scene in scenes if scene.fault]
     assert [scene for scene in scenes if not scene.fault] == [s for s in wanted if s.id != faulty.id]
     assert faulty.day == next(scene.day for scene in wanted if scene.id == faulty.id) and len(faulty.fault) < 400
+
+
+def replaced(body: Any) -> Fault:
+    """Another answer."""
+    return lambda request, right: replace(right, body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    "answer", [{"assets": [], "nextPageToken": "0"}, {"assets": [None], "nextPageToken": "0"}, {"assets": 3}, [], None]
+)
+def test_a_listing_without_end_or_of_another_form_is_one_error(
+    known: TinyArchive, server: EarthEngine, answer: Any
+) -> None:
+    server.fail("listAssets", replaced(answer))
+    with pytest.raises(MmvsfError):
+        search(known)
 
 
 ODD_RECORDS: dict[str, Any] = {

@@ -19,8 +19,9 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import DEFAULT_WEATHER, WeatherFlag
-from mmvsf.pipeline.layers.source import SourceSite, WeatherSeries
+from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.gridmet import FILES, GridMet
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.progress import progress_listener

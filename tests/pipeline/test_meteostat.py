@@ -22,7 +22,7 @@ from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build.plan import build_plan
-from mmvsf.pipeline.layers.source import SourceSite, WeatherCells, WeatherSeries
+from mmvsf.pipeline.layers.source import SourceSite
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.layers.weather.stations import (
     Stations,
@@ -33,6 +33,7 @@ from mmvsf.pipeline.layers.weather.stations import (
     station_fields,
 )
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
+from mmvsf.pipeline.layers.weather_series import WeatherCells, WeatherSeries
 from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 

@@ -90,7 +90,7 @@ def asset(tmp_path: Path) -> Asset:
     return Asset("", raster_grid(secret(tmp_path).href))
 
 
-@pytest.mark.parametrize("proxied", [False, True], ids=["", "where the environment keeps GDAL from our proxy"])
+@pytest.mark.parametrize("proxied", [False, True], ids=["", "with NO_PROXY in the environment"])
 @pytest.mark.parametrize("near", ["redirect", "name"])
 def test_pixels(
     servers: tuple[Files, Files], asset: Asset, monkeypatch: pytest.MonkeyPatch, near: str, proxied: bool

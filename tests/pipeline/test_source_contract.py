@@ -47,14 +47,27 @@ LINES: dict[str, Any] = {
     "class_column": "crop",
     "column": "yield",
     "every": 3,
+    "custom": [{"name": "series", "bands": {"gcc": "gcc"}, "fill": "nan", "mask": "none"}],
+    "stations": "stations.csv",
 }
 """A value for each line that some source needs."""
 SECTIONS: dict[str, type[Section]] = {
     "imagery": Imagery, "radar": Radar, "weather": Weather, "static": Static, "labels": Labels, "targets": Target,
 }  # fmt: skip
+PLACES: dict[tuple[str, str], dict[str, Any]] = {
+    ("imagery", "table"): {
+        "area": {"sites": [{"name": "one", "lon": -93.0, "lat": 42.0}]},
+        "grid": {"crs": "EPSG:32615", "resolution": 30, "block": 1, "chunk": 1, "weather_cell": 1},
+        "split": {},
+    }
+}
+"""Sections of the recipe that a source needs otherwise."""
 EXTRA: dict[str, dict[str, Any]] = {
-    "imagery": {"products": ["hls-l30"]}, "labels": {"years": [2020]}, "targets": {"years": [2020], "units": "t ha-1"},
-}  # fmt: skip
+    "imagery": {"products": ["hls-l30"]},
+    "imagery table": {"products": ["series"], "bands": ["gcc"]},
+    "labels": {"years": [2020]},
+    "targets": {"years": [2020], "units": "t ha-1"},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,17 +100,18 @@ def made(table: SourceTable[Any], name: str, tmp_path: Path) -> tuple[Any, Grid]
     """A source with the lines that it needs, and the grid it is for."""
     source = table.find(name)
     needed = {line: LINES[line] for line, needed in source.recipe_lines.items() if needed}
-    section: dict[str, Any] = {"source": name, **EXTRA.get(table.layer, {})}
+    section: dict[str, Any] = {"source": name, **EXTRA.get(table.layer, {}), **EXTRA.get(f"{table.layer} {name}", {})}
     for line, value in needed.items():
         if line in SECTIONS[table.layer].SOURCE_LINES:
             section[line] = value
         else:
             section.setdefault("options", {})[line] = value
     named = {"yield": section} if table is TARGETS else section
-    region = parse_region({**recipe(), table.layer: named}, "recipe")
+    region = parse_region({**recipe(), **PLACES.get((table.layer, name), {}), table.layer: named}, "recipe")
     grid = grid_from_recipe(region, tmp_path / "recipe.yaml", tmp_path)
     lines = region.targets["yield"] if table is TARGETS else getattr(region, table.layer)
-    return table.choose(lines).from_recipe(lines, SourceSite(grid, tmp_path / "recipe.yaml", tmp_path)), grid
+    site = SourceSite(grid, tmp_path / "recipe.yaml", tmp_path, region.area.sites or ())
+    return table.choose(lines).from_recipe(lines, site), grid
 
 
 def each(table: SourceTable[Any]) -> list[str]:
@@ -127,7 +141,7 @@ def test_the_lines_of_our_sources_are_lines_of_the_recipe_and_each_is_taken_by_o
 
 def origins(source: Any, table: SourceTable[Any]) -> list[Origin]:
     """The origin of each part that the source has; parts that it lacks are refused with InputError."""
-    parts: dict[str, tuple[str, ...]] = {"imagery": tuple(PRODUCTS), "static": ("elevation", "soil_water")}
+    parts: dict[str, tuple[str, ...]] = {"imagery": (*PRODUCTS, "series"), "static": ("elevation", "soil_water")}
     if table is RADAR:
         return [source.scenes.origin(f"sentinel-1-rtc-{orbit}") for orbit in ORBITS]
     if table.layer not in parts:

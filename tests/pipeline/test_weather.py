@@ -19,9 +19,10 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather, least_certain
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
 from .stored import TILE

@@ -16,9 +16,10 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.recipe.region import Region, Weather
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.layers.weather.update import update_weather
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
 from .tiny_archive import LATITUDES, LONGITUDES, recipe
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from pyproj import Transformer
 
-from mmvsf.pipeline.layers.source import WeatherSeries
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
 
 from .weather_products import DAYS, LAT, LON, dataset, degrees, kelvin, lonlat, times

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvsf.pipeline.layers.source import WeatherSeries
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
 
 def assert_same_series(actual: WeatherSeries, expected: WeatherSeries) -> None:

@@ -29,7 +29,7 @@ async def serve(root: Path, port: int, delay: float) -> None:
         try:
             while request := await read_request(reader):
                 await asyncio.sleep(delay)
-                await write_response(writer, request, _answer(root, request))
+                await write_response(writer, request, answer(root, request))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -40,7 +40,8 @@ async def serve(root: Path, port: int, delay: float) -> None:
         await asyncio.wait_for(server.serve_forever(), SECONDS)
 
 
-def _answer(root: Path, request: Request) -> Response:
+def answer(root: Path, request: Request) -> Response:
+    """An object, by ranges if asked, or a list."""
     if "list-type" in request.query:
         return _listing(root / request.path.strip("/"), request.query)
     return Response.of_file(root, request.path, request)

@@ -15,15 +15,8 @@ from mmvsf.datasets.recipe.region import Imagery, Labels, Period, Weather
 from mmvsf.datasets.variables import WEATHER_BY_NAME
 from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import (
-    ImagerySource,
-    LabelSource,
-    Origin,
-    SourceSite,
-    WeatherSeries,
-    WeatherSource,
-    Window,
-)
+from mmvsf.pipeline.layers.source import ImagerySource, LabelSource, Origin, SourceSite, WeatherSource, Window
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
 PRODUCT = "hls-l30"

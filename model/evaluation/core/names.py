@@ -5,6 +5,13 @@ from __future__ import annotations
 SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and year"}
 CONVLSTM = "convlstm"
 NO_INDICES = "no-indices"
+TREES = {
+    "trees": "boosted trees, no weather",
+    "trees-past": "boosted trees, weather to the origin",
+    "trees-all": "boosted trees, weather to the target",
+}
+"""Of forecasts."""
+WITH_USUAL = "mm-vsf-climatology"
 METHODS = {
     "untrained": "untrained encoder",
     "sm-mae": "SM-MAE",
@@ -14,6 +21,8 @@ METHODS = {
     "kg-vsf": "KG-VSF",
     CONVLSTM: "ConvLSTM, from scratch",
     NO_INDICES: "MM-VSF without antecedent indices",
+    **TREES,
+    WITH_USUAL: "mean of MM-VSF and climatology",
 }
 
 

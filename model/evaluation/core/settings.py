@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.cropmap.head import MappingOptions
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 
@@ -72,7 +73,7 @@ class EvaluationSettings:
     steps: int = 1000
     batch_size: int = 8
     size: int = 16
-    """Pixels a side of the training windows; forecasts are scored on windows of 32."""
+    """Pixels a side of the training windows."""
     images: int = 12
     mask_ratio: float = 0.25
     rates: tuple[float, ...] = (1e-3, 2e-3)
@@ -85,6 +86,10 @@ class EvaluationSettings:
     """Scored forecasts of each window."""
     gaps: int = 4
     """Missing images of each window."""
+    scored: int = 32
+    """Pixels a side of the scored windows."""
+    tree_windows: int = 300
+    """Training windows of the boosted trees that forecast, spread evenly over the training part."""
 
     crops: CropOptions = field(default_factory=CropOptions)
 
@@ -105,7 +110,7 @@ class EvaluationSettings:
     @property
     def for_forecasts(self) -> dict[str, Any]:
         """All settings that scored forecasts depend on."""
-        return {**self.for_training, **self._some("windows", "pairs", "gaps")}
+        return {**self.for_training, **self._some("windows", "pairs", "gaps", "scored", "tree_windows")}
 
     @property
     def for_crops(self) -> dict[str, Any]:
@@ -120,3 +125,11 @@ FULL = EvaluationSettings()
 QUICK = EvaluationSettings(
     steps=60, rates=(2e-3,), windows=4, pairs=8, gaps=2, crops=CropOptions.quick(), years=2, full_years=1, seeds=1
 )
+
+
+def settings_for(cube: Cube, settings: EvaluationSettings) -> EvaluationSettings:
+    """The settings for a cube: those of single pixels for one of point series."""
+    if cube.grid.chunk > 1:
+        return settings
+    steps = settings.steps if settings == QUICK else 600
+    return replace(settings, network="series", size=1, scored=1, batch_size=32, steps=steps, windows=0, pairs=32)

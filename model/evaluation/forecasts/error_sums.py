@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.samples.reader import Floats, Normalisation
 from mmvsf.model.metrics import PairSums, has_ndvi, lead_bin, ndvi
 
@@ -17,6 +18,8 @@ from .eval_items import EvalItem
 COVERS: dict[str, tuple[float, float]] = {"vegetated": (0.4, 1.01), "bare": (-1.01, 0.25)}
 """Covers by the NDVI observed on the target day, from and below; values in between belong to neither."""
 ALL = "all"
+QUARTERS = ("January to March", "April to June", "July to September", "October to December")
+"""Covers by the month of the target day."""
 
 Row = dict[str, Any]
 Values = NDArray[np.floating[Any]]
@@ -90,6 +93,7 @@ class GroupedErrorSums:
                 variables["ndvi"] = tuple(values[pair][None] for values in indices)
             variables["mean"] = tuple(values[pair] for values in images)
             covers = _covers(scored, indices[1][pair]) if indices else {ALL: scored}
+            covers[_quarter(int(item.sample.days[item.sample.target[pair]]))] = scored
             for variable, (forecast, observed, baseline) in variables.items():
                 for cover, pixels in covers.items():
                     if pixels.any() and (cover == ALL or variable in ("ndvi", "mean")):
@@ -106,3 +110,8 @@ def _covers(scored: NDArray[np.bool_], observed: Values) -> dict[str, NDArray[np
     """The scored pixels of each cover, by their observed NDVI."""
     covers = {name: (observed >= low) & (observed < high) for name, (low, high) in COVERS.items()}
     return {ALL: scored} | {name: scored & pixels for name, pixels in covers.items()}
+
+
+def _quarter(day: int) -> str:
+    """The quarter of the year of a day since 1970-01-01."""
+    return QUARTERS[(date_of(day).month - 1) // 3]

@@ -11,7 +11,10 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats
+from mmvsf.datasets.samples.windows import index_windows, spread
 from mmvsf.datasets.sidecars.oracle import Oracle
+from mmvsf.model.baselines.forecast_trees import train_forecast_trees
+from mmvsf.model.evaluation.core.names import TREES, WITH_USUAL
 from mmvsf.model.forecasting.scoring import forecast_images
 from mmvsf.model.training.device import autocast_precision, choose_device
 
@@ -22,11 +25,27 @@ ORACLES = ("oracle", "oracle without the gap's weather")
 
 
 def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method: str, *, weather: bool) -> list[Row]:
-    """Errors of a network's forecasts; `weather` False shows it the mean weather only."""
+    """Errors of a network's forecasts; `weather` False shows it the mean weather only. Those of MM-VSF are also
+    averaged with the climatology, which knows the place's other years."""
     sums = GroupedErrorSums(data.reader.normalisation)
     for item in data.items:
         batch = collate([item.sample])
-        sums.add(item, method, forecast_sample(network, batch if weather else batch.without_weather()))
+        forecasts = forecast_sample(network, batch if weather else batch.without_weather())
+        sums.add(item, method, forecasts)
+        if method == "mm-vsf":
+            sums.add(item, WITH_USUAL, np.float32(0.5) * (forecasts + item.baselines["climatology"]))
+    return sums.rows(year=data.year)
+
+
+def tree_rows(data: EvaluationSet, size: int, windows: int) -> list[Row]:
+    """Errors of boosted trees, taught on parts of `size` pixels of at most `windows` training windows: without weather,
+    with that before the origin, and with that of the gap too."""
+    sums = GroupedErrorSums(data.reader.normalisation)
+    train = spread(index_windows(data.cube, data.fold)["train"], windows)
+    for method, (past, gap) in zip(TREES, ((False, False), (True, False), (True, True)), strict=True):
+        trees = train_forecast_trees(data.reader, train, past=past, gap=gap, size=size)
+        for item in data.items:
+            sums.add(item, method, trees.forecast(data.reader, item.sample))
     return sums.rows(year=data.year)
 
 

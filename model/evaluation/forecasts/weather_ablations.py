@@ -31,8 +31,9 @@ class UsualWeather:
         self.reader, self.years = reader, years
 
     def others(self, item: EvalItem) -> list[Floats]:
-        """(D, V) each: the weather of the training years other than the item's."""
-        return [self.other_year(item, year) for year in self.years if year != item.window.year]
+        """(D, V) each: the weather of the training years other than the item's, of those that its cell has."""
+        cell, years = item.window.cell, [year for year in self.years if year != item.window.year]
+        return [self.other_year(item, year) for year in years if self.reader.has_weather(cell, year)]
 
     def another(self, item: EvalItem) -> Floats:
         """(D, V): one of them."""
@@ -161,7 +162,7 @@ def weather_rows(network: MMVSF, data: EvaluationSet) -> list[Row]:
     usual = UsualWeather(data.reader, data.fold.years_of(data.cube, Split.TRAIN))
     sums = GroupedErrorSums(data.reader.normalisation)
     for item in data.items:
-        if item.window.year != data.year:
+        if item.window.year != data.year or not usual.others(item):
             continue
         for name, variant in VARIANTS.items():
             sums.add(item, name, variant(network, item, usual))

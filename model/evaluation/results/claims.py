@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmvsf.model.evaluation.core.names import NO_INDICES, SETS, method_title
-from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS, Row
+from mmvsf.model.evaluation.core.names import NO_INDICES, SETS, TREES, WITH_USUAL, method_title
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS, QUARTERS, Row
+from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 
 from .compare import Interval, difference, pick, relative_gain
 from .results_table import YEARS, ResultsTable, share_text
@@ -20,7 +21,7 @@ def claims(results: ResultsTable) -> TextSection | None:
     base = pick(results.rows, piece="forecast", set=YEARS)
     if not pick(base, method="mm-vsf"):
         return None
-    others = ("persistence", "linear trend", "previous year", "climatology", "convlstm", "sm-vsf", "kg-vsf", NO_INDICES)
+    others = (*BASELINES, *TREES, "convlstm", "sm-vsf", "kg-vsf", WITH_USUAL, NO_INDICES)
     head = [
         "other method",
         "held-out set",
@@ -48,6 +49,12 @@ def claims(results: ResultsTable) -> TextSection | None:
         for other in ("sm-vsf", "convlstm")
         for row in _comparison(base, other, YEARS, "ndvi", ALL, ["NDVI", "all pixels"])
     ]
+    by_quarter = [
+        row
+        for other in ("climatology", "trees-all", "sm-vsf")
+        for quarter in QUARTERS
+        for row in _comparison(base, other, YEARS, "mean", quarter, ["all bands", quarter])
+    ]
     text = (
         "Mean squared error, in units of each band's training variance (of NDVI: in NDVI), all leads together, pixels"
         " counting alike. Intervals are 95 %, drawn over years and over places; seeds are averaged before."
@@ -62,6 +69,7 @@ def claims(results: ResultsTable) -> TextSection | None:
         [
             TextTable("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
             TextTable("The same by what is forecast and on which pixels", head_2, by_cover),
+            TextTable("The same by the time of the year", ["other method", "of", "target days", *head[2:]], by_quarter),
         ],
     )
 

@@ -114,7 +114,7 @@ class ImageryPlan(LayerPlan[ShardTask]):
         """Name of the ledger entry of a unit (shard, block)."""
         return entry_name(self.grid, *unit, self.layer)
 
-    def tasks(self, todo: Collection[str]) -> list[ShardTask]:
+    def tasks(self, todo: Collection[str]) -> Iterator[ShardTask]:
         """See `LayerPlan`; neighbouring blocks of a shard are one task."""
         return shard_tasks(self, self.grid, {unit for unit in self.units if self.entry(unit) in todo})
 
@@ -201,10 +201,10 @@ def _refuse_too_many(match: Match, grid: Grid) -> None:
         )
 
 
-def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> list[ShardTask]:
-    """The tasks of the units in `todo`: neighbouring blocks of one shard together, in order of time. A task reads
-    the rectangle around its blocks."""
-    tasks = []
+def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> Iterator[ShardTask]:
+    """The tasks of the units in `todo`: neighbouring blocks of one shard together, in order of time. They are made one
+    by one, since those of a large region take more memory than its plan. A task reads the rectangle around its blocks.
+    """
     groups: dict[tuple[BlockIndex, ...], list[list[BlockIndex]]] = {}
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
         members = tuple(block for _, block in keys)
@@ -214,9 +214,9 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
             found = {scene.key: scene for block in blocks for scene in plan.units[shard, block]}
             scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
-            met = tuple(frozenset(scene.key for scene in plan.units[shard, block]) for block in blocks)
-            tasks.append(ShardTask(shard, tuple(blocks), scenes, digests, met))
-    return tasks
+            units = [plan.units[shard, block] for block in blocks]
+            met = {id(unit): frozenset(scene.key for scene in unit) for unit in units}  # neighbours often share one
+            yield ShardTask(shard, tuple(blocks), scenes, digests, tuple(met[id(unit)] for unit in units))
 
 
 def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) -> list[list[BlockIndex]]:

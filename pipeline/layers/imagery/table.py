@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
@@ -12,12 +11,16 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.product import CustomProduct
 from mmvsf.datasets.recipe.region import Imagery
 from mmvsf.datasets.variables import DEFAULT_BANDS
+from mmvsf.pipeline.crew import each_waiting
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.raster.io import OutOfReachError, ReadError
 from mmvsf.pipeline.raster.scene import Asset, Scene
 
 from .custom import custom_product
 from .products import PRODUCTS, Product, product_named
+
+FILES_AT_ONCE = 16
+"""Of one day, where a server is waited for: the bands of a scene, or the masks of all scenes."""
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -105,8 +108,7 @@ class SceneReader:
         listed = list(parts)
         if self.days_at_once == 1 or len(listed) < 2:
             return [read(part) for part in listed]
-        with ThreadPoolExecutor(len(listed)) as pool:
-            return list(pool.map(read, listed))
+        return each_waiting(read, listed, min(len(listed), FILES_AT_ONCE))
 
     def read(
         self, asset: Asset, window: tuple[slice, slice], check: Callable[[NDArray[Any]], None] = lambda values: None

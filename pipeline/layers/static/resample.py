@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import STATIC_BY_NAME
-from mmvsf.pipeline.layers.source import StaticSource, WeatherCells
+from mmvsf.pipeline.layers.source import StaticSource
+from mmvsf.pipeline.layers.weather_series import WeatherCells
 from mmvsf.pipeline.raster.extent import bounds_in, pixel_metres
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment

@@ -11,10 +11,12 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import Calendar, date_of, day_number
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import WeatherSource
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
 from .units import check_range
 
@@ -44,11 +46,14 @@ class CubeWeather:
     licence: str = ""
     notes: tuple[str, ...] = ()
     """choices that the source made, in words, for the user to see"""
+    may_lack_days: bool = False
+    """see `WeatherSeries`"""
 
     @property
-    def origin(self) -> dict[str, str]:
-        """The attributes that tell where it comes from."""
-        return {"source": self.source, **({"licence": self.licence} if self.licence else {})}
+    def origin(self) -> dict[str, str | bool]:
+        """The attributes that tell where it comes from, and whether cells may lack days."""
+        licence = {"licence": self.licence} if self.licence else {}
+        return {"source": self.source, **licence, **({LACKING: True} if self.may_lack_days else {})}
 
 
 def cube_weather(source: WeatherSource, region: Region, grid: Grid, calendar: Calendar) -> CubeWeather:
@@ -87,7 +92,7 @@ def fetch_weather(
         stored[position] = series.values[name][present]
         complete, filled = _complete_days(stored, days, fill_gaps, dropped, name)
         flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
-        regridded = _regrid(complete, weights, name)
+        regridded = _regrid(complete, weights, name, may_lack_days=series.may_lack_days)
         check_range(name, regridded, f"weather of region '{region.name}'")
         values[name] = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
         values[name][window] = regridded
@@ -95,7 +100,7 @@ def fetch_weather(
     flag[window] = flags
     origin = source.origin()
     bounds = day_bounds(calendar.days, series.day_ends_utc_hour)
-    return CubeWeather(values, flag, bounds, origin.source, origin.licence, series.notes)
+    return CubeWeather(values, flag, bounds, origin.source, origin.licence, series.notes, series.may_lack_days)
 
 
 def refuse_reversed(weather: CubeWeather, region: Region, calendar: Calendar) -> None:
@@ -238,9 +243,10 @@ def _bracket(
     return low, share, outside
 
 
-def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArray[np.float32]:
+def _regrid(values: NDArray[np.float64], weights: _Weights, name: str, *, may_lack_days: bool) -> NDArray[np.float32]:
     """(time, y, x) of the source -> (time, weather_y, weather_x); source cells without data (the sea) give no
-    weight. Raises InputError where a needed cell has no neighbour with data."""
+    weight. Raises InputError where a needed cell has no neighbour with data, on any day or, with `may_lack_days`, on
+    all days."""
     flat = values.reshape(values.shape[0], -1)
     total = np.zeros((flat.shape[0], weights.index.shape[0]))
     share = np.zeros_like(total)
@@ -252,7 +258,8 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str) -> NDArra
         share += weight
     with np.errstate(invalid="ignore", divide="ignore"):
         result = np.where(share > 0, total / share, np.nan)
-    if np.isnan(result).any():
+    missing = np.isnan(result)
+    if missing.all(axis=0).any() if may_lack_days else missing.any():
         raise InputError(
             f"weather: '{name}' has cells without data over the region's blocks; choose a source that covers them,"
             " such as era5-land, or leave those blocks out"

@@ -42,10 +42,12 @@ def update_weather(
         jobs += [(rest, run) for run in _fetched_runs(lacking, inside)]
     flag = np.where(lacking, WeatherFlag.NONE, present_flag).astype(np.uint8)
     bounds, origin, licence = present.bounds, present.source, present.licence
+    lacking_cells = present.may_lack_days
     for names, (start, stop) in jobs:
         span = date_of(calendar.days[start]), date_of(calendar.days[stop - 1])
         update = fetch_weather(source, region, grid, calendar, span, names)
         bounds, origin, licence = update.bounds, update.source, update.licence
+        lacking_cells |= update.may_lack_days
         fetched = np.zeros(len(calendar), bool)
         fetched[start:stop] = True
         for name in names:
@@ -53,7 +55,7 @@ def update_weather(
             values[name][take] = update.values[name][take]
         flagged = fetched & (lacking | (kept if names == whole else False))
         flag[flagged] = _joined(flag[flagged], update.flag[flagged])
-    return CubeWeather(values, flag, bounds, origin, licence)
+    return CubeWeather(values, flag, bounds, origin, licence, may_lack_days=lacking_cells)
 
 
 def _joined(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.uint8]:

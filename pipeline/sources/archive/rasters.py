@@ -57,11 +57,12 @@ class ArchiveImagery(ImagerySource):
         """See `ImagerySource`. Raises InputError for a missing catalogue, and if nothing matched or all is faulty."""
         wanted = [self.products.named(name) for name in products]
         selection = SceneSelection(grid, period, wanted)
+        real: dict[Path, Path] = {}
         for entry in self._entries(period, wanted):
             if entry.fault:
                 selection.fail(entry.fault)
             else:
-                selection.take(entry.content, partial(local_href, entry.folder), self._grid_of_file)
+                selection.take(entry.content, partial(local_href, entry.folder, real=real), self._grid_of_file)
         return selection.found(str(self.root))
 
     def state(self, scene: Scene) -> str:

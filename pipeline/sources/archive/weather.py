@@ -13,7 +13,8 @@ import xarray as xr
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSource
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.cf.series import join
 
 from .weather_file import is_zarr, open_file

@@ -13,7 +13,8 @@ from pyproj import Transformer
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import WeatherFlag
-from mmvsf.pipeline.layers.source import Bounds, WeatherSeries
+from mmvsf.pipeline.layers.source import Bounds
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.transport.progress import report_progress
 
 from .checks import check_inputs

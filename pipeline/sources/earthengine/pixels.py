@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.raster.byte_cache import ByteCache
+from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import is_crs
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.stac.item import Projection, shortened
@@ -25,6 +26,8 @@ HEADER_BYTES = 2**20
 """What the names and types of a thousand bands may take."""
 PAGE = 500
 """Images a page of a listing."""
+MOST_IMAGES = 2_000_000
+"""Of one listing; more are taken for pages without end."""
 SCHEME = "earthengine:"
 """Begins the hrefs of assets that lie in Earth Engine: `earthengine:IMAGE#BAND`."""
 KEPT_BYTES = 128 * 2**20
@@ -51,13 +54,29 @@ def list_images(
         query["endTime"] = f"{after + timedelta(days=1)}T00:00:00Z"
     if region is not None:
         query["region"] = region
+    what, count = f"the images of {collection}", 0
+    seen: set[str] = set()
     while True:
-        # A copy each time: the client empties the query it is given.
-        page = call(f"the images of {collection}", lambda ee: ee.data.listImages(dict(query)))
-        yield from page["images"]
-        query["pageToken"] = page.get("nextPageToken")
-        if not query["pageToken"] or at_most is not None:
+        page = call(what, lambda ee: _page(ee, query))
+        yield from page.get("images", ())
+        token, count = page.get("nextPageToken"), count + len(page.get("images", ()))
+        if not token or at_most is not None:
             return
+        if str(token) in seen or count > MOST_IMAGES:
+            raise ReadError(f"{what}: Earth Engine gives pages without end, {count} images so far; run again later")
+        seen.add(str(token))
+        query["pageToken"] = token
+
+
+def _page(ee: Any, query: dict[str, Any]) -> dict[str, Any]:
+    """A page of a listing. Raises ValueError for an answer that is none."""
+    try:
+        page = ee.data.listImages(dict(query))  # a copy, since the client empties the query it is given
+    except (AttributeError, TypeError, KeyError) as error:
+        raise ValueError("the answer is no list of images") from error
+    if not isinstance(page, dict) or not isinstance(page.get("images", []), list):
+        raise ValueError("the answer is no list of images")
+    return page
 
 
 def grid_of_band(image: dict[str, Any], band: str) -> RasterGrid:

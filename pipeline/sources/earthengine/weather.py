@@ -15,7 +15,8 @@ from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, WeatherSource
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.raster.resample import in_degrees
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.transport.endpoints import public_address

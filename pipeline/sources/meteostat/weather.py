@@ -18,9 +18,10 @@ from pyproj import Transformer
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherCells, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Origin, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.stations import Stations, distances_km, station_fields
 from mmvsf.pipeline.layers.weather.units import convert
+from mmvsf.pipeline.layers.weather_series import WeatherCells, WeatherSeries
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 from mmvsf.pipeline.sources.transport.progress import report_progress

@@ -13,8 +13,8 @@ import numpy as np
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import WeatherSeries
 from mmvsf.pipeline.layers.weather.units import WIND_10M_TO_2M, vapour_pressure_deficit
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
 from . import token
 from .data_store import DataStoreWeather

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import WeatherSeries
 from mmvsf.pipeline.layers.weather.units import (
     WIND_10M_TO_2M,
     relative_humidity,
     saturation_pressure,
     vapour_pressure_deficit,
 )
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.transport.http import Bearer
 
 from . import token

@@ -20,8 +20,9 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Weather
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.registry import register_source
-from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSeries, WeatherSource
+from mmvsf.pipeline.layers.source import Bounds, Origin, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather.units import saturation_pressure, vapour_pressure_deficit
+from mmvsf.pipeline.layers.weather_series import WeatherSeries
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
 

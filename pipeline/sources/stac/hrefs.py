@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISLNK
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from mmvsf.datasets.errors import InputError, one_line
@@ -33,9 +35,10 @@ def remote_href(catalog: str, href: str) -> str:
     return href
 
 
-def local_href(folder: Path, href: str) -> str:
+def local_href(folder: Path, href: str, real: dict[Path, Path] | None = None) -> str:
     """The path of an item's file in a local archive, or its http(s) URL; relative hrefs, percent-encoded or not, start
-    from `folder`. Raises InputError for any other scheme and for paths that GDAL would take for a chain of readers."""
+    from `folder`. `real` keeps the real paths of folders from one call to the next of a search. Raises InputError for
+    any other scheme and for paths that GDAL would take for a chain of readers."""
     _refuse_control(href)
     parts = _split(href)
     if parts.scheme in ("http", "https"):
@@ -49,13 +52,27 @@ def local_href(folder: Path, href: str) -> str:
             path = Path(unquote(parts.path))
         else:
             path = folder / href
-            path = path if path.exists() else folder / unquote(href)
+            path = path if "%" not in href or path.exists() else folder / unquote(href)
         _refuse_control(str(path))
-        resolved = str(path.resolve())
+        resolved = str(_real_path(path, {} if real is None else real))
     except (OSError, ValueError, RuntimeError) as error:  # too long, half characters, links in a circle
         raise InputError(f"the href {_shown(href)} is no path: {one_line(error, 100)}") from None
     if resolved.startswith("/vsi"):
         raise InputError(f"the href {_shown(href)} is a virtual path of GDAL; give the path of the file itself")
+    return resolved
+
+
+def _real_path(path: Path, real: dict[Path, Path]) -> Path:
+    """The path without links, by the folders that are known. Raises OSError for links in a circle, and for a path that
+    is too long."""
+    folder, name = path.parent, path.name
+    if name in ("", ".."):
+        return path.resolve()
+    if folder not in real:
+        real[folder] = folder.resolve()
+    resolved = real[folder] / name
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return resolved.resolve() if S_ISLNK(resolved.lstat().st_mode) else resolved
     return resolved
 
 

@@ -168,6 +168,17 @@ class Item(Checked):
         """The grid of all assets that say none. Raises InputError."""
         return Projection.check(self.properties)
 
+    @cached_property
+    def checked_assets(self) -> dict[str, ItemAsset]:
+        """Assets that `asset` has checked."""
+        return {}
+
+    def asset(self, key: str) -> ItemAsset:
+        """An asset that the item has. Raises InputError for a wrong one."""
+        if key not in self.checked_assets:
+            self.checked_assets[key] = ItemAsset.check(self.assets[key])
+        return self.checked_assets[key]
+
     def text(self, key: str) -> str:
         """A property that is a text or a number, as text; empty if there is none. Raises InputError for another."""
         value = self.properties.get(key)

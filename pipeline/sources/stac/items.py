@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,9 @@ def orbit_of(item: Item, product: Product) -> int:
     return int(text)
 
 
-def asset_of(item: Item, outline: Sequence[Point], locate: Locate, keys: tuple[str, ...], find_grid: FindGrid) -> Asset:
+def asset_of(
+    item: Item, outline: tuple[Point, ...], locate: Locate, keys: tuple[str, ...], find_grid: FindGrid
+) -> Asset:
     """The first of the named assets that the item has, with its grid: the one that it says, or that of the file's
     header where it says none, or one that lies elsewhere than the outline. `locate` is given its href.
 
@@ -100,7 +103,7 @@ def file_of(item: Item, keys: tuple[str, ...]) -> tuple[str, ItemAsset]:
             f"it has no asset {' or '.join(keys)} (it has {names}); a scene needs the bands of the cube and its mask"
         )
     try:
-        return key, ItemAsset.check(item.assets[key])
+        return key, item.asset(key)
     except InputError as error:
         raise InputError(f"asset {key}: {error}") from None
 
@@ -125,7 +128,8 @@ def declared_grid(item: Item, asset: ItemAsset) -> RasterGrid | None:
     return RasterGrid(crs, (a, b, c, d, e, f), shape)
 
 
-def _is_near(outline: Sequence[Point], grid: RasterGrid) -> bool:
+@lru_cache(maxsize=256)  # the files of an item share its outline, and those of a tile do
+def _is_near(outline: tuple[Point, ...], grid: RasterGrid) -> bool:
     """Whether an outline and a grid have a part in common, as far as their extents tell. An outline without a point
     says nothing: True."""
     if not outline:

@@ -1,0 +1,160 @@
+"""Boosted trees that forecast single pixels from their history, the date and the weather: the opponent that a table of
+features is enough for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from mmvsf.datasets.samples.collate import TrainingSample
+from mmvsf.datasets.samples.loader import season_sample
+from mmvsf.datasets.samples.pairs import window_pairs
+from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import Window
+
+from .simple import season_phase
+
+BASE = 5.0
+"""Degrees Celsius above which growing-degree days count."""
+
+PAST_DAYS = (15, 60)
+"""Days before the origin whose weather is averaged, beside all since the series began."""
+
+KNOWN = 2
+"""Clear values of each pixel that are features: the last, and the one before."""
+
+
+LEAST_PAIRS = 12
+"""Forecasts that are taken of each training window."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastTrees:
+    """One model for each band, which gives the change since the last clear value."""
+
+    models: tuple[HistGradientBoostingRegressor, ...]
+    past: bool
+    gap: bool
+    """Whether the weather before the origin is a feature, and that between origin and target."""
+
+    def forecast(self, reader: WindowReader, sample: TrainingSample) -> Floats:
+        """Normalised forecasts (P, C, H, W) of a sample's pairs; NaN where a pixel was never clear."""
+        features, last = _features(reader, sample, past=self.past, gap=self.gap)
+        pairs, _, height, width = last.shape
+        flat = features.reshape(-1, features.shape[-1])
+        change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
+        return np.asarray(last + change, np.float32)
+
+
+def train_forecast_trees(
+    reader: WindowReader,
+    windows: Sequence[Window],
+    *,
+    past: bool,
+    gap: bool,
+    size: int,
+    rows: int = 30_000,
+    seed: int = 0,
+) -> ForecastTrees:
+    """Trees taught on at most about so many rows: pixels of several forecasts of each window, or of a part of `size`
+    pixels of it."""
+    random = np.random.default_rng(seed)
+    share = max(1, -(-rows // len(windows)))
+    pairs = max(LEAST_PAIRS, -(-share // size**2))
+    features, changes = [], []
+    for window in windows:
+        tiles = list(window.tiles(size))
+        tile = tiles[int(random.integers(len(tiles)))]
+        chosen = window_pairs(tile, seed, pairs)
+        if not chosen:
+            continue
+        sample = season_sample(reader, tile, pairs=chosen)
+        x, last = _features(reader, sample, past=past, gap=gap)
+        change = sample.images[sample.target] - last
+        usable = sample.clear[sample.target] & np.isfinite(change).all(1)
+        pair, row, column = np.nonzero(usable)
+        drawn = random.choice(len(pair), min(share, len(pair)), replace=False)
+        at = pair[drawn], row[drawn], column[drawn]
+        features.append(x[at])
+        changes.append(change[at[0], :, at[1], at[2]])
+    x, y = np.concatenate(features), np.concatenate(changes)
+    models = [
+        HistGradientBoostingRegressor(
+            max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
+        ).fit(x, y[:, band])
+        for band in range(y.shape[1])
+    ]
+    return ForecastTrees(tuple(models), past, gap)
+
+
+def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: bool) -> tuple[Floats, Floats]:
+    """(features (P, H, W, F) of the pairs of a sample, last clear values (P, C, H, W), NaN for none)."""
+    values, ages = _history(sample)
+    origin, days = sample.days[sample.origin], sample.days
+    target = days[sample.target]
+    count, _, height, width = values[0].shape
+    columns: list[NDArray[np.floating]] = [np.moveaxis(value, 1, -1) for value in values]
+    columns.append(np.stack([origin[:, None, None] - age for age in ages], axis=-1))
+    phase = 2 * np.pi * season_phase(reader.cube.season, target) / 365.25
+    of_pair = [(target - origin)[:, None], np.stack([f(k * phase) for k in (1, 2) for f in (np.sin, np.cos)], axis=1)]
+    if past or gap:
+        of_pair.append(_weather_features(reader, sample, past=past, gap=gap))
+    table = np.concatenate(of_pair, axis=1)
+    columns.append(np.broadcast_to(table[:, None, None], (count, height, width, table.shape[1])))
+    return np.concatenate(columns, axis=-1).astype(np.float32), values[0]
+
+
+def _history(sample: TrainingSample) -> tuple[list[Floats], list[NDArray[np.floating]]]:
+    """The last KNOWN clear values (P, C, H, W) of each pixel up to each pair's origin, and their days (P, H, W);
+    NaN where there are fewer."""
+    shape = sample.images.shape[1:]
+    values = [np.full(shape, np.nan, np.float32) for _ in range(KNOWN)]
+    days: list[NDArray[np.floating]] = [np.full(shape[1:], np.nan) for _ in range(KNOWN)]
+    at_image = []
+    for image, day, clear in zip(sample.images, sample.days, sample.clear, strict=True):
+        values = [np.where(clear, newer, older) for newer, older in zip([image, *values], values, strict=False)]
+        today = np.full(shape[1:], float(day))
+        days = [np.where(clear, newer, older) for newer, older in zip([today, *days], days, strict=False)]
+        at_image.append((values, days))
+    chosen = [at_image[origin] for origin in sample.origin]
+    return (
+        [np.stack([each[0][k] for each in chosen]).astype(np.float32) for k in range(KNOWN)],
+        [np.stack([each[1][k] for each in chosen]) for k in range(KNOWN)],
+    )
+
+
+def _weather_features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: bool) -> NDArray[np.float64]:
+    """(P, F): means of each variable and degree-days before the origin and between origin and target."""
+    origin, target = sample.days[sample.origin], sample.days[sample.target]
+    weather = np.concatenate([sample.weather, _degree_days(sample.weather, reader.normalisation)[:, None]], axis=1)
+    total = np.concatenate([np.zeros((1, weather.shape[1])), weather.cumsum(0, dtype=np.float64)])
+    first, last = ((days - sample.weather_start).clip(0, len(weather)) for days in (origin, target))
+
+    def mean(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray((total[stop] - total[start]) / np.maximum(stop - start, 1)[:, None])
+
+    columns = []
+    if past:
+        columns += [mean((first - days).clip(0), first) for days in PAST_DAYS] + [mean(0 * first, first)]
+        columns.append(total[first][:, -1:])
+    if gap:
+        columns += [
+            mean(first, last),
+            mean((last - PAST_DAYS[0]).clip(0), last),
+            total[last][:, -1:] - total[first][:, -1:],
+        ]
+    return np.concatenate(columns, axis=1)
+
+
+def _degree_days(weather: Floats, normalisation: Normalisation) -> Floats:
+    """(D,) growing-degree days of normalised weather (D, V); 0 where it has no temperatures."""
+    moments = normalisation.weather
+    if not {"tmin", "tmax"} <= set(moments.names):
+        return np.zeros(len(weather), np.float32)
+    at = [moments.names.index(name) for name in ("tmin", "tmax")]
+    low, high = (weather[:, at] * np.array(moments.std)[at] + np.array(moments.mean)[at]).T
+    return np.asarray(np.maximum((low + high) / 2 - BASE, 0), np.float32)
