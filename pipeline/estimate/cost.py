@@ -21,6 +21,7 @@ from mmvsf.pipeline.build.executor import MOST_THREADS
 from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.layers.imagery.plan import BAND_BYTES, MASK_BYTES, PIXELS_PER_SECOND, block_groups
 from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.layers.imagery.rectangles import extent
 from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.layers.source import SourceSite
 
@@ -154,10 +155,7 @@ def _group_cost(group: tuple[int, int], grid: Grid, product: Product, earth_engi
 
 def _groups(grid: Grid, bands: int) -> list[tuple[int, int]]:
     """(rows, columns) in blocks of each group that is read together."""
-    return [
-        (len({by for by, _ in blocks}), len({bx for _, bx in blocks}))
-        for blocks in block_groups(grid.blocks, grid.block, bands)
-    ]
+    return [extent(blocks) for blocks in block_groups(grid.blocks, grid.block, bands)]
 
 
 def _days(period: Period) -> int:

@@ -14,6 +14,7 @@ from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import free_bytes, megabytes
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, bytes_per_pixel, shard_tasks
+from mmvsf.pipeline.layers.imagery.rectangles import extent
 from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.ledger import Ledger
 
@@ -183,7 +184,7 @@ def _bytes_fetched(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> flo
         return imagery.bytes_to_read
     fetched = 0.0
     for task in shard_tasks(imagery, grid, set(imagery.units)):
-        height, width = (len(set(side)) * grid.block for side in zip(*task.blocks, strict=True))
+        height, width = (side * grid.block for side in extent(task.blocks))
         pixels = len({scene.day for scene in task.scenes}) * height * width
         fetched += (
             pixels * bytes_per_pixel(imagery.bands) * overhead(height, width, table.named(task.scenes[0].product))
@@ -200,7 +201,7 @@ def requests_for(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> int:
     if _scheme(imagery) == "earthengine":
         return sum(len(task.scenes) for task in tasks)
     return sum(
-        (imagery.bands + 1) * requests_of(len({by for by, _ in task.blocks}) * grid.block, table.named(scene.product))
+        (imagery.bands + 1) * requests_of(extent(task.blocks)[0] * grid.block, table.named(scene.product))
         for task in tasks
         for scene in task.scenes
     )

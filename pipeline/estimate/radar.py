@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.radar import Radar
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, block_groups, shard_tasks
+from mmvsf.pipeline.layers.imagery.rectangles import extent
 from mmvsf.pipeline.layers.radar.pixels import points_of
 from mmvsf.pipeline.layers.radar.products import SENTINEL_1, SENTINEL_1_RTC
 from mmvsf.pipeline.raster.scene import RasterGrid
@@ -40,7 +41,7 @@ def planned_effort(plan: ImageryPlan, grid: Grid) -> Effort:
     sides = {scene.key: points_of(scene.quality.grid, cube) for scene in plan.scenes if not scene.fault}
     size = requests = 0.0
     for task in shard_tasks(plan, grid, set(plan.units)):
-        height, width = (len(set(side)) * grid.block for side in zip(*task.blocks, strict=True))
+        height, width = (side * grid.block for side in extent(task.blocks))
         for scene in task.scenes:
             if points := sides.get(scene.key):
                 effort = window_effort(height * points, width * points, len(scene.bands))
@@ -54,7 +55,7 @@ def expected_effort(section: Radar, grid: Grid, days: int, latitude: float) -> E
     points = max(1.0, grid.resolution / PIXEL)
     size = requests = 0.0
     for blocks in block_groups(grid.blocks, grid.block, len(section.polarisations)):
-        height, width = (len(set(side)) * grid.block * points for side in zip(*blocks, strict=True))
+        height, width = (side * grid.block * points for side in extent(blocks))
         effort = window_effort(height, width, len(section.polarisations))
         size, requests = size + passes * effort.bytes, requests + passes * effort.requests
     return Effort(size, requests)

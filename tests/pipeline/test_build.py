@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -29,6 +30,7 @@ from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, _refuse_incomplete, build
 from mmvsf.pipeline.layers.imagery import plan as planning
+from mmvsf.pipeline.layers.imagery.rectangles import extent, rectangles
 from mmvsf.pipeline.layers.imagery.summary import Summary
 
 from .conftest import Command, build_tiny
@@ -113,6 +115,42 @@ def test_a_cluster_across_an_edge_of_the_lattice_is_one_task(
         (ledger(tiny) / f"{planning.entry_name(grid, shard, block)}.json").unlink()
     build(build_plan(str(tiny.recipe), tiny.data), run, Progress(lambda *_: None))
     assert digest(tiny.cube) == digest(built.cube)
+
+
+@pytest.mark.parametrize("pixels", [64, 96])
+def test_a_group_with_a_hole_gives_the_same_bytes(
+    tiny: TinyArchive, built: TinyArchive, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rectangle around three of four blocks is read, and nothing changes in the fourth."""
+    monkeypatch.setattr(planning, "GROUP_PIXELS", pixels)
+    imagery, grid, units = _todo(tiny)
+    gone = grid.blocks[0]
+    left = {(shard, block) for shard, block in units if block != gone}
+    assert any(len(task.blocks) < math.prod(extent(task.blocks)) for task in planning.shard_tasks(imagery, grid, left))
+    build_tiny(tiny)
+    for shard, block in left:
+        (ledger(tiny) / f"{planning.entry_name(grid, shard, block)}.json").unlink()
+    before = {name: changed for name, changed in entries(tiny).items() if name.startswith("imagery")}
+    build_tiny(tiny)
+    assert digest(tiny.cube) == digest(built.cube)
+    assert before and before.items() <= entries(tiny).items()
+
+
+def test_a_ragged_edge_is_not_read_block_by_block() -> None:
+    """Blocks in a disk: a square that they do not fill is read in few rectangles, and little in vain."""
+    disk = [(by, bx) for by in range(20) for bx in range(20) if (by - 9.5) ** 2 + (bx - 9.5) ** 2 < 90]
+    groups = planning.block_groups(disk, 256, 6)
+    assert sorted(block for group in groups for block in group) == disk
+    read = sum(math.prod(extent(group)) for group in groups)
+    assert len(groups) <= 36
+    assert read <= 1.1 * len(disk)
+
+
+def test_blocks_of_a_square_that_lie_apart_are_read_apart() -> None:
+    """What opening a file saves is less than the blocks between them."""
+    groups = rectangles([(0, 0), (0, 1), (3, 3)], 256)
+    assert groups == [[(0, 0), (0, 1)], [(3, 3)]]
+    assert rectangles([(0, 0), (0, 1), (1, 0)], 256) == [[(0, 0), (0, 1), (1, 0)]]
 
 
 def _todo(archive: TinyArchive) -> tuple[Any, ...]:

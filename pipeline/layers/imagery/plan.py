@@ -20,6 +20,7 @@ from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.scene import Scene, SceneKey
 
 from .match import Match, matches, scene_order
+from .rectangles import rectangles
 
 BESIDE = "beside the blocks"
 REPEATED = "repeated"
@@ -202,12 +203,14 @@ def _refuse_too_many(match: Match, grid: Grid) -> None:
 
 def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]) -> Iterator[ShardTask]:
     """The tasks of the units in `todo`: neighbouring blocks of one shard together, in order of time. They are made one
-    by one, since those of a large region take more memory than its plan.
-
-    Blocks are grouped only where they fill a rectangle, so that nothing is read for nothing.
+    by one, since those of a large region take more memory than its plan. A task reads the rectangle around its blocks.
     """
+    groups: dict[tuple[BlockIndex, ...], list[list[BlockIndex]]] = {}
     for shard, keys in groupby(sorted(todo), key=lambda key: key[0]):
-        for blocks in block_groups([block for _, block in keys], grid.block, plan.bands):
+        members = tuple(block for _, block in keys)
+        if members not in groups:  # most shards have the same blocks
+            groups[members] = block_groups(members, grid.block, plan.bands)
+        for blocks in groups[members]:
             found = {scene.key: scene for block in blocks for scene in plan.units[shard, block]}
             scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
@@ -218,7 +221,8 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
 
 def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) -> list[list[BlockIndex]]:
     """Blocks that are read together: squares of up to GROUP_PIXELS and GROUP_BYTES, counted from the corner of each
-    cluster of blocks with common sides. A square that its blocks do not fill is read block by block."""
+    cluster of blocks with common sides. A square that its blocks do not fill is divided where that saves
+    more than it costs, see `rectangles`."""
     pixels = min(GROUP_PIXELS, isqrt(GROUP_BYTES // (SHARD_DAYS * pixel_bytes(bands))))
     side = max(1, pixels // block_pixels)
     groups = []
@@ -227,7 +231,7 @@ def block_groups(blocks: Iterable[BlockIndex], block_pixels: int, bands: int) ->
         squares: dict[BlockIndex, list[BlockIndex]] = defaultdict(list)
         for by, bx in cluster:
             squares[(by - top) // side, (bx - left) // side].append((by, bx))
-        groups += [group for members in squares.values() for group in _rectangles(members)]
+        groups += [group for members in squares.values() for group in rectangles(members, block_pixels)]
     return groups
 
 
@@ -243,13 +247,6 @@ def _clusters(blocks: Iterable[BlockIndex]) -> Iterator[list[BlockIndex]]:
                     del left[neighbour]
                     cluster.append(neighbour)
         yield sorted(cluster)
-
-
-def _rectangles(blocks: list[BlockIndex]) -> list[list[BlockIndex]]:
-    """The blocks as one group if they fill their bounding rectangle, else one by one."""
-    rows, columns = {by for by, _ in blocks}, {bx for _, bx in blocks}
-    area = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)
-    return [sorted(blocks)] if area == len(blocks) else [[block] for block in sorted(blocks)]
 
 
 def _corner(grid: Grid, block: BlockIndex) -> tuple[float, float]:

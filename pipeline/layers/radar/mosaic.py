@@ -121,7 +121,7 @@ def _read_pass(
 def _fill_pass(
     scenes: list[Scene], met: Met, grid: Grid, reader: SceneReader, result: dict[BlockIndex, RadarShard]
 ) -> None:
-    """Fill one pass of the given blocks, which form a rectangle. Raises ReadError."""
+    """Fill one pass of the given blocks. Raises ReadError."""
     for scene in scenes:
         if scene.fault:
             raise ReadError(f"{scene.id}: {scene.fault}")
