@@ -74,11 +74,11 @@ def finished_build(
 
 def seal_build(cube: Location, inputs: str, summary: Summary) -> None:
     """Record a build that has just been finished; `inputs` are those from before it read anything, empty where they are
-    not known. Raises OSError."""
+    not known: an earlier record then stays if the build changed nothing. Raises OSError."""
     ledger = Ledger.of_cube(cube)
     if inputs and summary.complete:
         ledger.write(ENTRY, {"inputs": inputs, "outputs": _state_of(cube).digest, "summary": asdict(summary)})
-    else:
+    elif not summary.complete or (ledger.read(ENTRY) or {}).get("outputs") != _state_of(cube).digest:
         ledger.remove(ENTRY)
 
 

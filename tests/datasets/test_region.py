@@ -52,7 +52,9 @@ def test_a_good_recipe() -> None:
 
 
 def test_shipped_recipes_load() -> None:
-    assert shipped_regions() == ("central-valley", "example", "iowa", "sandbox", "sandbox-control", "sandbox-southern")
+    assert shipped_regions() == (
+        "central-valley", "example", "iowa", "phenocam", "sandbox", "sandbox-control", "sandbox-southern",
+    )  # fmt: skip
     for name in shipped_regions():
         region, path = load_region(name)
         assert path.is_file() and region.title
@@ -103,7 +105,7 @@ WRONG: list[tuple[str, Any, tuple[str, ...]]] = [
     ("grid.crs", "EPSG:2229", ("grid.crs", "metres")),  # US survey feet
     ("grid.crs", "somewhere", ("grid.crs", "not a CRS")),
     ("grid.chunk", 60, ("grid", "chunk (60)", "divide block (256)")),
-    ("grid.block", 4, ("grid.block: must be at least 8; found 4",)),
+    ("grid.block", 0, ("grid.block: must be at least 1; found 0",)),
     ("grid.block", "wide", ("grid.block: takes a whole number; found 'wide'",)),
     ("grid.resolution", 0, ("grid.resolution", "at least 0.1")),
     ("grid.resolution", float("inf"), ("grid.resolution: takes a number; found inf",)),

@@ -397,8 +397,7 @@ def test_another_threshold_of_clouds_is_read_anew(finished: TinyArchive, tmp_pat
 
 def test_a_build_as_complete_as_the_recipe_asks_is_complete(tiny: TinyArchive) -> None:
     """0.95 of the acquired units is enough for `complete_above: 0.95`, and less is not."""
-    tiny.write_recipe(imagery__complete_above=0.95)
-    plan = build_plan(str(tiny.recipe), tiny.data)
-    _refuse_incomplete(plan, Summary(19, 0, 1, 0, ("gone",)), accept_failed=True)
+    plan = build_plan(str(tiny.recipe), tiny.data).imagery
+    _refuse_incomplete(plan, Summary(19, 0, 1, 0, ("gone",)), 0.95, accept_failed=True)
     with pytest.raises(IncompleteError, match=r"only 94\.7%"):
-        _refuse_incomplete(plan, Summary(18, 0, 1, 0, ("gone",)), accept_failed=True)
+        _refuse_incomplete(plan, Summary(18, 0, 1, 0, ("gone",)), 0.95, accept_failed=True)
