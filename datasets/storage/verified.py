@@ -131,7 +131,7 @@ def ends_with_checksum(content: bytes) -> bool:
     return bool(int.from_bytes(content[-4:], "little") == google_crc32c.value(content[:-4]))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # a pool of threads
 def _checks(process: int) -> ThreadPoolExecutor:
     """The threads that check objects of buckets: of this process, since none survives a fork."""
     return ThreadPoolExecutor(CHECKS_AT_ONCE)

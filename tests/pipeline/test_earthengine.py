@@ -21,6 +21,7 @@ from mmvsf.datasets.errors import InputError, MmvsfError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.datasets.variables import DEFAULT_BANDS
+from mmvsf.pipeline.build import executor as executors
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -114,9 +115,10 @@ def test_the_whole_cube_is_the_same_to_the_byte(known: TinyArchive, through: Tin
 
 @pytest.mark.slow
 def test_worker_processes_open_sessions_of_their_own(
-    known: TinyArchive, through: TinyArchive, server: EarthEngine
+    known: TinyArchive, through: TinyArchive, server: EarthEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And keep going each for itself, with faults."""
+    monkeypatch.setattr(executors, "MOST_THREADS", 1)
     for number, fault in enumerate((status(429, 1), reset(), truncated())):
         server.fail("computePixels", fault, times=1, after=4 * number)
     with executor(2) as run:

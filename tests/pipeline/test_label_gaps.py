@@ -68,11 +68,12 @@ def declared(path: Path, dtype: str, fill: float, **profile: Any) -> None:
             crs=f"EPSG:{GRID.epsg}", transform=GRID.transform, **profile,
         ) as file,
     ):  # fmt: skip
+        if alpha:  # before pixels, or GDAL writes it beside the file
+            file.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
         file.write(values, 1)
         if palette:
             file.write_colormap(1, {code: (code, 0, 0, 255) for code in range(256)})
         if alpha:
-            file.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
             file.write(np.where(MISSING, 0, 255).astype(dtype), 2)
         if mask:
             file.write_mask(~MISSING)
