@@ -12,8 +12,8 @@ from .race import DELAY, MEGABYTES, Choice, Result, Run, race
 
 PACKAGES = ("odc-stac", "dask", "rasterio", "zarr", "tensorstore", "numpy")
 
-INTRODUCTION = """Each contender builds one region from one archive: granules of true size (3660 x 3660 pixels in
-cloud-optimised GeoTIFFs with 256-pixel tiles) under 25 % cloud, 30 of 24 days. It writes six bands
+INTRODUCTION = """Each contender builds one region from one archive: 30 granules of true size (3660 x 3660
+pixels in cloud-optimised GeoTIFFs with 256-pixel tiles) of 24 days, under 25 % cloud. It writes six bands
 and the mask as Zarr. A run is a process from its start to its end, imports and worker processes
 included; the median of the runs is shown. CPU time is that of all its processes, memory that of the
 largest one. This project writes more than the others: checksums, summaries, weather, overviews and
