@@ -27,7 +27,7 @@ MMVSF  := $(VENV)/bin/mmvsf
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
 	@echo "make test                     run all tests, one process per core (ARGS=\"-n 0\": in one process)"
-	@echo "make test-fast                run the fast tests: about a minute on two cores"
+	@echo "make test-fast                run the fast tests: some five minutes on two cores"
 	@echo "make test-python PYTHON=...   the same on another Python, in a venv of its own, without the model"
 	@echo "make stand-ins                install servers from npm that some tests need and are skipped without"
 	@echo "make dataset REGION=<recipe>  build the cube $(DATA_DIR)/<region>.zarr (SOURCE=earthengine: from there)"

@@ -93,8 +93,10 @@ def test_a_group_takes_no_more_memory_than_it_may(bands: int, block: int) -> Non
     groups = planning.block_groups(blocks, block, bands)
     assert sorted(found for group in groups for found in group) == blocks
     largest = max(len(group) for group in groups)
-    taken = largest * block**2 * SHARD_DAYS * planning.pixel_bytes(bands)
-    assert largest == 1 or planning.GROUP_BYTES / 4 < taken <= planning.GROUP_BYTES or block * largest**0.5 > 768
+    day = SHARD_DAYS * planning.pixel_bytes(bands)
+    assert largest == 1 or largest * block**2 * day <= planning.GROUP_BYTES
+    larger = (largest**0.5 + 1) * block
+    assert larger > planning.GROUP_PIXELS or larger**2 * day > planning.GROUP_BYTES
 
 
 def test_a_cluster_across_an_edge_of_the_lattice_is_one_task(

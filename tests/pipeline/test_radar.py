@@ -377,7 +377,7 @@ FAULTY: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "an orbit of other digits": (put("sat:relative_orbit", "٦٣"), "sat:relative_orbit"),
     "half an orbit": (put("sat:relative_orbit", 63.5), "sat:relative_orbit"),
     "a list as orbit": (put("sat:relative_orbit", [63]), "sat:relative_orbit"),
-    "vh is said and not there": (lambda item: item["assets"].pop("vh"), "no asset vh"),
+    "vh is declared but missing": (lambda item: item["assets"].pop("vh"), "no asset vh"),
     "assets are null": (put("x", 1) and (lambda item: item.update(assets=None)), "no asset"),
     "a private address": (lambda item: item["assets"]["vv"].update(href="http://169.254.169.254/x"), "href"),
     "a scale": (lambda item: item["assets"]["vv"].update({"raster:bands": [{"scale": 0.01}]}), "scale"),
