@@ -225,6 +225,14 @@ REFUSED: dict[str, tuple[Change, str]] = {
         lambda lines, _: lines.__setitem__("area", {"bbox": [-93, 41, -92, 42]}),
         "source 'table' takes sites; write area.sites",
     ),
+    "a mask": (
+        lambda lines, _: lines["imagery"]["custom"][0].update(mask={"asset": "flag", "codes": {0: "clear"}}),
+        "takes one product of imagery.custom, with mask: none",
+    ),
+    "a product of satellites": (
+        lambda lines, _: lines["imagery"].update(products=["camera", "hls-l30"]),
+        "takes one product of imagery.custom, with mask: none|hls-l30",
+    ),
     "two sites in one pixel": (
         lambda lines, _: lines["area"]["sites"].append({"name": "twin", "lon": -93.001, "lat": 42.0}),
         "oak-1 and twin lie in one pixel of 25000 m",

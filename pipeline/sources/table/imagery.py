@@ -52,8 +52,8 @@ class TableImagery(ImagerySource):
             raise InputError("imagery: source 'table' takes sites; write area.sites")
         if site.grid.block != 1:
             raise InputError(f"imagery: source 'table' takes blocks of one pixel; grid.block is {site.grid.block}")
-        if len(section.products) != 1 or products.named(section.products[0]).quality_number > 1:
-            raise InputError("imagery: source 'table' takes one product with mask: none")
+        if len(section.products) != 1 or [each.mask for each in section.custom or ()] != ["none"]:
+            raise InputError("imagery: source 'table' takes one product of imagery.custom, with mask: none")
         pixels = tuple((point.name, _pixel(point, site.grid)) for point in site.sites)
         _refuse_shared(pixels)
         return cls(site.path(section.path or ""), products, pixels, section.site_column or SITE)
