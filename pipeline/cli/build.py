@@ -12,7 +12,7 @@ from rich.table import Table
 from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.storage.location import local_folder, location
 
-from . import inspect, new, publish, search
+from . import explore, inspect, new, publish, search
 from .finished import refuse_unsound, show_cube, show_finished
 from .options import (
     DATA_DIR,
@@ -238,3 +238,4 @@ app.add_typer(new.app)
 app.add_typer(search.app)
 app.add_typer(inspect.app)
 app.add_typer(publish.app)
+app.add_typer(explore.app)
