@@ -15,7 +15,7 @@ export async function openPage(found) {
   found(page.cube);
   const store = httpStore(new URL(page.cube, document.baseURI).href);
   const bytes = await store.get("manifest.json");
-  if (!bytes) throw new Error(`There is no cube at ${page.cube}: manifest.json is missing. It may be half built.`);
+  if (!bytes) throw new Error(`There is no whole cube at ${new URL(page.cube, document.baseURI)}: manifest.json is missing. Is it being built?`);
   const manifest = parse(bytes);
   if (!manifest?.parts || manifest.digest !== (await digestOf(manifest)))
     throw new Error("The manifest of the cube is damaged. Run `mmvsf verify` to see what else is.");
