@@ -36,7 +36,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"cli"},
     ),
     "model": (
-        {"records", "metrics", "figures", "blocks"},
+        {"records", "metrics", "figures", "blocks", "cover", "tasks", "season_weather"},
         {"mmvsf"},
         {"baselines", "training"},
         {"forecasting"},

@@ -85,14 +85,16 @@ class MMVSF(nn.Module):
     def _block(self) -> Block:
         return Block(self.config.width, self.config.heads, self.config.mlp)
 
-    def encode(self, batch: Batch, keep: Tensor | None = None) -> Encoded:
+    def encode(self, batch: Batch, keep: Tensor | None = None, memory: Memory | None = None) -> Encoded:
         """Embeddings of every image, from images up to its day and weather up to the day before.
 
         keep: (B, T, K) int64, the patches of each image that may be seen (masking for pretraining).
+        memory: that of the samples' weather where it was made before; the batch's weather is not read then.
         """
         config, p = self.config, self.config.patch
         b, t, _, h, w = batch.images.shape
-        memory = self.weather(batch.weather, batch.weather_start, batch.weather_index)
+        if memory is None:
+            memory = self.weather(batch.weather, batch.weather_start, batch.weather_index)
 
         order = batch.image_days.sort(dim=1, stable=True).indices
         samples = torch.arange(b, device=order.device)[:, None]

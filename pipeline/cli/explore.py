@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import LOOK
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import Location, location
 
@@ -16,7 +17,7 @@ RESULTS = ("pretrain", "cropmap", "forecast", "map", "embeddings.zarr", "report.
 """What the folder of a run has one of."""
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def explore(
     cube: Annotated[
         str,
