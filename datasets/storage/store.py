@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,14 +81,31 @@ def cache_context(cache_bytes: int) -> tensorstore.Context:
     return tensorstore.Context({"cache_pool": {"total_bytes_limit": cache_bytes}})
 
 
+@cache
+def _first_process() -> int:
+    """The process that read first, or the one from which this was forked."""
+    return os.getpid()
+
+
+def check_not_forked() -> None:
+    """Raises InputError in a process that was forked from one that read pixels before: tensorstore's threads do not
+    survive a fork, so a read would wait for ever."""
+    if _first_process() != os.getpid():
+        raise InputError(
+            "a cube cannot be read in a process that was forked from one that has read pixels; start the workers of a"
+            " DataLoader with multiprocessing_context='spawn' or 'forkserver', or read with num_workers=0"
+        )
+
+
 def open_pixels(
     root: Location, array: str, *, context: tensorstore.Context | None = None, write: bool = False
 ) -> tensorstore.TensorStore:
     """Open an array such as `imagery/reflectance` with tensorstore, or where that has no driver as `ZarrPixels`.
 
     Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
-    metadata are damaged, OSError where the disk or the bucket refuses.
+    metadata are damaged or this process cannot read (`check_not_forked`), OSError where the disk or the bucket refuses.
     """
+    check_not_forked()
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
