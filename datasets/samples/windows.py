@@ -148,6 +148,13 @@ def clear_fractions(cube: Cube) -> NDArray[np.uint8]:
     return fraction
 
 
+def clear_percent(cube: Cube) -> NDArray[np.int8]:
+    """(time, chunk_y, chunk_x): percent of each chunk that is clear; 0 where no reflectance is stored, or the weather
+    that led up to the day is not known."""
+    fraction = clear_fractions(cube)
+    return np.where(fraction == CLEAR_FRACTION_FILL, 0, fraction).astype(np.int8)
+
+
 def _weather_known(cube: Cube) -> NDArray[np.bool_]:
     """(time, chunk_y, chunk_x): whether a chunk's weather has no gap from the begin of a day's season to the day."""
     missing = np.logical_or.reduce([np.isnan(cube.array(f"weather/{name}")) for name in cube.weather])

@@ -87,7 +87,7 @@ def open_pixels(
     """Open an array such as `imagery/reflectance` with tensorstore, or where that has no driver as `ZarrPixels`.
 
     Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
-    metadata are damaged, OSError where the disk or the bucket refuses.
+    metadata are damaged or this process cannot read (`refuse_fork`), OSError where the disk or the bucket refuses.
     """
     refuse_fork()
     path = root / array
