@@ -79,7 +79,7 @@ def describe(cube: Cube, address: str, runs: Sequence[Run], links: dict[str, str
         "name": region.name,
         "description": region.description,
         "cube": address,
-        "place": str(cube.path),
+        "place": address if "://" in address else cube.path.name,
         "root": cube.attributes,
         "degrees": degrees(grid),
         "outlines": outlines(grid),

@@ -146,7 +146,9 @@ def _described(cube: Cube, folder: Path, path: Path, file: Any, corner: tuple[in
     if dtype != "uint8" or file.count != 1:
         return None
     step = _year(cube, tags.get("year", ""))
-    title = " ".join((stem.removeprefix("cropmap/").replace("_", " ").capitalize(), tags.get("year", ""))).strip()
+    parent = Path(stem).parent.as_posix()
+    where = "" if parent in (".", "cropmap") else f"({parent})"
+    title = " ".join(filter(None, (path.stem.replace("_", " ").capitalize(), tags.get("year"), where)))
     values = sorted(int(key[6:]) for key in tags if key.startswith("class_") and key[6:].isdigit())
     if values:
         colours = file.colormap(1) if file.colorinterp[0].name == "palette" else {}

@@ -18,6 +18,9 @@ from .rasters import READ_ERRORS
 from .site import DESCRIPTION, Site
 
 HOST = "127.0.0.1"
+PIECE = 8 * 2**20
+"""Bytes that are read at a time: files of a run may be larger than the memory."""
+PLAIN = "text/plain; charset=utf-8"
 TYPES = {".js": "text/javascript", ".json": "application/json", ".css": "text/css", ".html": "text/html"}
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)", re.ASCII)
 
@@ -84,36 +87,36 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_object(self, where: Location) -> None:
         """A file or object, or the range of it that is asked for."""
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
-        if asked is None:
-            length = size(where)
-            content = read_range(where, 0, length)[0] if self.command == "GET" else b""
-            self._answer(HTTPStatus.OK, content, _type(where.name), {"Accept-Ranges": "bytes"}, length)
+        whole = size(where)
+        start = int(asked[1]) if asked else 0
+        end = min(int(asked[2]) + 1, whole) if asked and asked[2] else whole
+        if asked and start >= end:
+            self._begin(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, **{"Content-Range": f"bytes */{whole}"})
             return
-        start = int(asked[1])
-        end = int(asked[2]) if asked[2] else size(where) - 1
-        content, whole = read_range(where, start, max(0, end + 1 - start))
-        if not content:
-            self._answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b"", more={"Content-Range": f"bytes */{whole}"})
-            return
-        about = {"Content-Range": f"bytes {start}-{start + len(content) - 1}/{whole}"}
-        self._answer(HTTPStatus.PARTIAL_CONTENT, content, _type(where.name), about)
+        status = HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK
+        about = {"Content-Range": f"bytes {start}-{end - 1}/{whole}"} if asked else {"Accept-Ranges": "bytes"}
+        self._begin(status, end - start, _type(where.name), **about)
+        while self.command == "GET" and start < end:
+            content, _ = read_range(where, start, min(PIECE, end - start))
+            if not content:
+                self.close_connection = True  # the file became shorter: the browser sees that something is missing
+                return
+            self.wfile.write(content)
+            start += len(content)
 
-    def _answer(
-        self,
-        status: HTTPStatus,
-        content: bytes,
-        kind: str = "text/plain; charset=utf-8",
-        more: dict[str, str] | None = None,
-        length: int | None = None,
-    ) -> None:
-        self.send_response(status)
-        about = {"Content-Type": kind, "Content-Length": str(len(content) if length is None else length)}
-        about |= {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-        for name, value in {**about, **(more or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
+    def _answer(self, status: HTTPStatus, content: bytes, kind: str = PLAIN) -> None:
+        self._begin(status, len(content), kind)
         if self.command == "GET":
             self.wfile.write(content)
+
+    def _begin(self, status: HTTPStatus, length: int, kind: str = PLAIN, **more: str) -> None:
+        """Send the status and the headers."""
+        self.send_response(status)
+        about = {"Content-Type": kind, "Content-Length": str(length), "Cache-Control": "no-cache"}
+        about |= {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+        for name, value in {**about, **more}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def log_message(self, format: str, *values: object) -> None:
         """Requests are not printed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,6 +37,7 @@ def write_explorer(cube: Location, runs: Path, address: str) -> Path:
     found = open_runs(opened, [runs])
     links = {f"{run.name}/{name}": f"../{quote(name)}" for run in found for name in run.files}
     site = Site(opened, found, address, links)
+    shutil.rmtree(folder / "squares", ignore_errors=True)
     for name in site.squares():
         content = site.square(name)
         if content is not None:

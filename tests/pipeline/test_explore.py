@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
@@ -139,6 +140,30 @@ def test_squares_are_the_pixels_of_the_run(ask: Callable[..., Answer], cube: Cub
     block = square[:, rows, columns]
     assert (block[:, 0, 0] == -9999).all() and (block[3, 1:] == 4500).all() and (block[0, 1:] == 500).all()
     assert (square[:, rows.stop :] == -9999).all()
+
+
+def test_embeddings_are_drawn_in_false_colour(cube: Cube, tmp_path: Path) -> None:
+    """Their colours follow the embedding: equal where it is equal, none where there is none."""
+    patch, features = 4, 5
+    height, width = (size // patch for size in cube.grid.shape)
+    group = zarr.create_group(tmp_path / "tiny/embeddings.zarr", attributes={"format": "mmvsf-embeddings"})
+    values = np.random.default_rng(0).normal(0, 0.1, (1, height, width, features)).astype(np.float16)
+    values[0, :, : width // 2, 0] += 5
+    values[0, :2] = np.nan
+    values[0, 4:6] = values[0, 4, 0]
+    group.create_array("embedding", data=values)
+    group.create_array("year", data=np.array([2021], np.int32))
+    (run,) = open_runs(cube, [tmp_path / "tiny"])
+    (raster,) = run.rasters
+    assert raster.facts()["levels"] == [patch, 8 * patch] and raster.facts()["steps"][0]["key"] == "2021"
+    square = raster.square("2021", patch, 0, 0)
+    assert square.shape == (3, SQUARE, SQUARE)
+    drawn = square[:, :height, :width]
+    assert (drawn[:, :2] == 0).all() and (drawn[:, 2:] > 0).all() and (square[:, height:] == 0).all()
+    assert (drawn[:, 4:6] == drawn[:, 4:5, :1]).all()
+    assert abs(int(drawn[0, 10, 0]) - int(drawn[0, 10, width - 1])) > 150
+    coarse = raster.square("2021", 8 * patch, 0, 0)[:, : -(-height // 8), : -(-width // 8)]
+    np.testing.assert_array_equal(coarse, drawn[:, ::8, ::8])
 
 
 def test_a_picture_that_cannot_be_read_is_an_error_and_no_empty_map(cube: Cube, run: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // The map: a canvas in the projection of the cube, with one layer, or two beside each other or under a swipe.
 
 const FRAMES = 60; // painted chunks are dropped after the map moved this often without them
-const MOST_CHUNKS = 260; // of a level that one picture may need
+const MOST_CHUNKS = 160; // of a level that one picture may need
 
 export class ExplorerMap {
   view = { x: 0, y: 0, scale: 1 }; // middle in pixels of the cube; screen pixels per pixel of the cube
@@ -112,8 +112,8 @@ export class ExplorerMap {
 
   /** Draw the level that fits the scale, over the coarsest one where that is not there yet. */
   #drawLevels({ layer, key, clear }, pane, span) {
-    const ratio = window.devicePixelRatio || 1;
-    const fitting = layer.levels.find((level) => level * this.view.scale * ratio <= 2.6) ?? layer.levels.at(-1);
+    // Screens of many dots show no finer level than others: four times the bytes would be seen by nobody.
+    const fitting = layer.levels.find((level) => level * this.view.scale <= 2.2) ?? layer.levels.at(-1);
     const rest = layer.levels.filter((level) => level > fitting).slice(0, 1);
     if (rest.length) this.#drawLevel(layer, key, clear, rest[0], pane, span);
     return this.#drawLevel(layer, key, clear, fitting, pane, span);
