@@ -32,7 +32,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"sources", "sandbox"},
         {"build"},
         {"inspect", "estimate"},
-        {"report", "export", "publish", "new_recipe"},
+        {"report", "explore", "export", "publish", "new_recipe"},
         {"cli"},
     ),
     "model": (

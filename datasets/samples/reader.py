@@ -234,3 +234,12 @@ class WindowReader:
         at = self.cube.label_years.index(window.year)
         rows, columns = window.slices
         return self._store("labels/crop").read((at, rows, columns))
+
+    def confidence(self, window: Window) -> NDArray[np.uint8] | None:
+        """Confidence of the labels (H, W) of the window's year in percent, `CONFIDENCE_FILL` where unknown; None for a
+        year without labels and for a cube without confidence."""
+        if not self.cube.confidence or window.year not in self.cube.label_years:
+            return None
+        at = self.cube.label_years.index(window.year)
+        rows, columns = window.slices
+        return self._store("labels/confidence").read((at, rows, columns))

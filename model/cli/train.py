@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import JUDGE, MODEL
+
 from .options import (
     CubeArgument,
     DataDir,
@@ -23,7 +25,7 @@ from .options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
@@ -59,7 +61,7 @@ def pretrain(
         show_pretrain(metrics, folder)
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def cropmap(
     region: CubeArgument,
     data_dir: DataDir = "data",
@@ -98,7 +100,7 @@ def cropmap(
         show_cropmap(run(cube, checkpoint, folder, options, where), folder)
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE)
 def evaluate(
     region: CubeArgument,
     data_dir: DataDir = "data",

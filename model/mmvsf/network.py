@@ -78,7 +78,7 @@ class MMVSF(nn.Module):
         self.forecaster = Forecaster(config)
         self.decoding = nn.ModuleList(self._block() for _ in range(config.decoder_layers))
         self.decoder = PixelDecoder(config)
-        self.out = nn.Linear(config.pixel_width, 2 * bands)
+        self.out = nn.Linear(config.pixel_width, (1 + config.copy) * bands)
         # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
 
@@ -152,7 +152,10 @@ class MMVSF(nn.Module):
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)
-        value, gate = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float().chunk(2, -1)
+        drawn = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float()
+        if not self.config.copy:
+            return from_patches(drawn, *encoded.size)
+        value, gate = drawn.chunk(2, -1)
         bands, when, there = last_clear(encoded, origin_day)
         age = (target_day[:, None, :, None] - when).float()[..., None]
         # How much of the last clear pixel stays: nearly all after no time, little after a month, as a start.

@@ -14,19 +14,22 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.cropmap.head import MappingOptions
 from mmvsf.model.evaluation.command import evaluate
 from mmvsf.model.evaluation.core import runner
+from mmvsf.model.evaluation.core.estimate import SECONDS, minutes_left, pieces_left
 from mmvsf.model.evaluation.core.runner import Chain, Piece, finished_results, run_plan
-from mmvsf.model.evaluation.core.settings import CropOptions, EvaluationSettings, HeadOptions
+from mmvsf.model.evaluation.core.settings import FULL, CropOptions, EvaluationSettings, HeadOptions
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.evaluation.results.all import all_sections
 from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS
+from mmvsf.model.records import write_record
 
 pytestmark = pytest.mark.slow
 
 CROPS = CropOptions(
     train_windows=4, score_windows=2, images=4, fractions=(1.0, 0.5), dates=("07-01", "season"),
     head=HeadOptions(steps=2), network=MappingOptions(steps=2, images=4), pixels=300,
+    convolution=5,
 )  # fmt: skip
 TINY = EvaluationSettings(
     steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, crops=CROPS,
@@ -101,6 +104,29 @@ def test_a_result_with_other_settings_or_without_its_files_does_not_count(tmp_pa
     assert finished_results(replace(plan, keeps=())) == []
 
 
+def test_the_time_left_is_what_finished_pieces_took(tmp_path: Path) -> None:
+    about = {"kind": "pretrain", "method": "mm-vsf", "year": 2020, "seed": 0}
+    pieces = [Piece(f"pretrain/{seed}", {}, lambda _: {"rows": []}, about=about) for seed in range(3)]
+    plan = ListedPieces(tmp_path, pieces)
+    whole = minutes_left([plan], FULL, 1)
+    assert whole == pytest.approx(3 * SECONDS["pretrain"] / 60)
+    assert minutes_left([plan], replace(FULL, steps=FULL.steps // 2), 2) == pytest.approx(whole / 4)
+    assert pieces_left([plan]) == (3, 3)
+    write_record(tmp_path / "pretrain/0.json", {}, {"rows": [], "seconds": 30})
+    assert pieces_left([plan]) == (2, 3) and minutes_left([plan], FULL, 1) == pytest.approx(1)
+
+
+@dataclass(frozen=True)
+class ListedPieces:
+    """A plan of these pieces."""
+
+    folder: Path
+    pieces: list[Piece]
+
+    def stages(self) -> list[list[list[Piece]]]:
+        return [[[piece] for piece in self.pieces]]
+
+
 class OneEncoder(Plan):
     """Of a whole plan, all that is evaluated from MM-VSF, and the encoder that is drawn beside it."""
 
@@ -132,8 +158,13 @@ def test_results_of_older_weights_are_removed(
     trained = "pretrain/2021/mm-vsf/0"
     kinds = ("forecast/2021", "missing/2021", "weather/2021", "crops/2021/frozen", "crops/2021/finetuned")
     of_mm_vsf = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
-    assert done_now() == of_mm_vsf | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
+    cool = {f"cool/{kind}/mm-vsf/0" for kind in ("pretrain/2021", "2021/frozen", "2021/finetuned")}
+    others = {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing", "cool/pretrain")}
+    assert done_now() == of_mm_vsf | cool | others
     assert done_now() == set()
+
+    (tmp_path / "cool/pretrain/2021/mm-vsf/0" / WEIGHTS).unlink()
+    assert done_now() == cool
 
     (tmp_path / trained / WEIGHTS).unlink()
     assert done_now() == of_mm_vsf
@@ -152,9 +183,22 @@ def test_the_whole_evaluation_on_a_small_cube(
     sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document, workers=1)
     titles = [section.title for section in sections]
     assert wrong_modes(tmp_path) == {}
-    assert titles[0] == "Does MM-VSF forecast better?" and {"The control", "Crop maps", "What it cost"} < set(titles)
+    assert titles[0] == "What to take away" and titles[1].startswith("Crop maps (a)")
+    assert {"Does MM-VSF forecast better?", "What our additions are worth", "The control", "What it cost"} < set(titles)
+    assert all(section.tables for section in sections if section.title.startswith("Crop maps"))
     text = document.read_text()
-    for name in (*BASELINES, "SM-VSF", "MM-VSF", "KG-VSF", "ConvLSTM", "SM-MAE", "MM-MAE"):
+    for name in (
+        *BASELINES,
+        "SM-VSF",
+        "MM-VSF",
+        "KG-VSF",
+        "ConvLSTM",
+        "Contextformer",
+        "the paper's network",
+        "SM-MAE",
+        "MM-MAE",
+        "1-D convolution",
+    ):
         assert name in text, name
     assert "nan" not in text.lower()
     results = json.loads((tmp_path / "run/results.json").read_text())

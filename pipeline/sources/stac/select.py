@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -74,6 +73,11 @@ class SceneSelection:
         if not sound:
             names = ", ".join(product.name for product in self._products)
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items()) or "there is none"
+            if not self.items:
+                raise NoSceneError(
+                    f"{where}: the catalogue has no scene of {names} between {self._period.start} and"
+                    f" {self._period.end} over this region; check period, products and area of the recipe"
+                )
             raise NoSceneError(
                 f"{where}: none of its {self.items} items is a scene of {names} between {self._period.start} and"
                 f" {self._period.end} over this region ({reasons}); check period, products"
@@ -101,7 +105,7 @@ class SceneSelection:
 
         def asset(keys: tuple[str, ...], number: int) -> Asset:
             file = asset_of(item, outline, locate, keys, partial(find_grid, product))
-            return replace(file, grid=self._grids.setdefault(file.grid, file.grid), band=number)
+            return Asset(file.href, self._grids.setdefault(file.grid, file.grid), number)
 
         quality = asset(product.quality, product.quality_number)
         day = self._coverage.day(acquired, quality.grid)
