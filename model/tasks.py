@@ -96,5 +96,5 @@ def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], sched
         raise IncompleteError(f"the Dask scheduler {scheduler} does not answer ({one_line(error)})") from error
     with client:
         futures: list[Any] = client.map(partial(_alone, function), tasks, pure=False)
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             yield future.result()

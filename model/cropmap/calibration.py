@@ -167,7 +167,7 @@ def _fit_distance(result: Calibration, number: int, known: Known) -> None:
     """Means of the classes that were seen and their common covariance."""
     features, count = known.features.double(), result.means.shape[1]
     mean = torch.full((count, features.shape[1]), FAR, dtype=torch.float64)
-    for k in known.classes.unique():
+    for k in sorted(set(known.classes.tolist())):
         mean[k] = features[known.classes == k].mean(0)
     rest = features - mean[known.classes]
     covariance = rest.T @ rest / len(rest)
