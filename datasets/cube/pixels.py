@@ -11,11 +11,11 @@ import tensorstore
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.storage.fork import refuse_fork
 from mmvsf.datasets.storage.store import (
     CACHE_BYTES,
     begin_read,
     cache_context,
-    check_not_forked,
     finish_read,
     open_pixels,
 )
@@ -86,7 +86,7 @@ class PixelArray:
 
     def begin(self, index: Index) -> Callable[[], NDArray[Any]]:
         """Begin a read; the result is called for the values, or raises as `read` does."""
-        check_not_forked()
+        refuse_fork()
         if len(index) != len(self.spec.dims):
             raise IndexError(f"{self.name} has the dimensions {', '.join(self.spec.dims)}; found {len(index)} indices")
         *leading, rows, columns = index

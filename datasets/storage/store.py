@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.json_text import parse_json
 
 from .encode import encode_groups
+from .fork import refuse_fork
 from .location import (
     DRAFT,
     Location,
@@ -81,31 +81,15 @@ def cache_context(cache_bytes: int) -> tensorstore.Context:
     return tensorstore.Context({"cache_pool": {"total_bytes_limit": cache_bytes}})
 
 
-@cache
-def _first_process() -> int:
-    """The process that read first, or the one from which this was forked."""
-    return os.getpid()
-
-
-def check_not_forked() -> None:
-    """Raises InputError in a process that was forked from one that read pixels before: tensorstore's threads do not
-    survive a fork, so a read would wait for ever."""
-    if _first_process() != os.getpid():
-        raise InputError(
-            "a cube cannot be read in a process that was forked from one that has read pixels; start the workers of a"
-            " DataLoader with multiprocessing_context='spawn' or 'forkserver', or read with num_workers=0"
-        )
-
-
 def open_pixels(
     root: Location, array: str, *, context: tensorstore.Context | None = None, write: bool = False
 ) -> tensorstore.TensorStore:
     """Open an array such as `imagery/reflectance` with tensorstore, or where that has no driver as `ZarrPixels`.
 
     Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
-    metadata are damaged or this process cannot read (`check_not_forked`), OSError where the disk or the bucket refuses.
+    metadata are damaged or this process cannot read (`refuse_fork`), OSError where the disk or the bucket refuses.
     """
-    check_not_forked()
+    refuse_fork()
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
@@ -138,6 +122,7 @@ def begin_read(array: Any, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
     Large slices at chosen positions of the first dimension are read as a stack: tensorstore copies a slice row by row,
     but through an array of integers element by element (20 images of 64 pixels: 0.5 and 1.2 ms).
     """
+    refuse_fork()
     first, *others = index
     if np.ndim(first) == 1 and len(first) and not isinstance(array, ZarrPixels):
         part = array.oindex[(slice(None), *others)]
