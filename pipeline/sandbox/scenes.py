@@ -15,6 +15,7 @@ from shapely.geometry import Polygon, box, mapping
 from .clouds import CLOUD, FILL, sky
 from .placement import REGION_EPSG, Placement
 from .reflectance import BANDS
+from .sensor import gains
 from .spec import WorldSpec
 from .tiles import TILE_SIDE, Pass, Tile, passes, reproject
 from .world import SimulatedSeason, SiteWorld, View
@@ -29,8 +30,6 @@ ASSETS = {
 
 _RELATIVE_NOISE = 0.008
 _ABSOLUTE_NOISE = 0.001
-_SCENE_GAIN_SD = 0.010  # error of the atmospheric correction, common to a scene's bands
-_SENSOR_GAIN_SD = 0.008  # error of the bandpass adjustment, constant by sensor and band
 
 _CREATION = {
     "driver": "GTiff", "width": TILE_SIDE, "height": TILE_SIDE, "count": 1, "tiled": True, "blockxsize": 256,
@@ -97,13 +96,11 @@ def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, o
     spec = world.spec
     above = sky(spec, world.site, world.weather, overflight)
     flags = above.flags(view.x, view.y)
-    seen = above.cover(view.mix(season.on(overflight.day)), view.x, view.y)
-
-    sensor = spec.generator(overflight.orbit.sensor, "gain").normal(1, _SENSOR_GAIN_SD, len(BANDS))
-    scene = spec.generator(overflight.name, "gain").normal(1, _SCENE_GAIN_SD)
+    ground = view.mix(season.on(overflight.day))
+    seen = above.cover(ground * gains(spec, overflight, ground), view.x, view.y)
     noise = spec.generator(name, world.site.name, "noise").standard_normal(seen.shape, dtype=np.float32)
     sd = np.hypot(_RELATIVE_NOISE * seen, _ABSOLUTE_NOISE)
-    numbers = np.rint((seen * (sensor * scene) + noise * sd) / SCALE)
+    numbers = np.rint((seen + noise * sd) / SCALE)
     # No detail is needed in clouds: rounded to 0.01 they take little space.
     clouded = (flags & CLOUD > 0)[:, None]
     numbers = np.where(clouded, np.rint(seen / 0.01) * (0.01 / SCALE), numbers)

@@ -1,4 +1,4 @@
-"""The two tiles of the region, the satellites' passes over them, and which points a pass sees."""
+"""The four tiles of the region, the satellites' passes over them, and which points a pass sees."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ class Tile:
         return GeoBox((TILE_SIDE, TILE_SIDE), Affine(PIXEL, 0, self.left, 0, -PIXEL, self.top), f"EPSG:{self.epsg}")
 
 
-TILES = (Tile("14TPM", 32614, 600000, 4700040), Tile("15TTG", 32615, 199980, 4700040))
-"""They overlap by about 13 km around 96.5 W."""
+TILES = (
+    Tile("14TPM", 32614, 600000, 4700040),
+    Tile("15TTG", 32615, 199980, 4700040),
+    Tile("15STD", 32615, 199980, 4400040),
+    Tile("15TTK", 32615, 199980, 5000040),
+)
+"""The first two overlap by about 13 km around 96.5 W; the others lie 300 km to the south and to the north."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,12 @@ class Orbit:
     east: float
 
 
+# One satellite of each kind, as in 2016 and 2017: 34 passes a season over each place.
 ORBITS = (
-    Orbit("S30", ("sentinel-2a", "sentinel-2b"), 5, 1, 70, -np.inf, 203.0),
-    Orbit("S30", ("sentinel-2a", "sentinel-2b"), 5, 4, 60, 202.0, np.inf),
-    Orbit("L30", ("landsat-8", "landsat-9"), 8, 3, 64, -np.inf, 202.0),
-    Orbit("L30", ("landsat-8", "landsat-9"), 8, 4, 58, 200.0, np.inf),
+    Orbit("S30", ("sentinel-2a",), 10, 1, 70, -np.inf, 203.0),
+    Orbit("S30", ("sentinel-2a",), 10, 4, 60, 202.0, np.inf),
+    Orbit("L30", ("landsat-8",), 16, 3, 64, -np.inf, 202.0),
+    Orbit("L30", ("landsat-8",), 16, 12, 58, 200.0, np.inf),
 )
 
 _TILT = np.tan(np.radians(14.0))
@@ -100,7 +106,7 @@ class Pass:
     def swath(self) -> list[tuple[float, float]]:
         """Corners of the swath in EPSG:32615, cut to 1000 km around the region."""
         west, east = max(self.west, -1e6), min(self.east, 1e6)
-        south, north = _EDGE_NORTHING - 3e5, _EDGE_NORTHING + 3e5
+        south, north = _EDGE_NORTHING - 6e5, _EDGE_NORTHING + 6e5
         return [
             (edge + _TILT * (y - _EDGE_NORTHING), y)
             for edge, y in ((west, north), (east, north), (east, south), (west, south))

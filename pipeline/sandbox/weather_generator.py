@@ -24,6 +24,9 @@ _PERSISTENCE = 0.64  # lag-1 correlation of daily temperature, the mean of the m
 _GAMMA_SHAPE = 0.70  # of the rain of wet days
 
 
+_NORTHWARD = -1.1
+"""Degrees Celsius per degree of latitude: from Topeka (39.1 N, 12.9 C) to Willmar (45.1 N, 6.4 C), NOAA normals of
+1991-2020."""
 _SPIN_UP_DAYS = 60
 
 
@@ -116,7 +119,7 @@ class _Generator:
         """(tmin, tmax), degrees Celsius."""
         climate, daily = self.climate, self.daily
         shift = daily(climate.wet_shift) * (wet - daily(climate.wet_share))
-        northward = -0.9 * (self.lat - LATITUDE)  # degrees Celsius per degree of latitude
+        northward = _NORTHWARD * self.spec.climate_dose * (self.lat - LATITUDE)
         tmean = daily(climate.tmean) + northward + warmth + shift
         tmean = tmean + daily(climate.tmean_daily_sd) * self.latent("temperature", _PERSISTENCE, 0.05)
         spread = np.where(wet, daily(climate.range_wet), daily(climate.range_dry))
