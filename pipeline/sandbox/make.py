@@ -16,7 +16,7 @@ from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 from .archive import is_finished, simulate
 from .spec import DOSES, Site, WorldSpec
 
-BYTES_PER_SITE_YEAR = 4_000_000
+BYTES_PER_SITE_YEAR = 6_000_000
 """Size of the archive of one 96 x 96 pixel site and one season, measured."""
 
 

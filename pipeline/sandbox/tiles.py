@@ -64,12 +64,11 @@ class Orbit:
     east: float
 
 
-# One satellite of each kind, as in 2016 and 2017: 34 passes a season over each place.
 ORBITS = (
-    Orbit("S30", ("sentinel-2a",), 10, 1, 70, -np.inf, 203.0),
-    Orbit("S30", ("sentinel-2a",), 10, 4, 60, 202.0, np.inf),
-    Orbit("L30", ("landsat-8",), 16, 3, 64, -np.inf, 202.0),
-    Orbit("L30", ("landsat-8",), 16, 12, 58, 200.0, np.inf),
+    Orbit("S30", ("sentinel-2a", "sentinel-2b"), 5, 1, 70, -np.inf, 203.0),
+    Orbit("S30", ("sentinel-2a", "sentinel-2b"), 5, 4, 60, 202.0, np.inf),
+    Orbit("L30", ("landsat-8", "landsat-9"), 8, 3, 64, -np.inf, 202.0),
+    Orbit("L30", ("landsat-8", "landsat-9"), 8, 4, 58, 200.0, np.inf),
 )
 
 _TILT = np.tan(np.radians(14.0))
