@@ -49,7 +49,7 @@ demo: $(READY)
 	$(MMVSF) dataset sandbox
 	$(MMVSF) pretrain sandbox
 	$(MMVSF) cropmap sandbox
-	$(MMVSF) forecast sandbox --block 20,14 --day 2022-07-18 --lead 20
+	$(MMVSF) forecast sandbox --block 120,14 --day 2022-07-18 --lead 20
 	$(MMVSF) report sandbox
 	$(MMVSF) summary sandbox
 
