@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import JUDGE, MODEL
+
 from .options import (
     CubeArgument,
     DataDir,
     ModelDir,
     RunsDir,
     Seed,
+    Workers,
     local_folder,
     lock,
     need_torch,
@@ -22,7 +25,7 @@ from .options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
@@ -58,7 +61,7 @@ def pretrain(
         show_pretrain(metrics, folder)
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def cropmap(
     region: CubeArgument,
     data_dir: DataDir = "data",
@@ -72,6 +75,11 @@ def cropmap(
     year: Annotated[
         int | None, typer.Option(show_default="the held-out one, or the latest", help="Year to map.")
     ] = None,
+    early: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of training seasons that end early, for maps made before the end."),
+    ] = 0.25,
+    workers: Workers = None,
     seed: Seed = 0,
 ) -> None:
     """Map crops with the pretrained encoder, and compare with a random forest."""
@@ -86,13 +94,13 @@ def cropmap(
     folder = runs / cube.region.name / "cropmap"
     options = CropmapOptions(
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,
-        seed=seed, year=year,
+        seed=seed, year=year, early=early, workers=workers,
     )  # fmt: skip
     with lock(folder, "cropmap"):
         show_cropmap(run(cube, checkpoint, folder, options, where), folder)
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE)
 def evaluate(
     region: CubeArgument,
     data_dir: DataDir = "data",
