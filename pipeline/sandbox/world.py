@@ -200,7 +200,8 @@ def _point_spread(inside: NDArray[np.bool_], part: float) -> csr_array:
     count = int(inside.sum())
     number = np.full(np.add(inside.shape, 2), -1)
     number[1:-1, 1:-1][inside] = np.arange(count)
-    kernel = np.outer(*2 * [(part, 1 - 2 * part, part)])
+    line = np.array([part, 1 - 2 * part, part])
+    kernel = np.outer(line, line)
     height, width = inside.shape
     rows, columns, weights = [], [], []
     for (i, j), weight in np.ndenumerate(kernel):
