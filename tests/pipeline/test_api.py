@@ -114,4 +114,5 @@ def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, m
     assert run_examples("mmvsf._model") == 1
     (tmp_path / "data").mkdir()
     CubeBuilder().write(tmp_path / "data/my-region.zarr")
-    assert run_examples("mmvsf.datasets.samples.loader") == 1
+    assert run_examples("mmvsf._dataset") == 1
+    assert run_examples("mmvsf.datasets.samples.data_module") == 2

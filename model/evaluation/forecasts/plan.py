@@ -140,7 +140,7 @@ class ForecastPieces:
         return {"rows": oracle_rows(data, self.oracle)}
 
     def _trees(self, data: EvaluationSet, _: Path) -> Result:
-        return {"rows": tree_rows(data, self.settings.scored, self.settings.tree_windows)}
+        return {"rows": tree_rows(data, self.settings)}
 
     def _rival(self, method: str) -> Work:
         def work(data: EvaluationSet, folder: Path) -> Result:

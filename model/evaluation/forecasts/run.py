@@ -15,6 +15,7 @@ from mmvsf.datasets.samples.windows import index_windows, spread
 from mmvsf.datasets.sidecars.oracle import Oracle
 from mmvsf.model.baselines.forecast_trees import train_forecast_trees
 from mmvsf.model.evaluation.core.names import TREES, WITH_USUAL
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
 from mmvsf.model.forecasting.scoring import forecast_images
 from mmvsf.model.training.device import autocast_precision, choose_device
 
@@ -37,13 +38,14 @@ def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method
     return sums.rows(year=data.year)
 
 
-def tree_rows(data: EvaluationSet, size: int, windows: int) -> list[Row]:
-    """Errors of boosted trees, taught on parts of `size` pixels of at most `windows` training windows: without weather,
-    with that before the origin, and with that of the gap too."""
+def tree_rows(data: EvaluationSet, settings: EvaluationSettings) -> list[Row]:
+    """Errors of boosted trees, taught on parts of the training windows: without weather, with that before the origin,
+    and with that of the gap too."""
     sums = GroupedErrorSums(data.reader.normalisation)
-    train = spread(index_windows(data.cube, data.fold)["train"], windows)
+    train = spread(index_windows(data.cube, data.fold)["train"], settings.tree_windows)
+    size, rows = settings.scored, settings.tree_rows
     for method, (past, gap) in zip(TREES, ((False, False), (True, False), (True, True)), strict=True):
-        trees = train_forecast_trees(data.reader, train, past=past, gap=gap, size=size)
+        trees = train_forecast_trees(data.reader, train, past=past, gap=gap, size=size, rows=rows)
         for item in data.items:
             sums.add(item, method, trees.forecast(data.reader, item.sample))
     return sums.rows(year=data.year)
