@@ -19,6 +19,7 @@ from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
 from mmvsf.datasets.sidecars.oracle import Oracle, oracle_path
 from mmvsf.pipeline.sandbox.oracle import make_oracle
+from mmvsf.pipeline.sandbox.spec import DOSES
 from mmvsf.pipeline.sandbox.weather import SiteWeather
 
 from .conftest import Command
@@ -35,6 +36,8 @@ RECIPE: dict[str, Any] = {
     "weather": {"source": "archive"},
 }
 """West is seen on a tile of the other zone alone: its pixels are resampled."""
+PLAIN = dict.fromkeys(DOSES, 0)
+"""Nothing between the fields and their images but noise and clouds."""
 LEAST = 0.1
 """The oracle without the weather of the gap is that much worse in each of the two places, where crops feel it."""
 
@@ -42,7 +45,11 @@ LEAST = 0.1
 def build(folder: Path, name: str, dose: float) -> tuple[Path, Path]:
     """The recipe of a world of that dose, and the folder of its cube."""
     archive = f"{{data_dir}}/archive/{name}"
-    recipe = {**RECIPE, "name": name, "simulate": {"path": archive, "seed": 5, "crop_dose": dose, "soil_dose": dose}}
+    recipe = {
+        **RECIPE,
+        "name": name,
+        "simulate": {"path": archive, "seed": 5, **PLAIN, "crop_dose": dose, "soil_dose": dose},
+    }
     if dose == 0:  # one place is enough to see that nothing changes
         recipe["area"] = {"sites": RECIPE["area"]["sites"][1:]}
     recipe["imagery"] = {**recipe["imagery"], "path": archive}
