@@ -182,7 +182,9 @@ class Plan:
     def _oracle(self, data: EvaluationSet, _: Path) -> Result:
         if self.oracle is None:
             raise ValueError("this region has no oracle")
-        return {"rows": oracle_rows(data, self.oracle)}
+        effective, errors = self.oracle.sampling(data.year)
+        sampling = {"effective": effective, "error": dict(zip(self.cube.bands, errors.tolist(), strict=True))}
+        return {"rows": oracle_rows(data, self.oracle), "sampling": sampling}
 
     def _picture(self) -> Piece:
         year = self.full_years[0]

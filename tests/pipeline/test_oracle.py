@@ -17,7 +17,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
-from mmvsf.datasets.sidecars.oracle import Oracle, oracle_path
+from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_path
 from mmvsf.pipeline.sandbox.oracle import make_oracle
 from mmvsf.pipeline.sandbox.spec import DOSES
 from mmvsf.pipeline.sandbox.weather import SiteWeather
@@ -92,12 +92,12 @@ def windows(cube: Cube) -> list[Window]:
 
 
 def errors(cube: Cube) -> NDArray[np.float64]:
-    """(block, with and without): mean square error on the clear pixels of the scored pairs, in units of the bands'
+    """(block, forecast): mean square error on the clear pixels of the scored pairs, in units of the bands'
     deviations."""
     normal = Normalisation.of([cube])
     reader, oracle = WindowReader(cube, normal), Oracle.of(cube)
     std = np.array(normal.bands.std)[:, None, None]
-    sums, counts = np.zeros((len(cube.grid.blocks), 2)), np.zeros((len(cube.grid.blocks), 1))
+    sums, counts = np.zeros((len(cube.grid.blocks), len(FORECASTS))), np.zeros((len(cube.grid.blocks), 1))
     for window in windows(cube):
         images, clear = reader.images(window, window.days)
         block = cube.grid.blocks.index((window.row // cube.grid.block, window.column // cube.grid.block))
@@ -119,12 +119,24 @@ def test_the_oracle_errs_by_the_noise_and_needs_the_weather(world: Cube) -> None
     assert (found[:, 1] > found[:, 0] + LEAST).all()
 
 
+def test_an_oracle_that_infers_knows_less_and_uses_the_weather(world: Cube) -> None:
+    """It errs more than the one that is told, less than one without images would, and less with the weather."""
+    told, told_blind, inferred, inferred_blind = errors(world).mean(axis=0)
+    assert told < inferred < inferred_blind and told_blind < inferred_blind
+    assert inferred < 0.5  # the variance of the images is 1
+    effective, error = Oracle.of(world).sampling(2021)
+    assert effective > 10 and (error < 0.02).all() and (error > 0).all()
+    effective, error = Oracle.of(world).sampling(1999)
+    assert np.isnan(effective) and np.isnan(error).all()
+
+
 def test_weather_makes_no_difference_where_nothing_feels_it(control: Cube) -> None:
     found = errors(control)
     assert (found[:, 0] < 0.015).all()
     data = xr.open_zarr(oracle_path(control), consolidated=False)
     assert bool((data.done == 1).all()) and float(data.with_gap.max()) < 1
     np.testing.assert_array_equal(data.with_gap, data.without_gap)
+    np.testing.assert_array_equal(data.inferred_with_gap, data.inferred_without_gap)
 
 
 def test_what_is_not_scored_is_not_there(world: Cube) -> None:
