@@ -103,17 +103,18 @@ def _units(cube: Cube, sites: Sequence[Site]) -> Iterator[tuple[Site, list[Case]
                 continue
             windows = [chunk_window(cube, *chunk, year, clear) for chunk in chunks]
             tiles = [tile for window in windows for tile in window.tiles(min(SIZE, cube.grid.chunk))]
-            cases = [case for window in spread(tiles, WINDOWS) for case in _cases(window)]
+            cases = [case for window in spread(tiles, WINDOWS) for case in _cases(cube, window)]
             if cases:
                 yield site, cases
 
 
-def _cases(window: Window) -> Iterator[Case]:
-    """The last clear day up to each of ORIGINS, where there are images enough."""
+def _cases(cube: Cube, window: Window) -> Iterator[Case]:
+    """The last clear day up to each of ORIGINS, where there are images enough, and the season has all targets."""
+    last = min(cube.season.season(window.year).last_number, int(cube.calendar.days[-1])) - max(LEADS)
     for text in ORIGINS:
         latest = int(np.datetime64(f"{window.year}-{text}").astype(int))
         seen = window.days[window.days <= latest]
-        if len(seen) >= LEAST_IMAGES:
+        if len(seen) >= LEAST_IMAGES and seen[-1] <= last:
             yield window, int(seen[-1])
 
 
