@@ -42,14 +42,20 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS)]'
+	@echo "== installing into $(VENV): a few minutes, and some 2 GB"
+	$(VENV)/bin/pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(READY)
 
 demo: $(READY)
+	@echo "== 1 of 5: simulate and build the cube (two minutes on two cores)"
 	$(MMVSF) dataset sandbox
+	@echo "== 2 of 5: train MM-VSF on it (three minutes)"
 	$(MMVSF) pretrain sandbox
+	@echo "== 3 of 5: map crops (two minutes)"
 	$(MMVSF) cropmap sandbox
+	@echo "== 4 of 5: forecast an image twenty days ahead"
 	$(MMVSF) forecast sandbox --block 120,14 --day 2022-07-18 --lead 20
+	@echo "== 5 of 5: write the page"
 	$(MMVSF) report sandbox
 	$(MMVSF) summary sandbox
 

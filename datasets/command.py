@@ -12,12 +12,28 @@ from typing import Any
 import typer
 import typer.core
 
+from .console import HEADINGS
 from .errors import InputError, MmvsfError, one_line
 from .extras import install_hint, missing_extra
 
 ENTRY_POINTS = "mmvsf.commands"
 
 INTERRUPTED = 130
+
+FIRST_DAY = """\
+Satellite time series, weather and crop labels as one Zarr cube per region,
+and MM-VSF, a model that learns from such cubes.
+
+A first day, without an account or a network:
+  mmvsf doctor             check this machine
+  mmvsf dataset sandbox    build the cube of a simulated region
+  mmvsf pretrain sandbox   train the model on it: forecast images from weather
+  mmvsf cropmap sandbox    map its crops
+  mmvsf report sandbox     write a page about all of it
+
+Your own place: mmvsf new NAME --bbox WEST,SOUTH,EAST,NORTH --years 2021-2023
+All commands:   mmvsf --help"""
+"""What `mmvsf` prints by itself."""
 
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 """What a wrong option raises. Newer releases of typer carry a click of their own and do not export it."""
@@ -30,7 +46,7 @@ def build_app() -> typer.Typer:
         cls=_Commands,
         help="Satellite time series, weather and crop labels as one Zarr cube per region, and MM-VSF, a model"
         " that learns from such cubes.",
-        no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -38,11 +54,14 @@ def build_app() -> typer.Typer:
 
     @app.callback()
     def main_options(
+        context: typer.Context,
         debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
         _: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
     ) -> None:
         logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(message)s")
         logging.getLogger("mmvsf").setLevel(logging.DEBUG if debug else logging.INFO)
+        if context.invoked_subcommand is None:
+            typer.echo(FIRST_DAY)
 
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name, reverse=True):
         app.add_typer(point.load())
@@ -100,6 +119,13 @@ class _UnforeseenError(Exception):
 class _Commands(typer.core.TyperGroup):
     """The commands. Nothing here asks questions, so an EOFError is a file that ends too early and no Ctrl-D; and a
     broken pipe is only then the end of a reader such as `head` if it is that of this process's own output."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """By heading; those of other packages last."""
+        headings = {name: getattr(command, "rich_help_panel", None) for name, command in self.commands.items()}
+        return sorted(
+            headings, key=lambda name: HEADINGS.index(headings[name]) if headings[name] in HEADINGS else len(HEADINGS)
+        )
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -21,12 +21,13 @@ def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
     table = Table("held-out set", "method", *leads, title="forecast error by days ahead (MSE, 1 = training variance)")
     for part, method in dict.fromkeys((key[0], key[1]) for key in rows):
         values = [rows.get((part, method, lead), {}).get("mse") for lead in leads]
-        table.add_row(part.replace("_", " "), method, *("-" if v is None else f"{v:.3f}" for v in values))
+        table.add_row(_part(part), _method(method), *("-" if v is None else f"{v:.3f}" for v in values))
     console, training = plain_console(), metrics["training"]
     console.print(table if rows else "nothing is held out, so nothing was scored")
     console.print(
         f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
-        f"{training['device']}\nmodel     {folder / 'weights.safetensors'}\nscores    {folder / 'metrics.json'}\n"
+        f"{training['device']}\nmodel     {folder / 'weights.safetensors'}\ncard      {folder / 'MODEL_CARD.md'}\n"
+        f"scores    {folder / 'metrics.json'}\n"
         f"pictures  {folder / 'forecast.png'}, {folder / 'loss.png'}",
         soft_wrap=True,
     )
@@ -38,7 +39,7 @@ def show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
     for row in metrics["scores"]:
         values = (row["mean_f1"], row["accuracy"], row["miou"])
         table.add_row(
-            row["set"].replace("_", " "), row["method"].replace("_", " "),
+            _part(row["set"]), _method(row["method"]),
             *("-" if v is None else f"{v:.3f}" for v in values),
         )  # fmt: skip
     console = plain_console()
@@ -98,6 +99,15 @@ def show_areas(result: dict[str, Any], folder: Path) -> None:
         f" pixels are labelled\nareas   {folder / 'areas.json'}\nsample  {result['reference']}",
         soft_wrap=True,
     )
+
+
+def _part(name: str) -> str:
+    """A held-out set as all tables call it."""
+    return "new place and year" if name == "both" else name.replace("_", " ")
+
+
+def _method(name: str) -> str:
+    return "MM-VSF" if name == "mmvsf" else name.replace("_", " ")
 
 
 def _percent(estimate: dict[str, Any] | None) -> str:

@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.main import get_command
 
-from mmvsf.datasets.command import build_app
+from mmvsf.datasets.command import FIRST_DAY, build_app
+from mmvsf.datasets.console import HEADINGS
 
 COMMANDS: dict[str, Any] = {"": get_command(build_app()), **get_command(build_app()).commands}  # type: ignore[attr-defined]
 
@@ -53,3 +54,18 @@ def test_a_default_in_brackets_would_be_noticed(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         get_command(app).main(args=["--help"], prog_name="mmvsf")
     assert "first" not in words(capsys.readouterr().out)
+
+
+def test_every_command_has_a_heading() -> None:
+    headings = {name: getattr(command, "rich_help_panel", None) for name, command in COMMANDS.items() if name}
+    assert not {name for name, heading in headings.items() if heading not in HEADINGS}
+    order = [HEADINGS.index(headings[name]) for name in COMMANDS[""].list_commands(None)]
+    assert order == sorted(order)
+
+
+def test_the_command_alone_names_those_of_a_first_day(capsys: pytest.CaptureFixture[str]) -> None:
+    COMMANDS[""].main(args=[], prog_name="mmvsf", standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert shown.strip() == FIRST_DAY
+    assert set(re.findall(r"mmvsf ([a-z]+)", shown)) <= COMMANDS.keys()
+    assert max(map(len, shown.splitlines())) <= 80

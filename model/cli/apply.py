@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmvsf.datasets.console import plain_console
+from mmvsf.datasets.console import MODEL, plain_console
 from mmvsf.datasets.errors import InputError
 
 from .options import (
@@ -27,7 +27,7 @@ from .options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def forecast(
     region: CubeArgument,
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
@@ -75,7 +75,7 @@ def forecast(
     show_forecast(result, folder / name)
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def embed(
     region: CubeArgument,
     every: Annotated[
@@ -100,7 +100,7 @@ def embed(
     plain_console().print(f"embeddings  {path}", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def areas(
     region: CubeArgument,
     data_dir: DataDir = "data",

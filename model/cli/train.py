@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import JUDGE, MODEL
+
 from .options import (
     CubeArgument,
     DataDir,
@@ -22,7 +24,7 @@ from .options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
@@ -58,7 +60,7 @@ def pretrain(
         show_pretrain(metrics, folder)
 
 
-@app.command()
+@app.command(rich_help_panel=MODEL)
 def cropmap(
     region: CubeArgument,
     data_dir: DataDir = "data",
@@ -92,7 +94,7 @@ def cropmap(
         show_cropmap(run(cube, checkpoint, folder, options, where), folder)
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE)
 def evaluate(
     region: CubeArgument,
     data_dir: DataDir = "data",

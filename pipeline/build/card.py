@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         "simulated": simulated,
         "start": region.period.start,
         "end": region.period.end,
-        "months": [month for month in region.period.season.months if month in region.period.months],
+        "months": _months([month for month in region.period.season.months if month in region.period.months]),
         "season": region.period.season.words,
         "blocks": len(grid.blocks),
         "block": grid.block,
@@ -76,6 +78,15 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
     return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
 
 
+def _months(months: Sequence[int]) -> str:
+    """`March to November`, or the single months where others lie between them."""
+    names = [month_name[month] for month in months]
+    if len(months) == 12:
+        return "all months"
+    follow = all(after == before % 12 + 1 for before, after in pairwise(months))
+    return f"{names[0]} to {names[-1]}" if follow and len(names) > 2 else ", ".join(names)
+
+
 def _counts(status: NDArray[np.uint8]) -> tuple[int, int]:
     """How many units are stored, and how many failed."""
     return int((status == Status.STORED).sum()), int((status == Status.FAILED).sum())
@@ -85,7 +96,10 @@ def _words(record: dict[str, str]) -> tuple[str, str]:
     """Name and description of a record of `provenance.sources_of`."""
     name = record.get("product") or record.get("layer") or record["role"]
     where = " ".join(record[key] for key in ("from", "url", "path", "collection") if key in record)
-    rest = [record[key] for key in ("processing", "source", "licence") if key in record]
+    rest = [record[key] for key in ("processing", "source") if key in record]
+    licence = record.get("licence", "")
+    if licence and not any(text.endswith(licence) for text in rest):
+        rest.append(licence)
     return name.replace("_", " "), "; ".join([where, *rest])
 
 

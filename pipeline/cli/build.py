@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mmvsf.datasets.console import BUILD, RECIPE
 from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.storage.location import local_folder, location
 
-from . import inspect, new, publish, search
+from . import doctor, inspect, new, publish, search
 from .finished import refuse_unsound, show_cube, show_finished
 from .options import (
     DATA_DIR,
@@ -32,7 +33,7 @@ from .progress import build_progress, reachable, waiting
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE)
 def regions(
     show: Annotated[str | None, typer.Option("--show", help="Print the recipe of this name.")] = None,
 ) -> None:
@@ -49,7 +50,7 @@ def regions(
     console.print(table)
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE)
 def plan(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
@@ -91,7 +92,7 @@ def plan(
     console.print(month_table(shown), tables(plan, shown, count))
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE)
 def cost(
     areas: Annotated[
         list[str], typer.Argument(help="A recipe, a state or county by FIPS code (19 is Iowa), or conus.")
@@ -124,7 +125,7 @@ def cost(
     console.print(cost_table(costs, count, mbit))
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def dataset(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
@@ -165,7 +166,7 @@ def dataset(
     show_cube(plan, summary, started, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def extend(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
@@ -202,7 +203,7 @@ def extend(
     show_cube(plan, extended.summary, started, as_json, {"chunks_in_another_part": extended.moved_chunks})
 
 
-@app.command()
+@app.command(rich_help_panel=BUILD)
 def repair(
     region: RegionArgument,
     data_dir: DataDir = DATA_DIR,
@@ -238,3 +239,4 @@ app.add_typer(new.app)
 app.add_typer(search.app)
 app.add_typer(inspect.app)
 app.add_typer(publish.app)
+app.add_typer(doctor.app)

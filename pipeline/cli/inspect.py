@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from mmvsf.datasets.console import JUDGE, LOOK
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import Location, location
 
@@ -15,7 +16,7 @@ from .options import DATA_DIR, RUNS_DIR, AsJson, CubeArgument, DataDir, RunsDir,
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """Verify a cube's structure, metadata, coverage and values."""
     from mmvsf.pipeline.inspect.check import check_cube
@@ -32,7 +33,7 @@ def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = Fa
     report.raise_for_problems()
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def explain(
     cube: CubeArgument,
     day: Annotated[str, typer.Option("--day", help="Day, YYYY-MM-DD.")],
@@ -49,7 +50,7 @@ def explain(
     typer.echo(json.dumps(explanation.facts) if as_json else explanation.sentence)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
     """Print the digest of a cube: equal for equal data, however it was built."""
     from mmvsf.datasets.cube.cube import Cube
@@ -57,7 +58,7 @@ def digest(cube: CubeArgument, data_dir: DataDir = DATA_DIR) -> None:
     typer.echo(Cube.open(_cube(cube, data_dir)).digest)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def verify(
     cube: CubeArgument,
     list_only: Annotated[bool, typer.Option("--list", help="Compare names and lengths only; read no object.")] = False,
@@ -76,7 +77,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE)
 def oracle(
     region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
@@ -108,7 +109,7 @@ def oracle(
     typer.echo(f"{path}\n{experiments}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def report(
     region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
@@ -126,7 +127,7 @@ def report(
     typer.echo(f"{page}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def summary(
     region: CubeArgument,
     data_dir: DataDir = DATA_DIR,

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import RECIPE
 from mmvsf.datasets.errors import InputError
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE)
 def new(
     name: Annotated[str, typer.Argument(help="Name of the region: lower-case letters, digits and hyphens.")],
     years: Annotated[str, typer.Option("--years", help="First and last year, as in 2021-2023.")],

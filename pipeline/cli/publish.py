@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import LOOK
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import location
 
@@ -13,7 +14,7 @@ from .options import DATA_DIR, CubeArgument, DataDir
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def export(
     cube: CubeArgument,
     out: Annotated[
@@ -60,7 +61,7 @@ def export(
         typer.echo(f"{file}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def publish(
     cube: CubeArgument,
     url: Annotated[str | None, typer.Option("--url", help="Address that the cube will have, https://...")] = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmvsf.datasets.console import RECIPE
 from mmvsf.datasets.storage.location import local_folder
 
 from .options import DATA_DIR, BlocksOption, DataDir, RegionArgument, SourceOption, status_console
@@ -13,7 +14,7 @@ from .progress import reachable, waiting
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE)
 def search(
     region: RegionArgument,
     out: Annotated[Path, typer.Option("--out", help="File to write, .parquet.")],

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mmvsf.datasets.cube.grid import Grid
@@ -51,7 +52,7 @@ def tables(plan: BuildPlan, shown: Preview, workers: int) -> Group:
 
 def _imagery_rows(plan: BuildPlan, shown: Preview) -> Iterator[tuple[str, str]]:
     grid = plan.grid
-    blocks = f"{plural(len(grid.blocks), 'block')} of {grid.block} pixels per side"
+    blocks = f"{plural(len(grid.blocks), 'block')} of {plural(grid.block, 'pixel')} per side"
     yield "grid", f"{grid.crs}, {grid.resolution:g} m, {blocks}"
     for product in sorted({product for product, _, _ in shown.by_season}):
         years = Counter[int]()
@@ -102,9 +103,10 @@ def weather_words(plan: BuildPlan, facts: dict[str, Any]) -> str:
 
 
 def month_table(shown: Preview) -> Table:
-    """Scenes by product and season, one column per month."""
+    """Scenes by product and season, one column per month; twelve fit in 80 columns."""
     months = shown.months
-    table = Table("scenes", "year", *(MONTHS[month - 1] for month in months))
+    names = (Column(MONTHS[month - 1], justify="right") for month in months)
+    table = Table("scenes", "year", *names, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for product, year in sorted({(product, year) for product, year, _ in shown.by_season}):
         table.add_row(product, str(year), *(str(shown.by_season[product, year, month] or "–") for month in months))
     return table

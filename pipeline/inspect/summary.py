@@ -7,15 +7,18 @@ from rich.console import Group
 from rich.table import Column, Table
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location
 
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
 FILES = {
-    "pretrain/weights.safetensors": "pretrained model",
-    "pretrain/forecast.png": "forecast beside observation",
+    "report.html": "page: look at it first",
+    "pretrain/forecast.png": "picture of forecasts",
+    "cropmap/map.png": "picture of the crop map",
     "cropmap/crop_map.tif": "crop map",
-    "report.html": "report page",
+    "pretrain/weights.safetensors": "model",
+    "pretrain/MODEL_CARD.md": "card of the model",
 }
 
 
@@ -24,7 +27,10 @@ def summary_tables(cube: Location, runs: Path) -> Group:
     opened = Cube.open(cube)
     scores = Table("score", "held out", "MM-VSF", "compared with", title=opened.region.title)
     files = Table("file", Column("path", overflow="fold"))
-    files.add_row(f"cube of {len(opened.grid.blocks)} blocks and {len(opened.years)} years", str(cube))
+    files.add_row("cube", str(cube))
+    card = card_path(opened.path)
+    if isinstance(card, Path) and card.is_file():
+        files.add_row("card of the cube", str(card))
     for path, rows in ((runs / "pretrain/metrics.json", _forecast_rows), (runs / "cropmap/metrics.json", _crop_rows)):
         try:
             for row in rows(_read(path)):

@@ -2,8 +2,8 @@
 
     python -m tests.hostile --count 5000 --seed 1
 
-prints how many were refused and taken, and each that ended in a traceback, took longer than 5 s of CPU time, or changed
-a file elsewhere.
+prints how many were refused and taken, and each that ended in a traceback, took longer than 5 s of CPU time (30 s where
+it was taken), or changed a file elsewhere.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ from typing import Any
 from mmvsf.datasets.errors import MmvsfError
 
 SLOWEST = 5.0
-"""Seconds of this process's CPU time, which other work on the machine does not change."""
+"""Seconds in which an input is refused: of this process's CPU time, which other work changes little."""
+SLOWEST_TAKEN = 30.0
+"""The same for one that is no fault, and whose work is done: `phenocam` plans 17,000 images."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = {
@@ -95,7 +97,7 @@ class Bench:
         seconds = time.process_time() - started
         if not fault and self.watch.seen:
             fault = f"changed {self.watch.seen[0]}"
-        if not fault and seconds > SLOWEST:
+        if not fault and seconds > (SLOWEST if refused else SLOWEST_TAKEN):
             fault = f"took {seconds:.1f} s"
         return Outcome(name, refused, fault, seconds)
 

@@ -18,6 +18,7 @@ from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.storage.object_path import ObjectPath
+from mmvsf.datasets.variables import Split
 from mmvsf.pipeline.build.dask_executor import DaskExecutor
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
@@ -187,6 +188,15 @@ def test_every_shipped_recipe_can_be_tried(tmp_path: Path) -> None:
         grid = grid_from_recipe(region, path, tmp_path)
         assert len(grid.blocks) == 2
         assert place_split(region, grid).shape == grid.chunk_shape
+
+
+def test_the_documented_recipe_can_be_planned_as_it_is(tmp_path: Path) -> None:
+    """Its places can be split, and it takes nothing from files that its reader would have to make."""
+    region, path = load_region("example")
+    grid = grid_from_recipe(region, path, tmp_path)
+    assert {Split.TRAIN, Split.VALIDATION, Split.TEST} <= set(np.unique(place_split(region, grid)))
+    used = region.imagery.source, region.weather.source, region.labels.source, region.static.source
+    assert "archive" not in used
 
 
 # ---------------------------------------------------------------------- sources

@@ -74,6 +74,11 @@ class SceneSelection:
         if not sound:
             names = ", ".join(product.name for product in self._products)
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items()) or "there is none"
+            if not self.items:
+                raise NoSceneError(
+                    f"{where}: the catalogue has no scene of {names} between {self._period.start} and"
+                    f" {self._period.end} over this region; check period, products and area of the recipe"
+                )
             raise NoSceneError(
                 f"{where}: none of its {self.items} items is a scene of {names} between {self._period.start} and"
                 f" {self._period.end} over this region ({reasons}); check period, products"
