@@ -161,7 +161,7 @@ class Weather(RecipeModel):
 
 class Labels(RecipeModel):
     SOURCE_LINES: ClassVar[tuple[str, ...]] = (
-        "path", "legend", "collection", "class_column", "year_column", "layer", "edge",
+        "path", "legend", "collection", "class_column", "year_column", "layer", "edge", "confidence_path",
     )  # fmt: skip
     source: SourceName
     """Where labels come from: `archive` (one raster a year on disk), `vector` (polygons or points on disk), USDA's
@@ -200,6 +200,14 @@ class Labels(RecipeModel):
     """Colours of groups, name: "#rrggbb"; by default the colour of a group's first class."""
     confidence: bool = False
     """Of `planetary-computer` and `earthengine`: store the confidence of each label too."""
+    confidence_path: str | None = None
+    """Of `archive`: path of rasters with the confidence of each label, percent, on the grid of the labels; {year} in
+    place of the year. It is stored too."""
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether the confidence of labels is stored."""
+        return self.confidence or self.confidence_path is not None
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:
@@ -210,6 +218,8 @@ class Labels(RecipeModel):
         by_year = "{year}" in f"{self.path} {self.class_column}" or self.year_column is not None
         if self.path is not None and len(self.years) > 1 and not by_year:
             raise ValueError("path needs {year} where there are labels of several years")
+        if self.confidence_path is not None and len(self.years) > 1 and "{year}" not in self.confidence_path:
+            raise ValueError("confidence_path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
             raise ValueError("years names a year twice")
         return self

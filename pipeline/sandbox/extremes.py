@@ -1,13 +1,15 @@
 """What extremes of the weather cost crops: late frost, heat at flowering, waterlogging, winterkill.
 
-Thresholds are those at which injury is reported; the sizes of the damage are set so that such years stand out in NDVI
-as 2007 (Easter freeze), 2012 (drought and heat) and 2019 (flooding) did in the central United States:
+Thresholds are near those at which injury is reported. How much is lost beyond them is set by eye, so that such years
+stand out in NDVI as those of the Easter freeze of 2007, the drought of 2012 and the floods of 2019 did:
 
-- late frost: leaves of emerged crops are lost from -2 C, half at -5 C; of jointed wheat from -4 C (Kansas State
-  University, Spring Freeze Injury to Kansas Wheat; Gu et al. 2008, BioScience 58, for trees)
-- heat at flowering: from 32 C pollination fails and leaves fire (Lobell et al. 2013, Nature Climate Change 3)
-- waterlogging: roots die after three days of saturation (Nielsen, Purdue University, Effects of Flooding on Corn)
-- winterkill: wheat is thinned from -20 C without snow (Paulsen and Heyne 1983)
+- late frost: jointing wheat is injured from -4 C (Kansas State University, Spring Freeze Injury to Kansas Wheat), the
+  young leaves of trees and of emerged summer crops from -2 C (Gu et al. 2008, BioScience 58, 253-262)
+- heat at flowering: corn loses yield by degree days over 30 C (Lobell et al. 2013, Nature Climate Change 3, 497-501),
+  and pollen from 35 C (University of Nebraska, CropWatch, 2019); here leaves age sooner from 32 C
+- waterlogging: growth suffers from the fourth day under water
+- winterkill: crowns of wheat die within days at -15 C and within half a day at -26 C (Wiersma and Ransom 2005, Small
+  Grains Field Guide); without snow, the air is a few degrees colder than the crowns
 """
 
 import numpy as np

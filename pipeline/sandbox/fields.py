@@ -60,7 +60,7 @@ def lay_out(spec: WorldSpec, site: Site) -> FieldMap:
     keys, unit = np.unique(parcels.number * 3 + kind, return_inverse=True)
     parcel, better = keys // 3, spec.patch_dose * (keys % 3 - 1.0)
     n = int(parcel.max()) + 1
-    # Hollows hold more water and are darker than eroded knolls, by a third and a fifth (Iowa: Schmidt et al. 2018).
+    # Hollows hold more water than eroded knolls and are darker.
     capacity = (soil.normal(150, 35) + soil.normal(0, 25, n))[parcel] * (1 + 0.30 * better)
     brightness = (soil.normal(1, 0.07) * soil.normal(1, 0.10, n))[parcel] * (1 - 0.15 * better)
     return FieldMap(

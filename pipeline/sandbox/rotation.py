@@ -28,15 +28,15 @@ _SPIN_UP_YEARS = 8
 _SMALL = 0.05  # share of a site above which a parcel is never pasture, hay, forest or alfalfa
 
 # Weight of each annual crop where the climate is that of 42 degrees north, and its change over three degrees southward:
-# wheat, double crop and sorghum belong to Kansas, spring wheat and dry beans to Minnesota (USDA NASS, Quick Stats).
+# wheat, double crop and sorghum belong to Kansas, spring wheat and dry beans to Minnesota.
 _WEIGHTS = {
-    CORN: (0.40, 0.0),
+    CORN: (0.42, 0.0),
     SOYBEANS: (0.32, 0.0),
     WHEAT: (0.13, 0.05),
     SORGHUM: (0.11, 0.05),
     BEANS: (0.10, -0.04),
     SPRING_WHEAT: (0.10, -0.05),
-    DOUBLE_CROP: (0.11, 0.05),
+    DOUBLE_CROP: (0.09, 0.09),
 }
 _BROADLEAVED = (SOYBEANS, BEANS)
 _STATIC_SHARES = ((FOREST, 0.04), (PASTURE, 0.06), (HAY, 0.07))
@@ -96,12 +96,12 @@ def _weights(spec: WorldSpec, site: Site) -> Array:
 
 
 def _next_crops(before: Index, weights: Array, rng: np.random.Generator) -> Index:
-    """The crop that follows: broad-leaved crops after grasses, wheat after an early harvest, seldom the same again."""
+    """The crop that follows: broad-leaved crops after grasses, wheat after beans, and seldom but for corn the same."""
     chances = np.tile(weights, (len(before), 1))
     broadleaved = np.isin(before, _BROADLEAVED)[:, None]
     covers = np.arange(len(COVERS))
     chances *= np.where(np.isin(covers, _BROADLEAVED) == broadleaved, 0.25, 1.0)
     chances *= np.where(np.isin(covers, (WHEAT, DOUBLE_CROP)) & broadleaved, 1.8, 1.0)
-    chances[np.arange(len(before)), before] *= np.where(before == CORN, 1.0, 0.4)
+    chances[np.arange(len(before)), before] *= np.where(before == CORN, 3.0, 0.4)
     bounds = np.cumsum(chances, axis=1)
     return np.asarray((rng.random((len(before), 1)) * bounds[:, -1:] > bounds).sum(axis=1))

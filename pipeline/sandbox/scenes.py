@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.env import Env
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 from shapely.affinity import translate
@@ -33,7 +35,7 @@ _ABSOLUTE_NOISE = 0.001
 
 _CREATION = {
     "driver": "GTiff", "width": TILE_SIDE, "height": TILE_SIDE, "count": 1, "tiled": True, "blockxsize": 256,
-    "blockysize": 256, "compress": "zstd", "zstd_level": 9, "sparse_ok": True,
+    "blockysize": 256, "compress": "zstd", "zstd_level": 1, "sparse_ok": True,
 }  # fmt: skip
 _STAC_EXTENSIONS = [
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -77,7 +79,8 @@ def write_tile_year(task: TileYear) -> list[dict[str, Any]]:
             if (chip := _observe(name, world, view, season, overflight)) is not None
         ]
         if chips:
-            _write_scene(task.root / "scenes" / name, name, place.tile(task.tile), overflight, chips)
+            with Env():  # once a scene rather than once a file
+                _write_scene(task.root / "scenes" / name, name, place.tile(task.tile), overflight, chips)
             items.append(_item(name, place, task.tile, overflight, chips))
     return items
 
@@ -94,10 +97,10 @@ def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, o
     if not in_swath.any():
         return None
     spec = world.spec
-    above = sky(spec, world.site, world.weather, overflight)
-    flags = above.flags(view.x, view.y)
+    above = sky(spec, world.site, world.weather, overflight).over(view.x, view.y)
+    flags = above.flags()
     ground = view.mix(season.on(overflight.day))
-    seen = above.cover(ground * gains(spec, overflight, ground), view.x, view.y)
+    seen = above.cover(ground * gains(spec, overflight, ground))
     noise = spec.generator(name, world.site.name, "noise").standard_normal(seen.shape, dtype=np.float32)
     sd = np.hypot(_RELATIVE_NOISE * seen, _ABSOLUTE_NOISE)
     numbers = np.rint((seen + noise * sd) / SCALE)
@@ -115,7 +118,7 @@ def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, o
 
 def _write_scene(folder: Path, name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> None:
     folder.mkdir(parents=True)
-    grid = {"crs": f"EPSG:{tile.epsg}", "transform": tile.geobox.affine}
+    grid = {"crs": CRS.from_epsg(tile.epsg), "transform": tile.geobox.affine}
     windows = [Window.from_slices(chip.view.rows, chip.view.columns) for chip in chips]
     for index, key in enumerate((*ASSETS[overflight.orbit.sensor], "Fmask")):
         is_mask = key == "Fmask"

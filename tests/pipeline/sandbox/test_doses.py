@@ -146,12 +146,12 @@ def test_views_are_few_and_hazy(place: SiteWorld) -> None:
         spec = replace(place.spec, **doses)
         clear, hazy = 0.0, 0.0
         for overflight in (flown for year in spec.years for flown in passes(spec, year)):
-            above, seen = sky(spec, place.site, place.weather, overflight), overflight.sees(x, y)
-            flagged = above.flags(x, y) & 0b1110 > 0
-            blue = above.cover(np.full((x.size, 6), 0.05, np.float32), x, y)[:, 0]
+            above, seen = sky(spec, place.site, place.weather, overflight).over(x, y), overflight.sees(x, y)
+            flagged = above.flags() & 0b1110 > 0
+            blue = above.cover(np.full((x.size, 6), 0.05, np.float32))[:, 0]
             clear += (seen & ~flagged).mean() / len(spec.years)
             hazy += (seen & ~flagged & (blue > 0.08)).mean() / len(spec.years)
-            assert (blue[above.flags(x, y) & CLOUD > 0] > 0.05).all()
+            assert (blue[above.flags() & CLOUD > 0] > 0.05).all()
         return clear, hazy / clear
 
     assert views()[0] > 25 and views()[1] == 0
