@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmvsf.datasets.console import JUDGE
+
 from .options import (
     CubeArgument,
     DataDir,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE)
 def answer(
     region: CubeArgument,
     forecaster: Annotated[

@@ -135,8 +135,8 @@ def _run(cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> tuple[Applies, 
                 continue
             other = world.weather if name == AS_IT_CAME else other_weather(name, world.weather, origin, max(LEADS))
             fields = season.branch(
-                origin, np.array([origin + lead for lead in LEADS]), _dosed(world, other, world.spec.crop_dose),
-                _dosed(world, other, world.spec.soil_dose),
+                origin, np.array([origin + lead for lead in LEADS]), dosed(world, other, world.spec.crop_dose),
+                dosed(world, other, world.spec.soil_dose),
             )  # fmt: skip
             applied[number, scenario] = 1
             weather[number, scenario] = delivered + _difference(world.weather, other, origin, cube.weather)
@@ -148,7 +148,7 @@ def _run(cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> tuple[Applies, 
     return applied, weather, images
 
 
-def _dosed(world: SiteWorld, other: SiteWeather, dose: float) -> SiteWeather:
+def dosed(world: SiteWorld, other: SiteWeather, dose: float) -> SiteWeather:
     """The weather that crops or soil respond to, as `SiteWeather.dosed`, around the climate of the world."""
     mean = world.weather.climatology().values
     return SiteWeather(other.days, mean + dose * (other.values - mean), other.latitude)
