@@ -18,7 +18,7 @@ from .extras import install_hint, missing_extra
 
 ENTRY_POINTS = "mmvsf.commands"
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 FIRST_DAY = """\
 Satellite time series, weather and crop labels as one Zarr cube per region,
@@ -80,10 +80,11 @@ tenth of a command's start is spent on that, though all that it loads stays."""
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 incomplete or failed, 2 bad input, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 incomplete or failed, 2 bad input, 130 interrupted, 143 ended by SIGTERM."""
     debug = "--debug" in sys.argv[1:]
     gc.set_threshold(*COLLECT)
-    handler = signal.signal(signal.SIGTERM, _interrupt)
+    ended = _Ended()
+    handler = signal.signal(signal.SIGTERM, ended)
     try:
         code = build_app()(standalone_mode=False)
     except USAGE_ERROR as error:
@@ -91,8 +92,8 @@ def main() -> None:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except SystemExit as ended:
-        code = ended.code
+    except SystemExit as exit_:
+        code = exit_.code
     except BaseException as error:
         if debug:
             raise
@@ -104,12 +105,18 @@ def main() -> None:
     if code == INTERRUPTED:
         # typer turns an interrupt into this code and prints nothing.
         print("interrupted; finished work is kept, the same command continues from there", file=sys.stderr)
+        code = TERMINATED if ended.received else INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _interrupt(number: int, frame: object) -> None:
-    """End by SIGTERM as by Ctrl-C: locks are released, and what is finished is kept."""
-    raise KeyboardInterrupt
+class _Ended:
+    """Ends by SIGTERM as by Ctrl-C: locks are released, and what is finished is kept."""
+
+    received = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.received = True
+        raise KeyboardInterrupt
 
 
 class _UnforeseenError(Exception):

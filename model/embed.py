@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ from mmvsf.datasets.storage.store import (
 from mmvsf.model.blocks import block_tiles
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
 from mmvsf.model.mmvsf.network import MMVSF
+from mmvsf.model.mmvsf.weather_encoder import Memory
+from mmvsf.model.season_weather import SeasonWeather
+from mmvsf.model.tasks import run_tasks
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.progress import console
 
@@ -59,15 +63,23 @@ class SeasonDays:
     """as many as there are days, or one: their mean"""
 
 
-def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every: int | None = None) -> Path:
+def embed(
+    cube: Cube,
+    checkpoint: Checkpoint,
+    path: Path,
+    where: Path,
+    *,
+    every: int | None = None,
+    workers: int | None = None,
+) -> Path:
     """Write embeddings of every block of a cube to the Zarr store `path`: one a year, the mean over its season, or one
     every so many days, from images up to that day and weather up to the day before.
 
     `where` is the folder of the checkpoint. Blocks written by an interrupted run of the same model, cube and days are
-    kept; other embeddings are replaced. One block is held in memory. Raises InputError where the model does not fit
-    the cube, OSError where the disk refuses.
+    kept; other embeddings are replaced. `workers` blocks are embedded at a time, as in `run_tasks`, and held in memory.
+    Raises InputError where the model does not fit the cube, OSError where the disk refuses.
     """
-    check_fits(checkpoint, cube, where)
+    check_fits(checkpoint.normalisation, cube, where)
     patch, size = checkpoint.network.config.patch, min(32, cube.grid.chunk)
     if size % patch or cube.grid.chunk % size:
         raise InputError(f"{cube.path}: its chunks of {cube.grid.chunk} pixels are not whole patches of {patch}")
@@ -82,17 +94,30 @@ def embed(cube: Cube, checkpoint: Checkpoint, path: Path, where: Path, *, every:
     device = choose_device()
     network = checkpoint.network.to(device).eval()
     encoder = Encoder(network, checkpoint.weather, autocast_precision(device))
-    reader, clear = WindowReader(cube, checkpoint.normalisation), clear_days(cube)
+    reader = WindowReader(cube, checkpoint.normalisation)
+    work = partial(_embedded, encoder, reader, seasons, clear_days(cube), size, not every)
     written = np.array(read_values(path, "done"))
     missing = [block for block in cube.grid.blocks if not written[block]]
-    for block in track(missing, "embedding blocks", console=console):
+    results = run_tasks(work, missing, workers)
+    for block, tokens, images in track(results, "embedding blocks", len(missing), console=console):
         index = (slice(None), *block_slices(cube.grid, block, patch))
-        tokens, images = embed_block(encoder, reader, block, seasons, clear, size, mean=not every)
         _write(path, "embedding", tokens, index)
         _write(path, "images", images, index)
         written[block] = 1
         _write(path, "done", written)
     return path
+
+
+def _embedded(
+    encoder: Encoder,
+    reader: WindowReader,
+    seasons: Sequence[SeasonDays],
+    clear: NDArray[np.bool_],
+    size: int,
+    mean: bool,
+    block: BlockIndex,
+) -> tuple[BlockIndex, NDArray[np.float16], NDArray[np.uint16]]:
+    return block, *embed_block(encoder, reader, block, seasons, clear, size, mean=mean)
 
 
 def _create(path: Path, layout: Callable[[str], GroupSpec]) -> None:
@@ -146,15 +171,25 @@ class Encoder:
     precision: torch.dtype | None
     """of autocast; None for none"""
 
-    def __call__(self, samples: Sequence[TrainingSample], days: int) -> tuple[Floats, NDArray[np.uint16]]:
+    @torch.inference_mode()
+    def remember(self, weather: SeasonWeather) -> Memory:
+        """The memory of the weather of many cells."""
+        device = next(self.network.parameters()).device
+        seen = weather.weather.to(device) if self.weather else torch.zeros_like(weather.weather, device=device)
+        memory: Memory = self.network.weather(seen, weather.start.to(device), torch.zeros(0, dtype=torch.int64))
+        return memory
+
+    def __call__(
+        self, samples: Sequence[TrainingSample], days: int, memory: Memory | None = None
+    ) -> tuple[Floats, NDArray[np.uint16]]:
         """Embeddings (B, days, N, E) of the first `days` images of each sample, and in how many images up to each the
-        patches were clear (B, days, N)."""
+        patches were clear (B, days, N). `memory` is that of the samples' weather where it was made before."""
         device = next(self.network.parameters()).device
         batch = collate(samples).to(device)
         if not self.weather:
             batch = batch.without_weather()
         with torch.inference_mode(), torch.autocast(device.type, self.precision, enabled=self.precision is not None):
-            encoded = self.network.encode(batch)
+            encoded = self.network.encode(batch, memory=memory)
         index = encoded.rank[:, :days, None]
         tokens = encoded.tokens.transpose(1, 2)
         tokens = tokens.gather(1, index[..., None].expand(-1, -1, *tokens.shape[2:]))
@@ -179,14 +214,17 @@ def embed_block(
     images (steps, y, x); `clear` as `clear_days` gives it."""
     grid, config = reader.cube.grid, encoder.network.config
     side, small = grid.block // config.patch, size // config.patch
-    steps = seasons[-1].steps.stop
+    steps, device = seasons[-1].steps.stop, next(encoder.network.parameters()).device
     tokens = np.full((steps, side, side, config.width), np.nan, np.float16)
     images = np.zeros((steps, side, side), np.uint16)
     for season in seasons:
         tiles = [tile for tile in block_tiles(reader.cube, block, season.year, clear, size) if len(tile.days)]
+        weather = SeasonWeather.of(reader, tiles, season.year)
+        memory = encoder.remember(weather)
         for first in range(0, len(tiles), BATCH):
             batch = tiles[first : first + BATCH]
-            encoded, seen = encoder([embedding_sample(reader, tile, season.days) for tile in batch], len(season.days))
+            samples = [embedding_sample(reader, tile, season.days) for tile in batch]
+            encoded, seen = encoder(samples, len(season.days), replace(memory, index=weather.index(batch).to(device)))
             encoded = np.where((seen > 0)[..., None], encoded, np.nan)
             if mean:
                 encoded, seen = _mean(encoded), seen[:, -1:]

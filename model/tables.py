@@ -51,6 +51,29 @@ def show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
     )
 
 
+def show_map(result: dict[str, Any], folder: Path) -> None:
+    """Areas by class; the last lines of `map`."""
+    season = f"{result['year']}" if result["until"] is None else f"{result['year']} until {result['until']}"
+    table = Table("class", "pixels", "hectares", "share", title=f"map of {season}")
+    for row in result["areas"]:
+        hectares, share = row["hectares"], row["share"]
+        table.add_row(
+            row["class"], f"{row['pixels']:,}", "-" if hectares is None else f"{hectares:,.0f}",
+            "-" if share is None else f"{share:.1%}",
+        )  # fmt: skip
+    console = plain_console()
+    console.print(table)
+    if result["unseen_pixels"]:
+        console.print(f"{result['unseen_pixels']:,} pixels were never seen clear, so they are not mapped")
+    console.print(
+        f"map            {folder / 'crop_map.tif'}\n"
+        f"probabilities  {folder / 'probabilities.tif'} (confidence.tif beside it)\n"
+        f"unlike known   {folder / 'unlike.tif'}\nareas          {folder / 'map.json'}; for limits, run"
+        f" `mmvsf areas {result['region']} --map {folder}`",
+        soft_wrap=True,
+    )
+
+
 def show_forecast(result: BlockForecast, path: Path) -> None:
     """The forecast of a block, written to `path` with the endings .tif and .png."""
     table = Table("forecast", "issued", "days ahead", "clear before", "clear on the day")

@@ -32,11 +32,11 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"sources", "sandbox"},
         {"build"},
         {"inspect", "estimate"},
-        {"report", "export", "publish", "new_recipe"},
+        {"report", "explore", "export", "publish", "new_recipe"},
         {"cli"},
     ),
     "model": (
-        {"records", "metrics", "figures", "blocks"},
+        {"records", "metrics", "figures", "blocks", "cover", "tasks", "season_weather"},
         {"mmvsf"},
         {"baselines", "training"},
         {"forecasting"},

@@ -143,7 +143,7 @@ class WindowReader:
         Raises InputError, naming the day, where the cube has no weather.
         """
         season = self.cube.season.season(year)
-        return self._weather_between(cell, season.weather_start, season.last, may_end_early=True)
+        return self._weather_between(cell, season.weather_start, season.last, None)
 
     def has_weather(self, cell: tuple[int, int], year: int) -> bool:
         """Whether a cell has its weather of a whole season, as far as the cube's period reaches."""
@@ -154,17 +154,20 @@ class WindowReader:
             return False
         return True
 
-    def weather_between(self, cell: tuple[int, int], first: date, last: date) -> tuple[int, Floats]:
+    def weather_between(
+        self, cell: tuple[int, int], first: date, last: date, needed: date | None = None
+    ) -> tuple[int, Floats]:
         """First day (since 1970-01-01), and normalised daily weather (D, V), from `first` to `last` as far as the cube
-        has them.
+        has them. Where `needed` is given, the series ends at a gap after that day.
 
         Raises InputError, naming the day, where the cube has no weather.
         """
-        return self._weather_between(cell, first, last)
+        return self._weather_between(cell, first, last, needed or last)
 
     def _weather_between(
-        self, cell: tuple[int, int], first: date, last: date, *, may_end_early: bool = False
+        self, cell: tuple[int, int], first: date, last: date, needed: date | None
     ) -> tuple[int, Floats]:
+        """`needed` None: as far as there is any, where the cube says that cells may lack days."""
         if self._weather is None:
             self._weather = self._normalised_weather()
         region = self.cube.region
@@ -175,7 +178,11 @@ class WindowReader:
         finite = np.isfinite(series).all(1)
         if not finite.all():
             length = int(np.argmin(finite))
-            if may_end_early and length and self.cube.group_attributes("weather").get(LACKING):
+            if needed is None:
+                enough = length > 0 and bool(self.cube.group_attributes("weather").get(LACKING))
+            else:
+                enough = start + length > day_number(needed)
+            if enough:
                 return start, series[:length]
             day = date_of(start + length)
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
@@ -227,3 +234,12 @@ class WindowReader:
         at = self.cube.label_years.index(window.year)
         rows, columns = window.slices
         return self._store("labels/crop").read((at, rows, columns))
+
+    def confidence(self, window: Window) -> NDArray[np.uint8] | None:
+        """Confidence of the labels (H, W) of the window's year in percent, `CONFIDENCE_FILL` where unknown; None for a
+        year without labels and for a cube without confidence."""
+        if not self.cube.confidence or window.year not in self.cube.label_years:
+            return None
+        at = self.cube.label_years.index(window.year)
+        rows, columns = window.slices
+        return self._store("labels/confidence").read((at, rows, columns))

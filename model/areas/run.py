@@ -11,10 +11,12 @@ import numpy as np
 from pyproj import CRS
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.classes import LabelLookup
 from mmvsf.model.cropmap.geotiff import MAP, map_values
+from mmvsf.model.cropmap.map import MAP_RECORD
 from mmvsf.model.records import write_json
 
 from .estimate import AreaEstimates, Estimate, estimate_areas
@@ -41,9 +43,10 @@ def areas(cube: Cube, folder: Path, options: AreaOptions, reference: Path | None
     labels of the map's year. None is returned where a pixel of it is still to be labelled. Raises InputError where
     there is no crop map of this cube, its CRS is not in metres, or the sample does not fit the map.
     """
-    year, legend, path = _map_of(cube, folder)
+    year, classes, path = _map_of(cube, folder)
+    legend = MapLegend.of(map_values(classes), classes.classes)
     if reference is None:
-        pixels = _labelled(cube, year, draw_sample(path, legend, options.per_class, options.seed))
+        pixels = _labelled(cube, year, classes, draw_sample(path, legend, options.per_class, options.seed))
         write_sample(folder / SAMPLE, path, pixels, legend)
         if not any(pixel.reference >= 0 for pixel in pixels):
             return None
@@ -55,26 +58,33 @@ def areas(cube: Cube, folder: Path, options: AreaOptions, reference: Path | None
     return result
 
 
-def _map_of(cube: Cube, folder: Path) -> tuple[int, MapLegend, Path]:
+def _map_of(cube: Cube, folder: Path) -> tuple[int, Legend, Path]:
     """(year, legend, file) of the crop map in a folder. Raises InputError where it has none of this cube."""
     try:
-        metrics = parse_json((folder / "metrics.json").read_bytes())
-        year, digest = int(metrics["map"]["year"]), metrics["cube"]
+        record = parse_json((folder / MAP_RECORD).read_bytes())
+        year, digest = int(record["year"]), record["cube"]
+        legend = Legend(tuple(LegendClass(int(c["code"]), c["name"], c["color"]) for c in record["classes"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"there is no crop map in {folder}; make one with `mmvsf cropmap`") from error
-    if digest != cube.digest or cube.legend is None:
-        raise InputError(f"the crop map in {folder} is of another cube than {cube.path}; make one with `mmvsf cropmap`")
+        raise InputError(f"there is no crop map in {folder}; make one with `mmvsf cropmap` or `mmvsf map`") from error
+    if digest != cube.digest:
+        raise InputError(f"the crop map in {folder} is of another cube than {cube.path}; make one of this cube")
     if CRS(cube.grid.crs).is_geographic:
         raise InputError(f"{cube.path} has a grid in degrees, whose pixels differ in area; use one in metres")
-    return year, MapLegend.of(map_values(cube.legend), cube.legend.classes), folder / MAP
+    return year, legend, folder / MAP
 
 
-def _labelled(cube: Cube, year: int, pixels: Sequence[ReferencePixel]) -> list[ReferencePixel]:
-    """The pixels with the cube's labels of a year as their reference; as they were where it has none."""
-    if year not in cube.label_years or cube.legend is None:
+def _labelled(cube: Cube, year: int, legend: Legend, pixels: Sequence[ReferencePixel]) -> list[ReferencePixel]:
+    """The pixels with the cube's labels of a year as their reference; as they were where it has none in the classes of
+    the map."""
+    names = {entry.code: entry.name for entry in legend.classes}
+    if (
+        year not in cube.label_years
+        or cube.legend is None
+        or any(names.get(entry.code) != entry.name for entry in cube.legend.classes)
+    ):
         return list(pixels)
     labels, layer = cube.pixels("labels/crop"), cube.label_years.index(year)
-    lookup = LabelLookup(cube.legend.codes)
+    lookup = LabelLookup(legend.codes)
 
     def label(pixel: ReferencePixel) -> int:
         row, column = slice(pixel.row, pixel.row + 1), slice(pixel.column, pixel.column + 1)

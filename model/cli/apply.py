@@ -1,4 +1,4 @@
-"""Commands that apply what was trained: forecast, embed, areas."""
+"""Commands that apply what was trained: forecast, embed, map, areas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from .options import (
     DataDir,
     ModelDir,
     RunsDir,
+    Scheduler,
     Seed,
+    Workers,
     local_folder,
     lock,
     need_torch,
@@ -48,7 +50,7 @@ def forecast(
     from mmvsf.model.tables import show_forecast
     from mmvsf.model.training.device import autocast_precision, choose_device
 
-    target, chosen = _parse_day(day), _parse_block(block)
+    target, chosen = _parse_day("--day", day), _parse_block(block)
     runs = local_folder("--runs-dir", runs_dir)
     cube = open_cube(region, data_dir)
     index = chosen or cube.grid.blocks[0]
@@ -82,6 +84,7 @@ def embed(
         int | None,
         typer.Option(min=1, show_default="one per year, the mean of its season", help="Days between embeddings."),
     ] = None,
+    workers: Workers = None,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
     model: ModelDir = None,
@@ -96,8 +99,42 @@ def embed(
     checkpoint, where = pretrained_model(model, runs, cube)
     path = embeddings_path(cube.region.name, runs)
     with lock(path, "embed"):
-        run(cube, checkpoint, path, where, every=every)
+        run(cube, checkpoint, path, where, every=every, workers=workers)
     plain_console().print(f"embeddings  {path}", soft_wrap=True)
+
+
+@app.command("map", rich_help_panel=MODEL)
+def map_command(
+    region: CubeArgument,
+    mapper: Annotated[
+        str | None,
+        typer.Option(show_default="the region's own", help="Folder of a run of cropmap, or of the runs of its region."),
+    ] = None,
+    year: Annotated[
+        int | None, typer.Option(show_default="that of --until, or the last with images", help="Year to map.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(show_default="the whole season", help="Last day whose images are used, YYYY-MM-DD.")
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+) -> None:
+    """Map crops with a mapper that `mmvsf cropmap` trained, on this cube or another, or resume mapping.
+
+    The cube needs no labels. Beside the map are probabilities, an "unlike anything seen" layer, and areas by class.
+    """
+    need_torch()
+    from mmvsf.model.cropmap.map import MapOptions, map_region
+    from mmvsf.model.tables import show_map
+
+    runs = local_folder("--runs-dir", runs_dir)
+    cube = open_cube(region, data_dir)
+    where = local_folder("--mapper", mapper) if mapper else runs / cube.region.name
+    options = MapOptions(year, _parse_day("--until", until) if until else None, workers, scheduler)
+    with lock(runs / cube.region.name / "map", "map"):
+        show_map(*map_region(cube, where, runs / cube.region.name / "map", options))
 
 
 @app.command(rich_help_panel=MODEL)
@@ -108,6 +145,9 @@ def areas(
     reference: Annotated[
         Path | None,
         typer.Option(show_default="draw one", help="Reference sample that was drawn by this command and filled in."),
+    ] = None,
+    map_dir: Annotated[
+        str | None, typer.Option("--map", show_default="that of cropmap", help="Folder of a map that `map` made.")
     ] = None,
     per_class: Annotated[int, typer.Option(min=2, max=100_000, help="Reference pixels of each mapped class.")] = 50,
     seed: Seed = 0,
@@ -122,7 +162,8 @@ def areas(
     from mmvsf.model.tables import show_areas
 
     cube = open_cube(region, data_dir)
-    folder = local_folder("--runs-dir", runs_dir) / cube.region.name / "cropmap"
+    runs = local_folder("--runs-dir", runs_dir)
+    folder = local_folder("--map", map_dir) if map_dir else runs / cube.region.name / "cropmap"
     with lock(folder, "areas"):
         result = run(cube, folder, AreaOptions(per_class, seed), reference)
     if result is None:
@@ -135,11 +176,11 @@ def areas(
         show_areas(result, folder)
 
 
-def _parse_day(text: str) -> date:
+def _parse_day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"--day {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
+        raise InputError(f"{option} {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
 
 
 def _parse_block(text: str | None) -> tuple[int, int] | None:

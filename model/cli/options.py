@@ -27,6 +27,11 @@ DataDir = Annotated[
 ]
 RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; above 8, processes."),
+]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 ModelDir = Annotated[
     str | None,
     typer.Option("--model", show_default="the region's own run", help="Local folder of a pretrained model."),
@@ -73,7 +78,7 @@ def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpo
 
     where = local_folder("--model", model) if model else runs / cube.region.name / "pretrain"
     checkpoint = load_checkpoint(where)
-    check_fits(checkpoint, cube, where)
+    check_fits(checkpoint.normalisation, cube, where)
     if model is None and cube.digest not in checkpoint.config["cubes"]:
         plain_console(stderr=True).print(
             f"note: the model in {where} was trained on another cube than {cube.path}; pretrain on this cube, or name"

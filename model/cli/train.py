@@ -14,6 +14,7 @@ from .options import (
     ModelDir,
     RunsDir,
     Seed,
+    Workers,
     local_folder,
     lock,
     need_torch,
@@ -74,6 +75,11 @@ def cropmap(
     year: Annotated[
         int | None, typer.Option(show_default="the held-out one, or the latest", help="Year to map.")
     ] = None,
+    early: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of training seasons that end early, for maps made before the end."),
+    ] = 0.25,
+    workers: Workers = None,
     seed: Seed = 0,
 ) -> None:
     """Map crops with the pretrained encoder, and compare with a random forest."""
@@ -88,7 +94,7 @@ def cropmap(
     folder = runs / cube.region.name / "cropmap"
     options = CropmapOptions(
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,
-        seed=seed, year=year,
+        seed=seed, year=year, early=early, workers=workers,
     )  # fmt: skip
     with lock(folder, "cropmap"):
         show_cropmap(run(cube, checkpoint, folder, options, where), folder)

@@ -1,12 +1,11 @@
-"""The crop map as Cloud-Optimized GeoTIFFs, written block by block so that no region is too large."""
+"""The layers of a crop map as Cloud-Optimized GeoTIFFs, written block by block so that no region is too large."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -18,8 +17,10 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.geotiff import Colour, GeoTiffDraft, RasterHeader, cog_file
 from mmvsf.datasets.storage.outputs import write_verified
 
-MAP, CONFIDENCE = "crop_map.tif", "confidence.tif"
-UNKNOWN_CONFIDENCE = 255
+MAP, CONFIDENCE, PROBABILITIES, UNLIKE = "crop_map.tif", "confidence.tif", "probabilities.tif", "unlike.tif"
+LAYERS = (MAP, CONFIDENCE, PROBABILITIES, UNLIKE)
+NO_DATA = 255
+"""Of a class before it has the map's values, and of all layers but the map itself."""
 MOST_CLASSES = 255
 """Classes of a map: its values are bytes, of which 0 means unknown."""
 
@@ -41,25 +42,27 @@ class MapWriter:
 
     grid: Grid
     values: NDArray[np.uint8]
-    """(classes + 1,): the map's value for -1 (unknown) and for each class"""
-    classes: GeoTiffDraft
-    confidence: GeoTiffDraft
+    """(256,): the map's value for each class, and 0 for NO_DATA"""
+    layers: Mapping[str, GeoTiffDraft]
 
     def write(
-        self, block: BlockIndex, classes: NDArray[np.integer[Any]], confidence: NDArray[np.floating[Any]]
+        self, block: BlockIndex, classes: NDArray[np.uint8], probabilities: NDArray[np.uint8], unlike: NDArray[np.uint8]
     ) -> None:
-        """One block: classes (H, W) in the legend's order from 0, -1 unknown, and their probability (H, W). Raises
-        OSError."""
+        """One block: classes (H, W) by position in the legend, probabilities (K, H, W) in percent, and the percentage
+        of known pixels that are less unlike (H, W); NO_DATA where nothing is known. Raises OSError."""
         window = self.grid.block_slices(block)
-        percent = np.where(classes < 0, UNKNOWN_CONFIDENCE, np.round(confidence * 100)).astype(np.uint8)
-        self.classes.write(self.values[classes + 1][None], *window)
-        self.confidence.write(percent[None], *window)
+        confidence = np.where(classes == NO_DATA, NO_DATA, probabilities.max(0)).astype(np.uint8)
+        self.layers[MAP].write(self.values[classes][None], *window)
+        self.layers[CONFIDENCE].write(confidence[None], *window)
+        self.layers[PROBABILITIES].write(probabilities, *window)
+        self.layers[UNLIKE].write(unlike[None], *window)
 
 
 @contextmanager
 def map_writer(folder: Path, grid: Grid, legend: Legend, year: int) -> Iterator[MapWriter]:
-    """Write crop_map.tif (uint8 class values with colour table and names, 0 unknown) and confidence.tif (uint8 percent,
-    255 unknown); both replace those of an earlier run when both are read back at the end of the block.
+    """Write the LAYERS of a map, all uint8: crop_map.tif (class values with colour table and names, 0 unknown),
+    confidence.tif and probabilities.tif (percent, the latter with a band for each class) and unlike.tif (percentile).
+    All replace those of an earlier run when all are read back at the end of the block.
 
     Values are those of `map_values`; names are in the file's tags (`class_<value>`) and, for programs that use GDAL,
     beside it in an .aux.xml. Raises InputError where there are too many classes, and OSError where the disk refuses or
@@ -73,13 +76,20 @@ def map_writer(folder: Path, grid: Grid, legend: Legend, year: int) -> Iterator[
         tags={0: {**made, **{f"class_{value}": name for value, name in names.items()}}},
         colours=_colours(values, legend),
     )  # fmt: skip
-    of_confidence = replace(
-        of_map, nodata=UNKNOWN_CONFIDENCE, bands=("confidence",), tags={0: {**made, "unit": "percent"}}, colours={}
-    )
-    with cog_file(folder / MAP, of_map) as classes, cog_file(folder / CONFIDENCE, of_confidence) as confidence:
-        yield MapWriter(grid, np.array([0, *values], np.uint8), classes, confidence)
-        classes.finish(overview_resampling="mode")
-        confidence.finish(overview_resampling="average")
+    percent = replace(of_map, nodata=NO_DATA, bands=("confidence",), tags={0: {**made, "unit": "percent"}}, colours={})
+    headers = {
+        MAP: of_map,
+        CONFIDENCE: percent,
+        PROBABILITIES: replace(percent, bands=tuple(entry.name for entry in legend.classes)),
+        UNLIKE: replace(percent, bands=("unlike",), tags={0: {**made, "unit": "percentile of known pixels"}}),
+    }
+    table = np.zeros(NO_DATA + 1, np.uint8)
+    table[: len(values)] = values
+    with ExitStack() as stack:
+        drafts = {name: stack.enter_context(cog_file(folder / name, header)) for name, header in headers.items()}
+        yield MapWriter(grid, table, drafts)
+        for name, draft in drafts.items():
+            draft.finish(overview_resampling="mode" if name == MAP else "average")
     write_verified(folder / f"{MAP}.aux.xml", _categories(names).encode())
 
 

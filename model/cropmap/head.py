@@ -22,6 +22,7 @@ from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.layers import HARMONICS, NEVER, from_patches, year_phase
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.pixel_decoder import PixelDecoder, Series
+from mmvsf.model.mmvsf.weather_encoder import Memory
 from mmvsf.model.training.module import Training
 from mmvsf.model.training.trainer import train
 
@@ -33,6 +34,19 @@ class EncodedSeason(Series):
     totals: Tensor
     """(B, T, V + 2): weather and growing degrees summed up to the day before each image; 0 where the
     head sees no weather."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeatherMemory:
+    """The weather of samples as encoder and head see it."""
+
+    encoder: Memory
+    totals: Tensor
+    """(U, D + 1, V + 2): sums that the head sees, as `Memory.total`; 0 where it sees no weather."""
+
+    def of(self, index: Tensor) -> WeatherMemory:
+        """The same for samples whose series are index (B,)."""
+        return replace(self, encoder=replace(self.encoder, index=index))
 
 
 class CropHead(nn.Module):
@@ -57,8 +71,8 @@ class CropHead(nn.Module):
         for parameter in self.drivers[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, season: EncodedSeason) -> Tensor:
-        """Class scores (B, K, H, W)."""
+    def features(self, season: EncodedSeason) -> Tensor:
+        """Features (B, N, 1, p * p, pixel width) of every pixel, from which its class follows."""
         drivers = self.drivers(torch.cat([season.totals, year_phase(season.days)], -1))
         season = replace(season, tokens=season.tokens + drivers[:, None])
         usable = season.valid.any(-1)[..., None]  # (B, N, T, 1)
@@ -66,8 +80,18 @@ class CropHead(nn.Module):
         weight = self.score(season.tokens).float().masked_fill(~usable, NEVER).softmax(2)
         pooled = (weight.to(season.tokens.dtype) * season.tokens).sum(2, keepdim=True)
         last = season.days.amax(1, keepdim=True)
-        scores = self.out(self.decoder(pooled, season, last, last))
-        return from_patches(scores.float(), *season.size)[:, 0]
+        features: Tensor = self.decoder(pooled, season, last, last)
+        return features
+
+    def describe(self, season: EncodedSeason) -> tuple[Tensor, Tensor]:
+        """Class scores (B, K, H, W) and features (B, pixel width, H, W)."""
+        features = self.features(season)
+        scores, features = (from_patches(x.float(), *season.size)[:, 0] for x in (self.out(features), features))
+        return scores, features
+
+    def forward(self, season: EncodedSeason) -> Tensor:
+        """Class scores (B, K, H, W)."""
+        return from_patches(self.out(self.features(season)).float(), *season.size)[:, 0]
 
 
 class CropMapper(nn.Module):
@@ -93,14 +117,21 @@ class CropMapper(nn.Module):
         for unused in (network.forecaster, network.decoding, network.decoder, network.out, network.weather_out):
             unused.requires_grad_(False)
 
-    def encode(self, batch: Batch) -> EncodedSeason:
+    def remember(self, weather: Tensor, start: Tensor, index: Tensor) -> WeatherMemory:
+        """The memory of normalised weather (U, D, V) whose first rows are the days start (U,), for samples whose series
+        are index (B,)."""
+        seen = weather if self.sees_weather else torch.zeros_like(weather)
+        totals = self.network.weather.totals(weather)
+        totals = totals if self.head_weather else torch.zeros_like(totals)
+        return WeatherMemory(self.network.weather(seen, start, index), totals)
+
+    def encode(self, batch: Batch, memory: WeatherMemory | None = None) -> EncodedSeason:
         """The input of the head. An image's embedding holds nothing later than itself, so cutting a season short after
-        encoding gives the same as encoding the shorter season."""
-        encoded = self.network.encode(batch if self.sees_weather else batch.without_weather())
-        memory = replace(encoded.memory, total=self.network.weather.totals(batch.weather))
-        totals = memory.before(encoded.days)[1]
-        if not self.head_weather:
-            totals = torch.zeros_like(totals)
+        encoding gives the same as encoding the shorter season. `memory` is what `remember` gave for the weather of the
+        samples, where it was called before."""
+        memory = memory or self.remember(batch.weather, batch.weather_start, batch.weather_index)
+        encoded = self.network.encode(batch, memory=memory.encoder)
+        totals = replace(memory.encoder, total=memory.totals).before(encoded.days)[1]
         return EncodedSeason(
             encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.fine, encoded.size, totals
         )

@@ -12,29 +12,37 @@ from typing import Any
 
 import lightning
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses, WindowClasses
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, clear_days, index_windows, spread
+from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, index_windows, spread
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest
-from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
+from mmvsf.model.blocks import by_novelty, held_out_years
 from mmvsf.model.figures import map_figure, save
 from mmvsf.model.metrics import class_scores, confusion
-from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network, save_weights
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
 from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.progress import console
 
-from .geotiff import CONFIDENCE, MAP, map_values, map_writer
+from .apply import BATCH, TileMap
+from .calibration import calibrate
+from .geotiff import LAYERS, NO_DATA, map_values
 from .head import CropMapper, MappingOptions, predict, train_mapper
+from .map import MapOptions, apply_mapper
+from .saved import load_mapper, save_mapper
 
 PICTURE = "map.png"
+SCORED_TOGETHER = 64
+"""Tiles that are scored at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,10 @@ class CropmapOptions:
     """Year of the map: by default the last held-out one, or else the last with labels."""
     forest_pixels: int = 20_000
     """Labelled pixels that the random forest learns from."""
+    early: float = 0.25
+    """Chance that a training season ends early, so that maps can be made before its end."""
+    workers: int | None = None
+    """Tiles that are mapped at a time; None for one per processor."""
     score_windows: int = 300
     """Windows of each held-out set that are scored, and of the training part that the forest learns from, spread
     evenly; 0 for all."""
@@ -63,11 +75,12 @@ class CropmapOptions:
 def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOptions, where: Path) -> dict[str, Any]:
     """Train a crop mapper on a cube, score it beside a random forest and the majority class, and map a year.
 
-    `where` is the folder of the checkpoint, for messages. Writes crop_map.tif, confidence.tif, map.png,
-    mapper.safetensors and metrics.json to `folder` and returns the content of the last. Raises InputError where the
-    cube has no labels to learn from, too many classes or no such year, or carries other variables than the model.
+    `where` is the folder of the checkpoint, for messages. Writes the mapper, the LAYERS of the map, map.json, map.png
+    and metrics.json to `folder` and returns the content of the last. Raises InputError where the cube has no labels to
+    learn from, too many classes or no such year, or carries other variables than the model, and IncompleteError where
+    the training diverges.
     """
-    check_fits(checkpoint, cube, where)
+    check_fits(checkpoint.normalisation, cube, where)
     legend, year, windows = check_labels(cube), map_year(cube, options.year), _labelled_windows(cube)
     reader = WindowReader(cube, checkpoint.normalisation)
     window_classes = StoredClasses(reader, LabelLookup(legend.codes))
@@ -78,23 +91,33 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
         network = new_network(network.config, checkpoint.normalisation)
     size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
     mapper = CropMapper(network, len(names), weather=checkpoint.weather, freeze=options.freeze)
-    how = MappingOptions(options.steps, options.batch_size, options.images, options.learning_rate, seed=options.seed)
+    how = MappingOptions(
+        options.steps, options.batch_size, options.images, options.learning_rate, options.early, options.seed
+    )
     training = train_mapper(mapper, reader, windows["train"], window_classes, size, how)
     mapper.to(choose_device()).eval()
+    calibration, calibrated = calibrate(mapper, reader, window_classes, windows["train"], windows["validation"], size)
+    if not calibrated["validated"]:
+        console.print("no labelled windows are for validation: the probabilities of maps are not calibrated")
+    encoder = {
+        "folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather,
+        "weights_sha256": None if options.scratch else checkpoint.config["weights_sha256"],
+    }  # fmt: skip
+    about = {"encoder": encoder, "options": asdict(options), "calibration": calibrated}
+    save_mapper(folder, mapper, calibration, checkpoint.normalisation, cube, size, about)
     started = time.perf_counter()
     scores = _score(mapper, reader, windows, window_classes, names, size, options)
     scored = time.perf_counter()
-    panels = _draw_map(mapper, reader, window_classes, legend, size, year, folder)
-    save(map_figure(panels, legend), folder / PICTURE)
-    save_weights(folder / "mapper.safetensors", mapper)
+    mapped = _draw_map(cube, folder, legend, window_classes, year, options.workers)
     metrics = {
         "region": cube.region.name,
         "cube": cube.digest,
         "options": asdict(options),
-        "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
+        "model": {key: encoder[key] for key in ("folder", "cubes", "sees_weather")},
         "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in legend.classes],
         "scores": scores,
-        "map": {"year": year, "files": [MAP, CONFIDENCE, PICTURE]},
+        "calibration": calibrated,
+        "map": {"year": year, "files": [*LAYERS, PICTURE], "unseen_pixels": mapped["unseen_pixels"]},
         "training": {
             **training,
             "scoring_seconds": round(scored - started, 1),
@@ -128,7 +151,7 @@ def _labelled_windows(cube: Cube) -> dict[SplitName, list[Window]]:
     """The windows in years with labels. Raises InputError where none is for training."""
     index = index_windows(cube)
     windows: dict[SplitName, list[Window]] = {
-        part: [window for window in index[part] if window.year in cube.label_years] for part in ("train", *HELD_OUT)
+        part: [window for window in index[part] if window.year in cube.label_years] for part in SPLIT_NAMES
     }
     if not windows["train"]:
         raise InputError(f"{cube.path} has no labels in its training years; widen labels.years in its recipe")
@@ -154,52 +177,66 @@ def _score(
     precision = autocast_precision(choose_device())
     rows = []
     for part in HELD_OUT:
-        counts = {method: np.zeros((len(names),) * 2, np.int64) for method in ("mmvsf", "random_forest", "majority")}
         if not windows[part]:
             console.print(f"no labelled windows in {part}; not scored")
             continue
-        for window in track(spread(windows[part], options.score_windows), f"scoring maps, {part}", console=console):
-            for tile in window.tiles(size):
-                labels = window_classes(tile).ravel()
-                mapped = predict(mapper, [season_sample(reader, tile)], precision)[0].argmax(0).ravel()
-                counts["mmvsf"] += confusion(labels, mapped, len(names))
-                voted = forest.predict(features(reader, tile)).astype(np.int64)
-                counts["random_forest"] += confusion(labels, voted, len(names))
-                counts["majority"] += confusion(labels, np.full_like(labels, majority), len(names))
+        counts = {method: np.zeros((len(names),) * 2, np.int64) for method in ("mmvsf", "random_forest", "majority")}
+        tiles = [tile for window in spread(windows[part], options.score_windows) for tile in window.tiles(size)]
+        batches = [tiles[first : first + SCORED_TOGETHER] for first in range(0, len(tiles), SCORED_TOGETHER)]
+        for batch in track(batches, f"scoring maps, {part}", console=console):
+            labels = np.concatenate([window_classes(tile).ravel() for tile in batch])
+            scored = [
+                _mapped(mapper, reader, batch[first : first + BATCH], precision)
+                for first in range(0, len(batch), BATCH)
+            ]
+            counts["mmvsf"] += confusion(labels, np.concatenate(scored), len(names))
+            # Handing work to the threads of the forest takes longer than the work of one tile.
+            voted = forest.predict(np.concatenate([features(reader, tile) for tile in batch])).astype(np.int64)
+            counts["random_forest"] += confusion(labels, voted, len(names))
+            counts["majority"] += confusion(labels, np.full_like(labels, majority), len(names))
         rows += [{"set": part, "method": method, **class_scores(c, names)} for method, c in counts.items()]
     return rows
 
 
+def _mapped(
+    mapper: CropMapper, reader: WindowReader, tiles: Sequence[Window], precision: torch.dtype | None
+) -> NDArray[np.int64]:
+    """The classes of all pixels of some tiles, one tile after the other."""
+    samples = [season_sample(reader, tile) for tile in tiles]
+    return np.asarray(predict(mapper, samples, precision).argmax(1).ravel())
+
+
 def _draw_map(
-    mapper: CropMapper,
-    reader: WindowReader,
-    window_classes: WindowClasses,
-    legend: Legend,
-    size: int,
-    year: int,
+    cube: Cube,
     folder: Path,
+    legend: Legend,
+    window_classes: WindowClasses,
+    year: int,
+    workers: int | None,
     panels: int = 4,
-) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float32]]]:
-    """Write the map block by block; returns a few blocks for the picture, held-out places first."""
-    cube, clear = reader.cube, clear_days(reader.cube)
+) -> dict[str, Any]:
+    """Map a year with the mapper saved in `folder`, and draw a few blocks, held-out places first; returns the content
+    of map.json."""
     kinds = by_novelty(cube)
-    shown = list(kinds)[:panels]
-    drawn = {}
-    precision = autocast_precision(choose_device())
-    side = cube.grid.block
-    with map_writer(folder, cube.grid, legend, year) as writer:
-        for block in track(cube.grid.blocks, "drawing the map", console=console):
-            classes, confidence = np.full((side, side), -1), np.zeros((side, side), np.float32)
-            labels = np.full((side, side), -1)
-            for tile in block_tiles(cube, block, year, clear, size):
-                if len(tile.days) == 0:
-                    continue
-                rows, columns = tile.slices_in(block, side)
-                probability = predict(mapper, [season_sample(reader, tile)], precision)[0]
-                classes[rows, columns], confidence[rows, columns] = probability.argmax(0), probability.max(0)
-                labels[rows, columns] = window_classes(tile)
-            writer.write(block, classes, confidence)
-            if block in shown:
-                name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"
-                drawn[block] = (name, classes, labels if year in cube.label_years else None, confidence)
-    return [drawn[block] for block in shown]
+    shown, drawn = list(kinds)[:panels], {}
+    labelled = year in cube.label_years
+
+    def seen(block: BlockIndex, tile: TileMap, at: tuple[slice, slice]) -> None:
+        if block not in shown:
+            return
+        classes = tile.classes[at].astype(np.int64)
+        confidence = tile.probabilities[:, *at].max(0) / np.float32(100)
+        unknown = classes == NO_DATA
+        labels = _block_labels(cube, window_classes, block, year) if labelled else None
+        name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"
+        drawn[block] = (name, np.where(unknown, -1, classes), labels, np.where(unknown, 0, confidence))
+
+    result = apply_mapper(cube, load_mapper(folder), folder, folder, year, MapOptions(year, workers=workers), seen=seen)
+    save(map_figure([drawn[block] for block in shown], legend), folder / PICTURE)
+    return result
+
+
+def _block_labels(cube: Cube, window_classes: WindowClasses, block: BlockIndex, year: int) -> NDArray[np.int64]:
+    rows, columns = cube.grid.block_slices(block)
+    whole = Window(rows.start, columns.start, cube.grid.block, year, (0, 0), np.empty(0, np.int32))
+    return window_classes(whole)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.model.evaluation.core.climate import ClimateSplit
+from mmvsf.model.evaluation.core.estimate import minutes_left, pieces_left
 from mmvsf.model.evaluation.core.runner import finished_results, run_plan
 from mmvsf.model.evaluation.core.settings import EvaluationSettings, settings_for
 from mmvsf.model.evaluation.results.background import EvaluationFacts
@@ -16,6 +18,7 @@ from mmvsf.model.evaluation.results.document import write_results
 from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.evaluation.results.sections import TextSection
 from mmvsf.model.training.device import choose_device
+from mmvsf.model.training.progress import console
 
 from .plan import PlanFiles
 
@@ -42,14 +45,25 @@ def evaluate(
     makers = [PlanFiles(cube.path, folder, settings)]
     if control is not None:
         makers.append(PlanFiles(control.path, folder / "control", settings, control=True))
+    workers = workers or _default_workers()
+    plans = [make() for make in makers]
+    left, planned = pieces_left(plans)
+    if left:
+        expected = minutes_left(plans, settings, workers)
+        console.print(f"{left} of {planned} pieces to do, about {expected:.0f} minutes with {workers} at a time")
     deadline = None if minutes is None else time.time() + 60 * minutes
     for make in makers:
-        run_plan(make, workers=workers or _default_workers(), deadline=deadline)
-    plans = [make() for make in makers]
+        run_plan(make, workers=workers, deadline=deadline)
     pieces = [finished_results(plan) for plan in plans]
     classes = [entry.name for entry in cube.legend.classes] if cube.legend else []
-    results = ResultsTable(pieces[0], pieces[1] if control is not None else (), plans[0].full_years, classes)
-    planned = sum(len(chain) for plan in plans for stage in plan.stages() for chain in stage)
+    results = ResultsTable(
+        pieces[0],
+        pieces[1] if control is not None else (),
+        plans[0].full_years,
+        classes,
+        _climate(cube),
+        _command(cubes, settings),
+    )
     facts = EvaluationFacts(cubes, settings, plans[0].years, planned)
     return write_results(results, facts, folder, document)
 
@@ -61,6 +75,18 @@ def _refuse_unfit(cubes: Sequence[Cube]) -> None:
             raise InputError(f"{cube.path} has no weather; an evaluation tests what weather adds to images")
         if len(cube.years) < 2:
             raise InputError(f"{cube.path} has one year; an evaluation holds out years and needs at least two")
+
+
+def _climate(cube: Cube) -> str:
+    climate = ClimateSplit.of(cube)
+    return f"There is no such split: {climate}." if isinstance(climate, str) else f"Here: {climate.words}."
+
+
+def _command(cubes: Sequence[Cube], settings: EvaluationSettings) -> str:
+    """The command that gives these results."""
+    names = [cube.region.name for cube in cubes]
+    quick = [] if settings.full_years > 1 else ["--quick"]
+    return " ".join(["mmvsf evaluate", names[0], *(f"--control {name}" for name in names[1:]), *quick])
 
 
 def _default_workers() -> int:

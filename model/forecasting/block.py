@@ -87,7 +87,8 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
     from that day whether or not it was clear. The weather begins as long before the season of the day of issue, or
-    before the first image where that is earlier, as it does in training.
+    before the first image where that is earlier, as it does in training. Raises InputError where a day of it before
+    `day` is missing; a later one is not needed.
     """
     season = reader.cube.season.season_of(date_of(issued))
     days = window.days[window.days <= issued][-MOST_IMAGES:]
@@ -95,7 +96,8 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) ->
     blank = np.zeros((1, *images.shape[1:]), np.float32)
     unseen = np.zeros((1, *valid.shape[1:]), bool)
     first = min(season.first, date_of(days[0])) if len(days) else season.first
-    start, weather = reader.weather_between(window.cell, lead_in(first), max(season.last, date_of(day)))
+    last = max(season.last, date_of(day))
+    start, weather = reader.weather_between(window.cell, lead_in(first), last, needed=date_of(day - 1))
     end = len(days)
     return TrainingSample(
         images=np.concatenate([images, blank, blank]),

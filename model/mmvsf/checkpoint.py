@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import Moments
@@ -26,6 +26,10 @@ from .sizes import NetworkConfig
 
 FORMAT_VERSION = 2
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+
+
+class DivergedError(IncompleteError):
+    """A training whose loss or weights are no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,34 @@ def save_checkpoint(
 
 
 def save_weights(path: Path, network: nn.Module) -> str:
-    """Write the weights of a network as safetensors and return the SHA-256 of the file. Raises OSError where the disk
-    refuses or the file is not what was written."""
+    """Write the weights of a network as safetensors and return the SHA-256 of the file. Raises DivergedError where a
+    weight is not finite, and OSError where the disk refuses or the file is not what was written."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if broken := not_finite(tensors):
+        raise DivergedError(
+            f"{path}: the weights {broken} are not finite, so the training diverged and nothing was saved; train again"
+            " with a lower --learning-rate"
+        )
     # safetensors' own `save_file` makes files that only their owner may read.
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
+    content = save(tensors)
     write_verified(path, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def load_weights(path: Path, network: nn.Module, digest: str) -> None:
+    """Read the weights that `save_weights` wrote, whose SHA-256 is `digest`, into a network. Raises ValueError,
+    RuntimeError or SafetensorError where they are other ones, or not finite."""
+    if weights_digest(path) != digest:
+        raise ValueError(f"{path.name} is not the file that its configuration describes")
+    tensors = load_file(str(path))
+    if broken := not_finite(tensors):
+        raise ValueError(f"the weights {broken} are not finite")
+    network.load_state_dict(tensors)
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """The name of the first tensor with a value that is infinite or no number; empty where there is none."""
+    return next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), "")
 
 
 def cube_names(cubes: Sequence[Cube]) -> dict[str, str]:
@@ -104,14 +130,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
                 f"{folder} holds a model of format version {config['format_version']}, this program reads version "
                 f"{FORMAT_VERSION}; train it again with `mmvsf pretrain`"
             )
-        shape: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config["network"].items()
-        }
-        normalisation = Normalisation(_moments(config["bands"]), _moments(config["weather"]))
-        network = MMVSF(NetworkConfig(**shape))
-        if weights_digest(folder / WEIGHTS) != config["weights_sha256"]:
-            raise ValueError(f"{WEIGHTS} is not the file that {CONFIG} describes")
-        network.load_state_dict(load_file(str(folder / WEIGHTS)))
+        normalisation, network = described_network(config)
+        load_weights(folder / WEIGHTS, network, config["weights_sha256"])
         config["cubes"], config["training"]  # read later
         return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
@@ -120,11 +140,21 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         ) from error
 
 
-def check_fits(checkpoint: Checkpoint, cube: Cube, where: Path) -> None:
-    """Raise InputError where a cube carries other bands or weather variables than the model expects."""
+def described_network(config: Mapping[str, Any]) -> tuple[Normalisation, MMVSF]:
+    """The statistics, and a network with random weights, that a configuration describes in `network`, `bands` and
+    `weather`. Raises LookupError, TypeError or ValueError where it is damaged."""
+    shape: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in config["network"].items()
+    }
+    return Normalisation(_moments(config["bands"]), _moments(config["weather"])), MMVSF(NetworkConfig(**shape))
+
+
+def check_fits(normalisation: Normalisation, cube: Cube, where: Path) -> None:
+    """Raise InputError where a cube carries other bands or weather variables than a model with these statistics, from
+    `where`, expects."""
     for kind, expected, actual in (
-        ("bands", checkpoint.normalisation.bands.names, cube.bands),
-        ("weather variables", checkpoint.normalisation.weather.names, cube.weather),
+        ("bands", normalisation.bands.names, cube.bands),
+        ("weather variables", normalisation.weather.names, cube.weather),
     ):
         if tuple(expected) != tuple(actual):
             raise InputError(

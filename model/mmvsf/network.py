@@ -78,21 +78,23 @@ class MMVSF(nn.Module):
         self.forecaster = Forecaster(config)
         self.decoding = nn.ModuleList(self._block() for _ in range(config.decoder_layers))
         self.decoder = PixelDecoder(config)
-        self.out = nn.Linear(config.pixel_width, 2 * bands)
+        self.out = nn.Linear(config.pixel_width, (1 + config.copy) * bands)
         # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
 
     def _block(self) -> Block:
         return Block(self.config.width, self.config.heads, self.config.mlp)
 
-    def encode(self, batch: Batch, keep: Tensor | None = None) -> Encoded:
+    def encode(self, batch: Batch, keep: Tensor | None = None, memory: Memory | None = None) -> Encoded:
         """Embeddings of every image, from images up to its day and weather up to the day before.
 
         keep: (B, T, K) int64, the patches of each image that may be seen (masking for pretraining).
+        memory: that of the samples' weather where it was made before; the batch's weather is not read then.
         """
         config, p = self.config, self.config.patch
         b, t, _, h, w = batch.images.shape
-        memory = self.weather(batch.weather, batch.weather_start, batch.weather_index)
+        if memory is None:
+            memory = self.weather(batch.weather, batch.weather_start, batch.weather_index)
 
         order = batch.image_days.sort(dim=1, stable=True).indices
         samples = torch.arange(b, device=order.device)[:, None]
@@ -150,7 +152,10 @@ class MMVSF(nn.Module):
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)
-        value, gate = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float().chunk(2, -1)
+        drawn = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float()
+        if not self.config.copy:
+            return from_patches(drawn, *encoded.size)
+        value, gate = drawn.chunk(2, -1)
         bands, when, there = last_clear(encoded, origin_day)
         age = (target_day[:, None, :, None] - when).float()[..., None]
         # How much of the last clear pixel stays: nearly all after no time, little after a month, as a start.

@@ -72,16 +72,19 @@ class PixelDecoder(nn.Module):
         if config.fine:
             self.query = nn.Linear(config.width, config.width)
             self.key = nn.Linear(config.width, config.width)
-        inputs = self.coarse + config.fine + len(config.bands) + 2
+        self.copy = config.copy
+        inputs = self.coarse + config.fine + (len(config.bands) + 2 if config.copy else 0)
         self.mlp = nn.Sequential(nn.Linear(inputs, config.pixel_width), nn.GELU())
 
     def forward(self, tokens: Tensor, encoded: Series, seen_until: Tensor, day: Tensor) -> Tensor:
         """Features (B, N, P, p * p, pixel width) from embeddings (B, N, P, E) for a day (B, P), using images
         on or before the days `seen_until` (B, P)."""
         x = self.norm(tokens)
-        bands, when, there = last_clear(encoded, seen_until)
-        age = (day[:, None, :, None] - when).float() / 30 * there
-        parts = [self.to_pixels(x).unflatten(-1, (self.pp, self.coarse)), bands, age[..., None], there[..., None]]
+        parts = [self.to_pixels(x).unflatten(-1, (self.pp, self.coarse))]
+        if self.copy:
+            bands, when, there = last_clear(encoded, seen_until)
+            age = (day[:, None, :, None] - when).float() / 30 * there
+            parts += [bands, age[..., None], there[..., None]]
         if encoded.fine is not None:
             parts.append(self._pool(x, encoded, encoded.fine, seen_until))
         out: Tensor = self.mlp(torch.cat([part.to(parts[0].dtype) for part in parts], -1))

@@ -31,6 +31,10 @@ class NetworkConfig:
     pixel_width: int = 64
     recent: tuple[float, ...] = RECENT
     """Time constants of the antecedent indices, in days; none leaves them out."""
+    degree_days: bool = True
+    """Whether growing degrees are given beside the daily weather, and the sums of both beside its memory."""
+    copy: bool = True
+    """Whether the last clear value of each pixel is given to the decoder, and kept by a gate."""
 
     @property
     def indices(self) -> int:
@@ -38,10 +42,11 @@ class NetworkConfig:
         return len(self.recent) * len(self.weather)
 
 
+# `paper` is the network of the paper, without what was added here.
 SIZES: dict[str, dict[str, Any]] = {
     "compact": {},
     "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "spatial_layers": 4, "temporal_layers": 1,
-              "decoder_layers": 1, "weather_width": 512, "fine": 0},
+              "decoder_layers": 1, "weather_width": 512, "fine": 0, "recent": (), "degree_days": False, "copy": False},
     "large": {"width": 384, "heads": 6, "mlp": 1536, "spatial_layers": 6, "temporal_layers": 6,
               "weather_width": 384, "fine": 64},
     "series": {"patch": 1, "width": 64, "mlp": 128, "spatial_layers": 0, "weather_width": 64, "fine": 0,

@@ -64,14 +64,16 @@ class WeatherEncoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.recent, variables = config.recent, config.weather
-        self.extremes = [variables.index(name) for name in ("tmin", "tmax") if name in variables]
+        extremes = [variables.index(name) for name in ("tmin", "tmax") if name in variables]
+        self.degree_days = config.degree_days
+        self.extremes = extremes if config.degree_days else []
         self.register_buffer("mean", torch.zeros(len(variables)))
         self.register_buffer("std", torch.ones(len(variables)))
         self.lstm = nn.LSTM(len(variables) + 2 + 2 * HARMONICS, config.weather_width, batch_first=True)
 
     def heat(self, weather: Tensor) -> Tensor:
         """Growing degrees (U, D, 2) of each day over 0 C and, as `growing_degrees`, over 10 C. Zero where the weather
-        has no temperatures."""
+        has no temperatures, or they are left out."""
         celsius = (weather.float() * self.std + self.mean)[..., self.extremes]
         if not self.extremes:
             return weather.new_zeros(*weather.shape[:-1], 2)
@@ -91,6 +93,8 @@ class WeatherEncoder(nn.Module):
 
     def totals(self, weather: Tensor) -> Tensor:
         """(U, D + 1, V + 2): sums of normalised weather (U, D, V) and of growing degrees over the first k days, k = 0
-        ... D, scaled to order one a season."""
+        ... D, scaled to order one a season; zero where degree-days are left out."""
+        if not self.degree_days:
+            return weather.new_zeros(len(weather), weather.shape[1] + 1, weather.shape[2] + 2)
         daily = torch.cat([weather.float() / 50, self.heat(weather) / 1000], -1)
         return F.pad(daily.cumsum(1), (0, 0, 1, 0))

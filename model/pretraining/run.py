@@ -22,7 +22,7 @@ from mmvsf.model.forecasting.block import draw_examples
 from mmvsf.model.forecasting.figure import forecast_figure
 from mmvsf.model.forecasting.scoring import score_forecasts
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.mmvsf.checkpoint import cube_names, new_network, save_checkpoint
+from mmvsf.model.mmvsf.checkpoint import DivergedError, cube_names, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
@@ -40,7 +40,8 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
 
     An unfinished run with the same options and cubes is resumed from its last checkpoint unless `restart`. Returns the
     content of metrics.json, or nothing on all but the first of several devices. Raises InputError where options and
-    data do not fit, or the unfinished run had other ones, and IncompleteError where a loader process dies.
+    data do not fit, or the unfinished run had other ones, DivergedError where the training diverges, which leaves an
+    earlier model in place, and IncompleteError where a loader process dies.
     """
     if options.size not in SIZES:
         raise InputError(f"--size {options.size}: there is no such size; choose one of {', '.join(SIZES)}")
@@ -57,10 +58,14 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
 
     lightning.seed_everything(options.seed, verbose=False)
     network = new_network(config, normalisation)
-    report = fit(network, objective, readers, options, folder, first_step=step)
-    if report is None:
-        return {}
-    metrics = _write_results(network, readers, options, report, folder, weather=objective.weather, size=size)
+    try:
+        report = fit(network, objective, readers, options, folder, first_step=step)
+        if report is None:
+            return {}
+        metrics = _write_results(network, readers, options, report, folder, weather=objective.weather, size=size)
+    except DivergedError:
+        remove_checkpoint(folder)  # resumed, it would diverge again
+        raise
     remove_checkpoint(folder)
     return metrics
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvsf.datasets.samples.batch import Batch
+from mmvsf.model.mmvsf.checkpoint import DivergedError
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,7 +37,11 @@ def scheduled_optimizer(
 
 
 class Training(lightning.LightningModule, Generic[Network]):
-    """One network under one objective. `losses` holds [step, training or None, validation or None]."""
+    """One network under one objective. `losses` holds [step, training or None, validation or None].
+
+    A step raises DivergedError where the loss is not finite; it is looked at 60 times in a training, since a GPU waits
+    each time.
+    """
 
     def __init__(
         self,
@@ -64,7 +69,13 @@ class Training(lightning.LightningModule, Generic[Network]):
         self._recent.append(loss.detach())
         step = self.global_step + 1
         if step % max(1, self.steps // 60) == 0:
-            self.losses.append([step, float(torch.stack(self._recent).mean()), None])
+            mean = float(torch.stack(self._recent).mean())
+            if not math.isfinite(mean):
+                raise DivergedError(
+                    f"the training diverged: its loss is {mean} by step {step}. What was trained before is left as it"
+                    " was; train again with a lower --learning-rate"
+                )
+            self.losses.append([step, mean, None])
             self._recent.clear()
         return loss
 

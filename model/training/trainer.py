@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from .checkpoints import VerifiedCheckpoints
 from .device import autocast_precision, choose_device
 from .module import Training
 from .progress import Bar, quiet_lightning
+from .stop import StopAfterStep, StoppedError
 
 LAST = "last.ckpt"
 """The state of an unfinished training: weights, optimizer, losses."""
@@ -48,8 +50,9 @@ def train(
     """Train `module` in place until its last step, with a progress bar of that `title` (None for none).
 
     `folder`, where given, holds `last.ckpt`, written ten times in a training, from which it resumes where `first_step`
-    is above 0. `validate` takes the validation loss eight times. Raises KeyboardInterrupt where it is interrupted, and
-    IncompleteError where a loader process dies.
+    is above 0; it is also written where SIGINT or SIGTERM ends the training, on one device. `validate` takes the
+    validation loss eight times. Raises KeyboardInterrupt where it is interrupted, DivergedError where the loss is not
+    finite, and IncompleteError where a loader process dies.
     """
     steps = module.steps
     callbacks: list[Callback] = [Bar(title, steps, first_step)] if title else []
@@ -58,8 +61,10 @@ def train(
         callbacks.append(
             ModelCheckpoint(folder, filename="last", every_n_train_steps=every, enable_version_counter=False)
         )
+    if devices == 1:
+        callbacks.append(StopAfterStep(folder / LAST if folder is not None else None))
     started = time.perf_counter()
-    with quiet_lightning(), loader_errors():
+    with quiet_lightning(), loader_errors(), _signals():
         trainer = lightning.Trainer(
             max_steps=steps,
             max_epochs=-1,
@@ -81,9 +86,17 @@ def train(
         )
         checkpoint = str(folder / LAST) if folder is not None and first_step else None
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     return Trained(time.perf_counter() - started, trainer.is_global_zero)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """The signal that ended a training, once Lightning has ended it: by default SIGINT raises KeyboardInterrupt."""
+    try:
+        yield
+    except StoppedError as stopped:
+        signal.raise_signal(stopped.number)
+        raise KeyboardInterrupt from stopped
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mmvsf.datasets.console import BUILD, RECIPE
 from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.storage.location import local_folder, location
 
-from . import doctor, inspect, new, publish, search
+from . import doctor, explore, inspect, new, publish, search
 from .finished import refuse_unsound, show_cube, show_finished
 from .options import (
     DATA_DIR,
@@ -240,3 +240,4 @@ app.add_typer(search.app)
 app.add_typer(inspect.app)
 app.add_typer(publish.app)
 app.add_typer(doctor.app)
+app.add_typer(explore.app)

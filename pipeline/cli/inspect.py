@@ -112,19 +112,32 @@ def oracle(
 @app.command(rich_help_panel=LOOK)
 def report(
     region: CubeArgument,
+    explorer: Annotated[
+        bool, typer.Option("--explorer", help="Also write the explorer, as files for any web server: explore/.")
+    ] = False,
+    cube_url: Annotated[
+        str | None,
+        typer.Option("--cube-url", show_default="where it is", help="Address at which the explorer reads the cube."),
+    ] = None,
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
     """Write a page about a cube and the runs on it: runs/<region>/report.html."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.storage.run_lock import run_lock
+    from mmvsf.pipeline.explore.static import page_address, write_explorer
     from mmvsf.pipeline.report.page import PAGE, write_report
 
+    if cube_url is not None and not explorer:
+        raise InputError("--cube-url is the address at which the explorer reads the cube; add --explorer")
     cube = _cube(region, data_dir)
     runs = runs_dir / Cube.open(cube).region.name
+    address = page_address(cube, runs, cube_url) if explorer else ""
     with run_lock(runs / PAGE, "mmvsf report"):
         page = write_report(cube, runs)
-    typer.echo(f"{page}")
+        typer.echo(f"{page}")
+        if explorer:
+            typer.echo(f"{write_explorer(cube, runs, address)}")
 
 
 @app.command(rich_help_panel=LOOK)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import SHARD_DAYS, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.paths import expanded
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.storage.location import Location
@@ -62,7 +63,8 @@ def explain_pixel(path: Location, day: str, x: float, y: float, *, lonlat: bool 
         scene = _scene_row(cube, day_number(when), block, index)
         flags = [name for name, mask, value in QUALITY_FLAGS if quality != QUALITY_FILL and quality & mask == value]
         services = scene["service"].split(", ")
-        origin = " and ".join(product_origin(cube.attributes, scene["product"], service) for service in services)
+        origins = (product_origin(cube.attributes, scene["product"], service) for service in services)
+        origin = expanded(" and ".join(origins), cube.path)
         facts |= {"scene": scene, "quality": quality, "flags": flags, "origin": origin}
         only_mask = "; only its mask is stored, the block was too cloudy" if status == Status.SKIPPED_CLOUDY else ""
         source = f"; {scene['product']} of {origin}" if origin else ""

@@ -99,7 +99,7 @@ def test_sigterm_is_an_interruption(tmp_path: Path) -> None:
         assert process.stdout is not None and process.stdout.readline() == "begun\n"
         process.terminate()
         _, text = process.communicate(timeout=30)
-    assert process.returncode == 130 and text.startswith("interrupted; finished work is kept")
+    assert process.returncode == 143 and text.startswith("interrupted; finished work is kept")
 
 
 def test_debug_shows_the_traceback(run: Run) -> None:

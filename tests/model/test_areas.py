@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,9 +175,17 @@ def mapped(grown_cube: Cube, tmp_path: Path) -> Path:
             classes = np.searchsorted(legend.codes, stored)
             wrong = random.random(classes.shape) < 0.1
             classes[wrong] = random.integers(0, 3, int(wrong.sum()))
-            writer.write(block, np.where(stored == 0, -1, classes), np.ones(classes.shape, np.float32))
-    (folder / "metrics.json").write_text(json.dumps({"cube": grown_cube.digest, "map": {"year": 2021}}))
+            certain = np.full((3, *classes.shape), 100, np.uint8)
+            writer.write(block, np.where(stored == 0, 255, classes).astype(np.uint8), certain, certain[0])
+    write_record(folder, cube=grown_cube.digest, year=2021, classes=[asdict(entry) for entry in legend.classes])
     return folder
+
+
+def write_record(folder: Path, **changes: Any) -> None:
+    """Write what is recorded of a map, or change it."""
+    path = folder / "map.json"
+    record = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(record | changes))
 
 
 def test_areas_of_a_cube(grown_cube: Cube, mapped: Path) -> None:
@@ -192,7 +202,7 @@ def test_areas_of_a_cube(grown_cube: Cube, mapped: Path) -> None:
 
 def test_a_sample_labelled_by_hand(grown_cube: Cube, mapped: Path) -> None:
     """A map of a year without labels: the table is to be filled in, and some pixels of it may stay empty."""
-    (mapped / "metrics.json").write_text(json.dumps({"cube": grown_cube.digest, "map": {"year": 2035}}))
+    write_record(mapped, year=2035)
     assert areas(grown_cube, mapped, AreaOptions(per_class=20)) is None
     assert not (mapped / "areas.json").exists()
     table = mapped / "reference_sample.csv"
@@ -210,7 +220,7 @@ def test_a_sample_labelled_by_hand(grown_cube: Cube, mapped: Path) -> None:
 
 
 def test_a_map_of_another_cube_is_refused(grown_cube: Cube, mapped: Path, tmp_path: Path) -> None:
-    (mapped / "metrics.json").write_text(json.dumps({"cube": "0" * 64, "map": {"year": 2021}}))
+    write_record(mapped, cube="0" * 64)
     with pytest.raises(InputError, match="is of another cube"):
         areas(grown_cube, mapped, AreaOptions())
     with pytest.raises(InputError, match=r"there is no crop map in .*; make one"):

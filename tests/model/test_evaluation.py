@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 CROPS = CropOptions(
     train_windows=4, score_windows=2, images=4, fractions=(1.0, 0.5), dates=("07-01", "season"),
     head=HeadOptions(steps=2), network=MappingOptions(steps=2, images=4), pixels=300,
+    convolution=5,
 )  # fmt: skip
 TINY = EvaluationSettings(
     steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, crops=CROPS,
@@ -132,8 +133,13 @@ def test_results_of_older_weights_are_removed(
     trained = "pretrain/2021/mm-vsf/0"
     kinds = ("forecast/2021", "missing/2021", "weather/2021", "crops/2021/frozen", "crops/2021/finetuned")
     of_mm_vsf = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
-    assert done_now() == of_mm_vsf | {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing")}
+    cool = {f"cool/{kind}/mm-vsf/0" for kind in ("pretrain/2021", "2021/frozen", "2021/finetuned")}
+    others = {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing", "cool/pretrain")}
+    assert done_now() == of_mm_vsf | cool | others
     assert done_now() == set()
+
+    (tmp_path / "cool/pretrain/2021/mm-vsf/0" / WEIGHTS).unlink()
+    assert done_now() == cool
 
     (tmp_path / trained / WEIGHTS).unlink()
     assert done_now() == of_mm_vsf
@@ -152,9 +158,22 @@ def test_the_whole_evaluation_on_a_small_cube(
     sections = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, document=document, workers=1)
     titles = [section.title for section in sections]
     assert wrong_modes(tmp_path) == {}
-    assert titles[0] == "Does MM-VSF forecast better?" and {"The control", "Crop maps", "What it cost"} < set(titles)
+    assert titles[0] == "What to take away" and titles[1].startswith("Crop maps (a)")
+    assert {"Does MM-VSF forecast better?", "What our additions are worth", "The control", "What it cost"} < set(titles)
+    assert all(section.tables for section in sections if section.title.startswith("Crop maps"))
     text = document.read_text()
-    for name in (*BASELINES, "SM-VSF", "MM-VSF", "KG-VSF", "ConvLSTM", "SM-MAE", "MM-MAE"):
+    for name in (
+        *BASELINES,
+        "SM-VSF",
+        "MM-VSF",
+        "KG-VSF",
+        "ConvLSTM",
+        "Contextformer",
+        "the paper's network",
+        "SM-MAE",
+        "MM-MAE",
+        "1-D convolution",
+    ):
         assert name in text, name
     assert "nan" not in text.lower()
     results = json.loads((tmp_path / "run/results.json").read_text())

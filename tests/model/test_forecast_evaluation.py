@@ -19,6 +19,7 @@ from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_layout
 from mmvsf.datasets.storage.store import create_group, open_pixels, write_values
 from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
+from mmvsf.model.baselines.contextformer import Contextformer
 from mmvsf.model.baselines.convlstm import ConvLSTM
 from mmvsf.model.baselines.forecast_trees import ForecastTrees, train_forecast_trees
 from mmvsf.model.baselines.simple import interpolate, linear_trend
@@ -246,9 +247,13 @@ def test_a_missing_image_is_never_seen(evaluated: EvaluationSet, network: MMVSF)
     assert "net, corrected by the next image" in {row["method"] for row in drawn[1]}
 
 
-def test_the_convlstm_looks_forward_only(evaluated: EvaluationSet) -> None:
+@pytest.mark.parametrize("rival", [ConvLSTM, Contextformer])
+def test_rivals_look_forward_only(rival: type[ConvLSTM] | type[Contextformer], evaluated: EvaluationSet) -> None:
     torch.manual_seed(0)
-    network = ConvLSTM(len(evaluated.cube.bands), len(evaluated.cube.weather)).eval()
+    network = rival(len(evaluated.cube.bands), len(evaluated.cube.weather)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
     sample = evaluated.items[0].sample
     batch = collate([replace(sample, origin=sample.origin[:1], target=sample.target[:1])])
     base = network(batch)
@@ -266,6 +271,39 @@ def test_the_convlstm_looks_forward_only(evaluated: EvaluationSet) -> None:
     assert changed(day=target - 1)
     if target < batch.weather.shape[1]:
         assert not changed(day=target)
+
+
+def test_the_contextformer_forecasts_a_change_since_the_last_clear_value(evaluated: EvaluationSet) -> None:
+    """Before training there is no change, and a pixel that was never clear is the mean."""
+    network = Contextformer(len(evaluated.cube.bands), len(evaluated.cube.weather)).eval()
+    item = evaluated.items[0]
+    with torch.no_grad():
+        forecasts = network(collate([item.sample]))[0].numpy()
+    known = np.isfinite(item.baselines["persistence"])
+    np.testing.assert_allclose(forecasts[known], item.baselines["persistence"][known], atol=1e-5)
+    assert not forecasts[~known].any()
+
+
+def test_the_contextformer_learns_what_a_warm_gap_does(evaluated: EvaluationSet) -> None:
+    """Where every image rises by the mean of the first weather variable over the gap, it learns to."""
+    torch.manual_seed(0)
+    network = Contextformer(len(evaluated.cube.bands), len(evaluated.cube.weather), width=32, layers=1)
+    batch = collate([item.sample for item in evaluated.items[:4]])
+    start = batch.weather_start[batch.weather_index][:, None]
+    origin = batch.image_days.gather(1, batch.origin)
+    total = torch.nn.functional.pad(batch.weather[..., 0].cumsum(1), (1, 0))
+    first, last = (total[batch.weather_index[:, None], day - start] for day in (origin, batch.target_day))
+    warmth = ((last - first) / (batch.target_day - origin))[:, :, None, None, None]
+    with torch.no_grad():
+        base = network(batch)
+    optimiser, losses = torch.optim.AdamW(network.parameters(), 5e-3), []
+    for _ in range(40):
+        loss = (network(batch) - base - warmth).square().mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.3 * losses[0]
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,11 @@ def test_coarser_copies_hold_the_most_frequent_class(tmp_path: Path) -> None:
     coarse = rng.integers(-1, 2, (320, 320))  # one class in each square of 4 x 4 pixels
     classes = coarse.repeat(4, 0).repeat(4, 1)
     classes[rng.random(classes.shape) < 0.2] = -1
+    certain = np.full((2, 256, 256), 100, np.uint8)
     with map_writer(tmp_path, grid, LEGEND, 2021) as writer:
         for block in blocks:
             place = grid.block_slices(block)
-            writer.write(block, classes[place], np.ones((256, 256)))
+            writer.write(block, classes[place].astype(np.uint8), certain, certain[0])
     with rasterio.open(tmp_path / MAP) as whole:
         full = whole.read(1)
         assert whole.overviews(1)[:2] == [2, 4]

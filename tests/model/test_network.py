@@ -396,6 +396,22 @@ def test_sizes() -> None:
     assert SIZES["large"]["width"] == 384
 
 
+@pytest.mark.parametrize(
+    ("changes", "weather_sums", "copies"),
+    [({}, True, True), ({"degree_days": False}, False, True), ({"copy": False}, True, False)],
+    ids=["whole", "without degree-days", "without copy"],
+)
+def test_each_addition_can_be_left_out(changes: dict[str, bool], weather_sums: bool, copies: bool) -> None:
+    network, batch = make_network(**changes), make_batch()
+    memory = network.encode(batch).memory
+    assert bool(memory.total.any()) == weather_sums
+    assert bool(network.weather.heat(batch.weather).any()) == weather_sums
+    # Nothing but the copy path keeps a pixel apart from its neighbours on a day without a lead.
+    clear = replace(batch, valid=torch.ones_like(batch.valid), target_day=batch.image_days.gather(1, batch.origin))
+    scene = clear.images.gather(1, clear.origin[:, :, None, None, None].expand_as(clear.target))
+    assert (float((run(network, clear) - scene).abs().mean()) < 0.1) == copies
+
+
 def test_batch_refuses_shapes_that_do_not_fit(batch: Batch) -> None:
     with pytest.raises(ValueError, match=r"Batch\.valid must be \(B, T, H, W\) with T = 7"):
         replace(batch, valid=batch.valid[:, 1:])

@@ -137,4 +137,4 @@ def test_other_weather_variables_train_a_model_of_their_own(pretrained: Pretrain
     assert tuple(names) == (*DEFAULT_WEATHER, "relative_humidity")
     folder, _ = pretrained
     with pytest.raises(InputError, match=r"expects the weather variables .*wind, but .*wind, relative_humidity; pretr"):
-        check_fits(load_checkpoint(folder), cube, folder)
+        check_fits(load_checkpoint(folder).normalisation, cube, folder)

@@ -58,7 +58,7 @@ def test_the_weather_of_a_window_has_days_and_no_variables(bare: Cube) -> None:
 
 def test_models_of_images_alone_forecast_map_and_embed(bare: Cube, model: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(model)
-    check_fits(checkpoint, bare, model)
+    check_fits(checkpoint.normalisation, bare, model)
     assert not checkpoint.weather and "no weather" in (model / "MODEL_CARD.md").read_text()
     window = index_windows(bare)["train"][0]
     reader = WindowReader(bare, checkpoint.normalisation)
@@ -72,7 +72,7 @@ def test_models_of_images_alone_forecast_map_and_embed(bare: Cube, model: Path, 
 
 def test_a_model_without_weather_does_not_fit_a_cube_with_it(grown_cube: Cube, model: Path) -> None:
     with pytest.raises(InputError, match=r"expects the weather variables none, .* carries tmin"):
-        check_fits(load_checkpoint(model), grown_cube, model)
+        check_fits(load_checkpoint(model).normalisation, grown_cube, model)
 
 
 def test_an_evaluation_is_refused(bare: Cube, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ export async function digestOf(manifest) {
   return sha256(new TextEncoder().encode(lines.join("")));
 }
 
-class Cube {
+export class Cube {
   #store;
   #parts = new Map();
 

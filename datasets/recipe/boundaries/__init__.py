@@ -11,6 +11,7 @@ longitude and 0.00086 degrees of latitude, about 300 m and 100 m: finer than a b
 
 import gzip
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from mmvsf.datasets.errors import InputError
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+    from shapely import LineString
     from shapely.geometry.base import BaseGeometry
 
 FILE = "us.topojson.gz"
@@ -53,6 +55,36 @@ def name_of(code: str) -> str:
     if names.empty:
         raise InputError(f"there is no state or county with the FIPS code {code}")
     return str(names.iloc[0])
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What of the border of a state or county lies in a box, in degrees."""
+
+    name: str
+    lines: "tuple[LineString, ...]"
+    middle: tuple[float, float] | None
+    """a point of it in the box; None where only its border is there"""
+
+
+def outlines_within(layer: str, box: tuple[float, float, float, float]) -> list[Outline]:
+    """The `states` or `counties` that meet a box (west, south, east, north), in degrees of NAD83, sorted by code. A
+    border that two share is in the lines of the first."""
+    import shapely
+
+    frame = _frame(layer)
+    frame = frame[frame.intersects(shapely.box(*box))].sort_values("id")
+    drawn = shapely.GeometryCollection()
+    outlines = []
+    for name, shape in zip(frame["name"], frame.geometry, strict=True):
+        border = shapely.clip_by_rect(shape.boundary, *box)
+        inside = shapely.clip_by_rect(shapely.make_valid(shape), *box)
+        left = shapely.line_merge(border.difference(drawn))
+        drawn = drawn.union(border)
+        parts = tuple(part for part in shapely.get_parts(left) if part.geom_type == "LineString")
+        point = None if inside.is_empty else inside.representative_point()
+        outlines.append(Outline(str(name), parts, None if point is None else (point.x, point.y)))
+    return outlines
 
 
 @lru_cache(maxsize=2)  # the states and the counties: 10 MB

@@ -8,6 +8,8 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 
+from .climate import ClimateSplit
+
 
 @dataclass(frozen=True, eq=False)
 class HeldOutYear:
@@ -21,7 +23,8 @@ class HeldOutYear:
     """Normalises by the training statistics of the fold."""
 
 
-def hold_out(cube: Cube, year: int) -> HeldOutYear:
-    """Hold out a year of a cube. Raises InputError where the cube has no such year, or no other."""
-    fold = Fold.holding_out(cube, year)
+def hold_out(cube: Cube, year: int, climate: ClimateSplit | None = None) -> HeldOutYear:
+    """Hold out a year of a cube and the places of its recipe, or the cool ones of `climate`. Raises InputError where
+    the cube has no such year, or no other."""
+    fold = Fold.holding_out(cube, year) if climate is None else climate.fold(cube, year)
     return HeldOutYear(cube, year, fold, WindowReader(cube, Normalisation.of([cube], [fold])))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and year"}
-CONVLSTM = "convlstm"
-NO_INDICES = "no-indices"
+CONTEXTFORMER, CONVLSTM = "contextformer", "convlstm"
+RIVALS = (CONTEXTFORMER, CONVLSTM)
+"""Other networks that forecast, trained on the same batches."""
+PAPER, NO_INDICES = "paper", "no-indices"
 TREES = {
     "trees": "boosted trees, no weather",
     "trees-past": "boosted trees, weather to the origin",
@@ -19,8 +21,13 @@ METHODS = {
     "sm-vsf": "SM-VSF",
     "mm-vsf": "MM-VSF",
     "kg-vsf": "KG-VSF",
-    CONVLSTM: "ConvLSTM, from scratch",
+    CONTEXTFORMER: "small Contextformer",
+    CONVLSTM: "ConvLSTM",
+    PAPER: "the paper's network",
     NO_INDICES: "MM-VSF without antecedent indices",
+    "no-degree-days": "MM-VSF without degree-days and sums",
+    "no-copy": "MM-VSF without the last clear value",
+    "high-masking": "MM-VSF with three quarters of the patches hidden",
     **TREES,
     WITH_USUAL: "mean of MM-VSF and climatology",
 }

@@ -12,7 +12,7 @@ from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 CLAIM = ("sm-vsf", "mm-vsf")
 """The objectives by which the claim about weather is decided."""
 SEASON = "season"
-DATES: tuple[str, ...] = ("06-01", "07-01", "08-01", "09-01", SEASON)
+DATES: tuple[str, ...] = ("06-01", "07-01", "08-01", SEASON)
 """Month and day at whose end a map is drawn, from images by then and weather before them; and the whole season."""
 
 
@@ -46,10 +46,12 @@ class CropOptions:
     """Of heads on frozen features."""
     network: MappingOptions = field(default_factory=lambda: MappingOptions(steps=300, images=12, early=0.5))
     """Of whole networks, finetuned or from scratch."""
-    pixels: int = 20_000
-    """Training pixels of trees."""
+    pixels: int = 12_000
+    """Training pixels of classifiers of single pixels."""
+    convolution: int = 300
+    """Training steps of the convolution over a pixel's series."""
     random_pixels: float = 0.2
-    """Share of the pixels that the random split holds out."""
+    """Share of the pixels that the random split holds out; none for 0."""
 
     @classmethod
     def quick(cls) -> CropOptions:
@@ -62,7 +64,8 @@ class CropOptions:
             dates=("07-01", SEASON),
             head=HeadOptions(steps=50),
             network=MappingOptions(steps=20, images=8, early=0.5),
-            pixels=4_000,
+            pixels=2_000,
+            convolution=60,
         )
 
 
@@ -97,7 +100,7 @@ class EvaluationSettings:
     """How many years CLAIM is held out in turn; 0 for all of the cube."""
     full_years: int = 2
     """How many years are held out for all other methods."""
-    seeds: int = 3
+    seeds: int = 2
     """Trainings of each objective in the first of the full years, and of CLAIM in all of them, in the control as well;
     elsewhere one."""
 

@@ -1,4 +1,4 @@
-"""Trains the networks of an evaluation: one encoder under each objective, and the ConvLSTM."""
+"""Trains the networks of an evaluation: one encoder under each objective and in each variant, and their rivals."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.reader import Normalisation
+from mmvsf.model.baselines.contextformer import Contextformer
 from mmvsf.model.baselines.convlstm import ConvLSTM
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
@@ -26,37 +27,55 @@ from mmvsf.model.training.module import Network
 from mmvsf.model.training.trainer import LAST
 
 from .held_out import HeldOutYear
-from .names import CONVLSTM
+from .names import CONTEXTFORMER, RIVALS
 from .settings import EvaluationSettings
+from .variants import VARIANTS, Variant
 
 
 def pretrain(
-    data: HeldOutYear, objective: str, rate: float, seed: int, settings: EvaluationSettings, folder: Path
+    data: HeldOutYear, method: str, rate: float, seed: int, settings: EvaluationSettings, folder: Path
 ) -> dict[str, Any]:
-    """Train the encoder and write its weights to `folder`. Seeds fix weights, samples and masks alike, so that two
-    objectives of one seed start from the same weights and see the same images in the same order."""
-    options = _options(settings, seed, objective, rate)
-    normalisation, cube = data.reader.normalisation, data.cube
-    network = _new(network_config(cube, settings), normalisation, seed)
-    chosen = options.chosen_objective()
-    report = _train(network, chosen, data, options, folder)
+    """Train an encoder and write its weights to `folder`; `method` is an objective or a variant. Seeds fix weights,
+    samples and masks alike, so that two objectives of one seed start from the same weights and see the same images in
+    the same order."""
+    network, options, report = _trained(data, method, rate, seed, settings, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
-    save_checkpoint(folder, network, normalisation, [cube], training, weather=chosen.weather)
-    return {**report, "parameters": _count(network)}
+    weather = options.chosen_objective().weather
+    save_checkpoint(folder, network, data.reader.normalisation, [data.cube], training, weather=weather)
+    return report
 
 
-def try_rate(
-    data: HeldOutYear, objective: str, rate: float, settings: EvaluationSettings, folder: Path
-) -> dict[str, Any]:
-    """A third of a training at a learning rate, under an objective or of the ConvLSTM; `validation` in the result is
-    the mean of the last three validation losses, at the validation place in the training years."""
-    short = replace(settings, steps=max(1, settings.steps // 3))
-    if objective == CONVLSTM:
-        report = train_convlstm(data, rate, 0, short, folder)[1]
+def train_variant(
+    data: HeldOutYear, variant: str, rate: float, settings: EvaluationSettings, folder: Path
+) -> tuple[MMVSF, dict[str, Any]]:
+    """A variant of the network, trained with seed 0 and not kept, and a report of its training."""
+    network, _, report = _trained(data, variant, rate, 0, settings, folder)
+    return network, report
+
+
+def train_rival(
+    data: HeldOutYear, method: str, rate: float, settings: EvaluationSettings, folder: Path
+) -> tuple[Callable[[Batch], Tensor], dict[str, Any]]:
+    """One of RIVALS, trained with seed 0, and a report of its training."""
+    lightning.seed_everything(0, verbose=False)
+    network: nn.Module
+    if method == CONTEXTFORMER:
+        patch = network_config(data.cube, settings).patch
+        network = Contextformer(len(data.cube.bands), len(data.cube.weather), patch=patch)
     else:
-        options = _options(short, 0, objective, rate)
-        network = _new(network_config(data.cube, short), data.reader.normalisation, 0)
-        report = _train(network, options.chosen_objective(), data, options, folder)
+        network = ConvLSTM(len(data.cube.bands), len(data.cube.weather))
+    report = _train(network, _forecast_loss, data, _options(settings, 0, "mm-vsf", rate), folder)
+    return network, {**report, "parameters": _count(network)}
+
+
+def try_rate(data: HeldOutYear, method: str, rate: float, settings: EvaluationSettings, folder: Path) -> dict[str, Any]:
+    """A third of a training at a learning rate, under an objective or of a rival; `validation` in the result is the
+    mean of the last three validation losses, at the validation place in the training years."""
+    short = replace(settings, steps=max(1, settings.steps // 3))
+    if method in RIVALS:
+        report = train_rival(data, method, rate, short, folder)[1]
+    else:
+        report = _trained(data, method, rate, 0, short, folder)[2]
     losses = [row[2] for row in report["losses"] if row[2] is not None] or [row[1] for row in report["losses"]]
     return {**report, "rate": rate, "validation": float(np.mean(losses[-3:]))}
 
@@ -78,34 +97,14 @@ def random_encoder(cube: Cube, normalisation: Normalisation, seed: int, settings
     return Checkpoint(network, normalisation, weather=True, config={})
 
 
-def network_config(cube: Cube, settings: EvaluationSettings) -> NetworkConfig:
-    """The size that the settings ask for, for the bands and the weather of a cube."""
-    return NetworkConfig(cube.bands, cube.weather, **SIZES[settings.network])
+def network_config(cube: Cube, settings: EvaluationSettings, method: str = "") -> NetworkConfig:
+    """The size that the settings ask for, or a variant of it, for the bands and the weather of a cube."""
+    variant = VARIANTS.get(method, Variant())
+    sizes = SIZES[variant.network or settings.network]
+    return NetworkConfig(cube.bands, cube.weather, **{**sizes, **variant.changes})
 
 
-def train_without_indices(
-    data: HeldOutYear, rate: float, settings: EvaluationSettings, folder: Path
-) -> tuple[MMVSF, dict[str, Any]]:
-    """MM-VSF without antecedent indices, with only states and sums of its own recurrence, and a report of its
-    training."""
-    config = replace(network_config(data.cube, settings), recent=())
-    options = _options(settings, 0, "mm-vsf", rate)
-    network = _new(config, data.reader.normalisation, 0)
-    report = _train(network, options.chosen_objective(), data, options, folder)
-    return network, {**report, "parameters": _count(network)}
-
-
-def train_convlstm(
-    data: HeldOutYear, rate: float, seed: int, settings: EvaluationSettings, folder: Path
-) -> tuple[Callable[[Batch], Tensor], dict[str, Any]]:
-    """The trained network, and a report of its training."""
-    lightning.seed_everything(seed, verbose=False)
-    network = ConvLSTM(len(data.cube.bands), len(data.cube.weather))
-    report = _train(network, _forecast_loss, data, _options(settings, seed, "mm-vsf", rate), folder)
-    return network, {**report, "parameters": _count(network)}
-
-
-def _forecast_loss(network: ConvLSTM, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
+def _forecast_loss(network: nn.Module, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
     """That of variable-step forecasting, with nothing hidden."""
     return masked_mean_square(network(batch), batch.target, batch.target_valid)
 
@@ -127,16 +126,27 @@ def _count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def _options(settings: EvaluationSettings, seed: int, objective: str, rate: float) -> PretrainOptions:
+def _trained(
+    data: HeldOutYear, method: str, rate: float, seed: int, settings: EvaluationSettings, folder: Path
+) -> tuple[MMVSF, PretrainOptions, dict[str, Any]]:
+    """A network trained under an objective, or in a variant of MM-VSF, with the options and a report."""
+    options = _options(settings, seed, method, rate)
+    network = _new(network_config(data.cube, settings, method), data.reader.normalisation, seed)
+    report = _train(network, options.chosen_objective(), data, options, folder)
+    return network, options, {**report, "parameters": _count(network)}
+
+
+def _options(settings: EvaluationSettings, seed: int, method: str, rate: float) -> PretrainOptions:
+    variant = VARIANTS.get(method, Variant())
     return PretrainOptions(
-        size=settings.network,
+        size=variant.network or settings.network,
         steps=settings.steps,
         batch_size=settings.batch_size,
         images=settings.images,
         learning_rate=rate,
         window=settings.size,
-        mask_ratio=settings.mask_ratio,
-        objective=objective,
+        mask_ratio=settings.mask_ratio if variant.mask_ratio is None else variant.mask_ratio,
+        objective="mm-vsf" if method in VARIANTS else method,
         seed=seed,
     )
 

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.model.metrics import class_scores, confusion
 
 from .fields import LabelMaps
 
 Row = dict[str, Any]
 
-KINDS = ("all", "interior", "edge")
-"""All labelled pixels; those whose 3 x 3 neighbourhood is of one class; and the others."""
+KINDS = ("all", "interior", "edge", "confident", "doubtful")
+"""All labelled pixels; those whose 3 x 3 neighbourhood is of one class, and the others; and, where the cube has it,
+those whose label has a confidence of CONFIDENT percent or more, and of less."""
+CONFIDENT = 85
 
 
 class Confusions:
@@ -31,12 +34,15 @@ class Confusions:
     ) -> None:
         """One map (H, W) of a window against its classes (H, W), of which -1 is left out."""
         row, column, year = self.maps.key(window)
-        interior = self.maps.interior(window)
-        everywhere = confusion(labels, predicted, self.classes)
-        inside = confusion(labels[interior], predicted[interior], self.classes)
-        for kind, counts in zip(KINDS, (everywhere, inside, everywhere - inside), strict=True):
+        pixels = {"all": np.ones(labels.shape, np.bool_), "interior": self.maps.interior(window)}
+        pixels["edge"] = ~pixels["interior"]
+        if (confidence := self.maps.confidence(window)) is not None:
+            known = confidence != CONFIDENCE_FILL
+            pixels["confident"] = known & (confidence >= CONFIDENT)
+            pixels["doubtful"] = known & (confidence < CONFIDENT)
+        for kind, chosen in pixels.items():
             key = (part, date, f"{row},{column}", year, kind)
-            self.counts[key] = self.counts.get(key, 0) + counts
+            self.counts[key] = self.counts.get(key, 0) + confusion(labels[chosen], predicted[chosen], self.classes)
 
     def rows(self, columns: Row) -> list[Row]:
         """One row for each group, with further columns that are the same in all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from mmvsf.datasets.samples.classes import WindowClasses
 from mmvsf.datasets.samples.windows import Window
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Confidence = Callable[[Window], NDArray[np.uint8] | None]
 BlockYear = tuple[int, int, int]
 """Row and column of a block, and a year."""
 
@@ -21,9 +22,10 @@ BlockYear = tuple[int, int, int]
 class LabelMaps:
     """The classes of whole blocks, each read once, so that pixels beyond the edge of a window are known."""
 
-    def __init__(self, classes: WindowClasses, side: int) -> None:
-        """`side`: pixels of a block."""
-        self.classes, self.side = classes, side
+    def __init__(self, classes: WindowClasses, side: int, confidence: Confidence = lambda _: None) -> None:
+        """`side`: pixels of a block; `confidence` gives that of the labels of a window in percent, None where there is
+        none."""
+        self.classes, self.side, self.confidence = classes, side, confidence
         self._maps: dict[BlockYear, NDArray[np.int64]] = {}
         self._interiors: dict[BlockYear, NDArray[np.bool_]] = {}
 

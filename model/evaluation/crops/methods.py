@@ -48,7 +48,8 @@ def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seed: int =
             head, seconds = _new_head(trial, mapper, train, classes, seed)
             confusions = _score(trial, head, scored, trial.dates(fraction), trial.majority(classes))
             rows += confusions.rows({**columns, "fraction": fraction, "seconds": seconds})
-        rows += _random_rows(trial, mapper, train, columns)
+        if trial.options.random_pixels:
+            rows += _random_rows(trial, mapper, train, columns)
     return rows
 
 

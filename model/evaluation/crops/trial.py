@@ -74,7 +74,7 @@ def crop_trial(held_out: HeldOutYear, options: CropOptions) -> CropTrial:
     cube, reader = held_out.cube, held_out.reader
     if cube.legend is None:
         raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
-    maps = LabelMaps(StoredClasses(reader, LabelLookup(cube.legend.codes)), cube.grid.block)
+    maps = LabelMaps(StoredClasses(reader, LabelLookup(cube.legend.codes)), cube.grid.block, reader.confidence)
     index, size = index_windows(cube, held_out.fold), min(32, cube.grid.chunk)
 
     def chosen(part: SplitName, most: int) -> tuple[Window, ...]:

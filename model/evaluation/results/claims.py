@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmvsf.model.evaluation.core.names import NO_INDICES, SETS, TREES, WITH_USUAL, method_title
+from mmvsf.model.evaluation.core.names import PAPER, RIVALS, SETS, TREES, WITH_USUAL, method_title
 from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS, QUARTERS, Row
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 
@@ -21,7 +21,7 @@ def claims(results: ResultsTable) -> TextSection | None:
     base = pick(results.rows, piece="forecast", set=YEARS)
     if not pick(base, method="mm-vsf"):
         return None
-    others = (*BASELINES, *TREES, "convlstm", "sm-vsf", "kg-vsf", WITH_USUAL, NO_INDICES)
+    others = (*BASELINES, *TREES, *RIVALS, PAPER, "sm-vsf", "kg-vsf", WITH_USUAL)
     head = [
         "other method",
         "held-out set",

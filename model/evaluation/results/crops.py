@@ -1,248 +1,163 @@
-"""The results of crop mapping, as tables."""
+"""The results of crop mapping, one section for each setting: the hardest and most useful first, the easiest last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mmvsf.model.evaluation.core.names import METHODS as ENCODERS
-from mmvsf.model.evaluation.core.names import SETS
 from mmvsf.model.evaluation.core.settings import SEASON
-from mmvsf.model.evaluation.crops.confusions import crop_scores
+from mmvsf.model.evaluation.crops.confusions import CONFIDENT
+from mmvsf.model.evaluation.crops.plan import COOL
 from mmvsf.model.evaluation.crops.trial import RANDOM
 from mmvsf.model.evaluation.forecasts.error_sums import Row
 
-from .compare import DRAWS, Interval, Spread, common_trainings, crossed_weights, pick, spread
+from .compare import pick
+from .crop_methods import CLASSIFIERS, METHODS, OURS, Method, rows_of, title
+from .crop_scores import f1_cell, f1_difference, mean_f1
+from .results_table import ResultsTable
 from .sections import TextSection, TextTable
 
-METHODS = (
-    ("majority", "", "none"),
-    ("rotation", "", "none"),
-    ("random_forest", "", "none"),
-    ("gdd_trees", "", "degree-days"),
-    ("scratch", "", "none"),
-    ("scratch", "", "encoder"),
-    *(("frozen", objective, weather) for objective in ENCODERS for weather in ("none", "head", "encoder")),
-    *(("finetuned", objective, weather) for objective in ENCODERS for weather in ("none", "head", "encoder")),
-)
-"""(method, objective, who sees the weather) in the order of the tables."""
-TITLES = {
-    "majority": "majority class",
-    "rotation": "rotation: last year's label",
-    "random_forest": "random forest",
-    "gdd_trees": "boosted trees on degree-days",
-    "scratch": "from scratch",
+KINDS = {
+    "all": "all pixels",
+    "interior": "inside fields",
+    "edge": "at edges",
+    "confident": f"label confidence {CONFIDENT} % and more",
+    "doubtful": "lower confidence",
 }
-WEATHER = {"none": "no weather", "head": "weather to the head", "encoder": "weather to encoder and head"}
-
-Method = tuple[str, str, str]
+Filter = Mapping[str, object]
 
 
-def crop_section(rows: Sequence[Row], years: Sequence[int], classes: Sequence[str]) -> TextSection | None:
-    """All tables of crop mapping; `years` are those with all methods, `classes` the names of the classes."""
-    rows = pick(rows, piece="crops")
-    if not rows:
-        return None
-    full, first = pick(rows, held_out=tuple(years)), pick(rows, held_out=tuple(years[:1]))
+@dataclass(frozen=True)
+class Setting:
+    """What is asked of a map, and which rows answer."""
+
+    title: str
+    text: str
+    columns: Mapping[str, Filter]
+    """The values of the rows of each column."""
+    main: str
+    """The column by which methods are compared."""
+
+    @property
+    def answer(self) -> Filter:
+        """The rows of the main column, of all pixels."""
+        return {**self.columns[self.main], "kind": "all"}
+
+
+def settings_of(results: ResultsTable) -> list[Setting]:
+    """The settings in their order; those by date and by share have a column for each that the rows have."""
+    known = {"piece": "crops", "fraction": 1.0, "date": SEASON, "held_out": tuple(results.full_years)}
+    cool = {**known, "piece": COOL}
+    few = {**known, "set": "new_year", "held_out": tuple(results.full_years[:1])}
+    rows = pick(results.rows, piece="crops")
+    dates = sorted({str(row["date"]) for row in rows} - {SEASON})
+    shares = sorted({float(row["fraction"]) for row in rows}) or [1.0]
+    by_date = {f"until {date}": {**known, "set": "new_year", "date": date} for date in dates}
+    by_share = {f"{100 * share:g} %": {**few, "fraction": share} for share in shares}
+    middle = f"until {dates[len(dates) // 2]}" if dates else "whole season"
+    return [
+        Setting(
+            "(a) a cooler climate",
+            "Methods learn in the warmer places of the cube and map the coolest third: in the years that they learned"
+            f" from, and in another year. {results.climate}",
+            {
+                "cooler, same years": {**cool, "set": "new_place"},
+                "cooler, other year": {**cool, "set": "both"},
+                "warm, other year": {**cool, "set": "new_year"},
+            },
+            "cooler, other year",
+        ),
+        Setting(
+            "(b) early in the season",
+            "Maps from the images until the end of a day and the weather before them, in known places and a year never"
+            " seen. Classifiers are trained for each date; a network once for all dates, on seasons of which half end"
+            " early.",
+            {**by_date, "whole season": {**known, "set": "new_year"}},
+            middle,
+        ),
+        Setting(
+            "(c) a year never seen", "Known places.", {"new year": {**known, "set": "new_year"}}, "new year"
+        ),
+        Setting(
+            "(d) few labelled fields",
+            "A share of the fields of the training windows, drawn at random; known places, a year never seen. Whole"
+            " networks are trained with one seed.",
+            by_share,
+            next(iter(by_share)),
+        ),
+        Setting(
+            "(e) a place never seen",
+            "The places that the recipe holds out, which have the climate of the others.",
+            {"new place, same years": {**known, "set": "new_place"}, "new place and year": {**known, "set": "both"}},
+            "new place, same years",
+        ),
+        Setting(
+            "(f) the easy one",
+            "Known fields, places and years: random pixels of the training windows are held out, whose neighbours are"
+            " learned from.",
+            {"random pixels": {**known, "set": RANDOM}},
+            "random pixels",
+        ),
+    ]  # fmt: skip
+
+
+def crop_sections(results: ResultsTable) -> list[TextSection]:
+    """A section for each setting; none without rows."""
+    if not pick(results.rows, piece=("crops", COOL)):
+        return []
+    return [setting_section(results.rows, setting) for setting in settings_of(results)]
+
+
+def setting_section(rows: Sequence[Row], setting: Setting) -> TextSection:
+    """The tables of a setting, or that the cube does not give it."""
+    name = f"Crop maps {setting.title}"
+    table = _table(rows, "Mean F1", {column: {**how, "kind": "all"} for column, how in setting.columns.items()})
+    if table is None:
+        return TextSection(name, f"{setting.text} This cube has no windows of this setting.")
+    main = setting.columns[setting.main]
     tables = [
-        _by_set(full),
-        _by_fraction(first),
-        _by_date(full),
-        _by_kind(full),
-        _accuracy(full),
-        _by_class(full, classes),
-        _by_year(rows),
-        _pairs(rows),
-        _pairs_of_few_labels(rows),
-    ]
-    text = (
-        "Mean F1 over the classes, of held-out pixels, from the images and weather of a season (the rotation reads last"
-        " year's labels instead). Held-out years count alike, and ± is the standard deviation over seeds (of encoder,"
-        " head and drawn fields). Frozen: a head on the pretrained encoder, which is not changed (the untrained encoder"
-        " is the reference: it gives random features); finetuned: both are trained. Each row names what sees the"
-        " weather, since weather in pretraining and weather as input are two things. By date, a forest is trained for"
-        " each date, a network once for all dates, on seasons of which half end early. Whole networks are trained on"
-        " few labels with one seed. The random split holds out pixels of the training fields and seasons themselves."
-    )
-    return TextSection("Crop maps", text, [table for table in tables if table is not None])
+        table,
+        _table(rows, f"Mean F1 by kind of pixel, {setting.main}", {KINDS[kind]: {**main, "kind": kind}
+                                                                  for kind in tuple(KINDS)[1:]}),
+        _pairs(pick(rows, **setting.answer), setting.main),
+    ]  # fmt: skip
+    return TextSection(name, setting.text, [each for each in tables if each is not None])
 
 
-def title(method: Method) -> str:
-    """The name of a method in tables."""
-    kind, objective, weather = method
-    if kind in ("majority", "rotation", "random_forest", "gdd_trees"):
-        return TITLES[kind]
-    what = TITLES.get(kind) or f"{ENCODERS.get(objective, objective)} {kind}"
-    return f"{what}, {WEATHER[weather]}"
-
-
-def _of(rows: Sequence[Row], method: Method, **wanted: object) -> list[Row]:
-    return pick(rows, method=method[0], objective=method[1], weather=method[2], **wanted)
-
-
-def _table(rows: Sequence[Row], caption: str, key: str, columns: Sequence[tuple[object, str]]) -> TextTable | None:
-    """Mean F1 of every method by the values of one key of the rows."""
+def _table(rows: Sequence[Row], caption: str, columns: Mapping[str, Filter]) -> TextTable | None:
+    """Mean F1 of every method that has rows, in columns that any has."""
+    selected = {name: pick(rows, **how) for name, how in columns.items()}
+    selected = {name: these for name, these in selected.items() if these}
     body = []
     for method in METHODS:
-        selected = _of(rows, method)
-        cells = [mean_f1(pick(selected, **{key: value})) for value, _ in columns]
-        if any(cells):
-            body.append([title(method), *("–" if cell is None else cell.text() for cell in cells)])
-    return TextTable(caption, ["method", *(title for _, title in columns)], body) if body else None
+        cells = [f1_cell(rows_of(these, method)) for these in selected.values()]
+        if set(cells) - {"–"}:
+            body.append([title(method), *cells])
+    return TextTable(caption, ["method", *selected], body) if body else None
 
 
-def _by_set(rows: Sequence[Row]) -> TextTable | None:
-    whole = pick(rows, fraction=1.0, date=SEASON, kind="all")
-    columns = [*SETS.items(), (RANDOM, "random split")]
-    return _table(whole, "Mean F1 by held-out set, whole season, all labelled fields", "set", columns)
-
-
-def _by_fraction(rows: Sequence[Row]) -> TextTable | None:
-    whole = pick(rows, date=SEASON, kind="all", set=("new_year", "both"))
-    shares = sorted({row["fraction"] for row in whole}, reverse=True)
-    if len(shares) < 2:
-        return None
-    columns = [(share, f"{100 * share:g} %") for share in shares]
-    year = whole[0]["held_out"]
-    return _table(whole, f"Mean F1 by share of the labelled fields, held-out year {year}", "fraction", columns)
-
-
-def _by_date(rows: Sequence[Row]) -> TextTable | None:
-    whole = pick(rows, fraction=1.0, kind="all", set=("new_year", "both"))
-    dates = sorted({row["date"] for row in whole})  # "06-01" … before "season"
-    if len(dates) < 2:
-        return None
-    columns = [(date, date if date == SEASON else f"until {date}") for date in dates]
-    return _table(whole, "Mean F1 in held-out years by date: how early is the crop known?", "date", columns)
-
-
-def _by_kind(rows: Sequence[Row]) -> TextTable | None:
-    whole = pick(rows, fraction=1.0, date=SEASON, set=("new_year", "both"))
-    columns = [(kind, kind) for kind in ("interior", "edge")]
-    return _table(whole, "Mean F1 in held-out years inside fields and along their edges", "kind", columns)
-
-
-def _accuracy(rows: Sequence[Row]) -> TextTable | None:
-    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set=("new_year", "both"))
+def _pairs(rows: Sequence[Row], where: str) -> TextTable | None:
+    """MM-VSF beside the opponents, networks from scratch and the other encoders, on the same site-years."""
     body = []
-    for method in METHODS:
-        selected = _of(whole, method)
-        if selected:
-            scores = (spread(selected, _score("accuracy")), spread(selected, _score("miou")))
-            body.append([title(method), *("–" if score is None else score.text() for score in scores)])
-    return (
-        TextTable("Overall accuracy and mean IoU, held-out years", ["method", "accuracy", "mIoU"], body)
-        if body
-        else None
-    )
-
-
-def _score(which: str) -> Callable[[Sequence[Row]], float | None]:
-    def score(rows: Sequence[Row]) -> float | None:
-        value: float | None = crop_scores(rows, [str(i) for i in range(len(rows[0]["confusion"]))])[which]
-        return value
-
-    return score
-
-
-def _by_class(rows: Sequence[Row], classes: Sequence[str]) -> TextTable | None:
-    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set=("new_year", "both"))
-    body = []
-    for method in METHODS:
-        selected = _of(whole, method)
-        if selected and method[0] in ("random_forest", "gdd_trees", "finetuned", "frozen"):
-            scores = crop_scores(selected, classes)["per_class"]
-            body.append([title(method), *(f"{scores[name]['f1']:.3f}" if name in scores else "–" for name in classes)])
-    return (
-        TextTable("F1 of each class, held-out years, all seeds together", ["method", *classes], body) if body else None
-    )
-
-
-def _by_year(rows: Sequence[Row]) -> TextTable | None:
-    whole = pick(rows, fraction=1.0, date=SEASON, kind="all", set="new_year", seed=0)
-    years = sorted({row["held_out"] for row in whole})
-    if len(years) < 2:
-        return None
-    columns = [(year, str(year)) for year in years]
-    return _table(whole, "Mean F1 by held-out year, known places, seed 0", "held_out", columns)
-
-
-def _pairs(rows: Sequence[Row]) -> TextTable | None:
-    """Frozen and finetuned MM-VSF beside the other encoders and methods, on the same site-years."""
-    body = _comparisons(rows, 1.0)
-    head = ["method", "other method", "difference in mean F1", "years", "site-years"]
-    return (
-        TextTable("Mean F1 of MM-VSF less that of others, all held-out years that both have", head, body)
-        if body
-        else None
-    )
-
-
-def _pairs_of_few_labels(rows: Sequence[Row]) -> TextTable | None:
-    body = [
-        [f"{100 * share:g} %", *cells]
-        for share in sorted({row["fraction"] for row in rows} - {1.0}, reverse=True)
-        for cells in _comparisons(rows, share)
-    ]
-    head = ["labelled fields", "method", "other method", "difference in mean F1", "years", "site-years"]
-    return TextTable("The same with few labels", head, body) if body else None
-
-
-def _comparisons(rows: Sequence[Row], fraction: float) -> list[list[str]]:
-    whole = pick(rows, fraction=fraction, date=SEASON, kind="all", set=("new_year", "both"))
-    body = []
-    for kind in ("frozen", "finetuned"):
-        ours = _of(whole, (kind, "mm-vsf", "encoder"))
+    for ours in OURS:
+        mine = rows_of(rows, ours)
         for other in METHODS:
-            theirs = _of(whole, other)
-            same = other[0] == kind and other[1] != "mm-vsf"
-            if ours and theirs and (same or other[0] in ("random_forest", "gdd_trees", "scratch")):
-                gain = f1_difference(ours, theirs)
-                if gain is not None:
-                    body.append([f"MM-VSF {kind}", title(other), gain.text(), str(gain.years), str(gain.units)])
-    return body
+            same = other[0] == ours[0] and other != ours
+            if not mine or not (same or other in CLASSIFIERS or other[0] == "scratch"):
+                continue
+            gain = f1_difference(mine, rows_of(rows, other))
+            if gain is not None:
+                body.append([title(ours), title(other), gain.text(), str(gain.years), str(gain.units)])
+    head = ["method", "other method", "difference in mean F1", "years", "site-years"]
+    return TextTable(f"Mean F1 of MM-VSF less that of others, {where}", head, body) if body else None
 
 
-def mean_f1(rows: Sequence[Row]) -> Spread | None:
-    """Mean over held-out years and seeds; None without rows."""
-    return spread(rows, lambda training: float(class_mean_f1(_total(training)[None])[0]))
+def best_of(rows: Sequence[Row], methods: Sequence[Method]) -> Method | None:
+    """The method with the highest mean F1 over rows of one column."""
+    scores = {method: f1 for method in methods if (f1 := _score(rows_of(rows, method))) is not None}
+    return max(scores, key=lambda method: scores[method]) if scores else None
 
 
-def _total(rows: Iterable[Row]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = np.stack([np.array(row["confusion"], float) for row in rows]).sum(axis=0)
-    return total
-
-
-def class_mean_f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean F1 (n,) of confusion counts (n, K, K), over the classes that the labels have."""
-    hit = np.diagonal(counts, axis1=1, axis2=2)
-    support, predicted = counts.sum(2), counts.sum(1)
-    f1 = np.divide(2 * hit, support + predicted, out=np.zeros_like(hit), where=support + predicted > 0)
-    present = support > 0
-    return np.asarray((f1 * present).sum(1) / np.maximum(present.sum(1), 1))
-
-
-def f1_difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
-    """Mean F1 of `a` less that of `b`, over the trainings and site-years that both have."""
-    units: list[dict[tuple[int, str], NDArray[np.float64]]] = []
-    for rows in common_trainings(a, b):
-        counts: dict[tuple[int, str], NDArray[np.float64]] = {}
-        seeds = {
-            year: len({row["seed"] for row in rows if row["year"] == year}) for year in {row["year"] for row in rows}
-        }
-        for row in rows:
-            key = int(row["year"]), str(row["block"])
-            counts[key] = counts.get(key, 0) + np.array(row["confusion"], float) / seeds[key[0]]
-        units.append(counts)
-    common = sorted(set(units[0]) & set(units[1]))
-    if not common:
-        return None
-    weights = np.concatenate([np.ones((1, len(common))), crossed_weights(common, DRAWS)])
-    first, second = (
-        class_mean_f1(np.einsum("du,uij->dij", weights, np.stack([counts[key] for key in common]))) for counts in units
-    )
-    drawn = first - second
-    low, high = np.quantile(drawn[1:], [0.025, 0.975])
-    return Interval(float(drawn[0]), float(low), float(high), len(common), len({year for year, _ in common}))
+def _score(rows: Sequence[Row]) -> float | None:
+    value = mean_f1(rows)
+    return None if value is None else value.mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmvsf.model.evaluation.core.names import CONVLSTM, NO_INDICES, SETS, TREES, WITH_USUAL, method_title
+from mmvsf.model.evaluation.core.names import PAPER, RIVALS, SETS, TREES, WITH_USUAL, method_title
 from mmvsf.model.evaluation.core.settings import CLAIM
 from mmvsf.model.evaluation.forecasts.error_sums import ALL
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
@@ -15,7 +15,7 @@ from .compare import pick, relative_gain
 from .results_table import LEAD_NAMES, YEARS, ResultsTable, cell, full_year_rows
 from .sections import TextSection, TextTable
 
-FORECASTERS = (*BASELINES, *TREES, CONVLSTM, "sm-vsf", "kg-vsf", "mm-vsf", WITH_USUAL, NO_INDICES, *ORACLES)
+FORECASTERS = (*BASELINES, *TREES, *RIVALS, PAPER, "sm-vsf", "kg-vsf", "mm-vsf", WITH_USUAL, *ORACLES)
 
 
 def lead_section(results: ResultsTable) -> TextSection | None:

@@ -27,6 +27,10 @@ class ResultsTable:
     """The years in which all methods were trained."""
     classes: Sequence[str] = ()
     """Names of the crop classes."""
+    climate: str = ""
+    """How the places were split by climate, or why they were not; a sentence."""
+    command: str = "mmvsf evaluate REGION"
+    """The command that measured them."""
     rows: list[Row] = field(init=False)
     control_rows: list[Row] = field(init=False)
 

@@ -1,0 +1,124 @@
+"""Windows that overlap, over all that a cube covers: where they lie, how they blend, and on which days they are seen.
+
+Blocks that touch, also at a corner, form a site. The windows of a site depend on its outline alone, so that tiles side
+by side, which are separate tasks, use the same ones at their common border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import BlockIndex, Grid, Tile
+from mmvsf.datasets.samples.reader import Floats
+from mmvsf.datasets.samples.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a site that lies in one tile: a rectangle of pixels around its blocks."""
+
+    blocks: tuple[BlockIndex, ...]
+    rows: slice
+    columns: slice
+    """of the whole grid"""
+    starts: tuple[tuple[int, tuple[int, ...]], ...]
+    """(first row, first columns) of the windows that meet one of its blocks, sorted"""
+
+
+def parts_of_tile(grid: Grid, tile: Tile, size: int, overlap: int) -> Iterator[Part]:
+    """The parts of all sites in a tile, with their windows of `size` pixels a side, which overlap by at least `overlap`
+    pixels."""
+    members = {(tile.row + by, tile.column + bx) for by, bx in tile.grid.blocks}
+    for site in sites(grid.blocks):
+        blocks = tuple(sorted(members & site))
+        if not blocks:
+            continue
+        rows, columns = (_span(blocks, axis, grid.block) for axis in (0, 1))
+        row_starts, column_starts = (
+            _starts(_span(site, axis, grid.block), size, overlap, within) for axis, within in ((0, rows), (1, columns))
+        )
+        lists = ((row, tuple(c for c in column_starts if _meets(grid, blocks, row, c, size))) for row in row_starts)
+        yield Part(blocks, rows, columns, tuple((row, each) for row, each in lists if each))
+
+
+@lru_cache(maxsize=4)
+def sites(blocks: tuple[BlockIndex, ...]) -> tuple[frozenset[BlockIndex], ...]:
+    """Groups of blocks that touch at a side or a corner, sorted by their first block."""
+    left, groups = set(blocks), []
+    for block in blocks:
+        if block not in left:
+            continue
+        left.discard(block)
+        site, edge = {block}, [block]
+        while edge:
+            y, x = edge.pop()
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            site |= near
+            edge += near
+        groups.append(frozenset(site))
+    return tuple(groups)
+
+
+def _span(blocks: Sequence[BlockIndex] | frozenset[BlockIndex], axis: int, side: int) -> slice:
+    places = [block[axis] for block in blocks]
+    return slice(min(places) * side, (max(places) + 1) * side)
+
+
+def _starts(site: slice, size: int, overlap: int, within: slice) -> list[int]:
+    """First pixels of windows along one axis: at even steps from the begin of a site, the last one moved to end with
+    it. Those that meet `within`."""
+    starts = [*range(site.start, site.stop - size, size - overlap), site.stop - size]
+    return [start for start in starts if start < within.stop and start + size > within.start]
+
+
+def _meets(grid: Grid, blocks: Sequence[BlockIndex], row: int, column: int, size: int) -> bool:
+    side = grid.block
+    return any(
+        by * side < row + size and row < (by + 1) * side and bx * side < column + size and column < (bx + 1) * side
+        for by, bx in blocks
+    )
+
+
+def blend_weights(size: int, overlap: int) -> Floats:
+    """(size, size): the weight of each pixel of a window in the mean of all that hold it, a ramp over `overlap` pixels
+    at each side."""
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 1
+    ramp = np.minimum(distance / (overlap + 1), 1).astype(np.float32)
+    return np.asarray(ramp[:, None] * ramp)
+
+
+@dataclass(frozen=True)
+class SeenDays:
+    """The days of one season on which windows anywhere in a cube are seen."""
+
+    cube: Cube
+    year: int
+    days: NDArray[np.int32]
+    """(n,) of the season, sorted"""
+    percent: NDArray[np.int8]
+    """(n, chunk_y, chunk_x), as `clear_percent` gives it"""
+    min_clear: int = 30
+
+    def window(self, row: int, column: int, size: int) -> Window:
+        """The window at a place, which may lie in several chunks: its days are those on which so much of these is
+        clear, weighted by their share of the window."""
+        chunk, percent = self.cube.grid.chunk, self.percent
+        (first_row, down), (first_column, across) = _shares(row, size, chunk), _shares(column, size, chunk)
+        near = percent[:, first_row : first_row + len(down), first_column : first_column + len(across)]
+        clear = np.einsum("tyx,y,x->t", near, down, across)
+        cell = self.cube.grid.weather_cell_of(row + size // 2, column + size // 2)
+        return Window(row, column, size, self.year, cell, self.days[clear >= self.min_clear])
+
+
+def _shares(first: int, size: int, chunk: int) -> tuple[int, Floats]:
+    """The first chunk that a window meets along one axis, and the share of the window in it and those that follow."""
+    begin, end = first // chunk, -(-(first + size) // chunk)
+    edges = np.clip(np.arange(begin, end + 1) * chunk, first, first + size)
+    return begin, (np.diff(edges) / size).astype(np.float32)

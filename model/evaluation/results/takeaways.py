@@ -1,0 +1,84 @@
+"""The opening page: what a reader takes away, each with its interval and its command."""
+
+from __future__ import annotations
+
+from mmvsf.model.evaluation.core.names import PAPER, TREES, method_title
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, Row
+from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
+from mmvsf.model.metrics import ALL_LEADS
+
+from .compare import Interval, difference, over_seeds, pick, relative_gain
+from .crop_methods import CLASSIFIERS, OURS, rows_of, title
+from .crop_scores import f1_difference
+from .crops import Setting, best_of, settings_of
+from .results_table import YEARS, ResultsTable, share_text
+from .sections import TextSection, TextTable
+
+ASKED = ("(a)", "(b)", "(d)")
+"""The settings whose crop maps open the page."""
+
+
+def takeaways(results: ResultsTable) -> TextSection | None:
+    """The figures that the results have; None where they have none."""
+    rows = [_crops(results.rows, setting) for setting in settings_of(results) if setting.title.startswith(ASKED)]
+    forecasts = pick(results.rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
+    rows += [
+        _forecast(forecasts, "sm-vsf", "Does the weather help to forecast images?"),
+        _forecast(forecasts, _best(forecasts), "Is the network better than the best simple forecast?"),
+        _forecast(forecasts, PAPER, "Is our network better than the paper's?"),
+        _control(results.control_rows),
+    ]
+    body = [[*row, f"`{results.command}`"] for row in rows if row is not None]
+    if not body:
+        return None
+    text = (
+        "Each line is computed from the tables below; intervals are 95 %, over years and places. An answer is given"
+        " where the interval excludes zero."
+    )
+    head = ["question", "answer", "figure", "by"]
+    return TextSection("What to take away", text, [TextTable("Seven figures", head, body)])
+
+
+def _crops(rows: list[Row], setting: Setting) -> list[str] | None:
+    """MM-VSF beside the best classifier of single pixels."""
+    selected = pick(rows, **setting.answer)
+    ours, other = best_of(selected, OURS), best_of(selected, CLASSIFIERS)
+    if ours is None or other is None:
+        return None
+    gain = f1_difference(rows_of(selected, ours), rows_of(selected, other))
+    if gain is None:
+        return None
+    figure = f"mean F1 of {title(ours)} less that of {title(other)}, {setting.main}: {gain.text()}"
+    return [f"Crop maps, {setting.title}: does pretraining help?", _answer(gain), figure]
+
+
+def _forecast(rows: list[Row], other: str | None, question: str) -> list[str] | None:
+    if other is None:
+        return None
+    pair = pick(rows, method=other), pick(rows, method="mm-vsf")
+    gain = relative_gain(*pair) if all(pair) else None
+    if gain is None:
+        return None
+    return [question, _answer(gain), f"MM-VSF avoids {share_text(gain)} of the error of {method_title(other)}"]
+
+
+def _best(rows: list[Row]) -> str | None:
+    """The simple forecast with the lowest error."""
+    scores = {name: score for name in (*BASELINES, *TREES) if (score := over_seeds(pick(rows, method=name), "mse"))}
+    return min(scores, key=lambda name: scores[name].mean) if scores else None
+
+
+def _control(rows: list[Row]) -> list[str] | None:
+    """The gain from weather where it has no effect."""
+    selected = pick(rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
+    gain = difference(pick(selected, method="sm-vsf"), pick(selected, method="mm-vsf"))
+    if gain is None:
+        return None
+    figure = f"error of SM-VSF less that of MM-VSF, {ALL_LEADS} leads: {gain.text()}"
+    return ["Is there a gain from weather where weather has no effect?", _answer(gain), figure]
+
+
+def _answer(gain: Interval) -> str:
+    if not gain.excludes_zero:
+        return "not decided"
+    return "yes" if gain.value > 0 else "no: worse"

@@ -1,0 +1,132 @@
+"""What the page is told in `explore.json`: the cube, where things are, the runs, and links to files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.paths import expanded
+from mmvsf.datasets.recipe.area import from_lonlat
+from mmvsf.datasets.storage.location import DRAFT
+from mmvsf.datasets.variables import BANDS_BY_NAME, NOT_CLEAR, OTHER, QUALITY_FLAGS, WEATHER_BY_NAME, Status
+from mmvsf.pipeline.build.provenance import product_origin
+
+from .embeddings import open_embeddings
+from .outlines import degrees, outlines
+from .rasters import Raster, find_rasters
+
+MOST_FILES = 200
+"""Files of a run that the page links to, at most."""
+REASONS = {
+    Status.OUTSIDE: "the recipe does not cover that block",
+    Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block",
+    Status.STORED: "the scenes of that day do not reach this pixel",
+    Status.SKIPPED_CLOUDY: "the scenes of that day do not reach this pixel",
+    Status.FAILED: "its scene could not be read; the next `mmvsf dataset` tries again",
+}
+"""Why a pixel of a block of that status has no scene."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of the results for a region, such as runs/iowa."""
+
+    name: str
+    """in addresses"""
+    folder: Path
+    rasters: tuple[Raster, ...]
+    files: tuple[str, ...]
+    """below the folder"""
+
+
+def open_runs(cube: Cube, folders: Sequence[Path]) -> tuple[Run, ...]:
+    """The runs in some folders, each with its own name: that of the folder, and a number where several share it."""
+    names = [re.sub(r"[^\w.-]", "-", folder.resolve().name, flags=re.ASCII) or "run" for folder in folders]
+    runs = []
+    for number, folder in enumerate(folders):
+        name = names[number]
+        if names.count(name) > 1:
+            name = f"{name}-{number + 1}"
+        embeddings = open_embeddings(cube, folder / "embeddings.zarr")
+        rasters: list[Raster] = [*find_rasters(cube, folder), *([embeddings] if embeddings else [])]
+        runs.append(Run(name, folder, tuple(rasters), tuple(_files(folder))))
+    return tuple(runs)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Names of the results below a run's folder: no checkpoints, drafts or locks, and nothing of a store or a page."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    shown = (
+        name
+        for name in names
+        if not name.endswith((DRAFT, ".lock", ".ckpt", ".aux.xml")) and ".zarr/" not in name and "explore/" not in name
+    )
+    yield from list(shown)[:MOST_FILES]
+
+
+def describe(cube: Cube, address: str, runs: Sequence[Run], links: dict[str, str]) -> dict[str, Any]:
+    """The content of `explore.json`. `address` is where the page finds the cube's objects, `links` are the addresses of
+    the files of runs by `<run>/<name>`."""
+    region, grid = cube.region, cube.grid
+    return {
+        "title": region.title or region.name,
+        "name": region.name,
+        "description": region.description,
+        "cube": address,
+        "place": str(cube.path),
+        "root": cube.attributes,
+        "degrees": degrees(grid),
+        "outlines": outlines(grid),
+        "places": _places(cube),
+        "seasons": _seasons(cube),
+        "vocabulary": _vocabulary(cube),
+        "runs": [
+            {
+                "name": run.name,
+                "title": "/".join(run.folder.resolve().parts[-2:]),
+                "rasters": [raster.facts() for raster in run.rasters],
+                "files": [{"name": name, "href": links[f"{run.name}/{name}"]} for name in run.files],
+            }
+            for run in runs
+        ],
+    }
+
+
+def _places(cube: Cube) -> list[dict[str, Any]]:
+    """Sites of the recipe in pixels of the grid: {name, x, y}."""
+    grid = cube.grid
+    places = []
+    for site in cube.region.area.sites or ():
+        x, y = from_lonlat(grid.crs).transform(site.lon, site.lat)
+        column, row = (x - grid.left) / grid.resolution, (grid.top - y) / grid.resolution
+        places.append({"name": site.name, "x": round(column, 1), "y": round(row, 1)})
+    return places
+
+
+def _seasons(cube: Cube) -> list[dict[str, Any]]:
+    """{name, first, last}, first and last day since 1970-01-01 that the calendar has."""
+    seasons = []
+    for year in cube.years:
+        days = cube.calendar.days[cube.season_of_day == year]
+        if len(days):
+            seasons.append({"name": year, "first": int(days[0]), "last": int(days[-1])})
+    return seasons
+
+
+def _vocabulary(cube: Cube) -> dict[str, Any]:
+    """Codes and units that the page needs in words."""
+    products = {str(source.get("product")) for source in cube.attributes.get("sources", ()) if source.get("product")}
+    products -= set(cube.attributes.get("services", {}))  # the page does not tell which of several gave a scene
+    return {
+        "status": {str(int(code)): code.name.lower().replace("_", " ") for code in Status},
+        "reasons": {str(int(code)): reason for code, reason in REASONS.items()},
+        "flags": [[name.replace("_", " "), mask, value] for name, mask, value in QUALITY_FLAGS],
+        "not_clear": int(NOT_CLEAR),
+        "scales": [(BANDS_BY_NAME[name].quantity if name in BANDS_BY_NAME else OTHER).scale for name in cube.bands],
+        "weather": {name: WEATHER_BY_NAME[name].units for name in cube.weather if name in WEATHER_BY_NAME},
+        "origins": {name: expanded(product_origin(cube.attributes, name), cube.path) for name in sorted(products)},
+    }

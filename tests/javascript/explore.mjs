@@ -1,0 +1,170 @@
+// What a browser shows of the explorer, as JSON: node explore.mjs CHROMIUM '{"page": URL, "pixel": [X, Y], ...}'
+// Each scenario gives facts, or {failed: message}; the tests judge them.
+
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const [executablePath, given] = process.argv.slice(2);
+const options = JSON.parse(given);
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const LIMIT = 20000;
+
+/** A page at an address, its errors and the addresses it asked for. */
+async function open(address, settings = {}, prepare = async () => {}) {
+  const page = await browser.newPage({ viewport: { width: 1000, height: 700 }, ...settings });
+  page.setDefaultTimeout(LIMIT);
+  const [errors, asked] = [[], []];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("request", (request) => asked.push(request.url()));
+  await prepare(page);
+  await page.goto(address);
+  await page.waitForFunction(() => document.body.dataset.drawn === "true" || !document.getElementById("problem").hidden);
+  return { page, errors, asked, problem: await page.textContent("#problem") };
+}
+
+const text = (page, id) => page.textContent(`#${id}`);
+const drawn = (page) => page.waitForFunction(() => document.body.dataset.drawn === "true");
+/** Wait until what was asked for is drawn. */
+async function settle(page) {
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await drawn(page);
+}
+
+/** Colours of the map at points of the canvas, as [red, green, blue]. */
+const coloursAt = (page, points) => page.evaluate((points) => {
+  const canvas = document.getElementById("map");
+  return points.map(([x, y]) => [...canvas.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3)]);
+}, points);
+
+/** The point of the canvas of a pixel of the cube, from the state in the address. */
+const pointOf = (page, [column, row]) => page.evaluate(([column, row]) => {
+  const [state, canvas] = [new URLSearchParams(location.hash.slice(1)), document.getElementById("map")];
+  const [x, y, z] = ["x", "y", "z"].map((name) => Number(state.get(name)));
+  return [canvas.clientWidth / 2 + (column + 0.5 - x) * z, canvas.clientHeight / 2 + (row + 0.5 - y) * z].map(Math.round);
+}, [column, row]);
+
+async function click(page, pixel) {
+  const [x, y] = await pointOf(page, pixel);
+  const box = await page.locator("#map").boundingBox();
+  await page.mouse.click(box.x + x, box.y + y);
+  await page.waitForFunction(() => document.body.dataset.pixel);
+}
+
+const scenarios = {
+  async look() {
+    const { page, errors, asked, problem } = await open(options.page);
+    const layers = await page.locator("#layer option").evaluateAll((found) => found.map((option) => option.value));
+    const origin = new URL(options.page).origin;
+    const elsewhere = asked.filter((address) => !address.startsWith(origin) && !address.startsWith("data:"));
+    return { title: await page.title(), problem, errors, layers, elsewhere };
+  },
+  async click() {
+    const { page, errors } = await open(`${options.page}#layer=true&day=${options.day}`);
+    await settle(page);
+    await click(page, options.pixel);
+    const [explain, where, maps, dates] = await Promise.all(["explain", "where", "maps", "dates"].map((id) => text(page, id)));
+    const circles = await page.locator("#curve circle.clear").count();
+    await page.click("#clear-dates summary");
+    await page.click("#dates button");
+    return { explain, where, maps, dates, circles, day: await text(page, "day"), first: await page.textContent("#dates button"), errors };
+  },
+  async slider() {
+    const { page } = await open(`${options.page}#layer=true&day=${options.day}`);
+    await page.focus("#range");
+    await page.keyboard.press("ArrowRight");
+    const moved = await text(page, "day");
+    await page.waitForTimeout(400);
+    await page.focus("#map");
+    await page.keyboard.press(",");
+    await settle(page);
+    const point = await pointOf(page, options.pixel);
+    const [[image], before] = [await coloursAt(page, [point]), await text(page, "day")];
+    await page.selectOption("#season", { index: 0 });
+    return { moved, before, image, season: await text(page, "day") };
+  },
+  async swipe() {
+    const { page } = await open(`${options.page}#layer=${options.map}&other=labels&mode=swipe&day=${options.day}`);
+    await settle(page);
+    const point = await pointOf(page, options.pixel);
+    await page.focus("#handle");
+    await page.keyboard.press("End");
+    await settle(page);
+    const [left] = await coloursAt(page, [point]);
+    await page.keyboard.press("Home");
+    await settle(page);
+    const [right] = await coloursAt(page, [point]);
+    const box = await page.locator("#map").boundingBox();
+    await page.mouse.move(box.x + 1, box.y + 200);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 4, box.y + 200, { steps: 3 });
+    await page.mouse.up();
+    await page.selectOption("#mode", "beside");
+    await settle(page);
+    const quarter = (share) => [Math.round(box.width * share + (point[0] - box.width / 2)), point[1]];
+    const both = await coloursAt(page, [quarter(0.25), quarter(0.75)]);
+    return { left, right, split: await page.getAttribute("#handle", "aria-valuenow"), both };
+  },
+  async phone() {
+    const { page } = await open(options.page, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    await page.touchscreen.tap(195, 250);
+    await page.waitForFunction(() => document.getElementById("where").textContent.includes("row"));
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    return { width, map: (await page.locator("#map").boundingBox()).height };
+  },
+  async dark() {
+    const { page } = await open(options.page, { colorScheme: "dark" });
+    const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const [map] = await coloursAt(page, [[3, 300]]);
+    return { paper, map };
+  },
+  async accessible() {
+    const serious = {};
+    for (const colorScheme of ["light", "dark"]) {
+      const { page } = await open(`${options.page}#layer=true&mode=swipe&day=${options.day}`, { colorScheme, bypassCSP: true });
+      await settle(page);
+      await page.focus("#map");
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => document.body.dataset.pixel);
+      await page.locator("summary").evaluateAll((found) => found.forEach((summary) => (summary.parentElement.open = true)));
+      await page.addScriptTag({ content: axe });
+      const { violations } = await page.evaluate(() => window.axe.run());
+      serious[colorScheme] = violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)}`);
+    }
+    return serious;
+  },
+  /** A line of 20 Mbit/s with 40 ms: time and bytes to the first picture. */
+  async large() {
+    let bytes = 0;
+    const { page, problem } = await open(options.large, { viewport: { width: 1280, height: 800 } }, async (page) => {
+      const client = await page.context().newCDPSession(page);
+      await client.send("Network.enable");
+      client.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
+      await client.send("Network.emulateNetworkConditions", { offline: false, latency: 40, downloadThroughput: 20e6 / 8, uploadThroughput: 20e6 / 8 });
+    });
+    const at = Number(await page.evaluate(() => document.body.dataset.first));
+    const points = await coloursAt(page, [[400, 300], [456, 330], [500, 360]]);
+    return { problem, seconds: at / 1000, megabytes: bytes / 1e6, points };
+  },
+  async problems() {
+    const said = {};
+    for (const [name, address] of Object.entries(options.broken)) {
+      const { page } = await open(address);
+      await page.waitForFunction(() => !document.getElementById("problem").hidden).catch(() => {});
+      said[name] = await text(page, "problem");
+    }
+    const bare = await open(options.page, {}, (page) => page.addInitScript(() => delete window.WebAssembly));
+    said.webassembly = bare.problem;
+    return said;
+  },
+};
+
+const results = {};
+for (const [name, scenario] of Object.entries(scenarios)) {
+  results[name] = await scenario().catch((error) => ({ failed: error.message }));
+  for (const context of browser.contexts()) await context.close();
+}
+await browser.close();
+console.log(JSON.stringify(results));

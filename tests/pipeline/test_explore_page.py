@@ -1,0 +1,195 @@
+"""The explorer in a browser, over loopback: what a click, a swipe, a slider and a phone show, and how it fails."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.variables import Status, is_clear
+from mmvsf.pipeline.explore.static import page_address, write_explorer
+from mmvsf.pipeline.inspect.days import parse_day
+from mmvsf.pipeline.inspect.explain import explain_pixel
+from tests.seal import change
+
+from .explore_files import COLOUR, UNCERTAIN, write_large_cube, write_run
+from .test_explore import DAY, serving
+from .tiny_archive import TinyArchive
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PACKAGES = Path(__file__).parents[1] / "javascript/node_modules/playwright-core"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.javascript,
+    pytest.mark.skipif(CHROMIUM is None or not PACKAGES.is_dir(), reason="needs Chromium and playwright-core"),
+]
+
+SCRIPT = Path(__file__).parents[1] / "javascript/explore.mjs"
+ROW, COLUMN = 20, 78
+"""A pixel that is clear on `DAY`."""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *values: object) -> None: ...
+
+
+@contextmanager
+def folder_served(folder: Path) -> Iterator[str]:
+    """A plain web server: without ranges, and without headers that allow pages of other origins to read."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cube(built: TinyArchive) -> Cube:
+    return Cube.open(built.cube)
+
+
+@pytest.fixture(scope="module")
+def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the browser showed, by scenario."""
+    folder = tmp_path_factory.mktemp("explorer")
+    write_run(cube, folder / "runs/tiny", DAY)
+    large = write_large_cube(folder / "iowa.zarr")
+    page_of(large.path, folder / "large")
+    broken = {}
+    for name, spoil in BROKEN.items():
+        copy = Path(shutil.copytree(cube.path, folder / name))
+        broken[name] = page_of(copy, folder / f"{name}-page")
+        spoil(copy)
+    broken["other-origin"] = page_of(cube.path, folder / "origin", "http://127.0.0.1:9/cube.zarr")
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(cube, [folder / "runs/tiny"]))
+        plain = stack.enter_context(folder_served(folder))
+        options = {
+            "page": server.address,
+            "large": f"{plain}/large/explore/",
+            "pixel": [COLUMN, ROW],
+            "day": DAY,
+            "map": "tiny/cropmap-crop-map",
+            "broken": {name: f"{plain}/{page}/explore/" for name, page in broken.items()},
+        }
+        command = ["node", str(SCRIPT), str(CHROMIUM), json.dumps(options)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    results: dict[str, Any] = json.loads(ended.stdout)
+    return results
+
+
+def page_of(cube: Any, runs: Path, url: str | None = None) -> str:
+    """Write a static page; the name of its folder."""
+    runs.mkdir()
+    write_explorer(cube, runs, page_address(cube, runs, url))
+    return runs.name
+
+
+def _shorten(path: Path) -> None:
+    """Cut one byte off every chunk of the overviews."""
+    for chunk in path.glob("overviews/*/*/c/**/*"):
+        if chunk.is_file():
+            chunk.write_bytes(chunk.read_bytes()[:-1])
+
+
+BROKEN = {
+    "half-built": lambda path: (path / "manifest.json").unlink(),
+    "changed": lambda path: change(path, {"chunks/split": 1 - np.minimum(Cube.open(path).array("chunks/split"), 1)}),
+    "damaged": _shorten,
+}
+"""What becomes of a cube after its page was written."""
+
+
+def test_first_look(shown: dict[str, Any], cube: Cube) -> None:
+    look = shown["look"]
+    assert look["title"] == cube.region.title
+    assert look["problem"] == "" and look["errors"] == [] and look["elsewhere"] == []
+    days = ["true", "false", "ndvi", "quality", "status"]
+    runs = ["tiny/cropmap-crop-map", "tiny/cropmap-confidence", "tiny/forecast-day"]
+    assert [name for name in look["layers"] if name in days] == days
+    assert {"season", "labels", "purity", *runs} <= set(look["layers"])
+
+
+def test_a_click_explains_and_draws_the_pixel(shown: dict[str, Any], cube: Cube) -> None:
+    click = shown["click"]
+    x, y = cube.grid.left + (COLUMN + 0.5) * 30, cube.grid.top - (ROW + 0.5) * 30
+    sentence = explain_pixel(cube.path, DAY, x, y).sentence.partition(". Static layers")[0]
+    assert click["explain"] == re.sub(r"(?<=[a-z])_(?=[a-z])", " ", sentence)
+    assert f"row {ROW}, column {COLUMN}" in click["where"]
+    assert f"{UNCERTAIN} %" in click["maps"] and "beans" in click["maps"]
+    of_season = np.flatnonzero(cube.season_of_day == 2021)
+    quality = cube.pixels("imagery/quality").read((of_season, ROW, COLUMN))
+    stored = cube.array("blocks/status")[of_season, ROW // cube.grid.block, COLUMN // cube.grid.block] == Status.STORED
+    clear = of_season[is_clear(quality) & stored]
+    assert click["circles"] == len(clear) > 1
+    dates = [str(np.datetime64(int(cube.calendar.days[index]), "D")) for index in clear]
+    assert click["dates"] == "".join(dates)
+    assert click["day"] == click["first"] == dates[0] and click["errors"] == []
+
+
+def test_the_slider_and_the_keys_change_the_day(shown: dict[str, Any], cube: Cube) -> None:
+    slider = shown["slider"]
+    assert slider["moved"] == str(np.datetime64(DAY) + 1)
+    assert slider["before"] == DAY
+    index = cube.calendar.index(day_number(parse_day(DAY)))
+    bands = [cube.bands.index(name) for name in ("red", "green", "blue")]
+    stored = cube.pixels("imagery/reflectance").read((index, bands, ROW, COLUMN)) / 1e4
+    expected = 255 * np.clip(stored / 0.3, 0, 1) ** 0.7
+    np.testing.assert_allclose(slider["image"], expected, atol=2)
+    assert slider["season"].startswith("2020-")
+
+
+def test_a_swipe_shows_the_map_or_the_labels(shown: dict[str, Any], cube: Cube) -> None:
+    swipe = shown["swipe"]
+    label = int(cube.pixels("labels/crop").read((cube.label_years.index(2021), ROW, COLUMN)))
+    assert cube.legend is not None
+    (colour,) = (bytes.fromhex(entry.color[1:]) for entry in cube.legend.classes if entry.code == label)
+    assert swipe["left"] == list(COLOUR[:3]) and swipe["right"] == list(colour)
+    assert int(swipe["split"]) == pytest.approx(25, abs=2)
+    assert swipe["both"] == [list(COLOUR[:3]), list(colour)]
+
+
+def test_a_phone_and_the_dark(shown: dict[str, Any]) -> None:
+    assert shown["phone"]["width"] <= 390 and shown["phone"]["map"] > 300
+    assert shown["dark"]["paper"] == "rgb(20, 24, 27)" and max(shown["dark"]["map"]) < 60
+
+
+def test_nothing_serious_for_people_who_do_not_see_or_point(shown: dict[str, Any]) -> None:
+    assert shown["accessible"] == {"light": [], "dark": []}
+
+
+def test_the_first_picture_of_a_state_over_a_slow_line(shown: dict[str, Any]) -> None:
+    large = shown["large"]
+    assert large["problem"] == ""
+    assert large["megabytes"] < 5
+    assert large["seconds"] < 3 or large["megabytes"] < 3  # on a busy machine the decoding alone may take longer
+    assert all(max(point) - min(point) > 0 for point in large["points"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("half-built", "manifest.json is missing"),
+        ("changed", "was changed after this page was written"),
+        ("damaged", "damaged or is being built: overviews/"),
+        ("other-origin", "CORS rules must allow GET and HEAD from http://127.0.0.1"),
+        ("webassembly", "This browser has no WebAssembly"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(shown: dict[str, Any], name: str, words: str) -> None:
+    line = shown["problems"][name]
+    assert words in line and "\n" not in line and len(line) < 300
