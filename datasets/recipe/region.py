@@ -201,8 +201,7 @@ class Labels(RecipeModel):
     confidence: bool = False
     """Of `planetary-computer` and `earthengine`: store the confidence of each label too."""
     confidence_path: str | None = None
-    """Of `archive`: path of rasters with the confidence of each label, percent, on the grid of the labels; {year} in
-    place of the year. It is stored too."""
+    """Of `archive`: path of rasters of their confidence (percent, on the same grid), stored too; with {year}."""
 
     @property
     def has_confidence(self) -> bool:
@@ -218,8 +217,6 @@ class Labels(RecipeModel):
         by_year = "{year}" in f"{self.path} {self.class_column}" or self.year_column is not None
         if self.path is not None and len(self.years) > 1 and not by_year:
             raise ValueError("path needs {year} where there are labels of several years")
-        if self.confidence_path is not None and len(self.years) > 1 and "{year}" not in self.confidence_path:
-            raise ValueError("confidence_path needs {year} where there are labels of several years")
         if len(set(self.years)) < len(self.years):
             raise ValueError("years names a year twice")
         return self

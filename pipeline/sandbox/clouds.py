@@ -20,7 +20,7 @@ AEROSOL_SHIFT = 6
 FILL = 255
 
 _CELL = 60.0
-_CLOUDIER = 4.6
+_CLOUDIER = 3.8
 """Log odds of cloud that the dose adds: 4 to 12 clear views of a place from April to October."""
 _VEILED = 0.42
 """Share of images with thin cloud that the mask misses somewhere. Of the pixels that a mask calls clear, 14 % have an

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,5 +135,10 @@ def reproject(source: int, target: int, x: Array, y: Array) -> tuple[Array, Arra
     """Points between coordinate systems by EPSG number, exact (PROJ), x or longitude first; shape of x."""
     if source == target:
         return x, y
-    east, north = Transformer.from_crs(source, target, always_xy=True).transform(x, y)
+    east, north = _transformer(source, target).transform(x, y)
     return np.asarray(east, dtype=np.float64), np.asarray(north, dtype=np.float64)
+
+
+@cache
+def _transformer(source: int, target: int) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)

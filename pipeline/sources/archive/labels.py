@@ -63,9 +63,9 @@ class ArchiveLabels(LabelSource):
     def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
         """See `LabelSource`."""
         if section.confidence:
-            raise InputError(
-                "labels: the confidence of an archive is at labels.confidence_path; remove the line labels.confidence"
-            )
+            raise InputError("labels: an archive names the rasters of confidence by labels.confidence_path")
+        if len(section.years) > 1 and "{year}" not in (section.confidence_path or "{year}"):
+            raise InputError("labels.confidence_path needs {year} where there are labels of several years")
         pattern, legend = str(site.path(section.path or "")), section.legend or ""
         percent = None if section.confidence_path is None else str(site.path(section.confidence_path))
         if legend in KNOWN_LEGENDS:
