@@ -121,9 +121,18 @@ class Experiments:
         def whole(name: str) -> NDArray[Any]:
             return read_pixels(open_pixels(path, name), ...)
 
-        positions = [whole(name) for name in ("row", "column", "year", "origin", "lead")]
-        applies, scenarios = whole("applies") > 0, tuple(attributes["scenarios"])
-        return cls(path, *positions, scenarios, applies, whole("weather"), open_pixels(path, "truth"))
+        return cls(
+            path=path,
+            row=whole("row"),
+            column=whole("column"),
+            year=whole("year"),
+            origin=whole("origin"),
+            leads=whole("lead"),
+            scenarios=tuple(attributes["scenarios"]),
+            applies=whole("applies") > 0,
+            weather=whole("weather"),
+            _truth=open_pixels(path, "truth"),
+        )
 
     def __len__(self) -> int:
         """Number of cases."""

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
-from mmvsf.datasets.samples.collate import TrainingSample
+from mmvsf.datasets.samples.batch import Batch
+from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, index_windows, spread
 from mmvsf.model.baselines.forecast_trees import ForecastTrees, train_forecast_trees
 from mmvsf.model.baselines.simple import persistence, season_phase
-from mmvsf.model.forecasting.scoring import ClimatologySource, model_forecasts
-from mmvsf.model.mmvsf.checkpoint import Checkpoint
+from mmvsf.model.forecasting.scoring import ClimatologySource, forecast_images
 
 from .protocol import Floats, Forecaster, ForecastInput
 
@@ -76,21 +77,26 @@ class TreeForecaster:
 
 @dataclass(frozen=True, eq=False)
 class NetworkForecaster:
-    """A pretrained MM-VSF."""
+    """A network that forecasts what a `Batch` asks for, such as a pretrained MM-VSF."""
 
-    checkpoint: Checkpoint
+    network: Callable[[Batch], Tensor]
+    normalisation: Normalisation
+    """That of its training."""
     device: torch.device
+    """Of the network."""
     precision: torch.dtype | None = None
+    weather: bool = True
+    """Whether it was trained to see weather."""
 
     def __call__(self, given: ForecastInput) -> Floats:
         return self.many([given])[0]
 
     def many(self, given: Sequence[ForecastInput]) -> list[Floats]:
         """One forecast of each; see `BatchForecaster`."""
-        normalisation, network = self.checkpoint.normalisation, self.checkpoint.network.to(self.device)
-        samples = [training_sample(each, normalisation, number) for number, each in enumerate(given)]
-        out = model_forecasts(network, samples, weather=self.checkpoint.weather, precision=self.precision)
-        return list(normalisation.reflectance(out[:, 0]))
+        batch = collate([training_sample(each, self.normalisation, number) for number, each in enumerate(given)])
+        batch = batch if self.weather else batch.without_weather()
+        images = forecast_images(self.network, batch, self.device, self.precision)
+        return list(self.normalisation.reflectance(images[:, 0]))
 
 
 def training_sample(given: ForecastInput, normalisation: Normalisation, number: int = 0) -> TrainingSample:
@@ -131,7 +137,7 @@ def load_object(name: str) -> Forecaster:
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        names = ", ".join(["mmvsf", *STANDARD])
+        names = ", ".join([*STANDARD, "mmvsf", "convlstm", "contextformer", "weather-copy", "simulator"])
         raise InputError(f"--forecaster {name}: write MODULE:OBJECT, or one of {names}")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

@@ -46,8 +46,8 @@ def answer(
     """Test whether forecasts answer to other weather, and rightly.
 
     On a simulated region against the simulator (after `mmvsf oracle`), on any other by pairs of seasons that were alike
-    until a day. The names are persistence, climatology, trees, mmvsf, and two by which the test itself is tested:
-    weather-copy and simulator.
+    until a day. The names are persistence, climatology, trees, mmvsf, convlstm and contextformer (which are trained
+    when they are first asked), and two by which the test itself is tested: weather-copy and simulator.
     """
     need_torch()
     from rich.progress import track
@@ -72,11 +72,17 @@ def _forecaster(name: str, cube: Cube, model: str | None, runs: Path) -> Forecas
     """Raises InputError for a name that there is not, and where there is no model."""
     from mmvsf.model.answer.forecasters import STANDARD, NetworkForecaster, load_object
     from mmvsf.model.answer.planted import PLANTED
+    from mmvsf.model.answer.rivals import RIVALS, Rival
     from mmvsf.model.training.device import autocast_precision, choose_device
 
+    device = choose_device()
     if name == "mmvsf":
         checkpoint, _ = pretrained_model(model, runs, cube)
-        device = choose_device()
-        return NetworkForecaster(checkpoint, device, autocast_precision(device))
+        network = checkpoint.network.to(device)
+        return NetworkForecaster(
+            network, checkpoint.normalisation, device, autocast_precision(device), checkpoint.weather
+        )
+    if name in RIVALS:
+        return Rival(name, cube, runs / cube.region.name / "answer" / name).forecaster(device)
     made = {**STANDARD, **PLANTED}.get(name)
     return load_object(name) if made is None else made(cube)

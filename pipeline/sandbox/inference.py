@@ -49,22 +49,26 @@ class UnitImages:
         clear: Sequence[NDArray[np.bool_]],
     ) -> UnitImages:
         """From windows: for each its view, its images (T, 6, y, x) and its clear pixels (T, y, x)."""
-        weight = seen = purity = 0.0
+        units = views[0].shares.shape[1]
+        weight, purity, seen = (
+            np.zeros((len(days), units)),
+            np.zeros((len(days), units)),
+            np.zeros((len(days), units, 6)),
+        )
         for view, window, pixels in zip(views, images, clear, strict=True):
             share = view.shares
             count = share.copy()
             count.data = count.data**_PURE
             flat, valid = window.reshape(len(days), 6, -1), pixels.reshape(len(days), -1)
-            texture = view.textures.T
-            good = np.where(valid[:, None], flat / texture, 0.0)
-            weight = weight + (count.T @ valid.T.astype(np.float64)).T
-            seen = seen + np.stack([(count.T @ image.T).T for image in good]).swapaxes(1, 2)
-            purity = purity + ((count.multiply(share)).T @ valid.T.astype(np.float64)).T
-        total = np.maximum(np.asarray(weight), 1e-9)[..., None]
-        mean = np.asarray(seen) / total
-        mixed = _MIXED_SD * (1 - np.asarray(purity)[..., None] / total)
+            good = np.where(valid[:, None], flat / view.textures.T, 0.0)
+            weight += (count.T @ valid.T.astype(np.float64)).T
+            purity += (count.multiply(share).T @ valid.T.astype(np.float64)).T
+            seen += np.stack([count.T @ image.T for image in good])
+        total = np.maximum(weight, 1e-9)[..., None]
+        mean = seen / total
+        mixed = _MIXED_SD * (1 - purity[..., None] / total)
         variance = (relative_errors(spec) * mean) ** 2 + _ABSOLUTE_SD**2 + mixed**2
-        there = np.asarray(weight)[..., None] > 1e-3
+        there = weight[..., None] > 1e-3
         return cls(
             days, np.where(there, mean, 0).astype(np.float32), np.where(there, 1 / variance, 0).astype(np.float32)
         )
@@ -84,7 +88,9 @@ class Posterior:
 
 def log_likelihood(seen: Float, precision: Float, drawn: Float) -> Float:
     """(units, draws) of one of the `UnitImages` (units, 6), under each of the draws (draws, 6)."""
-    distance = (precision * seen**2).sum(1)[:, None] - 2 * (precision * seen) @ drawn.T + precision @ (drawn**2).T
+    distance: Float = (
+        (precision * seen**2).sum(1)[:, None] - 2 * (precision * seen) @ drawn.T + precision @ (drawn**2).T
+    )
     np.maximum(distance, 0, out=distance)
     distance /= np.float32(_TAIL)
     np.log1p(distance, out=distance)
@@ -130,4 +136,4 @@ def sampling_variance(posterior: Posterior, seasons: Float) -> Array:
         weights = posterior.weights[:, half]
         total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)
         halves.append(expected(Posterior(weights / total, posterior.effective, posterior.power), seasons[:, half]))
-    return np.square(halves[0] - halves[1], dtype=np.float64) / 4
+    return np.asarray(np.square(halves[0] - halves[1], dtype=np.float64) / 4)

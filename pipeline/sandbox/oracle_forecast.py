@@ -98,7 +98,7 @@ def _blind(
     if spec.crop_dose == spec.soil_dose == 0:
         return season.on(days)
     branches = [season.branch(stop, days, crops, soil) for crops, soil in alternatives]
-    return np.stack(branches).mean(axis=0, dtype=np.float32)
+    return np.asarray(np.mean(branches, axis=0, dtype=np.float32))
 
 
 def _alternatives(world: SiteWorld, year: int, years: Sequence[int]) -> list[tuple[SiteWeather, SiteWeather]]:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.reader import WindowReader
+from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.sidecars.experiments import AS_IT_CAME
 from mmvsf.model.answer.cases import Case
-from mmvsf.model.answer.forecasters import last_clear, load_object
+from mmvsf.model.answer.forecasters import TreeForecaster, UsualSeason, last_clear, load_object
+from mmvsf.model.answer.pairs import OTHER_SEASON, matched_cases
 from mmvsf.model.answer.planted import Simulator, copies_weather
 from mmvsf.model.answer.protocol import Floats, ForecastInput
+from mmvsf.model.answer.rivals import OPTIONS, RIVALS, Rival
 from mmvsf.model.answer.run import ALL, Answers, answers_of
 from mmvsf.model.answer.scores import AnswerSums, p_value
+from mmvsf.model.baselines.forecast_trees import train_forecast_trees
 from mmvsf.pipeline.sandbox.branches import BranchingSeason
 from mmvsf.pipeline.sandbox.experiments import dosed
 from mmvsf.pipeline.sandbox.reflectance import BANDS
@@ -153,3 +161,29 @@ def test_few_blocks_decide_nothing() -> None:
     draws = np.full(4000, 1.0)
     assert p_value(draws, 3) == 0.25 and p_value(draws, 30) < 0.001 and p_value(0 * draws, 30) == 1
     assert AnswerSums().table()[1].shape == (0, 14)
+
+
+def test_networks_and_trees_answer_on_matched_seasons(
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = matched_cases(grown_cube)
+    assert {case.scenarios for case in cases} == {(AS_IT_CAME, OTHER_SEASON)}
+    for each in cases:
+        np.testing.assert_array_equal(*each.weather[:, : int(each.days[-1]) - each.weather_start])
+        assert np.isfinite(each.truth).any() and each.images.shape[0] == len(each.days)
+    short = replace(OPTIONS, steps=2, batch_size=2)
+    monkeypatch.setattr("mmvsf.model.answer.rivals.OPTIONS", short)
+    cpu = torch.device("cpu")
+    kept = {name: Rival(name, grown_cube, tmp_path / name) for name in RIVALS}
+    networks = {name: rival.forecaster(cpu) for name, rival in kept.items()}
+    result = answers_of({**networks, "climatology": UsualSeason(grown_cube)}, cases[:2], simulated=False)
+    assert result.scores("climatology")["size"].value == 0 < result.scores("convlstm")["size"].value
+    again = kept["convlstm"].forecaster(cpu)
+    given = cases[0].inputs()
+    np.testing.assert_array_equal(again(given[0]), networks["convlstm"](given[0]))
+    for one, many in zip(map(again, given[:3]), again.many(given[:3]), strict=True):
+        np.testing.assert_allclose(one, many, atol=1e-5)
+    reader = WindowReader(grown_cube, again.normalisation)
+    windows = index_windows(grown_cube)["train"][:4]
+    trees = TreeForecaster(train_forecast_trees(reader, windows, past=True, gap=True, size=16, rows=400), reader)
+    assert trees(given[0]).shape == given[0].images.shape[1:]
