@@ -3,6 +3,7 @@
     import mmvsf
 
     cube = mmvsf.open_cube("data/iowa.zarr")       # an xarray DataTree
+    train = mmvsf.dataset(cube, composite="month") # its samples, for a DataLoader of PyTorch
     plan = mmvsf.plan("iowa", blocks=2)            # what a build would read
     cube = mmvsf.build("iowa", blocks=2)           # build it, or finish it
 
@@ -19,12 +20,13 @@ from mmvsf.datasets.extras import install_hint
 if TYPE_CHECKING:
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.recipe.region import Region as Recipe
-    from mmvsf.datasets.samples.loader import CubeDataModule
+    from mmvsf.datasets.samples.data_module import CubeDataModule
     from mmvsf.model.answer.protocol import ForecastInput
     from mmvsf.pipeline.build.sources import GivenSources
 
     from ._build import build, extend, plan
     from ._cubes import check, export, load_recipe, open_cube, publish
+    from ._dataset import dataset
     from ._model import answers, load_model
 
     __version__: str
@@ -39,6 +41,7 @@ __all__ = [
     "answers",
     "build",
     "check",
+    "dataset",
     "export",
     "extend",
     "load_model",
@@ -50,13 +53,14 @@ __all__ = [
 
 _MODULES = {
     "Cube": ("mmvsf.datasets.cube.cube", "Cube"),
-    "CubeDataModule": ("mmvsf.datasets.samples.loader", "CubeDataModule"),
+    "CubeDataModule": ("mmvsf.datasets.samples.data_module", "CubeDataModule"),
     "ForecastInput": ("mmvsf.model.answer.protocol", "ForecastInput"),
     "GivenSources": ("mmvsf.pipeline.build.sources", "GivenSources"),
     "Recipe": ("mmvsf.datasets.recipe.region", "Region"),
     "answers": ("mmvsf._model", "answers"),
     "build": ("mmvsf._build", "build"),
     "check": ("mmvsf._cubes", "check"),
+    "dataset": ("mmvsf._dataset", "dataset"),
     "export": ("mmvsf._cubes", "export"),
     "extend": ("mmvsf._build", "extend"),
     "load_model": ("mmvsf._model", "load_model"),

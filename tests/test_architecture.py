@@ -13,7 +13,9 @@ FACE = "api"
 """The folder that installs as the package `mmvsf` itself: it knows all parts, and no part knows it."""
 PARTS = ("datasets", "pipeline", "model")
 MAY_KNOW = {"datasets": {"datasets"}, "pipeline": {"datasets", "pipeline"}, "model": {"datasets", "model"}}
-WITH_TORCH = {f"datasets/samples/{name}.py" for name in ("ahead", "batch", "collate", "loader")}
+WITH_TORCH = {
+    f"datasets/samples/{name}.py" for name in ("ahead", "batch", "collate", "data_module", "dataset", "loader")
+}
 """The modules of `datasets` that need the extra `train`."""
 
 LEVELS: dict[str, tuple[set[str], ...]] = {

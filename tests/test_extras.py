@@ -55,6 +55,8 @@ WITH_AN_EXTRA = {
     "mmvsf.datasets.samples.ahead",
     "mmvsf.datasets.samples.batch",
     "mmvsf.datasets.samples.collate",
+    "mmvsf.datasets.samples.data_module",
+    "mmvsf.datasets.samples.dataset",
     "mmvsf.datasets.samples.loader",
     "mmvsf.datasets.sidecars.card",
     "mmvsf.datasets.storage.geotiff",

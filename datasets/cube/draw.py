@@ -1,8 +1,8 @@
 """Draw the overviews of a cube from its pixels, and keep those that are drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,32 +20,64 @@ from .overviews import ClearSums, Mosaic, clearest_weeks, most_frequent
 from .pixels import PixelArray
 from .spec import CubeSpec
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
-def draw_overviews(cube: Cube) -> dict[str, bytes]:
+
+class Share(Protocol):
+    """Runs a function on all parts, perhaps several at once, and gives the results in their order."""
+
+    def __call__(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]: ...
+
+
+def each_in_turn(function: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
+    """A `Share` of this thread alone."""
+    return [function(part) for part in parts]
+
+
+class _Drawn(NamedTuple):
+    """A tile in a season at one level; None where it has no such layer."""
+
+    colours: NDArray[np.uint8] | None
+    crop: NDArray[np.uint16] | None
+
+
+def draw_overviews(cube: Cube, share: Share = each_in_turn) -> dict[str, bytes]:
     """The chunks of a cube's overviews, by name in the group `overviews`. A few weeks of each season are read, a tenth
-    of the cube. Raises InputError where what is read is damaged."""
+    of the cube; `share` runs a function on the tiles. Raises InputError where what is read is damaged."""
+    mosaics = {factor: Mosaic() for factor in levels_of(cube.spec)}
+    if not mosaics:
+        return {}
     clear_fraction = cube.array("chunks/clear_fraction")
     starts, ends = (cube.array(f"seasons/{end}") - cube.calendar.first_day for end in ("start", "end"))
     # Each chunk is read once. Chunks that are kept would take new memory each, whose pages cost a third of the time.
     images, masks = (cube.pixels(f"imagery/{name}", cache_bytes=0) for name in ("reflectance", "quality"))
-    mosaics = {factor: Mosaic() for factor in levels_of(cube.spec)}
-    for tile in cube.grid.tiles if mosaics else ():
+
+    def drawn(part: tuple[Tile, int]) -> dict[int, _Drawn]:
+        tile, season = part
+        span = max(int(starts[season]), 0), min(int(ends[season]) + 1, len(cube.calendar))
         rows, columns = _chunks_of(cube, tile)
-        for season, (begin, end) in enumerate(zip(starts, ends, strict=True)):
-            span = max(int(begin), 0), min(int(end) + 1, len(cube.calendar))
-            fractions = clear_fraction[:, rows, columns]
-            weeks = clearest_weeks(fractions, *span)
-            seen = (fractions != CLEAR_FRACTION_FILL).any(axis=(1, 2))
-            days = [first + np.flatnonzero(seen[first:stop]) for first, stop in weeks]
-            sums = _clear_sums(images, masks, tile, days, min(mosaics))
-            crop = _crop(cube, tile, season)
-            for factor, mosaic in mosaics.items():
-                specs, place = overview_arrays(cube.spec, factor), _corner(cube, tile, factor)
-                if sums is not None:
-                    colours = sums.coarser(factor // min(mosaics)).colours()
-                    mosaic.paste(specs["true_colour"], (season, 0), *place, colours)
-                if crop is not None:
-                    mosaic.paste(specs["crop"], (season,), *place, most_frequent(crop, factor))
+        fractions = clear_fraction[:, rows, columns]
+        weeks = clearest_weeks(fractions, *span)
+        seen = (fractions != CLEAR_FRACTION_FILL).any(axis=(1, 2))
+        days = [first + np.flatnonzero(seen[first:stop]) for first, stop in weeks]
+        sums, crop = _clear_sums(images, masks, tile, days, min(mosaics)), _crop(cube, tile, season)
+        return {
+            factor: _Drawn(
+                None if sums is None else sums.coarser(factor // min(mosaics)).colours(),
+                None if crop is None else most_frequent(crop, factor),
+            )
+            for factor in mosaics
+        }
+
+    parts = [(tile, season) for tile in cube.grid.tiles for season in range(len(starts))]
+    for (tile, season), levels in zip(parts, share(drawn, parts), strict=True):
+        for factor, (colours, crop) in levels.items():
+            specs, place = overview_arrays(cube.spec, factor), _corner(cube, tile, factor)
+            if colours is not None:
+                mosaics[factor].paste(specs["true_colour"], (season, 0), *place, colours)
+            if crop is not None:
+                mosaics[factor].paste(specs["crop"], (season,), *place, crop)
     return {
         f"{factor}/{name}": body
         for factor, mosaic in mosaics.items()

@@ -11,7 +11,14 @@ import tensorstore
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.store import CACHE_BYTES, begin_read, cache_context, finish_read, open_pixels
+from mmvsf.datasets.storage.fork import refuse_fork
+from mmvsf.datasets.storage.store import (
+    CACHE_BYTES,
+    begin_read,
+    cache_context,
+    finish_read,
+    open_pixels,
+)
 
 from .grid import Tile
 
@@ -79,6 +86,7 @@ class PixelArray:
 
     def begin(self, index: Index) -> Callable[[], NDArray[Any]]:
         """Begin a read; the result is called for the values, or raises as `read` does."""
+        refuse_fork()
         if len(index) != len(self.spec.dims):
             raise IndexError(f"{self.name} has the dimensions {', '.join(self.spec.dims)}; found {len(index)} indices")
         *leading, rows, columns = index

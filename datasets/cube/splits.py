@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.place import ClusterSampling, SpatialSplit
@@ -94,6 +93,8 @@ def _units(unit: str, grid: Grid) -> NDArray[np.int32]:
     """(chunk_y, chunk_x) int32: number of the unit that a chunk belongs to, from 1; 0 outside the blocks."""
     mask = grid.block_mask()
     if unit == "cluster":
+        from scipy import ndimage  # long to import, and few recipes need it
+
         labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
         return _to_chunks(labels, grid).astype(np.int32)
     if unit == "block":
@@ -117,6 +118,8 @@ def _scattered(places: SpatialSplit, units: NDArray[np.int32]) -> NDArray[np.uin
 def _with_buffer(split: NDArray[np.uint8], units: NDArray[np.int32], buffer: int) -> NDArray[np.uint8]:
     """The split without the units of other codes that lie within `buffer` units of a held-out unit."""
     if buffer:
+        from scipy import ndimage
+
         side = _unit_side(units)
         for held_out, others in ((Split.TEST, (Split.TRAIN, Split.VALIDATION)), (Split.VALIDATION, (Split.TRAIN,))):
             reach = ndimage.maximum_filter(split == held_out, size=2 * buffer * side + 1)
@@ -156,5 +159,7 @@ def _strips(places: SpatialSplit, units: NDArray[np.int32], side: int) -> NDArra
 
 def _unit_side(units: NDArray[np.int32]) -> int:
     """Chunks per side of the largest unit."""
+    from scipy import ndimage
+
     boxes = [box for box in ndimage.find_objects(units) if box is not None]
     return max(int(side.stop - side.start) for box in boxes for side in box)

@@ -40,7 +40,9 @@ def open_cube(path: Location | str) -> xr.DataTree:
             members = zarr.open_group(cube.store(), path=f"tiles/{tile.name}", mode="r")
             for name, _ in sorted(members.groups()):
                 groups[f"tiles/{tile.name}/{name}"] = open_group(cube, f"tiles/{tile.name}/{name}")
-    return xr.DataTree.from_dict(groups)
+    opened = xr.DataTree.from_dict(groups)
+    opened.encoding["source"] = str(path)  # as xarray keeps the path of a file
+    return opened
 
 
 def open_group(cube: Cube, name: str) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""From windows to batches: samples that depend only on their number, and the data module for Lightning."""
+"""From windows to samples for training: each depends only on the seed and its number."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import lightning
 import numpy as np
 from numpy.typing import NDArray
 
-from .ahead import SampleLoader, Samples
+from .ahead import Samples
 from .classes import WindowClasses
 from .collate import TrainingSample
-from .folds import Fold
 from .reader import Floats, WindowReader
-from .windows import Window, index_windows
+from .windows import Window
 
 LONGEST_LEAD = 80
 """The longest lead that is trained and scored, in days."""
@@ -178,60 +176,3 @@ def _season_sample(
     start, weather = reader.weather(window.cell, window.year)
     series = (0, *window.cell, window.year)
     return TrainingSample(images, days.astype(np.int64), clear, clear, origin, target, series, weather, start)
-
-
-class CubeDataModule(lightning.LightningDataModule):
-    """The training and validation samples of one or more cubes.
-
-    >>> import mmvsf
-    >>> from mmvsf.datasets.samples.loader import SamplePlan
-    >>> from mmvsf.datasets.samples.reader import Normalisation, WindowReader
-    >>> cube = mmvsf.Cube.open("data/my-region.zarr")
-    >>> reader = WindowReader(cube, Normalisation.of([cube]))
-    >>> data = mmvsf.CubeDataModule([reader], SamplePlan(size=16, images=4), batch_size=2, steps=1)
-    >>> batch = next(iter(data.train_dataloader()))
-    >>> tuple(batch.images.shape)  # samples, images, bands, rows, columns
-    (2, 4, 6, 16, 16)
-    """
-
-    def __init__(
-        self,
-        readers: Sequence[WindowReader],
-        plan: SamplePlan,
-        *,
-        batch_size: int,
-        steps: int,
-        first_step: int = 0,
-        processes: int = 1,
-        workers: int = 0,
-        validation_batches: int = 4,
-        folds: Sequence[Fold] | None = None,
-    ) -> None:
-        """`steps` batches on each of `processes`, of which `first_step` were done before (a resumed run). Splits are
-        those of `folds`, one for each reader, or else of the recipes.
-
-        Raises InputError where the training split of a cube is empty.
-        """
-        super().__init__()
-        self.readers, self.plan = readers, plan
-        self.batch_size, self.workers = batch_size, workers
-        self.length, self.first = steps * batch_size * processes, first_step * batch_size * processes
-        self.validation_length = validation_batches * batch_size
-        splits = folds or [Fold.of(reader.cube) for reader in readers]
-        indexes = [index_windows(reader.cube, fold) for reader, fold in zip(readers, splits, strict=True)]
-        self.training = [index["train"] for index in indexes]
-        self.validation = [index["validation"] for index in indexes]
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether any cube has windows for validation."""
-        return any(self.validation)
-
-    def train_dataloader(self) -> SampleLoader:
-        samples = ForecastSamples(self.readers, self.training, self.plan, self.length, self.first)
-        return SampleLoader.of(samples, self.batch_size, self.workers)
-
-    def val_dataloader(self) -> SampleLoader:
-        """The same samples every time."""
-        samples = ForecastSamples(self.readers, self.validation, self.plan, self.validation_length)
-        return SampleLoader.of(samples, self.batch_size, self.workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Normalisation:
     weather: Moments
 
     @classmethod
-    def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None) -> Normalisation:
+    def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None) -> Self:
         """From the training splits of cubes (of `folds`, or else of their recipes), each cube with the same weight.
 
         Raises InputError where the cubes carry different bands or weather variables.
@@ -55,6 +55,15 @@ class Normalisation:
         splits = folds or [Fold.of(cube) for cube in cubes]
         pairs = [training_statistics(cube, fold) for cube, fold in zip(cubes, splits, strict=True)]
         return cls(_pooled([pair[0] for pair in pairs]), _pooled([pair[1] for pair in pairs]))
+
+    @classmethod
+    def none(cls, cube: Cube) -> Self:
+        """Means of 0 and deviations of 1: everything stays in its units."""
+
+        def unit(names: tuple[str, ...]) -> Moments:
+            return Moments(names, (0.0,) * len(names), (1.0,) * len(names))
+
+        return cls(unit(cube.bands), unit(cube.weather))
 
     def images(self, stored: NDArray[np.int16], valid: NDArray[np.bool_]) -> Floats:
         """Normalised images (T, C, H, W) of the bands as stored; 0 where `valid` (T, H, W) is False."""
@@ -123,15 +132,27 @@ class WindowReader:
     def begin_images(self, window: Window, days: NDArray[np.int32]) -> Callable[[], tuple[Floats, NDArray[np.bool_]]]:
         """Begin to read; the result is called for what `images` returns, or raises as it does. Windows of which all
         are begun before the first is waited for share the time in which a disk or a bucket answers."""
+        read = self.begin_stored(window, days)
+
+        def finish() -> tuple[Floats, NDArray[np.bool_]]:
+            stored, valid = read()
+            return self.normalisation.images(stored, valid), valid
+
+        return finish
+
+    def begin_stored(
+        self, window: Window, days: NDArray[np.int32]
+    ) -> Callable[[], tuple[NDArray[np.int16], NDArray[np.bool_]]]:
+        """Begin to read, as `begin_images`, the bands (T, C, H, W) int16 as they are stored, and where they are valid
+        (T, H, W)."""
         rows, columns = window.slices
         at = np.asarray(days, np.int64) - self.cube.calendar.first_day
         reflectance = self._store("imagery/reflectance").begin((at, slice(None), rows, columns))
         quality = self._store("imagery/quality").begin((at, rows, columns))
 
-        def finish() -> tuple[Floats, NDArray[np.bool_]]:
+        def finish() -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
             stored: NDArray[np.int16] = reflectance()
-            valid = is_clear(quality()) & (stored != REFLECTANCE_FILL).all(1)
-            return self.normalisation.images(stored, valid), valid
+            return stored, is_clear(quality()) & (stored != REFLECTANCE_FILL).all(1)
 
         return finish
 

@@ -131,23 +131,28 @@ def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, 
 def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
     """(time, chunk_y, chunk_x) bool: True where reflectance is stored, at least `min_clear` percent is clear, and the
     weather that led up to the day is known."""
-    return _clear_percent(cube, -1) >= min_clear
+    fraction = clear_fractions(cube)
+    clear: NDArray[np.bool_] = (fraction != CLEAR_FRACTION_FILL) & (fraction >= min_clear)
+    return clear
+
+
+def clear_fractions(cube: Cube) -> NDArray[np.uint8]:
+    """(time, chunk_y, chunk_x) uint8: percent of a chunk that is clear, `CLEAR_FRACTION_FILL` where no reflectance is
+    stored or the weather that led up to the day is not known."""
+    fraction, status = cube.array("chunks/clear_fraction"), cube.array("blocks/status")
+    n = cube.grid.chunks_per_block
+    usable = (status == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
+    if cube.weather and cube.group_attributes("weather").get(LACKING):
+        usable &= _weather_known(cube)
+    fraction[~usable] = CLEAR_FRACTION_FILL
+    return fraction
 
 
 def clear_percent(cube: Cube) -> NDArray[np.int8]:
     """(time, chunk_y, chunk_x): percent of each chunk that is clear; 0 where no reflectance is stored, or the weather
     that led up to the day is not known."""
-    return _clear_percent(cube, 0)
-
-
-def _clear_percent(cube: Cube, otherwise: int) -> NDArray[np.int8]:
-    fraction, status = cube.array("chunks/clear_fraction"), cube.array("blocks/status")
-    n = cube.grid.chunks_per_block
-    stored = (status == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
-    usable: NDArray[np.bool_] = stored & (fraction != CLEAR_FRACTION_FILL)
-    if cube.weather and cube.group_attributes("weather").get(LACKING):
-        usable &= _weather_known(cube)
-    return np.where(usable, fraction, otherwise).astype(np.int8)
+    fraction = clear_fractions(cube)
+    return np.where(fraction == CLEAR_FRACTION_FILL, 0, fraction).astype(np.int8)
 
 
 def _weather_known(cube: Cube) -> NDArray[np.bool_]:

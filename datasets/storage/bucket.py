@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.extras import install_hint
 
+from .fork import refuse_fork
 from .services.amazon import Amazon
 from .services.azure import Azure
 from .services.google import Google
@@ -55,8 +56,9 @@ class Bucket:
     def client(self, prefix: str = "", *, patient: bool = True) -> ObjectStore:
         """The client of the bucket or of a prefix in it, one per process and environment.
 
-        Raises InputError where a library or credentials are missing.
+        Raises InputError where a library or credentials are missing, and as `refuse_fork` does.
         """
+        refuse_fork()
         return _client(self, prefix, fingerprint(self.service.variables), PATIENT if patient else 1)
 
     @contextmanager

@@ -20,6 +20,7 @@ from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.json_text import parse_json
 
 from .encode import encode_groups
+from .fork import refuse_fork
 from .location import (
     DRAFT,
     Location,
@@ -86,8 +87,9 @@ def open_pixels(
     """Open an array such as `imagery/reflectance` with tensorstore, or where that has no driver as `ZarrPixels`.
 
     Reading returns raw stored values. Raises FileNotFoundError where there is no such array, InputError where its
-    metadata are damaged, OSError where the disk or the bucket refuses.
+    metadata are damaged or this process cannot read (`refuse_fork`), OSError where the disk or the bucket refuses.
     """
+    refuse_fork()
     path = root / array
     if not (path / "zarr.json").is_file():
         raise FileNotFoundError(f"{path} is not a Zarr array")
@@ -120,6 +122,7 @@ def begin_read(array: Any, index: tuple[Any, ...]) -> tensorstore.Future[Any]:
     Large slices at chosen positions of the first dimension are read as a stack: tensorstore copies a slice row by row,
     but through an array of integers element by element (20 images of 64 pixels: 0.5 and 1.2 ms).
     """
+    refuse_fork()
     first, *others = index
     if np.ndim(first) == 1 and len(first) and not isinstance(array, ZarrPixels):
         part = array.oindex[(slice(None), *others)]

@@ -44,7 +44,7 @@ class Reading(nn.Module):
         return out
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        return x.view(*x.shape[:-1], self.heads, -1).transpose(-2, -3)
 
 
 class Contextformer(nn.Module):
@@ -112,7 +112,8 @@ class Contextformer(nn.Module):
     def _weather_tokens(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The tokens of each sample; days at the end that fill no token are left to `_target_tokens`."""
         steps = batch.weather.shape[1] // STEP
-        parts = batch.weather[:, : steps * STEP].unflatten(1, (steps, STEP))
+        whole = batch.weather[:, : steps * STEP]
+        parts = whole.reshape(len(whole), steps, STEP, whole.shape[-1])
         ends = batch.weather_start[:, None] + STEP * torch.arange(1, steps + 1, device=parts.device)
         tokens = self.embed_weather(torch.cat([_statistics(parts), year_phase(ends)], -1))
         return tokens[batch.weather_index], ends[batch.weather_index]

@@ -5,6 +5,7 @@ Each is trained by a function of features (n, F), classes (n,) and a seed; `rand
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,6 +24,8 @@ from torch import Tensor, nn
 from mmvsf.datasets.samples.reader import Floats
 
 Classes = NDArray[np.int64]
+PREDICTED = 8192
+"""Pixels that a convolution maps at once."""
 
 
 class Classifier(Protocol):
@@ -36,9 +40,13 @@ Train = Callable[[Floats, Classes, int], Classifier]
 
 
 def train_logistic(x: Floats, y: Classes, seed: int = 0) -> Classifier:
-    """A multinomial logistic regression on standardised features; the seed changes nothing."""
-    line: Classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=150)).fit(x, y)
-    return line
+    """A multinomial logistic regression on standardised features, of at most 150 iterations; the seed changes
+    nothing."""
+    line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=150, tol=1e-3))
+    with threadpool_limits(torch.get_num_threads()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model: Classifier = line.fit(x, y)
+    return model
 
 
 @dataclass(frozen=True)
@@ -73,12 +81,15 @@ class PixelConvolution:
     def predict(self, x: Floats) -> Classes:
         """Classes (n,) of features (n, steps * bands)."""
         with torch.inference_mode():
-            parts = [self.network(self.series(part)).argmax(1) for part in torch.from_numpy(x).split(8192)]
+            parts = [
+                self.network(self.series(torch.from_numpy(x[first : first + PREDICTED]))).argmax(1)
+                for first in range(0, len(x), PREDICTED)
+            ]
         return np.asarray(torch.cat(parts).numpy(), np.int64)
 
     def series(self, x: Tensor) -> Tensor:
         """(n, bands, steps) of features (n, steps * bands)."""
-        return x.float().unflatten(1, (-1, self.bands)).transpose(1, 2)
+        return x.float().view(len(x), -1, self.bands).transpose(1, 2)
 
 
 def convolution_trainer(bands: int, classes: int, *, steps: int = 300, batch: int = 256, width: int = 32) -> Train:

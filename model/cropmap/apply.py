@@ -41,8 +41,8 @@ from .saved import SavedMapper, load_mapper
 
 ENGINE = 1
 """Part of the settings of a tile; to be raised with any change of the pixels of a map."""
-OVERLAP = 8
-"""Pixels by which neighbouring windows overlap, at least."""
+OVERLAP = 4
+"""Neighbouring windows overlap by at least one pixel in so many."""
 BATCH = 8
 """Windows that are encoded together."""
 
@@ -66,7 +66,7 @@ class MapJob:
         """Those of the records of its tiles."""
         return {
             "cube": self.cube_digest, "mapper": self.mapper_digest, "year": self.year, "until": self.until,
-            "overlap": OVERLAP, "engine": ENGINE,
+            "overlap": OVERLAP, "batch": BATCH, "engine": ENGINE,
         }  # fmt: skip
 
 
@@ -98,6 +98,11 @@ class Applied:
     seen: SeenDays
     number: int
     """of the calibrated day"""
+
+    @property
+    def overlap(self) -> int:
+        """Pixels by which neighbouring windows overlap, at least."""
+        return self.saved.size // OVERLAP
 
     def window_maps(
         self, windows: Sequence[Window], weather: SeasonWeather, memory: WeatherMemory
@@ -147,7 +152,7 @@ def map_tile(job: MapJob, tile: Tile) -> str:
     applied = opened(job)
     grid, classes = applied.reader.cube.grid, len(applied.saved.legend.classes)
     result = TileMap.empty(classes, tile.grid.shape[0])
-    for part in parts_of_tile(grid, tile, applied.saved.size, OVERLAP):
+    for part in parts_of_tile(grid, tile, applied.saved.size, applied.overlap):
         for first_row, strip in _strips(applied, part):
             _put(result, grid.block, tile, part, first_row, strip)
     content = BytesIO()
@@ -203,7 +208,7 @@ def _strips(applied: Applied, part: Part) -> Iterator[tuple[int, NDArray[np.floa
     left = min((columns[0] for _, columns in part.starts), default=0)
     right = max((columns[-1] for _, columns in part.starts), default=0) + size
     channels = len(applied.saved.legend.classes) + 1
-    weights = blend_weights(size, OVERLAP)
+    weights = blend_weights(size, applied.overlap)
     total = np.zeros((channels + 1, size, right - left), np.float32)
     for number, (row, windows) in enumerate(rows):
         for first in range(0, len(windows), BATCH):

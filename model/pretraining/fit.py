@@ -12,8 +12,9 @@ from torch import Tensor
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.batch import Batch
+from mmvsf.datasets.samples.data_module import ForecastDataModule
 from mmvsf.datasets.samples.folds import Fold
-from mmvsf.datasets.samples.loader import CubeDataModule, SamplePlan
+from mmvsf.datasets.samples.loader import SamplePlan
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
 from mmvsf.model.training.device import autocast_precision, choose_device
@@ -85,7 +86,7 @@ def fit(
     and InputError where the training part of a cube is empty.
     """
     module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
-    data = CubeDataModule(
+    data = ForecastDataModule(
         readers,
         SamplePlan(size=options.window, images=options.images, seed=options.seed),
         batch_size=options.batch_size,

@@ -1,7 +1,8 @@
-"""Build a cube: its template, then layer by layer what the ledger lacks, then the summaries. It can be killed at any
-moment and run again."""
+"""Build a cube: its root, then layer by layer what the ledger lacks, then the summaries. It can be killed at any moment
+and run again."""
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube, root_attributes
-from mmvsf.datasets.cube.draw import draw_overviews
+from mmvsf.datasets.cube.draw import Share, draw_overviews
 from mmvsf.datasets.cube.splits import place_split, year_split
 from mmvsf.datasets.cube.write import Content, finish_cube, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, one_line
@@ -17,6 +18,7 @@ from mmvsf.datasets.storage.lock import write_lock
 from mmvsf.datasets.storage.manifest import Manifest, Record
 from mmvsf.datasets.storage.store import sweep_leftovers
 from mmvsf.datasets.storage.verified import VerifiedObjects
+from mmvsf.pipeline.crew import Crew
 from mmvsf.pipeline.disk_space import ensure_space, stored_bytes
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan
 from mmvsf.pipeline.layers.imagery.summarise import CollectedImagery, scenes_group
@@ -25,11 +27,11 @@ from mmvsf.pipeline.layers.layer import Collected, Layer, run_task
 from mmvsf.pipeline.layers.radar.layer import CollectedRadar
 from mmvsf.pipeline.ledger import Ledger
 
-from .executor import Executor
+from .executor import MOST_THREADS, Executor
 from .plan import BuildPlan, Planned, refuse_missing
 from .provenance import now
 from .seal import seal_build
-from .target import ensure_template
+from .target import ensure_root
 
 MOST_FAILURES = 10
 """After so many tasks in a row of which nothing can be read, their source is taken to be out of reach, and the others
@@ -88,7 +90,7 @@ def _build(
     refuse_missing(plan.requirements)
     if overwrite:
         ensure_space(plan.cube, plan.bytes_to_write(len(plan.imagery.units)) - stored_bytes(plan.cube))
-    attributes = ensure_template(plan, overwrite)
+    attributes = ensure_root(plan, overwrite)
     sweep_leftovers(plan.cube)
     ledger = Ledger.of_cube(plan.cube)
     todo = [
@@ -115,7 +117,8 @@ def _build(
     radar = plan.radar_layer.layer.collect(plan.radar_layer.plan) if plan.radar_layer else None
     if plan.radar_layer and plan.region.radar and radar:
         _refuse_incomplete(plan.radar_layer.plan, radar.summary, plan.region.radar.complete_above, accept_failed)
-    _finish(plan, imagery, radar, attributes, check)
+    with Crew(min(run.workers, os.cpu_count() or 1, MOST_THREADS)) as crew:
+        _finish(plan, imagery, radar, attributes, check, crew.share)
     summary = replace(imagery.summary, radar=radar.summary if radar else None)
     seal_build(plan.cube, plan.inputs, summary)
     return summary
@@ -127,8 +130,9 @@ def _finish(
     radar: CollectedRadar | None,
     attributes: dict[str, Any],
     check: CheckCube,
+    share: Share,
 ) -> None:
-    """Write what all layers made into the cube, and its manifest."""
+    """Write what all layers made into the cube, and its manifest. `share` runs a function on many parts."""
 
     def unfinished(manifest: Manifest) -> Cube:
         return Cube(plan.cube, plan.spec, False, attributes, VerifiedObjects(plan.cube, manifest))
@@ -160,7 +164,7 @@ def _finish(
         attributes,
         time=now(),
         check=lambda manifest: check(unfinished(manifest)),
-        draw=lambda manifest: draw_overviews(unfinished(manifest)),
+        draw=lambda manifest: draw_overviews(unfinished(manifest), share),
     ):
         Ledger.of_cube(plan.cube).write(ROOT_ENTRY, root_attributes(plan.cube))
 

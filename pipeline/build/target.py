@@ -5,7 +5,7 @@ from typing import Any
 
 from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.layout import FORMAT, FORMAT_VERSION
-from mmvsf.datasets.cube.write import root_attributes_of, write_template
+from mmvsf.datasets.cube.write import root_attributes_of, write_root
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.storage.location import Location, remove_tree
 from mmvsf.datasets.storage.manifest import ROOT as MANIFEST
@@ -29,8 +29,8 @@ SHAPE = (
 """Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
 
 
-def ensure_template(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
-    """Create the template, or check that the existing cube has the same layout and is of this recipe.
+def ensure_root(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
+    """Write the root of a new cube, or check that the existing one has the same layout and is of this recipe.
 
     Returns the root attributes of the finished cube, but for its digest. Raises InputError for another cube, and for a
     folder that is no cube: that is never written to or removed.
@@ -50,9 +50,9 @@ def ensure_template(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)
-        origin = provenance(plan)
-        write_template(plan.cube, plan.spec, origin)
-        return root_attributes_of(plan.spec, origin)
+        attributes = root_attributes_of(plan.spec, provenance(plan))
+        write_root(plan.cube, attributes)
+        return attributes
     if is_reshaping(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
     attributes, wanted = root_attributes(plan.cube), plan.spec.attributes()

@@ -96,7 +96,7 @@ def _effort_facts(plan: BuildPlan, workers: int) -> dict[str, Any]:
     """What a build reads, writes and takes."""
     imagery = plan.imagery
     table = ProductTable.of(plan.region.imagery)
-    fetched, requests = (count(imagery, plan.grid, table) for count in (_bytes_fetched, requests_for))
+    fetched, requests = _bytes_and_requests(imagery, plan.grid, table)
     remote = is_remote(imagery)
     if plan.radar_layer:
         radar = planned_effort(plan.radar_layer.plan, plan.grid)
@@ -171,40 +171,37 @@ def shards_in_cube(plan: BuildPlan) -> tuple[int, int]:
     """(current, stale): shards of the plan that the cube has as they would be built today, and shards that it has
     from other scenes or options, which will be rebuilt."""
     ledger = Ledger.of_cube(plan.cube)
+    names = ledger.names("imagery")
+    if not names:
+        return 0, 0
     digests = plan.imagery.entries
-    entries = ledger.entries(name for name in ledger.names("imagery") if name in digests)
+    entries = ledger.entries(name for name in names if name in digests)
     current = [entry.get("digest") == digests[name] for name, entry in entries if entry is not None]
     return sum(current), len(current) - sum(current)
 
 
-def _bytes_fetched(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> float:
-    if _scheme(imagery) == "earthengine":
-        return imagery.block_days * grid.block**2 * earth_engine_bytes(imagery.bands)
+def _bytes_and_requests(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> tuple[float, int]:
+    """What is fetched, and the requests to the server of the files, if no scene is overcast; none for files on disk."""
     if not is_remote(imagery):
-        return imagery.bytes_to_read
-    fetched = 0.0
+        return imagery.bytes_to_read, 0
+    earth_engine = _scheme(imagery) == "earthengine"
+    products = {name: table.named(name) for name in {scene.product for scene in imagery.scenes}}
+    fetched, requests = 0.0, 0
     for task in shard_tasks(imagery, grid, set(imagery.units)):
+        if earth_engine:
+            requests += len(task.scenes)
+            continue
         height, width = (side * grid.block for side in extent(task.blocks))
-        pixels = len({scene.day for scene in task.scenes}) * height * width
-        fetched += (
-            pixels * bytes_per_pixel(imagery.bands) * overhead(height, width, table.named(task.scenes[0].product))
+        opened = Counter(scene.product for scene in task.scenes)
+        requests += sum(
+            count * (imagery.bands + 1) * requests_of(height, products[name]) for name, count in opened.items()
         )
+        pixels = len({scene.day for scene in task.scenes}) * height * width
+        fetched += pixels * bytes_per_pixel(imagery.bands) * overhead(height, width, products[task.scenes[0].product])
         fetched += len(task.scenes) * (imagery.bands + 1) * HEADER_BYTES
-    return fetched
-
-
-def requests_for(imagery: ImageryPlan, grid: Grid, table: ProductTable) -> int:
-    """Requests to the server of the files, if no scene is overcast; 0 where the files are on disk."""
-    if not is_remote(imagery):
-        return 0
-    tasks = shard_tasks(imagery, grid, set(imagery.units))
-    if _scheme(imagery) == "earthengine":
-        return sum(len(task.scenes) for task in tasks)
-    return sum(
-        (imagery.bands + 1) * requests_of(extent(task.blocks)[0] * grid.block, table.named(scene.product))
-        for task in tasks
-        for scene in task.scenes
-    )
+    if earth_engine:
+        fetched = imagery.block_days * grid.block**2 * earth_engine_bytes(imagery.bands)
+    return fetched, requests
 
 
 def _scheme(imagery: ImageryPlan) -> str:

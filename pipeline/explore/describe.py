@@ -10,15 +10,17 @@ from typing import Any
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.paths import expanded
-from mmvsf.datasets.recipe.area import from_lonlat
 from mmvsf.datasets.storage.location import DRAFT
 from mmvsf.datasets.variables import BANDS_BY_NAME, NOT_CLEAR, OTHER, QUALITY_FLAGS, WEATHER_BY_NAME, Status
 from mmvsf.pipeline.build.provenance import product_origin
+from mmvsf.pipeline.inspect.places import block_names
 
 from .embeddings import open_embeddings
 from .outlines import degrees, outlines
 from .rasters import Raster, find_rasters
 
+MOST_PLACES = 300
+"""Blocks up to which the page lists them by name."""
 MOST_FILES = 200
 """Files of a run that the page links to, at most."""
 REASONS = {
@@ -97,14 +99,12 @@ def describe(cube: Cube, address: str, runs: Sequence[Run], links: dict[str, str
 
 
 def _places(cube: Cube) -> list[dict[str, Any]]:
-    """Sites of the recipe in pixels of the grid: {name, x, y}."""
-    grid = cube.grid
-    places = []
-    for site in cube.region.area.sites or ():
-        x, y = from_lonlat(grid.crs).transform(site.lon, site.lat)
-        column, row = (x - grid.left) / grid.resolution, (grid.top - y) / grid.resolution
-        places.append({"name": site.name, "x": round(column, 1), "y": round(row, 1)})
-    return places
+    """Named blocks, {name, x, y} of their middles in pixels of the grid; none where there are too many to list."""
+    if len(cube.grid.blocks) > MOST_PLACES:
+        return []
+    side = cube.grid.block
+    names = sorted(block_names(cube).items(), key=lambda entry: entry[1])
+    return [{"name": name, "x": (x + 0.5) * side, "y": (y + 0.5) * side} for (y, x), name in names]
 
 
 def _seasons(cube: Cube) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.reduce import reduced
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import BACKSCATTER_FILL, BACKSCATTER_SCALE, REFLECTANCE_FILL, Status, is_clear
 
@@ -121,20 +122,6 @@ def reduced_powers(values: NDArray[np.int16], how: str) -> NDArray[np.int16]:
     with np.errstate(invalid="ignore"):
         composite = 10 * np.log10(reduced(powers, known, how)) / BACKSCATTER_SCALE
     return np.where(np.isnan(composite), BACKSCATTER_FILL, np.rint(composite)).astype(np.int16)
-
-
-def reduced(values: NDArray[Any], valid: NDArray[np.bool_], how: str) -> NDArray[np.float64]:
-    """The median or mean over the first axis of the values that are valid; NaN where none is."""
-    count = valid.sum(axis=0)
-    if how == "mean":
-        total = np.where(valid, values, 0).sum(axis=0, dtype=np.float64)
-        return np.where(count, total / np.maximum(count, 1), np.nan)
-    if not len(values):
-        return np.full(values.shape[1:], np.nan)
-    largest = np.inf if values.dtype.kind == "f" else np.iinfo(values.dtype).max
-    in_order = np.sort(np.where(valid, values, largest), axis=0)
-    middle = [np.take_along_axis(in_order, index[None], 0)[0] for index in (np.maximum(count - 1, 0) // 2, count // 2)]
-    return np.where(count, (middle[0].astype(np.float64) + middle[1]) / 2, np.nan)
 
 
 def _nearest(cube: Cube, seen: NDArray[np.int64], days: NDArray[np.int64]) -> str:

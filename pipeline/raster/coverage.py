@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from scipy.spatial import cKDTree
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.grid import Grid
@@ -36,7 +35,8 @@ class Coverage:
         self._y = (grid.top - rows * side)[:, None] - down
         """(block, point), metres"""
         on_sphere = _on_sphere(self._x, self._y, grid.crs)
-        self._middles = cKDTree(on_sphere[:, POINTS**2 // 2])
+        self._middles = on_sphere[:, POINTS**2 // 2]
+        """(block, 3)"""
         self._radius = float(np.linalg.norm(on_sphere - on_sphere[:, [POINTS**2 // 2]], axis=-1).max())
         middle = on_sphere.mean(axis=(0, 1))
         self.meridian = float(np.degrees(np.arctan2(middle[1], middle[0])))
@@ -65,8 +65,9 @@ class Coverage:
         middle = points[len(points) // 2]
         if not np.isfinite(points).all():
             return np.arange(len(self._x))
-        radius = WIDER * float(np.linalg.norm(points - middle, axis=-1).max())
-        return np.sort(np.array(self._middles.query_ball_point(middle, radius + WIDER * self._radius), np.intp))
+        radius = WIDER * (float(np.linalg.norm(points - middle, axis=-1).max()) + self._radius)
+        # Points of a sphere of radius 1 at distance r from each other have the scalar product 1 - r^2 / 2.
+        return np.flatnonzero(self._middles @ middle >= 1 - radius**2 / 2)
 
     def day(self, acquired: datetime, raster: RasterGrid) -> int:
         """Day number of the solar day of an acquisition (UTC) at the middle of a raster.

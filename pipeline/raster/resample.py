@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
-from scipy import sparse
 
 from .resampler import Resampler, Strip, strips_of
 from .scene import RasterGrid
@@ -138,6 +137,8 @@ def _separable(
 ) -> Any:
     """CSR of the products of row and column weights of each target pixel's neighbours, counted from the lowest;
     neighbours outside the window are left out."""
+    from scipy import sparse  # long to import, and not needed where pixels are copied
+
     rows, columns = window
     height, width = rows.stop - rows.start, columns.stop - columns.start
     index = _index_type(height * width)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL
 
@@ -51,6 +50,8 @@ class Resampler:
     @property
     def weights(self) -> Any:
         """scipy CSR (target pixels inside, window pixels) of all strips."""
+        from scipy import sparse
+
         rows, columns = self.window
         count = (rows.stop - rows.start) * (columns.stop - columns.start)
         parts = []
@@ -137,6 +138,8 @@ def _weighted(weights: Any, source: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def strips_of(weights: Any) -> tuple[Strip, ...]:
     """The weights (target pixels, window pixels) in strips."""
+    from scipy import sparse
+
     strips = []
     for start in range(0, weights.shape[0], STRIP_PIXELS):
         part = weights[start : start + STRIP_PIXELS]

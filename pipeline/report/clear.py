@@ -65,7 +65,7 @@ def _strips(view: ReportView, blocks: list[tuple[int, int]]) -> Figure:
             spine.set_visible(True)
     month_axis(rows[-1], view.season_axis)
     bar = figure.colorbar(shown, ax=list(rows), location="bottom", shrink=0.4, aspect=40, pad=0.02)
-    bar.set_label("clear pixels of a block, percent (white: not acquired; orange cross: failed)", fontsize=8.5)
+    bar.set_label("clear pixels of a block, percent (blank: not acquired; orange cross: failed)", fontsize=8.5)
     bar.outline.set_linewidth(0.5)
     return figure
 
@@ -82,7 +82,8 @@ def _views(view: ReportView) -> ReportTable:
         of_months = [(season_of_day == year) & (month_of == month) for month in months]
         values = [float(share[days].sum()) if (covered & days).any() else None for days in of_months]
         total = sum(value for value in values if value is not None)
-        rows.append([Cell(str(year)), *(Cell(number(value, 1)) for value in values), Cell(number(total, 1))])
+        name = str(year) if view.year_share[year] == 1 else f"{year}, {percent(view.year_share[year], 0)} of it"
+        rows.append([Cell(name), *(Cell(number(value, 1)) for value in values), Cell(number(total, 1))])
     return ReportTable(
         "Clear views of a pixel in each month, mean over all blocks",
         ["year", *(MONTHS[month - 1] for month in months), "all"],

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.legend import LegendClass
 
-from .drawing import MISSING, WIDTH, class_handles, class_image, map_frame
+from .drawing import MISSING, ON_DARK, ON_LIGHT, WIDTH, class_handles, class_image, map_frame
 from .elements import Element, drawn, percent
 from .runs import SETS, Rows
 from .view import Floats, ReportView
@@ -46,7 +46,7 @@ def confusion_matrix(rows: Rows, classes: Sequence[LegendClass]) -> list[Element
     figure = _confusion_figure(counts[np.ix_(used, used)], counts[used].sum(1), [classes[i].name for i in used])
     only = "" if len(used) == occurring else f" The {len(used)} most frequent classes."
     caption = f"Confusion of classes, MM-VSF, {SETS[held_out]}: where the pixels of each label went, in percent.{only}"
-    return [drawn(figure, "Confusion matrix", caption, vector=True)]
+    return [drawn(figure, "Confusion matrix", caption)]
 
 
 def _confusion_figure(counts: NDArray[np.float64], support: NDArray[np.float64], names: Sequence[str]) -> Figure:
@@ -62,7 +62,7 @@ def _confusion_figure(counts: NDArray[np.float64], support: NDArray[np.float64],
     axes.set(xlabel="mapped as", ylabel="label (pixels)")
     for (row, column), value in np.ndenumerate(share):
         text = "" if support[row] == 0 else f"{value:.0f}" if value >= 0.5 else "·"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color="white" if value > 55 else "#222222")
+        axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ON_DARK if value > 55 else ON_LIGHT)
     for spine in axes.spines.values():
         spine.set_visible(True)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)

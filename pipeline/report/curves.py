@@ -58,7 +58,7 @@ def _element(view: ReportView, years: Years) -> Element:
         "NDVI, (nir − red) / (nir + red), of clear pixels inside fields of one class: median and middle half of every"
         f" {STEP} days. {which}"
     )
-    return drawn(figure, "NDVI by day of the season for each class and two years", caption, vector=True)
+    return drawn(figure, "NDVI by day of the season for each class and two years", caption)
 
 
 def _most_frequent(

@@ -38,6 +38,24 @@ STYLE: Any = {
     # Names come from recipes and legends: a dollar sign in one does not begin a formula.
     "text.parse_math": False,
 }
+DARK = {
+    "#ffffff": "#14181b", "#222222": "#e4e8eb", "#333333": "#e4e8eb", "#444444": "#c9d1d7", "#555555": "#a9b3ba",
+    "#888888": "#77828a", "#dddddd": "#343c42",
+}  # fmt: skip
+"""Colours of paper, lines and text -> what they are where the reader prefers the dark. All other colours mean something
+and stay; what lies on them has `ON_LIGHT` or `ON_DARK`."""
+ON_LIGHT, ON_DARK = "#212121", "#fdfdfd"
+"""Text on colours that stay."""
+DARK_STYLE = (
+    "<style>@media (prefers-color-scheme: dark){svg{fill:#e4e8eb}"
+    + "".join(
+        f'[style*="{part}: {light}"]{{{part}:{dark}!important}}'
+        for light, dark in DARK.items()
+        for part in ("fill", "stroke")
+    )
+    + "}</style>"
+)
+"""A stylesheet for figures in SVG. Text that is black has no colour there: it is that of the root."""
 WIDTH = 9.6
 """Inches across a figure that fills the page."""
 
@@ -56,7 +74,7 @@ MASK = (
     ("next to cloud or shadow", "#f2b272"),
     ("snow or ice", "#9fe8f5"),
     ("cloud shadow", "#565b73"),
-    ("cloud", "#ffffff"),
+    ("cloud", "#fdfdfd"),
     ("no data", "#101010"),
 )
 """Names and colours of the classes of `mask_classes`."""
@@ -136,10 +154,10 @@ def handles(pairs: Sequence[tuple[str, str]]) -> list[Patch]:
 
 
 def clear_colours() -> Colormap:
-    """0 to 100 % clear: from grey (seen, but cloudy) to deep blue; white where nothing was acquired."""
+    """0 to 100 % clear: from grey (seen, but cloudy) to deep blue; paper where nothing was acquired."""
     low, high = np.array([0.80, 0.80, 0.80]), np.array([0.02, 0.27, 0.52])
     steps = np.linspace(0, 1, 101)[:, None]
-    return ListedColormap([tuple(row) for row in low * (1 - steps) + high * steps]).with_extremes(bad="white")
+    return ListedColormap([tuple(row) for row in low * (1 - steps) + high * steps]).with_extremes(bad="none")
 
 
 def month_axis(axes: Axes, season: SeasonAxis, *, every: int = 1) -> None:

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from matplotlib.figure import Figure
 
+from .drawing import DARK_STYLE
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -82,14 +84,12 @@ class ReportSection:
     elements: Sequence[Element]
 
 
-def drawn(figure: Figure, alt: str, caption: str, *, vector: bool = False) -> Picture:
-    """A figure as a picture: PNG, or SVG (`vector`) for charts that hold no image."""
-    stream, width = io.BytesIO(), round(100 * figure.get_figwidth())
-    if vector:
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-        return Picture(_uri("svg+xml", stream.getvalue()), alt, caption, width)
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return Picture(_uri("png", stream.getvalue()), alt, caption, width)
+def drawn(figure: Figure, alt: str, caption: str) -> Picture:
+    """A figure as a picture in SVG, which follows the reader's choice of light or dark."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    content = stream.getvalue().replace(b"<defs>", DARK_STYLE.encode() + b"<defs>", 1)
+    return Picture(_uri("svg+xml", content), alt, caption, round(100 * figure.get_figwidth()))
 
 
 def png_file(path: Path, alt: str, caption: str) -> Picture | None:

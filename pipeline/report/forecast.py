@@ -1,5 +1,6 @@
 """How well images are forecast: scores by held-out set and lead time, beside persistence and climatology."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,20 @@ def forecast_section(view: ReportView, runs: Path) -> ReportSection:
             elements.append(picture)
     single = sorted((runs / "forecast").glob("*.png"))[-MOST_PICTURES:]
     for file in single:
-        if picture := png_file(file, f"Forecast {file.stem}", f"Forecast {file.stem}."):
+        name = f"Forecast of {_in_words(view, file.stem)}"
+        if picture := png_file(file, name, f"{name}."):
             elements.append(picture)
     if not single:
         single_command = f"{view.command('forecast')} --day YYYY-MM-DD"
         elements.append(Absent("No single day was forecast yet. To forecast one:", single_command))
     return ReportSection("forecast", "Forecast", elements)
+
+
+def _in_words(view: ReportView, stem: str) -> str:
+    """Day and place of a forecast, from the name of its file."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)-block-(\d+)-(\d+)", stem, re.ASCII)
+    block = (int(match[2]), int(match[3])) if match else None
+    return f"{match[1]}, {view.names[block]}" if match and block in view.names else stem
 
 
 def forecast_headline(runs: Path) -> tuple[str, str] | None:

@@ -12,7 +12,8 @@ from matplotlib.ticker import Formatter, MaxNLocator
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from mmvsf.datasets.storage.location import objects
+from mmvsf.datasets.cube.paths import expanded
+from mmvsf.datasets.storage.location import Location, objects
 from mmvsf.datasets.variables import Status
 
 from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
@@ -177,7 +178,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
         ("years", "; ".join(_years(view))),
         ("weather", f"{', '.join(cube.weather)}; {cells}" if cube.weather else "none"),
         ("labels", labels),
-        *map(_source, cube.attributes.get("sources", [])),
+        *(_source(record, cube.path) for record in cube.attributes.get("sources", [])),
         ("size on disk", _size(view)),
         ("digest", cube.digest or "none recorded"),
         *_made(cube.attributes),
@@ -185,11 +186,12 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _source(record: dict[str, Any]) -> tuple[str, str]:
+def _source(record: dict[str, Any], cube: Location) -> tuple[str, str]:
     """(what, where it is from) of one record of the cube's sources."""
     layer = str(record.get("layer", "")).replace("_", " ")
     what = record.get("product") or layer or f"{record.get('role', 'data')} from"
     origin = " ".join(str(record[key]) for key in ("from", "url", "path", "collection") if record.get(key))
+    origin = expanded(origin, cube)
     details = [str(record[key]) for key in ("processing", "source", "licence") if record.get(key)]
     return str(what), "; ".join(words for words in (origin, *details) if words)
 

@@ -55,7 +55,7 @@ def write_report(cube: Location, runs: Path) -> Path:
     text = render(
         view.cube.region.title,
         view.cube.region.name,
-        _headlines(view, runs),
+        main_numbers(view, runs),
         sections,
         view.cube.digest,
         view.cube.attributes.get("software", {}).get("mmvsf", ""),
@@ -86,18 +86,19 @@ def render(
     )
 
 
-def _headlines(view: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
+def main_numbers(view: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
     """The main numbers, as (value, what it is)."""
     region = view.cube.region
     stored = np.where(view.status == Status.STORED, np.nan_to_num(view.clear), 0)
-    views = float(stored.sum() / 100 / len(view.cube.grid.blocks) / len(view.cube.years))
+    views = float(stored.sum() / 100 / len(view.cube.grid.blocks) / sum(view.year_share.values()))
+    whole = all(share == 1 for share in view.year_share.values())
     blocks, side = len(view.cube.grid.blocks), view.side_km
     weather = " and weather" if view.cube.weather else ""
-    headlines = [
+    numbers = [
         (f"{blocks}", f"{'block' if blocks == 1 else 'blocks'} of {side:.3g} × {side:.3g} km"),
         (f"{region.period.start.year} to {region.period.end.year}", f"years of images{weather}"),
-        (f"{views:.0f}", "clear views of a pixel per year"),
+        (f"{views:.0f}", f"clear views of a pixel per {'' if whole else 'whole '}year"),
         forecast_headline(runs),
         cropmap_headline(runs),
     ]
-    return [entry for entry in headlines if entry is not None]
+    return [entry for entry in numbers if entry is not None]

@@ -54,7 +54,7 @@ def write_page(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> N
         ReportSection(
             "scenes",
             "Scenes by month",
-            [ReportTable("Scenes found", ["", *(MONTHS[month - 1] for month in months)], rows)],
+            [ReportTable("Scenes found", ["product and year", *(MONTHS[month - 1] for month in months)], rows)],
         ),
         ReportSection("cost", "What it takes", [Facts(_facts(plan, facts))]),
     )

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.pixels import PixelArray
 from mmvsf.datasets.recipe.load import shipped_regions
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, REFLECTANCE_FILL, Split, Status, band_scales
+from mmvsf.pipeline.inspect.places import block_names
 
 from .drawing import SPLIT_NAMES, SeasonAxis
 
@@ -103,11 +105,19 @@ class ReportView:
 
     @cached_property
     def names(self) -> dict[BlockIndex, str]:
-        """The name of each block: the sites in it, or its row and column."""
-        names: dict[BlockIndex, list[str]] = {}
-        for site in self.cube.region.area.sites or ():
-            names.setdefault(self.cube.grid.block_of_point(site.lon, site.lat), []).append(site.name)
-        return {b: ", ".join(names.get(b, ())) or f"block {b[0]},{b[1]}" for b in self.cube.grid.blocks}
+        """The name of each block, see `block_names`."""
+        return block_names(self.cube)
+
+    @cached_property
+    def year_share(self) -> dict[int, float]:
+        """The part of each season, of the days that the recipe takes images on, that lies in its period: 1 for a whole
+        season."""
+        period, days = self.cube.region.period, self.cube.calendar.days
+        month = days.astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12 + 1
+        taken = np.isin(month, period.months) & (days >= day_number(period.start)) & (days <= day_number(period.end))
+        whole = len(self.cube.season.days_in(period.months))
+        count = {year: int((taken & (self.cube.season_of_day == year)).sum()) for year in self.cube.years}
+        return {year: min(1.0, days / whole) for year, days in count.items()}
 
     @property
     def side_km(self) -> float:

@@ -108,7 +108,7 @@ def weather_section(view: ReportView, years: Years) -> ReportSection:
         absent = Absent(f"The cube does not have what the picture needs: {needs}.")
         return ReportSection("weather", "Weather", [absent])
     alt = "Daily weather of a normal and of a late year"
-    elements: list[Element] = [drawn(_figure(years, years.normal), alt, _caption(years), vector=True)]
+    elements: list[Element] = [drawn(_figure(years, years.normal), alt, _caption(years))]
     ranked = sorted((y for y in years.years if np.isfinite(years.spring_heat(y))), key=years.spring_heat)
     if len(ranked) > 1:
         listed = ", ".join(f"{year} {years.spring_heat(year):.0f}" for year in ranked)

@@ -29,7 +29,6 @@ from mmvsf.pipeline.sources.stac.boxes import search_box, search_polygons
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.hrefs import remote_href
 from mmvsf.pipeline.sources.stac.items import item_of, tile_of
-from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url, public_address
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
@@ -102,6 +101,8 @@ class StacStatic(StaticSource):
 
     def tiles(self, layer: str, grid: Grid) -> list[Asset]:
         """See `StaticSource`."""
+        from mmvsf.pipeline.sources.stac.search import find_items  # its client is long to import
+
         guard_logs()
         data, coverage = _data(layer), Coverage(grid)
         tiles: dict[str, Asset] = {}

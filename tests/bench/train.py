@@ -17,7 +17,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.samples.loader import CubeDataModule, SamplePlan
+from mmvsf.datasets.samples.data_module import ForecastDataModule
+from mmvsf.datasets.samples.loader import SamplePlan
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.model.mmvsf.checkpoint import new_network
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
@@ -52,7 +53,7 @@ class CompactModel:
     def loader(self, steps: int) -> Any:
         """So many batches of the training split."""
         plan = SamplePlan(size=self.options.window, images=self.options.images)
-        data = CubeDataModule([self._reader], plan, batch_size=self.options.batch_size, steps=steps)
+        data = ForecastDataModule([self._reader], plan, batch_size=self.options.batch_size, steps=steps)
         return data.train_dataloader()
 
     def step(self, batch: Any) -> None:

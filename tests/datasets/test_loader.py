@@ -19,9 +19,9 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.ahead import SampleLoader
 from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses
 from mmvsf.datasets.samples.collate import collate
+from mmvsf.datasets.samples.data_module import ForecastDataModule
 from mmvsf.datasets.samples.loader import (
     LONGEST_LEAD,
-    CubeDataModule,
     ForecastSamples,
     LabelledSamples,
     SamplePlan,
@@ -133,7 +133,7 @@ def test_a_sample_depends_on_seed_and_number_alone(reader: WindowReader) -> None
 def test_workers_change_nothing(reader: WindowReader) -> None:
     plan = SamplePlan(images=6)
     batches = [
-        list(CubeDataModule([reader], plan, batch_size=4, steps=3, workers=workers).train_dataloader())
+        list(ForecastDataModule([reader], plan, batch_size=4, steps=3, workers=workers).train_dataloader())
         for workers in (0, 2)
     ]
     assert len(batches[0]) == 3

@@ -21,12 +21,13 @@ from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, Window
+from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
 from mmvsf.model.cropmap.head import CropHead, CropMapper, MappingOptions
 from mmvsf.model.evaluation.core.held_out import hold_out
 from mmvsf.model.evaluation.core.settings import SEASON, CropOptions, HeadOptions
 from mmvsf.model.evaluation.crops import seasons as frozen_seasons
-from mmvsf.model.evaluation.crops.confusions import Confusions, crop_scores
+from mmvsf.model.evaluation.crops.confusions import CONFIDENT, Confusions, crop_scores
 from mmvsf.model.evaluation.crops.features import (
     PixelSeries,
     by_date,
@@ -314,6 +315,18 @@ def test_rows_add_up(trial: CropTrial) -> None:
     scores = crop_scores(by_kind["all"], trial.names)
     assert scores["per_class"]["late"]["recall"] == 0.5 and scores["per_class"]["early"]["recall"] == 1
     assert scores["accuracy"] == pytest.approx(sum(np.trace(row["confusion"]) for row in by_kind["all"]) / total["all"])
+
+
+def test_pixels_are_told_apart_by_the_confidence_of_their_label() -> None:
+    labels = np.array([[0, 0], [1, 1]])
+    confidence = np.array([[CONFIDENT, CONFIDENT - 1], [100, CONFIDENCE_FILL]], np.uint8)
+    counts = {}
+    for given in (None, confidence):
+        confusions = Confusions(LabelMaps(lambda _: labels, 2, lambda _, given=given: given), 2)
+        confusions.add("both", SEASON, whole(2), labels, labels)
+        counts[given is None] = {row["kind"]: row["n"] for row in confusions.rows({})}
+    assert counts[True].keys() == {"all", "interior", "edge"}
+    assert (counts[False]["confident"], counts[False]["doubtful"], counts[False]["all"]) == (2, 1, 4)
 
 
 @pytest.mark.slow

@@ -14,13 +14,15 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.cropmap.head import MappingOptions
 from mmvsf.model.evaluation.command import evaluate
 from mmvsf.model.evaluation.core import runner
+from mmvsf.model.evaluation.core.estimate import SECONDS, minutes_left, pieces_left
 from mmvsf.model.evaluation.core.runner import Chain, Piece, finished_results, run_plan
-from mmvsf.model.evaluation.core.settings import CropOptions, EvaluationSettings, HeadOptions
+from mmvsf.model.evaluation.core.settings import FULL, CropOptions, EvaluationSettings, HeadOptions
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.evaluation.results.all import all_sections
 from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS
+from mmvsf.model.records import write_record
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +102,29 @@ def test_a_result_with_other_settings_or_without_its_files_does_not_count(tmp_pa
     assert finished_results(plan) == []
     (tmp_path / "a/0.json").write_text("{")
     assert finished_results(replace(plan, keeps=())) == []
+
+
+def test_the_time_left_is_what_finished_pieces_took(tmp_path: Path) -> None:
+    about = {"kind": "pretrain", "method": "mm-vsf", "year": 2020, "seed": 0}
+    pieces = [Piece(f"pretrain/{seed}", {}, lambda _: {"rows": []}, about=about) for seed in range(3)]
+    plan = ListedPieces(tmp_path, pieces)
+    whole = minutes_left([plan], FULL, 1)
+    assert whole == pytest.approx(3 * SECONDS["pretrain"] / 60)
+    assert minutes_left([plan], replace(FULL, steps=FULL.steps // 2), 2) == pytest.approx(whole / 4)
+    assert pieces_left([plan]) == (3, 3)
+    write_record(tmp_path / "pretrain/0.json", {}, {"rows": [], "seconds": 30})
+    assert pieces_left([plan]) == (2, 3) and minutes_left([plan], FULL, 1) == pytest.approx(1)
+
+
+@dataclass(frozen=True)
+class ListedPieces:
+    """A plan of these pieces."""
+
+    folder: Path
+    pieces: list[Piece]
+
+    def stages(self) -> list[list[list[Piece]]]:
+        return [[[piece] for piece in self.pieces]]
 
 
 class OneEncoder(Plan):

@@ -116,7 +116,7 @@ def test_what_was_never_seen_is_no_data_and_is_counted(mapper: Path, neighbour: 
     job = apply.MapJob(neighbour.path, neighbour.digest, mapper, load_mapper(mapper).digest, 2021, None, mapper / "x")
     applied = apply.opened(job)
     tile = neighbour.grid.tiles[0]
-    [part, *_] = parts_of_tile(neighbour.grid, tile, applied.saved.size, apply.OVERLAP)
+    [part, *_] = parts_of_tile(neighbour.grid, tile, applied.saved.size, applied.overlap)
     nothing = replace(applied, seen=replace(applied.seen, percent=np.zeros_like(applied.seen.percent)))
     assert all(np.isnan(strip).all() for _, strip in apply._strips(nothing, part))
     assert any(np.isfinite(strip).all() for _, strip in apply._strips(applied, part))

@@ -116,4 +116,5 @@ def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, m
     assert run_examples("mmvsf._model") == 2
     page = Path(__file__).parents[2] / "docs/answer.md"
     assert not doctest.testfile(str(page), module_relative=False).failed
-    assert run_examples("mmvsf.datasets.samples.loader") == 1
+    assert run_examples("mmvsf._dataset") == 1
+    assert run_examples("mmvsf.datasets.samples.data_module") == 2

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.reduce import reduced
 from mmvsf.datasets.cube.select import to_degrees
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import is_clear
 from mmvsf.pipeline.export import imagery
-from mmvsf.pipeline.export.imagery import reduced
 
 from ..cubes import CubeBuilder
 from .conftest import Command

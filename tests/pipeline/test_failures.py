@@ -148,7 +148,7 @@ main()
 
 @pytest.mark.parametrize("limit", [1200, 6000, 60_000])
 def test_a_full_disk(tiny: TinyArchive, built: TinyArchive, dataset: Build, limit: int) -> None:
-    """Files cannot grow beyond `limit` bytes: the template, the summaries or the shards fail."""
+    """Files cannot grow beyond `limit` bytes: the root, the summaries or the shards fail."""
     command = [sys.executable, "-c", LIMITED, str(limit), "dataset", str(tiny.recipe), "--data-dir", str(tiny.data)]
     ended = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr

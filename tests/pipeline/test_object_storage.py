@@ -106,12 +106,12 @@ def test_xarray_and_the_reader_see_the_same(stored: ObjectPath, built: TinyArchi
 @pytest.mark.parametrize(
     ("where", "count"),
     [
-        ("mmvsf.datasets.cube.write:write_root", 1),  # the template but for the root
+        ("mmvsf.pipeline.build.run:sweep_leftovers", 1),  # the root is there, and nothing else
         ("mmvsf.pipeline.ledger:Ledger.write", 9),
         ("mmvsf.datasets.cube.write:write_manifest", 1),
         ("mmvsf.datasets.cube.write:sync_all", 1),  # all of it but the root
     ],
-    ids=["template", "ledger", "manifest", "root"],
+    ids=["root", "ledger", "manifest", "all-but-the-root"],
 )
 def test_killed_and_run_again(
     tiny: TinyArchive, built: TinyArchive, data: ObjectPath, mmvsf: Command, where: str, count: int
@@ -124,7 +124,7 @@ def test_killed_and_run_again(
     assert "run `mmvsf dataset` again" in mmvsf("check", cube).error
     done = dict(objects(data / "tiny.zarr.ledger"))
     every = sum(name != "root.json" for name, _ in objects(built.data / "tiny.zarr.ledger"))
-    assert len(done) == {"write_root": 0, "Ledger.write": count - 1}.get(where.partition(":")[2], every)
+    assert len(done) == {"sweep_leftovers": 0, "Ledger.write": count - 1}.get(where.partition(":")[2], every)
     assert_same(build_in(tiny, data), built)
 
 

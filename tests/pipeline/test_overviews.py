@@ -66,7 +66,7 @@ def along(cube: Cube, axis: int = 0) -> slice:
 def test_a_run_with_nothing_to_do_draws_nothing(finished: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished.cube / "overviews").rglob("*")}
 
-    def refuse(cube: Cube) -> dict[str, bytes]:
+    def refuse(*_: object) -> dict[str, bytes]:
         raise AssertionError("nothing changed")
 
     monkeypatch.setattr(run, "draw_overviews", refuse)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,14 +22,18 @@ from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Status
+from mmvsf.pipeline.inspect.places import block_names
 from mmvsf.pipeline.report import write_report
+from mmvsf.pipeline.report.clear import clear_section
 from mmvsf.pipeline.report.cropmap import cropmap_section
 from mmvsf.pipeline.report.curves import curves_section
 from mmvsf.pipeline.report.drawing import MASK, mask_classes, readable
-from mmvsf.pipeline.report.elements import Absent, Picture, ReportSection, ReportTable
+from mmvsf.pipeline.report.elements import Absent, Facts, Picture, ReportSection, ReportTable
 from mmvsf.pipeline.report.evaluation import evaluation_section
 from mmvsf.pipeline.report.forecast import forecast_section
 from mmvsf.pipeline.report.ndvi import ndvi_curves
+from mmvsf.pipeline.report.overview import overview_section
+from mmvsf.pipeline.report.page import main_numbers
 from mmvsf.pipeline.report.runs import best_cells
 from mmvsf.pipeline.report.scenes import choose_scenes
 from mmvsf.pipeline.report.view import ReportView
@@ -137,6 +142,49 @@ def test_facts_of_the_cube(plain: Page, grown_cube: Cube) -> None:
     assert f"{of_year} (100 %)" in plain.text
 
 
+def test_no_heading_of_a_table_is_empty(full: Page) -> None:
+    assert "<thead>" in full.raw and not re.search(r"<th[^>]*>\s*</th>", full.raw)
+
+
+def test_figures_follow_the_dark(full: Page) -> None:
+    """Paper and text change their colour; what is drawn in colours that mean something does not."""
+    figures = [content.decode() for content in full.pictures if b"<svg" in content]
+    assert len(figures) >= 6
+    for figure in figures:
+        style = figure[figure.index("<style>@media") : figure.index("</style>")]
+        assert "prefers-color-scheme: dark" in style and "#ffffff" in style and "#d55e00" not in style
+
+
+def test_paths_are_those_of_this_machine(plain: Page, grown_cube: Cube, tmp_path: Path) -> None:
+    cube = tmp_path / "grown.zarr"
+    shutil.copytree(grown_cube.path, cube)
+    seal(cube, sources=[{"role": "labels", "from": "archive", "path": "{data_dir}/labels/{year}.tif"}])
+    (facts,) = (part for part in overview_section(ReportView(Cube.open(cube))).elements if isinstance(part, Facts))
+    assert ("labels from", f"archive {tmp_path}/labels/{{year}}.tif") in facts.rows
+
+
+def test_a_part_of_a_year_counts_as_a_part(grown_cube: Cube, tmp_path: Path) -> None:
+    """The last year ends on 15 July: two thirds of a year fewer views are no cloudier years."""
+    cube = tmp_path / "grown.zarr"
+    shutil.copytree(grown_cube.path, cube)
+    region = grown_cube.attributes["region"]
+    seal(cube, region={**region, "period": {**region["period"], "end": "2021-07-16"}})
+    view = ReportView(Cube.open(cube))
+    assert view.year_share == {2019: 1, 2020: 1, 2021: 107 / 214}
+    stored = np.where(view.status == Status.STORED, np.nan_to_num(view.clear), 0).sum() / 100
+    assert (f"{stored / 3 / 2.5:.0f}", "clear views of a pixel per whole year") in main_numbers(view, tmp_path)
+    tables = [part for part in clear_section(view).elements if isinstance(part, ReportTable)]
+    assert [row[0].text for row in tables[0].rows] == ["2019", "2020", "2021, 50 % of it"]
+
+
+def test_blocks_without_a_site_are_named_by_their_county(grown_cube: Cube) -> None:
+    assert list(block_names(grown_cube).values()) == ["s0", "s1", "s2"]
+    area = grown_cube.region.area.model_copy(update={"sites": None, "bbox": (-94.1, 41.9, -93.7, 42.1)})
+    region = grown_cube.region.model_copy(update={"area": area})
+    unnamed = replace(grown_cube, spec=replace(grown_cube.spec, region=region))
+    assert list(block_names(unnamed).values()) == ["Boone, Iowa 1", "Boone, Iowa 2", "Boone, Iowa 3"]
+
+
 def test_same_page_from_same_cube(plain: Page, grown_cube: Cube, tmp_path: Path) -> None:
     assert Page(write_report(grown_cube.path, tmp_path)).raw == plain.raw
 
@@ -150,7 +198,7 @@ def test_tables_hold_the_numbers_of_the_runs(full: Page) -> None:
     assert "0.875" in full.bold and "0.812" not in full.bold
     assert "1,234,567" in full.text
     assert "accuracy of the crop map, new year" in full.text
-    assert "Forecast 2021-07-01-block-0-0" in full.text
+    assert "Forecast of 2021-07-01, s0" in full.text
     assert "The crop map of 2021 beside the labels" in full.text
     assert "By year. Words of it." in full.text and "Error by year" in full.text and "0.777" in full.text
     assert "another version of this cube" not in full.text
@@ -392,5 +440,5 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         with rasterio.open(folder / f"cropmap/{name}.tif", "w", **profile) as target:
             target.write(np.full(cube.grid.shape, cube.legend.codes[0], np.uint8), 1)
             target.update_tags(year=str(year), **{f"class_{c.code}": c.name for c in cube.legend.classes})
-    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-0-0"):
+    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-3-2"):
         Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")

@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING
 from mmvsf.datasets.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     from geopandas import GeoDataFrame
+    from numpy.typing import NDArray
     from shapely import LineString
     from shapely.geometry.base import BaseGeometry
 
 FILE = "us.topojson.gz"
+WESTERNMOST, EASTERNMOST = -180.0, -60.0
+"""Degrees of longitude between which the United States lie, but for a few islands: elsewhere no file is read."""
 
 
 def outline(fips: tuple[str, ...]) -> "BaseGeometry":
@@ -85,6 +89,22 @@ def outlines_within(layer: str, box: tuple[float, float, float, float]) -> list[
         point = None if inside.is_empty else inside.representative_point()
         outlines.append(Outline(str(name), parts, None if point is None else (point.x, point.y)))
     return outlines
+
+
+def counties_at(lon: "NDArray[np.float64]", lat: "NDArray[np.float64]") -> list[str]:
+    """County and state of each point in degrees, such as `Story, Iowa`; empty for a point in no county."""
+    import shapely
+
+    points = shapely.points(lon, lat)
+    names = [""] * len(points)
+    if not ((lon > WESTERNMOST) & (lon < EASTERNMOST)).any():
+        return names
+    counties = _frame("counties")
+    states = dict(zip(_frame("states")["id"], _frame("states")["name"], strict=True))
+    for point, county in zip(*shapely.STRtree(counties.geometry.values).query(points, "within"), strict=True):
+        entry = counties.iloc[county]
+        names[point] = f"{entry['name']}, {states[entry['id'][:2]]}"
+    return names
 
 
 @lru_cache(maxsize=2)  # the states and the counties: 10 MB

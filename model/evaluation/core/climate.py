@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
@@ -71,7 +70,7 @@ def growing_season_means(cube: Cube) -> dict[BlockIndex, float]:
     """Mean temperature in C of each block that is in the split, over the recipe's months of all years; blocks whose
     weather is unknown are left out."""
     grid, n = cube.grid, cube.grid.chunks_per_block
-    daily = np.mean([cube.array(f"weather/{name}") for name in TEMPERATURES], axis=0, dtype=np.float64)
+    daily = np.stack([cube.array(f"weather/{name}") for name in TEMPERATURES]).mean(0, dtype=np.float64)
     months = (EPOCH + cube.calendar.days).astype("datetime64[M]").astype(int) % 12 + 1
     growing = np.isin(months, list(cube.region.period.months))
     used = Fold.of(cube).places != Split.NONE
@@ -80,7 +79,7 @@ def growing_season_means(cube: Cube) -> dict[BlockIndex, float]:
         if not used[row * n : (row + 1) * n, column * n : (column + 1) * n].any():
             continue
         first, last = (grid.weather_cell_of((row + i) * grid.block - i, (column + i) * grid.block - i) for i in (0, 1))
-        series: NDArray[np.float64] = daily[growing][:, first[0] : last[0] + 1, first[1] : last[1] + 1]
+        series = daily[growing][:, first[0] : last[0] + 1, first[1] : last[1] + 1]
         if np.isfinite(series).any():
             means[row, column] = float(np.nanmean(series))
     return means

@@ -141,10 +141,10 @@ def _options(settings: EvaluationSettings, seed: int, method: str, rate: float) 
     return PretrainOptions(
         size=variant.network or settings.network,
         steps=settings.steps,
-        batch_size=settings.batch_size,
+        batch_size=variant.batch_size or settings.batch_size,
         images=settings.images,
         learning_rate=rate,
-        window=settings.size,
+        window=variant.window or settings.size,
         mask_ratio=settings.mask_ratio if variant.mask_ratio is None else variant.mask_ratio,
         objective="mm-vsf" if method in VARIANTS else method,
         seed=seed,

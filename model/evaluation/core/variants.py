@@ -23,6 +23,9 @@ class Variant:
     network: str | None = None
     """Another size than that of the settings."""
     mask_ratio: float | None = None
+    window: int | None = None
+    """Pixels a side of its training windows."""
+    batch_size: int | None = None
 
 
 ABLATIONS: dict[str, Variant] = {
@@ -33,7 +36,12 @@ ABLATIONS: dict[str, Variant] = {
 }
 """Each lacks one of our additions."""
 
-VARIANTS: dict[str, Variant] = {**ABLATIONS, PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING)}
+VARIANTS: dict[str, Variant] = {
+    **ABLATIONS,
+    PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4),
+}
+"""The paper's patches are twice as large as ours and need larger windows; with half as many in a batch, a step is of
+twice as many pixels."""
 
 
 def objective_of(method: str) -> Objective:

@@ -144,7 +144,8 @@ def _means(series: PixelSeries, bins: NDArray[np.int64], count: int) -> Floats:
     members = (bins == np.arange(count)[:, None]).astype(np.float32)  # (count, T)
     clear = np.tensordot(members, valid.astype(np.float32), 1)
     means = np.tensordot(members, images, 1) / np.maximum(clear, 1)[:, None]  # images are 0 where not valid
-    return interpolated(means.astype(np.float32), clear > 0, np.arange(count), np.arange(count))
+    at = np.arange(count, dtype=np.float32)
+    return interpolated(means.astype(np.float32), clear > 0, at, at)
 
 
 def _month(days: NDArray[np.datetime64]) -> list[int]:

@@ -55,10 +55,10 @@ class CropPieces:
         works |= {("frozen", name): self._frozen(year, name, seed) for name in trained}
         if whole:
             works["frozen", "untrained"] = self._untrained(seed)
-            for name in set(FINETUNED).intersection(trained):
-                works["finetuned", name] = self._finetuned(
-                    year, name, seed, fractions[:1] if name == PAPER else fractions
-                )
+            for name in FINETUNED:
+                if name in trained:
+                    these = fractions[:1] if name == PAPER else fractions
+                    works["finetuned", name] = self._finetuned(year, name, seed, these)
             works["scratch", "weather"] = self._scratch(True, seed, fractions)
             works["scratch", "none"] = self._scratch(False, seed, fractions)
         return [[self._piece(year, *names, seed, work)] for names, work in works.items()]

@@ -102,6 +102,7 @@ def _by_kind(results: ResultsTable) -> dict[str, list[Result]]:
         for piece in pieces:
             kind, method = piece["kind"], piece["method"]
             # Encoders are trained and scored in two pieces; the others in one piece, which has a row of its own.
-            label = method if kind == "crops" or (kind == "forecast" and method not in OBJECTIVES) else ""
+            whole = kind in ("crops", "cool") or (kind in ("pretrain", "forecast") and method not in OBJECTIVES)
+            label = method if whole else ""
             kinds.setdefault(f"{prefix}{kind} {label}".strip(), []).append(piece)
     return kinds

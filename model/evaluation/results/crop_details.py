@@ -31,9 +31,7 @@ def _accuracy(rows: Sequence[Row]) -> TextTable:
     body = []
     for method in METHODS:
         selected = rows_of(rows, method)
-        scores = [
-            spread(selected, lambda part, name=name: crop_scores(part, names)[name]) for name in ("accuracy", "miou")
-        ]
+        scores = [spread(selected, _score(which, names)) for which in ("accuracy", "miou")]
         if selected:
             body.append([title(method), *("–" if score is None else score.text() for score in scores)])
     return TextTable("Overall accuracy and mean IoU", ["method", "accuracy", "mIoU"], body)

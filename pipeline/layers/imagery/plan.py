@@ -159,7 +159,8 @@ def plan_scenes(
     pixels = block_days * grid.block**2 * max((len(scene.bands) for scene in used), default=0)
     dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
     left_out = {reason: count for reason, count in dropped.items() if count}
-    units, digests = dict(sorted(units.items())), dict(sorted(digests.items()))
+    order = sorted(units)
+    units, digests = {unit: units[unit] for unit in order}, {unit: digests[unit] for unit in order}
     items = len(scenes)
     return ImageryPlan(grid, units, digests, tuple(used), block_days, pixels, items, left_out, layer=layer)
 
@@ -211,11 +212,12 @@ def shard_tasks(plan: ImageryPlan, grid: Grid, todo: set[tuple[int, BlockIndex]]
         if members not in groups:  # most shards have the same blocks
             groups[members] = block_groups(members, grid.block, plan.bands)
         for blocks in groups[members]:
-            found = {scene.key: scene for block in blocks for scene in plan.units[shard, block]}
+            units = [plan.units[shard, block] for block in blocks]
+            distinct = {id(unit): unit for unit in units}  # neighbours often share one
+            met = {number: frozenset(scene.key for scene in unit) for number, unit in distinct.items()}
+            found = {scene.key: scene for unit in distinct.values() for scene in unit}
             scenes = tuple(sorted(found.values(), key=scene_order))
             digests = tuple(plan.digests[shard, block] for block in blocks)
-            units = [plan.units[shard, block] for block in blocks]
-            met = {id(unit): frozenset(scene.key for scene in unit) for unit in units}  # neighbours often share one
             yield ShardTask(shard, tuple(blocks), scenes, digests, tuple(met[id(unit)] for unit in units))
 
 

@@ -31,7 +31,6 @@ from mmvsf.pipeline.sources.stac.boxes import search_box
 from mmvsf.pipeline.sources.stac.catalogs import Catalog, catalog
 from mmvsf.pipeline.sources.stac.hrefs import remote_href
 from mmvsf.pipeline.sources.stac.items import item_of, tile_of
-from mmvsf.pipeline.sources.stac.search import find_items
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, guard_logs
@@ -101,6 +100,8 @@ class StacLabels(LabelSource):
         return Mosaic(asset.grid, self.tiles[asset.href]).read(window, reader.window, fill, np.uint8)
 
     def _search(self, year: int) -> None:
+        from mmvsf.pipeline.sources.stac.search import find_items  # its client is long to import
+
         guard_logs()
         about, coverage = self._about, Coverage(self.place)
         tiles: dict[str, list[Asset]] = {key: [] for key in (about.codes, about.confidence) if key}

@@ -9,12 +9,15 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.pipeline.sources.transport.http import redact
-from mmvsf.pipeline.sources.transport.reach import LINK_LOCAL, reach_of_name
+from mmvsf.pipeline.sources.transport.reach import LINK_LOCAL, PUBLIC, reach_of_name
 
 Locate = Callable[[str], str]
 """an item's href -> what is opened; raises InputError for one that is refused"""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+PLAIN = re.compile(r"https?://([a-z0-9.-]+)/[\w./-]*", re.ASCII)
+"""A URL with nothing in it that needs a closer look, as nearly all of a catalogue's are; its host."""
 
 
 def remote_href(catalog: str, href: str) -> str:
@@ -23,22 +26,30 @@ def remote_href(catalog: str, href: str) -> str:
     Raises InputError unless it is an http(s) URL of a public host. A catalogue on loopback, or in a private network,
     may name files there too; a link-local address is never read, since cloud machines keep credentials behind it.
     """
+    plain = PLAIN.fullmatch(href)
+    reach = reach_of_name(plain[1] if plain else _host(href))
+    if reach == LINK_LOCAL or (reach != PUBLIC and reach > reach_of_name(_split(catalog).hostname or "")):
+        raise InputError(f"the href {_shown(href)} names a private address, and {catalog} is a public catalogue")
+    return href
+
+
+def _host(href: str) -> str:
+    """The host of an http(s) URL. Raises InputError for anything else."""
     _refuse_control(href)
     parts = _split(href)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"the href {_shown(href)} is no http(s) URL, and a public catalogue can name nothing else")
     if "@" in parts.netloc or "#" in href:
         raise InputError(f"the href {_shown(href)} holds a name, a password or a fragment")
-    reach = reach_of_name(parts.hostname)
-    if reach > reach_of_name(_split(catalog).hostname or "") or reach == LINK_LOCAL:
-        raise InputError(f"the href {_shown(href)} names a private address, and {catalog} is a public catalogue")
-    return href
+    return parts.hostname
 
 
 def local_href(folder: Path, href: str, real: dict[Path, Path] | None = None) -> str:
     """The path of an item's file in a local archive, or its http(s) URL; relative hrefs, percent-encoded or not, start
     from `folder`. `real` keeps the real paths of folders from one call to the next of a search. Raises InputError for
     any other scheme and for paths that GDAL would take for a chain of readers."""
+    if (plain := PLAIN.fullmatch(href)) and reach_of_name(plain[1]) != LINK_LOCAL:
+        return href
     _refuse_control(href)
     parts = _split(href)
     if parts.scheme in ("http", "https"):

@@ -29,7 +29,6 @@ from .boxes import search_box
 from .catalogs import KNOWN_GAPS, Catalog, catalog
 from .hrefs import remote_href
 from .items_file import read_items
-from .search import find_items
 from .select import SceneSelection
 
 MOST_FAILURES = 3
@@ -90,6 +89,8 @@ class StacImagery(ImagerySource):
     def find(self, grid: Grid, period: Period, products: tuple[str, ...]) -> Iterator[Any]:
         """The items that the catalogue has of some products, unchecked. Raises what `find_items` raises, and InputError
         for a product that the catalogue lacks."""
+        from .search import find_items  # its client is long to import
+
         collections = self._collections(products)
         return find_items(self.catalog, self.retry_policy, collections, search_box(grid), search_days(period))
 

@@ -9,7 +9,7 @@ import re
 import reprlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -21,6 +21,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 
 from mmvsf.datasets.errors import InputError
@@ -75,6 +77,28 @@ def _object(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _plain_shape(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """The shape in a list of two whole numbers; everything else goes to the slower `check`."""
+    plain = type(value) is list and len(value) == 2 and set(map(type, value)) == {int}
+    return tuple(value) if plain and min(value) >= 1 and max(value) <= MOST_PIXELS else check(value)
+
+
+def _plain_transform(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """The transform in a list of numbers; everything else goes to the slower `check`."""
+    if type(value) is list and len(value) in (6, 9) and set(map(type, value)) <= {int, float}:
+        return _checked_transform(tuple(value)) or check(value)
+    return check(value)
+
+
+@lru_cache(maxsize=256)  # all files of a tile have one
+def _checked_transform(values: tuple[int | float, ...]) -> tuple[float, ...]:
+    """Empty for a wrong one."""
+    try:
+        return _north_up(tuple(_number(value) for value in values))
+    except ValueError:
+        return ()
+
+
 def _north_up(transform: tuple[float, ...]) -> tuple[float, ...]:
     a, b, _, d, e, _ = transform[:6]
     if len(transform) not in (6, 9):
@@ -89,7 +113,10 @@ def _north_up(transform: tuple[float, ...]) -> tuple[float, ...]:
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
 Number = Annotated[float, BeforeValidator(_number)]
 Size = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MOST_PIXELS)]
-Transform = Annotated[tuple[Number, ...], Field(min_length=6), AfterValidator(_north_up)]
+Shape = Annotated[tuple[Size, Size], WrapValidator(_plain_shape)]
+Transform = Annotated[
+    tuple[Number, ...], Field(min_length=6), AfterValidator(_north_up), WrapValidator(_plain_transform)
+]
 Crs = Annotated[str, BeforeValidator(_text), StringConstraints(strict=True, max_length=MOST_WKT)]
 Fields = Annotated[dict[str, Any], BeforeValidator(_object)]
 Point = tuple[float, float]
@@ -120,7 +147,7 @@ class Projection(Checked):
     epsg: Crs | None = Field(None, alias="proj:epsg")
     wkt: Crs | None = Field(None, alias="proj:wkt2")
     transform: Transform | None = Field(None, alias="proj:transform")
-    shape: tuple[Size, Size] | None = Field(None, alias="proj:shape")
+    shape: Shape | None = Field(None, alias="proj:shape")
 
     @property
     def crs(self) -> str:

@@ -117,7 +117,7 @@ def declared_grid(item: Item, asset: ItemAsset) -> RasterGrid | None:
     crs, transform, shape = asset.crs or shared.crs, asset.transform or shared.transform, asset.shape or shared.shape
     if not (crs and transform and shape):
         return None
-    if granule_time(item.id):
+    if crs.startswith("EPSG:327") and granule_time(item.id):
         # Every HLS granule is in the northern form of its UTM zone, with negative northings south of the equator. Many
         # items written before 23 May 2022 say the southern form, also for tiles of the north
         # (github.com/NASA-IMPACT/hls-cmr_stac, pull request 10; github.com/microsoft/PlanetaryComputer, issue 486).

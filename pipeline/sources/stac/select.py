@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -106,7 +105,7 @@ class SceneSelection:
 
         def asset(keys: tuple[str, ...], number: int) -> Asset:
             file = asset_of(item, outline, locate, keys, partial(find_grid, product))
-            return replace(file, grid=self._grids.setdefault(file.grid, file.grid), band=number)
+            return Asset(file.href, self._grids.setdefault(file.grid, file.grid), number)
 
         quality = asset(product.quality, product.quality_number)
         day = self._coverage.day(acquired, quality.grid)

@@ -22,6 +22,7 @@ class PrivateAddressError(Exception):
     """A request would have ended nearer than the service that caused it."""
 
 
+@lru_cache(maxsize=256)  # names and numbers: 100 KB
 def reach_of_name(host: str) -> int:
     """How near a host is by its name or address, without a look-up."""
     address = _address(host)
