@@ -1,9 +1,13 @@
 """A trained model from Python."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import location
+from mmvsf.model.answer.protocol import Forecaster
+from mmvsf.model.answer.run import Answers, answers_of, cases_of
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, model_folder
 
 
@@ -23,3 +27,19 @@ def load_model(folder: str | Path) -> Checkpoint:
     if not isinstance(path, Path):
         raise InputError(f"{folder}: models are read from local files; download its folder, and name that")
     return load_checkpoint(model_folder(path))
+
+
+def answers(cube: Cube, forecasters: Mapping[str, Forecaster]) -> Answers:
+    """How forecasters, by name, answer to other weather: see docs/answer.md and `mmvsf answer`.
+
+    Raises InputError for a cube without weather, for a simulated one without experiments (`mmvsf oracle`), and for a
+    forecast of another shape.
+
+    >>> import mmvsf
+    >>> cube = mmvsf.Cube.open("data/my-region.zarr")
+    >>> result = mmvsf.answers(cube, {"last": lambda given: given.images[-1]})
+    >>> result.scores("last")["size"].value
+    0.0
+    """
+    cases, simulated = cases_of(cube)
+    return answers_of(forecasters, cases, simulated=simulated)

@@ -47,7 +47,7 @@ def grow(fields: FieldYear, weather: SiteWeather, stress_dose: float = 1.0) -> C
     drivers = field_drivers(weather)
     days, n = len(drivers.doy), len(fields.cover)
     canopy = Canopy(*(np.zeros((days, n)) for _ in range(4)))
-    state = _FieldState(fields, stress_dose)
+    state = FieldState(fields, stress_dose)
     for number in range(days):
         state.step(drivers.on(number))
         canopy.green[number], canopy.brown[number] = state.green, state.brown
@@ -55,7 +55,7 @@ def grow(fields: FieldYear, weather: SiteWeather, stress_dose: float = 1.0) -> C
     return canopy
 
 
-class _FieldState:
+class FieldState:
     """The fields on one day; `step` moves them to the end of the next. Arrays have shape (units,)."""
 
     def __init__(self, fields: FieldYear, stress_dose: float) -> None:
@@ -75,6 +75,15 @@ class _FieldState:
         """share of the leaves that are out; leaf area index of all leaves, green or not; as in `Canopy`"""
         self.water, self.residue = 0.75 * self.traits.capacity, fields.residue.copy()
         self.green, self.brown = np.zeros(n), np.zeros(n)
+
+    def __copy__(self) -> "FieldState":
+        """An independent state: a step of either leaves the other as it is."""
+        other = object.__new__(FieldState)
+        for name, value in vars(self).items():
+            if isinstance(value, Traits):
+                value = Traits(**{key: values.copy() for key, values in vars(value).items()})
+            other.__dict__[name] = value.copy() if isinstance(value, np.ndarray) else value
+        return other
 
     def step(self, day: DayDrivers) -> None:
         self._sow(day)

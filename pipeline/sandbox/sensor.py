@@ -31,3 +31,11 @@ def gains(spec: WorldSpec, overflight: Pass, ground: NDArray[np.float32]) -> NDA
     closed = np.clip((ground[:, 3] - ground[:, 2]) / (ground[:, 3] + ground[:, 2] + 1e-6), 0, 1)[:, None]
     canopy = 1 + _CANOPY * closed * np.array([0, 0, 0, 1, 0, 0])
     return np.asarray(sensor * scene * (1 + angle * canopy), dtype=np.float32)
+
+
+def relative_errors(spec: WorldSpec) -> NDArray[np.float64]:
+    """(6,): standard deviation of `gains` in one image taken at random, for a forecaster who knows the sensors."""
+    dose = spec.sensor_dose
+    sensor_sd, scene_sd = (low + (high - low) * dose for low, high in (_SENSOR_SD, _SCENE_SD))
+    angle = dose * _ANGLE / np.sqrt(3)  # of a lean that is uniform from -1 to 1
+    return np.asarray(np.sqrt(sensor_sd**2 + scene_sd**2 + angle**2))

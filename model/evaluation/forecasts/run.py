@@ -22,7 +22,10 @@ from mmvsf.model.training.device import autocast_precision, choose_device
 from .error_sums import GroupedErrorSums, Row
 from .eval_items import BASELINES, EvalItem, EvaluationSet
 
-ORACLES = ("oracle", "oracle without the gap's weather")
+ALL_KNOWING = ("oracle", "oracle without the gap's weather")
+INFERRING = ("inferring oracle", "inferring oracle without the gap's weather")
+ORACLES = (*ALL_KNOWING, *INFERRING)
+"""Told what is hidden of each field, and inferring it from the images; as in `FORECASTS`."""
 
 
 def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method: str, *, weather: bool) -> list[Row]:
@@ -73,7 +76,7 @@ def baseline_rows(data: EvaluationSet) -> list[Row]:
 
 
 def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
-    """Errors of the oracle, which knows the simulated world, in the held-out year: with the weather of the gap, and
+    """Errors of the oracles, which know the simulated world, in the held-out year: with the weather of the gap, and
     without.
 
     Raises InputError where the oracle lacks a pair.
@@ -88,7 +91,7 @@ def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
 
 
 def oracle_forecasts(item: EvalItem, oracle: Oracle) -> Floats:
-    """Reflectance (2, P, C, H, W) of an item's pairs, with and without the gap's weather.
+    """Reflectance (4, P, C, H, W) of an item's pairs, by ORACLES.
 
     Raises InputError where the oracle lacks a pair.
     """
