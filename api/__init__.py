@@ -21,21 +21,24 @@ if TYPE_CHECKING:
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.recipe.region import Region as Recipe
     from mmvsf.datasets.samples.data_module import CubeDataModule
+    from mmvsf.model.answer.protocol import ForecastInput
     from mmvsf.pipeline.build.sources import GivenSources
 
     from ._build import build, extend, plan
     from ._cubes import check, export, load_recipe, open_cube, publish
     from ._dataset import dataset
-    from ._model import load_model
+    from ._model import answers, load_model
 
     __version__: str
 
 __all__ = [
     "Cube",
     "CubeDataModule",
+    "ForecastInput",
     "GivenSources",
     "Recipe",
     "__version__",
+    "answers",
     "build",
     "check",
     "dataset",
@@ -51,8 +54,10 @@ __all__ = [
 _MODULES = {
     "Cube": ("mmvsf.datasets.cube.cube", "Cube"),
     "CubeDataModule": ("mmvsf.datasets.samples.data_module", "CubeDataModule"),
+    "ForecastInput": ("mmvsf.model.answer.protocol", "ForecastInput"),
     "GivenSources": ("mmvsf.pipeline.build.sources", "GivenSources"),
     "Recipe": ("mmvsf.datasets.recipe.region", "Region"),
+    "answers": ("mmvsf._model", "answers"),
     "build": ("mmvsf._build", "build"),
     "check": ("mmvsf._cubes", "check"),
     "dataset": ("mmvsf._dataset", "dataset"),

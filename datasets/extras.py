@@ -10,7 +10,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "earthengine": ("ee", "google", "googleapiclient"),
     "stations": ("meteostat",),
     "parquet": ("pyarrow",),
-    "train": ("torch", "lightning", "safetensors", "sklearn"),
+    "train": ("torch", "lightning", "safetensors", "sklearn", "threadpoolctl"),
     "objects": ("obstore", "boto3", "botocore"),
 }  # fmt: skip
 """Extra -> top-level names of the packages that it adds to those which reading a cube needs. `train` holds some of

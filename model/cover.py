@@ -102,7 +102,7 @@ class SeenDays:
     year: int
     days: NDArray[np.int32]
     """(n,) of the season, sorted"""
-    percent: NDArray[np.int8]
+    percent: NDArray[np.uint8]
     """(n, chunk_y, chunk_x), as `clear_percent` gives it"""
     min_clear: int = 30
 

@@ -26,7 +26,7 @@ def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
     console.print(table if rows else "nothing is held out, so nothing was scored")
     console.print(
         f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
-        f"{training['device']}\nmodel     {folder / 'weights.safetensors'}\ncard      {folder / 'MODEL_CARD.md'}\n"
+        f"{training['device']}\nmodel     {folder / 'model.safetensors'}\ncard      {folder / 'README.md'}\n"
         f"scores    {folder / 'metrics.json'}\n"
         f"pictures  {folder / 'forecast.png'}, {folder / 'loss.png'}",
         soft_wrap=True,

@@ -88,7 +88,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], scheduler: str) -> Iterator[Result]:
-    from distributed import Client, as_completed
+    from distributed import Client
 
     try:
         client = Client(scheduler, timeout=WAIT_FOR_SCHEDULER, set_as_default=False)
@@ -96,5 +96,5 @@ def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], sched
         raise IncompleteError(f"the Dask scheduler {scheduler} does not answer ({one_line(error)})") from error
     with client:
         futures: list[Any] = client.map(partial(_alone, function), tasks, pure=False)
-        for future in as_completed(futures):
+        for future in futures:
             yield future.result()

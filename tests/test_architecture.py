@@ -43,7 +43,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"baselines", "training"},
         {"forecasting"},
         {"pretraining", "cropmap", "embed"},
-        {"areas", "evaluation"},
+        {"answer", "areas", "evaluation"},
         {"tables"},
         {"cli"},
     ),

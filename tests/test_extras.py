@@ -51,7 +51,6 @@ for module in pkgutil.walk_packages(mmvsf.datasets.__path__, "mmvsf.datasets."):
         print(module.name)
 """
 WITH_AN_EXTRA = {
-    "mmvsf.datasets.cube.splits",
     "mmvsf.datasets.samples.ahead",
     "mmvsf.datasets.samples.batch",
     "mmvsf.datasets.samples.collate",

@@ -104,8 +104,17 @@ def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> 
     assert 0.5 < names["accuracy"] <= 1
 
 
-def test_the_snippet_gives_batches(grown_cube: Cube) -> None:
-    code = python_block("docs/models.md", "from pathlib import Path")
-    names = run(code, "docs/models.md", {"data/sandbox.zarr": str(grown_cube.path)})
-    assert names["images"].shape[0] == 4 and names["images"].shape[2:] == (6, 16, 16)
-    assert torch.isfinite(names["target"]).all()
+def test_ten_lines_train_a_model(grown_cube: Cube) -> None:
+    replaced = {"data/sandbox.zarr": str(grown_cube.path), "size=64": "size=16"}
+    names = run(python_block("docs/train-your-own.md", "import mmvsf"), "docs/train-your-own.md", replaced)
+    assert names["batch"]["images"].shape == (8, 7, 4, 16, 16) and torch.isfinite(names["loss"])
+
+
+@pytest.mark.slow
+def test_both_lightnings_train_a_model(grown_cube: Cube) -> None:
+    page, replaced = "docs/train-your-own.md", {"data/sandbox.zarr": str(grown_cube.path), "size=64": "size=16"}
+    code = python_block(page, "import lightning")
+    for other in ("lightning", "pytorch_lightning"):
+        code_of_other = code.replace("import lightning\n", f"import {other} as lightning\n")
+        names = run(code_of_other, page, replaced)
+        assert names["trainer"].global_step == 2 and names["trainer"].__module__.startswith(other)

@@ -44,6 +44,7 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Cube:
     recipe["area"]["sites"] = recipe["area"]["sites"][:2]
     recipe["grid"] |= {"block": 64, "weather_cell": 64}
     recipe["period"]["start"] = date(2020, 10, 1)
+    recipe["simulate"]["cloud_dose"] = 0
     recipe["labels"]["years"] = [2021, 2022]
     path = folder / "south.yaml"
     path.write_text(yaml.safe_dump(recipe))

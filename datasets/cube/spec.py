@@ -69,7 +69,7 @@ class CubeSpec:
     @property
     def confidence(self) -> bool:
         """Whether labels carry the confidence of their source."""
-        return bool(self.label_years and self.region.labels and self.region.labels.confidence)
+        return bool(self.label_years and self.region.labels and self.region.labels.has_confidence)
 
     def array(self, name: str) -> ArraySpec:
         """The specification of an array in a tile, such as `imagery/reflectance`; it is the same in every tile except

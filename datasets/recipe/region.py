@@ -161,7 +161,7 @@ class Weather(RecipeModel):
 
 class Labels(RecipeModel):
     SOURCE_LINES: ClassVar[tuple[str, ...]] = (
-        "path", "legend", "collection", "class_column", "year_column", "layer", "edge",
+        "path", "legend", "collection", "class_column", "year_column", "layer", "edge", "confidence_path",
     )  # fmt: skip
     source: SourceName
     """Where labels come from: `archive` (one raster a year on disk), `vector` (polygons or points on disk), USDA's
@@ -200,6 +200,13 @@ class Labels(RecipeModel):
     """Colours of groups, name: "#rrggbb"; by default the colour of a group's first class."""
     confidence: bool = False
     """Of `planetary-computer` and `earthengine`: store the confidence of each label too."""
+    confidence_path: str | None = None
+    """Of `archive`: path of rasters of their confidence (percent, on the same grid), stored too; with {year}."""
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether the confidence of labels is stored."""
+        return self.confidence or self.confidence_path is not None
 
     @model_validator(mode="after")
     def _year_in_path(self) -> Self:

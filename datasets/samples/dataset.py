@@ -152,7 +152,7 @@ class CubeDataset(Dataset[Sample]):
             target = int(days[place])
             days = days[days <= target - self.options.lead][-self._reader.form.images :]
         elif self.options.composite is None:
-            days = np.array(spread(days, self._reader.form.images), np.int32)
+            days = np.array(spread(days.tolist(), self._reader.form.images), np.int32)
         finish = self._reader.begin(window, days, target)
         return lambda: _tensors(finish())
 

@@ -110,7 +110,8 @@ class SampleReader:
         """The channels (T, C, H, W) of bands as they are stored, in units or normalised; 0 where an index is not
         defined."""
         result = np.stack([self._channel(name, stored) for name in self.form.channels], axis=1)
-        return np.nan_to_num(self._scaled(result), copy=False)
+        values: Floats = np.nan_to_num(self._scaled(result), copy=False)
+        return values
 
     def _composite(self, stored: NDArray[np.int16], valid: NDArray[np.bool_]) -> Floats:
         """The median (C, H, W) of the clear pixels of each channel; 0 where there is none."""
@@ -120,10 +121,11 @@ class SampleReader:
                 band = self.cube.bands.index(name)
                 median = reduced(stored[:, band], valid) * band_scales([name])[0]
             else:
-                values = self._channel(name, stored)
-                median = reduced(values, valid & ~np.isnan(values))
+                index = self._channel(name, stored)
+                median = reduced(index, valid & ~np.isnan(index))
             medians.append(median.astype(np.float32))
-        return np.nan_to_num(self._scaled(np.stack(medians)[None])[0], copy=False)
+        values: Floats = np.nan_to_num(self._scaled(np.stack(medians)[None])[0], copy=False)
+        return values
 
     def _channel(self, name: str, stored: NDArray[np.int16]) -> Floats:
         """One channel (T, H, W) in its units, of bands as they are stored; NaN where an index is not defined."""
@@ -131,7 +133,8 @@ class SampleReader:
             index = INDICES[name]
             return index(*(self._channel(band, stored) for band in index.bands))
         at = self.cube.bands.index(name)
-        values: Floats = stored[:, at] * band_scales([name]).astype(np.float32)
+        values: Floats = stored[:, at].astype(np.float32)
+        values *= np.float32(band_scales([name])[0])
         return values
 
     def _scaled(self, values: Floats) -> Floats:

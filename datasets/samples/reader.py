@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -113,9 +115,15 @@ class WindowReader:
         self.cube, self.normalisation, self.cache_bytes = cube, normalisation, cache_bytes
         self._stores: dict[str, PixelArray] = {}
         self._weather: NDArray[np.float32] | None = None
+        self._weather_lock = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_stores": {}, "_weather": None}
+        state = {**self.__dict__, "_stores": {}, "_weather": None}
+        del state["_weather_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= {**state, "_weather_lock": Lock()}
 
     def _store(self, name: str) -> PixelArray:
         if name not in self._stores:
@@ -189,13 +197,14 @@ class WindowReader:
         self, cell: tuple[int, int], first: date, last: date, needed: date | None
     ) -> tuple[int, Floats]:
         """`needed` None: as far as there is any, where the cube says that cells may lack days."""
-        if self._weather is None:
-            self._weather = self._normalised_weather()
+        with self._weather_lock:
+            if self._weather is None:
+                self._weather = self._normalised_weather()
         region = self.cube.region
         start = day_number(max(first, region.weather_start))
         end = day_number(min(last, region.period.end)) + 1
         origin = self.cube.calendar.first_day
-        series = self._weather[start - origin : end - origin, cell[0], cell[1]]
+        series = self._weather[start - origin : end - origin, self._cell_numbers[cell]]
         finite = np.isfinite(series).all(1)
         if not finite.all():
             length = int(np.argmin(finite))
@@ -240,13 +249,22 @@ class WindowReader:
         at, (rows, columns) = self.cube.years.index(window.year), window.slices
         return np.stack([self._store(f"targets/{name}").read((at, rows, columns)) for name in names])
 
+    @cached_property
+    def _cell_numbers(self) -> NDArray[np.int_]:
+        """(y, x): the place of each weather cell that holds a block in `_normalised_weather`, -1 for the others."""
+        mask = self.cube.grid.weather_mask()
+        return np.where(mask, np.cumsum(mask).reshape(mask.shape) - 1, -1)
+
     def _normalised_weather(self) -> Floats:
-        """(time, y, x, V) over the whole grid of weather cells; V is 0 for a cube without weather."""
-        if not self.cube.weather:
-            return np.zeros((len(self.cube.calendar), *self.cube.grid.weather_shape, 0), np.float32)
-        arrays = [self.cube.array(f"weather/{name}") for name in self.cube.weather]
-        moments = self.normalisation.weather
-        return np.asarray((np.stack(arrays, -1) - moments.mean) / moments.std, np.float32)
+        """(time, cell, V) of the cells that hold a block, since sites far apart span a large grid, and of one more
+        without weather; V is 0 for a cube without weather."""
+        mask, moments = self.cube.grid.weather_mask(), self.normalisation.weather
+        names = self.cube.weather
+        values = np.full((len(self.cube.calendar), int(mask.sum()) + 1, len(names)), np.nan, np.float32)
+        for number, name in enumerate(names):
+            stored = self.cube.array(f"weather/{name}")[:, mask].astype(np.float64)
+            values[:, :-1, number] = (stored - moments.mean[number]) / moments.std[number]
+        return values
 
     def labels(self, window: Window) -> NDArray[np.uint16] | None:
         """Stored label codes (H, W) uint16 of the window's year; None for a year without labels."""

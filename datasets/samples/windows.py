@@ -132,7 +132,9 @@ def clear_days(cube: Cube, min_clear: int = 30) -> NDArray[np.bool_]:
     """(time, chunk_y, chunk_x) bool: True where reflectance is stored, at least `min_clear` percent is clear, and the
     weather that led up to the day is known."""
     fraction = clear_fractions(cube)
-    clear: NDArray[np.bool_] = (fraction != CLEAR_FRACTION_FILL) & (fraction >= min_clear)
+    clear = np.empty(fraction.shape, np.bool_)
+    for days in _slabs(len(fraction)):
+        clear[days] = (fraction[days] != CLEAR_FRACTION_FILL) & (fraction[days] >= min_clear)
     return clear
 
 
@@ -141,18 +143,28 @@ def clear_fractions(cube: Cube) -> NDArray[np.uint8]:
     stored or the weather that led up to the day is not known."""
     fraction, status = cube.array("chunks/clear_fraction"), cube.array("blocks/status")
     n = cube.grid.chunks_per_block
-    usable = (status == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
-    if cube.weather and cube.group_attributes("weather").get(LACKING):
-        usable &= _weather_known(cube)
-    fraction[~usable] = CLEAR_FRACTION_FILL
+    lacking = cube.weather and cube.group_attributes("weather").get(LACKING)
+    known = _weather_known(cube) if lacking else None
+    for days in _slabs(len(fraction)):
+        usable = (status[days] == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
+        if known is not None:
+            usable &= known[days]
+        fraction[days][~usable] = CLEAR_FRACTION_FILL
     return fraction
 
 
-def clear_percent(cube: Cube) -> NDArray[np.int8]:
+def clear_percent(cube: Cube) -> NDArray[np.uint8]:
     """(time, chunk_y, chunk_x): percent of each chunk that is clear; 0 where no reflectance is stored, or the weather
     that led up to the day is not known."""
     fraction = clear_fractions(cube)
-    return np.where(fraction == CLEAR_FRACTION_FILL, 0, fraction).astype(np.int8)
+    for days in _slabs(len(fraction)):
+        fraction[days][fraction[days] == CLEAR_FRACTION_FILL] = 0
+    return fraction
+
+
+def _slabs(count: int) -> list[slice]:
+    """Days in parts, so that what is worked out on the way takes little memory: sites far apart span a large grid."""
+    return [slice(start, start + 64) for start in range(0, count, 64)]
 
 
 def _weather_known(cube: Cube) -> NDArray[np.bool_]:

@@ -1,14 +1,19 @@
-"""The oracle of a simulated region: forecasts of the model that simulated its fields.
+"""The oracles of a simulated region: forecasts by the model that simulated its fields.
 
-Each forecast is made twice: with the weather that came, and as the mean over the weather of all other years from its
-origin on, so that the difference is all that the weather in between can explain.
+One is told what is hidden of each field (crop, sowing, variety, soil); nobody can be better. The other infers it from
+the images up to the day of the forecast, which is what a perfect forecaster could do. Each forecast is made twice: with
+the weather that came, and as the mean over the weather of all other years from its origin on, so that the difference is
+all that the weather in between can explain.
 `<data>/<region>.oracle.zarr` holds them for the windows and pairs of days that are scored (`pairs.window_pairs`):
 
-row, column, year    (window,)   upper left pixel in the cube, and season
-origin, target       (window, pair)   days since 1970-01-01, 0 where a window has fewer pairs
-done                 (window,)   1 where the forecasts exist
-with_gap             (window, pair, band, y, x)   int16 x 1e-4, the weather up to the day before the target
-without_gap          the same, the weather up to the day before the origin, from then on that of the other years
+row, column, year      (window,)   upper left pixel in the cube, and season
+origin, target         (window, pair)   days since 1970-01-01, 0 where a window has fewer pairs
+done                   (window,)   1 where the forecasts exist
+with_gap               (window, pair, band, y, x)   int16 x 1e-4, the weather up to the day before the target
+without_gap            the same, the weather up to the day before the origin, from then on that of the other years
+inferred_with_gap, inferred_without_gap   the same, of the oracle that infers
+effective              (window, pair)   effective number of the draws it infers from
+sampling_error         (window, pair, band)   Monte-Carlo error of inferred_with_gap, reflectance, root mean square
 """
 
 from __future__ import annotations
@@ -30,8 +35,8 @@ from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
 
 FORMAT = "mmvsf-oracle"
-FORMAT_VERSION = 2
-FORECASTS = ("with_gap", "without_gap")
+FORMAT_VERSION = 3
+FORECASTS = ("with_gap", "without_gap", "inferred_with_gap", "inferred_without_gap")
 
 Image = NDArray[np.float32]
 
@@ -66,10 +71,15 @@ def oracle_layout(
     arrays.append(
         ArraySpec("band", ("band",), (len(bands),), "string", (len(bands),), "", data=np.array(bands, object))
     )
+    known = {"with_gap": "target", "without_gap": "origin"}
     meaning = {
-        "with_gap": "forecast that knows the weather up to the day before the target",
-        "without_gap": "forecast that knows the weather up to the day before the origin",
+        f"{prefix}{key}": f"forecast that {hidden} and knows the weather up to the day before the {day}"
+        for prefix, hidden in (("", "is told what is hidden"), ("inferred_", "infers what is hidden"))
+        for key, day in known.items()
     }
+    for key, more in (("effective", ()), ("sampling_error", (("band", len(bands)),))):
+        axes, shape = zip(("window", count), ("pair", limit), *more, strict=True)
+        arrays.append(ArraySpec(key, axes, shape, "float32", shape, float("nan")))
     arrays += [
         ArraySpec(
             key,
@@ -99,7 +109,7 @@ class Oracle:
     """What it was made from: `cube` (digest), `spec`, `size`, `limit`, `seed`"""
     _pairs: dict[tuple[int, int, int, int, int], tuple[int, int]]
     """(row, column, year, origin, target) -> (window, pair), for the forecasts that exist"""
-    _stores: tuple[TensorStore, TensorStore]
+    _stores: tuple[TensorStore, ...]
 
     @classmethod
     def open(cls, path: Location) -> Self:
@@ -120,8 +130,7 @@ class Oracle:
         for window, pair in np.argwhere(exists).tolist():
             row, column, year = position[window].tolist()
             pairs[row, column, year, int(origin[window, pair]), int(target[window, pair])] = (window, pair)
-        first, second = (open_pixels(path, name) for name in FORECASTS)
-        return cls(path, attributes, pairs, (first, second))
+        return cls(path, attributes, pairs, tuple(open_pixels(path, name) for name in FORECASTS))
 
     @classmethod
     def of(cls, cube: Cube) -> Self:
@@ -135,15 +144,26 @@ class Oracle:
         """Number of pairs with forecasts."""
         return len(self._pairs)
 
-    def pair(self, row: int, column: int, year: int, origin: int, target: int) -> tuple[Image, Image] | None:
+    def pair(self, row: int, column: int, year: int, origin: int, target: int) -> tuple[Image, ...] | None:
         """Reflectance (C, H, W), as a fraction, of the window whose upper left pixel is (row, column), on the day
-        `target` as forecast on the day `origin` (days since 1970-01-01): with the weather of the gap between
-        them, and without. None for a pair that is not in the oracle."""
+        `target` as forecast on the day `origin` (days since 1970-01-01), one for each of FORECASTS. None for a pair
+        that is not in the oracle."""
         index = self._pairs.get((row, column, year, origin, target))
         if index is None:
             return None
         # A window is one chunk, which tensorstore keeps for its next pair.
-        images = [
+        return tuple(
             read_pixels(store, index).astype(np.float32) * np.float32(REFLECTANCE_SCALE) for store in self._stores
-        ]
-        return images[0], images[1]
+        )
+
+    def sampling(self, year: int) -> tuple[float, NDArray[np.float64]]:
+        """Of the forecasts of a season that the inferring oracle made: the median of the effective numbers of draws,
+        and the Monte-Carlo error of each band (band,), reflectance, root mean square; NaN where there are none."""
+        windows = read_pixels(open_pixels(self.path, "year"), ...) == year
+        effective, error = (
+            read_pixels(open_pixels(self.path, name), ...)[windows] for name in ("effective", "sampling_error")
+        )
+        made = np.isfinite(effective)
+        if not made.any():
+            return float("nan"), np.full(error.shape[-1], np.nan)
+        return float(np.median(effective[made])), np.sqrt(np.square(error[made], dtype=np.float64).mean(axis=0))

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from mmvsf.datasets.samples.collate import TrainingSample
 from mmvsf.datasets.samples.loader import season_sample
@@ -46,7 +48,8 @@ class ForecastTrees:
         features, last = _features(reader, sample, past=self.past, gap=self.gap)
         pairs, _, height, width = last.shape
         flat = features.reshape(-1, features.shape[-1])
-        change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
+        with threadpool_limits(torch.get_num_threads(), "openmp"):
+            change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
         return np.asarray(last + change, np.float32)
 
 
@@ -82,12 +85,14 @@ def train_forecast_trees(
         features.append(x[at])
         changes.append(change[at[0], :, at[1], at[2]])
     x, y = np.concatenate(features), np.concatenate(changes)
-    models = [
-        HistGradientBoostingRegressor(
-            max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
-        ).fit(x, y[:, band])
-        for band in range(y.shape[1])
-    ]
+    # As many threads as torch has: a worker of several shares the processors with the others.
+    with threadpool_limits(torch.get_num_threads(), "openmp"):
+        models = [
+            HistGradientBoostingRegressor(
+                max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
+            ).fit(x, y[:, band])
+            for band in range(y.shape[1])
+        ]
     return ForecastTrees(tuple(models), past, gap)
 
 

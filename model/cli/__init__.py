@@ -2,8 +2,8 @@
 
 import typer
 
-from . import apply, train
+from . import answer, apply, train
 
 app = typer.Typer(no_args_is_help=True)
-for part in (train.app, apply.app):
+for part in (train.app, apply.app, answer.app):
     app.add_typer(part)

@@ -74,9 +74,9 @@ def local_folder(option: str, text: str) -> Path:
 
 def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:
     """The model for a cube, with its folder. Raises InputError where there is none that fits."""
-    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
+    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint, model_folder
 
-    where = local_folder("--model", model) if model else runs / cube.region.name / "pretrain"
+    where = model_folder(local_folder("--model", model)) if model else runs / cube.region.name / "pretrain"
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint.normalisation, cube, where)
     if model is None and cube.digest not in checkpoint.config["cubes"]:

@@ -40,6 +40,9 @@ def pretrain(
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
+    logger: Annotated[
+        str | None, typer.Option(show_default="none", help="Lightning's logger: csv, tensorboard, wandb, mlflow, ...")
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or resume it.")] = False,
 ) -> None:
     """Pretrain the network; by default as MM-VSF: forecast images from earlier ones and the weather in between."""
@@ -56,7 +59,7 @@ def pretrain(
         mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     with lock(folder, "pretrain"):
-        metrics = run(cubes, folder, options, restart=restart)
+        metrics = run(cubes, folder, options, restart=restart, logger=logger)
     if metrics:
         show_pretrain(metrics, folder)
 

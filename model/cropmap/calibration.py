@@ -26,11 +26,11 @@ from mmvsf.model.training.device import autocast_precision, choose_device
 
 from .head import CropMapper, EncodedSeason
 
-STEP = 30
+STEP = 45
 """Days between the days of the season that are calibrated."""
 WHOLE = 366
 """The last of them: the whole season."""
-TILES, BATCH = 48, 8
+TILES, BATCH = 32, 8
 """Windows that are encoded of each part, and at a time."""
 PIXELS = 256
 """Labelled pixels of each window that are kept: those of one field tell the same."""
@@ -167,7 +167,7 @@ def _fit_distance(result: Calibration, number: int, known: Known) -> None:
     """Means of the classes that were seen and their common covariance."""
     features, count = known.features.double(), result.means.shape[1]
     mean = torch.full((count, features.shape[1]), FAR, dtype=torch.float64)
-    for k in known.classes.unique():
+    for k in sorted(set(known.classes.tolist())):
         mean[k] = features[known.classes == k].mean(0)
     rest = features - mean[known.classes]
     covariance = rest.T @ rest / len(rest)

@@ -24,8 +24,8 @@ from mmvsf.model.records import write_json
 from .network import MMVSF
 from .sizes import NetworkConfig
 
-FORMAT_VERSION = 2
-WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+FORMAT_VERSION = 3
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 class DivergedError(IncompleteError):
@@ -61,9 +61,11 @@ def save_checkpoint(
     *,
     weather: bool = True,
 ) -> None:
-    """Write weights.safetensors and config.json. `cubes` are those trained on; `training` is what else is kept of the
+    """Write model.safetensors and config.json. `cubes` are those trained on; `training` is what else is kept of the
     training, for people. Raises OSError where the disk refuses."""
     config = {
+        "model_type": "mmvsf",
+        "architectures": ["MMVSF"],
         "format": "mmvsf-checkpoint",
         "format_version": FORMAT_VERSION,
         "network": asdict(network.config),
@@ -119,9 +121,21 @@ def weights_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def model_folder(folder: Path) -> Path:
+    """The folder of a model's files: `folder` itself, or in a repository as the cache of Hugging Face's hub keeps it
+    (`models--OWNER--NAME`) the snapshot of its branch `main`. Raises InputError where there is no such snapshot."""
+    branch = folder / "refs/main"
+    if not branch.is_file():
+        return folder
+    snapshot = folder / "snapshots" / Path(branch.read_text(encoding="utf-8", errors="replace").strip()).name
+    if not snapshot.is_dir():
+        raise InputError(f"{branch} names no folder in {folder / 'snapshots'}; download the repository again")
+    return snapshot
+
+
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Read what `save_checkpoint` wrote. Raises InputError where it is missing, damaged or of another format."""
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+    if not (folder / CONFIG).is_file():
         raise InputError(f"there is no trained model in {folder}; make one with `mmvsf pretrain`")
     try:
         config = parse_json((folder / CONFIG).read_bytes())
@@ -130,6 +144,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
                 f"{folder} holds a model of format version {config['format_version']}, this program reads version "
                 f"{FORMAT_VERSION}; train it again with `mmvsf pretrain`"
             )
+        if not (folder / WEIGHTS).is_file():
+            raise ValueError(f"there is no {WEIGHTS}")
         normalisation, network = described_network(config)
         load_weights(folder / WEIGHTS, network, config["weights_sha256"])
         config["cubes"], config["training"]  # read later

@@ -14,7 +14,9 @@ from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, weights_digest
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
-CARD = "MODEL_CARD.md"
+CARD = "README.md"
+OURS = "mmvsf"
+"""The method of the network's own scores in metrics.json"""
 TEMPLATE = Path(__file__).with_name("model_card.md")
 
 
@@ -53,7 +55,7 @@ def write_model_card(
             for cube, windows in zip(cubes, training["windows"], strict=True)
         ],
     }
-    front = {
+    front: dict[str, Any] = {
         "library_name": "mmvsf",
         "license": "other",
         "license_name": "see-licence-and-attribution",
@@ -65,7 +67,24 @@ def write_model_card(
         ],
         "datasets": list(dict.fromkeys(cube.region.name for cube in cubes)),
     }
+    if errors:
+        front["model-index"] = [{"name": f"MM-VSF {cubes[0].region.name}", "results": model_index(cubes, errors)}]
     return write_card(folder / CARD, TEMPLATE, front, values)
+
+
+def model_index(cubes: Sequence[Cube], errors: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:
+    """The results of the network in the form of a model card's `model-index`, from errors by set and method
+    (huggingface.co/docs/hub/model-cards)."""
+    title, digest = "; ".join(cube.region.title for cube in cubes), "-".join(cube.digest for cube in cubes)
+    return [
+        {
+            "task": {"type": "time-series-forecasting", "name": "forecast of satellite images"},
+            "dataset": {"type": "mmvsf-cube", "name": title, "split": part, "revision": digest},
+            "metrics": [{"type": "mse", "value": round(errors[part, OURS], 4), "name": "MSE, 1 = training variance"}],
+        }
+        for part in HELD_OUT
+        if (part, OURS) in errors
+    ]
 
 
 def cube_licences(cube: Cube) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from mmvsf.datasets.errors import InputError
@@ -78,12 +79,13 @@ def fit(
     folds: Sequence[Fold] | None = None,
     first_step: int = 0,
     title: str | None = "pretraining",
+    logger: Logger | None = None,
 ) -> FitReport | None:
     """Train a network in place on the training windows of cubes, and keep `last.ckpt` in `folder`, from which a
     training resumes where `first_step` is above 0. None on all but the first of several devices.
 
-    `title` is that of the progress bar, None for none. Raises KeyboardInterrupt and IncompleteError as `train` does,
-    and InputError where the training part of a cube is empty.
+    `title` is that of the progress bar, None for none; `logger` records options and losses. Raises KeyboardInterrupt
+    and IncompleteError as `train` does, and InputError where the training part of a cube is empty.
     """
     module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
     data = ForecastDataModule(
@@ -98,6 +100,8 @@ def fit(
     )
     if not data.has_validation:
         console.print("no window is held out for validation: only the training loss is shown")
+    if logger is not None:
+        logger.log_hyperparams(asdict(options))
     trained = train(
         module,
         data,
@@ -106,6 +110,7 @@ def fit(
         devices=options.devices,
         validate=data.has_validation,
         folder=folder,
+        logger=logger,
     )
     if not trained.first_process:
         return None

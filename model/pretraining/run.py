@@ -28,6 +28,7 @@ from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
+from mmvsf.model.training.loggers import open_logger
 from mmvsf.model.training.progress import console
 
 from .card import write_model_card
@@ -35,17 +36,21 @@ from .fit import FitReport, PretrainOptions, fit
 from .resume import first_step, remove_checkpoint
 
 
-def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, restart: bool = False) -> dict[str, Any]:
+def pretrain(
+    cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, restart: bool = False, logger: str | None = None
+) -> dict[str, Any]:
     """Train MM-VSF on cubes and write weights, configuration, scores, pictures and a card to `folder`.
 
-    An unfinished run with the same options and cubes is resumed from its last checkpoint unless `restart`. Returns the
-    content of metrics.json, or nothing on all but the first of several devices. Raises InputError where options and
-    data do not fit, or the unfinished run had other ones, DivergedError where the training diverges, which leaves an
-    earlier model in place, and IncompleteError where a loader process dies.
+    An unfinished run with the same options and cubes is resumed from its last checkpoint unless `restart`. `logger`
+    names one of Lightning's that records the training, see `open_logger`. Returns the content of metrics.json, or
+    nothing on all but the first of several devices. Raises InputError where options and data do not fit, or the
+    unfinished run had other ones, DivergedError where the training diverges, which leaves an earlier model in place,
+    and IncompleteError where a loader process dies.
     """
     if options.size not in SIZES:
         raise InputError(f"--size {options.size}: there is no such size; choose one of {', '.join(SIZES)}")
     check_distinct(cubes)
+    opened = open_logger(logger, folder) if logger else None
     objective = options.chosen_objective()
     _refuse_missing_weather(cubes, options.objective, objective)
     normalisation = Normalisation.of(cubes)
@@ -59,7 +64,7 @@ def pretrain(cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, r
     lightning.seed_everything(options.seed, verbose=False)
     network = new_network(config, normalisation)
     try:
-        report = fit(network, objective, readers, options, folder, first_step=step)
+        report = fit(network, objective, readers, options, folder, first_step=step, logger=opened)
         if report is None:
             return {}
         metrics = _write_results(network, readers, options, report, folder, weather=objective.weather, size=size)

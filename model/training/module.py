@@ -55,6 +55,8 @@ class Training(lightning.LightningModule, Generic[Network]):
         super().__init__()
         self.network, self.objective = network, objective
         self.learning_rate, self.steps, self.seed = learning_rate, steps, seed
+        self.every = max(1, steps // 60)
+        """Steps from one record of the training loss to the next"""
         self.losses: list[list[float | None]] = []
         self._recent: list[Tensor] = []
         self._validation: list[Tensor] = []
@@ -67,8 +69,10 @@ class Training(lightning.LightningModule, Generic[Network]):
         progress = self.global_step / self.steps
         loss = self.objective(self.network, batch, self._generator(self.global_step), progress)
         self._recent.append(loss.detach())
+        if self.trainer.loggers:
+            self.log_dict({"loss": loss.detach(), "learning_rate": self.trainer.optimizers[0].param_groups[0]["lr"]})
         step = self.global_step + 1
-        if step % max(1, self.steps // 60) == 0:
+        if step % self.every == 0:
             mean = float(torch.stack(self._recent).mean())
             if not math.isfinite(mean):
                 raise DivergedError(
@@ -85,6 +89,8 @@ class Training(lightning.LightningModule, Generic[Network]):
     def on_validation_epoch_end(self) -> None:
         mean = self.trainer.strategy.reduce(torch.stack(self._validation).mean(), reduce_op="mean")
         self._validation.clear()
+        if self.trainer.loggers:
+            self.log("validation_loss", mean)
         self.losses.append([self.global_step, None, float(mean)])
 
     def configure_optimizers(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
 from torch.utils.data import DataLoader
 
 from mmvsf.datasets.errors import IncompleteError, MmvsfError, one_line
@@ -46,13 +47,14 @@ def train(
     devices: int = 1,
     validate: bool = False,
     folder: Path | None = None,
+    logger: Logger | None = None,
 ) -> Trained:
     """Train `module` in place until its last step, with a progress bar of that `title` (None for none).
 
     `folder`, where given, holds `last.ckpt`, written ten times in a training, from which it resumes where `first_step`
     is above 0; it is also written where SIGINT or SIGTERM ends the training, on one device. `validate` takes the
-    validation loss eight times. Raises KeyboardInterrupt where it is interrupted, DivergedError where the loss is not
-    finite, and IncompleteError where a loader process dies.
+    validation loss eight times; `logger` records losses and the learning rate. Raises KeyboardInterrupt where it is
+    interrupted, DivergedError where the loss is not finite, and IncompleteError where a loader process dies.
     """
     steps = module.steps
     callbacks: list[Callback] = [Bar(title, steps, first_step)] if title else []
@@ -80,7 +82,8 @@ def train(
             check_val_every_n_epoch=None,
             limit_val_batches=1.0 if validate else 0,
             num_sanity_val_steps=0,
-            logger=False,
+            logger=logger or False,
+            log_every_n_steps=module.every,
             enable_progress_bar=False,
             enable_model_summary=False,
         )

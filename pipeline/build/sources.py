@@ -96,7 +96,7 @@ def open_sources(region: Region, site: SourceSite, given: GivenSources) -> Sourc
     labels = opened(LABELS, region.labels, given.labels)
     static = opened(STATIC, region.static, given.static)
     targets = [(name, opened(TARGETS, target, None)) for name, target in sorted(region.targets.items())]
-    if region.labels and region.labels.confidence and labels and not labels.has_confidence:
+    if region.labels and region.labels.has_confidence and labels and not labels.has_confidence:
         problems.append(f"labels: source '{region.labels.source}' has no confidence; remove the line labels.confidence")
     if imagery is None or problems:
         raise InputError(f"{site.recipe}: {'; '.join(problems)}")

@@ -84,10 +84,11 @@ def oracle(
     years: Annotated[str | None, typer.Option("--years", help="Only these years, as 2021,2022.")] = None,
     sites: Annotated[str | None, typer.Option("--sites", help="Only these sites, as norfolk,mapleton.")] = None,
 ) -> None:
-    """Write the forecasts of the true model of a simulated region beside its cube."""
+    """Write the forecasts of the true model of a simulated region beside its cube, and its weather experiments."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.sidecars.oracle import oracle_path
     from mmvsf.datasets.storage.lock import write_lock
+    from mmvsf.pipeline.sandbox.experiments import make_experiments
     from mmvsf.pipeline.sandbox.oracle import make_oracle
 
     cube = Cube.open(_cube(region, data_dir))
@@ -103,7 +104,9 @@ def oracle(
             sites=None if sites is None else sites.split(","),
             progress=update,
         )
-    typer.echo(f"{path}")
+        bar.update(task, description="weather experiments")
+        experiments = make_experiments(cube, update)
+    typer.echo(f"{path}\n{experiments}")
 
 
 @app.command(rich_help_panel=LOOK)

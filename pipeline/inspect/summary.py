@@ -17,8 +17,8 @@ FILES = {
     "pretrain/forecast.png": "picture of forecasts",
     "cropmap/map.png": "picture of the crop map",
     "cropmap/crop_map.tif": "crop map",
-    "pretrain/weights.safetensors": "model",
-    "pretrain/MODEL_CARD.md": "card of the model",
+    "pretrain/model.safetensors": "model",
+    "pretrain/README.md": "card of the model",
 }
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
+from rasterio.windows import Window
 
-from .fields import CELL
+from .parcels import CELL
 from .tiles import PIXEL, reproject
 from .world import SiteWorld
 
@@ -74,28 +75,22 @@ class Mosaic:
         right = max(site.column + site.field.shape[1] for site in self.sites)
         return bottom - self.top, right - self.left
 
-    def paint(self, raster: NDArray[Any], site: SitePixels, values: NDArray[Any]) -> None:
-        """Write values, of the shape of the site's pixels, into a raster of `shape` where the site has fields."""
-        rows, columns = site.field.shape
-        target = raster[site.row - self.top :, site.column - self.left :][:rows, :columns]
-        inside = site.field >= 0
-        target[inside] = values[inside]
-
     def write(
         self,
         path: Path,
-        raster: NDArray[Any],
+        values: Sequence[NDArray[Any]],
         colours: dict[int, tuple[int, int, int, int]] | None = None,
         nodata: float | None = None,
     ) -> None:
-        """Write a raster of `shape` as a sparse GeoTIFF. Raises OSError if the disk refuses."""
+        """Write values of the pixels of each site, where it has fields, as a sparse GeoTIFF of `shape`. The land
+        between the sites is never held in memory. Raises OSError if the disk refuses."""
         transform = Affine(PIXEL, 0, self.left * PIXEL + CDL_CORNER, 0, -PIXEL, -self.top * PIXEL + CDL_CORNER)
         creation = {
             "driver": "GTiff",
-            "width": raster.shape[1],
-            "height": raster.shape[0],
+            "width": self.shape[1],
+            "height": self.shape[0],
             "count": 1,
-            "dtype": raster.dtype.name,
+            "dtype": values[0].dtype.name,
             "crs": f"EPSG:{self.epsg}",
             "transform": transform,
             "nodata": nodata,
@@ -106,7 +101,11 @@ class Mosaic:
             with memory.open(**creation) as file:
                 if colours is not None:
                     file.write_colormap(1, colours)
-                file.write(raster, 1)
+                for site, pixels in zip(self.sites, values, strict=True):
+                    height, width = site.field.shape
+                    window = Window(site.column - self.left, site.row - self.top, width, height)
+                    off = 0 if nodata is None else nodata
+                    file.write(np.where(site.field >= 0, pixels, np.asarray(off, pixels.dtype)), 1, window=window)
             path.write_bytes(memory.read())
 
 

@@ -2,7 +2,7 @@
 
 Development follows growing-degree days (for corn the 86/50 F method, a cap at 10 and 30 C); growth is limited
 by water in a soil bucket, emptied by reference evapotranspiration times a crop coefficient (after FAO-56);
-leaves yellow with heat units, drought, short days and frost.
+leaves yellow with heat units, drought, short days and frost. Extremes cost leaves: see `extremes`.
 """
 
 from dataclasses import dataclass
@@ -10,39 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .crop_types import ALFALFA, COVERS, PASTURE, WHEAT
+from . import extremes
+from .crop_types import DOUBLE_CROP, PASTURE, WHEAT
 from .drivers import DayDrivers, field_drivers
+from .traits import FieldYear, Traits, second_crop
 from .weather import SiteWeather
 
 Array = NDArray[np.float64]
 
-# Alfalfa: heat units to the first cut, between cuts, the head start of crowns over spring, and the last day.
-_FIRST_CUT, _NEXT_CUT, _CROWN, _LAST_CUT_DAY = 480.0, 590.0, 110.0, 258
-
-
-@dataclass(frozen=True)
-class FieldYear:
-    """The fields of a site in one year; every array has shape (fields,)."""
-
-    cover: NDArray[np.int64]
-    """Index into `COVERS`."""
-    water_capacity: Array
-    """mm of plant-available water."""
-    vigour: Array
-    """Factor of the leaf area, around 1."""
-    delay: Array
-    """Workable days this farmer sows later than the average one."""
-    dry_down: Array
-    """Workable days this farmer harvests later than the average one."""
-    residue: Array
-    """Ground cover of last year's residue at the start."""
-    tillage: Array
-    """Share of the residue that is left after sowing."""
+_CROWN = 110.0  # heat units: the head start over spring that the crowns of cut hay have
+_LAST_CUT_DAY = 258
+_IRRIGATION = 8.0  # mm a day where less than 55 % of the water is left, a pivot's usual capacity
+_RESOWING_DAYS = 4.0  # workable days from the harvest of wheat to the second crop
 
 
 @dataclass(frozen=True)
 class Canopy:
-    """State at the end of each day; arrays of shape (days, fields)."""
+    """State at the end of each day; arrays of shape (days, units)."""
 
     green: Array
     """Green leaf area index."""
@@ -54,16 +38,16 @@ class Canopy:
     """Water stress remembered over weeks, 0 none to 1."""
 
 
-def grow(fields: FieldYear, weather: SiteWeather) -> Canopy:
+def grow(fields: FieldYear, weather: SiteWeather, stress_dose: float = 1.0) -> Canopy:
     """Grow the fields through the days of `weather`, from the autumn before to the end of the season.
 
     Deterministic: all chance is in `fields`, so that the same call with other weather is a forecast with true
-    parameters.
+    parameters. `stress_dose`, 0..1, scales the damage of extremes.
     """
     drivers = field_drivers(weather)
     days, n = len(drivers.doy), len(fields.cover)
     canopy = Canopy(*(np.zeros((days, n)) for _ in range(4)))
-    state = _FieldState(fields)
+    state = FieldState(fields, stress_dose)
     for number in range(days):
         state.step(drivers.on(number))
         canopy.green[number], canopy.brown[number] = state.green, state.brown
@@ -71,27 +55,43 @@ def grow(fields: FieldYear, weather: SiteWeather) -> Canopy:
     return canopy
 
 
-class _FieldState:
-    """The fields on one day; `step` moves them to the end of the next. Arrays have shape (fields,)."""
+class FieldState:
+    """The fields on one day; `step` moves them to the end of the next. Arrays have shape (units,)."""
 
-    def __init__(self, fields: FieldYear) -> None:
-        self.fields, self.traits = fields, _Traits.of(fields)
+    def __init__(self, fields: FieldYear, stress_dose: float) -> None:
+        self.fields, self.traits, self.dose = fields, Traits.of(fields), stress_dose
+        self.second = second_crop(fields)
+        self.double = fields.cover == DOUBLE_CROP
+        """fields whose second crop is still to come"""
         n = len(fields.cover)
-        self.warm, self.sown, self.harvested = (np.zeros(n, dtype=bool) for _ in range(3))
+        self.warm, self.sown, self.harvested, self.failed = (np.zeros(n, dtype=bool) for _ in range(4))
         self.worked, self.dried = np.zeros(n), np.zeros(n)
-        """workable days since the ground was warm, and since the crop was ripe"""
+        """workable days since the ground was warm (or the wheat harvested), and since the crop was ripe"""
         self.heat, self.cut_at, self.age, self.regrown = (np.zeros(n) for _ in range(4))
         """heat units since sowing, and at the last cut; ageing units; heat units since the wheat harvest"""
+        self.autumn, self.cool, self.logged = (np.zeros(n) for _ in range(3))
+        """heat units of winter cereals before the new year, and of rye; days under water"""
         self.unfolded, self.built, self.stress = (np.zeros(n) for _ in range(3))
         """share of the leaves that are out; leaf area index of all leaves, green or not; as in `Canopy`"""
         self.water, self.residue = 0.75 * self.traits.capacity, fields.residue.copy()
         self.green, self.brown = np.zeros(n), np.zeros(n)
 
+    def __copy__(self) -> "FieldState":
+        """An independent state: a step of either leaves the other as it is."""
+        other = object.__new__(FieldState)
+        for name, value in vars(self).items():
+            if isinstance(value, Traits):
+                value = Traits(**{key: values.copy() for key, values in vars(value).items()})
+            other.__dict__[name] = value.copy() if isinstance(value, np.ndarray) else value
+        return other
+
     def step(self, day: DayDrivers) -> None:
         self._sow(day)
         supply = np.minimum(1.0, self.water / (0.5 * self.traits.capacity))
-        units = day.heat[self.fields.cover]
+        supply = supply * (1 - self.dose * extremes.waterlogging(self.logged))
+        units = day.heat[self.traits.cover]
         self._unfold(units, supply)
+        self.built *= 1 - self.dose * extremes.frost_damage(day, self.traits, self.unfolded)
         yellowed = self._grow_old(day, units, supply)
         self._harvest(day)
         self._cut(day)
@@ -103,17 +103,29 @@ class _FieldState:
         traits = self.traits
         started = day.in_season & (day.doy >= traits.start)
         self.warm |= started & (day.ten_days >= traits.sowing_warmth)
-        self.worked += day.workable * (self.warm & ~self.sown)
+        self.worked += day.workable * ((self.warm & ~self.sown) | (self.double & self.harvested))
         sow = ~self.sown & started & (~traits.spring_sown | (self.worked >= traits.sowing_days))
-        self.residue = np.where(sow & traits.spring_sown, self.residue * self.fields.tillage, self.residue)
+        left = self.residue * self.fields.tillage + 0.35 * self.fields.cover_crop
+        self.residue = np.where(sow & traits.spring_sown, np.minimum(left, 0.9), self.residue)
         self.sown |= sow
+        again = self.double & self.harvested & (self.worked >= _RESOWING_DAYS)
+        if again.any():
+            traits.replace(again, self.second)
+            for values in (self.heat, self.age, self.unfolded, self.built, self.dried, self.regrown):
+                values[again] = 0.0
+            self.harvested &= ~again
+            self.double &= ~again
 
     def _unfold(self, units: Array, supply: Array) -> None:
         """Leaves unfold with heat, as far as there is water."""
         self.stress = 0.94 * self.stress + 0.06 * (1 - supply)
         self.heat += units * self.sown
         before, self.unfolded = self.unfolded, self._unfolded_at_heat()
-        self.built += self.traits.leaf_area * np.maximum(self.unfolded - before, 0.0) * (0.3 + 0.7 * supply)
+        thirst = 0.7 + 0.15 * self.dose
+        self.built += self.traits.leaf_area * np.maximum(self.unfolded - before, 0.0) * (1 - thirst * (1 - supply))
+        # Perennials put out leaves again after a frost.
+        lost = np.maximum(self.traits.leaf_area * self.unfolded - self.built, 0.0)
+        self.built += 0.02 * lost * supply * ~self.traits.annual
 
     def _unfolded_at_heat(self) -> Array:
         return _logistic((self.heat - self.cut_at - self.traits.half) / self.traits.speed)
@@ -123,100 +135,63 @@ class _FieldState:
         traits = self.traits
         short = day.in_season & (day.doy >= traits.autumn_day)
         cold = max(10.0 - day.ten_days, 0.0) * np.where(traits.annual, 1.0, 0.12) * short
-        drought = 4.0 * (1 - supply) * (self.unfolded > 0.5)
+        drought = (4.0 + 6.0 * self.dose) * (1 - supply) * (self.unfolded > 0.5)
+        scorch = self.dose * extremes.heat_at_flowering(day, traits, self.heat)
         frost = 90.0 * (day.frost & traits.spring_sown)
-        self.age += self.sown * (traits.annual * (units + drought + frost) + traits.autumn_rate * short + cold)
+        self.age += self.sown * (traits.annual * (units + drought + frost + scorch) + traits.autumn_rate * short + cold)
         return _logistic((self.age - traits.yellow) / traits.yellow_speed)
 
     def _harvest(self, day: DayDrivers) -> None:
-        """Grain is harvested when it is ripe and dry."""
+        """Grain is harvested when it is ripe and dry; a failed crop is given up."""
         traits = self.traits
         self.dried += day.workable * (self.age >= traits.ripe)
         harvest = (self.dried >= traits.dry_days) & (self.age >= traits.ripe) & ~self.harvested
-        self.harvested |= harvest
-        self.residue = np.where(harvest, traits.stubble, self.residue * 0.9985)
+        self.worked = np.where(harvest, 0.0, self.worked)
+        lost = day.in_season & traits.annual & self.sown & (day.doy >= self.fields.fails_on) & ~self.failed
+        self.failed |= lost
+        self.harvested |= harvest | lost
+        self.double &= ~lost
+        self.residue = np.where(harvest, traits.stubble, np.where(lost, 0.3, self.residue * 0.9985))
 
     def _cut(self, day: DayDrivers) -> None:
-        """Alfalfa is cut and grows again."""
-        due = np.where(self.cut_at > 0, _NEXT_CUT, _FIRST_CUT) + 8.0 * self.fields.delay
-        cut = self.traits.alfalfa & (self.heat - self.cut_at >= due) & (day.doy < _LAST_CUT_DAY)
+        """Alfalfa and hay are cut and grow again."""
+        due = np.where(self.cut_at > 0, self.traits.next_cut, self.traits.first_cut)
+        cut = (self.heat - self.cut_at >= due) & (day.doy < _LAST_CUT_DAY)
         self.cut_at = np.where(cut, self.heat - _CROWN, self.cut_at)
         self.built = np.where(cut, 0.35, self.built)
         self.unfolded = np.where(cut, self._unfolded_at_heat(), self.unfolded)
 
     def _set_leaf_area(self, day: DayDrivers, units: Array, yellowed: Array) -> None:
-        """Wheat overwinters as a thin sward; weeds and volunteers follow on its stubble."""
+        """Winter cereals overwinter as a thin sward, as dense as the autumn was warm after drilling; rye covers the
+        ground before spring crops; weeds and volunteers follow on stubble and on lost fields."""
         traits = self.traits
-        sward = 0.30 * (traits.wheat & ~self.harvested) * (1 - self.unfolded) * min(1.0, day.number / 45)
-        stubble = self.harvested & traits.wheat
+        drilled = day.number >= 6 + self.fields.delay
+        self.autumn += day.heat[WHEAT] * (drilled & ~day.in_season)
+        self.autumn *= 1 - self.dose * extremes.winterkill(day)
+        self.cool += day.heat[PASTURE]
+        winter = traits.winter_cereal & ~self.harvested
+        sward = 0.6 * winter * (1 - self.unfolded) * _logistic((self.autumn - 220) / 70)
+        rye = 2.2 * (self.fields.cover_crop & ~self.sown & traits.spring_sown) * _logistic((self.cool - 330) / 60)
+        stubble = self.harvested & (traits.winter_cereal | self.failed)
         self.regrown += units * stubble
-        weeds = 0.6 * stubble * _logistic((self.regrown - 700) / 130) * (1 - 0.8 * self.stress)
+        weeds = (0.6 + 0.8 * self.failed) * stubble * _logistic((self.regrown - 600) / 130) * (1 - 0.8 * self.stress)
         alive = np.where(self.harvested, 0.0, self.built * (1 - yellowed))
-        wilted = alive * self.stress * np.where(traits.pasture, 0.75, 0.3)
+        wilting = np.where(traits.grass, 0.75, np.where(traits.forest, 0.2, 0.3 + 0.25 * self.dose))
+        wilted = alive * self.stress * wilting
         dead = np.where(self.harvested, 0.0, self.built * yellowed)
-        self.green = alive - wilted + weeds + sward
+        self.green = alive - wilted + weeds + sward + rye
         self.brown = (dead + wilted) * traits.standing
 
     def _draw_water(self, day: DayDrivers, supply: Array) -> None:
-        """Plants and the bare ground between them empty the soil's water; rain fills it."""
+        """Plants and the bare ground between them empty the soil's water; rain and pivots fill it."""
         closed = 1 - np.exp(-0.55 * self.green)
         coefficient = 0.15 + 0.15 * day.wetness * (1 - closed) + 0.95 * closed
         drawn = day.evaporation * coefficient * supply
-        self.water = np.clip(self.water + day.rain - drawn, 1.0, self.traits.capacity)
-
-
-@dataclass(frozen=True)
-class _Traits:
-    """What a field's cover and farmer fix for the year; arrays of shape (fields,), named as in `CropType`."""
-
-    start: Array
-    sowing_warmth: Array
-    """NaN where nothing is sown in spring"""
-    sowing_days: Array
-    leaf_area: Array
-    half: Array
-    speed: Array
-    yellow: Array
-    yellow_speed: Array
-    autumn_day: Array
-    autumn_rate: Array
-    standing: Array
-    ripe: Array
-    """NaN without harvest"""
-    dry_days: Array
-    stubble: Array
-    capacity: Array
-    """mm of water within reach of the roots"""
-    spring_sown: NDArray[np.bool_]
-    annual: NDArray[np.bool_]
-    wheat: NDArray[np.bool_]
-    alfalfa: NDArray[np.bool_]
-    pasture: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, fields: FieldYear) -> "_Traits":
-        cover = fields.cover
-
-        def constant(name: str) -> Array:
-            """Of each field's cover; NaN for None."""
-            return np.array([getattr(crop, name) for crop in COVERS], dtype=np.float64)[cover]
-
-        same = ("half", "speed", "yellow", "yellow_speed", "autumn_day", "autumn_rate", "standing", "ripe", "stubble")
-        warmth = constant("sowing_warmth")
-        return cls(
-            **{name: constant(name) for name in same},
-            start=constant("start_day"),
-            sowing_warmth=warmth,
-            sowing_days=np.maximum(constant("sowing_days") + fields.delay, 1.0),
-            leaf_area=constant("leaf_area") * fields.vigour,
-            dry_days=np.maximum(constant("dry_down") + fields.dry_down, 2.0),
-            capacity=fields.water_capacity * constant("roots"),
-            spring_sown=np.isfinite(warmth),
-            annual=constant("perennial") == 0,
-            wheat=cover == WHEAT,
-            alfalfa=cover == ALFALFA,
-            pasture=cover == PASTURE,
-        )
+        thirsty = self.fields.irrigated & (self.water < 0.55 * self.traits.capacity) & self.sown & ~self.harvested
+        gained = day.rain + _IRRIGATION * thirsty * (day.in_season & (day.doy > 150) & (day.doy < 250))
+        water, capacity = self.water + gained - drawn, self.traits.capacity
+        self.logged = extremes.days_under_water(self.logged, np.maximum(water - capacity, 0.0))
+        self.water = np.clip(water, 1.0, capacity)
 
 
 def _logistic(x: Array) -> Array:

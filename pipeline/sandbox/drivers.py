@@ -49,6 +49,8 @@ class Drivers:
     heat: Array
     frost: NDArray[np.bool_]
     """A killing frost of autumn."""
+    tmin: Array
+    tmax: Array
 
     def on(self, number: int) -> "DayDrivers":
         """The drivers of one day, by its position."""
@@ -63,6 +65,8 @@ class Drivers:
             self.workable[number],
             self.heat[:, number],
             self.frost[number],
+            self.tmin[number],
+            self.tmax[number],
         )
 
 
@@ -82,6 +86,8 @@ class DayDrivers:
     heat: Array
     """(covers,)"""
     frost: np.bool_
+    tmin: np.float64
+    tmax: np.float64
 
 
 def field_drivers(weather: SiteWeather) -> Drivers:
@@ -104,4 +110,6 @@ def field_drivers(weather: SiteWeather) -> Drivers:
         workable=np.clip(1.35 - wetness, 0.0, 1.0),
         heat=(np.clip(tmax, base, 30.0) + np.clip(tmin, base, 30.0)) / 2 - base,
         frost=in_season & (doy > 240) & (tmin < -1.5),
+        tmin=tmin,
+        tmax=tmax,
     )

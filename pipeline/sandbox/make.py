@@ -14,9 +14,9 @@ from mmvsf.datasets.recipe.region import Region
 from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
 from .archive import is_finished, simulate
-from .spec import Site, WorldSpec
+from .spec import DOSES, Site, WorldSpec
 
-BYTES_PER_SITE_YEAR = 7_000_000
+BYTES_PER_SITE_YEAR = 6_000_000
 """Size of the archive of one 96 x 96 pixel site and one season, measured."""
 
 
@@ -78,9 +78,8 @@ def world_spec(region: Region) -> WorldSpec:
     if not simulation.southern and not season.is_calendar_year:
         raise InputError(f"region '{region.name}': its simulated seasons are calendar years; remove period.season")
     first, last = region.period.seasons[0].first.year, region.period.seasons[-1].first.year
-    return WorldSpec(
-        simulation.seed, first, last, simulation.crop_dose, simulation.soil_dose, southern=simulation.southern
-    )
+    doses = {name: getattr(simulation, name) for name in DOSES}
+    return WorldSpec(simulation.seed, first, last, southern=simulation.southern, **doses)
 
 
 def world_sites(region: Region, spec: WorldSpec, grid: Grid, where: object) -> list[Site]:

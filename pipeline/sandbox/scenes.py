@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.env import Env
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 from shapely.affinity import translate
@@ -15,6 +17,7 @@ from shapely.geometry import Polygon, box, mapping
 from .clouds import CLOUD, FILL, sky
 from .placement import REGION_EPSG, Placement
 from .reflectance import BANDS
+from .sensor import gains
 from .spec import WorldSpec
 from .tiles import TILE_SIDE, Pass, Tile, passes, reproject
 from .world import SimulatedSeason, SiteWorld, View
@@ -29,12 +32,10 @@ ASSETS = {
 
 _RELATIVE_NOISE = 0.008
 _ABSOLUTE_NOISE = 0.001
-_SCENE_GAIN_SD = 0.010  # error of the atmospheric correction, common to a scene's bands
-_SENSOR_GAIN_SD = 0.008  # error of the bandpass adjustment, constant by sensor and band
 
 _CREATION = {
     "driver": "GTiff", "width": TILE_SIDE, "height": TILE_SIDE, "count": 1, "tiled": True, "blockxsize": 256,
-    "blockysize": 256, "compress": "zstd", "zstd_level": 9, "sparse_ok": True,
+    "blockysize": 256, "compress": "zstd", "zstd_level": 1, "sparse_ok": True,
 }  # fmt: skip
 _STAC_EXTENSIONS = [
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -78,7 +79,8 @@ def write_tile_year(task: TileYear) -> list[dict[str, Any]]:
             if (chip := _observe(name, world, view, season, overflight)) is not None
         ]
         if chips:
-            _write_scene(task.root / "scenes" / name, name, place.tile(task.tile), overflight, chips)
+            with Env():  # once a scene rather than once a file
+                _write_scene(task.root / "scenes" / name, name, place.tile(task.tile), overflight, chips)
             items.append(_item(name, place, task.tile, overflight, chips))
     return items
 
@@ -95,15 +97,13 @@ def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, o
     if not in_swath.any():
         return None
     spec = world.spec
-    above = sky(spec, world.site, world.weather, overflight)
-    flags = above.flags(view.x, view.y)
-    seen = above.cover(view.mix(season.on(overflight.day)), view.x, view.y)
-
-    sensor = spec.generator(overflight.orbit.sensor, "gain").normal(1, _SENSOR_GAIN_SD, len(BANDS))
-    scene = spec.generator(overflight.name, "gain").normal(1, _SCENE_GAIN_SD)
+    above = sky(spec, world.site, world.weather, overflight).over(view.x, view.y)
+    flags = above.flags()
+    ground = view.mix(season.on(overflight.day))
+    seen = above.cover(ground * gains(spec, overflight, ground))
     noise = spec.generator(name, world.site.name, "noise").standard_normal(seen.shape, dtype=np.float32)
     sd = np.hypot(_RELATIVE_NOISE * seen, _ABSOLUTE_NOISE)
-    numbers = np.rint((seen * (sensor * scene) + noise * sd) / SCALE)
+    numbers = np.rint((seen + noise * sd) / SCALE)
     # No detail is needed in clouds: rounded to 0.01 they take little space.
     clouded = (flags & CLOUD > 0)[:, None]
     numbers = np.where(clouded, np.rint(seen / 0.01) * (0.01 / SCALE), numbers)
@@ -118,7 +118,7 @@ def _observe(name: str, world: SiteWorld, view: View, season: SimulatedSeason, o
 
 def _write_scene(folder: Path, name: str, tile: Tile, overflight: Pass, chips: Sequence[_Chip]) -> None:
     folder.mkdir(parents=True)
-    grid = {"crs": f"EPSG:{tile.epsg}", "transform": tile.geobox.affine}
+    grid = {"crs": CRS.from_epsg(tile.epsg), "transform": tile.geobox.affine}
     windows = [Window.from_slices(chip.view.rows, chip.view.columns) for chip in chips]
     for index, key in enumerate((*ASSETS[overflight.orbit.sensor], "Fmask")):
         is_mask = key == "Fmask"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from .placement import NORTHERN, REGION_EPSG, SOUTHERN, Placement
 from .tiles import PIXEL
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised whenever the same spec would give another archive."""
 
 MARGIN = 240.0
@@ -32,7 +32,7 @@ class Site:
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """A world of growing seasons (April to October) with its dose of weather.
+    """A world of growing seasons (April to October) with its doses; see `Simulation` for what each of them is.
 
     Crops and soil see `climatology + dose * (weather - climatology)`; the weather that is delivered
     is always the real one. Raises ValueError for an empty period or a dose outside 0..1.
@@ -43,6 +43,16 @@ class WorldSpec:
     last_year: int
     crop_dose: float = 1.0
     soil_dose: float = 1.0
+    climate_dose: float = 1.0
+    management_dose: float = 1.0
+    geometry_dose: float = 1.0
+    patch_dose: float = 1.0
+    stress_dose: float = 1.0
+    blur_dose: float = 1.0
+    cloud_dose: float = 1.0
+    haze_dose: float = 1.0
+    sensor_dose: float = 1.0
+    label_dose: float = 1.0
     southern: bool = False
     """Whether the archive lies in New South Wales, its seasons from October to April."""
 
@@ -51,7 +61,7 @@ class WorldSpec:
             raise ValueError(f"seed must not be negative: {self.seed}")
         if self.last_year < self.first_year:
             raise ValueError(f"last_year {self.last_year} is before first_year {self.first_year}")
-        for name in ("crop_dose", "soil_dose"):
+        for name in DOSES:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
 
@@ -67,11 +77,14 @@ class WorldSpec:
     def generator(self, *purpose: str | int) -> np.random.Generator:
         """Random numbers for one purpose, independent of every other purpose and of any order of work.
 
-        Doses don't enter: worlds that differ in dose alone share weather, fields, clouds and noise.
+        Doses don't enter: worlds that differ in crop and soil dose share weather, fields, clouds and noise.
         """
         digest = hashlib.sha256("/".join(str(part) for part in purpose).encode()).digest()
         words = np.frombuffer(digest, dtype="<u4").tolist()
         return np.random.default_rng(np.random.SeedSequence([self.seed, *words]))
+
+
+DOSES = tuple(field.name for field in fields(WorldSpec) if field.name.endswith("_dose"))
 
 
 def check_sites(sites: Sequence[Site]) -> None:
@@ -107,12 +120,9 @@ def _gap(a: GeoBox, b: GeoBox) -> float:
 
 def describe(spec: WorldSpec, sites: Sequence[Site]) -> dict[str, Any]:
     """Everything the archive depends on, ready for JSON: equal descriptions, equal archives."""
-    described = asdict(spec)
-    if not spec.southern:
-        del described["southern"]  # so that northern archives made before there were southern ones are kept
     return {
         "generator_version": GENERATOR_VERSION,
-        "spec": described,
+        "spec": asdict(spec),
         "sites": [
             {
                 "name": site.name,

@@ -24,15 +24,15 @@ def write_terrain(folder: Path, worlds: Sequence[SiteWorld]) -> None:
     no part in it. Raises OSError if the disk refuses."""
     folder.mkdir(parents=True, exist_ok=True)
     mosaic = Mosaic.of(worlds)
-    layers = {name: np.full(mosaic.shape, NODATA, np.float32) for name in ("elevation", "soil_water")}
+    heights, waters = [], []
     for site in mosaic.sites:
         world = site.world
         place = world.spec.placement
         points = place.simulated(*reproject(place.label_epsg, place.epsg, *site.centres()))
-        mosaic.paint(layers["elevation"], site, elevation(world.spec, world.site, *points))
-        mosaic.paint(layers["soil_water"], site, world.field_map.water_capacity[site.field])
-    for name, raster in layers.items():
-        mosaic.write(folder / f"{name}.tif", raster, nodata=NODATA)
+        heights.append(elevation(world.spec, world.site, *points).astype(np.float32))
+        waters.append(world.field_map.water_capacity[site.field].astype(np.float32))
+    mosaic.write(folder / "elevation.tif", heights, nodata=NODATA)
+    mosaic.write(folder / "soil_water.tif", waters, nodata=NODATA)
 
 
 def elevation(spec: WorldSpec, site: Site, east: Array, north: Array) -> Array:

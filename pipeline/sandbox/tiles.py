@@ -1,9 +1,10 @@
-"""The two tiles of the region, the satellites' passes over them, and which points a pass sees."""
+"""The four tiles of the region, the satellites' passes over them, and which points a pass sees."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,8 +38,13 @@ class Tile:
         return GeoBox((TILE_SIDE, TILE_SIDE), Affine(PIXEL, 0, self.left, 0, -PIXEL, self.top), f"EPSG:{self.epsg}")
 
 
-TILES = (Tile("14TPM", 32614, 600000, 4700040), Tile("15TTG", 32615, 199980, 4700040))
-"""They overlap by about 13 km around 96.5 W."""
+TILES = (
+    Tile("14TPM", 32614, 600000, 4700040),
+    Tile("15TTG", 32615, 199980, 4700040),
+    Tile("15STD", 32615, 199980, 4400040),
+    Tile("15TTK", 32615, 199980, 5000040),
+)
+"""The first two overlap by about 13 km around 96.5 W; the others lie 300 km to the south and to the north."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Pass:
     def swath(self) -> list[tuple[float, float]]:
         """Corners of the swath in EPSG:32615, cut to 1000 km around the region."""
         west, east = max(self.west, -1e6), min(self.east, 1e6)
-        south, north = _EDGE_NORTHING - 3e5, _EDGE_NORTHING + 3e5
+        south, north = _EDGE_NORTHING - 6e5, _EDGE_NORTHING + 6e5
         return [
             (edge + _TILT * (y - _EDGE_NORTHING), y)
             for edge, y in ((west, north), (east, north), (east, south), (west, south))
@@ -129,5 +135,10 @@ def reproject(source: int, target: int, x: Array, y: Array) -> tuple[Array, Arra
     """Points between coordinate systems by EPSG number, exact (PROJ), x or longitude first; shape of x."""
     if source == target:
         return x, y
-    east, north = Transformer.from_crs(source, target, always_xy=True).transform(x, y)
+    east, north = _transformer(source, target).transform(x, y)
     return np.asarray(east, dtype=np.float64), np.asarray(north, dtype=np.float64)
+
+
+@cache
+def _transformer(source: int, target: int) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)

@@ -1,4 +1,4 @@
-"""The weather of a site: what the delivered grid of 0.125 degrees gives at its centre."""
+"""The weather of a site: what the delivered grid of 0.25 degrees gives at its centre."""
 
 from dataclasses import dataclass
 
@@ -21,11 +21,10 @@ VARIABLES = {
 }
 """Name -> (unit, long name), in the order of the last axis of `SiteWeather.values`."""
 
-LATITUDES = np.arange(41.25, 42.76, 0.125)
-LONGITUDES = np.arange(-98.0, -94.99, 0.125)
-
-CELL = 0.125
+CELL = 0.25
 """degrees"""
+LATITUDES = np.arange(38.5, 45.51, CELL)
+LONGITUDES = np.arange(-98.0, -94.99, CELL)
 
 
 @dataclass(frozen=True)

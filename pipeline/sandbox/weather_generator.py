@@ -24,6 +24,9 @@ _PERSISTENCE = 0.64  # lag-1 correlation of daily temperature, the mean of the m
 _GAMMA_SHAPE = 0.70  # of the rain of wet days
 
 
+_NORTHWARD = -1.12 - 0.38 * np.cos(2 * np.pi * np.arange(12) / 12)
+"""Degrees Celsius per degree of latitude, by month: continents cool northwards twice as fast in January as in July. On
+the plains between Kansas and Minnesota the mean of January falls by about 1.5 and that of July by 0.75."""
 _SPIN_UP_DAYS = 60
 
 
@@ -108,15 +111,17 @@ class _Generator:
         climate = self.climate
         wet_share = expit(logit(self.daily(climate.wet_share)) + wetness)
         wet = ndtr(self.latent("occurrence", 0.42, 0.15)) < wet_share
-        quantile = np.clip(ndtr(self.latent("amount", 0.0, 0.5)), 1e-6, 1 - 1e-6)
-        rain = gammaincinv(_GAMMA_SHAPE, quantile) / _GAMMA_SHAPE * self.daily(climate.rain_per_wet_day)
-        return wet, np.where(wet, np.maximum(rain * np.exp(0.5 * wetness), 0.3), 0.0)
+        quantile = np.clip(ndtr(self.latent("amount", 0.0, 0.5)[wet]), 1e-6, 1 - 1e-6)
+        scale = (self.daily(climate.rain_per_wet_day) * np.exp(0.5 * wetness))[wet]
+        rain = np.zeros(wet.shape)
+        rain[wet] = np.maximum(gammaincinv(_GAMMA_SHAPE, quantile) / _GAMMA_SHAPE * scale, 0.3)
+        return wet, rain
 
     def temperature(self, warmth: Array, wet: NDArray[np.bool_]) -> tuple[Array, Array]:
         """(tmin, tmax), degrees Celsius."""
         climate, daily = self.climate, self.daily
         shift = daily(climate.wet_shift) * (wet - daily(climate.wet_share))
-        northward = -0.9 * (self.lat - LATITUDE)  # degrees Celsius per degree of latitude
+        northward = daily(_NORTHWARD) * self.spec.climate_dose * (self.lat - LATITUDE)
         tmean = daily(climate.tmean) + northward + warmth + shift
         tmean = tmean + daily(climate.tmean_daily_sd) * self.latent("temperature", _PERSISTENCE, 0.05)
         spread = np.where(wet, daily(climate.range_wet), daily(climate.range_dry))

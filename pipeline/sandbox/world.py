@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
-from .crops import grow
+from .climate import day_of_year
+from .crops import Canopy, grow
 from .drivers import surface_wetness
-from .fields import CELL, FieldMap, field_year, lay_out
+from .fields import FieldMap, lay_out
+from .management import Hidden, draw_hidden
+from .parcels import CELL
 from .placement import REGION_EPSG
 from .reflectance import reflect
 from .spec import Site, WorldSpec, check_sites
@@ -28,6 +31,11 @@ from .weather_generator import generate
 Array = NDArray[np.float64]
 
 _SUBPOINTS = 6  # per side: every pixel is the mean of 36 points; on the site's own grid that is exact
+_BLUR = 0.11
+"""Of a neighbour's reflectance in a pixel: a Gaussian of 1.2 pixels at half height, as the modulation transfer of
+Landsat 8 and Sentinel-2 after resampling (Radoux et al. 2016, Remote Sensing 8, 488)."""
+_IOWA_HEAT = 1740.0
+"""degree days: the average of the climate table between mid-April and mid-October"""
 _MARGIN_PIXELS = 1  # as far as bilinear interpolation onto the site's own pixels reaches
 
 
@@ -88,18 +96,41 @@ class SiteWorld:
     def soil_weather(self) -> SiteWeather:
         return self.weather.dosed(self.spec.soil_dose)
 
+    @cached_property
+    def maturity(self) -> float:
+        """Heat of the mean growing season (base 10 C, cap 30, mid-April to mid-October) over that of central Iowa."""
+        usual, days = self.weather.climatology(), day_of_year(self.weather.days)
+        heat = (usual["tmin"].clip(10, 30) + usual["tmax"].clip(10, 30)) / 2 - 10
+        first = usual.days.astype("datetime64[Y]") == usual.days[-1].astype("datetime64[Y]")
+        return float(heat[first & (days > 105) & (days < 289)].sum() / _IOWA_HEAT)
+
+    def hidden(self, year: int, *draw: int) -> Hidden:
+        """The hidden parameters of a year; with a number, another draw of their prior."""
+        return draw_hidden(self.spec, self.site, self.field_map, year, self.maturity, *draw)
+
     def season(
         self, year: int, crop_weather: SiteWeather | None = None, soil_weather: SiteWeather | None = None
     ) -> SimulatedSeason:
         """The season of `year` under the world's weather, or under other weather (full length, 1 October on)."""
+        return self.forward(self.hidden(year), year, crop_weather, soil_weather)
+
+    def forward(
+        self,
+        hidden: Hidden,
+        year: int,
+        crop_weather: SiteWeather | None = None,
+        soil_weather: SiteWeather | None = None,
+    ) -> SimulatedSeason:
+        """The season that hidden parameters and weather make; nothing in it is left to chance."""
         first, last = np.datetime64(f"{year - 1}-10-01"), np.datetime64(f"{year}-10-31")
-        fields, surface = field_year(self.spec, self.site, self.field_map, year)
-        canopy = grow(fields, (crop_weather or self.crop_weather).between(first, last))
+        whole = grow(hidden.fields, (crop_weather or self.crop_weather).between(first, last), self.spec.stress_dose)
         soil = (soil_weather or self.soil_weather).between(first, last)
-        reflectance = reflect(canopy, surface_wetness(soil), surface)
         # A satellite passes in the morning: it sees the effect of the weather up to the day before.
         start = int((np.datetime64(f"{year}-04-01") - first).astype(int))
-        return SimulatedSeason(soil.days[start:], reflectance[start - 1 : -1], canopy.green[start - 1 : -1])
+        seen = slice(start - 1, -1)
+        canopy = Canopy(whole.green[seen], whole.brown[seen], whole.residue[seen], whole.stress[seen])
+        reflectance = reflect(canopy, surface_wetness(soil)[seen], hidden.surface)
+        return SimulatedSeason(soil.days[start:], reflectance, canopy.green)
 
     def view(self, grid: GeoBox) -> View | None:
         """How `grid` (north up, 30 m) sees this site, None if not at all. Raises ValueError without an EPSG code."""
@@ -145,6 +176,7 @@ class SiteWorld:
         weights = np.full(field.size, 1 / (k * k))
         mixing = csr_array((weights, index), shape=(pixels, field_map.fields))
         mixing.sum_duplicates()
+        mixing = csr_array(_point_spread(inside.reshape(height, width), _BLUR * self.spec.blur_dose) @ mixing)
         texture = field_map.texture[:, row, column].mean(axis=2).T
         return View(rows, columns, inside.reshape(height, width), mixing, texture, x[inside], y[inside])
 
@@ -160,6 +192,26 @@ def truth(spec: WorldSpec, sites: Sequence[Site]) -> dict[str, SiteWorld]:
     check_sites(sites)
     weather = generate(spec)
     return {site.name: site_world(spec, site, weather) for site in sites}
+
+
+def _point_spread(inside: NDArray[np.bool_], part: float) -> csr_array:
+    """(pixels inside, pixels inside): what each takes from itself and its neighbours, of which those in a row give
+    `part` each and those across the corner its square; less where some lie outside."""
+    count = int(inside.sum())
+    number = np.full(np.add(inside.shape, 2), -1)
+    number[1:-1, 1:-1][inside] = np.arange(count)
+    line = np.array([part, 1 - 2 * part, part])
+    kernel = np.outer(line, line)
+    height, width = inside.shape
+    rows, columns, weights = [], [], []
+    for (i, j), weight in np.ndenumerate(kernel):
+        neighbour = number[i : i + height, j : j + width][inside]
+        seen = (neighbour >= 0) & (weight > 0)
+        rows.append(np.flatnonzero(seen))
+        columns.append(neighbour[seen])
+        weights.append(np.full(seen.sum(), weight))
+    spread = csr_array((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count))
+    return csr_array(spread.multiply(1 / spread.sum(axis=1)[:, None]))
 
 
 def _window(low: float, high: float, size: int) -> slice:

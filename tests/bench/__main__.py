@@ -4,6 +4,7 @@ Every comparison runs in one process on the same files, in turn, several times, 
 `--document docs/performance.md` replaces the sections of the courses that were run.
 
     race     whole builds of granules of true size, on disk and over a slow network, against other tools
+    growth   builds of 4 to 256 blocks: time and memory of a block
     cluster  a Dask cluster: what a task costs, builds by 1, 2 and 4 workers over a slow network; plans of large regions
     idle     runs with nothing to do, on disk and in a bucket; the start of the command; the plan of a state
     windows  windows a second from a cube of true size, on disk and in a bucket behind a delay, against other readers
@@ -49,7 +50,14 @@ def main() -> None:
             BENCHES[name](options.data_dir, options.repeats)
 
 
-COURSES = {"race": "race_sections", "cluster": "cluster", "windows": "windows", "train": "train", "idle": "idle"}
+COURSES = {
+    "race": "race_sections",
+    "growth": "growth",
+    "cluster": "cluster",
+    "windows": "windows",
+    "train": "train",
+    "idle": "idle",
+}
 """Courses with sections in docs/performance.md: the module whose `course(options)` measures and returns them"""
 
 

@@ -65,7 +65,7 @@ S2 = Product(
 
 @dataclass(frozen=True)
 class Race:
-    """One region of the race: `blocks` x `blocks` blocks of 256 pixels."""
+    """One region of the race: `blocks` x `blocks` blocks."""
 
     name: str
     family: str
@@ -73,6 +73,10 @@ class Race:
     crs: str
     resolution: int
     blocks: int
+    block: int = 256
+    """pixels on its side"""
+    end: str = "2022-08-31"
+    """the last day"""
 
 
 RACES = {
@@ -214,7 +218,7 @@ def _recipe(folder: Path, race: Race) -> Path:
     """The recipe of blocks around the middle of the tile."""
     to_target = Transformer.from_crs(CRS, race.crs, always_xy=True)
     x, y = to_target.transform(LEFT + SIDE / 2, TOP - SIDE / 2)
-    step = 256 * race.resolution
+    step = race.block * race.resolution
     west, south = (round(value / step - race.blocks / 2) * step for value in (x, y))
     margin, width = step / 8, race.blocks * step
     corners = shapely.box(west + margin, south + margin, west + width - margin, south + width - margin)
@@ -225,8 +229,8 @@ def _recipe(folder: Path, race: Race) -> Path:
         "name": f"race-{race.name}",
         "title": f"Race of builds, {race.name}",
         "area": {"file": f"{race.name}.geojson"},
-        "grid": {"crs": race.crs, "resolution": race.resolution, "block": 256, "chunk": 64, "weather_cell": 128},
-        "period": {"start": "2022-06-01", "end": "2022-08-31"},
+        "grid": {"crs": race.crs, "resolution": race.resolution, "block": race.block, "chunk": 64, "weather_cell": 128},
+        "period": {"start": "2022-06-01", "end": race.end},
         "imagery": {
             "source": "archive",
             "path": str(folder / race.family),

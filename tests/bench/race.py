@@ -73,6 +73,7 @@ class Course:
     """A race on the archive of a folder: local, or behind the slow network."""
 
     def __init__(self, race: Race, folder: Path, network: bool) -> None:
+        folder = folder.absolute()  # a recipe counts paths from its own folder
         self.race, self.folder, self.network = race, folder, network
         self.recipe = ensure_archive(folder, race)
         region, path = load_region(str(self.recipe))

@@ -70,13 +70,13 @@ def test_a_file_is_replaced(tmp_path: Path) -> None:
 def test_a_file_that_reads_otherwise_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
-    path, write = tmp_path / "weights.safetensors", Path.write_bytes
+    path, write = tmp_path / "model.safetensors", Path.write_bytes
     path.write_bytes(b"before")
     monkeypatch.setattr(Path, "write_bytes", lambda where, content: write(where, damage(content) if content else b""))
     with pytest.raises(OSError, match=reason) as caught:
         write_verified(path, bytes(2_000_001))
     assert caught.value.filename == str(path)
-    assert path.read_bytes() == b"before" and names(tmp_path) == ["weights.safetensors"]
+    assert path.read_bytes() == b"before" and names(tmp_path) == ["model.safetensors"]
 
 
 def test_a_full_disk_names_the_file_and_keeps_the_old_one(tmp_path: Path) -> None:

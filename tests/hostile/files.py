@@ -199,7 +199,7 @@ class Files:
 
         folder = self._place / "model"
         shutil.copytree(self.folder / "model", folder)
-        path = folder / rng.choice(("config.json", "weights.safetensors"))
+        path = folder / rng.choice(("config.json", "model.safetensors"))
         path.write_bytes(damaged(rng, path.read_bytes(), path.suffix == ".json"))
         return lambda: load_checkpoint(folder)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import mmvsf
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
@@ -55,15 +56,42 @@ def test_damaged_checkpoints_are_reported(pretrained: Pretrained, grown_cube: Cu
     with pytest.raises(InputError, match="damaged"):
         load_checkpoint(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "weights.safetensors").write_bytes(b"nonsense")
+    (tmp_path / "model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_repository_of_the_hub_is_loaded_from_its_cache(grown_cube: Cube, tmp_path: Path) -> None:
+    normal = Normalisation.of([grown_cube])
+    network = new_network(NetworkConfig(normal.bands.names, normal.weather.names, width=32, heads=2), normal)
+    repository = tmp_path / "models--owner--name"
+    save_checkpoint(repository / "blobs", network, normal, [], {})
+    snapshot = repository / "snapshots/0123abc"
+    snapshot.mkdir(parents=True)
+    for file in (repository / "blobs").iterdir():
+        (snapshot / file.name).symlink_to(file)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text("0123abc\n")
+    config = mmvsf.load_model(str(repository)).config
+    assert (config["model_type"], config["architectures"]) == ("mmvsf", ["MMVSF"])
+    (repository / "refs/main").write_text("../../elsewhere")
+    with pytest.raises(InputError, match="names no folder in"):
+        mmvsf.load_model(repository)
+    with pytest.raises(InputError, match="models are read from local files"):
+        mmvsf.load_model("s3://bucket/model")
+
+
+def test_a_model_of_an_earlier_version_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"format_version": 2}')
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="holds a model of format version 2, this program reads version 3"):
         load_checkpoint(tmp_path)
 
 
 def test_weights_that_cannot_be_written_are_an_error_of_the_disk(grown_cube: Cube, tmp_path: Path) -> None:
     normal = Normalisation.of([grown_cube])
     network = new_network(NetworkConfig(normal.bands.names, normal.weather.names, width=32, heads=2), normal)
-    (tmp_path / "weights.safetensors" / "kept").mkdir(parents=True)
+    (tmp_path / "model.safetensors" / "kept").mkdir(parents=True)
     with pytest.raises(OSError, match="irectory"):
         save_checkpoint(tmp_path, network, normal, [], {})
 

@@ -36,7 +36,7 @@ def test_the_commands(
     where = ("--data-dir", grown_cube.path.parent, "--runs-dir", tmp_path)
     done = run("pretrain", recipe, *where, "--steps", "3", "--batch-size", "2")
     assert done.exit_code == 0, done.exception
-    assert "climatology" in done.stdout and "weights.safetensors" in done.stdout
+    assert "climatology" in done.stdout and "model.safetensors" in done.stdout
     done = run("cropmap", recipe, *where, "--steps", "2", "--batch-size", "2")
     assert done.exit_code == 0, done.exception
     assert "random forest" in done.stdout and "crop_map.tif" in done.stdout

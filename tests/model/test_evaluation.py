@@ -32,8 +32,8 @@ CROPS = CropOptions(
     convolution=5,
 )  # fmt: skip
 TINY = EvaluationSettings(
-    steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, crops=CROPS,
-    years=2, full_years=1, seeds=1,
+    steps=3, batch_size=2, rates=(1e-3, 2e-3), size=16, images=4, windows=1, pairs=4, gaps=1, tree_rows=300,
+    crops=CROPS, years=2, full_years=1, seeds=1,
 )  # fmt: skip
 
 

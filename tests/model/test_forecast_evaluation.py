@@ -199,7 +199,8 @@ def test_usual_weather_is_of_the_training_years(evaluated: EvaluationSet) -> Non
 
 
 def make_oracle(path: Path, evaluated: EvaluationSet, years: Collection[int]) -> Oracle:
-    """The forecasts of these years: what was observed, and without the weather of the gap 0.01 more."""
+    """The forecasts of these years: what was observed, without the weather of the gap 0.01 more, and 0.005 more
+    from the oracle that infers."""
     windows = [item.window for item in evaluated.items]
     create_group(
         path.parent, oracle_layout(path.name, windows, evaluated.cube.bands, PAIRS, 0, {"cube": evaluated.cube.digest})
@@ -209,7 +210,7 @@ def make_oracle(path: Path, evaluated: EvaluationSet, years: Collection[int]) ->
         targets = [target for _, target in window_pairs(window)]
         images, _ = evaluated.reader.images(window, window.days[targets])
         stored = np.rint(evaluated.reader.normalisation.reflectance(images) / REFLECTANCE_SCALE).astype(np.int16)
-        for store, more in zip(stores, (0, 100), strict=True):
+        for store, more in zip(stores, (0, 100, 50, 150), strict=True):
             store[number, : len(targets)].write(stored + np.int16(more)).result()
     write_values(path, "done", np.array([window.year in years for window in windows], np.uint8))
     return Oracle.open(path)
@@ -218,7 +219,7 @@ def make_oracle(path: Path, evaluated: EvaluationSet, years: Collection[int]) ->
 def test_the_oracle_is_scored_in_the_held_out_year_or_refused(evaluated: EvaluationSet, tmp_path: Path) -> None:
     rows = oracle_rows(evaluated, make_oracle(tmp_path / "all.oracle.zarr", evaluated, evaluated.cube.years))
     assert {row["set"] for row in rows} == {"new_year", "both"} and {row["year"] for row in rows} == {2020}
-    for method, bias in zip(ORACLES, (0, 0.01), strict=True):
+    for method, bias in zip(ORACLES, (0, 0.01, 0.005, 0.015), strict=True):
         scores = ErrorSums.from_rows(
             row for row in rows if (row["method"], row["variable"]) == (method, "nir")
         ).scores()
@@ -287,7 +288,7 @@ def test_the_contextformer_learns_what_a_warm_gap_does(evaluated: EvaluationSet)
     """Where every image rises by the mean of the first weather variable over the gap, it learns to."""
     torch.manual_seed(0)
     network = Contextformer(len(evaluated.cube.bands), len(evaluated.cube.weather), width=32, layers=1)
-    batch = collate([item.sample for item in evaluated.items[:4]])
+    batch = collate([item.sample for item in evaluated.items[:2]])
     start = batch.weather_start[batch.weather_index][:, None]
     origin = batch.image_days.gather(1, batch.origin)
     total = torch.nn.functional.pad(batch.weather[..., 0].cumsum(1), (1, 0))
@@ -301,7 +302,7 @@ def test_the_contextformer_learns_what_a_warm_gap_does(evaluated: EvaluationSet)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
 
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained, grown_cube: Cube) -> None:
     folder, metrics = pretrained
     assert {p.name for p in folder.iterdir()} == {
-        "weights.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "MODEL_CARD.md",
+        "model.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "README.md",
     }  # fmt: skip
     assert metrics == json.loads((folder / "metrics.json").read_text())
     error = {
@@ -53,8 +53,15 @@ def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained, 
     config = json.loads((folder / "config.json").read_text())
     assert config["cubes"] == metrics["cubes"] == {grown_cube.digest: "grown"}
     assert config["bands"]["names"] == ["blue", "green", "red", "nir", "swir1", "swir2"]
-    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert yaml.safe_load(card.split("---")[1])["datasets"] == ["grown"]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(card.split("---")[1])
+    assert front["datasets"] == ["grown"]
+    (model,) = front["model-index"]
+    assert [result["dataset"]["split"] for result in model["results"]] == ["new_place", "new_year", "both"]
+    for result in model["results"]:
+        assert result["task"]["type"] and result["dataset"]["type"] == "mmvsf-cube" and result["dataset"]["name"]
+        (metric,) = result["metrics"]
+        assert metric["value"] == pytest.approx(error[result["dataset"]["split"], "mmvsf"], abs=1e-4)
     row = " | ".join(f"{error['both', method]:.3f}" for method in ("mmvsf", "persistence", "climatology"))
     assert f"| both | {row} |" in card and grown_cube.digest in card and "90 steps of 6 windows" in card
 
@@ -68,7 +75,7 @@ def test_a_cube_is_known_by_its_digest_not_by_its_name(grown_cube: Cube, tmp_pat
     metrics = pretrain([grown_cube, other], tmp_path, options)
     both = {grown_cube.digest: "grown", other.digest: "grown"}
     assert metrics["cubes"] == both and load_checkpoint(tmp_path).config["cubes"] == both
-    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert len(both) == 2 and all(digest in card for digest in both)
     mapped = cropmap(other, load_checkpoint(tmp_path), tmp_path / "map", replace(QUICK_MAP, images=3), tmp_path)
     assert mapped["cube"] == other.digest and mapped["model"]["cubes"] == both

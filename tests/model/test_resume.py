@@ -40,11 +40,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
         patch.setattr(Training, "training_step", killed)
         with pytest.raises(RuntimeError, match="killed"):
             pretrain([grown_cube], tmp_path / "cut", options)
-    assert (tmp_path / "cut" / LAST).is_file() and not (tmp_path / "cut" / "weights.safetensors").exists()
+    assert (tmp_path / "cut" / LAST).is_file() and not (tmp_path / "cut" / "model.safetensors").exists()
     with pytest.raises(InputError, match="unfinished training with other options"):
         pretrain([grown_cube], tmp_path / "cut", replace(options, seed=1))
     resumed = pretrain([grown_cube], tmp_path / "cut", options)
-    weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "cut")]
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut")]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert [row[0] for row in resumed["losses"] if row[1]] == list(range(1, 21))
     assert not (tmp_path / "cut" / LAST).exists()

@@ -65,11 +65,11 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(pretrained: Pr
     with torch.no_grad():
         network.embed.bias[0] = torch.inf
     with pytest.raises(DivergedError, match=r"the weights embed\.bias are not finite"):
-        save_weights(tmp_path / "weights.safetensors", network)
+        save_weights(tmp_path / "model.safetensors", network)
     assert not list(tmp_path.iterdir())
-    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
     config = json.loads((pretrained[0] / "config.json").read_text())
-    config["weights_sha256"] = weights_digest(tmp_path / "weights.safetensors")
+    config["weights_sha256"] = weights_digest(tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=r"is damaged \(the weights embed.bias are not finite"):
         load_checkpoint(tmp_path)

@@ -21,12 +21,15 @@ from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.sandbox.ensure import ensure_archive
+from mmvsf.pipeline.sandbox.spec import DOSES
 
 pytestmark = pytest.mark.slow
 
 SITES = ((-96.30, 42.25), (-96.10, 41.70), (-95.90, 42.00), (-95.60, 42.30), (-95.55, 41.70))
 """Longitude and latitude: far enough from each other to have weather of their own, all on one tile."""
 HELD_OUT = 2022
+PLAIN = dict.fromkeys(DOSES, 0)
+"""Nothing between the fields and their images but noise and clouds: what is learned is the weather."""
 SETTINGS = EvaluationSettings(steps=300, batch_size=8, images=10, mask_ratio=0.0, network="narrow", windows=5, pairs=10)
 NARROW = {"width": 32, "heads": 2, "mlp": 64, "spatial_layers": 1, "temporal_layers": 1, "weather_width": 32,
           "fine": 8, "pixel_width": 32}  # fmt: skip
@@ -46,7 +49,7 @@ def simulated(folder: Path, name: str, dose: float) -> Cube:
         "period": {"start": "2020-05-01", "end": "2023-07-31", "months": [5, 6, 7]},
         "imagery": {"source": "archive", "path": archive, "products": ["hls-l30", "hls-s30"]},
         "weather": {"source": "archive", "path": f"{archive}/weather/daily.nc"},
-        "simulate": {"path": archive, "seed": 5, "crop_dose": dose, "soil_dose": dose},
+        "simulate": {"path": archive, "seed": 5, **PLAIN, "crop_dose": dose, "soil_dose": dose},
     }
     path, data = folder / f"{name}.yaml", folder / "data"
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")

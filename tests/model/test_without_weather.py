@@ -59,7 +59,7 @@ def test_the_weather_of_a_window_has_days_and_no_variables(bare: Cube) -> None:
 def test_models_of_images_alone_forecast_map_and_embed(bare: Cube, model: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(model)
     check_fits(checkpoint.normalisation, bare, model)
-    assert not checkpoint.weather and "no weather" in (model / "MODEL_CARD.md").read_text()
+    assert not checkpoint.weather and "no weather" in (model / "README.md").read_text()
     window = index_windows(bare)["train"][0]
     reader = WindowReader(bare, checkpoint.normalisation)
     block = bare.grid.blocks[-1]

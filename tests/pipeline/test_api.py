@@ -111,8 +111,10 @@ def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, m
     network = new_network(NetworkConfig(cube.bands, cube.weather, width=32, heads=2, mlp=32), normalisation)
     save_checkpoint(tmp_path / "runs/pretrain", network, normalisation, [cube], {})
     monkeypatch.chdir(tmp_path)
-    assert run_examples("mmvsf._model") == 1
     (tmp_path / "data").mkdir()
     CubeBuilder().write(tmp_path / "data/my-region.zarr")
+    assert run_examples("mmvsf._model") == 2
+    page = Path(__file__).parents[2] / "docs/answer.md"
+    assert not doctest.testfile(str(page), module_relative=False).failed
     assert run_examples("mmvsf._dataset") == 1
     assert run_examples("mmvsf.datasets.samples.data_module") == 2

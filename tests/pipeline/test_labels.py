@@ -207,6 +207,35 @@ def test_a_year_without_a_raster(tiny: TinyArchive, dataset: Build) -> None:
     assert outcome.code == 2 and "no labels of 2021" in outcome.error and "labels.years" in outcome.error
 
 
+def test_confidence_from_an_archive(tiny: TinyArchive, dataset: Build) -> None:
+    codes, raster = label_rasters()[2021]
+    percent = np.where(codes % 2, 90, 40).astype(np.uint8)
+    percent[25, 15] = 255
+    write_raster(tiny.root / "labels/sure_2021.tif", percent, raster)
+    write_raster(tiny.root / "labels/sure_2020.tif", *label_rasters()[2020])
+    tiny.write_recipe(labels__confidence_path="archive/labels/sure_{year}.tif")
+    assert dataset(tiny).code == 0
+    known = codes[20 : 20 + ROWS, 10 : 10 + COLUMNS] > 0
+    expected = np.where(known, percent[20 : 20 + ROWS, 10 : 10 + COLUMNS], 255)
+    np.testing.assert_array_equal(stored(tiny, "confidence", 2021), expected)
+
+    write_raster(tiny.root / "labels/sure_2021.tif", percent[:, 1:], raster)
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "sure_2021.tif is not on the grid of" in outcome.error
+    (tiny.root / "labels/sure_2021.tif").unlink()
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "no rasters of confidence of 2021" in outcome.error
+
+
+def test_confidence_of_an_archive_needs_its_path(tiny: TinyArchive, dataset: Build) -> None:
+    tiny.write_recipe(labels__confidence=True)
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "by labels.confidence_path" in outcome.error
+    tiny.write_recipe(labels__confidence_path="archive/labels/sure.tif")
+    outcome = dataset(tiny)
+    assert outcome.code == 2 and "labels.confidence_path needs {year}" in outcome.error
+
+
 @pytest.mark.parametrize(
     ("crs", "transform", "part"),
     [

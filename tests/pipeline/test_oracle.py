@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
-from mmvsf.datasets.sidecars.oracle import Oracle, oracle_path
+from mmvsf.datasets.sidecars.experiments import Experiments, experiments_path
+from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_path
+from mmvsf.pipeline.sandbox.experiments import make_experiments
 from mmvsf.pipeline.sandbox.oracle import make_oracle
+from mmvsf.pipeline.sandbox.spec import DOSES
 from mmvsf.pipeline.sandbox.weather import SiteWeather
 
 from .conftest import Command
@@ -35,6 +39,8 @@ RECIPE: dict[str, Any] = {
     "weather": {"source": "archive"},
 }
 """West is seen on a tile of the other zone alone: its pixels are resampled."""
+PLAIN = dict.fromkeys(DOSES, 0)
+"""Nothing between the fields and their images but noise and clouds."""
 LEAST = 0.1
 """The oracle without the weather of the gap is that much worse in each of the two places, where crops feel it."""
 
@@ -42,7 +48,11 @@ LEAST = 0.1
 def build(folder: Path, name: str, dose: float) -> tuple[Path, Path]:
     """The recipe of a world of that dose, and the folder of its cube."""
     archive = f"{{data_dir}}/archive/{name}"
-    recipe = {**RECIPE, "name": name, "simulate": {"path": archive, "seed": 5, "crop_dose": dose, "soil_dose": dose}}
+    recipe = {
+        **RECIPE,
+        "name": name,
+        "simulate": {"path": archive, "seed": 5, **PLAIN, "crop_dose": dose, "soil_dose": dose},
+    }
     if dose == 0:  # one place is enough to see that nothing changes
         recipe["area"] = {"sites": RECIPE["area"]["sites"][1:]}
     recipe["imagery"] = {**recipe["imagery"], "path": archive}
@@ -85,12 +95,12 @@ def windows(cube: Cube) -> list[Window]:
 
 
 def errors(cube: Cube) -> NDArray[np.float64]:
-    """(block, with and without): mean square error on the clear pixels of the scored pairs, in units of the bands'
+    """(block, forecast): mean square error on the clear pixels of the scored pairs, in units of the bands'
     deviations."""
     normal = Normalisation.of([cube])
     reader, oracle = WindowReader(cube, normal), Oracle.of(cube)
     std = np.array(normal.bands.std)[:, None, None]
-    sums, counts = np.zeros((len(cube.grid.blocks), 2)), np.zeros((len(cube.grid.blocks), 1))
+    sums, counts = np.zeros((len(cube.grid.blocks), len(FORECASTS))), np.zeros((len(cube.grid.blocks), 1))
     for window in windows(cube):
         images, clear = reader.images(window, window.days)
         block = cube.grid.blocks.index((window.row // cube.grid.block, window.column // cube.grid.block))
@@ -112,12 +122,55 @@ def test_the_oracle_errs_by_the_noise_and_needs_the_weather(world: Cube) -> None
     assert (found[:, 1] > found[:, 0] + LEAST).all()
 
 
+def test_an_oracle_that_infers_knows_less_and_uses_the_weather(world: Cube) -> None:
+    """It errs more than the one that is told, less than one without images would, and less with the weather."""
+    told, told_blind, inferred, inferred_blind = errors(world).mean(axis=0)
+    assert told < inferred < inferred_blind and told_blind < inferred_blind
+    assert inferred < 0.5  # the variance of the images is 1
+    effective, error = Oracle.of(world).sampling(2021)
+    assert effective > 10 and (error < 0.02).all() and (error > 0).all()
+    effective, error = Oracle.of(world).sampling(1999)
+    assert np.isnan(effective) and np.isnan(error).all()
+
+
 def test_weather_makes_no_difference_where_nothing_feels_it(control: Cube) -> None:
     found = errors(control)
     assert (found[:, 0] < 0.015).all()
     data = xr.open_zarr(oracle_path(control), consolidated=False)
     assert bool((data.done == 1).all()) and float(data.with_gap.max()) < 1
     np.testing.assert_array_equal(data.with_gap, data.without_gap)
+    np.testing.assert_array_equal(data.inferred_with_gap, data.inferred_without_gap)
+
+
+def test_planted_forecasters_answer_on_the_command_line(world: Cube, mmvsf: Command, folder: Path) -> None:
+    pytest.importorskip("torch")
+    experiments = Experiments.of(world)
+    assert len(experiments) == 4 and experiments.applies[:, 0].all()  # two places, two days of origin
+    recipe, data = build(folder, "felt", 1.0)
+    names = ("persistence", "climatology", "weather-copy", "simulator")
+    options = [part for name in names for part in ("--forecaster", name)]
+    shown = mmvsf("answer", recipe, "--data-dir", data, "--runs-dir", folder / "runs", *options)
+    assert shown.code == 0 and "weather-copy" in shown.out
+    result = json.loads((folder / "runs/felt/answer/answers.json").read_text())
+    scores = {name: result["forecasters"][name]["answers"]["all scenarios"] for name in names}
+    assert scores["persistence"]["size"][0] == 0 < scores["weather-copy"]["size"][0]
+    assert scores["simulator"]["slope"][0] == pytest.approx(1, abs=0.05)
+    refused = mmvsf("answer", recipe, "--data-dir", data, "--runs-dir", folder / "runs", "--forecaster", "prophet")
+    assert refused.code == 2 and "MODULE:OBJECT" in refused.error
+
+
+def test_experiments_belong_to_their_cube(world: Cube, control: Cube, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no experiments"):
+        Experiments.of(replace(world, path=tmp_path / "felt.zarr"))
+    with pytest.raises(InputError, match="another cube"):
+        Experiments.of(replace(world, objects=control.objects))
+    written = experiments_path(world) / "zarr.json"
+    before = written.stat().st_mtime_ns
+    assert make_experiments(world) == experiments_path(world) and written.stat().st_mtime_ns == before
+    unfelt = Experiments.of(control)
+    for case in range(len(unfelt)):
+        truth = unfelt.truth(case)[unfelt.applies[case]]
+        np.testing.assert_array_equal(truth[1:], np.broadcast_to(truth[:1], truth[1:].shape))
 
 
 def test_what_is_not_scored_is_not_there(world: Cube) -> None:

@@ -10,13 +10,14 @@ from .settings import FULL, EvaluationSettings
 from .variants import VARIANTS
 
 SECONDS = {
-    "rate": 36, "pretrain": 105, "pretrain paper": 900, "forecast": 6, "missing": 6, "weather": 57, "picture": 6,
-    "forecast contextformer": 60, "forecast convlstm": 60, "forecast trees": 60, "crops frozen": 28,
-    "crops opponents": 240, "crops finetuned": 100, "crops scratch": 110, "cool frozen": 15, "cool opponents": 40,
+    "rate": 36, "pretrain": 105, "pretrain paper": 280, "forecast": 6, "missing": 6, "weather": 57, "picture": 6,
+    "forecast contextformer": 95, "forecast convlstm": 60, "forecast trees": 60, "crops frozen": 28,
+    "crops opponents": 100, "crops finetuned": 100, "crops scratch": 110, "cool frozen": 15, "cool opponents": 30,
     "cool encoder": 105, "cool finetuned": 50, "cool scratch": 50,
 }  # fmt: skip
-"""Seconds of a piece of the full evaluation of the sandbox on one of two processors (`make evaluate`, table "What it
-cost"); variants of the network take as long as a pretraining."""
+"""Seconds of a piece of the full evaluation of the sandbox on one of two processors: those of `docs/results.md` ("What
+it cost"), and for later pieces what their steps take beside those of MM-VSF. Variants of the network take as long as a
+pretraining."""
 
 
 def minutes_left(plans: Sequence[PiecePlan], settings: EvaluationSettings, workers: int) -> float:

@@ -93,6 +93,8 @@ class EvaluationSettings:
     """Pixels a side of the scored windows."""
     tree_windows: int = 300
     """Training windows of the boosted trees that forecast, spread evenly over the training part."""
+    tree_rows: int = 30_000
+    """Pixels that they learn from."""
 
     crops: CropOptions = field(default_factory=CropOptions)
 
@@ -113,7 +115,7 @@ class EvaluationSettings:
     @property
     def for_forecasts(self) -> dict[str, Any]:
         """All settings that scored forecasts depend on."""
-        return {**self.for_training, **self._some("windows", "pairs", "gaps", "scored", "tree_windows")}
+        return {**self.for_training, **self._some("windows", "pairs", "gaps", "scored", "tree_windows", "tree_rows")}
 
     @property
     def for_crops(self) -> dict[str, Any]:
@@ -126,7 +128,16 @@ class EvaluationSettings:
 
 FULL = EvaluationSettings()
 QUICK = EvaluationSettings(
-    steps=60, rates=(2e-3,), windows=4, pairs=8, gaps=2, crops=CropOptions.quick(), years=2, full_years=1, seeds=1
+    steps=60,
+    rates=(2e-3,),
+    windows=4,
+    pairs=8,
+    gaps=2,
+    tree_rows=5_000,
+    crops=CropOptions.quick(),
+    years=2,
+    full_years=1,
+    seeds=1,
 )
 
 

@@ -140,7 +140,7 @@ def _options(settings: EvaluationSettings, seed: int, method: str, rate: float) 
     variant = VARIANTS.get(method, Variant())
     return PretrainOptions(
         size=variant.network or settings.network,
-        steps=settings.steps,
+        steps=max(1, round(variant.steps * settings.steps)),
         batch_size=variant.batch_size or settings.batch_size,
         images=settings.images,
         learning_rate=rate,

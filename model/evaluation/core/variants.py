@@ -26,6 +26,8 @@ class Variant:
     window: int | None = None
     """Pixels a side of its training windows."""
     batch_size: int | None = None
+    steps: float = 1.0
+    """Share of the steps of the settings."""
 
 
 ABLATIONS: dict[str, Variant] = {
@@ -38,10 +40,10 @@ ABLATIONS: dict[str, Variant] = {
 
 VARIANTS: dict[str, Variant] = {
     **ABLATIONS,
-    PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4),
+    PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4, steps=0.5),
 }
-"""The paper's patches are twice as large as ours and need larger windows; with half as many in a batch, a step is of
-twice as many pixels."""
+"""The paper's patches are twice as large as ours and need larger windows; with half as many in a batch and half as many
+steps it is trained on as many pixels."""
 
 
 def objective_of(method: str) -> Objective:

@@ -9,7 +9,6 @@ from pathlib import Path
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.evaluation.core.climate import ClimateSplit
 from mmvsf.model.evaluation.core.held_out import hold_out
-from mmvsf.model.evaluation.core.names import PAPER
 from mmvsf.model.evaluation.core.runner import Chain, Piece, Result
 from mmvsf.model.evaluation.core.settings import CLAIM, SEASON, EvaluationSettings
 from mmvsf.model.evaluation.core.training import encoder_folder, load, network_config, pretrain, random_encoder
@@ -24,7 +23,7 @@ from .trial import CropTrial, crop_trial
 
 COOL = "cool"
 """Kind of the pieces that learn from warm places and map cool ones, and the folder of their encoders."""
-FINETUNED = ("sm-mae", "mm-vsf", PAPER)
+FINETUNED = ("sm-mae", "mm-vsf")
 """Methods whose whole network is finetuned; the others get a head on the frozen encoder only."""
 Rate = Callable[[str], float]
 
@@ -57,8 +56,7 @@ class CropPieces:
             works["frozen", "untrained"] = self._untrained(seed)
             for name in FINETUNED:
                 if name in trained:
-                    these = fractions[:1] if name == PAPER else fractions
-                    works["finetuned", name] = self._finetuned(year, name, seed, these)
+                    works["finetuned", name] = self._finetuned(year, name, seed, fractions)
             works["scratch", "weather"] = self._scratch(True, seed, fractions)
             works["scratch", "none"] = self._scratch(False, seed, fractions)
         return [[self._piece(year, *names, seed, work)] for names, work in works.items()]

@@ -137,10 +137,12 @@ class ForecastPieces:
     def _oracle(self, data: EvaluationSet, _: Path) -> Result:
         if self.oracle is None:
             raise ValueError("this region has no oracle")
-        return {"rows": oracle_rows(data, self.oracle)}
+        effective, errors = self.oracle.sampling(data.year)
+        sampling = {"effective": effective, "error": dict(zip(self.cube.bands, errors.tolist(), strict=True))}
+        return {"rows": oracle_rows(data, self.oracle), "sampling": sampling}
 
     def _trees(self, data: EvaluationSet, _: Path) -> Result:
-        return {"rows": tree_rows(data, self.settings.scored, self.settings.tree_windows)}
+        return {"rows": tree_rows(data, self.settings)}
 
     def _rival(self, method: str) -> Work:
         def work(data: EvaluationSet, folder: Path) -> Result:

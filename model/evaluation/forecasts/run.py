@@ -15,13 +15,17 @@ from mmvsf.datasets.samples.windows import index_windows, spread
 from mmvsf.datasets.sidecars.oracle import Oracle
 from mmvsf.model.baselines.forecast_trees import train_forecast_trees
 from mmvsf.model.evaluation.core.names import TREES, WITH_USUAL
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
 from mmvsf.model.forecasting.scoring import forecast_images
 from mmvsf.model.training.device import autocast_precision, choose_device
 
 from .error_sums import GroupedErrorSums, Row
 from .eval_items import BASELINES, EvalItem, EvaluationSet
 
-ORACLES = ("oracle", "oracle without the gap's weather")
+ALL_KNOWING = ("oracle", "oracle without the gap's weather")
+INFERRING = ("inferring oracle", "inferring oracle without the gap's weather")
+ORACLES = (*ALL_KNOWING, *INFERRING)
+"""Told what is hidden of each field, and inferring it from the images; as in `FORECASTS`."""
 
 
 def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method: str, *, weather: bool) -> list[Row]:
@@ -37,13 +41,14 @@ def network_rows(network: Callable[[Batch], Tensor], data: EvaluationSet, method
     return sums.rows(year=data.year)
 
 
-def tree_rows(data: EvaluationSet, size: int, windows: int) -> list[Row]:
-    """Errors of boosted trees, taught on parts of `size` pixels of at most `windows` training windows: without weather,
-    with that before the origin, and with that of the gap too."""
+def tree_rows(data: EvaluationSet, settings: EvaluationSettings) -> list[Row]:
+    """Errors of boosted trees, taught on parts of the training windows: without weather, with that before the origin,
+    and with that of the gap too."""
     sums = GroupedErrorSums(data.reader.normalisation)
-    train = spread(index_windows(data.cube, data.fold)["train"], windows)
+    train = spread(index_windows(data.cube, data.fold)["train"], settings.tree_windows)
+    size, rows = settings.scored, settings.tree_rows
     for method, (past, gap) in zip(TREES, ((False, False), (True, False), (True, True)), strict=True):
-        trees = train_forecast_trees(data.reader, train, past=past, gap=gap, size=size)
+        trees = train_forecast_trees(data.reader, train, past=past, gap=gap, size=size, rows=rows)
         for item in data.items:
             sums.add(item, method, trees.forecast(data.reader, item.sample))
     return sums.rows(year=data.year)
@@ -71,7 +76,7 @@ def baseline_rows(data: EvaluationSet) -> list[Row]:
 
 
 def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
-    """Errors of the oracle, which knows the simulated world, in the held-out year: with the weather of the gap, and
+    """Errors of the oracles, which know the simulated world, in the held-out year: with the weather of the gap, and
     without.
 
     Raises InputError where the oracle lacks a pair.
@@ -86,7 +91,7 @@ def oracle_rows(data: EvaluationSet, oracle: Oracle) -> list[Row]:
 
 
 def oracle_forecasts(item: EvalItem, oracle: Oracle) -> Floats:
-    """Reflectance (2, P, C, H, W) of an item's pairs, with and without the gap's weather.
+    """Reflectance (4, P, C, H, W) of an item's pairs, by ORACLES.
 
     Raises InputError where the oracle lacks a pair.
     """

@@ -32,7 +32,7 @@ def additions_section(results: ResultsTable) -> TextSection | None:
         f" one year held out ({', '.join(map(str, first))}), so that years are not in the intervals and the randomness"
         " of training is not either. The paper's network is `--size paper`: wide, with patches of 8 pixels, without the"
         " last clear value, degree-days, antecedent indices and full-resolution path, and"
-        f" trained with {HIGH_MASKING:.0%} of the patches hidden, in as many steps as ours on windows of 32 pixels."
+        f" trained with {HIGH_MASKING:.0%} of the patches hidden, on windows of 32 pixels, as many pixels as ours."
     )
     head = ["variant", "all bands", "share of its error", "NDVI", "share of its error"]
     return TextSection("What our additions are worth", text, [TextTable("Forecasts, all leads", head, body)])

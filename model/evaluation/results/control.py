@@ -10,7 +10,7 @@ from mmvsf.model.evaluation.core.names import method_title
 from mmvsf.model.evaluation.core.settings import CLAIM
 from mmvsf.model.evaluation.forecasts.error_sums import ALL, Row
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
-from mmvsf.model.evaluation.forecasts.run import ORACLES
+from mmvsf.model.evaluation.forecasts.run import ALL_KNOWING, INFERRING, ORACLES
 from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_GAPS, VARIANTS
 from mmvsf.model.metrics import ALL_LEADS
 
@@ -21,7 +21,8 @@ from .sections import TextSection, TextTable
 QUESTIONS = (
     ("the network without weather (SM-VSF) less with it (MM-VSF)", "forecast", CLAIM),
     ("MM-VSF with other years' weather in the gap less with the real one", "weather", (OTHER_GAPS, AS_IT_IS)),
-    ("the oracle without the gap's weather less with it", "forecast", ORACLES[::-1]),
+    ("the oracle without the gap's weather less with it", "forecast", ALL_KNOWING[::-1]),
+    ("the inferring oracle without the gap's weather less with it", "forecast", INFERRING[::-1]),
 )
 """The differences taken in both worlds: the error of the first method less that of the second."""
 

@@ -26,10 +26,10 @@ OPPONENTS: dict[Method, str] = {
 }
 """Methods without a pretrained encoder, with their titles."""
 CLASSIFIERS = tuple(method for method in OPPONENTS if method[0] not in ("majority", "rotation"))
+SCRATCH: tuple[Method, ...] = (("scratch", "", "none"), ("scratch", "", "encoder"))
 NETWORKS: tuple[Method, ...] = (
-    ("scratch", "", "none"),
-    ("scratch", "", "encoder"),
-    *((how, PAPER, "encoder") for how in ("frozen", "finetuned")),
+    *SCRATCH,
+    ("frozen", PAPER, "encoder"),
     *(
         (how, objective, weather)
         for how in ("frozen", "finetuned")

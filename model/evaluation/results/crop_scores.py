@@ -30,7 +30,13 @@ def f1_cell(rows: Sequence[Row]) -> str:
     if value is None or seeds is None:
         return "–"
     more = f" ± {seeds.deviation:.3f}" if seeds.deviation and seeds.deviation > 1e-9 else ""
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]{more}"
+    limits = f" [{value.low:.3f}, {value.high:.3f}]" if value.units > 1 else ""
+    return f"{value.value:.3f}{limits}{more}"
+
+
+def interval_text(gain: Interval) -> str:
+    """A difference, with its interval where it is of more than one site-year."""
+    return gain.text() if gain.units > 1 else f"{gain.value:+.3f}"
 
 
 def f1_interval(rows: Sequence[Row]) -> Interval | None:

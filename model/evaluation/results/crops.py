@@ -12,8 +12,8 @@ from mmvsf.model.evaluation.crops.trial import RANDOM
 from mmvsf.model.evaluation.forecasts.error_sums import Row
 
 from .compare import pick
-from .crop_methods import CLASSIFIERS, METHODS, OURS, Method, rows_of, title
-from .crop_scores import f1_cell, f1_difference, mean_f1
+from .crop_methods import CLASSIFIERS, METHODS, OURS, SCRATCH, Method, rows_of, title
+from .crop_scores import f1_cell, f1_difference, interval_text, mean_f1
 from .results_table import ResultsTable
 from .sections import TextSection, TextTable
 
@@ -137,17 +137,17 @@ def _table(rows: Sequence[Row], caption: str, columns: Mapping[str, Filter]) -> 
 
 
 def _pairs(rows: Sequence[Row], where: str) -> TextTable | None:
-    """MM-VSF beside the opponents, networks from scratch and the other encoders, on the same site-years."""
+    """MM-VSF beside the best classifier of single pixels, the better network from scratch and the other encoders, on
+    the same site-years."""
+    rivals = [best_of(rows, CLASSIFIERS), best_of(rows, SCRATCH)]
     body = []
     for ours in OURS:
         mine = rows_of(rows, ours)
-        for other in METHODS:
-            same = other[0] == ours[0] and other != ours
-            if not mine or not (same or other in CLASSIFIERS or other[0] == "scratch"):
-                continue
-            gain = f1_difference(mine, rows_of(rows, other))
-            if gain is not None:
-                body.append([title(ours), title(other), gain.text(), str(gain.years), str(gain.units)])
+        encoders = [other for other in METHODS if other[0] == ours[0] and other != ours]
+        for other in (*rivals, *encoders):
+            gain = f1_difference(mine, rows_of(rows, other)) if mine and other else None
+            if other and gain:
+                body.append([title(ours), title(other), interval_text(gain), str(gain.years), str(gain.units)])
     head = ["method", "other method", "difference in mean F1", "years", "site-years"]
     return TextTable(f"Mean F1 of MM-VSF less that of others, {where}", head, body) if body else None
 

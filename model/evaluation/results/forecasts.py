@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mmvsf.model.evaluation.core.names import PAPER, RIVALS, SETS, TREES, WITH_USUAL, method_title
 from mmvsf.model.evaluation.core.settings import CLAIM
 from mmvsf.model.evaluation.forecasts.error_sums import ALL
@@ -37,11 +39,24 @@ def lead_section(results: ResultsTable) -> TextSection | None:
         " variance; ± is the standard deviation of single trainings within a year. Every method is scored on the same"
         " pixels of a year. Climatology and previous year use images of the place itself, from other years; for the"
         " first year the year after it is taken. The oracle knows the simulated fields; without the gap's weather it"
-        " gives the mean of its forecasts with the weather of each other year."
+        " gives the mean of its forecasts with the weather of each other year. The inferring oracle knows how fields"
+        " grow, and infers what is hidden of each from the images up to the origin: a perfect forecaster."
+        + _sampling(results)
     )
     if (by_lead := _ndvi_by_lead(results)).rows:
         tables.append(by_lead)
     return TextSection("Forecast error by days ahead", text, tables)
+
+
+def _sampling(results: ResultsTable) -> str:
+    """What the inferring oracle reports about itself."""
+    reports = [piece["sampling"] for piece in pick(results.pieces, kind="forecast", method="oracle")]
+    if not reports:
+        return ""
+    effective = min(report["effective"] for report in reports)
+    errors = np.sqrt(np.mean([np.square(list(report["error"].values())) for report in reports], axis=0))
+    by_band = ", ".join(f"{band} {error:.4f}" for band, error in zip(reports[0]["error"], errors, strict=True))
+    return f" It has {effective:.0f} effective draws (median); its Monte-Carlo error of reflectance is {by_band}."
 
 
 def _ndvi_by_lead(results: ResultsTable) -> TextTable:

@@ -9,13 +9,15 @@ from mmvsf.model.metrics import ALL_LEADS
 
 from .compare import Interval, difference, over_seeds, pick, relative_gain
 from .crop_methods import CLASSIFIERS, OURS, rows_of, title
-from .crop_scores import f1_difference
+from .crop_scores import f1_difference, interval_text
 from .crops import Setting, best_of, settings_of
 from .results_table import YEARS, ResultsTable, share_text
 from .sections import TextSection, TextTable
 
 ASKED = ("(a)", "(b)", "(d)")
 """The settings whose crop maps open the page."""
+LEAST_UNITS = 4
+"""Site-years that an answer needs: of fewer, an interval by drawing them again is too narrow."""
 
 
 def takeaways(results: ResultsTable) -> TextSection | None:
@@ -33,7 +35,7 @@ def takeaways(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         "Each line is computed from the tables below; intervals are 95 %, over years and places. An answer is given"
-        " where the interval excludes zero."
+        f" where the interval excludes zero and is of at least {LEAST_UNITS} site-years."
     )
     head = ["question", "answer", "figure", "by"]
     return TextSection("What to take away", text, [TextTable("Seven figures", head, body)])
@@ -48,7 +50,7 @@ def _crops(rows: list[Row], setting: Setting) -> list[str] | None:
     gain = f1_difference(rows_of(selected, ours), rows_of(selected, other))
     if gain is None:
         return None
-    figure = f"mean F1 of {title(ours)} less that of {title(other)}, {setting.main}: {gain.text()}"
+    figure = f"mean F1 of {title(ours)} less that of {title(other)}, {setting.main}: {interval_text(gain)}"
     return [f"Crop maps, {setting.title}: does pretraining help?", _answer(gain), figure]
 
 
@@ -79,6 +81,8 @@ def _control(rows: list[Row]) -> list[str] | None:
 
 
 def _answer(gain: Interval) -> str:
+    if gain.units < LEAST_UNITS:
+        return f"not decided: {gain.units} site-years"
     if not gain.excludes_zero:
         return "not decided"
     return "yes" if gain.value > 0 else "no: worse"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS
-from mmvsf.model.evaluation.forecasts.run import ORACLES
+from mmvsf.model.evaluation.forecasts.error_sums import ALL, COVERS, Row
+from mmvsf.model.evaluation.forecasts.run import ALL_KNOWING, INFERRING, ORACLES
 from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_GAPS, VARIANTS
 from mmvsf.model.metrics import ALL_LEADS
 
@@ -39,31 +39,46 @@ def weather_section(results: ResultsTable) -> TextSection | None:
 
 
 def _oracle_tables(results: ResultsTable) -> list[TextTable]:
-    """How much of the information in the gap's weather the model captures."""
-    base = pick(results.rows, variable="mean", set=YEARS, held_out=tuple(results.full_years))
-    rows = []
-    for cover in (ALL, *COVERS):
-        picked = {
-            name: pick(base, piece=piece, method=name, cover=cover)
-            for piece, name in (("forecast", "sm-vsf"), ("forecast", "mm-vsf"), ("weather", OTHER_GAPS),
-                               ("weather", AS_IT_IS), *(("forecast", name) for name in ORACLES))
-        }  # fmt: skip
-        if not all(picked.values()):
-            continue
-        oracle = picked[ORACLES[1]], picked[ORACLES[0]]
+    """How much of the information in the gap's weather the model captures, of what is there and of what anybody could
+    have: by cover, and by days ahead."""
+    base = pick(results.rows, set=YEARS, held_out=tuple(results.full_years))
+    whole = {cover: pick(base, variable="mean", cover=cover) for cover in (ALL, *COVERS)}
+    whole["NDVI"] = pick(base, variable="ndvi", cover=ALL)
+    by_lead = {f"{lead} days": pick(whole[ALL], lead=lead) for lead in LEAD_NAMES}
+    by_lead |= {f"{lead} days, NDVI": pick(whole["NDVI"], lead=lead) for lead in LEAD_NAMES}
+    caption = "Gain in mean squared error, and the model's as a share of the oracles'"
+    tables = []
+    for title, groups in (("", whole), (" by days ahead", by_lead)):
+        rows = [row for name, group in groups.items() if (row := _shares(name, group)) is not None]
+        if rows:
+            tables.append(TextTable(caption + title, ["pixels", *_SHARE_HEAD], rows))
+    return tables
+
+
+_SHARE_HEAD = (
+    "oracle's gain from the gap's weather",
+    "MM-VSF over SM-VSF",
+    "MM-VSF over itself with other years' weather",
+    "inferring oracle's gain",
+    "MM-VSF over SM-VSF, share of it",
+    "MM-VSF over itself, share of it",
+)
+
+
+def _shares(name: str, rows: list[Row]) -> list[str] | None:
+    """The row of a table of shares; None where a method is missing."""
+    picked = {method: pick(rows, piece="forecast", method=method) for method in ("sm-vsf", "mm-vsf", *ORACLES)}
+    picked |= {variant: pick(rows, piece="weather", method=variant) for variant in (OTHER_GAPS, AS_IT_IS)}
+    if not all(picked.values()):
+        return None
+    cells = [name]
+    for known, blind in (ALL_KNOWING, INFERRING):
+        oracle = picked[blind], picked[known]
+        gain = difference(*oracle)
         shares = [
             captured(picked["sm-vsf"], picked["mm-vsf"], *oracle),
             captured(picked[OTHER_GAPS], picked[AS_IT_IS], *oracle),
         ]
-        gain = difference(*oracle)
-        cells = ["–" if share is None else share_text(share) for share in shares]
-        rows.append([cover, "–" if gain is None else gain.text(), *cells])
-    if not rows:
-        return []
-    head = [
-        "pixels",
-        "oracle's gain from the gap's weather",
-        "MM-VSF over SM-VSF",
-        "MM-VSF over itself with other years' weather",
-    ]
-    return [TextTable("Gain in mean squared error, and the model's as a share of the oracle's", head, rows)]
+        cells.append("–" if gain is None else gain.text())
+        cells += ["–" if share is None else share_text(share) for share in shares]
+    return cells

@@ -1,5 +1,6 @@
 """Two small sites, one of them where the tiles overlap, and two seasons."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from mmvsf.pipeline.sandbox.archive import simulate
-from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
+from mmvsf.pipeline.sandbox.spec import DOSES, Site, WorldSpec
 from mmvsf.pipeline.sandbox.world import SiteWorld, truth
 
 
@@ -20,9 +21,13 @@ def sites() -> list[Site]:
     return [small_site("overlap", 205500, 4650000), small_site("east", 250020, 4640010)]
 
 
+PLAIN = {name: 0.0 for name in DOSES if name not in ("crop_dose", "soil_dose")}
+"""A world whose crops and soil feel the weather and that has nothing else that makes maps hard."""
+
+
 @pytest.fixture(scope="session")
 def spec() -> WorldSpec:
-    return WorldSpec(seed=3, first_year=2021, last_year=2022)
+    return WorldSpec(seed=3, first_year=2021, last_year=2022, **PLAIN)
 
 
 @pytest.fixture(scope="session")
@@ -46,4 +51,4 @@ def worlds(spec: WorldSpec, wide_sites: list[Site]) -> dict[str, SiteWorld]:
 @pytest.fixture(scope="session")
 def control(spec: WorldSpec, wide_sites: list[Site]) -> dict[str, SiteWorld]:
     """The same places and weather, but crops and soil see only the climatology."""
-    return truth(WorldSpec(spec.seed, spec.first_year, spec.last_year, crop_dose=0, soil_dose=0), wide_sites)
+    return truth(replace(spec, crop_dose=0, soil_dose=0), wide_sites)

@@ -31,7 +31,7 @@ def centres(world: SiteWorld) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_half_of_what_is_seen_is_clear_and_dull_days_are_cloudy(skies):
-    clear = np.array([((s.flags(*centres(w)) & (CLOUD | ADJACENT | SHADOW)) == 0).mean() for w, s, _ in skies])
+    clear = np.array([((s.over(*centres(w)).flags() & (CLOUD | ADJACENT | SHADOW)) == 0).mean() for w, s, _ in skies])
     assert 0.40 < clear.mean() < 0.60
     assert (clear > 0.98).mean() > 0.1
     assert (clear < 0.02).mean() > 0.1
@@ -41,9 +41,9 @@ def test_half_of_what_is_seen_is_clear_and_dull_days_are_cloudy(skies):
 
 def test_what_is_not_flagged_is_not_changed(skies):
     for world, above, _ in skies[::15]:
-        x, y = centres(world)
-        ground = np.full((x.size, 6), 0.2, dtype=np.float32)
-        seen, flags = above.cover(ground, x, y), above.flags(x, y)
+        overhead = above.over(*centres(world))
+        ground = np.full((overhead.thickness.size, 6), 0.2, dtype=np.float32)
+        seen, flags = overhead.cover(ground), overhead.flags()
         untouched = flags & (CLOUD | SHADOW) == 0
         assert (seen[untouched] == ground[untouched]).all()
         assert (seen[flags & CLOUD > 0][:, 0] > 0.2).all()

@@ -6,26 +6,39 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 
-from mmvsf.pipeline.sandbox.crop_types import ALFALFA, CORN, COVERS, FOREST, PASTURE, SOYBEANS
+from mmvsf.pipeline.sandbox.crop_types import (
+    ALFALFA,
+    BEANS,
+    CORN,
+    COVERS,
+    DOUBLE_CROP,
+    FOREST,
+    HAY,
+    PASTURE,
+    ROAD,
+    SOYBEANS,
+)
 from mmvsf.pipeline.sandbox.fields import lay_out, share_of_covers
 from mmvsf.pipeline.sandbox.spec import Site, WorldSpec, check_sites
 from mmvsf.pipeline.sandbox.tiles import TILES
 from mmvsf.pipeline.sandbox.world import SiteWorld, truth
 
 
-def test_every_cover_has_its_share_in_every_year(wide_sites):
+def test_every_cover_has_its_share(wide_sites):
     spec = WorldSpec(9, 2018, 2023)
     for site in wide_sites:
         field_map = lay_out(spec, site)
         shares = np.array([share_of_covers(field_map, index) for index in range(6)])
-        assert (shares > 0.04).all()
-        assert (shares[:, [CORN, SOYBEANS]].sum(axis=1) > 0.5).all()
-        assert 30 <= field_map.fields <= 90
+        sown = np.delete(shares, [DOUBLE_CROP, ROAD], axis=1)
+        assert (sown.mean(axis=0) > 0.01).all() and (sown > 0).mean() > 0.95
+        assert shares[:, DOUBLE_CROP].mean() > 0.004  # seldom in the north
+        assert (shares[:, [CORN, SOYBEANS]].sum(axis=1) > 0.2).all()
+        assert 80 <= field_map.parcel.max() <= 200
 
 
 def test_pasture_and_forest_stay_and_alfalfa_stands_for_years(wide_sites):
     crop = lay_out(WorldSpec(9, 2012, 2023), wide_sites[0]).crop
-    for cover in (PASTURE, FOREST):
+    for cover in (PASTURE, FOREST, HAY, ROAD):
         assert ((crop == cover).any(axis=0) == (crop == cover).all(axis=0)).all()
     stands = []
     for field in (crop == ALFALFA).T:
@@ -34,7 +47,7 @@ def test_pasture_and_forest_stay_and_alfalfa_stands_for_years(wide_sites):
         stands += [stop - start for start, stop in known]
     assert set(stands) <= {3, 4}
     after_soybeans = crop[1:][crop[:-1] == SOYBEANS]
-    assert (after_soybeans == CORN).mean() > 0.6
+    assert np.isin(after_soybeans, (SOYBEANS, BEANS)).mean() < 0.2
 
 
 def test_pixels_are_mixed_of_fields(worlds):
@@ -56,7 +69,7 @@ def test_pixels_are_mixed_of_fields(worlds):
 def test_both_zones_see_the_same_fields(spec, sites):
     world = truth(spec, sites)["overlap"]
     fields = world.season(2021).reflectance[60]
-    west, east = (world.view(tile.geobox) for tile in TILES)
+    west, east = (world.view(tile.geobox) for tile in TILES[:2])
     assert west is not None
     assert east is not None
     seen_west, seen_east = west.mix(fields), east.mix(fields)

@@ -145,5 +145,8 @@ def test_soil_alone_sees_the_weather_with_doses_zero_and_one(worlds, control):
 
 
 def test_codes_and_colours_are_those_of_the_cropland_data_layer():
-    table = {1: "#ffd200", 5: "#256f00", 24: "#a46f00", 36: "#ffa4e1", 176: "#e8ffbe", 141: "#92cc92"}
+    table = {
+        1: "#ffd200", 5: "#256f00", 24: "#a46f00", 36: "#ffa4e1", 176: "#e8ffbe", 141: "#92cc92",
+        4: "#ff9e0a", 42: "#a80000", 23: "#d8b56b", 26: "#707000", 37: "#a5f58c", 121: "#999999",
+    }  # fmt: skip
     assert {cover.code: cover.color for cover in COVERS} == table

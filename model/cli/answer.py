@@ -1,0 +1,88 @@
+"""`mmvsf answer`: whether forecasters answer to weather, and rightly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmvsf.datasets.console import JUDGE
+
+from .options import (
+    CubeArgument,
+    DataDir,
+    ModelDir,
+    RunsDir,
+    local_folder,
+    lock,
+    need_torch,
+    open_cube,
+    pretrained_model,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmvsf.datasets.cube.cube import Cube
+    from mmvsf.model.answer.protocol import Forecaster
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=JUDGE)
+def answer(
+    region: CubeArgument,
+    forecaster: Annotated[
+        list[str] | None,
+        typer.Option(
+            show_default="persistence, climatology, trees, mmvsf",
+            help="A forecaster by name, or yours as MODULE:OBJECT; may be repeated.",
+        ),
+    ] = None,
+    data_dir: DataDir = "data",
+    runs_dir: RunsDir = "runs",
+    model: ModelDir = None,
+) -> None:
+    """Test whether forecasts answer to other weather, and rightly.
+
+    On a simulated region against the simulator (after `mmvsf oracle`), on any other by pairs of seasons that were alike
+    until a day. The names are persistence, climatology, trees, mmvsf, convlstm and contextformer (which are trained
+    when they are first asked), and two by which the test itself is tested: weather-copy and simulator.
+    """
+    need_torch()
+    from rich.progress import track
+
+    from mmvsf.model.answer.run import answers_of, cases_of
+    from mmvsf.model.answer.table import show_answers
+    from mmvsf.model.records import write_json
+
+    runs = local_folder("--runs-dir", runs_dir)
+    cube = open_cube(region, data_dir)
+    names = forecaster or ["persistence", "climatology", "trees", "mmvsf"]
+    cases, simulated = cases_of(cube)
+    forecasters = {name: _forecaster(name, cube, model, runs) for name in names}
+    path = runs / cube.region.name / "answer" / "answers.json"
+    with lock(path.parent, "answer"):
+        answers = answers_of(forecasters, track(cases, "forecasting", transient=True), simulated=simulated)
+        write_json(path, {"cube": cube.digest, "forecasters": names, **answers.as_json()})
+    show_answers(answers, path)
+
+
+def _forecaster(name: str, cube: Cube, model: str | None, runs: Path) -> Forecaster:
+    """Raises InputError for a name that there is not, and where there is no model."""
+    from mmvsf.model.answer.forecasters import STANDARD, NetworkForecaster, load_object
+    from mmvsf.model.answer.planted import PLANTED
+    from mmvsf.model.answer.rivals import RIVALS, Rival
+    from mmvsf.model.training.device import autocast_precision, choose_device
+
+    device = choose_device()
+    if name == "mmvsf":
+        checkpoint, _ = pretrained_model(model, runs, cube)
+        network = checkpoint.network.to(device)
+        return NetworkForecaster(
+            network, checkpoint.normalisation, device, autocast_precision(device), checkpoint.weather
+        )
+    if name in RIVALS:
+        return Rival(name, cube, runs / cube.region.name / "answer" / name).forecaster(device)
+    made = {**STANDARD, **PLANTED}.get(name)
+    return load_object(name) if made is None else made(cube)
