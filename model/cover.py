@@ -47,7 +47,7 @@ def parts_of_tile(grid: Grid, tile: Tile, size: int, overlap: int) -> Iterator[P
         yield Part(blocks, rows, columns, tuple((row, each) for row, each in lists if each))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # block indices of four cubes
 def sites(blocks: tuple[BlockIndex, ...]) -> tuple[frozenset[BlockIndex], ...]:
     """Groups of blocks that touch at a side or a corner, sorted by their first block."""
     left, groups = set(blocks), []

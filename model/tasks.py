@@ -62,12 +62,19 @@ def run_tasks(
     with _one_thread(), pool:
         waiting = iter(tasks)
         running: set[Future[Result]] = {pool.submit(call, task) for task in islice(waiting, count)}
+        failed: BaseException | None = None
         try:
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield future.result()
-                running |= {pool.submit(call, task) for task in islice(waiting, len(done))}
+                    error = future.exception()
+                    if error is None:
+                        yield future.result()
+                    failed = failed or error
+                if failed is None:
+                    running |= {pool.submit(call, task) for task in islice(waiting, len(done))}
+            if failed is not None:
+                raise failed
         except BrokenExecutor as error:
             raise IncompleteError(f"a worker process died ({one_line(error)}); use fewer --workers") from error
 

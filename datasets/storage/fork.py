@@ -16,7 +16,7 @@ def refuse_fork() -> None:
         )
 
 
-@cache
+@cache  # one number
 def _first_process() -> int:
     """The process of the first call: this one, or the one that it was forked from."""
     return os.getpid()

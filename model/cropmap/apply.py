@@ -129,7 +129,7 @@ class Applied:
         )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # a network and the metadata of one cube
 def opened(job: MapJob) -> Applied:
     """The mapper and the cube of a job, kept from tile to tile. Raises InputError where either is another one now."""
     cube, saved = Cube.open(job.cube), load_mapper(job.mapper)

@@ -16,11 +16,13 @@ Array = NDArray[np.float64]
 # Shares of fields. Irrigated is a third of the cropland of Nebraska and a hundredth of Iowa's, and 18 million acres of
 # the country, 5 %, had cover crops (USDA NASS, Census of Agriculture 2022); here they are some more, to be seen at all.
 _IRRIGATED, _COVER_CROPS, _FAILED = 0.18, 0.08, 0.03
-_DELAY_SD = 3.5, 7.0  # workable days, without and with the differences between farmers
-_VARIETY_SD = 0.06  # as 6 days of relative maturity among the hybrids of a county
+_DELAY_SD = 3.5, 5.0  # workable days, without and with the differences between farmers
+_VARIETY_SD = 0.04  # as 4 days of relative maturity among the hybrids of a county
 _VIGOUR_SD = 0.07, 0.13
 _LATE = 0.06  # share of fields that are sown again, or weeks after the others
 _LEAST_HEAT, _MOST_HEAT = 0.62, 1.12
+_FITTED = 0.55
+"""Share of the difference in heat between climates that varieties make up for."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def draw_hidden(spec: WorldSpec, site: Site, field_map: FieldMap, year: int, mat
         water_capacity=field_map.water_capacity,
         vigour=np.clip(vigour * field_map.fertility, 0.55, 1.3),
         delay=delay + late,
-        variety=np.clip(maturity, _LEAST_HEAT, _MOST_HEAT) * np.clip(normal(1, _VARIETY_SD * dose), 0.85, 1.15),
+        variety=np.clip(1 + _FITTED * (maturity - 1), _LEAST_HEAT, _MOST_HEAT)
+        * np.clip(normal(1, _VARIETY_SD * dose), 0.85, 1.15),
         dry_down=normal(0, 4),
         residue=np.clip(normal(0.25, 0.10) + 0.22 * heavy, 0.03, 0.85),
         tillage=rng.choice([0.35, 0.6, 0.95], n)[parcel],

@@ -139,6 +139,6 @@ def reproject(source: int, target: int, x: Array, y: Array) -> tuple[Array, Arra
     return np.asarray(east, dtype=np.float64), np.asarray(north, dtype=np.float64)
 
 
-@cache
+@cache  # a transformer for each pair of the few systems of a world
 def _transformer(source: int, target: int) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)

@@ -24,9 +24,9 @@ _PERSISTENCE = 0.64  # lag-1 correlation of daily temperature, the mean of the m
 _GAMMA_SHAPE = 0.70  # of the rain of wet days
 
 
-_NORTHWARD = -1.1
-"""Degrees Celsius per degree of latitude, of the annual mean between Kansas and Minnesota: the normals of Topeka and of
-Willmar, six degrees apart, differ by about 6.5 C."""
+_NORTHWARD = -1.12 - 0.38 * np.cos(2 * np.pi * np.arange(12) / 12)
+"""Degrees Celsius per degree of latitude, by month: continents cool northwards twice as fast in January as in July. On
+the plains between Kansas and Minnesota the mean of January falls by about 1.5 and that of July by 0.75."""
 _SPIN_UP_DAYS = 60
 
 
@@ -121,7 +121,7 @@ class _Generator:
         """(tmin, tmax), degrees Celsius."""
         climate, daily = self.climate, self.daily
         shift = daily(climate.wet_shift) * (wet - daily(climate.wet_share))
-        northward = _NORTHWARD * self.spec.climate_dose * (self.lat - LATITUDE)
+        northward = daily(_NORTHWARD) * self.spec.climate_dose * (self.lat - LATITUDE)
         tmean = daily(climate.tmean) + northward + warmth + shift
         tmean = tmean + daily(climate.tmean_daily_sd) * self.latent("temperature", _PERSISTENCE, 0.05)
         spread = np.where(wet, daily(climate.range_wet), daily(climate.range_dry))

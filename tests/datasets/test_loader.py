@@ -96,11 +96,11 @@ def test_weather_ends_with_the_year_or_with_the_period(reader: WindowReader) -> 
 
 def test_missing_weather_is_said(grown_cube: Cube) -> None:
     reader = WindowReader(grown_cube, Normalisation.of([grown_cube]))
-    start, _ = reader.weather((0, 0), 2020)
+    start, _ = reader.weather(grown_cube.grid.blocks[0], 2020)
     assert reader._weather is not None
     reader._weather[start - grown_cube.calendar.first_day + 40, :, 2] = np.nan
     with pytest.raises(InputError, match="weather of 2019-11-10 is missing in cell"):
-        reader.weather((0, 0), 2020)
+        reader.weather(grown_cube.grid.blocks[0], 2020)
 
 
 def test_other_bands_are_refused(grown_cube: Cube, reader: WindowReader) -> None:

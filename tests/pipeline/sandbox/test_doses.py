@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mmvsf.pipeline.sandbox.cdl_grid import pixels_of_site
 from mmvsf.pipeline.sandbox.clouds import CLOUD, sky
@@ -36,19 +37,20 @@ def dosed(world: SiteWorld, **doses: Any) -> SiteWorld:
 
 
 def test_climate_falls_with_latitude(spec: WorldSpec) -> None:
-    def fall(dose: float) -> float:
-        tmin = generate(replace(spec, last_year=2021, climate_dose=dose)).tmin.mean(("time", "lon"))
-        return float(tmin.sel(lat=39.0) - tmin.sel(lat=45.0))
+    def fall(dose: float) -> NDArray[np.float64]:
+        """Of January and of July, between 39 and 45 degrees."""
+        tmin = generate(replace(spec, last_year=2021, climate_dose=dose)).tmin.mean("lon").groupby("time.month").mean()
+        return (tmin.sel(lat=39.0) - tmin.sel(lat=45.0)).sel(month=[1, 7]).values
 
-    assert fall(1.0) - fall(0.0) == pytest.approx(6.6, abs=0.05)
-    assert abs(fall(0.0)) < 1.0
+    np.testing.assert_allclose(fall(1.0) - fall(0.0), [6 * 1.5, 6 * 0.74], atol=0.15)
+    assert (np.abs(fall(0.0)) < 2.0).all()
 
 
 def test_varieties_fit_the_climate(place: SiteWorld) -> None:
     cooler = SiteWeather(place.weather.days, place.weather.values - [3, 3, 0, 0, 0, 0], place.weather.latitude)
     cold = SiteWorld(place.spec, place.site, place.field_map, cooler)
     assert 0.85 < place.maturity < 1.15 and cold.maturity < place.maturity - 0.15
-    assert cold.hidden(2021).fields.variety.max() < place.hidden(2021).fields.variety.min()
+    assert cold.hidden(2021).fields.variety.mean() < place.hidden(2021).fields.variety.mean() - 0.05
 
 
 def test_management_differs_between_fields_and_not_within(place: SiteWorld) -> None:

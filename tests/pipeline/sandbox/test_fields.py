@@ -6,20 +6,32 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 
-from mmvsf.pipeline.sandbox.crop_types import ALFALFA, BEANS, CORN, COVERS, FOREST, HAY, PASTURE, ROAD, SOYBEANS
+from mmvsf.pipeline.sandbox.crop_types import (
+    ALFALFA,
+    BEANS,
+    CORN,
+    COVERS,
+    DOUBLE_CROP,
+    FOREST,
+    HAY,
+    PASTURE,
+    ROAD,
+    SOYBEANS,
+)
 from mmvsf.pipeline.sandbox.fields import lay_out, share_of_covers
 from mmvsf.pipeline.sandbox.spec import Site, WorldSpec, check_sites
 from mmvsf.pipeline.sandbox.tiles import TILES
 from mmvsf.pipeline.sandbox.world import SiteWorld, truth
 
 
-def test_every_cover_has_its_share_in_every_year(wide_sites):
+def test_every_cover_has_its_share(wide_sites):
     spec = WorldSpec(9, 2018, 2023)
     for site in wide_sites:
         field_map = lay_out(spec, site)
         shares = np.array([share_of_covers(field_map, index) for index in range(6)])
-        assert (np.delete(shares, ROAD, axis=1) > 0.004).all()
-        assert (shares.mean(axis=0)[:ROAD] > 0.02).all()
+        sown = np.delete(shares, [DOUBLE_CROP, ROAD], axis=1)
+        assert (sown.mean(axis=0) > 0.01).all() and (sown > 0).mean() > 0.95
+        assert shares[:, DOUBLE_CROP].mean() > 0.004  # seldom in the north
         assert (shares[:, [CORN, SOYBEANS]].sum(axis=1) > 0.2).all()
         assert 80 <= field_map.parcel.max() <= 200
 
