@@ -5,6 +5,7 @@ Every comparison runs in one process on the same files, in turn, several times, 
 
     race     whole builds of granules of true size, on disk and over a slow network, against other tools
     growth   builds of 4 to 256 blocks: time and memory of a block
+    limits   where the time of a build goes, and what other ways to compress would give
     cluster  a Dask cluster: what a task costs, builds by 1, 2 and 4 workers over a slow network; plans of large regions
     idle     runs with nothing to do, on disk and in a bucket; the start of the command; the plan of a state
     windows  windows a second from a cube of true size, on disk and in a bucket behind a delay, against other readers
@@ -53,6 +54,7 @@ def main() -> None:
 COURSES = {
     "race": "race_sections",
     "growth": "growth",
+    "limits": "limits",
     "cluster": "cluster",
     "windows": "windows",
     "train": "train",
