@@ -45,7 +45,8 @@ def create_group(root: Location, spec: GroupSpec) -> None:
     """Create one group with its arrays and coordinate values, in place of an existing one. Its zarr.json is written
     last. Raises OSError."""
     remove_tree(root / spec.name)
-    encoded = encode_groups([spec])
+    # zarr makes a group of the folder above, too, which is none.
+    encoded = {name: data for name, data in encode_groups([spec]).items() if name.startswith(f"{spec.name}/")}
     document = encoded.pop(f"{spec.name}/zarr.json")
     write_many(root, encoded)
     write_whole(root / spec.name / "zarr.json", document)

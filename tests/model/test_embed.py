@@ -117,6 +117,7 @@ def test_a_killed_run_goes_on(
         assert done == [grown_cube.grid.blocks[2]]
         embed(grown_cube, checkpoint, path, where)
         assert len(done) == 1
+    assert not (tmp_path / "zarr.json").exists(), "the folder above a store is no group"
     whole = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "whole.zarr", where), engine="zarr")
     xr.testing.assert_identical(xr.open_dataset(path, engine="zarr"), whole)
     # Another model starts again.
