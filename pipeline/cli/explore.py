@@ -41,7 +41,7 @@ def explore(
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.explore.server import ExplorerServer
 
-    place, runs = _cube_and_runs(cube, location(data_dir), list(run or ()))
+    place, runs = cube_and_runs(cube, location(data_dir), list(run or ()))
     opened = Cube.open(place)
     default = runs_dir / opened.region.name
     for folder in runs:
@@ -57,13 +57,13 @@ def explore(
             console.print("")
 
 
-def _cube_and_runs(text: str, data_dir: Location, runs: list[Path]) -> tuple[Location, list[Path]]:
+def cube_and_runs(text: str, data_dir: Location, runs: list[Path]) -> tuple[Location, list[Path]]:
     """The cube that is meant, and the folders of runs: that of the argument where it is one, then the given ones."""
     from mmvsf.datasets.cube.cube import find_cube
     from mmvsf.datasets.cube.paths import cube_path
 
     folder = Path(text)
-    is_folder = "://" not in text and folder.is_dir() and not (folder / "zarr.json").is_file()
-    if is_folder and any((folder / name).exists() for name in RESULTS):
+    is_run = "://" not in text and any((folder / name).exists() for name in RESULTS)
+    if is_run and not (folder / "manifest.json").is_file():
         return cube_path(folder.resolve().name, data_dir), [folder, *runs]
     return find_cube(text, data_dir), runs

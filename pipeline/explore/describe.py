@@ -11,8 +11,9 @@ from typing import Any
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.paths import expanded
 from mmvsf.datasets.storage.location import DRAFT
-from mmvsf.datasets.variables import BANDS_BY_NAME, NOT_CLEAR, OTHER, QUALITY_FLAGS, WEATHER_BY_NAME, Status
+from mmvsf.datasets.variables import BANDS_BY_NAME, NOT_CLEAR, OTHER, QUALITY_FLAGS, Status
 from mmvsf.pipeline.build.provenance import product_origin
+from mmvsf.pipeline.inspect.explain import NO_DAY, REASONS
 from mmvsf.pipeline.inspect.places import block_names
 
 from .embeddings import open_embeddings
@@ -23,14 +24,6 @@ MOST_PLACES = 300
 """Blocks up to which the page lists them by name."""
 MOST_FILES = 200
 """Files of a run that the page links to, at most."""
-REASONS = {
-    Status.OUTSIDE: "the recipe does not cover that block",
-    Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block",
-    Status.STORED: "the scenes of that day do not reach this pixel",
-    Status.SKIPPED_CLOUDY: "the scenes of that day do not reach this pixel",
-    Status.FAILED: "its scene could not be read; the next `mmvsf dataset` tries again",
-}
-"""Why a pixel of a block of that status has no scene."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +69,6 @@ def describe(cube: Cube, address: str, runs: Sequence[Run], links: dict[str, str
     region, grid = cube.region, cube.grid
     return {
         "title": region.title or region.name,
-        "name": region.name,
-        "description": region.description,
         "cube": address,
         "place": address if "://" in address else cube.path.name,
         "root": cube.attributes,
@@ -122,11 +113,11 @@ def _vocabulary(cube: Cube) -> dict[str, Any]:
     products = {str(source.get("product")) for source in cube.attributes.get("sources", ()) if source.get("product")}
     products -= set(cube.attributes.get("services", {}))  # the page does not tell which of several gave a scene
     return {
+        "no_day": NO_DAY,
         "status": {str(int(code)): code.name.lower().replace("_", " ") for code in Status},
         "reasons": {str(int(code)): reason for code, reason in REASONS.items()},
         "flags": [[name.replace("_", " "), mask, value] for name, mask, value in QUALITY_FLAGS],
         "not_clear": int(NOT_CLEAR),
         "scales": [(BANDS_BY_NAME[name].quantity if name in BANDS_BY_NAME else OTHER).scale for name in cube.bands],
-        "weather": {name: WEATHER_BY_NAME[name].units for name in cube.weather if name in WEATHER_BY_NAME},
         "origins": {name: expanded(product_origin(cube.attributes, name), cube.path) for name in sorted(products)},
     }

@@ -25,6 +25,17 @@ from .days import parse_day, time_index
 from .explain_radar import in_words as radar_in_words
 from .explain_radar import passes_at
 
+NO_DAY = "the recipe takes no images on that day"
+REASONS = {
+    Status.OUTSIDE: "the recipe does not cover that block",
+    Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their rasters,"
+    " which may be fill there)",
+    Status.STORED: "the scenes of that day do not reach this pixel",
+    Status.SKIPPED_CLOUDY: "the scenes of that day do not reach this pixel",
+    Status.FAILED: "its scene could not be read; the next `mmvsf dataset` tries again",
+}
+"""Why a pixel of a block of that status has no scene."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -96,14 +107,7 @@ def _pixel_at(cube: Cube, x: float, y: float, lonlat: bool) -> tuple[int, int]:
 
 def _reason(cube: Cube, block: BlockIndex, status: Status) -> str:
     """Why a pixel of a block of that status has no scene."""
-    if status == Status.OUTSIDE and block in cube.grid.blocks:
-        return "the recipe takes no images on that day"
-    reasons = {
-        Status.OUTSIDE: "the recipe does not cover that block",
-        Status.NOT_ACQUIRED: "no scene of that day has a pixel in the block (a plan counts scenes by their rasters,"
-        " which may be fill there)",
-    }
-    return reasons.get(status, "the scenes of that day do not reach this pixel")
+    return NO_DAY if status == Status.OUTSIDE and block in cube.grid.blocks else REASONS[status]
 
 
 def _failure(cube: Cube, day: int, block: BlockIndex) -> str:
@@ -112,7 +116,7 @@ def _failure(cube: Cube, day: int, block: BlockIndex) -> str:
     if isinstance(cube.path, Path):
         entry = Ledger.of_cube(cube.path).read(entry_name(cube.grid, day // SHARD_DAYS, block)) or {}
         reason = next((f": {text}" for number, _, text in entry.get("failures", ()) if number == day), "")
-    return f"its scene could not be read{reason}; the next `mmvsf dataset` tries again"
+    return REASONS[Status.FAILED].replace(";", f"{reason};", 1)
 
 
 def _static_layers(cube: Cube, row: int, column: int) -> dict[str, float | None]:

@@ -18,6 +18,7 @@ import zarr
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import outlines_within
+from mmvsf.pipeline.cli.explore import cube_and_runs
 from mmvsf.pipeline.explore.describe import open_runs
 from mmvsf.pipeline.explore.rasters import SQUARE
 from mmvsf.pipeline.explore.server import ExplorerServer
@@ -230,6 +231,17 @@ def test_wrong_arguments_in_one_line(mmvsf: Callable[..., Outcome], cube: Cube, 
     ended = mmvsf("report", cube.path, "--explorer", "--cube-url", "s3://b/c", "--runs-dir", tmp_path)
     assert ended.code == 2 and "a browser cannot read" in ended.err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_of_a_run_names_its_cube(tmp_path: Path) -> None:
+    """Also where the store of its embeddings has left a group of Zarr in its folder."""
+    run = tmp_path / "runs/tiny"
+    (run / "cropmap").mkdir(parents=True)
+    assert cube_and_runs(str(run), tmp_path, []) == (tmp_path / "tiny.zarr", [run])
+    (run / "zarr.json").write_text("{}")
+    assert cube_and_runs(str(run), tmp_path, [run]) == (tmp_path / "tiny.zarr", [run, run])
+    (tmp_path / "tiny.zarr").mkdir()
+    assert cube_and_runs("tiny", tmp_path, []) == (tmp_path / "tiny.zarr", [])
 
 
 def test_outlines_near_a_place() -> None:

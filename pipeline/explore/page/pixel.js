@@ -149,11 +149,11 @@ export class Pixel {
   /** Where the image of a day comes from, or why there is none, as `mmvsf explain` words it. */
   async explain(day) {
     const place = `row ${this.row}, column ${this.column} (block ${this.block.join(",")}) on ${textOf(day)}`;
-    const { reasons, flags, origins } = this.page.vocabulary;
+    const { reasons, no_day: noDay, flags, origins } = this.page.vocabulary;
     const status = await this.status(day);
     const index = status < STORED || status > SKIPPED ? 255 : await this.#at("imagery/scene", day, MONTH, this.grid.block);
     if (index === 255) {
-      const outside = status === 0 && this.covered ? "the recipe takes no images on that day" : reasons[status];
+      const outside = status === 0 && this.covered ? noDay : reasons[status];
       return `${place}: no data, since ${outside}`;
     }
     const [quality, scene] = await Promise.all([this.quality(day), this.#scene(day, index)]);
