@@ -52,7 +52,8 @@ def open_target_cube(
 ) -> Cube:
     """The cube that a recipe would extend, once an interrupted extension has given it its shape.
 
-    Raises InputError if there is no cube, or if the recipe (read as `build_plan` reads it) does not extend it.
+    Raises InputError if there is no cube or no finished one, or if the recipe (read as `build_plan` reads it) does not
+    extend it, and IncompleteError if another process writes the cube.
     """
     region, path = read_recipe(recipe, source=source, blocks=blocks)
     target = cube_path(region.name, data_dir)
@@ -63,6 +64,9 @@ def open_target_cube(
         with write_lock(target, "extend"):
             finish_reshape(target)
     cube = Cube.open(target, allow_incomplete=True)
+    if not (target / "blocks/zarr.json").is_file():  # a build writes its root first, and the rest at its end
+        with write_lock(target, "extend"):
+            raise InputError(f"the first build of {target} has not ended; end it with `mmvsf dataset`, then extend it")
     grid = grid_from_recipe(region, path, local_folder(data_dir))
     # The legend is known only after the label source was asked.
     _refuse_other(cube, CubeSpec(region, grid, calendar_for(region), cube.legend))
