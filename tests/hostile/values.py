@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from datetime import date, datetime
 from typing import Any
@@ -36,7 +37,7 @@ def any_value(rng: random.Random) -> Any:
         return [any_value(rng) for _ in range(rng.randrange(5))]
     if choice < 0.15:
         return {rng.choice(("", "a", "name", "\x00", "x" * 300)): any_value(rng) for _ in range(rng.randrange(4))}
-    return rng.choice(NASTY)
+    return copy.deepcopy(rng.choice(NASTY))  # or a list could be put into itself
 
 
 def paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

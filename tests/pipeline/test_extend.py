@@ -21,7 +21,7 @@ from mmvsf.datasets.cube.calendar import calendar_for
 from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.spec import CubeSpec
-from mmvsf.datasets.errors import IncompleteError
+from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.storage.location import Location, location, objects
 from mmvsf.datasets.storage.store import sweep_leftovers
@@ -240,6 +240,11 @@ def test_a_cube_that_was_never_finished(tiny: TinyArchive, built: TinyArchive, m
     with pytest.raises(_Killed):
         build_tiny(tiny)
     monkeypatch.undo()
+    tiny.write_recipe()
+    with pytest.raises(InputError, match="has not ended; end it with `mmvsf dataset`"):
+        extend_tiny(tiny)
+    tiny.write_recipe(**ONLY_2021)
+    build_tiny(tiny)
     tiny.write_recipe()
     extend_tiny(tiny)
     assert digest(tiny.cube) == digest(built.cube)
