@@ -64,9 +64,8 @@ def open_target_cube(
         with write_lock(target, "extend"):
             finish_reshape(target)
     cube = Cube.open(target, allow_incomplete=True)
-    if not (
-        target / "tiles" / cube.grid.tiles[0].name / "zarr.json"
-    ).is_file():  # a build writes its root first, and the rest at its end
+    # A build writes its root first, and the tiles at its end.
+    if not (target / "tiles" / cube.grid.tiles[0].name / "zarr.json").is_file():
         with write_lock(target, "extend"):
             raise InputError(f"the first build of {target} has not ended; end it with `mmvsf dataset`, then extend it")
     grid = grid_from_recipe(region, path, local_folder(data_dir))
