@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Grid, Tile
 from mmvsf.datasets.samples.reader import Floats
-from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.samples.windows import Window, clear_of_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +102,13 @@ class SeenDays:
     year: int
     days: NDArray[np.int32]
     """(n,) of the season, sorted"""
-    percent: NDArray[np.uint8]
-    """(n, chunk_y, chunk_x), as `clear_percent` gives it"""
+    fractions: NDArray[np.uint8]
+    """(n, chunk_y, chunk_x), as `clear_fractions` gives them"""
     min_clear: int = 30
 
     def window(self, row: int, column: int, size: int) -> Window:
         """The window at a place, which may lie in several chunks: its days are those on which so much of these is
         clear, weighted by their share of the window."""
-        chunk, percent = self.cube.grid.chunk, self.percent
-        (first_row, down), (first_column, across) = _shares(row, size, chunk), _shares(column, size, chunk)
-        near = percent[:, first_row : first_row + len(down), first_column : first_column + len(across)]
-        clear = np.einsum("tyx,y,x->t", near, down, across)
+        clear = clear_of_window(self.fractions, row, column, size, self.cube.grid.chunk)
         cell = self.cube.grid.weather_cell_of(row + size // 2, column + size // 2)
         return Window(row, column, size, self.year, cell, self.days[clear >= self.min_clear])
-
-
-def _shares(first: int, size: int, chunk: int) -> tuple[int, Floats]:
-    """The first chunk that a window meets along one axis, and the share of the window in it and those that follow."""
-    begin, end = first // chunk, -(-(first + size) // chunk)
-    edges = np.clip(np.arange(begin, end + 1) * chunk, first, first + size)
-    return begin, (np.diff(edges) / size).astype(np.float32)

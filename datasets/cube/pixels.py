@@ -11,7 +11,6 @@ import tensorstore
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.fork import refuse_fork
 from mmvsf.datasets.storage.store import (
     CACHE_BYTES,
     begin_read,
@@ -86,7 +85,6 @@ class PixelArray:
 
     def begin(self, index: Index) -> Callable[[], NDArray[Any]]:
         """Begin a read; the result is called for the values, or raises as `read` does."""
-        refuse_fork()
         if len(index) != len(self.spec.dims):
             raise IndexError(f"{self.name} has the dimensions {', '.join(self.spec.dims)}; found {len(index)} indices")
         *leading, rows, columns = index

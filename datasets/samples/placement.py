@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.variables import CLEAR_FRACTION_FILL, Split
+from mmvsf.datasets.variables import Split
 
 from .folds import Fold
-from .windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, clear_fractions, split_name
+from .windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, clear_fractions, clear_of_window, split_name
 
 DatasetSplit = SplitName | Literal["test", "all"]
 """A split of windows; `test` is all that is held out, `all` is everything, whatever its split."""
@@ -96,14 +96,10 @@ class Placement:
         """A window with the days of a season on which enough of it was clear: its chunks count by their share of it."""
         season = cube.season.season(year)
         first, last = np.searchsorted(cube.calendar.days, (season.first_number, season.last_number + 1))
-        rows, columns = self._chunks(cube, (row, column))
-        part = fractions[first:last, rows, columns]
-        stored = part != CLEAR_FRACTION_FILL
-        weights = [_overlap(start, self.size, cube.grid.chunk) for start in (row, column)]
-        clear = np.einsum("tyx,y,x->t", np.where(stored, part, 0), *weights) / self.size**2
+        clear = clear_of_window(fractions[first:last], row, column, self.size, cube.grid.chunk)
         half = self.size // 2
         cell = cube.grid.weather_cell_of(row + half, column + half)
-        days = cube.calendar.days[first:last][stored.any(axis=(1, 2)) & (clear >= self.min_clear)]
+        days = cube.calendar.days[first:last][clear >= self.min_clear]
         return Window(row, column, self.size, year, cell, days)
 
 
@@ -124,9 +120,3 @@ def check_split(split: str) -> DatasetSplit:
         if name == split:
             return name
     raise InputError(f"there is no split '{split}'; choose one of {', '.join(names)}")
-
-
-def _overlap(start: int, size: int, chunk: int) -> NDArray[np.float64]:
-    """(chunks,) how many of `size` pixels from `start` on lie in each chunk that they meet."""
-    edges = np.arange(start // chunk, (start + size - 1) // chunk + 2) * chunk
-    return np.diff(edges.clip(start, start + size)).astype(np.float64)

@@ -153,13 +153,21 @@ def clear_fractions(cube: Cube) -> NDArray[np.uint8]:
     return fraction
 
 
-def clear_percent(cube: Cube) -> NDArray[np.uint8]:
-    """(time, chunk_y, chunk_x): percent of each chunk that is clear; 0 where no reflectance is stored, or the weather
-    that led up to the day is not known."""
-    fraction = clear_fractions(cube)
-    for days in _slabs(len(fraction)):
-        fraction[days][fraction[days] == CLEAR_FRACTION_FILL] = 0
-    return fraction
+def clear_of_window(fractions: NDArray[np.uint8], row: int, column: int, size: int, chunk: int) -> NDArray[np.float64]:
+    """(n,) percent of a window of `size` pixels a side that is clear, from `clear_fractions` (n, chunk_y, chunk_x) of
+    chunks of `chunk` pixels: each counts by its share of the window, one that was not seen as 0; NaN where none was."""
+    (rows, down), (columns, across) = _chunk_shares(row, size, chunk), _chunk_shares(column, size, chunk)
+    part = fractions[:, rows, columns]
+    seen = part != CLEAR_FRACTION_FILL
+    clear = np.einsum("tyx,y,x->t", np.where(seen, part, 0), down, across)
+    return np.where(seen.any(axis=(1, 2)), clear, np.nan)
+
+
+def _chunk_shares(first: int, size: int, chunk: int) -> tuple[slice, NDArray[np.float64]]:
+    """The chunks that `size` pixels from `first` on meet along one axis, and the share of these pixels in each."""
+    begin, end = first // chunk, -(-(first + size) // chunk)
+    edges = np.clip(np.arange(begin, end + 1) * chunk, first, first + size)
+    return slice(begin, end), np.diff(edges) / size
 
 
 def _slabs(count: int) -> list[slice]:

@@ -21,7 +21,7 @@ from .scores import SCORES, AnswerSums, Estimate, draw, estimates, p_value
 
 ALL = "all scenarios"
 COMPARED = ("slope", "agreement", "size")
-"""Scores by which two forecasters are told apart: a blind one differs from all others in size, one that answers wrongly
+"""Scores that distinguish two forecasters: a blind one differs from all others in size, one that answers wrongly
 from one that answers rightly in agreement or slope."""
 
 

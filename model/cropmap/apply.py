@@ -26,7 +26,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
-from mmvsf.datasets.samples.windows import Window, clear_percent
+from mmvsf.datasets.samples.windows import Window, clear_fractions
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.cover import Part, SeenDays, blend_weights, parts_of_tile
@@ -138,7 +138,7 @@ def opened(job: MapJob) -> Applied:
     bounds, days = cube.season.season(job.year), cube.calendar.days
     last = bounds.last_number if job.until is None else min(job.until, bounds.last_number)
     used = (days >= bounds.first_number) & (days <= last)
-    seen = SeenDays(cube, job.year, days[used], clear_percent(cube)[used])
+    seen = SeenDays(cube, job.year, days[used], clear_fractions(cube)[used])
     end = min(last, int(days[-1])) - bounds.first_number
     device = choose_device()
     saved.mapper.to(device)

@@ -1,4 +1,4 @@
-"""The kit that asks forecasters how they answer to weather: planted ones, whose answer is known, are told apart."""
+"""The kit that asks forecasters how they answer to weather distinguishes planted ones, whose answer is known."""
 
 from __future__ import annotations
 

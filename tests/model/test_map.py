@@ -117,7 +117,7 @@ def test_what_was_never_seen_is_no_data_and_is_counted(mapper: Path, neighbour: 
     applied = apply.opened(job)
     tile = neighbour.grid.tiles[0]
     [part, *_] = parts_of_tile(neighbour.grid, tile, applied.saved.size, applied.overlap)
-    nothing = replace(applied, seen=replace(applied.seen, percent=np.zeros_like(applied.seen.percent)))
+    nothing = replace(applied, seen=replace(applied.seen, fractions=np.zeros_like(applied.seen.fractions)))
     assert all(np.isnan(strip).all() for _, strip in apply._strips(nothing, part))
     assert any(np.isfinite(strip).all() for _, strip in apply._strips(applied, part))
 
@@ -244,7 +244,7 @@ def test_windows_cover_every_block_and_tiles_share_those_at_their_border() -> No
 
 def test_a_window_over_several_chunks_has_the_days_on_which_enough_of_it_is_clear(grown_cube: Cube) -> None:
     chunk = grown_cube.grid.chunk
-    percent = np.zeros((2, *grown_cube.grid.chunk_shape), np.int8)
+    percent = np.zeros((2, *grown_cube.grid.chunk_shape), np.uint8)
     percent[0, 0, 0], percent[1, :2, :2] = 100, 29
     seen = SeenDays(grown_cube, 2020, np.array([5, 9], np.int32), percent)
     assert seen.window(0, 0, chunk).days.tolist() == [5]
