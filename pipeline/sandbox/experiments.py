@@ -135,9 +135,11 @@ def _run(cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> tuple[Applies, 
                 continue
             other = world.weather if name == AS_IT_CAME else other_weather(name, world.weather, origin, max(LEADS))
             fields = season.branch(
-                origin, np.array([origin + lead for lead in LEADS]), dosed(world, other, world.spec.crop_dose),
-                dosed(world, other, world.spec.soil_dose),
-            )  # fmt: skip
+                origin,
+                np.array([origin + lead for lead in LEADS]),
+                other.dosed(world.spec.crop_dose, world.weather),
+                other.dosed(world.spec.soil_dose, world.weather),
+            )
             applied[number, scenario] = 1
             weather[number, scenario] = delivered + _difference(world.weather, other, origin, cube.weather)
             for lead, field in enumerate(fields):
@@ -146,12 +148,6 @@ def _run(cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> tuple[Applies, 
     rain = [at for at, name in enumerate(cube.weather) if name in _NOT_NEGATIVE]
     weather[..., rain] = np.maximum(weather[..., rain], 0)
     return applied, weather, images
-
-
-def dosed(world: SiteWorld, other: SiteWeather, dose: float) -> SiteWeather:
-    """The weather that crops or soil respond to, as `SiteWeather.dosed`, around the climate of the world."""
-    mean = world.weather.climatology().values
-    return SiteWeather(other.days, mean + dose * (other.values - mean), other.latitude)
 
 
 def _delivered(cube: Cube, window: Window, origin: int) -> NDArray[np.float64]:

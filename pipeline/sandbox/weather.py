@@ -71,11 +71,12 @@ class SiteWeather:
         before = (self.days < day)[:, None]
         return SiteWeather(self.days, np.where(before, self.values, then.values), self.latitude)
 
-    def dosed(self, dose: float) -> "SiteWeather":
-        """climatology + dose * (weather - climatology); with 0 all years are alike."""
+    def dosed(self, dose: float, around: "SiteWeather | None" = None) -> "SiteWeather":
+        """climatology + dose * (weather - climatology), of this weather or of that of `around`, which has the same
+        days; with 0 all years are alike."""
         if dose == 1.0:
             return self
-        mean = self.climatology().values
+        mean = (around or self).climatology().values
         values = mean if dose == 0.0 else mean + dose * (self.values - mean)
         return SiteWeather(self.days, values, self.latitude)
 

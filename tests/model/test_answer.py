@@ -26,8 +26,6 @@ from mmvsf.model.answer.run import ALL, Answers, answers_of
 from mmvsf.model.answer.scores import AnswerSums, p_value
 from mmvsf.model.baselines.forecast_trees import train_forecast_trees
 from mmvsf.pipeline.sandbox.branches import BranchingSeason
-from mmvsf.pipeline.sandbox.experiments import dosed
-from mmvsf.pipeline.sandbox.reflectance import BANDS
 from mmvsf.pipeline.sandbox.scenarios import other_weather
 from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
 from mmvsf.pipeline.sandbox.weather import VARIABLES
@@ -58,7 +56,7 @@ def case(world: SiteWorld, year: int) -> Case:
     weather, seen = [world.weather], [season.on(targets)]
     for name in ASKED:
         other = other_weather(name, world.weather, origin, int(LEADS[-1]))
-        doses = (dosed(world, other, dose) for dose in (world.spec.crop_dose, world.spec.soil_dose))
+        doses = (other.dosed(dose, world.weather) for dose in (world.spec.crop_dose, world.spec.soil_dose))
         seen.append(season.branch(origin, targets, *doses))
         weather.append(other)
     strips = [np.moveaxis(fields, -1, 1)[:, :, None] for fields in (season.on(days), *seen)]
