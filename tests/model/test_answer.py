@@ -26,6 +26,7 @@ from mmvsf.model.answer.run import ALL, Answers, answers_of
 from mmvsf.model.answer.scores import AnswerSums, p_value
 from mmvsf.model.baselines.forecast_trees import train_forecast_trees
 from mmvsf.pipeline.sandbox.branches import BranchingSeason
+from mmvsf.pipeline.sandbox.reflectance import BANDS
 from mmvsf.pipeline.sandbox.scenarios import other_weather
 from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
 from mmvsf.pipeline.sandbox.weather import VARIABLES
