@@ -20,7 +20,7 @@ from mmvsf.datasets.cube.tree import open_cube
 from mmvsf.datasets.errors import IncompleteError
 from mmvsf.datasets.storage.manifest import Record as StoredObject
 from mmvsf.datasets.storage.spec import ArraySpec, GroupSpec
-from mmvsf.datasets.storage.store import create_group
+from mmvsf.datasets.storage.store import create_group, set_root_attributes
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.layers.layer import run_task
 from mmvsf.pipeline.ledger import Ledger
@@ -54,6 +54,7 @@ def test_a_new_layer_is_built_once_and_opens(finished: TinyArchive, page: Any, m
     cube = Cube.open(finished.cube)
     grid, (tile,) = cube.grid, cube.grid.tiles
     create_group(cube.path / "tiles" / tile.name, wells_group(tile.grid))
+    set_root_attributes(cube.path / "tiles" / tile.name, {})  # drops the metadata of all groups, which lack this one
     layer = page.WellLayer(cube.spec, cube.path, well=(grid.left, grid.top))
     plan, ledger = layer.plan(), Ledger.of_cube(cube.path)
     with pytest.raises(IncompleteError, match="no finished entry"):
