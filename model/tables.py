@@ -96,31 +96,37 @@ def show_forecast(result: dict[str, Any], folder: Path) -> None:
         )
     console.print(
         f"images    {folder / result['files'][0]}, ...\nnumbers   {folder / 'numbers.csv'}\n"
-        f"pictures  {folder / 'fan.png'}, {folder / 'maps.png'}\n"
-        f"verify    mmvsf verify-forecast {folder}, when the cube has images of these days",
+        f"pictures  {folder / 'fan.png'}, {folder / 'maps.png'}",
         soft_wrap=True,
     )
+    if result["scenario"] is None:
+        console.print(
+            f"verify    when the cube has images of these days, mmvsf verify-forecast {folder}", soft_wrap=True
+        )
 
 
 def show_verification(result: dict[str, Any], folders: Sequence[Path]) -> None:
     """Errors by days ahead; the last lines of `verify-forecast`."""
+    name = "NDVI" if result["compared"] == "ndvi" else result["compared"]
     table = Table(
-        "days ahead", "variable", "method", "pixels", "RMSE", "bias", "in 50 %", "in 90 %", "CRPS",
-        title="forecasts and what came",
+        "days", "method", "pixels", "RMSE", "bias", "in 50 %", "in 90 %", "CRPS",
+        title=f"{name} by days ahead: forecasts and what came",
     )  # fmt: skip
     for row in result["scores"]:
         if row["variable"] != result["compared"]:
             continue
-        inside = ("-" if row[name] is None else f"{row[name]:.0%}" for name in ("coverage_50", "coverage_90"))
+        inside = ("-" if row[share] is None else f"{row[share]:.0%}" for share in ("coverage_50", "coverage_90"))
         table.add_row(
-            str(row["days_ahead"]), row["variable"], _method(row["method"]), f"{row['pixels']:,}",
-            f"{row['mse'] ** 0.5:.4f}", f"{row['bias']:+.4f}", *inside, f"{row['crps']:.4f}",
+            str(row["days_ahead"]), _method(row["method"]), f"{row['pixels']:,}", f"{row['mse'] ** 0.5:.3f}",
+            f"{row['bias']:+.3f}", *inside, f"{row['crps']:.3f}",
         )  # fmt: skip
     console = plain_console()
     console.print(table)
     for line in result["notes"]:
         console.print(f"note: {line}", soft_wrap=True)
-    console.print(f"scores    {folders[0] / 'verification.json'}", soft_wrap=True)
+    console.print(
+        f"scores    {folders[0] / 'verification.json'}\npicture   {folders[0] / 'verification.png'}", soft_wrap=True
+    )
 
 
 def show_sections(sections: Sequence[TextSection], folder: Path) -> None:

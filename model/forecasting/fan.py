@@ -26,25 +26,24 @@ def fan_figure(result: Mapping[str, Any], observed: Sequence[tuple[date, float]]
     kinds = [kind for kind in dict.fromkeys(row["weather"] for row in rows) if kind != DIFFERENCE]
     scenario = result["scenario"] is not None
     figure = Figure(figsize=(8, 5.6 if scenario else 3.8), layout="constrained")
-    panels = figure.subplots(1 + scenario, 1, sharex=True, squeeze=False, height_ratios=[2, 1] if scenario else [1])[
-        :, 0
-    ]
+    heights = [2, 1] if scenario else [1]
+    panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     past = [(date.fromisoformat(p["day"]), p["mean"]) for p in result["past"] if p["clear"] >= LEAST_CLEAR]
     title = "NDVI" if result["compared"] == "ndvi" else result["compared"]
     axes = panels[0]
     if past:
         axes.plot(*zip(*past, strict=True), "o-", color="#444", markersize=3, linewidth=1, label="seen")
     for kind, colour in zip(kinds, COLOURS, strict=False):
-        _fan(axes, [row for row in rows if row["weather"] == kind], colour, _label(result, kind), past[-1:])
+        _fan(axes, [row for row in rows if row["weather"] == kind], colour, _label(result, kind))
     if observed:
         axes.plot(*zip(*observed, strict=True), "D", color="#444", markerfacecolor="none", label="seen later")
-    axes.axvline(_number(date.fromisoformat(result["issued"])), color="#888", linewidth=0.8, linestyle=":")
+    issued = _number(date.fromisoformat(result["issued"]))
+    axes.axvline(issued, color="#888", linewidth=0.8, linestyle=":", label="day of issue")
     axes.set_ylabel(f"{title}, mean of the area")
     axes.set_title(f"{result['region']}, {result['area']}, issued {result['issued']}", fontsize=10)
     axes.legend(fontsize=8, frameon=False)
     if scenario:
-        start = (date.fromisoformat(result["issued"]), 0.0)
-        _fan(panels[1], [row for row in rows if row["weather"] == DIFFERENCE], COLOURS[1], "", [start])
+        _fan(panels[1], [row for row in rows if row["weather"] == DIFFERENCE], COLOURS[1], "")
         panels[1].axhline(0, color="#888", linewidth=0.8)
         panels[1].set_ylabel(f"{title}: difference")
     for panel in panels:
@@ -63,18 +62,14 @@ def _label(result: Mapping[str, Any], kind: str) -> str:
     return words.get(kind, f"{kind}, {count} courses")
 
 
-def _fan(axes: Axes, rows: Rows, colour: str, label: str, start: Sequence[tuple[date, float]]) -> None:
-    """Median with the 50 and 90 % intervals, which open from the last day that was seen."""
-    days = [day for day, _ in start] + [date.fromisoformat(row["day"]) for row in rows]
-    at = [_number(day) for day in days]
-
-    def line(name: str) -> list[float]:
-        return [value for _, value in start] + [row[name] for row in rows]
-
-    for low, high, alpha in (("q05", "q95", 0.18), ("q25", "q75", 0.3)):
-        axes.fill_between(at, line(low), line(high), color=colour, alpha=alpha, linewidth=0)
-    axes.plot(at, line("q50"), color=colour, linewidth=1.5, label=label or None)
-    axes.plot(at[len(start) :], line("q50")[len(start) :], "o", color=colour, markersize=4)
+def _fan(axes: Axes, rows: Rows, colour: str, label: str) -> None:
+    """Medians with the 50 and 90 % intervals."""
+    at = [_number(date.fromisoformat(row["day"])) for row in rows]
+    lines = {name: [row[name] for row in rows] for name in ("q05", "q25", "q50", "q75", "q95")}
+    for low, high, alpha, width in (("q05", "q95", 0.18, 1.2), ("q25", "q75", 0.3, 3.5)):
+        axes.fill_between(at, lines[low], lines[high], color=colour, alpha=alpha, linewidth=0)
+        axes.vlines(at, lines[low], lines[high], color=colour, linewidth=width)
+    axes.plot(at, lines["q50"], "o-", color=colour, markersize=4, linewidth=1.2, label=label or None)
 
 
 def _number(day: date) -> float:

@@ -27,7 +27,7 @@ LOW, MIDDLE, HIGH = 0, QUANTILES.index(0.5), len(QUANTILES) - 1
 def maps_figure(result: Mapping[str, Any], folder: Path, bands: Sequence[str]) -> Figure:
     """One row for each day (at most MOST_DAYS), of the layers in a folder."""
     days = spread(result["days"], MOST_DAYS)
-    several, scenario = len(result["weather"]["members"]) > 1, result["scenario"]
+    several, scenario = bool(result["quantiles_over"]), result["scenario"]
     panels = 1 + has_ndvi(bands) * (1 + several) + (scenario is not None)
     figure = Figure(figsize=(3.2 * panels, 3.1 * len(days) + 0.5), layout="constrained")
     grid = figure.subplots(len(days), panels, squeeze=False)

@@ -23,7 +23,7 @@ from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
 from .block import LOOK_BACK
-from .courses import Courses
+from .courses import Courses, KnowsItsError
 from .job import OVERLAP, ForecastJob
 from .scenario import Scenario
 from .tiles import seen_before
@@ -76,7 +76,7 @@ def plan_forecast(
     folder = runs / "-".join(re.sub(r"[^\w+.-]+", "-", part) for part in parts if part)
     job = ForecastJob(
         cube.path, cube.digest, model, weights_digest(model / WEIGHTS), issued, days, weather, scenario, area, size,
-        folder / TILES,
+        isinstance(checkpoint.network, KnowsItsError), folder / TILES,
     )  # fmt: skip
     return job, folder
 

@@ -32,13 +32,13 @@ from mmvsf.model.records import write_record
 from mmvsf.model.training.device import choose_device
 
 from .block import LOOK_BACK
-from .courses import Courses, window_forecasts
+from .courses import Courses, KnowsItsError, window_forecasts
 from .distribution import QUANTILES, Distribution
 from .job import OVERLAP, ForecastJob
 from .variables import Stored, as_stored, compared, scales_of, variables_of, with_ndvi
 
 MOST_CHANNELS = 480
-"""Bands, days and courses of the weather that are blended at once; with more, days take turns."""
+"""Channels of days and courses of the weather that are blended at once; with more, days take turns."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ class Applied:
     network: MMVSF
     courses: Courses
     seen: SeenDays
+
+    @property
+    def channels(self) -> int:
+        """Of a day under one course: the bands, and the errors of all variables where the network knows them."""
+        bands = self.cube.bands
+        return len(bands) + len(variables_of(bands)) * isinstance(self.network, KnowsItsError)
 
     @property
     def cube(self) -> Cube:
@@ -87,7 +93,7 @@ def forecast_tile(job: ForecastJob, tile: Tile) -> str:
     the disk refuses."""
     applied = opened(job)
     work = TileWork(job, applied, job.blocks(tile))
-    per = max(1, MOST_CHANNELS // (len(applied.courses) * len(applied.cube.bands)))
+    per = max(1, MOST_CHANNELS // (len(applied.courses) * applied.channels))
     for first in range(0, len(job.days), per):
         for part in parts_of_tile(applied.cube.grid, tile, job.size, job.size // OVERLAP, job.area.blocks):
             work.add(part, slice(first, min(first + per, len(job.days))))
@@ -136,7 +142,7 @@ class TileWork:
             (row, [applied.seen.window(row, column, job.size) for column in columns]) for row, columns in part.starts
         ]
         rows = [(row, [window for window in windows if len(window.days)]) for row, windows in rows]
-        shape = (len(applied.courses), days.stop - days.start, len(applied.cube.bands))
+        shape = (len(applied.courses), days.stop - days.start, applied.channels)
 
         def evaluate(windows: Sequence[Window]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
             drawn = window_forecasts(applied.network, applied.courses, windows, job.days[days])
@@ -163,7 +169,7 @@ class TileWork:
                 self.history[day] = total + float(image[clear].sum(dtype=np.float64)), count + int(clear.sum())
 
     def _put(self, part: Part, days: slice, first_row: int, strip: Floats) -> None:
-        """Store finished rows (N, P, C, rows, columns of the part), as far as they lie in the area."""
+        """Store finished rows (N, P, channels, rows, columns of the part), as far as they lie in the area."""
         grid, bands = self.applied.cube.grid, self.applied.cube.bands
         for block in part.blocks:
             rows = rows_in_block(first_row, strip.shape[-2], block, grid.block)
@@ -172,17 +178,19 @@ class TileWork:
                 continue
             across = slice(columns.start - part.columns.start, columns.stop - part.columns.start)
             images = strip[..., begin - first_row : end - first_row, across]
-            images = with_ndvi(images, bands)
+            error = images[:, :, len(bands) :] if images.shape[2] > len(bands) else None
+            images = with_ndvi(images[:, :, : len(bands)], bands)
             at = (days, ..., slice(begin - inside.start, end - inside.start), slice(None))
-            self._store(block, at, images)
+            self._store(block, at, images, error)
             self._add_sums(block, days, images)
 
-    def _store(self, block: BlockIndex, at: tuple[Any, ...], images: Floats) -> None:
+    def _store(self, block: BlockIndex, at: tuple[Any, ...], images: Floats, error: Floats | None) -> None:
         quantiles, difference = self.stored[block]
         members = len(self.job.weather.members)
         scales = scales_of(self.applied.cube.bands)
         # Under a scenario it is the one that is shown, and the weather that it changes is what it is compared with.
-        quantiles[:, *at] = as_stored(Distribution(images[-members:]).quantiles(), scales[:, None, None])
+        shown = Distribution(images[-members:], None if error is None else error[-members:])
+        quantiles[:, *at] = as_stored(shown.quantiles(), scales[:, None, None])
         if self.job.scenario is not None:
             number = variables_of(self.applied.cube.bands).index(compared(self.applied.cube.bands))
             changes = images[members:, :, number] - images[:members, :, number]

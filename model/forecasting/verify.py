@@ -117,10 +117,13 @@ def verify(folders: Sequence[Path], cube: Cube | None, within: int) -> dict[str,
 
 
 def forecast_record(folder: Path) -> dict[str, Any]:
-    """The content of a forecast.json. Raises InputError where there is none that can be read."""
+    """The content of a forecast.json. Raises InputError where there is none that can be read, and for a forecast under
+    a scenario, since what came has nothing to say about it."""
     record = read_record(folder / "forecast.json")
     if record is None or not {"cube", "issued", "days", "files", "numbers"} <= set(record):
         raise InputError(f"there is no forecast in {folder}; make one with `mmvsf forecast`, and give its folder")
+    if record.get("scenario"):
+        raise InputError(f"{folder} is a forecast under a scenario; verify one without --scenario")
     return record
 
 

@@ -31,6 +31,7 @@ from mmvsf.model.forecasting.scoring import model_forecasts
 from mmvsf.model.forecasting.verify import Sums, verify
 from mmvsf.model.forecasting.weather_ahead import FromCube
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.training.device import autocast_precision, choose_device
 from tests.full_disk import full_disk
@@ -164,6 +165,28 @@ def test_other_days_replace_those_of_before(forecast: Any) -> None:
     first, folder = forecast(block=None, days=(date(2021, 7, 9),), issued=date(2021, 6, 30))
     second, again = forecast(days=DAYS[:1], issued=date(2021, 6, 30))
     assert folder == again and not (folder / first["files"][0]).exists() and (folder / second["files"][0]).exists()
+
+
+def test_a_model_that_knows_its_error_gives_quantiles(
+    forecast: Any, cube: Cube, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_spread(self: MMVSF, *arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        images = without(self, *arguments)
+        return images, torch.full_like(torch.cat([images, images[:, :, :1]], 2), 0.02)
+
+    without = MMVSF.forecast
+    monkeypatch.setattr(MMVSF, "forecast_with_spread", with_spread, raising=False)
+    result, folder = forecast(weather="cube", block=(3, 2))
+    assert result["quantiles_over"] == ["error of the model"]
+    quantiles = pixels(folder, "quantiles-2021-07-15").reshape(6, 5, 32, 32)[:, :, 16, 16] * 1e-4
+    deviation = np.array(load_checkpoint(model).normalisation.bands.std)
+    np.testing.assert_allclose(quantiles[:, 4] - quantiles[:, 2], 0.02 * deviation * np.log(10), atol=2e-4)
+    ndvi = pixels(folder, "ndvi-2021-07-15")[:, 16, 16] * 1e-4
+    np.testing.assert_allclose(ndvi[3] - ndvi[2], 0.02 * np.log(2), atol=2e-4)
+    both, folder = forecast(weather="years", scenario="heat", block=(3, 2))
+    assert both["quantiles_over"] == ["weather", "error of the model"]
+    wide = pixels(folder, "ndvi-2021-07-15")[:, 16, 16] * 1e-4
+    assert wide[3] - wide[2] == pytest.approx(ndvi[3] - ndvi[2], rel=0.3)
 
 
 def test_many_days_at_once_are_forecast_as_few_are(forecast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +326,9 @@ def test_what_cannot_be_verified_is_refused(forecast: Any, cube: Cube, tmp_path:
         verify([tmp_path], None, 2)
     _, folder = forecast(weather="years", days=(date(2021, 11, 12),))
     with pytest.raises(IncompleteError, match=r"no image of its days came yet .*the cube ends on 2021-10-31"):
+        verify([folder], None, 2)
+    _, folder = forecast(block=(3, 2), scenario="heat")
+    with pytest.raises(InputError, match="is a forecast under a scenario; verify one without --scenario"):
         verify([folder], None, 2)
     _, folder = forecast(block=(3, 2))
     other = replace(cube, spec=replace(cube.spec, grid=replace(cube.grid, left=cube.grid.left + 15)))

@@ -213,9 +213,22 @@ def test_a_distribution_of_members() -> None:
     )
     ordered = Distribution(np.arange(10, dtype=np.float32)[::-1, None])
     assert ordered.quantiles([0.05, 0.5, 0.95])[:, 0].tolist() == pytest.approx([0, 4.5, 9])
-    assert Distribution.pooled([ordered, ordered]).members.shape == (20, 1)
     one = Distribution(members[:1])
     assert (one.quantiles() == members[:1]).all() and one.crps(truth) == pytest.approx(np.abs(members[0] - truth))
+
+
+def test_members_with_an_error() -> None:
+    """Quantiles of a Laplace distribution, and of a mixture of two, against those of many drawn numbers."""
+    rng = np.random.default_rng(0)
+    middle, error = np.array([[0.0], [1.0]], np.float32), np.array([[0.2], [0.5]], np.float32)
+    one = Distribution(middle[:1], error[:1])
+    np.testing.assert_allclose(one.quantiles([0.5, 0.95])[:, 0], [0, 0.2 * np.log(10)], atol=1e-6)
+    drawn = rng.laplace(middle, error, (2, 200_000))
+    wanted = np.quantile(drawn, QUANTILES)
+    both = Distribution(middle, error)
+    np.testing.assert_allclose(both.quantiles()[1:-1, 0], wanted[1:-1], atol=0.05)
+    np.testing.assert_allclose(both.quantiles()[[0, -1], 0], wanted[[0, -1]], atol=0.2)
+    assert both.crps(np.array([0.0]))[0] > Distribution(middle[:1]).crps(np.array([0.0]))[0]
 
 
 def test_quantiles_are_a_distribution_too() -> None:
