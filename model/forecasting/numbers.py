@@ -16,10 +16,10 @@ from mmvsf.datasets.cube.calendar import date_of
 from .distribution import QUANTILES, Distribution
 from .job import ForecastJob
 from .layers import quantile_name
+from .plan import DIFFERENCE
 from .variables import variables_of
 
 WHOLE = "whole area"
-DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True)
