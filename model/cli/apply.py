@@ -33,7 +33,9 @@ app = typer.Typer()
 def forecast(
     region: CubeArgument,
     day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
-    block: Annotated[str | None, typer.Option(show_default="the first", help="Block as ROW,COLUMN.")] = None,
+    block: Annotated[
+        str | None, typer.Option(show_default="the first", help="A site by its name, or a block as ROW,COLUMN.")
+    ] = None,
     lead: Annotated[int, typer.Option(min=1, help="Days ahead: use only images at least this much older.")] = 1,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
@@ -50,10 +52,10 @@ def forecast(
     from mmvsf.model.tables import show_forecast
     from mmvsf.model.training.device import autocast_precision, choose_device
 
-    target, chosen = _parse_day("--day", day), _parse_block(block)
+    target = _parse_day("--day", day)
     runs = local_folder("--runs-dir", runs_dir)
     cube = open_cube(region, data_dir)
-    index = chosen or cube.grid.blocks[0]
+    index = cube.grid.blocks[0] if block is None else cube.block_of_place(block)
     check_block_and_day(cube, index, day_number(target))
     checkpoint, where = pretrained_model(model, runs, cube)
     device = choose_device()
@@ -73,7 +75,7 @@ def forecast(
         )
         tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
         write_image(folder / f"{name}.tif", result.forecast, cube, index, tags)
-        save(forecast_figure([(f"block {index[0]},{index[1]}", result)], cube.bands), folder / f"{name}.png")
+        save(forecast_figure([(cube.place_of(index), result)], cube.bands), folder / f"{name}.png")
     show_forecast(result, folder / name)
 
 
@@ -181,13 +183,3 @@ def _parse_day(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"{option} {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
-
-
-def _parse_block(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        row, column = text.split(",")
-        return int(row), int(column)
-    except ValueError as error:
-        raise InputError(f"--block {text}: not a block; write ROW,COLUMN, e.g. 0,0") from error

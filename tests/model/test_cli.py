@@ -40,7 +40,7 @@ def test_the_commands(
     done = run("cropmap", recipe, *where, "--steps", "2", "--batch-size", "2")
     assert done.exit_code == 0, done.exception
     assert "random forest" in done.stdout and "crop_map.tif" in done.stdout
-    done = run("forecast", recipe, *where, "--day", "2021-07-15", "--lead", "12")
+    done = run("forecast", recipe, *where, "--day", "2021-07-15", "--lead", "12", "--block", "s0")
     assert done.exit_code == 0, done.exception
     assert "2021-07-03" in done.stdout
     row, column = grown_cube.grid.blocks[0]
@@ -51,7 +51,7 @@ def test_the_commands(
     assert wrong_modes(tmp_path) == {}
     for wrong, message in (
         (("--day", "15 July"), "write YYYY-MM-DD"),
-        (("--day", "2021-07-15", "--block", "one"), "write ROW,COLUMN"),
+        (("--day", "2021-07-15", "--block", "one"), "one is not a block; write ROW,COLUMN, e.g. 0,0, or the name"),
         (("--day", "2021-07-15", "--block", "77,0"), "not in this cube"),
         (("--day", "1999-07-15"), "cannot forecast 1999-07-15"),
     ):
