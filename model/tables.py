@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from mmvsf.datasets.console import plain_console
+from mmvsf.datasets.words import plural
 from mmvsf.model.evaluation.results.sections import TextSection
 from mmvsf.model.forecasting.block import LOOK_BACK
 from mmvsf.model.forecasting.numbers import WHOLE
@@ -64,7 +65,7 @@ def show_map(result: dict[str, Any], folder: Path) -> None:
     console = plain_console()
     console.print(table)
     if result["unseen_pixels"]:
-        console.print(f"{result['unseen_pixels']:,} pixels were never seen clear, so they are not mapped")
+        console.print(f"{plural(result['unseen_pixels'], 'pixel')} never seen clear, so not mapped")
     console.print(
         f"map            {folder / 'crop_map.tif'}\n"
         f"probabilities  {folder / 'probabilities.tif'} (confidence.tif beside it)\n"

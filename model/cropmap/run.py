@@ -229,7 +229,7 @@ def _draw_map(
         confidence = tile.probabilities[:, *at].max(0) / np.float32(100)
         unknown = classes == NO_DATA
         labels = _block_labels(cube, window_classes, block, year) if labelled else None
-        name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"
+        name = f"{cube.place_of(block)} ({kinds[block]}), {year}"
         drawn[block] = (name, np.where(unknown, -1, classes), labels, np.where(unknown, 0, confidence))
 
     result = apply_mapper(cube, load_mapper(folder), folder, folder, year, MapOptions(year, workers=workers), seen=seen)

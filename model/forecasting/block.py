@@ -144,15 +144,16 @@ def draw_examples(
         example = forecast_block(
             network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
         )
-        examples.append((f"block {by},{bx} ({blocks[by, bx]})", example))
+        examples.append((f"{cube.place_of((by, bx))} ({blocks[by, bx]})", example))
     return examples
 
 
 def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
     """Raises InputError where a block is not in the cube or a day cannot be forecast."""
     if block not in cube.grid.blocks:
-        blocks = " ".join(f"{y},{x}" for y, x in cube.grid.blocks[:12])
-        raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {blocks}")
+        names = sorted(cube.place_of(each).removeprefix("block ") for each in cube.grid.blocks)
+        wrong = f"block {block[0]},{block[1]} is not in this cube"
+        raise InputError(f"{cube.path}: {wrong}; choose one of {' '.join(names[:12])}")
     first, last = cube.region.period.start, cube.region.period.end
     if not first <= date_of(day) <= last:
         raise InputError(
