@@ -110,7 +110,7 @@ def test_pictures_are_drawn(forecast: Any, monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.undo()
     (tmp_path / "dear.yaml").write_text("name: $x^ & dear\nadd: {tmax: 1}\n")
     _, folder = forecast(scenario=str(tmp_path / "dear.yaml"), block=(3, 2), days=DAYS[:1])
-    assert folder.name == "2021-06-30-block-3-2-years-x-dear"
+    assert folder.name == "2021-06-30-s0-years-x-dear"
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in ("fan.png", "maps.png"))
 
 
