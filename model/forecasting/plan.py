@@ -23,7 +23,7 @@ from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
 from .block import LOOK_BACK
-from .courses import Courses, KnowsItsError
+from .courses import KnowsItsError
 from .job import OVERLAP, ForecastJob
 from .scenario import Scenario
 from .tiles import seen_before
@@ -73,9 +73,8 @@ def plan_forecast(
     weather = _weather(reader, cells, issued, count, options, sees=checkpoint.weather and bool(cube.weather))
     if scenario is not None and scenario.name in (weather.name, DIFFERENCE):
         raise InputError(f"--scenario {options.scenario}: {scenario.name} is the name of another row; choose another")
-    courses = Courses(reader, weather, scenario, issued, days[-1], checkpoint.weather)
     for cell in cells:
-        courses.of_cell(cell)
+        weather.ahead(reader, cell, issued, count)
     parts = [str(date_of(issued)), area.name, weather.name, scenario.name if scenario else ""]
     folder = runs / "-".join(_in_a_path(part) for part in parts if part)
     job = ForecastJob(
