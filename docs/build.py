@@ -25,6 +25,9 @@ PACKAGES = ROOT / "build/packages"
 """The folders under the names that they install as, for mkdocstrings."""
 ABOVE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
+ERASE_LINE = "\x1b[2K"
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
 
 def write_pages() -> None:
     """Fill `build/pages`."""
@@ -60,7 +63,9 @@ def _shown(output: dict[str, Any], folder: Path, picture: str) -> str:
     if "image/png" in data:
         (folder / picture).write_bytes(base64.b64decode(data["image/png"]))
         return f"![What the cell above draws]({picture})"
-    return f"```text\n{''.join(output.get('text') or data['text/plain']).rstrip()}\n```"
+    text = "".join(output.get("text") or data["text/plain"])
+    lasting = [line for line in text.splitlines() if ERASE_LINE not in line]  # no states of a progress bar
+    return f"```text\n{ESCAPE.sub('', chr(10).join(lasting)).strip()}\n```"
 
 
 def link_packages() -> None:
