@@ -26,6 +26,7 @@ from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, index_windows, spread
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest
 from mmvsf.model.blocks import by_novelty, held_out_years
+from mmvsf.model.cover import BATCH
 from mmvsf.model.figures import map_figure, save
 from mmvsf.model.metrics import class_scores, confusion
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
@@ -33,7 +34,7 @@ from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.progress import console
 
-from .apply import BATCH, TileMap
+from .apply import TileMap
 from .calibration import calibrate
 from .geotiff import LAYERS, NO_DATA, map_values
 from .head import CropMapper, MappingOptions, predict, train_mapper

@@ -454,5 +454,6 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         with rasterio.open(folder / f"cropmap/{name}.tif", "w", **profile) as target:
             target.write(np.full(cube.grid.shape, cube.legend.codes[0], np.uint8), 1)
             target.update_tags(year=str(year), **{f"class_{c.code}": c.name for c in cube.legend.classes})
-    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-3-2"):
+    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-3-2-years/fan"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")
