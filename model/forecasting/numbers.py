@@ -16,10 +16,10 @@ from mmvsf.datasets.cube.calendar import date_of
 from .distribution import QUANTILES, Distribution
 from .job import ForecastJob
 from .layers import quantile_name
+from .plan import DIFFERENCE
 from .variables import variables_of
 
 WHOLE = "whole area"
-DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class BlockSums:
     """day -> sum and number of the compared variable over clear pixels"""
 
     @classmethod
-    def of(cls, records: Sequence[Mapping[str, Any]]) -> BlockSums:
-        """From the records of tiles."""
+    def of(cls, records: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> BlockSums:
+        """From the records of tiles; `names` are those of their blocks, by `row,column`."""
         pixels, sums, history, unseen = {}, {}, dict[int, tuple[float, int]](), 0
         for record in records:
             for block, entry in record["blocks"].items():
-                pixels[f"block {block}"], sums[f"block {block}"] = entry["pixels"], np.asarray(entry["sums"])
+                pixels[names[block]], sums[names[block]] = entry["pixels"], np.asarray(entry["sums"])
                 unseen += entry["unseen"]
             for day, (total, count) in record["history"].items():
                 before = history.get(int(day), (0.0, 0))

@@ -85,7 +85,7 @@ def _write_layers(job: ForecastJob, cube: Cube, folder: Path) -> BlockSums:
             records.append(record)
             for block in job.blocks(tile):
                 writer.write(block, read_block(job, block))
-    return BlockSums.of(records)
+    return BlockSums.of(records, {f"{y},{x}": cube.place_of((y, x)) for y, x in job.area.blocks})
 
 
 def _result(job: ForecastJob, cube: Cube, sums: BlockSums, files: list[str]) -> dict[str, Any]:

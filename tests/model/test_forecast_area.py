@@ -106,9 +106,11 @@ def test_a_scenario_is_compared_with_the_other_years(forecast: Any, cube: Cube) 
     assert np.abs(pixels(folder, "difference-2021-07-15")[2][inside]).max() > 0
 
 
-def test_pictures_are_drawn(forecast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_drawn(forecast: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
-    _, folder = forecast(scenario="drought", block=(3, 2), days=DAYS[:1])
+    (tmp_path / "dear.yaml").write_text("name: $x^ & dear\nadd: {tmax: 1}\n")
+    _, folder = forecast(scenario=str(tmp_path / "dear.yaml"), block=(3, 2), days=DAYS[:1])
+    assert folder.name == "2021-06-30-block-3-2-years-x-dear"
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in ("fan.png", "maps.png"))
 
 
@@ -116,7 +118,7 @@ def test_numbers_are_means_of_pixels(forecast: Any, cube: Cube) -> None:
     _, folder = forecast(scenario="+3C", weather="cube")
     with (folder / "numbers.csv").open() as file:
         rows = {(r["area"], r["day"], r["weather"], r["variable"]): r for r in csv.DictReader(file)}
-    names = {f"block {y},{x}" for y, x in cube.grid.blocks}
+    names = set(cube.sites)
     assert {key[0] for key in rows} == {"whole area", *names} and len(rows) == 3 * 2 * 3 * 7
     ndvi, change = pixels(folder, "ndvi-2021-07-15")[2], pixels(folder, "difference-2021-07-15")[2]
     inside = ndvi != -9999
@@ -247,10 +249,15 @@ def test_under_the_weather_that_came_a_window_is_forecast_as_in_training(cube: C
         ({"scenario": "hail"}, r"--scenario hail: there is no such scenario; choose one of drought, heat"),
         ({"scenario": "drought:0"}, r"it changes no day"),
         ({"scenario": "+0C"}, r"takes up to 15 degrees, and not 0"),
+        ({"scenario": "years.yaml"}, r"--scenario years.yaml: years is the name of another row; choose another"),
         ({"scenario": "none.yaml"}, r"--scenario none.yaml: there is no such file"),
     ],
 )
-def test_what_cannot_be_forecast_is_refused(forecast: Any, tmp_path: Path, options: Any, message: str) -> None:
+def test_what_cannot_be_forecast_is_refused(
+    forecast: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("years.yaml").write_text("name: years\nadd: {tmax: 1}\n")
     with pytest.raises(InputError, match=message):
         forecast(**options)
     assert not (tmp_path / "runs").exists()

@@ -212,7 +212,7 @@ def test_tables_hold_the_numbers_of_the_runs(full: Page) -> None:
     assert "0.875" in full.bold and "0.812" not in full.bold
     assert "1,234,567" in full.text
     assert "accuracy of the crop map, new year" in full.text
-    assert "Forecast of 2021-07-01, s0" in full.text
+    assert "Forecast issued 2021-07-01, s0, years: means of the area" in full.text
     assert "The crop map of 2021 beside the labels" in full.text
     assert "By year. Words of it." in full.text and "Error by year" in full.text and "0.777" in full.text
     assert "another version of this cube" not in full.text
