@@ -132,9 +132,7 @@ class CropMapper(nn.Module):
         memory = memory or self.remember(batch.weather, batch.weather_start, batch.weather_index)
         encoded = self.network.encode(batch, memory=memory.encoder)
         totals = replace(memory.encoder, total=memory.totals).before(encoded.days)[1]
-        return EncodedSeason(
-            encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.fine, encoded.size, totals
-        )
+        return EncodedSeason(encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.size, totals)
 
     def forward(self, batch: Batch) -> Tensor:
         """Class scores (B, K, H, W)."""
