@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmvsf.datasets.samples.batch import Batch
+from mmvsf.model.metrics import has_ndvi
 
 from .layers import (
     HARMONICS,
@@ -50,7 +52,9 @@ class GapAttention(nn.Module):
         inside = days > origin_day[..., None]
         age = torch.stack([target_day[..., None] - days, days - origin_day[..., None]], -1).float() / 40
         tokens = self.embed(torch.cat([memory.periods(days), age], -1))
-        k, v = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)  # (B, P, heads, M, d)
+        k, v = (
+            self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
+        )  # (B, P, heads, M, d)
         q = self.query(self.norm(x)).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4)  # (B, P, heads, N, d)
         bias = torch.where(inside, 0.0, NEVER)[:, :, None, None]
         read = attention(q, k, v, bias).permute(0, 3, 1, 2, 4).flatten(-2)
@@ -94,6 +98,9 @@ class Forecaster(nn.Module):
 class MMVSF(nn.Module):
     """The whole network. One set of weights serves any number of images and any lead time."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -112,6 +119,9 @@ class MMVSF(nn.Module):
         self.decoding = nn.ModuleList(self._block() for _ in range(config.decoder_layers))
         self.decoder = PixelDecoder(config)
         self.out = nn.Linear(config.pixel_width, (1 + config.copy) * bands)
+        self.spread = nn.Linear(config.pixel_width, bands + has_ndvi(config.bands))
+        self.register_buffer("mean", torch.zeros(bands))
+        self.register_buffer("std", torch.ones(bands))
         # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
 
@@ -186,6 +196,11 @@ class MMVSF(nn.Module):
     def forecast(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> Tensor:
         """Normalised images (B, P, C, H, W) of the days target_day (B, P), as forecast from the images `origin`
         (B, P) of the batch: with images up to their day, and weather up to the day before the target."""
+        return self.forecast_with_spread(encoded, origin, target_day)[0]
+
+    def forecast_with_spread(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> tuple[Tensor, Tensor]:
+        """The forecasts of `forecast`, and the expected absolute error (B, P, S, H, W) of each band, in its
+        deviations, and of NDVI where the bands give it."""
         b, n, _, e = encoded.tokens.shape
         index = encoded.rank.gather(1, origin)
         origin_day = encoded.days.gather(1, index)
@@ -193,15 +208,22 @@ class MMVSF(nn.Module):
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)
-        drawn = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float()
+        features = self.decoder(tokens, encoded, origin_day, target_day)
+        drawn = self.out(features).float()
+        spread = from_patches(F.softplus(self.spread(features).float()) + 1e-3, *encoded.size)
         if not self.config.copy:
-            return from_patches(drawn, *encoded.size)
+            return from_patches(drawn, *encoded.size), spread
         value, gate = drawn.chunk(2, -1)
         bands, when, there = last_clear(encoded, origin_day)
         age = (target_day[:, None, :, None] - when).float()[..., None]
         # How much of the last clear pixel stays: nearly all after no time, little after a month, as a start.
         gate = torch.sigmoid(gate + 4 - age / 8) * there[..., None]
-        return from_patches(gate * bands + (1 - gate) * value, *encoded.size)
+        return from_patches(gate * bands + (1 - gate) * value, *encoded.size), spread
+
+    def ndvi(self, images: Tensor) -> Tensor:
+        """NDVI (B, P, 1, H, W) of normalised images (B, P, C, H, W)."""
+        red, nir = (images[:, :, i] * self.std[i] + self.mean[i] for i in map(self.config.bands.index, ("red", "nir")))
+        return ((nir - red) / (nir + red).clamp(min=0.02)).clamp(-1, 1)[:, :, None]
 
     def _decode_across_space(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
         """Patches (B, N, P, E) of a forecast see each other, so that hidden patches learn from their neighbours."""

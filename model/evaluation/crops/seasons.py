@@ -15,7 +15,7 @@ from torch import Tensor
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import WindowReader
-from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.samples.windows import HISTORY, Window
 from mmvsf.model.cropmap.head import CropHead, CropMapper, EncodedSeason, mapping_loss
 from mmvsf.model.evaluation.core.settings import HeadOptions
 from mmvsf.model.mmvsf.layers import to_patches
@@ -107,10 +107,10 @@ def train_head(
     optimizer, schedule = scheduled_optimizer(head, options.learning_rate, options.steps)
     head.to(device).train()
     for _ in range(options.steps):
-        drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=options.patches))]
+        drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=max(1, options.pixels // side**2)))]
         length = patches.days.shape[1]
         if rng.random() < options.early:
-            length = int(rng.integers(1, length + 1))
+            length = int(rng.integers(min(HISTORY + 1, length), length + 1))
         batch = members(_images(patches, slice(length)), drawn)
         with torch.autocast(device.type, precision, enabled=precision is not None):
             scores = head(_tensors(batch, lambda tensor: tensor.to(device)))
