@@ -48,7 +48,7 @@ def make_batch(seed: int = 0, b: int = 3, t: int = 7, p: int = 5, size: int = 16
 
 def make_network(**changes: int) -> MMVSF:
     torch.manual_seed(0)
-    network = MMVSF(NetworkConfig(BANDS, WEATHER, **{"width": 32, "heads": 2, "mlp": 64, "fine": 8} | changes))
+    network = MMVSF(NetworkConfig(BANDS, WEATHER, **{"width": 32, "heads": 2, "mlp": 64} | changes))
     network.weather.mean.copy_(torch.tensor([8.0, 20.0, 3.0]))
     network.weather.std.copy_(torch.tensor([6.0, 7.0, 6.0]))
     return network.eval()
@@ -79,7 +79,7 @@ TRAINED = (pytest.param(name, marks=pytest.mark.slow) for name in ("trained", "t
 def network(request: pytest.FixtureRequest) -> MMVSF:
     if request.param == "random":
         return make_network()
-    return train_a_little(make_network(**({"fine": 0, "decoder_layers": 1} if "coarse" in request.param else {})))
+    return train_a_little(make_network(**({"decoder_layers": 1} if "coarse" in request.param else {})))
 
 
 @pytest.fixture
