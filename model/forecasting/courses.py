@@ -99,21 +99,6 @@ def window_forecasts(
         drawn = []
         for number in range(len(courses)):
             course = replace(encoded, memory=replace(memory, index=memory.index + number * count))
-            drawn.append(_in_units(reader.normalisation, *_forecast(network, course, origin, target)))
+            drawn.append(_in_units(reader.normalisation, *network.forecast_with_spread(course, origin, target)))
     for number, sample in enumerate(samples):
         yield np.stack([each[number] for each in drawn]), np.asarray(sample.valid.any(axis=0)), sample
-
-
-def _forecast(network: MMVSF, encoded: Encoded, origin: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
-    if isinstance(network, KnowsItsError):
-        return network.forecast_with_spread(encoded, origin, target)
-    return network.forecast(encoded, origin, target), None
-
-
-def _in_units(normalisation: Normalisation, images: Tensor, error: Tensor | None) -> Floats:
-    """(B, P, C, H, W) in the units of the bands, or (B, P, C + K, H, W) with the errors."""
-    bands = normalisation.reflectance(images.float().cpu().numpy())
-    if error is None:
-        return bands
-    scales = np.append(normalisation.bands.std, [1.0] * (error.shape[2] - bands.shape[2])).astype(np.float32)
-    return np.concatenate([bands, error.float().cpu().numpy() * scales[:, None, None]], axis=2)
