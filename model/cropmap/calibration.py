@@ -248,9 +248,10 @@ def _seen(mapper: CropMapper, season: EncodedSeason, labels: Tensor) -> Known:
     return Known(scores.movedim(1, -1)[known], features.movedim(1, -1)[known], labels[known])
 
 
-def seen_pixels(season: EncodedSeason) -> Tensor:
-    """(B, H, W): whether each pixel was clear in any image."""
-    return from_patches(season.valid.any(2, keepdim=True)[..., None], *season.size)[:, 0, 0]
+def seen_pixels(season: EncodedSeason, first: int) -> Tensor:
+    """(B, H, W): whether each pixel was clear in any image from the day `first` on."""
+    valid = season.valid & (season.days >= first)[:, None, :, None]
+    return from_patches(valid.any(2, keepdim=True)[..., None], *season.size)[:, 0, 0]
 
 
 def _join(parts: Sequence[Known]) -> Known:

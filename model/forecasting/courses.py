@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.mmvsf.pixel_decoder import Encoded
 from mmvsf.model.training.device import autocast_precision
 
 from .block import issue_sample
@@ -75,22 +73,13 @@ class Courses:
         return torch.from_numpy(stacked).flatten(0, 1), start
 
 
-@runtime_checkable
-class KnowsItsError(Protocol):
-    """A network that also tells how far off a forecast will be."""
-
-    def forecast_with_spread(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> tuple[Tensor, Tensor]:
-        """The images of `MMVSF.forecast`, and the expected absolute error (B, P, K, H, W) of each variable that is
-        forecast (`variables_of`): of bands in their deviations, and of NDVI."""
-
-
 @torch.inference_mode()
 def window_forecasts(
     network: MMVSF, courses: Courses, windows: Sequence[Window], days: Sequence[int]
 ) -> Iterator[tuple[Floats, NDArray[np.bool_], TrainingSample]]:
     """For each window: forecasts (N, P, C, H, W) of P days under N courses, in the units of the bands, whether each
-    pixel was seen before (H, W), and the sample of what was known. Where the network knows its error, that of each
-    variable follows the bands: (N, P, C + K, H, W)."""
+    pixel was seen before (H, W), and the sample of what was known. The expected error of each variable follows the
+    bands: (N, P, C + K, H, W)."""
     device = next(network.parameters()).device
     precision = autocast_precision(device)
     reader, issued = courses.reader, courses.issued
