@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvsf.datasets.samples.collate import TrainingSample, collate
-from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
+from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.training.device import autocast_precision
@@ -98,3 +98,10 @@ def window_forecasts(
             drawn.append(_in_units(reader.normalisation, *network.forecast_with_spread(course, origin, target)))
     for number, sample in enumerate(samples):
         yield np.stack([each[number] for each in drawn]), np.asarray(sample.valid.any(axis=0)), sample
+
+
+def _in_units(normalisation: Normalisation, images: Tensor, error: Tensor) -> Floats:
+    """(B, P, C + K, H, W): bands and errors in the units of each variable."""
+    bands = normalisation.reflectance(images.float().cpu().numpy())
+    scales = np.append(normalisation.bands.std, [1.0] * (error.shape[2] - bands.shape[2])).astype(np.float32)
+    return np.concatenate([bands, error.float().cpu().numpy() * scales[:, None, None]], axis=2)
