@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,14 +156,14 @@ class SeenDays:
     before: SeenDays | None = None
     """of the season before, where the cube has it"""
 
-    @classmethod
-    def of(cls, cube: Cube, year: int, first: int, last: int) -> Self:
+    @staticmethod
+    def of(cube: Cube, year: int, first: int, last: int) -> SeenDays:
         """The days from `first` to `last` (since 1970-01-01), and before them those of the season before `year`."""
         days, fractions = cube.calendar.days, clear_fractions(cube)
 
-        def between(year: int, first: int, last: int, before: SeenDays | None = None) -> Self:
+        def between(year: int, first: int, last: int, before: SeenDays | None = None) -> SeenDays:
             used = (days >= first) & (days <= last)
-            return cls(cube, year, days[used], fractions[used], before=before)
+            return SeenDays(cube, year, days[used], fractions[used], before=before)
 
         if year - 1 not in cube.years:
             return between(year, first, last)

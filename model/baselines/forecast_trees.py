@@ -87,7 +87,7 @@ def train_forecast_trees(
         features.append(x[at])
         changes.append(change[at[0], :, at[1], at[2]])
     x, y = np.concatenate(features), np.concatenate(changes)
-    used = np.isfinite(x).any(0)
+    used = np.asarray(np.isfinite(x).any(0))
     # As many threads as torch has: a worker of several shares the processors with the others.
     with threadpool_limits(torch.get_num_threads(), "openmp"):
         models = [

@@ -115,7 +115,8 @@ class Applied:
         with torch.inference_mode():
             probabilities = self.saved.calibration.probabilities(scores, self.number)
             unlike = self.saved.calibration.percentile(features, self.number)
-            seen = seen_pixels(season, self.reader.cube.season.season(self.seen.year).first_number)
+            first = self.reader.cube.season.season(self.seen.year).first_number
+            seen = seen_pixels(season, torch.full((len(windows),), first, device=device))
         return tuple(tensor.cpu().numpy() for tensor in (probabilities, unlike, seen))  # type: ignore[return-value]
 
     @torch.inference_mode()

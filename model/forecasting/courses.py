@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvsf.datasets.samples.collate import TrainingSample, collate
-from mmvsf.datasets.samples.reader import Floats, WindowReader
+from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.training.device import autocast_precision
