@@ -351,5 +351,5 @@ def test_single_pixels_are_evaluated_with_sizes_of_their_own(grown_cube: Cube) -
     assert settings_for(grown_cube, FULL) == FULL
     point = replace(grown_cube, spec=replace(grown_cube.spec, grid=replace(grown_cube.grid, block=1, chunk=1)))
     settings = settings_for(point, FULL)
-    assert (settings.size, settings.scored, settings.network) == (1, 1, "series")
+    assert (settings.size, settings.scored) == (1, 1)
     assert settings_for(point, QUICK).steps == QUICK.steps < settings.steps
