@@ -22,6 +22,7 @@ from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.collate import TrainingSample, collate
+from mmvsf.datasets.samples.loader import begin_earlier
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
 from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
@@ -255,6 +256,7 @@ def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int6
         series=(0, *window.cell, window.year),
         weather=weather,
         weather_start=start,
+        earlier=begin_earlier(reader, window)(),
     )
 
 

@@ -18,7 +18,7 @@ from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 
-from .simple import season_phase
+from .simple import interpolate, season_phase
 
 BASE = 5.0
 """Degrees Celsius above which growing-degree days count."""
@@ -39,6 +39,8 @@ class ForecastTrees:
     """One model for each band, which gives the change since the last clear value."""
 
     models: tuple[HistGradientBoostingRegressor, ...]
+    used: NDArray[np.bool_]
+    """Which features were ever known in training: the season before of a cube's first season is not."""
     past: bool
     gap: bool
     """Whether the weather before the origin is a feature, and that between origin and target."""
@@ -47,7 +49,7 @@ class ForecastTrees:
         """Normalised forecasts (P, C, H, W) of a sample's pairs; NaN where a pixel was never clear."""
         features, last = _features(reader, sample, past=self.past, gap=self.gap)
         pairs, _, height, width = last.shape
-        flat = features.reshape(-1, features.shape[-1])
+        flat = features.reshape(-1, features.shape[-1])[:, self.used]
         with threadpool_limits(torch.get_num_threads(), "openmp"):
             change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
         return np.asarray(last + change, np.float32)
@@ -85,15 +87,16 @@ def train_forecast_trees(
         features.append(x[at])
         changes.append(change[at[0], :, at[1], at[2]])
     x, y = np.concatenate(features), np.concatenate(changes)
+    used = np.asarray(np.isfinite(x).any(0))
     # As many threads as torch has: a worker of several shares the processors with the others.
     with threadpool_limits(torch.get_num_threads(), "openmp"):
         models = [
             HistGradientBoostingRegressor(
                 max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
-            ).fit(x, y[:, band])
+            ).fit(x[:, used], y[:, band])
             for band in range(y.shape[1])
         ]
-    return ForecastTrees(tuple(models), past, gap)
+    return ForecastTrees(tuple(models), used, past, gap)
 
 
 def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: bool) -> tuple[Floats, Floats]:
@@ -104,6 +107,7 @@ def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: 
     count, _, height, width = values[0].shape
     columns: list[NDArray[np.floating]] = [np.moveaxis(value, 1, -1) for value in values]
     columns.append(np.stack([origin[:, None, None] - age for age in ages], axis=-1))
+    columns.append(np.moveaxis(_season_before(reader, sample), 1, -1))
     phase = 2 * np.pi * season_phase(reader.cube.season, target) / 365.25
     of_pair = [(target - origin)[:, None], np.stack([f(k * phase) for k in (1, 2) for f in (np.sin, np.cos)], axis=1)]
     if past or gap:
@@ -111,6 +115,16 @@ def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: 
     table = np.concatenate(of_pair, axis=1)
     columns.append(np.broadcast_to(table[:, None, None], (count, height, width, table.shape[1])))
     return np.concatenate(columns, axis=-1).astype(np.float32), values[0]
+
+
+def _season_before(reader: WindowReader, sample: TrainingSample) -> Floats:
+    """(P, C, H, W): each pixel in the season before on the same day of the season as a pair's target; NaN where it is
+    not known."""
+    before, shape = sample.earlier, (len(sample.target), *sample.images.shape[1:])
+    if before is None:
+        return np.full(shape, np.nan, np.float32)
+    days = (season_phase(reader.cube.season, each) for each in (before.days, sample.days[sample.target]))
+    return interpolate(before.images, next(days), before.valid, next(days))
 
 
 def _history(sample: TrainingSample) -> tuple[list[Floats], list[NDArray[np.floating]]]:

@@ -24,7 +24,7 @@ from mmvsf.model.records import write_json
 from .network import MMVSF
 from .sizes import NetworkConfig
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
@@ -49,6 +49,8 @@ def new_network(config: NetworkConfig, normalisation: Normalisation) -> MMVSF:
     network = MMVSF(config)
     network.weather.mean.copy_(torch.tensor(normalisation.weather.mean))
     network.weather.std.copy_(torch.tensor(normalisation.weather.std))
+    network.mean.copy_(torch.tensor(normalisation.bands.mean))
+    network.std.copy_(torch.tensor(normalisation.bands.std))
     return network
 
 
