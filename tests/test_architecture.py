@@ -38,7 +38,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"cli"},
     ),
     "model": (
-        {"records", "metrics", "figures", "blocks", "cover", "tasks", "season_weather"},
+        {"records", "metrics", "figures", "blocks", "cover", "tasks", "season_weather", "named_object"},
         {"mmvsf"},
         {"baselines", "training"},
         {"forecasting"},
