@@ -18,6 +18,16 @@ from .reader import Floats
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """Images of the season before."""
+
+    images: Floats
+    """(T, C, H, W)"""
+    days: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSample:
     """One sample before it is stacked; shapes as in `Batch`, without B."""
 
@@ -38,21 +48,25 @@ class TrainingSample:
     labels: NDArray[np.int64] | None = None
     measured: Floats | None = None
     """(K, H, W)"""
+    earlier: Earlier | None = None
+    """images of the season before, which may be seen and are no targets"""
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
-    """Stack samples. Shorter series are padded with images that are valid nowhere, and missing targets with targets
-    that count nowhere. Weather that several samples share is kept once.
+    """Stack samples. Images of the season before come after those of the season. Shorter series are padded with images
+    that are valid nowhere, and missing targets with targets that count nowhere. Weather that several samples share is
+    kept once.
 
     Raises InputError where the weather ends before a target.
     """
     # Whole, though radon counts each comprehension: it is one flat list of the fields of a batch.
     _refuse_short_weather(samples)
-    length = max(len(sample.days) for sample in samples)
+    images = [_with_earlier(sample) for sample in samples]
+    length = max(len(days) for _, days, _ in images)
     targets = max(len(sample.origin) for sample in samples)
     series = {sample.series: sample for sample in samples}
     positions = {key: position for position, key in enumerate(series)}
-    image_days = _stack([sample.days for sample in samples], length, "edge")
+    image_days = _stack([days for _, days, _ in images], length, "edge")
     target_day = _stack([sample.days[sample.target] for sample in samples], targets, "edge")
     start = torch.tensor([sample.weather_start for sample in series.values()])
     index = torch.tensor([positions[sample.series] for sample in samples])
@@ -60,9 +74,9 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
     labels = [sample.labels for sample in samples if sample.labels is not None]
     measured = [sample.measured for sample in samples if sample.measured is not None]
     return Batch(
-        images=_stack([sample.images for sample in samples], length),
+        images=_stack([pixels for pixels, _, _ in images], length),
         image_days=image_days,
-        valid=_stack([sample.valid for sample in samples], length),
+        valid=_stack([valid for _, _, valid in images], length),
         weather=_stack([sample.weather[:needed] for sample in series.values()], max(1, needed)),
         weather_start=start,
         weather_index=index,
@@ -73,6 +87,19 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         labels=torch.from_numpy(np.stack(labels)) if len(labels) == len(samples) else None,
         measured=torch.from_numpy(np.stack(measured)) if len(measured) == len(samples) else None,
     )
+
+
+def _with_earlier(sample: TrainingSample) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+    """Images, days and valid pixels of a sample with those of the season before."""
+    if sample.earlier is None:
+        return sample.images, sample.days, sample.valid
+    parts = (
+        (sample.images, sample.earlier.images),
+        (sample.days, sample.earlier.days),
+        (sample.valid, sample.earlier.valid),
+    )
+    images, days, valid = (np.concatenate(pair) for pair in parts)
+    return images, days, valid
 
 
 def _stack(arrays: Sequence[NDArray[Any]], size: int, mode: str = "constant") -> torch.Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .ahead import Samples
 from .classes import WindowClasses
-from .collate import TrainingSample
+from .collate import Earlier, TrainingSample
 from .reader import Floats, WindowReader
 from .windows import Window
 
@@ -35,6 +35,8 @@ class SamplePlan:
     """Largest number of images in a sample."""
     dropout: float = 0.1
     """Probability that an image is hidden from the context (it may still be a target)."""
+    forget: float = 0.3
+    """Probability that a sample is without the season before."""
     lead_zero: float = 0.1
     """Probability that a target is the image of its origin."""
     early: float = 0.0
@@ -79,7 +81,8 @@ class ForecastSamples(Samples):
         days = window.days[first + np.sort(rng.choice(stretch, count, replace=False))]
         target = np.array([self._target(rng, days, origin) for origin in range(count)])
         symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
-        read = reader.begin_images(window, days)
+        window = replace(window, earlier=window.earlier[:0]) if rng.random() < plan.forget else window
+        read, before = reader.begin_images(window, days), begin_earlier(reader, window)
 
         def finish() -> TrainingSample:
             images, clear = (np.ascontiguousarray(dihedral(array, symmetry)) for array in read())
@@ -95,6 +98,7 @@ class ForecastSamples(Samples):
                 weather=weather,
                 weather_start=weather_start,
                 measured=measured(reader, window, plan, symmetry),
+                earlier=turned(before(), symmetry),
             )
 
         return finish
@@ -131,10 +135,11 @@ class LabelledSamples(Samples):
         count = min(plan.images, len(days))
         days = days[np.sort(rng.choice(len(days), count, replace=False))]
         symmetry = int(rng.integers(8))
-        read = self.reader.begin_images(window, days)
+        window = replace(window, earlier=window.earlier[:0]) if rng.random() < plan.forget else window
+        read, before = self.reader.begin_images(window, days), begin_earlier(self.reader, window)
 
         def finish() -> TrainingSample:
-            sample = _season_sample(self.reader, window, days, read())
+            sample = _season_sample(self.reader, window, days, read(), turned(before(), symmetry))
             images, clear, classes = (
                 np.ascontiguousarray(dihedral(array, symmetry))
                 for array in (sample.images, sample.clear, self.classes(window))
@@ -161,7 +166,28 @@ def season_sample(
     """Images of a window on some of its days (all by default), with the forecasts of `pairs`, (origin, target) indices
     into those days."""
     days = window.days if days is None else days
-    return _season_sample(reader, window, days, reader.images(window, days), pairs)
+    return _season_sample(reader, window, days, reader.images(window, days), begin_earlier(reader, window)(), pairs)
+
+
+def begin_earlier(reader: WindowReader, window: Window) -> Callable[[], Earlier | None]:
+    """Begin to read the images of the season before; None where there are none."""
+    if not len(window.earlier):
+        return lambda: None
+    read = reader.begin_images(window, window.earlier)
+
+    def finish() -> Earlier:
+        images, valid = read()
+        return Earlier(images, window.earlier.astype(np.int64), valid)
+
+    return finish
+
+
+def turned(earlier: Earlier | None, symmetry: int) -> Earlier | None:
+    """The same under a symmetry of the square."""
+    if earlier is None:
+        return None
+    images, valid = (np.ascontiguousarray(dihedral(array, symmetry)) for array in (earlier.images, earlier.valid))
+    return Earlier(images, earlier.days, valid)
 
 
 def _season_sample(
@@ -169,10 +195,13 @@ def _season_sample(
     window: Window,
     days: NDArray[np.int32],
     read: tuple[Floats, NDArray[np.bool_]],
+    earlier: Earlier | None,
     pairs: Sequence[tuple[int, int]] = (),
 ) -> TrainingSample:
     images, clear = read
     origin, target = (np.array([pair[i] for pair in pairs], np.int64) for i in (0, 1))
     start, weather = reader.weather(window.cell, window.year)
     series = (0, *window.cell, window.year)
-    return TrainingSample(images, days.astype(np.int64), clear, clear, origin, target, series, weather, start)
+    return TrainingSample(
+        images, days.astype(np.int64), clear, clear, origin, target, series, weather, start, earlier=earlier
+    )

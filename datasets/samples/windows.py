@@ -6,8 +6,8 @@ split: `train` where both its place and its season are for training, otherwise o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -25,6 +25,8 @@ Member = TypeVar("Member")
 
 SplitName = Literal["train", "validation", "new_place", "new_year", "both"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "new_place", "new_year", "both")
+HISTORY = 8
+"""Images of the season before that a window has at most."""
 HELD_OUT: tuple[SplitName, ...] = ("new_place", "new_year", "both")
 """Splits of held-out places, years, and both, for testing."""
 
@@ -44,6 +46,8 @@ class Window:
     """(y, x) of the weather cell that its centre lies in"""
     days: NDArray[np.int32]
     """(n,) int32: days since 1970-01-01 on which it was clear enough, sorted"""
+    earlier: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    """at most HISTORY such days of the season before, spread evenly over it"""
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -104,13 +108,15 @@ class WindowIndex:
 
 def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, min_images: int = 3) -> WindowIndex:
     """Every chunk and year of the cube with at least `min_images` days that are at least `min_clear` percent clear, by
-    the split of `fold`, or else of the recipe.
+    the split of `fold`, or else of the recipe. Training sees no image of a held-out year, not even as the season
+    before.
 
     Raises InputError where the training split is empty; the others may be.
     """
     fold = fold or Fold.of(cube)
     places = fold.places
     clear = clear_days(cube, min_clear)
+    learned = {year for year, code in zip(cube.years, fold.years, strict=True) if code == Split.TRAIN}
     splits: dict[SplitName, list[Window]] = {name: [] for name in SPLIT_NAMES}
     for year, year_code in zip(cube.years, fold.years, strict=True):
         for cy, cx in np.argwhere(places != Split.NONE):
@@ -118,6 +124,8 @@ def index_windows(cube: Cube, fold: Fold | None = None, *, min_clear: int = 30, 
             if name is None:
                 continue
             window = chunk_window(cube, int(cy), int(cx), year, clear)
+            if name in ("train", "validation") and year - 1 not in learned:
+                window = replace(window, earlier=window.earlier[:0])
             if len(window.days) >= min_images:
                 splits[name].append(window)
     if not splits["train"]:
@@ -203,4 +211,15 @@ def chunk_window(
     first = bounds.first_number if since is None else min(since, bounds.first_number)
     season = (days >= first) & (days <= bounds.last_number)
     cell = cube.grid.weather_cell_of(row + size // 2, column + size // 2)
-    return Window(row, column, size, year, cell, days[season & clear[:, cy, cx]])
+    earlier = earlier_days(cube, year, lambda span: clear[span, cy, cx])
+    return Window(row, column, size, year, cell, days[season & clear[:, cy, cx]], earlier[earlier < first])
+
+
+def earlier_days(cube: Cube, year: int, clear: Callable[[slice], NDArray[np.bool_]]) -> NDArray[np.int32]:
+    """At most HISTORY days of the season before `year`, spread evenly over its clear ones; none where the cube lacks
+    it. `clear` gives which of a slice of the cube's days are."""
+    if year - 1 not in cube.years:
+        return np.empty(0, np.int32)
+    season, days = cube.season.season(year - 1), cube.calendar.days
+    span = slice(*np.searchsorted(days, (season.first_number, season.last_number + 1)).tolist())
+    return np.asarray(spread(days[span][clear(span)].tolist(), HISTORY), np.int32)

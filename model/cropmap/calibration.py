@@ -234,7 +234,6 @@ def until(season: EncodedSeason, days: Tensor) -> EncodedSeason:
         days=torch.minimum(season.days, last)[:, :length],
         pixels=season.pixels[:, :, :length],
         valid=season.valid[:, :, :length] & taken[:, None, :length, None],
-        fine=None if season.fine is None else season.fine[:, :, :length],
         totals=season.totals[:, :length],
     )
 

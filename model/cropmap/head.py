@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,10 +20,13 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.layers import HARMONICS, NEVER, from_patches, year_phase
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.mmvsf.pixel_decoder import PixelDecoder, Series
+from mmvsf.model.mmvsf.pixel_decoder import Series
 from mmvsf.model.mmvsf.weather_encoder import Memory
 from mmvsf.model.training.module import Training
 from mmvsf.model.training.trainer import train
+
+FORGET = 0.25
+"""Share of the samples of a training whose images have no sums of weather, and of those that have no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +52,41 @@ class WeatherMemory:
 
 
 class CropHead(nn.Module):
-    """A pooling of embeddings over the season, and a classifier of every pixel.
+    """A pooling of every pixel's season by several queries, and a classifier.
 
-    Its pixel decoder starts as that of the forecasts, which has learned to find edges in full resolution. The head sees
-    the sums of the weather itself, so that an encoder that never saw weather can be compared on equal terms.
+    A pixel's season is the embeddings of its images with its own values. The head sees the sums of the weather itself,
+    so that an encoder that never saw weather can be compared on equal terms.
     """
 
-    def __init__(self, network: MMVSF, classes: int) -> None:
+    def __init__(self, network: MMVSF, classes: int, queries: int = 4) -> None:
         super().__init__()
         config = network.config
+        width = config.width
         self.drivers = nn.Sequential(
-            nn.Linear(len(config.weather) + 2 + 2 * HARMONICS, config.width),
-            nn.GELU(),
-            nn.Linear(config.width, config.width),
+            nn.Linear(len(config.weather) + 2 + 2 * HARMONICS, width), nn.GELU(), nn.Linear(width, width)
         )
-        self.score = nn.Linear(config.width, 1)
-        self.decoder: PixelDecoder = copy.deepcopy(network.decoder).requires_grad_()
+        self.own = nn.Linear(len(config.bands), width)
+        self.norm = nn.LayerNorm(width)
+        self.score = nn.Linear(width, queries)
+        self.value = nn.Sequential(nn.Linear(width, width), nn.GELU())
+        self.mlp = nn.Sequential(nn.Linear(queries * width, config.pixel_width), nn.GELU(), nn.Dropout(0.1))
         self.out = nn.Linear(config.pixel_width, classes)
-        # At the start the embeddings alone count.
-        for parameter in self.drivers[-1].parameters():
-            nn.init.zeros_(parameter)
 
     def features(self, season: EncodedSeason) -> Tensor:
         """Features (B, N, 1, p * p, pixel width) of every pixel, from which its class follows."""
-        drivers = self.drivers(torch.cat([season.totals, year_phase(season.days)], -1))
-        season = replace(season, tokens=season.tokens + drivers[:, None])
-        usable = season.valid.any(-1)[..., None]  # (B, N, T, 1)
+        totals, phase = season.totals, year_phase(season.days)
+        if self.training:
+            # Neither the date nor degree-days alone is relied on: another climate has them in another relation.
+            lost = torch.rand(len(totals), 1, 1, device=totals.device)
+            totals, phase = totals * (lost > FORGET), phase * (lost < 1 - FORGET)
+        drivers = self.drivers(torch.cat([totals, phase], -1))
+        tokens = (season.tokens + drivers[:, None])[..., None, :]
+        x = self.norm(tokens + self.own(season.pixels.to(tokens.dtype)))  # (B, N, T, p p, E)
         # Where no image is valid, all weigh the same, and only their days differ.
-        weight = self.score(season.tokens).float().masked_fill(~usable, NEVER).softmax(2)
-        pooled = (weight.to(season.tokens.dtype) * season.tokens).sum(2, keepdim=True)
-        last = season.days.amax(1, keepdim=True)
-        features: Tensor = self.decoder(pooled, season, last, last)
+        weight = self.score(x).float().masked_fill(~season.valid[..., None], NEVER).softmax(2)
+        value = self.value(x)
+        pooled = torch.einsum("bntpq,bntpe->bnpqe", weight.to(value.dtype), value).flatten(-2)
+        features: Tensor = self.mlp(pooled)[:, :, None]
         return features
 
     def describe(self, season: EncodedSeason) -> tuple[Tensor, Tensor]:
@@ -132,9 +138,7 @@ class CropMapper(nn.Module):
         memory = memory or self.remember(batch.weather, batch.weather_start, batch.weather_index)
         encoded = self.network.encode(batch, memory=memory.encoder)
         totals = replace(memory.encoder, total=memory.totals).before(encoded.days)[1]
-        return EncodedSeason(
-            encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.fine, encoded.size, totals
-        )
+        return EncodedSeason(encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.size, totals)
 
     def forward(self, batch: Batch) -> Tensor:
         """Class scores (B, K, H, W)."""

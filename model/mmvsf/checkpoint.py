@@ -49,6 +49,8 @@ def new_network(config: NetworkConfig, normalisation: Normalisation) -> MMVSF:
     network = MMVSF(config)
     network.weather.mean.copy_(torch.tensor(normalisation.weather.mean))
     network.weather.std.copy_(torch.tensor(normalisation.weather.std))
+    network.mean.copy_(torch.tensor(normalisation.bands.mean))
+    network.std.copy_(torch.tensor(normalisation.bands.std))
     return network
 
 

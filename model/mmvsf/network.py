@@ -13,13 +13,53 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmvsf.datasets.samples.batch import Batch
+from mmvsf.model.metrics import has_ndvi
 
-from .layers import HARMONICS, NEVER, Block, from_patches, grid_position, to_patches, year_phase
+from .layers import (
+    HARMONICS,
+    NEVER,
+    Block,
+    attention,
+    from_patches,
+    grid_position,
+    neighbour_means,
+    to_patches,
+    year_phase,
+)
 from .pixel_decoder import Encoded, PixelDecoder, last_clear
 from .sizes import NetworkConfig
-from .weather_encoder import Memory, WeatherEncoder
+from .weather_encoder import PERIOD, Memory, WeatherEncoder
+
+
+class GapAttention(nn.Module):
+    """Lets embeddings attend to the weather of the periods between their origin and the target."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.heads, self.tokens = config.heads, config.gap_tokens
+        self.norm = nn.LayerNorm(config.width)
+        self.query = nn.Linear(config.width, config.width)
+        self.embed = nn.Sequential(nn.Linear(3 * len(config.weather) + 4, config.width), nn.GELU())
+        self.key_value = nn.Linear(config.width, 2 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor, memory: Memory, origin_day: Tensor, target_day: Tensor) -> Tensor:
+        """What embeddings (B, N, P, E) read of the weather between the days (B, P): 0 where there is no day between."""
+        days = target_day[..., None] - PERIOD * torch.arange(self.tokens, device=target_day.device)  # (B, P, M)
+        inside = days > origin_day[..., None]
+        age = torch.stack([target_day[..., None] - days, days - origin_day[..., None]], -1).float() / 40
+        tokens = self.embed(torch.cat([memory.periods(days), age], -1))
+        k, v = (
+            self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
+        )  # (B, P, heads, M, d)
+        q = self.query(self.norm(x)).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4)  # (B, P, heads, N, d)
+        bias = torch.where(inside, 0.0, NEVER)[:, :, None, None]
+        read = attention(q, k, v, bias).permute(0, 3, 1, 2, 4).flatten(-2)
+        out: Tensor = self.out(read) * inside.any(-1)[:, None, :, None]
+        return out
 
 
 class Forecaster(nn.Module):
@@ -29,10 +69,11 @@ class Forecaster(nn.Module):
         super().__init__()
         width, totals = config.width, len(config.weather) + 2
         self.condition = nn.Sequential(
-            nn.Linear(2 * (config.weather_width + totals + config.indices) + 4 * HARMONICS + 2, 2 * width),
+            nn.Linear(2 * (config.weather_width + totals) + 4 * HARMONICS + 2, 2 * width),
             nn.GELU(),
             nn.Linear(2 * width, 4 * width),
         )
+        self.gap = GapAttention(config) if config.gap_tokens else None
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
         self.steps = nn.ModuleList(
             nn.Sequential(nn.Linear(width, config.mlp), nn.GELU(), nn.Linear(config.mlp, width)) for _ in range(2)
@@ -40,14 +81,16 @@ class Forecaster(nn.Module):
 
     def forward(self, tokens: Tensor, memory: Memory, origin_day: Tensor, target_day: Tensor) -> Tensor:
         """Embeddings (B, N, P, E) at the target days (B, P) from those at the origin days (B, P)."""
-        state_0, total_0, recent_0 = memory.before(origin_day)
-        state_1, total_1, recent_1 = memory.before(target_day)
+        state_0, total_0 = memory.before(origin_day)
+        state_1, total_1 = memory.before(target_day)
         lead = (target_day - origin_day).float()[..., None]
         gap = torch.cat([lead / 50, (lead / 5).log1p()], -1)
         phases = [year_phase(origin_day), year_phase(target_day)]
-        drivers = [state_0, state_1, total_0, (total_1 - total_0) * 5, recent_0, recent_1, *phases, gap]
+        drivers = [state_0, state_1, total_0, (total_1 - total_0) * 5, *phases, gap]
         film = self.condition(torch.cat(drivers, -1))[:, None].chunk(4, -1)  # each (B, 1, P, E)
         for i, (norm, step) in enumerate(zip(self.norms, self.steps, strict=True)):
+            if i and self.gap is not None:
+                tokens = tokens + self.gap(tokens, memory, origin_day, target_day)
             tokens = tokens + step(norm(tokens) * (1 + film[2 * i]) + film[2 * i + 1])
         return tokens
 
@@ -55,41 +98,44 @@ class Forecaster(nn.Module):
 class MMVSF(nn.Module):
     """The whole network. One set of weights serves any number of images and any lead time."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         width, bands, pp = config.width, len(config.bands), config.patch**2
         self.weather = WeatherEncoder(config)
-        self.embed = nn.Linear(pp * (bands + 1), width)
+        self.embed = nn.Linear((pp + len(config.neighbours)) * (bands + 1), width)
         self.unseen = nn.Parameter(torch.randn(width) * 0.02)
         self.spatial = nn.ModuleList(self._block() for _ in range(config.spatial_layers))
         self.when = nn.Sequential(
-            nn.Linear(config.weather_width + len(config.weather) + config.indices + 2 + 2 * HARMONICS, width),
+            nn.Linear(config.weather_width + len(config.weather) + 2 + 2 * HARMONICS, width),
             nn.GELU(),
             nn.Linear(width, width),
         )
         self.temporal = nn.ModuleList(self._block() for _ in range(config.temporal_layers))
-        if config.fine:
-            self.fine = nn.Sequential(
-                nn.Conv2d(bands + 1, config.fine, 3, padding=1),
-                nn.GELU(),
-                nn.Conv2d(config.fine, config.fine, 3, padding=1),
-            )
         self.forecaster = Forecaster(config)
         self.decoding = nn.ModuleList(self._block() for _ in range(config.decoder_layers))
         self.decoder = PixelDecoder(config)
         self.out = nn.Linear(config.pixel_width, (1 + config.copy) * bands)
+        self.spread = nn.Linear(config.pixel_width, bands + has_ndvi(config.bands))
+        self.register_buffer("mean", torch.zeros(bands))
+        self.register_buffer("std", torch.ones(bands))
         # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
 
     def _block(self) -> Block:
         return Block(self.config.width, self.config.heads, self.config.mlp)
 
-    def encode(self, batch: Batch, keep: Tensor | None = None, memory: Memory | None = None) -> Encoded:
+    def encode(
+        self, batch: Batch, keep: Tensor | None = None, memory: Memory | None = None, chosen: Tensor | None = None
+    ) -> Encoded:
         """Embeddings of every image, from images up to its day and weather up to the day before.
 
         keep: (B, T, K) int64, the patches of each image that may be seen (masking for pretraining).
         memory: that of the samples' weather where it was made before; the batch's weather is not read then.
+        chosen: (B, L) int64, the patches to encode, by default all; only where patches do not attend to each other.
         """
         config, p = self.config, self.config.patch
         b, t, _, h, w = batch.images.shape
@@ -105,19 +151,24 @@ class MMVSF(nn.Module):
             kept = torch.zeros(b, valid.shape[1], t, dtype=torch.bool, device=keep.device)
             valid = valid & kept.scatter(1, keep, True)[..., None]
         pixels = torch.where(valid[..., None], to_patches(batch.images[samples, order], p), 0)
-        masked = torch.cat([pixels, valid[..., None].to(pixels.dtype)], -1)  # (B, N, T, p p, C + 1)
+        seen = torch.cat([pixels, valid[..., None].to(pixels.dtype)], -1).flatten(3)  # (B, N, T, p p (C + 1))
+        if config.neighbours:
+            around = neighbour_means(pixels[..., 0, :], valid[..., 0], (h, w), config.neighbours)
+            seen = torch.cat([seen, around], -1)
+        size = (h, w)
+        if chosen is not None:
+            seen, pixels, valid = (x[samples, chosen] for x in (seen, pixels, valid))
+            size = (chosen.shape[1], 1)
 
         usable = valid.any(-1)  # (B, N, T)
-        x = self.embed(masked.flatten(3)) + grid_position(h // p, w // p, config.width, days.device)[:, None]
-        x = torch.where(usable[..., None], self._across_space(x, usable, keep), self.unseen.to(x.dtype))
+        x = self.embed(seen)
+        if self.spatial:
+            x = x + grid_position(h // p, w // p, config.width, days.device)[:, None]
+            x = self._across_space(x, usable, keep)
+        x = torch.where(usable[..., None], x, self.unseen.to(x.dtype))
         x = x + self.when(torch.cat([*memory.before(days), year_phase(days)], -1))[:, None]
         x = self._across_time(x, usable, days)
-
-        fine = None
-        if config.fine:
-            planes = from_patches(masked, h, w).flatten(0, 1)
-            fine = to_patches(self.fine(planes).unflatten(0, (b, t)), p) * valid[..., None]
-        return Encoded(x, days, pixels, valid, fine, (h, w), rank, memory)
+        return Encoded(x, days, pixels, valid, size, rank, memory)
 
     def _across_space(self, x: Tensor, usable: Tensor, keep: Tensor | None) -> Tensor:
         """Each image's patches see each other; masked patches are left out, which saves time."""
@@ -145,6 +196,11 @@ class MMVSF(nn.Module):
     def forecast(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> Tensor:
         """Normalised images (B, P, C, H, W) of the days target_day (B, P), as forecast from the images `origin`
         (B, P) of the batch: with images up to their day, and weather up to the day before the target."""
+        return self.forecast_with_spread(encoded, origin, target_day)[0]
+
+    def forecast_with_spread(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> tuple[Tensor, Tensor]:
+        """The forecasts of `forecast`, and the expected absolute error (B, P, S, H, W) of each band, in its
+        deviations, and of NDVI where the bands give it."""
         b, n, _, e = encoded.tokens.shape
         index = encoded.rank.gather(1, origin)
         origin_day = encoded.days.gather(1, index)
@@ -152,15 +208,22 @@ class MMVSF(nn.Module):
         tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)
-        drawn = self.out(self.decoder(tokens, encoded, origin_day, target_day)).float()
+        features = self.decoder(tokens, encoded, origin_day, target_day)
+        drawn = self.out(features).float()
+        spread = from_patches(F.softplus(self.spread(features).float()) + 1e-3, *encoded.size)
         if not self.config.copy:
-            return from_patches(drawn, *encoded.size)
+            return from_patches(drawn, *encoded.size), spread
         value, gate = drawn.chunk(2, -1)
         bands, when, there = last_clear(encoded, origin_day)
         age = (target_day[:, None, :, None] - when).float()[..., None]
         # How much of the last clear pixel stays: nearly all after no time, little after a month, as a start.
         gate = torch.sigmoid(gate + 4 - age / 8) * there[..., None]
-        return from_patches(gate * bands + (1 - gate) * value, *encoded.size)
+        return from_patches(gate * bands + (1 - gate) * value, *encoded.size), spread
+
+    def ndvi(self, images: Tensor) -> Tensor:
+        """NDVI (B, P, 1, H, W) of normalised images (B, P, C, H, W)."""
+        red, nir = (images[:, :, i] * self.std[i] + self.mean[i] for i in map(self.config.bands.index, ("red", "nir")))
+        return ((nir - red) / (nir + red).clamp(min=0.02)).clamp(-1, 1)[:, :, None]
 
     def _decode_across_space(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
         """Patches (B, N, P, E) of a forecast see each other, so that hidden patches learn from their neighbours."""
@@ -170,6 +233,6 @@ class MMVSF(nn.Module):
             x = block(x, x.new_zeros(1))
         return x.transpose(1, 2)
 
-    def forward(self, batch: Batch, keep: Tensor | None = None) -> Tensor:
-        """The forecasts (B, P, C, H, W) that a batch asks for."""
-        return self.forecast(self.encode(batch, keep), batch.origin, batch.target_day)
+    def forward(self, batch: Batch, keep: Tensor | None = None, chosen: Tensor | None = None) -> Tensor:
+        """The forecasts (B, P, C, H, W) that a batch asks for; (B, P, C, L, 1) of L `chosen` pixels (B, L)."""
+        return self.forecast(self.encode(batch, keep, chosen=chosen), batch.origin, batch.target_day)

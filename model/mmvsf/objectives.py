@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mmvsf.datasets.samples.batch import Batch
 
 from .network import MMVSF
+from .pixel_decoder import Encoded
+
+SPREAD = 0.1
+"""Weight of the error of the spread in a loss."""
+SQUARE = 4
+"""Pixels a side of the smallest square that is hidden."""
 
 
 def uniform_keep(samples: int, images: int, patches: int, ratio: float, generator: torch.Generator) -> Tensor:
@@ -23,6 +30,45 @@ def uniform_keep(samples: int, images: int, patches: int, ratio: float, generato
     turn = torch.rand(samples, images, generator=generator).argsort(1)
     index = (turn[..., None] * kept + torch.arange(kept)) % patches
     return order[:, None].expand(-1, images, -1).gather(2, index)
+
+
+def visible_patches(batch: Batch, patch: int, ratio: float, generator: torch.Generator) -> Tensor:
+    """Patches (B, T, K) of each image that stay visible. Patches smaller than SQUARE are hidden in squares of that
+    side, since a single pixel is known from its neighbours."""
+    b, t, h, w = batch.valid.shape
+    side = patch if patch >= SQUARE or h % SQUARE or w % SQUARE else SQUARE
+    squares = uniform_keep(b, t, (h // side) * (w // side), ratio, generator)
+    across, n = w // side, side // patch
+    row, column = squares // across * n, squares % across * n
+    inside = torch.arange(n)
+    rows = row[..., None, None] + inside[:, None]
+    columns = column[..., None, None] + inside
+    return (rows * (w // patch) + columns).flatten(2).to(batch.images.device)
+
+
+def forecast_error(
+    network: MMVSF, encoded: Encoded, batch: Batch, chosen: Tensor | None, robust: float = 0.0
+) -> Tensor:
+    """Mean squared error of the forecasts that a batch asks for, or of those of its `chosen` pixels (B, L), with the
+    error of their spread, which takes the images as they are."""
+    forecasts, spread = network.forecast_with_spread(encoded, batch.origin, batch.target_day)
+    target, valid = batch.target, batch.target_valid
+    if chosen is not None:
+        b, p, c, _, _ = target.shape
+        target = target.flatten(3).gather(3, chosen[:, None, None].expand(b, p, c, -1))[..., None]
+        valid = valid.flatten(2).gather(2, chosen[:, None].expand(b, p, -1))[..., None]
+    error = (forecasts.detach() - target).abs()
+    if spread.shape[2] > error.shape[2]:
+        ndvi = (network.ndvi(forecasts.detach()) - network.ndvi(target)).abs()
+        error = torch.cat([error, ndvi], 2)
+    # Negative log-likelihood of a Laplace distribution: at its least where the spread is the mean absolute error.
+    likelihood = torch.where(valid[:, :, None], error / spread + spread.log(), 0.0)
+    width = likelihood.sum() / (valid.sum() * spread.shape[2]).clamp(min=1)
+    if robust:
+        apart = torch.where(valid[:, :, None], forecasts - target, 0.0)
+        huber = 2 * F.huber_loss(apart, torch.zeros_like(apart), reduction="sum", delta=robust)
+        return huber / (valid.sum() * forecasts.shape[2]).clamp(min=1) + SPREAD * width
+    return masked_mean_square(forecasts, target, valid) + SPREAD * width
 
 
 def masked_mean_square(forecast: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -49,32 +95,45 @@ class Objective:
     """The same while reconstructing, where a low ratio could be met by copying from neighbours (the value of He et al.,
     2022, "Masked autoencoders are scalable vision learners")."""
 
+    robust: float = 0.0
+    """Error, in deviations of a band, above which the loss grows linearly rather than squared; 0 for squares alone."""
+    pixels: int = 64
+    """Pixels of a window that a step learns from, drawn at random, where the network follows each pixel alone: its
+    neighbours have nearly the same season. 0 for all."""
+
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
         """The loss, a scalar. The generator draws the masks; `progress` runs from 0 to 1 over a training."""
         reconstructs = progress < self.reconstruct
         keep = None
         if ratio := self.reconstruct_ratio if reconstructs else self.mask_ratio:
-            b, t, _, h, w = batch.images.shape
-            patches = (h // network.config.patch) * (w // network.config.patch)
-            keep = uniform_keep(b, t, patches, ratio, generator).to(batch.images.device)
+            keep = visible_patches(batch, network.config.patch, ratio, generator)
+        chosen = self._chosen(network, batch, generator)
         if not self.weather:
             batch = batch.without_weather()
         if not reconstructs or keep is None:
-            return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
+            return forecast_error(network, network.encode(batch, keep, chosen=chosen), batch, chosen, self.robust)
         batch = hidden_patches(batch, keep, network.config.patch)
         if self.reconstruct_weather:
-            return self._with_weather(network, batch, keep, generator)
-        return masked_mean_square(network(batch, keep), batch.target, batch.target_valid)
+            return self._with_weather(network, batch, keep, chosen, generator)
+        return forecast_error(network, network.encode(batch, keep, chosen=chosen), batch, chosen, self.robust)
 
-    def _with_weather(self, network: MMVSF, batch: Batch, keep: Tensor, generator: torch.Generator) -> Tensor:
+    def _chosen(self, network: MMVSF, batch: Batch, generator: torch.Generator) -> Tensor | None:
+        """(B, L) int64: the pixels of each window that this step learns from; None for all."""
+        b, _, h, w = batch.valid.shape
+        if network.config.patch > 1 or network.spatial or not 0 < self.pixels < h * w:
+            return None
+        return torch.rand(b, h * w, generator=generator).argsort(1)[:, : self.pixels].to(batch.images.device)
+
+    def _with_weather(
+        self, network: MMVSF, batch: Batch, keep: Tensor, chosen: Tensor | None, generator: torch.Generator
+    ) -> Tensor:
         """The loss of images and of hidden weather, weighted equally."""
         hidden = torch.rand(batch.weather.shape[:2], generator=generator).to(batch.weather.device) < self.mask_ratio
         seen = replace(batch, weather=batch.weather.masked_fill(hidden[..., None], 0.0))
-        encoded = network.encode(seen, keep)
-        images = network.forecast(encoded, batch.origin, batch.target_day)
+        encoded = network.encode(seen, keep, chosen=chosen)
         error = network.weather_out(encoded.memory.state[:, 1:]) - batch.weather
         weather = (error.square().mean(-1) * hidden).sum() / hidden.sum().clamp(min=1)
-        loss: Tensor = masked_mean_square(images, batch.target, batch.target_valid) + weather
+        loss: Tensor = forecast_error(network, encoded, batch, chosen, self.robust) + weather
         return loss
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import NEVER, attention
 from .sizes import NetworkConfig
 from .weather_encoder import Memory
 
@@ -28,8 +27,6 @@ class Series:
     """(B, N, T, p * p, C): the images, 0 where not valid."""
     valid: Tensor
     """(B, N, T, p * p) bool."""
-    fine: Tensor | None
-    """(B, N, T, p * p, fine): full-resolution features."""
     size: tuple[int, int]
     """H and W."""
 
@@ -61,43 +58,24 @@ def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class PixelDecoder(nn.Module):
-    """From coarse embeddings to features of every pixel, sharpened by the images at full resolution."""
+    """From embeddings of patches to features of every pixel, with its last clear value."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.pp, self.fine, self.coarse = config.patch**2, config.fine, config.pixel_width // 2
-        self.heads = config.heads
+        self.pp, self.coarse = config.patch**2, config.pixel_width // (1 if config.patch == 1 else 2)
         self.norm = nn.LayerNorm(config.width)
         self.to_pixels = nn.Linear(config.width, self.pp * self.coarse)
-        if config.fine:
-            self.query = nn.Linear(config.width, config.width)
-            self.key = nn.Linear(config.width, config.width)
         self.copy = config.copy
-        inputs = self.coarse + config.fine + (len(config.bands) + 2 if config.copy else 0)
+        inputs = self.coarse + (len(config.bands) + 2 if config.copy else 0)
         self.mlp = nn.Sequential(nn.Linear(inputs, config.pixel_width), nn.GELU())
 
     def forward(self, tokens: Tensor, encoded: Series, seen_until: Tensor, day: Tensor) -> Tensor:
         """Features (B, N, P, p * p, pixel width) from embeddings (B, N, P, E) for a day (B, P), using images
         on or before the days `seen_until` (B, P)."""
-        x = self.norm(tokens)
-        parts = [self.to_pixels(x).unflatten(-1, (self.pp, self.coarse))]
+        parts = [self.to_pixels(self.norm(tokens)).unflatten(-1, (self.pp, self.coarse))]
         if self.copy:
             bands, when, there = last_clear(encoded, seen_until)
             age = (day[:, None, :, None] - when).float() / 30 * there
             parts += [bands, age[..., None], there[..., None]]
-        if encoded.fine is not None:
-            parts.append(self._pool(x, encoded, encoded.fine, seen_until))
         out: Tensor = self.mlp(torch.cat([part.to(parts[0].dtype) for part in parts], -1))
-        return out
-
-    def _pool(self, x: Tensor, encoded: Series, fine: Tensor, seen_until: Tensor) -> Tensor:
-        """Full-resolution features pooled over time by coarse attention: (B, N, P, p * p, fine)."""
-        q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(2, 3)
-        k = self.key(encoded.tokens).unflatten(-1, (self.heads, -1)).transpose(2, 3)
-        v = fine.view(*fine.shape[:-1], self.heads, -1).movedim(4, 2).flatten(4)  # (B, N, heads, T, p p f)
-        seen = (encoded.days[:, None, None] <= seen_until[:, None, :, None]) & encoded.valid.any(-1)[:, :, None]
-        bias = torch.where(seen, 0.0, NEVER)[:, :, None]
-        # Where a patch was never seen the weights mean nothing; zero keeps images of later days out.
-        pooled = attention(q, k, v, bias) * seen.any(-1)[:, :, None, :, None]
-        out: Tensor = pooled.view(*pooled.shape[:-1], self.pp, -1).movedim(2, 4).flatten(4)
         return out

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-RECENT = (2.0, 6.0, 20.0)
-"""Days after which the effect of a day's weather has fallen to 1 / e, for the antecedent indices: topsoil dries within
-days, the root zone within weeks. After Kohler and Linsley (1951), "Predicting the runoff from storm rainfall"."""
+DECAYS = (2.0, 6.0, 20.0, 60.0)
+"""Days after which the effect of a day's weather has fallen to 1 / e: topsoil dries within days, the root zone within
+weeks, and growth remembers months. After Kohler and Linsley (1951), "Predicting the runoff from storm rainfall"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,39 +16,36 @@ class NetworkConfig:
 
     bands: tuple[str, ...]
     weather: tuple[str, ...]
-    patch: int = 4
-    width: int = 128
+    patch: int = 1
+    """Pixels a side of a patch, the unit that is followed through time."""
+    width: int = 64
     heads: int = 4
-    mlp: int = 256
-    spatial_layers: int = 2
-    temporal_layers: int = 2
-    decoder_layers: int = 1
-    """Spatial layers over the forecast embeddings, as many as in the paper. Without one, the visible patches of
-    an image would not reach its hidden ones, and masked reconstruction would be forecasting from earlier images."""
-    weather_width: int = 128
-    fine: int = 32
-    """Channels of the full-resolution path; 0 leaves it out."""
+    mlp: int = 128
+    neighbours: tuple[int, ...] = (3, 9)
+    """Sides of the squares of pixels around each one whose clear means it is given."""
+    spatial_layers: int = 0
+    """Attention between the patches of an image; none needs patches small enough to be followed alone."""
+    temporal_layers: int = 3
+    decoder_layers: int = 0
+    """Spatial layers over the forecast embeddings. Without one, the visible patches of an image reach its hidden ones
+    by their means alone."""
+    weather_width: int = 64
+    decays: tuple[float, ...] = DECAYS
+    """Time constants of the memory of weather, in days; none makes it a recurrent network, as in the paper."""
+    gap_tokens: int = 16
+    """Periods of five days before a target that a forecast attends to; 0 leaves them out."""
     pixel_width: int = 64
-    recent: tuple[float, ...] = RECENT
-    """Time constants of the antecedent indices, in days; none leaves them out."""
     degree_days: bool = True
     """Whether growing degrees are given beside the daily weather, and the sums of both beside its memory."""
     copy: bool = True
     """Whether the last clear value of each pixel is given to the decoder, and kept by a gate."""
 
-    @property
-    def indices(self) -> int:
-        """How many antecedent indices there are."""
-        return len(self.recent) * len(self.weather)
-
 
 # `paper` is the network of the paper, without what was added here.
 SIZES: dict[str, dict[str, Any]] = {
     "compact": {},
-    "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "spatial_layers": 4, "temporal_layers": 1,
-              "decoder_layers": 1, "weather_width": 512, "fine": 0, "recent": (), "degree_days": False, "copy": False},
-    "large": {"width": 384, "heads": 6, "mlp": 1536, "spatial_layers": 6, "temporal_layers": 6,
-              "weather_width": 384, "fine": 64},
-    "series": {"patch": 1, "width": 64, "mlp": 128, "spatial_layers": 0, "weather_width": 64, "fine": 0,
-               "pixel_width": 32},
+    "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "neighbours": (), "spatial_layers": 4,
+              "temporal_layers": 1, "decoder_layers": 1, "weather_width": 512, "decays": (), "gap_tokens": 0,
+              "degree_days": False, "copy": False},
+    "large": {"width": 256, "heads": 8, "mlp": 1024, "temporal_layers": 6, "weather_width": 256, "pixel_width": 256},
 }  # fmt: skip

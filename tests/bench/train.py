@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,23 +33,35 @@ from .document import Section, stamp
 STEPS = 20
 """Steps of a run; the loader alone makes three times as many batches"""
 
+BATCHES = {"compact": 64, "paper": 16, "large": 64}
+"""Windows of a batch on a GPU, by size"""
+WINDOWS = {"paper": 32}
+"""Pixels a side, where a size needs other windows than the default ones"""
+
 PACKAGES = ("torch", "lightning", "tensorstore", "numpy")
 
 
-class CompactModel:
-    """The compact model with the default options of pretraining."""
+class Trained:
+    """A size of the network with the default options of pretraining, and larger batches on a GPU."""
 
-    def __init__(self, cube: Cube) -> None:
-        self.options, self.device = PretrainOptions(), choose_device()
+    def __init__(self, cube: Cube, size: str) -> None:
+        self.size, self.device = size, choose_device()
+        windows, batch = WINDOWS.get(size, PretrainOptions().window), BATCHES[size] if self.on_gpu else None
+        options = replace(PretrainOptions(), window=min(windows, cube.grid.chunk))
+        self.options = replace(options, batch_size=batch or options.batch_size)
         self.precision = autocast_precision(self.device)
         normalisation = Normalisation.of([cube])
         self._reader = WindowReader(cube, normalisation)
-        config = NetworkConfig(cube.bands, cube.weather, **SIZES["compact"])
+        config = NetworkConfig(cube.bands, cube.weather, **SIZES[size])
         self.network = new_network(config, normalisation).to(self.device)
         self._objective, self._generator = self.options.chosen_objective(), torch.Generator().manual_seed(0)
         self._optimiser, self._schedule = scheduled_optimizer(
             self.network, self.options.learning_rate, self.options.steps
         )
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device.type == "cuda"
 
     def loader(self, steps: int) -> Any:
         """So many batches of the training split."""
@@ -65,40 +78,76 @@ class CompactModel:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self._optimiser.step()
         self._schedule.step()
-        if self.device.type == "cuda":
+        if self.on_gpu:
             torch.cuda.synchronize()
+
+    def forecast(self, batch: Any) -> int:
+        """Forecast what a batch asks for. Returns the number of its pixels."""
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.precision, enabled=self.precision is not None),
+        ):
+            self.network(batch.to(self.device))
+        if self.on_gpu:
+            torch.cuda.synchronize()
+        return int(batch.target_valid.numel())
 
 
 def course(options: argparse.Namespace) -> list[Section]:
-    """The loader alone, and training of which the waiting for batches is timed."""
-    trainer = CompactModel(Cube.open(ensure_sandbox(options.data_dir)))
-    windows = trainer.options.batch_size
-    _train(trainer, 3)
-    alone, taken = [], []
-    for _ in range(options.repeats):
-        started = time.perf_counter()
-        count = sum(1 for _ in trainer.loader(3 * STEPS))
-        alone.append(count * windows / (time.perf_counter() - started))
-        taken.append(_train(trainer, STEPS))
-    seconds, share = (statistics.median(values) for values in zip(*taken, strict=True))
+    """Each size of the network: the loader alone, training of which the waiting for batches is timed, and forecasts."""
+    cube = Cube.open(ensure_sandbox(options.data_dir))
+    device = choose_device()
+    sizes = SIZES if device.type == "cuda" else ("compact", "paper")
+    peak = _multiply_rate(torch.bfloat16, device, side=8192 if device.type == "cuda" else 1024)
     rows = [
         stamp("train", PACKAGES, options.repeats),
         "",
-        f"The compact model on the sandbox, {windows} windows of {trainer.options.window} pixels and at most"
-        f" {trainer.options.images} images a batch, {trainer.precision or 'float32'} on {trainer.device}.",
+        f"On {torch.cuda.get_device_name() if device.type == 'cuda' else 'the processor'}, whose products of square"
+        f" matrices of bfloat16 reach {peak / 1e12:.2f} TFLOP/s. Training includes the loader.",
         "",
-        "| | windows/s |",
-        "|---|---|",
-        f"| the loader alone | {statistics.median(alone):.0f} |",
-        f"| training, the loader included | {STEPS * windows / seconds:.0f} |",
-        "",
-        f"Training waits for the loader in {share:.1%} of its time. {_flops_of(trainer, seconds / STEPS)}",
+        "| size | windows a step | pixels a side | loader alone, windows/s | training, windows/s | waits for the loader"
+        " | GFLOP a step | share of the bfloat16 rate | forecast, pixels/s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    print("\n".join(rows))
+    for size in sizes:
+        rows.append(_row(Trained(cube, size), options.repeats, peak))
+        print(rows[-1], flush=True)
     return [Section("Training", "\n".join(rows))]
 
 
-def _train(trainer: CompactModel, steps: int) -> tuple[float, float]:
+def _row(trained: Trained, repeats: int, peak: float) -> str:
+    windows = trained.options.batch_size
+    _train(trained, 3)
+    alone, taken, pixels = [], [], []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        count = sum(1 for _ in trained.loader(3 * STEPS))
+        alone.append(count * windows / (time.perf_counter() - started))
+        taken.append(_train(trained, STEPS))
+        batch = next(iter(trained.loader(1)))
+        trained.forecast(batch)
+        started = time.perf_counter()
+        pixels.append(sum(trained.forecast(batch) for _ in range(5)) / (time.perf_counter() - started))
+    seconds, waits = (statistics.median(values) for values in zip(*taken, strict=True))
+    batches = list(trained.loader(3))
+    flops = statistics.mean(_flops(trained.network, batch, partial(trained.step, batch)) for batch in batches)
+    for operator, share in _where_time_goes(lambda: trained.step(batches[0])):
+        print(f"  {share:5.1%}  {operator}")
+    cells = (
+        trained.size,
+        windows,
+        trained.options.window,
+        f"{statistics.median(alone):.0f}",
+        f"{STEPS * windows / seconds:.0f}",
+        f"{waits:.1%}",
+        f"{flops / 1e9:.1f}",
+        f"{flops * STEPS / seconds / peak:.0%}",
+        f"{statistics.median(pixels):.0f}",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _train(trainer: Trained, steps: int) -> tuple[float, float]:
     """(seconds of so many steps, share of them in which the next batch was waited for). The wait for the first batch,
     for which a run is begun once, does not count."""
     batches = iter(trainer.loader(steps + 1))
@@ -113,27 +162,15 @@ def _train(trainer: CompactModel, steps: int) -> tuple[float, float]:
     return seconds, waited / seconds
 
 
-def _flops_of(trainer: CompactModel, seconds: float) -> str:
-    """The rate of a step that takes so many seconds, in words; prints where its time goes."""
-    batches = list(trainer.loader(3))
-    flops = statistics.mean(_flops(trainer.network, batch, partial(trainer.step, batch)) for batch in batches)
-    for operator, share in _where_time_goes(lambda: trainer.step(batches[0])):
-        print(f"  {share:5.1%}  {operator}")
-    peaks = {str(kind): _multiply_rate(kind, trainer.device) for kind in (torch.float32, torch.bfloat16)}
-    shares = ", ".join(
-        f"{flops / seconds / peak:.0%} of what square matrices of {kind.removeprefix('torch.')} do"
-        for kind, peak in peaks.items()
-    )
-    return f"A step is {flops / 1e9:.1f} GFLOP, at {flops / seconds / 1e9:.0f} GFLOP/s: {shares}."
-
-
 def _flops(network: Any, batch: Any, step: Callable[[], None]) -> float:
     """Floating-point operations of one training step, forward and backward: of the products of matrices and
     convolutions as torch counts them, and of the weather's recurrence, which it does not."""
     with FlopCounterMode(display=False) as counter:
         step()
     series, days, _ = batch.weather.shape
-    lstm = network.weather.lstm
+    lstm = network.weather.memory
+    if not isinstance(lstm, torch.nn.LSTM):
+        return float(counter.get_total_flops())
     recurrence = 2 * 4 * lstm.hidden_size * (lstm.input_size + lstm.hidden_size) * series * days
     return float(counter.get_total_flops()) + 3 * recurrence  # the backward pass costs two forward ones
 

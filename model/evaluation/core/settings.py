@@ -21,8 +21,8 @@ class HeadOptions:
     """How a head is trained on frozen features."""
 
     steps: int = 400
-    patches: int = 128
-    """Patches of one step. A head looks at one patch at a time, so they come from as many windows as there are."""
+    pixels: int = 2048
+    """Of one step. A head looks at one patch at a time, so they come from as many windows as there are."""
     learning_rate: float = 2e-3
     early: float = 0.5
     """Chance that the seasons of a step end early, after any of their images."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import WindowReader
-from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.samples.windows import HISTORY, Window
 from mmvsf.model.cropmap.head import CropHead, CropMapper, EncodedSeason, mapping_loss
 from mmvsf.model.evaluation.core.settings import HeadOptions
 from mmvsf.model.mmvsf.layers import to_patches
@@ -44,13 +44,11 @@ def _joined(seasons: Sequence[EncodedSeason]) -> EncodedSeason:
     """The seasons of many windows as one. Shorter ones are padded with images that are valid nowhere."""
     length = max(season.days.shape[1] for season in seasons)
     parts = [_padded(season, length) for season in seasons]
-    fine = [part.fine for part in parts if part.fine is not None]
     return EncodedSeason(
         tokens=torch.cat([part.tokens for part in parts]),
         days=torch.cat([part.days for part in parts]),
         pixels=torch.cat([part.pixels for part in parts]),
         valid=torch.cat([part.valid for part in parts]),
-        fine=torch.cat(fine) if fine else None,
         size=parts[0].size,
         totals=torch.cat([part.totals for part in parts]),
     )
@@ -109,10 +107,10 @@ def train_head(
     optimizer, schedule = scheduled_optimizer(head, options.learning_rate, options.steps)
     head.to(device).train()
     for _ in range(options.steps):
-        drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=options.patches))]
+        drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=max(1, options.pixels // side**2)))]
         length = patches.days.shape[1]
         if rng.random() < options.early:
-            length = int(rng.integers(1, length + 1))
+            length = int(rng.integers(min(HISTORY + 1, length), length + 1))
         batch = members(_images(patches, slice(length)), drawn)
         with torch.autocast(device.type, precision, enabled=precision is not None):
             scores = head(_tensors(batch, lambda tensor: tensor.to(device)))
@@ -151,7 +149,6 @@ def by_patch(season: EncodedSeason) -> EncodedSeason:
         days=season.days.repeat_interleave(n, 0),
         pixels=season.pixels.flatten(0, 1)[:, None],
         valid=season.valid.flatten(0, 1)[:, None],
-        fine=None if season.fine is None else season.fine.flatten(0, 1)[:, None],
         size=(side, side),
         totals=season.totals.repeat_interleave(n, 0),
     )
@@ -175,7 +172,6 @@ def _images(season: EncodedSeason, places: slice | Tensor) -> EncodedSeason:
         days=season.days[:, places],
         pixels=season.pixels[:, :, places],
         valid=season.valid[:, :, places],
-        fine=None if season.fine is None else season.fine[:, :, places],
         size=season.size,
         totals=season.totals[:, places],
     )
@@ -188,7 +184,6 @@ def _tensors(season: EncodedSeason, change: Callable[[Tensor], Tensor]) -> Encod
         days=change(season.days),
         pixels=change(season.pixels),
         valid=change(season.valid),
-        fine=None if season.fine is None else change(season.fine),
         size=season.size,
         totals=change(season.totals),
     )

@@ -118,7 +118,6 @@ def _other_since(network: MMVSF, item: EvalItem, instead: Floats, since: NDArray
             rank=encoded.rank.expand(pairs, -1),
             pixels=encoded.pixels.expand(pairs, -1, -1, -1, -1),
             valid=encoded.valid.expand(pairs, -1, -1, -1),
-            fine=None if encoded.fine is None else encoded.fine.expand(pairs, -1, -1, -1, -1),
             memory=memory,
         )
         return network.forecast(each, batch.origin.mT, batch.target_day.mT).transpose(0, 1)
