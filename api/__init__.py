@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._build import build, extend, plan
     from ._cubes import check, export, load_recipe, open_cube, publish
     from ._dataset import dataset
-    from ._model import answers, embed, load_model
+    from ._model import answers, convert, embed, load_model
 
     __version__: str
 
@@ -44,6 +44,7 @@ __all__ = [
     "answers",
     "build",
     "check",
+    "convert",
     "dataset",
     "embed",
     "export",
@@ -66,6 +67,7 @@ _MODULES = {
     "answers": ("mmvsf._model", "answers"),
     "build": ("mmvsf._build", "build"),
     "check": ("mmvsf._cubes", "check"),
+    "convert": ("mmvsf._model", "convert"),
     "dataset": ("mmvsf._dataset", "dataset"),
     "embed": ("mmvsf._model", "embed"),
     "export": ("mmvsf._cubes", "export"),

@@ -8,6 +8,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import location
 from mmvsf.model.answer.protocol import Forecaster
 from mmvsf.model.answer.run import Answers, answers_of, cases_of
+from mmvsf.model.convert.run import Part
+from mmvsf.model.convert.run import convert as convert_model
 from mmvsf.model.embed.adapter import AdaptedEncoder
 from mmvsf.model.embed.network import NetworkEncoder
 from mmvsf.model.embed.protocol import Encoder
@@ -60,6 +62,15 @@ def embed(
     else:
         chosen = AdaptedEncoder.of(opened, str(encoder) if isinstance(encoder, Path) else encoder)
     return write_embeddings(opened, chosen, Path(out), every=every, workers=workers)
+
+
+def convert(model: Checkpoint, out: str | Path, part: Part = "encoder") -> Path:
+    """Write a model that `load_model` returned as one file, ONNX (.onnx) or for `torch.export.load` (.pt2): its
+    `encoder`, or its `forecaster`; see docs/encoders.md.
+
+    Raises InputError for another suffix, a missing package or a recurrent model, OSError where the disk refuses.
+    """
+    return convert_model(model, Path(out), part)
 
 
 def answers(cube: Cube, forecasters: Mapping[str, Forecaster]) -> Answers:

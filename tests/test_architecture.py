@@ -42,7 +42,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"mmvsf"},
         {"baselines", "training"},
         {"forecasting"},
-        {"pretraining", "cropmap", "embed"},
+        {"pretraining", "cropmap", "embed", "convert"},
         {"answer", "areas", "evaluation"},
         {"tables"},
         {"cli"},
