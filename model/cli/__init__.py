@@ -2,8 +2,8 @@
 
 import typer
 
-from . import answer, apply, train
+from . import answer, apply, forecast, train
 
 app = typer.Typer(no_args_is_help=True)
-for part in (train.app, apply.app, answer.app):
+for part in (train.app, apply.app, forecast.app, answer.app):
     app.add_typer(part)
