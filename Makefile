@@ -14,7 +14,7 @@ DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 # Extras of pyproject.toml that `make setup` installs. Without `train` the tests of the model are left out.
-EXTRAS    ?= build,earthengine,stations,parquet,train,onnx,objects,clients,dev
+EXTRAS    ?= build,earthengine,stations,parquet,train,onnx,objects,clients,docs,dev
 
 export DATA_DIR RUNS_DIR
 
@@ -22,7 +22,8 @@ VENV   ?= .venv
 READY  := $(VENV)/.ready
 MMVSF  := $(VENV)/bin/mmvsf
 
-.PHONY: help setup demo dataset pretrain cropmap evaluate report test test-fast test-python stand-ins lint types bench clean
+.PHONY: help setup demo dataset pretrain cropmap evaluate report test test-fast test-python stand-ins lint types bench docs \
+        clean
 
 help:
 	@echo "make demo                     cube, pretraining, crop map and report of the simulated region 'sandbox'"
@@ -35,6 +36,7 @@ help:
 	@echo "make cropmap REGION=...       map the crops of that region"
 	@echo "make evaluate REGION=...      put the claims of the paper to the test (ARGS=--quick: a small trial)"
 	@echo "make report REGION=...        write the page $(RUNS_DIR)/<region>/report.html"
+	@echo "make docs                     build the documentation as a site, build/site"
 	@echo "make setup | lint | types | bench | clean"
 
 setup: $(READY)
@@ -54,7 +56,7 @@ demo: $(READY)
 	@echo "== 3 of 5: map crops (two minutes)"
 	$(MMVSF) cropmap sandbox
 	@echo "== 4 of 5: forecast an image twenty days ahead"
-	$(MMVSF) forecast sandbox --block 120,14 --day 2022-07-28 --lead 20
+	$(MMVSF) forecast sandbox --block norfolk --day 2022-07-28 --lead 20
 	@echo "== 5 of 5: write the page"
 	$(MMVSF) report sandbox
 	$(MMVSF) summary sandbox
@@ -113,6 +115,9 @@ types: $(READY)
 bench: $(READY)
 	$(VENV)/bin/python -m tests.bench $(ARGS)
 
+docs: $(READY)
+	$(VENV)/bin/python docs/build.py
+
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Windows that overlap, over all that a cube covers: where they lie, how they blend, and on which days they are seen.
+"""Windows that overlap, over all that a cube covers: where they lie, on which days they are seen, and how they blend.
 
 Blocks that touch, also at a corner, form a site. The windows of a site depend on its outline alone, so that tiles side
 by side, which are separate tasks, use the same ones at their common border.
@@ -6,7 +6,7 @@ by side, which are separate tasks, use the same ones at their common border.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +17,9 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Grid, Tile
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.samples.windows import Window, clear_of_window
+
+BATCH = 8
+"""Windows that are evaluated together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,13 @@ class Part:
     """(first row, first columns) of the windows that meet one of its blocks, sorted"""
 
 
-def parts_of_tile(grid: Grid, tile: Tile, size: int, overlap: int) -> Iterator[Part]:
+def parts_of_tile(
+    grid: Grid, tile: Tile, size: int, overlap: int, chosen: Collection[BlockIndex] | None = None
+) -> Iterator[Part]:
     """The parts of all sites in a tile, with their windows of `size` pixels a side, which overlap by at least `overlap`
-    pixels."""
+    pixels. Where blocks are `chosen`, only these, with the same windows."""
     members = {(tile.row + by, tile.column + bx) for by, bx in tile.grid.blocks}
+    members &= members if chosen is None else set(chosen)
     for site in sites(grid.blocks):
         blocks = tuple(sorted(members & site))
         if not blocks:
@@ -92,6 +98,48 @@ def blend_weights(size: int, overlap: int) -> Floats:
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 1
     ramp = np.minimum(distance / (overlap + 1), 1).astype(np.float32)
     return np.asarray(ramp[:, None] * ramp)
+
+
+def blended_rows(
+    part: Part,
+    rows: Sequence[tuple[int, Sequence[Window]]],
+    size: int,
+    overlap: int,
+    channels: int,
+    evaluate: Callable[[Sequence[Window]], Iterable[tuple[Floats, NDArray[np.bool_]]]],
+) -> Iterator[tuple[int, Floats]]:
+    """The blended rows of a part as they are finished: the first row, and (channels, rows, columns of the part), NaN
+    where nothing counts. `rows` are first rows of windows with the windows; `evaluate` gives the values
+    (channels, H, W) of each of them, at most BATCH at a time, and the pixels that count (H, W). What is held in memory
+    is one row of windows."""
+    left = min((columns[0] for _, columns in part.starts), default=0)
+    right = max((columns[-1] for _, columns in part.starts), default=0) + size
+    weights = blend_weights(size, overlap)
+    total = np.zeros((channels + 1, size, right - left), np.float32)
+    for number, (row, windows) in enumerate(rows):
+        for first in range(0, len(windows), BATCH):
+            batch = windows[first : first + BATCH]
+            for window, (values, counts) in zip(batch, evaluate(batch), strict=True):
+                place = slice(window.column - left, window.column - left + size)
+                weight = weights * counts
+                total[:-1, :, place] += values * weight
+                total[-1, :, place] += weight
+        following = rows[number + 1][0] if number + 1 < len(rows) else row + size
+        done = min(size, following - row)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            blended = total[:-1, :done] / total[-1:, :done]
+        inside = slice(part.columns.start - left, part.columns.stop - left)
+        padded = np.full((channels, done, part.columns.stop - part.columns.start), np.nan, np.float32)
+        first_column, last_column = max(inside.start, 0), min(inside.stop, right - left)
+        padded[:, :, first_column - inside.start : last_column - inside.start] = blended[:, :, first_column:last_column]
+        yield row, padded
+        total = np.concatenate([total[:, done:], np.zeros_like(total[:, :done])], axis=1)
+
+
+def rows_in_block(first_row: int, count: int, block: BlockIndex, side: int) -> slice | None:
+    """Those of `count` rows of the grid from `first_row` on that lie in a block of `side` pixels; None for none."""
+    begin, end = max(first_row, block[0] * side), min(first_row + count, (block[0] + 1) * side)
+    return slice(begin, end) if begin < end else None
 
 
 @dataclass(frozen=True)

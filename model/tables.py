@@ -9,9 +9,10 @@ from typing import Any
 from rich.table import Table
 
 from mmvsf.datasets.console import plain_console
-from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.words import plural
 from mmvsf.model.evaluation.results.sections import TextSection
-from mmvsf.model.forecasting.block import BlockForecast
+from mmvsf.model.forecasting.block import LOOK_BACK
+from mmvsf.model.forecasting.numbers import WHOLE
 
 
 def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
@@ -64,7 +65,7 @@ def show_map(result: dict[str, Any], folder: Path) -> None:
     console = plain_console()
     console.print(table)
     if result["unseen_pixels"]:
-        console.print(f"{result['unseen_pixels']:,} pixels were never seen clear, so they are not mapped")
+        console.print(f"{plural(result['unseen_pixels'], 'pixel')} never seen clear, so not mapped")
     console.print(
         f"map            {folder / 'crop_map.tif'}\n"
         f"probabilities  {folder / 'probabilities.tif'} (confidence.tif beside it)\n"
@@ -74,20 +75,59 @@ def show_map(result: dict[str, Any], folder: Path) -> None:
     )
 
 
-def show_forecast(result: BlockForecast, path: Path) -> None:
-    """The forecast of a block, written to `path` with the endings .tif and .png."""
-    table = Table("forecast", "issued", "days ahead", "clear before", "clear on the day")
-    before, then = (float((image == image).all(0).mean()) for image in (result.last, result.observed))
-    days_ahead = str(result.day - result.issued)
-    table.add_row(str(date_of(result.day)), str(date_of(result.issued)), days_ahead, f"{before:.0%}", f"{then:.0%}")
+def show_forecast(result: dict[str, Any], folder: Path) -> None:
+    """Means of the area by day; the last lines of `forecast`."""
+    name = "NDVI" if result["compared"] == "ndvi" else result["compared"]
+    several = len(result["weather"]["members"]) > 1
+    table = Table(
+        "day", "days ahead", "weather", name, *(["90 % interval"] if several else []),
+        title=f"forecast of {result['area']}, issued {result['issued']}",
+    )  # fmt: skip
+    for row in result["numbers"]:
+        if row["area"] != WHOLE or row["variable"] != result["compared"] or row["q50"] is None:
+            continue
+        interval = [f"{row['q05']:.3f} to {row['q95']:.3f}"] if several else []
+        table.add_row(row["day"], str(row["days_ahead"]), row["weather"], f"{row['q50']:.3f}", *interval)
     console = plain_console()
     console.print(table)
-    if before < 1:
+    if result["unseen_pixels"]:
         console.print(
-            f"{1 - before:.0%} of the pixels were never clear before; their forecast is made from the weather and the"
-            " pixels around them only"
+            f"{result['unseen_pixels']:,} pixels were not seen clear in the {LOOK_BACK} days before, so they are not"
+            " forecast"
         )
-    console.print(f"image    {path}.tif\npicture  {path}.png", soft_wrap=True)
+    console.print(
+        f"images    {folder / result['files'][0]}, ...\nnumbers   {folder / 'numbers.csv'}\n"
+        f"pictures  {folder / 'fan.png'}, {folder / 'maps.png'}",
+        soft_wrap=True,
+    )
+    if result["scenario"] is None:
+        console.print(
+            f"verify    when the cube has images of these days, mmvsf verify-forecast {folder}", soft_wrap=True
+        )
+
+
+def show_verification(result: dict[str, Any], folders: Sequence[Path]) -> None:
+    """Errors by days ahead; the last lines of `verify-forecast`."""
+    name = "NDVI" if result["compared"] == "ndvi" else result["compared"]
+    table = Table(
+        "days", "method", "pixels", "RMSE", "bias", "in 50 %", "in 90 %", "CRPS",
+        title=f"{name} by days ahead: forecasts and what came",
+    )  # fmt: skip
+    for row in result["scores"]:
+        if row["variable"] != result["compared"]:
+            continue
+        inside = ("-" if row[share] is None else f"{row[share]:.0%}" for share in ("coverage_50", "coverage_90"))
+        table.add_row(
+            str(row["days_ahead"]), _method(row["method"]), f"{row['pixels']:,}", f"{row['mse'] ** 0.5:.3f}",
+            f"{row['bias']:+.3f}", *inside, f"{row['crps']:.3f}",
+        )  # fmt: skip
+    console = plain_console()
+    console.print(table)
+    for line in result["notes"]:
+        console.print(f"note: {line}", soft_wrap=True)
+    console.print(
+        f"scores    {folders[0] / 'verification.json'}\npicture   {folders[0] / 'verification.png'}", soft_wrap=True
+    )
 
 
 def show_sections(sections: Sequence[TextSection], folder: Path) -> None:

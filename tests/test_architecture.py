@@ -20,7 +20,7 @@ WITH_TORCH = {
 
 LEVELS: dict[str, tuple[set[str], ...]] = {
     "datasets": (
-        {"errors", "extras", "console", "json_text"},
+        {"errors", "extras", "console", "json_text", "words"},
         {"variables"},
         {"storage", "recipe"},
         {"cube", "format"},

@@ -74,8 +74,13 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
-    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)", TEXTS["README.md"]))
-    assert linked >= set(TEXTS) - {"README.md"}
+    reached, left = set[str](), ["README.md"]
+    while left:
+        page = left.pop()
+        reached.add(page)
+        links = {(Path(page).parent / link).as_posix() for link in re.findall(r"\]\(([\w/-]+\.md)", TEXTS[page])}
+        left += links & set(TEXTS) - reached
+    assert reached == set(TEXTS)
 
 
 def test_paths_of_the_repository_exist() -> None:
@@ -177,7 +182,9 @@ def test_every_public_function_is_in_the_commands_page() -> None:
 
 def test_every_source_is_in_the_table() -> None:
     rows = re.findall(
-        r"^\| (?:(imagery|radar|weather|labels|targets|static|any) )?`(\w[\w-]*)`", TEXTS["README.md"], re.MULTILINE
+        r"^\| (?:(imagery|radar|weather|labels|targets|static|any) )?`(\w[\w-]*)`",
+        TEXTS["docs/sources.md"],
+        re.MULTILINE,
     )
     ours = {(table.layer, name) for table in TABLES for name in table.names()}
     assert {(layer, name) for layer, name in ours if name != "archive"} == {

@@ -40,13 +40,13 @@ def run(code: str, page: str, replaced: dict[str, str]) -> dict[str, Any]:
 
 
 def test_the_snippet_opens_a_cube(grown_cube: Cube) -> None:
-    code = python_block("README.md", "import xarray as xr")
+    code = python_block("docs/cube.md", "import xarray as xr")
     tile = grown_cube.grid.tiles[0]
     (by, bx), n = tile.grid.blocks[0], grown_cube.grid.chunks_per_block
     block = grown_cube.array("blocks/status")[:, tile.row + by, tile.column + bx] == 2
     share = grown_cube.array("chunks/clear_fraction")[block, (tile.row + by) * n, (tile.column + bx) * n]
     replaced = {"data/sandbox.zarr": str(grown_cube.path), "x11_y405": tile.name}
-    names = run(code, "README.md", replaced | {"days[40]": f"days[{np.argmax(share == 100)}]"})
+    names = run(code, "docs/cube.md", replaced | {"days[40]": f"days[{np.argmax(share == 100)}]"})
     seen = np.asarray(names["clear_red"])
     assert 0 < np.nanmean(seen) < 1
     assert np.isfinite(np.asarray(names["rain"])).any()
@@ -84,7 +84,7 @@ def test_the_snippet_builds_a_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "x11_y405": tile,
         "[:32, :96, :96]": "[:32, :9, :9]",
     }
-    others = run(python_block("README.md", "import duckdb"), "README.md", replaced)
+    others = run(python_block("docs/cube.md", "import duckdb"), "docs/cube.md", replaced)
     assert others["masks"].shape == (32, 9, 9) and others["in_degrees"].rio.crs.to_epsg() == 4326
     assert sum(count for _, _, count in others["images_a_month"]) == len(others["scenes"]) > 0
 

@@ -36,14 +36,14 @@ class _Loader(BASE):  # type: ignore[misc]
         return mapping
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The lines of a recipe's file. Raises InputError for a file that holds no mapping, or is too large to be a
-    recipe; OSError."""
+def read_yaml(path: Path, kind: str = "recipe", example: str = EXAMPLE) -> dict[str, Any]:
+    """The lines of a file of a recipe, or of another `kind`, of which `example` says where to see one. Raises
+    InputError for a file that holds no mapping, or is too large to be one; OSError."""
     if (size := path.stat().st_size) > MOST_BYTES:
-        raise InputError(f"{path} has {size:,} bytes, and a recipe at most {MOST_BYTES:,}; {EXAMPLE}")
+        raise InputError(f"{path} has {size:,} bytes, and a {kind} at most {MOST_BYTES:,}; {example}")
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_anchors(text, path)
+        _refuse_anchors(text, path, kind, example)
         content = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a YAML file: {one_line(error)}") from error
@@ -51,22 +51,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
         # PyYAML makes dates and numbers itself: 30 February and numbers of 5000 digits are Python's own errors.
         raise InputError(f"{path}: a date, number or key in it does not exist ({one_line(error)})") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no recipe; {EXAMPLE}")
+        raise InputError(f"{path} holds no {kind}; {example}")
     if wrong := [key for key in content if not isinstance(key, str)]:
-        raise InputError(f"{path}: {str(wrong[0])[:60]} is no key of a recipe; {EXAMPLE}")
+        raise InputError(f"{path}: {str(wrong[0])[:60]} is no key of a {kind}; {example}")
     return content
 
 
-def _refuse_anchors(text: str, path: Path) -> None:
+def _refuse_anchors(text: str, path: Path, kind: str, example: str) -> None:
     """Raise InputError for aliases, by which a few lines stand for millions, and for levels without end, before
     anything is made of them. Raises yaml.YAMLError."""
     level = 0
     for event in yaml.parse(text, BASE):
         if isinstance(event, yaml.events.AliasEvent):
-            raise InputError(f"{path}, line {_line(event)}: a recipe takes no aliases (*name)")
+            raise InputError(f"{path}, line {_line(event)}: a {kind} takes no aliases (*name)")
         level += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
         if level > MOST_LEVELS:
-            raise InputError(f"{path}, line {_line(event)}: it is nested too deeply; {EXAMPLE}")
+            raise InputError(f"{path}, line {_line(event)}: it is nested too deeply; {example}")
 
 
 def _line(event: yaml.Event) -> int:

@@ -64,7 +64,10 @@ def zarr_store(where: Location) -> Any:
 def kvstore(where: Location) -> dict[str, Any] | None:
     """The location in the form that tensorstore takes; None where it has no driver, as for `az://`: read and write the
     array with zarr-python there."""
-    return {"driver": "file", "path": f"{where}/"} if isinstance(where, Path) else where.kvstore()
+    if isinstance(where, Path):
+        folder = where.resolve() if ".." in where.parts else where  # tensorstore refuses ".." in a path
+        return {"driver": "file", "path": f"{folder}/"}
+    return where.kvstore()
 
 
 def store_errors(where: Location) -> AbstractContextManager[object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from mmvsf.datasets.console import plain_console
+from mmvsf.datasets.words import plural
 
 from .run import ALL, COMPARED, Answers
 
@@ -37,4 +38,5 @@ def show_answers(answers: Answers, path: Path) -> None:
         for (a, b), values in answers.differences().items():
             table.add_row(f"{a} / {b}", *(f"{values[score]:.4f}" for score in COMPARED))
         console.print(table)
-    console.print(f"{answers.blocks} places in years; {ALL} taken together\nscores  {path}", soft_wrap=True)
+    count = plural(answers.blocks, "pair")
+    console.print(f"{count} of a place and a year; {ALL} taken together\nscores  {path}", soft_wrap=True)

@@ -1,8 +1,7 @@
-"""Commands that apply what was trained: forecast, embed, map, areas."""
+"""Commands that apply what was trained: embed, map, areas."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -23,58 +22,11 @@ from .options import (
     lock,
     need_torch,
     open_cube,
+    parse_day,
     pretrained_model,
 )
 
 app = typer.Typer()
-
-
-@app.command(rich_help_panel=MODEL)
-def forecast(
-    region: CubeArgument,
-    day: Annotated[str, typer.Option(help="Day to forecast, YYYY-MM-DD.")],
-    block: Annotated[str | None, typer.Option(show_default="the first", help="Block as ROW,COLUMN.")] = None,
-    lead: Annotated[int, typer.Option(min=1, help="Days ahead: use only images at least this much older.")] = 1,
-    data_dir: DataDir = "data",
-    runs_dir: RunsDir = "runs",
-    model: ModelDir = None,
-) -> None:
-    """Forecast the image of a day over a block, from earlier images and the weather up to the day before."""
-    need_torch()
-    from mmvsf.datasets.cube.calendar import date_of, day_number
-    from mmvsf.datasets.samples.reader import WindowReader
-    from mmvsf.model.figures import save
-    from mmvsf.model.forecasting.block import check_block_and_day, forecast_block, write_image
-    from mmvsf.model.forecasting.figure import forecast_figure
-    from mmvsf.model.pretraining.run import window_size
-    from mmvsf.model.tables import show_forecast
-    from mmvsf.model.training.device import autocast_precision, choose_device
-
-    target, chosen = _parse_day("--day", day), _parse_block(block)
-    runs = local_folder("--runs-dir", runs_dir)
-    cube = open_cube(region, data_dir)
-    index = chosen or cube.grid.blocks[0]
-    check_block_and_day(cube, index, day_number(target))
-    checkpoint, where = pretrained_model(model, runs, cube)
-    device = choose_device()
-    network = checkpoint.network.to(device)
-    folder = runs / cube.region.name / "forecast"
-    name = f"{target}-block-{index[0]}-{index[1]}"
-    with lock(folder, "forecast"):
-        result = forecast_block(
-            network,
-            WindowReader(cube, checkpoint.normalisation),
-            index,
-            day_number(target),
-            lead=lead,
-            size=window_size([cube], network.config.patch),
-            weather=checkpoint.weather,
-            precision=autocast_precision(device),
-        )
-        tags = {"day": str(target), "issued": str(date_of(result.issued)), "model": str(where)}
-        write_image(folder / f"{name}.tif", result.forecast, cube, index, tags)
-        save(forecast_figure([(f"block {index[0]},{index[1]}", result)], cube.bands), folder / f"{name}.png")
-    show_forecast(result, folder / name)
 
 
 @app.command(rich_help_panel=MODEL)
@@ -147,7 +99,7 @@ def map_command(
     runs = local_folder("--runs-dir", runs_dir)
     cube = open_cube(region, data_dir)
     where = local_folder("--mapper", mapper) if mapper else runs / cube.region.name
-    options = MapOptions(year, _parse_day("--until", until) if until else None, workers, scheduler)
+    options = MapOptions(year, parse_day("--until", until) if until else None, workers, scheduler)
     with lock(runs / cube.region.name / "map", "map"):
         show_map(*map_region(cube, where, runs / cube.region.name / "map", options))
 
@@ -189,20 +141,3 @@ def areas(
         )
     else:
         show_areas(result, folder)
-
-
-def _parse_day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{option} {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
-
-
-def _parse_block(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        row, column = text.split(",")
-        return int(row), int(column)
-    except ValueError as error:
-        raise InputError(f"--block {text}: not a block; write ROW,COLUMN, e.g. 0,0") from error

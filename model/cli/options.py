@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,14 @@ def local_folder(option: str, text: str) -> Path:
     if not isinstance(path, Path):
         raise InputError(f"{option} {text}: results are written to local files; give a path on this machine")
     return path
+
+
+def parse_day(option: str, text: str) -> date:
+    """The day given to an option. Raises InputError for another text."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
 
 
 def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:

@@ -29,7 +29,7 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_fractions
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.outputs import write_verified
-from mmvsf.model.cover import Part, SeenDays, blend_weights, parts_of_tile
+from mmvsf.model.cover import BATCH, Part, SeenDays, blended_rows, parts_of_tile, rows_in_block
 from mmvsf.model.records import has_settings, read_record, write_record
 from mmvsf.model.season_weather import SeasonWeather
 from mmvsf.model.training.device import autocast_precision, choose_device
@@ -43,8 +43,6 @@ ENGINE = 1
 """Part of the settings of a tile; to be raised with any change of the pixels of a map."""
 OVERLAP = 4
 """Neighbouring windows overlap by at least one pixel in so many."""
-BATCH = 8
-"""Windows that are encoded together."""
 
 
 @dataclass(frozen=True)
@@ -198,51 +196,32 @@ def _record(job: MapJob, tile: Tile) -> Path:
 
 
 def _strips(applied: Applied, part: Part) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The blended rows of a part as they are finished: the first row, and (K + 1, rows, columns) of probabilities and
-    unlikeness, NaN where nothing was seen. What is held in memory is one row of windows."""
+    """The blended rows of a part: the first row, and (K + 1, rows, columns) of probabilities and unlikeness."""
     size, seen = applied.saved.size, applied.seen
     rows = [(row, [seen.window(row, column, size) for column in columns]) for row, columns in part.starts]
     rows = [(row, [window for window in windows if len(window.days)]) for row, windows in rows]
     weather = SeasonWeather.of(applied.reader, chain.from_iterable(windows for _, windows in rows), seen.year)
     memory = applied.remember(weather)
-    left = min((columns[0] for _, columns in part.starts), default=0)
-    right = max((columns[-1] for _, columns in part.starts), default=0) + size
-    channels = len(applied.saved.legend.classes) + 1
-    weights = blend_weights(size, applied.overlap)
-    total = np.zeros((channels + 1, size, right - left), np.float32)
-    for number, (row, windows) in enumerate(rows):
-        for first in range(0, len(windows), BATCH):
-            batch = windows[first : first + BATCH]
-            for window, *values in zip(batch, *applied.window_maps(batch, weather, memory), strict=True):
-                place = slice(window.column - left, window.column - left + size)
-                weight = weights * values[2]
-                total[:-2, :, place] += values[0] * weight
-                total[-2, :, place] += values[1] * weight
-                total[-1, :, place] += weight
-        following = rows[number + 1][0] if number + 1 < len(rows) else row + size
-        done = min(size, following - row)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            blended = total[:-1, :done] / total[-1:, :done]
-        inside = slice(part.columns.start - left, part.columns.stop - left)
-        padded = np.full((channels, done, part.columns.stop - part.columns.start), np.nan, np.float32)
-        first_column, last_column = max(inside.start, 0), min(inside.stop, right - left)
-        padded[:, :, first_column - inside.start : last_column - inside.start] = blended[:, :, first_column:last_column]
-        yield row, padded
-        total = np.concatenate([total[:, done:], np.zeros_like(total[:, :done])], axis=1)
+
+    def evaluate(windows: Sequence[Window]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+        for probabilities, unlike, known in zip(*applied.window_maps(windows, weather, memory), strict=True):
+            yield np.concatenate([probabilities, unlike[None]]), known
+
+    yield from blended_rows(part, rows, size, applied.overlap, len(applied.saved.legend.classes) + 1, evaluate)
 
 
 def _put(result: TileMap, side: int, tile: Tile, part: Part, first_row: int, strip: NDArray[np.float32]) -> None:
     """Write finished rows of a part into the map of its tile, as far as they lie in its blocks."""
     top, left = tile.row * side, tile.column * side
     for by, bx in part.blocks:
-        begin, end = max(first_row, by * side), min(first_row + strip.shape[1], (by + 1) * side)
-        if begin >= end:
+        rows = rows_in_block(first_row, strip.shape[1], (by, bx), side)
+        if rows is None:
             continue
         across = slice(bx * side - part.columns.start, (bx + 1) * side - part.columns.start)
-        values = strip[:, begin - first_row : end - first_row, across]
+        values = strip[:, rows.start - first_row : rows.stop - first_row, across]
         known = np.isfinite(values[-1])
         filled = np.where(known, values, 0)
-        at = (slice(begin - top, end - top), slice(bx * side - left, (bx + 1) * side - left))
+        at = (slice(rows.start - top, rows.stop - top), slice(bx * side - left, (bx + 1) * side - left))
         result.classes[at] = np.where(known, filled[:-1].argmax(0), NO_DATA)
         result.unlike[at] = np.where(known, np.round(filled[-1]), NO_DATA)
         result.probabilities[:, at[0], at[1]] = np.where(known, np.round(filled[:-1] * 100), NO_DATA)

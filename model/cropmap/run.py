@@ -26,6 +26,7 @@ from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, index_windows, spread
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest
 from mmvsf.model.blocks import by_novelty, held_out_years
+from mmvsf.model.cover import BATCH
 from mmvsf.model.figures import map_figure, save
 from mmvsf.model.metrics import class_scores, confusion
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
@@ -33,7 +34,7 @@ from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.progress import console
 
-from .apply import BATCH, TileMap
+from .apply import TileMap
 from .calibration import calibrate
 from .geotiff import LAYERS, NO_DATA, map_values
 from .head import CropMapper, MappingOptions, predict, train_mapper
@@ -228,7 +229,7 @@ def _draw_map(
         confidence = tile.probabilities[:, *at].max(0) / np.float32(100)
         unknown = classes == NO_DATA
         labels = _block_labels(cube, window_classes, block, year) if labelled else None
-        name = f"block {block[0]},{block[1]} ({kinds[block]}), {year}"
+        name = f"{cube.place_of(block)} ({kinds[block]}), {year}"
         drawn[block] = (name, np.where(unknown, -1, classes), labels, np.where(unknown, 0, confidence))
 
     result = apply_mapper(cube, load_mapper(folder), folder, folder, year, MapOptions(year, workers=workers), seen=seen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.collate import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
-from mmvsf.datasets.storage.geotiff import RasterHeader, cog_file
 from mmvsf.model.baselines.simple import persistence
 from mmvsf.model.blocks import block_tiles, by_novelty, held_out_years
 from mmvsf.model.mmvsf.network import MMVSF
@@ -82,30 +80,32 @@ def forecast_block(
     return BlockForecast(forecast, last, observed, issued, day)
 
 
-def issue_sample(reader: WindowReader, window: Window, issued: int, day: int) -> TrainingSample:
+def issue_sample(reader: WindowReader, window: Window, issued: int, day: int | None = None) -> TrainingSample:
     """A sample of a window as it is known on the day of issue, from which `day` is forecast.
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
-    from that day whether or not it was clear. The weather begins as long before the season of the day of issue, or
-    before the first image where that is earlier, as it does in training. Raises InputError where a day of it before
-    `day` is missing; a later one is not needed.
+    from that day whether or not it was clear; it is the last image of a sample without a `day`. The weather begins as
+    long before the season of the day of issue, or before the first image where that is earlier, as it does in training.
+    Raises InputError where a day of it before `day`, or the day of issue, is missing; a later one is not needed.
     """
     season = reader.cube.season.season_of(date_of(issued))
     days = window.days[window.days <= issued][-MOST_IMAGES:]
     images, valid = reader.images(window, days)
-    blank = np.zeros((1, *images.shape[1:]), np.float32)
-    unseen = np.zeros((1, *valid.shape[1:]), bool)
+    targets = [] if day is None else [day]
+    blank = np.zeros((1 + len(targets), *images.shape[1:]), np.float32)
+    unseen = np.zeros((1 + len(targets), *valid.shape[1:]), bool)
     first = min(season.first, date_of(days[0])) if len(days) else season.first
-    last = max(season.last, date_of(day))
-    start, weather = reader.weather_between(window.cell, lead_in(first), last, needed=date_of(day - 1))
-    end = len(days)
+    end = issued if day is None else day
+    start, weather = reader.weather_between(
+        window.cell, lead_in(first), max(season.last, date_of(end)), needed=date_of(end - 1)
+    )
     return TrainingSample(
-        images=np.concatenate([images, blank, blank]),
-        days=np.array([*days, issued, day], np.int64),
-        valid=np.concatenate([valid, unseen, unseen]),
-        clear=np.concatenate([valid, unseen, unseen]),
-        origin=np.array([end]),
-        target=np.array([end + 1]),
+        images=np.concatenate([images, blank]),
+        days=np.array([*days, issued, *targets], np.int64),
+        valid=np.concatenate([valid, unseen]),
+        clear=np.concatenate([valid, unseen]),
+        origin=np.full(len(targets), len(days), np.int64),
+        target=len(days) + 1 + np.arange(len(targets)),
         series=(0, *window.cell, season.name),
         weather=weather,
         weather_start=start,
@@ -144,31 +144,18 @@ def draw_examples(
         example = forecast_block(
             network, reader, (by, bx), day, lead=lead, size=size, weather=weather, precision=precision, clear=clear
         )
-        examples.append((f"block {by},{bx} ({blocks[by, bx]})", example))
+        examples.append((f"{cube.place_of((by, bx))} ({blocks[by, bx]})", example))
     return examples
 
 
 def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
     """Raises InputError where a block is not in the cube or a day cannot be forecast."""
     if block not in cube.grid.blocks:
-        blocks = " ".join(f"{y},{x}" for y, x in cube.grid.blocks[:12])
-        raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {blocks}")
+        names = sorted(cube.place_of(each).removeprefix("block ") for each in cube.grid.blocks)
+        wrong = f"block {block[0]},{block[1]} is not in this cube"
+        raise InputError(f"{cube.path}: {wrong}; choose one of {' '.join(names[:12])}")
     first, last = cube.region.period.start, cube.region.period.end
     if not first <= date_of(day) <= last:
         raise InputError(
             f"{cube.path}: cannot forecast {date_of(day)}, its images and weather reach from {first} to {last}"
         )
-
-
-def write_image(path: Path, image: Floats, cube: Cube, block: BlockIndex, tags: dict[str, str]) -> None:
-    """Write reflectance (C, H, W) of a block as a Cloud-Optimized GeoTIFF, float32, one named band each.
-
-    Raises OSError where the disk refuses or the file is not what was written.
-    """
-    box = cube.grid.block_geobox(block)
-    header = RasterHeader(
-        (box.shape[0], box.shape[1]), "float32", str(box.crs), box.affine, np.nan, cube.bands, tags={0: tags}
-    )
-    with cog_file(path, header) as target:
-        target.write(image, slice(0, box.shape[0]), slice(0, box.shape[1]))
-        target.finish(predictor="YES")

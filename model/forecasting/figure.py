@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.words import plural
 from mmvsf.model.figures import MISSING, false_colour, shown_names
 from mmvsf.model.metrics import has_ndvi, ndvi
 
@@ -24,7 +25,7 @@ def forecast_figure(examples: Sequence[tuple[str, BlockForecast]], bands: Sequen
         lead = example.day - example.issued
         titles = (
             f"{name}\nlast clear until {date_of(example.issued)}",
-            f"forecast of {date_of(example.day)}\n{lead} days ahead",
+            f"forecast of {date_of(example.day)}\n{plural(lead, 'day')} ahead",
             f"observed {date_of(example.day)}",
             f"{compared}: forecast - observed",
         )

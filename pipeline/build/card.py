@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from calendar import month_name
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.variables import Split, Status
+from mmvsf.datasets.words import months_in_words
 from mmvsf.pipeline.ledger import Ledger
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
@@ -36,7 +35,7 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         "simulated": simulated,
         "start": region.period.start,
         "end": region.period.end,
-        "months": _months([month for month in region.period.season.months if month in region.period.months]),
+        "months": months_in_words([month for month in region.period.season.months if month in region.period.months]),
         "season": region.period.season.words,
         "blocks": len(grid.blocks),
         "block": grid.block,
@@ -76,15 +75,6 @@ def write_dataset_card(cube: Cube, path: Location | None = None, front: Mapping[
         **(front or {}),
     }
     return write_card(path or card_path(cube.path), TEMPLATE, matter, values)
-
-
-def _months(months: Sequence[int]) -> str:
-    """`March to November`, or the single months where others lie between them."""
-    names = [month_name[month] for month in months]
-    if len(months) == 12:
-        return "all months"
-    follow = all(after == before % 12 + 1 for before, after in pairwise(months))
-    return f"{names[0]} to {names[-1]}" if follow and len(names) > 2 else ", ".join(names)
 
 
 def _counts(status: NDArray[np.uint8]) -> tuple[int, int]:

@@ -119,6 +119,7 @@ def report(
         str | None,
         typer.Option("--cube-url", show_default="where it is", help="Address at which the explorer reads the cube."),
     ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
@@ -135,9 +136,11 @@ def report(
     address = page_address(cube, runs, cube_url) if explorer else ""
     with run_lock(runs / PAGE, "mmvsf report"):
         page = write_report(cube, runs)
-        typer.echo(f"{page}")
+        typer.echo(page.resolve().as_uri())
         if explorer:
             typer.echo(f"{write_explorer(cube, runs, address)}")
+    if open_page:
+        typer.launch(page.resolve().as_uri())
 
 
 @app.command(rich_help_panel=LOOK)

@@ -7,6 +7,7 @@ import typer
 
 from mmvsf.datasets.console import RECIPE
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.words import plural
 
 app = typer.Typer()
 
@@ -65,7 +66,7 @@ def new(
         place = place_of_file(Path(str(file)), path)
     recipe = new_recipe(name, place, years, path, months=months, crs=crs, title=title)
     write_recipe(path, recipe.text)
-    typer.echo(f"wrote {path}: {recipe.blocks} blocks. Next:")
+    typer.echo(f"wrote {path}: {plural(recipe.blocks, 'block')}. Next:")
     typer.echo(f"  mmvsf plan {path}                # blocks on a map, scenes, bytes, time; reads no pixels")
     typer.echo(f"  mmvsf dataset {path} --blocks 2  # two blocks as a trial")
     typer.echo(f"  mmvsf extend {path}              # the rest")

@@ -2,10 +2,10 @@
 
 from rich.table import Column, Table
 
+from mmvsf.datasets.words import plural
 from mmvsf.pipeline.disk_space import megabytes
 
 from .cost import Cost
-from .preview_table import plural
 
 COLUMNS = ("blocks", "km²", "units", "requests", "download", "on disk", "hours")
 

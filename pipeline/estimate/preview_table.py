@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.words import plural
 from mmvsf.pipeline.build.plan import BuildPlan
 from mmvsf.pipeline.disk_space import megabytes
 
@@ -110,11 +111,6 @@ def month_table(shown: Preview) -> Table:
     for product, year in sorted({(product, year) for product, year, _ in shown.by_season}):
         table.add_row(product, str(year), *(str(shown.by_season[product, year, month] or "–") for month in months))
     return table
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 block`, `2 blocks`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -139,7 +139,8 @@ def _described(cube: Cube, folder: Path, path: Path, file: Any, corner: tuple[in
     if tags.get("day") and dtype == "float32" and file.count == len(cube.bands):
         day, issued = (day_number(parse_day(tags[key])) for key in ("day", "issued"))
         step = {"key": tags["day"], "first": day, "last": day}
-        title = f"Forecast of {tags['day']}, issued {tags['issued']}"
+        weather = tags.get("scenario") or tags.get("weather")
+        title = f"Forecast of {tags['day']}, issued {tags['issued']}" + (f", weather: {weather}" if weather else "")
         return TiffRaster(
             name, title, path, "reflectance", *place, "int16", REFLECTANCE_FILL, cube.bands, step, issued=issued
         )

@@ -17,6 +17,7 @@ from mmvsf.datasets.variables import (
     band_scales,
     is_clear,
 )
+from mmvsf.datasets.words import plural
 
 from .check_result import Check
 
@@ -34,10 +35,10 @@ def check_coverage(cube: Cube) -> Check:
     seen = np.isin(status[:, inside], (Status.STORED, Status.SKIPPED_CLOUDY))
     never = int((~seen.any(axis=0)).sum())
     if never:
-        problems.append(f"{never} blocks were never seen")
+        problems.append(f"{plural(never, 'block')} never seen")
     failed = int((status == Status.FAILED).sum())
-    detail = f"{inside.sum()} blocks, seen on {seen.sum(axis=0).mean():.0f} days each" + (
-        f", {failed} units failed and accepted" if failed else ""
+    detail = f"{plural(int(inside.sum()), 'block')}, seen on {plural(round(seen.sum(axis=0).mean()), 'day')} each" + (
+        f", {plural(failed, 'unit')} failed and accepted" if failed else ""
     )
     return Check.of("coverage", problems, detail)
 
@@ -126,6 +127,6 @@ def check_pixels(cube: Cube, units: int) -> list[Check]:
     in_range, values = _plausible(cube, np.median(medians, axis=0)) if medians else (True, "")
     text = f"typical clear reflectance: {values}" if medians else "no clear pixel in the sample"
     return [
-        Check.of("pixels agree with summaries", problems[:MOST_REPORTED], f"{len(drawn)} units compared"),
+        Check.of("pixels agree with summaries", problems[:MOST_REPORTED], f"{plural(len(drawn), 'unit')} compared"),
         Check("ranges", in_range, text),
     ]

@@ -8,6 +8,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.variables import STATIC_BY_NAME, WEATHER_BY_NAME
+from mmvsf.datasets.words import plural
 
 from .check_parts import by_chunk, chunks_of, empty_parts
 from .check_result import Check
@@ -44,7 +45,8 @@ def check_weather(cube: Cube) -> Check:
         if reversed_cells := int((reversed_days > MOST_REVERSED_DAYS).sum()):
             problems.append(f"tmin lies above tmax in {reversed_cells} of {len(rows)} cells")
     gaps = f"{np.mean(lacking):.0%} of the days of cells lacking" if may_lack else "without a gap"
-    return Check.of("weather", problems, f"{last - first + 1} days, {gaps}, in range, in {len(rows)} cells")
+    days, cells = plural(last - first + 1, "day"), plural(len(rows), "cell")
+    return Check.of("weather", problems, f"{days}, {gaps}, in range, in {cells}")
 
 
 def cells_of_blocks(grid: Grid) -> NDArray[np.bool_]:

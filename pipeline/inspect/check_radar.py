@@ -4,6 +4,7 @@ import numpy as np
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.variables import BACKSCATTER_FILL, BACKSCATTER_SCALE, MOST_ORBITS, Status
+from mmvsf.datasets.words import plural
 
 from .check_imagery import MOST_REPORTED
 from .check_result import Check
@@ -35,7 +36,7 @@ def check_radar(cube: Cube, units: int) -> Check:
             else:
                 medians.append(np.median(values[:, known[0]], axis=1) * BACKSCATTER_SCALE)
     if never := int((~seen).sum()):
-        problems.append(f"{never} blocks were never seen")
+        problems.append(f"{plural(never, 'block')} never seen")
     if medians:
         typical = np.median(medians, axis=0)
         text = ", ".join(f"{name} {value:.1f}" for name, value in zip(cube.polarisations, typical, strict=True))

@@ -9,19 +9,17 @@ from pyproj import Transformer
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.cube.sites import site_names
 from mmvsf.datasets.recipe.boundaries import counties_at
 
 
 def block_names(cube: Cube) -> dict[BlockIndex, str]:
     """The name of each block: the sites in it; the US county of its middle, with a number where blocks share it; or the
     degrees of its middle."""
-    names: dict[BlockIndex, list[str]] = {}
-    for site in cube.region.area.sites or ():
-        names.setdefault(cube.grid.block_of_point(site.lon, site.lat), []).append(site.name)
-    rest = [block for block in cube.grid.blocks if block not in names]
-    return {block: ", ".join(names[block]) if block in names else "" for block in cube.grid.blocks} | dict(
-        zip(rest, _named_by_place(cube, rest), strict=True)
-    )
+    sites = site_names(cube.region, cube.grid)
+    rest = [block for block in cube.grid.blocks if block not in sites]
+    names = sites | dict(zip(rest, _named_by_place(cube, rest), strict=True))
+    return {block: names[block] for block in cube.grid.blocks}
 
 
 def _named_by_place(cube: Cube, blocks: list[BlockIndex]) -> list[str]:

@@ -12,8 +12,9 @@ from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.storage.location import Location
 
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
+PAGE = "report.html"
 FILES = {
-    "report.html": "page: look at it first",
+    PAGE: "page: look at it first",
     "pretrain/forecast.png": "picture of forecasts",
     "cropmap/map.png": "picture of the crop map",
     "cropmap/crop_map.tif": "crop map",
@@ -39,7 +40,8 @@ def summary_tables(cube: Location, runs: Path) -> Group:
             files.add_row("scores that cannot be read", str(path))
     for name, description in FILES.items():
         if (runs / name).is_file():
-            files.add_row(description, str(runs / name))
+            path = (runs / name).resolve().as_uri() if name == PAGE else str(runs / name)
+            files.add_row(description, path)
     return Group(scores, files) if scores.row_count else Group(files)
 
 

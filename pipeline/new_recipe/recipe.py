@@ -15,6 +15,7 @@ from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import parse_region
+from mmvsf.datasets.words import plural
 
 from .attribution import attribution
 from .choices import (
@@ -159,7 +160,7 @@ def _yaml(content: dict[str, Any], blocks: int) -> str:
     """The content as YAML, with the reasons as comments."""
     name = content["name"].value
     lines = [
-        f"# Written by `mmvsf new`. The area of {name} has {blocks:,} blocks. Change what you like:",
+        f"# Written by `mmvsf new`. The area of {name} has {plural(blocks, 'block')}. Change what you like:",
         "# `mmvsf regions --show example` explains every line, `mmvsf plan` shows what a build would do.",
     ]
     for key, value in content.items():

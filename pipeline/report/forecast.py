@@ -12,6 +12,8 @@ from .view import ReportView
 LEADS = ("5-10", "11-20", "21-40", "41-80", "all")
 SHOWN = (("mean", "all bands, in training deviations"), ("ndvi", "NDVI"))
 MOST_PICTURES = 6
+PICTURES = {"fan": "means of the area", "maps": "maps", "verification": "means of the area, and what came"}
+"""Of a forecast's folder."""
 
 
 def forecast_section(view: ReportView, runs: Path) -> ReportSection:
@@ -34,22 +36,22 @@ def forecast_section(view: ReportView, runs: Path) -> ReportSection:
     for name, alt, caption in pictures:
         if picture := png_file(runs / name, alt, caption):
             elements.append(picture)
-    single = sorted((runs / "forecast").glob("*.png"))[-MOST_PICTURES:]
-    for file in single:
-        name = f"Forecast of {_in_words(view, file.stem)}"
+    areas = sorted((runs / "forecast").glob("*/*.png"))[-MOST_PICTURES:]
+    for file in areas:
+        name = f"Forecast issued {_in_words(view, file.parent.name)}: {PICTURES.get(file.stem, file.stem)}"
         if picture := png_file(file, name, f"{name}."):
             elements.append(picture)
-    if not single:
-        single_command = f"{view.command('forecast')} --day YYYY-MM-DD"
-        elements.append(Absent("No single day was forecast yet. To forecast one:", single_command))
+    if not areas:
+        area_command = f"{view.command('forecast')} --days YYYY-MM-DD"
+        elements.append(Absent("No area was forecast yet. To forecast days:", area_command))
     return ReportSection("forecast", "Forecast", elements)
 
 
-def _in_words(view: ReportView, stem: str) -> str:
-    """Day and place of a forecast, from the name of its file."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)-block-(\d+)-(\d+)", stem, re.ASCII)
+def _in_words(view: ReportView, folder: str) -> str:
+    """Day of issue, place and weather of a forecast, from the name of its folder."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)-block-(\d+)-(\d+)-(.+)", folder, re.ASCII)
     block = (int(match[2]), int(match[3])) if match else None
-    return f"{match[1]}, {view.names[block]}" if match and block in view.names else stem
+    return f"{match[1]}, {view.names[block]}, {match[4]}" if match and block in view.names else folder
 
 
 def forecast_headline(runs: Path) -> tuple[str, str] | None:

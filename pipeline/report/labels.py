@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.legend import Legend
 from mmvsf.datasets.variables import CONFIDENCE_FILL
+from mmvsf.datasets.words import plural
 
 from .drawing import WIDTH, class_handles, class_image, colour, map_frame
 from .elements import Absent, Cell, Element, ReportSection, ReportTable, drawn, percent
@@ -71,12 +72,12 @@ def _shares(view: ReportView, legend: Legend) -> ReportTable:
         if c in frequent and c in occurring
     ]
     if others := np.setdiff1d(occurring, frequent).tolist():
-        rows.append([Cell(f"{len(others)} other classes"), *cells(counts[:, others].sum(axis=1))])
+        rows.append([Cell(plural(len(others), "other class")), *cells(counts[:, others].sum(axis=1))])
     if view.cube.confidence:
         rows.append([Cell("mean confidence"), *(Cell(percent(_confidence(view, year, blocks))) for year in years)])
     pixels = len(blocks) * view.cube.grid.block**2
     rows.append([Cell("labelled, of all pixels"), *(Cell(percent(n / pixels)) for n in labelled)])
-    scope = "" if len(blocks) == len(view.cube.grid.blocks) else f", on {len(blocks)} blocks"
+    scope = "" if len(blocks) == len(view.cube.grid.blocks) else f", on {plural(len(blocks), 'block')}"
     return ReportTable(f"Share of the labelled pixels{scope}", ["class", *map(str, years)], rows)
 
 

@@ -15,8 +15,9 @@ from pyproj import CRS, Transformer
 from mmvsf.datasets.cube.paths import expanded
 from mmvsf.datasets.storage.location import Location, objects
 from mmvsf.datasets.variables import Status
+from mmvsf.datasets.words import months_in_words, plural
 
-from .drawing import MONTHS, SPLIT_COLOURS, SPLIT_NAMES, handles
+from .drawing import SPLIT_COLOURS, SPLIT_NAMES, handles
 from .elements import Element, Facts, Note, ReportSection, drawn
 from .view import ReportView
 
@@ -160,8 +161,9 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
     cube, grid, region = view.cube, view.cube.grid, view.cube.region
     days = np.count_nonzero((view.status == Status.STORED).any(axis=1))
     months = [month for month in region.period.season.months if month in region.period.months]
-    season = "" if len(months) == 12 else f", the months {', '.join(MONTHS[month - 1] for month in months)}"
-    labels = f"{', '.join(map(str, cube.label_years))}; {len(cube.legend.classes)} classes" if cube.legend else "none"
+    season = "" if len(months) == 12 else f", {months_in_words(months)}"
+    classes = f"; {plural(len(cube.legend.classes), 'class')}" if cube.legend else "none"
+    labels = ", ".join(map(str, cube.label_years)) + classes
     cells = f"daily, cells of {grid.weather_cell * grid.resolution / 1000:.3g} km"
     rows = [
         ("coordinate system", f"{CRS.from_user_input(grid.crs).name} ({grid.crs})"),
@@ -173,7 +175,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
         ),
         ("period", f"{region.period.start} to {region.period.end}{season}"),
         ("seasons", region.period.season.words),
-        ("days seen", f"{days:,} days on which at least one block was stored"),
+        ("days seen", f"{plural(days, 'day')} on which at least one block was stored"),
         ("places", _places(view)),
         ("years", "; ".join(_years(view))),
         ("weather", f"{', '.join(cube.weather)}; {cells}" if cube.weather else "none"),

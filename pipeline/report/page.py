@@ -92,11 +92,14 @@ def main_numbers(view: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
     stored = np.where(view.status == Status.STORED, np.nan_to_num(view.clear), 0)
     views = float(stored.sum() / 100 / len(view.cube.grid.blocks) / sum(view.year_share.values()))
     whole = all(share == 1 for share in view.year_share.values())
+    first, last = region.period.start.year, region.period.end.year
     blocks, side = len(view.cube.grid.blocks), view.side_km
     weather = " and weather" if view.cube.weather else ""
     numbers = [
         (f"{blocks}", f"{'block' if blocks == 1 else 'blocks'} of {side:.3g} × {side:.3g} km"),
-        (f"{region.period.start.year} to {region.period.end.year}", f"years of images{weather}"),
+        (f"{first} to {last}", f"years of images{weather}")
+        if last > first
+        else (f"{first}", f"year of images{weather}"),
         (f"{views:.0f}", f"clear views of a pixel per {'' if whole else 'whole '}year"),
         forecast_headline(runs),
         cropmap_headline(runs),

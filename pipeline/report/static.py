@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.variables import STATIC_BY_NAME
+from mmvsf.datasets.words import plural
 
 from .drawing import MISSING, WIDTH, map_frame
 from .elements import Cell, Element, ReportSection, ReportTable, drawn
@@ -75,6 +76,6 @@ def _table(view: ReportView, blocks: list[Layers]) -> ReportTable:
         share = f"{100 * finite.size / values.size:.0f} %"
         label = f"{name.replace('_', ' ')} ({STATIC_BY_NAME[name].units})"
         rows.append([Cell(label), *map(Cell, cells), Cell(share)])
-    scope = "" if len(blocks) == len(view.cube.grid.blocks) else f", on {len(blocks)} blocks"
+    scope = "" if len(blocks) == len(view.cube.grid.blocks) else f", on {plural(len(blocks), 'block')}"
     head = ["layer", "minimum", "25 %", "median", "75 %", "maximum", "with data"]
     return ReportTable(f"Range of the static layers{scope}", head, rows)

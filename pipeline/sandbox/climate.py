@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvsf.datasets.sidecars.weather_changes import daily_saturation, saturation_vapour_pressure
+
 Array = NDArray[np.float64]
 
 
@@ -81,11 +83,6 @@ def day_of_year(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
     return np.asarray((days - days.astype("datetime64[Y]")).astype(np.int64) + 1)
 
 
-def saturation_vapour_pressure(temperature: Array) -> Array:
-    """kPa from degrees Celsius (FAO-56, eq. 11)."""
-    return 0.6108 * np.exp(17.27 * temperature / (temperature + 237.3))
-
-
 def extraterrestrial_radiation(day: NDArray[np.int64], latitude: Array | float) -> Array:
     """MJ m-2 per day above the atmosphere, of days of the year and degrees north (FAO-56, eqs 21-25)."""
     phi = np.radians(latitude)
@@ -108,7 +105,7 @@ def reference_evapotranspiration(
     slope = 4098 * saturation_vapour_pressure(tmean) / (tmean + 237.3) ** 2
     psychrometric = 0.0665
     clear_sky = 0.75 * extraterrestrial_radiation(day, latitude)
-    saturated = (saturation_vapour_pressure(tmin) + saturation_vapour_pressure(tmax)) / 2
+    saturated = daily_saturation(tmin, tmax)
     actual = np.maximum(saturated - vpd, 0.01)
     emitted = 4.903e-9 * ((tmin + 273.16) ** 4 + (tmax + 273.16) ** 4) / 2
     cloudiness = 1.35 * np.clip(radiation / clear_sky, 0.25, 1.0) - 0.35

@@ -10,7 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import expit, gammaincinv, logit, ndtr, ndtri
 
-from .climate import LATITUDE, Climate, by_day, day_of_year, extraterrestrial_radiation, saturation_vapour_pressure
+from mmvsf.datasets.sidecars.weather_changes import daily_saturation, saturation_vapour_pressure
+
+from .climate import LATITUDE, Climate, by_day, day_of_year, extraterrestrial_radiation
 from .spec import WorldSpec
 from .weather import LATITUDES, LONGITUDES, VARIABLES
 
@@ -139,7 +141,7 @@ class _Generator:
     def vapour_pressure_deficit(self, wet: NDArray[np.bool_], tmin: Array, tmax: Array) -> Array:
         """kPa."""
         depression = np.maximum(np.where(wet, 0.3, 2.0) + 1.0 * self.latent("dryness", 0.6, 0.2), -0.5)
-        saturated = (saturation_vapour_pressure(tmin) + saturation_vapour_pressure(tmax)) / 2
+        saturated = daily_saturation(tmin, tmax)
         return np.maximum(saturated - saturation_vapour_pressure(tmin - depression), 0.02)
 
     def wind(self) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -227,3 +228,12 @@ def test_folders_list_what_the_manifest_names(grown_cube: Cube) -> None:
     assert objects.members(f"tiles/{tiles[0]}") == groups
     assert "c" in objects.members(f"tiles/{tiles[0]}/imagery/reflectance")
     assert len(list(zarr.open_group(grown_cube.store(f"tiles/{tiles[0]}/"), mode="r", use_consolidated=False))) == 5
+
+
+def test_a_path_that_leads_upwards(grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(os.path.relpath(grown_cube.path, tmp_path))
+    assert path.parts[0] == ".."
+    index = (slice(100, 101), slice(None), slice(None))
+    pixels = Cube.open(path).pixels("imagery/quality").read(index)
+    np.testing.assert_array_equal(pixels, grown_cube.pixels("imagery/quality").read(index))

@@ -40,20 +40,22 @@ def test_the_commands(
     done = run("cropmap", recipe, *where, "--steps", "2", "--batch-size", "2")
     assert done.exit_code == 0, done.exception
     assert "random forest" in done.stdout and "crop_map.tif" in done.stdout
-    done = run("forecast", recipe, *where, "--day", "2021-07-15", "--lead", "12")
+    done = run("forecast", recipe, *where, "--days", "2021-07-15", "--issued", "2021-07-03")
     assert done.exit_code == 0, done.exception
     assert "2021-07-03" in done.stdout
-    row, column = grown_cube.grid.blocks[0]
-    assert (tmp_path / "grown" / "forecast" / f"2021-07-15-block-{row}-{column}.tif").is_file()
-    assert (tmp_path / "grown" / "forecast" / f"2021-07-15-block-{row}-{column}.png").is_file()
+    folder = tmp_path / "grown/forecast/2021-07-03-cube"
+    assert all((folder / name).is_file() for name in ("forecast-2021-07-15.tif", "numbers.csv", "fan.png", "maps.png"))
+    done = run("verify-forecast", folder)
+    assert done.exit_code == 0, done.exception
+    assert "persistence" in done.stdout and (folder / "verification.json").is_file()
     done = run("embed", recipe, *where)
     assert done.exit_code == 0, done.exception
     assert wrong_modes(tmp_path) == {}
     for wrong, message in (
         (("--day", "15 July"), "write YYYY-MM-DD"),
-        (("--day", "2021-07-15", "--block", "one"), "write ROW,COLUMN"),
+        (("--day", "2021-07-15", "--block", "one"), "not a block; write ROW,COLUMN"),
         (("--day", "2021-07-15", "--block", "77,0"), "not in this cube"),
-        (("--day", "1999-07-15"), "cannot forecast 1999-07-15"),
+        (("--day", "1999-07-15"), "no forecast can be issued on 1999-07-14"),
     ):
         error = run("forecast", recipe, *where, *wrong).exception
         assert isinstance(error, InputError) and message in str(error)
@@ -78,7 +80,7 @@ def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str) -> N
     ("command", "words"),
     [
         ("cropmap", ("[default: (the region's own run)]", "[default: (the held-out one, or the latest)]")),
-        ("forecast", ("[default: (the first)]",)),
+        ("forecast", ("[default: (the whole cube)]", "[default: (cube; with --scenario years)]")),
         ("embed", ("[default: (one per year, the mean of its season)]",)),
         ("evaluate", ("[default: (one per processor)]",)),
     ],

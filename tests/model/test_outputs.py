@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import xarray as xr
@@ -28,7 +27,6 @@ from mmvsf.model.cropmap import run as cropping
 from mmvsf.model.cropmap.run import cropmap
 from mmvsf.model.embed.network import NetworkEncoder
 from mmvsf.model.embed.run import embed
-from mmvsf.model.forecasting.block import write_image
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.pretraining.run import pretrain
@@ -75,15 +73,6 @@ def test_a_crop_map_on_a_full_disk_is_an_error_and_the_old_one_stays(
         "crop_map.tif": b"before",
         "confidence.tif": b"before",
     }
-
-
-@pytest.mark.parametrize("limit", [300, 5000, 30_000])
-def test_a_forecast_on_a_full_disk_names_its_file(grown_cube: Cube, tmp_path: Path, limit: int) -> None:
-    image = np.random.default_rng(0).random((6, 32, 32), np.float32)
-    path = tmp_path / "forecast.tif"
-    with pytest.raises(OSError, match="File too large") as caught, full_disk(limit):
-        write_image(path, image, grown_cube, grown_cube.grid.blocks[0], {})
-    assert caught.value.filename == str(path) and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -41,6 +41,8 @@ from mmvsf.pipeline.report.weather import read_years
 from tests.cubes import CubeBuilder
 from tests.seal import change, seal
 
+from .conftest import Command
+
 pytestmark = pytest.mark.slow
 
 HOSTILE = '<script>alert("x")</script> $\\frac{ & "quoted"'
@@ -183,6 +185,18 @@ def test_blocks_without_a_site_are_named_by_their_county(grown_cube: Cube) -> No
     region = grown_cube.region.model_copy(update={"area": area})
     unnamed = replace(grown_cube, spec=replace(grown_cube.spec, region=region))
     assert list(block_names(unnamed).values()) == ["Boone, Iowa 1", "Boone, Iowa 2", "Boone, Iowa 3"]
+
+
+def test_the_address_of_the_page_is_printed_and_opened(
+    grown_cube: Cube, mmvsf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("mmvsf.pipeline.report.page.write_report", lambda cube, runs: runs / "report.html")
+    monkeypatch.setattr("typer.launch", opened.append)
+    arguments = ("report", grown_cube.path, "--runs-dir", tmp_path)
+    address = f"{(tmp_path / 'grown/report.html').as_uri()}"
+    assert mmvsf(*arguments).out.strip() == address and opened == []
+    assert mmvsf(*arguments, "--open").out.strip() == address and opened == [address]
 
 
 def test_same_page_from_same_cube(plain: Page, grown_cube: Cube, tmp_path: Path) -> None:
@@ -440,5 +454,6 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         with rasterio.open(folder / f"cropmap/{name}.tif", "w", **profile) as target:
             target.write(np.full(cube.grid.shape, cube.legend.codes[0], np.uint8), 1)
             target.update_tags(year=str(year), **{f"class_{c.code}": c.name for c in cube.legend.classes})
-    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-3-2"):
+    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-3-2-years/fan"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")

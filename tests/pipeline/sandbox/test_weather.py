@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mmvsf.datasets.sidecars.weather_changes import saturation_vapour_pressure
 from mmvsf.pipeline.sandbox.climate import (
     Climate,
     extraterrestrial_radiation,
     reference_evapotranspiration,
-    saturation_vapour_pressure,
 )
 from mmvsf.pipeline.sandbox.spec import WorldSpec
 from mmvsf.pipeline.sandbox.weather import at_point
