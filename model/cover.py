@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Grid, Tile
 from mmvsf.datasets.samples.reader import Floats
-from mmvsf.datasets.samples.windows import Window, clear_of_window
+from mmvsf.datasets.samples.windows import Window, clear_of_window, spread_days
 
 BATCH = 8
 """Windows that are evaluated together."""
@@ -153,10 +153,14 @@ class SeenDays:
     fractions: NDArray[np.uint8]
     """(n, chunk_y, chunk_x), as `clear_fractions` gives them"""
     min_clear: int = 30
+    before: SeenDays | None = None
+    """of the season before, where the cube has it"""
 
     def window(self, row: int, column: int, size: int) -> Window:
         """The window at a place, which may lie in several chunks: its days are those on which so much of these is
         clear, weighted by their share of the window."""
         clear = clear_of_window(self.fractions, row, column, size, self.cube.grid.chunk)
         cell = self.cube.grid.weather_cell_of(row + size // 2, column + size // 2)
-        return Window(row, column, size, self.year, cell, self.days[clear >= self.min_clear])
+        days = self.days[clear >= self.min_clear]
+        earlier = self.before.window(row, column, size).days if self.before else days[:0]
+        return Window(row, column, size, self.year, cell, days, spread_days(earlier))

@@ -222,4 +222,9 @@ def earlier_days(cube: Cube, year: int, clear: Callable[[slice], NDArray[np.bool
         return np.empty(0, np.int32)
     season, days = cube.season.season(year - 1), cube.calendar.days
     span = slice(*np.searchsorted(days, (season.first_number, season.last_number + 1)).tolist())
-    return np.asarray(spread(days[span][clear(span)].tolist(), HISTORY), np.int32)
+    return spread_days(days[span][clear(span)])
+
+
+def spread_days(days: NDArray[np.int32]) -> NDArray[np.int32]:
+    """At most HISTORY of the days, spread evenly over them."""
+    return np.asarray(spread(days.tolist(), HISTORY), np.int32)

@@ -18,7 +18,7 @@ from mmvsf.datasets.samples.pairs import window_pairs
 from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 
-from .simple import season_phase
+from .simple import interpolate, season_phase
 
 BASE = 5.0
 """Degrees Celsius above which growing-degree days count."""
@@ -104,6 +104,7 @@ def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: 
     count, _, height, width = values[0].shape
     columns: list[NDArray[np.floating]] = [np.moveaxis(value, 1, -1) for value in values]
     columns.append(np.stack([origin[:, None, None] - age for age in ages], axis=-1))
+    columns.append(np.moveaxis(_season_before(reader, sample), 1, -1))
     phase = 2 * np.pi * season_phase(reader.cube.season, target) / 365.25
     of_pair = [(target - origin)[:, None], np.stack([f(k * phase) for k in (1, 2) for f in (np.sin, np.cos)], axis=1)]
     if past or gap:
@@ -111,6 +112,16 @@ def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: 
     table = np.concatenate(of_pair, axis=1)
     columns.append(np.broadcast_to(table[:, None, None], (count, height, width, table.shape[1])))
     return np.concatenate(columns, axis=-1).astype(np.float32), values[0]
+
+
+def _season_before(reader: WindowReader, sample: TrainingSample) -> Floats:
+    """(P, C, H, W): each pixel in the season before on the same day of the season as a pair's target; NaN where it is
+    not known."""
+    before, shape = sample.earlier, (len(sample.target), *sample.images.shape[1:])
+    if before is None:
+        return np.full(shape, np.nan, np.float32)
+    days = (season_phase(reader.cube.season, each) for each in (before.days, sample.days[sample.target]))
+    return interpolate(before.images, next(days), before.valid, next(days))
 
 
 def _history(sample: TrainingSample) -> tuple[list[Floats], list[NDArray[np.floating]]]:

@@ -99,8 +99,8 @@ class Applied:
 
     @property
     def overlap(self) -> int:
-        """Pixels by which neighbouring windows overlap, at least."""
-        return self.saved.size // OVERLAP
+        """Pixels by which neighbouring windows overlap, at least; none where each pixel is mapped alone."""
+        return self.saved.size // OVERLAP if self.saved.mapper.network.mixes_pixels else 0
 
     def window_maps(
         self, windows: Sequence[Window], weather: SeasonWeather, memory: WeatherMemory
@@ -135,8 +135,17 @@ def opened(job: MapJob) -> Applied:
         raise InputError(f"{job.cube} or the mapper in {job.mapper} changed while its map was made; run it again")
     bounds, days = cube.season.season(job.year), cube.calendar.days
     last = bounds.last_number if job.until is None else min(job.until, bounds.last_number)
-    used = (days >= bounds.first_number) & (days <= last)
-    seen = SeenDays(cube, job.year, days[used], clear_fractions(cube)[used])
+    fractions = clear_fractions(cube)
+
+    def seen_days(year: int, first: int, last: int, before: SeenDays | None = None) -> SeenDays:
+        used = (days >= first) & (days <= last)
+        return SeenDays(cube, year, days[used], fractions[used], before=before)
+
+    before = None
+    if job.year - 1 in cube.years:
+        season = cube.season.season(job.year - 1)
+        before = seen_days(job.year - 1, season.first_number, season.last_number)
+    seen = seen_days(job.year, bounds.first_number, last, before)
     end = min(last, int(days[-1])) - bounds.first_number
     device = choose_device()
     saved.mapper.to(device)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.collate import TrainingSample, collate
+from mmvsf.datasets.samples.loader import begin_earlier
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, check_fits, weights_digest
@@ -139,6 +140,7 @@ def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int6
         series=(0, *window.cell, window.year),
         weather=weather,
         weather_start=start,
+        earlier=begin_earlier(reader, window)(),
     )
 
 

@@ -15,6 +15,7 @@ from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.collate import TrainingSample
+from mmvsf.datasets.samples.loader import begin_earlier
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_days
 from mmvsf.model.baselines.simple import persistence
@@ -109,6 +110,7 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int | N
         series=(0, *window.cell, season.name),
         weather=weather,
         weather_start=start,
+        earlier=begin_earlier(reader, window)(),
     )
 
 

@@ -47,20 +47,6 @@ def from_patches(patches: Tensor, height: int, width: int) -> Tensor:
     return patches.permute(0, 3, 6, 1, 4, 2, 5).reshape(b, t, c, height, width)
 
 
-def neighbour_means(pixels: Tensor, valid: Tensor, size: tuple[int, int], sides: tuple[int, ...]) -> Tensor:
-    """Clear means and the clear shares (B, H W, T, S (C + 1)) of the squares of S `sides` around every pixel, from
-    pixels (B, H W, T, C), 0 where not valid (B, H W, T)."""
-    planes = torch.cat([pixels, valid[..., None].to(pixels.dtype)], -1)
-    b, n, t, c = planes.shape
-    planes = planes.permute(0, 2, 3, 1).reshape(b * t, c, *size)
-    parts = []
-    for side in sides:
-        pooled = F.avg_pool2d(planes, side, 1, side // 2)
-        share = pooled[:, -1:]
-        parts += [pooled[:, :-1] / share.clamp(min=1e-6), share]
-    return torch.cat(parts, 1).reshape(b, t, -1, n).permute(0, 3, 1, 2)
-
-
 def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """Scaled dot-product attention; written out on CPUs, where the fused kernel is 3 to 10 times slower
     for series this short."""

@@ -22,44 +22,14 @@ from .layers import (
     HARMONICS,
     NEVER,
     Block,
-    attention,
     from_patches,
     grid_position,
-    neighbour_means,
     to_patches,
     year_phase,
 )
 from .pixel_decoder import Encoded, PixelDecoder, last_clear
 from .sizes import NetworkConfig
-from .weather_encoder import PERIOD, Memory, WeatherEncoder
-
-
-class GapAttention(nn.Module):
-    """Lets embeddings attend to the weather of the periods between their origin and the target."""
-
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.heads, self.tokens = config.heads, config.gap_tokens
-        self.norm = nn.LayerNorm(config.width)
-        self.query = nn.Linear(config.width, config.width)
-        self.embed = nn.Sequential(nn.Linear(3 * len(config.weather) + 4, config.width), nn.GELU())
-        self.key_value = nn.Linear(config.width, 2 * config.width)
-        self.out = nn.Linear(config.width, config.width)
-
-    def forward(self, x: Tensor, memory: Memory, origin_day: Tensor, target_day: Tensor) -> Tensor:
-        """What embeddings (B, N, P, E) read of the weather between the days (B, P): 0 where there is no day between."""
-        days = target_day[..., None] - PERIOD * torch.arange(self.tokens, device=target_day.device)  # (B, P, M)
-        inside = days > origin_day[..., None]
-        age = torch.stack([target_day[..., None] - days, days - origin_day[..., None]], -1).float() / 40
-        tokens = self.embed(torch.cat([memory.periods(days), age], -1))
-        k, v = (
-            self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        )  # (B, P, heads, M, d)
-        q = self.query(self.norm(x)).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4)  # (B, P, heads, N, d)
-        bias = torch.where(inside, 0.0, NEVER)[:, :, None, None]
-        read = attention(q, k, v, bias).permute(0, 3, 1, 2, 4).flatten(-2)
-        out: Tensor = self.out(read) * inside.any(-1)[:, None, :, None]
-        return out
+from .weather_encoder import Memory, WeatherEncoder
 
 
 class Forecaster(nn.Module):
@@ -73,7 +43,6 @@ class Forecaster(nn.Module):
             nn.GELU(),
             nn.Linear(2 * width, 4 * width),
         )
-        self.gap = GapAttention(config) if config.gap_tokens else None
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
         self.steps = nn.ModuleList(
             nn.Sequential(nn.Linear(width, config.mlp), nn.GELU(), nn.Linear(config.mlp, width)) for _ in range(2)
@@ -89,8 +58,6 @@ class Forecaster(nn.Module):
         drivers = [state_0, state_1, total_0, (total_1 - total_0) * 5, *phases, gap]
         film = self.condition(torch.cat(drivers, -1))[:, None].chunk(4, -1)  # each (B, 1, P, E)
         for i, (norm, step) in enumerate(zip(self.norms, self.steps, strict=True)):
-            if i and self.gap is not None:
-                tokens = tokens + self.gap(tokens, memory, origin_day, target_day)
             tokens = tokens + step(norm(tokens) * (1 + film[2 * i]) + film[2 * i + 1])
         return tokens
 
@@ -106,7 +73,7 @@ class MMVSF(nn.Module):
         self.config = config
         width, bands, pp = config.width, len(config.bands), config.patch**2
         self.weather = WeatherEncoder(config)
-        self.embed = nn.Linear((pp + len(config.neighbours)) * (bands + 1), width)
+        self.embed = nn.Linear(pp * (bands + 1), width)
         self.unseen = nn.Parameter(torch.randn(width) * 0.02)
         self.spatial = nn.ModuleList(self._block() for _ in range(config.spatial_layers))
         self.when = nn.Sequential(
@@ -124,6 +91,11 @@ class MMVSF(nn.Module):
         self.register_buffer("std", torch.ones(bands))
         # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
+
+    @property
+    def mixes_pixels(self) -> bool:
+        """Whether what is found of a pixel depends on others."""
+        return self.config.patch > 1 or self.config.spatial_layers > 0 or self.config.decoder_layers > 0
 
     def _block(self) -> Block:
         return Block(self.config.width, self.config.heads, self.config.mlp)
@@ -152,9 +124,6 @@ class MMVSF(nn.Module):
             valid = valid & kept.scatter(1, keep, True)[..., None]
         pixels = torch.where(valid[..., None], to_patches(batch.images[samples, order], p), 0)
         seen = torch.cat([pixels, valid[..., None].to(pixels.dtype)], -1).flatten(3)  # (B, N, T, p p (C + 1))
-        if config.neighbours:
-            around = neighbour_means(pixels[..., 0, :], valid[..., 0], (h, w), config.neighbours)
-            seen = torch.cat([seen, around], -1)
         size = (h, w)
         if chosen is not None:
             seen, pixels, valid = (x[samples, chosen] for x in (seen, pixels, valid))

@@ -95,7 +95,7 @@ class Objective:
     """The same while reconstructing, where a low ratio could be met by copying from neighbours (the value of He et al.,
     2022, "Masked autoencoders are scalable vision learners")."""
 
-    robust: float = 0.0
+    robust: float = 1.0
     """Error, in deviations of a band, above which the loss grows linearly rather than squared; 0 for squares alone."""
     pixels: int = 64
     """Pixels of a window that a step learns from, drawn at random, where the network follows each pixel alone: its
@@ -120,7 +120,7 @@ class Objective:
     def _chosen(self, network: MMVSF, batch: Batch, generator: torch.Generator) -> Tensor | None:
         """(B, L) int64: the pixels of each window that this step learns from; None for all."""
         b, _, h, w = batch.valid.shape
-        if network.config.patch > 1 or network.spatial or not 0 < self.pixels < h * w:
+        if network.mixes_pixels or not 0 < self.pixels < h * w:
             return None
         return torch.rand(b, h * w, generator=generator).argsort(1)[:, : self.pixels].to(batch.images.device)
 

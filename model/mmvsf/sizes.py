@@ -21,19 +21,15 @@ class NetworkConfig:
     width: int = 64
     heads: int = 4
     mlp: int = 128
-    neighbours: tuple[int, ...] = (3, 9)
-    """Sides of the squares of pixels around each one whose clear means it is given."""
     spatial_layers: int = 0
-    """Attention between the patches of an image; none needs patches small enough to be followed alone."""
-    temporal_layers: int = 3
+    """Of attention between the patches of an image; 0 where each is followed alone."""
+    temporal_layers: int = 2
     decoder_layers: int = 0
-    """Spatial layers over the forecast embeddings. Without one, the visible patches of an image reach its hidden ones
-    by their means alone."""
+    """Spatial layers over the forecast embeddings. With none the visible patches of an image do not reach its hidden
+    ones, and masked reconstruction is forecasting from earlier images."""
     weather_width: int = 64
     decays: tuple[float, ...] = DECAYS
     """Time constants of the memory of weather, in days; none makes it a recurrent network, as in the paper."""
-    gap_tokens: int = 16
-    """Periods of five days before a target that a forecast attends to; 0 leaves them out."""
     pixel_width: int = 64
     degree_days: bool = True
     """Whether growing degrees are given beside the daily weather, and the sums of both beside its memory."""
@@ -44,8 +40,8 @@ class NetworkConfig:
 # `paper` is the network of the paper, without what was added here.
 SIZES: dict[str, dict[str, Any]] = {
     "compact": {},
-    "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "neighbours": (), "spatial_layers": 4,
-              "temporal_layers": 1, "decoder_layers": 1, "weather_width": 512, "decays": (), "gap_tokens": 0,
+    "paper": {"patch": 8, "width": 512, "heads": 8, "mlp": 1024, "spatial_layers": 4,
+              "temporal_layers": 1, "decoder_layers": 1, "weather_width": 512, "decays": (),
               "degree_days": False, "copy": False},
     "large": {"width": 256, "heads": 8, "mlp": 1024, "temporal_layers": 6, "weather_width": 256, "pixel_width": 256},
 }  # fmt: skip

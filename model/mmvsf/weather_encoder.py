@@ -17,9 +17,6 @@ from torch.nn import functional as F
 from .layers import HARMONICS, year_phase
 from .sizes import NetworkConfig
 
-PERIOD = 5
-"""Days of a period, for the weather of a gap."""
-
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -29,26 +26,17 @@ class Memory:
     """(U, D + 1, weather width): what the encoder remembers."""
     total: Tensor
     """(U, D + 1, V + 2): sums since the first day, scaled to order one a season."""
-    period: Tensor
-    """(U, D + 1, 3 V + 2): mean, lowest and highest values and growing degrees of the last PERIOD days; 0 in the first
-    ones."""
     start: Tensor
     """(U,): day of the first row."""
     index: Tensor
     """(B,): series of each sample."""
 
     def before(self, day: Tensor) -> tuple[Tensor, Tensor]:
-        """State and totals, (B, n, ...), on the morning of each day (B, n), without that day itself."""
-        series, days = self._place(day)
+        """State and totals, (B, n, ...), on the morning of each day (B, n), without that day itself; both are 0 before
+        the first day."""
+        series = self.index[:, None]
+        days = (day - self.start[series]).clamp(0, self.state.shape[1] - 1)
         return self.state[series, days], self.total[series, days]
-
-    def periods(self, day: Tensor) -> Tensor:
-        """(B, ..., 3 V + 2): weather of the periods that end before each day (B, ...)."""
-        return self.period[self._place(day)]
-
-    def _place(self, day: Tensor) -> tuple[Tensor, Tensor]:
-        series = self.index.view(-1, *[1] * (day.ndim - 1))
-        return series, (day - self.start[series]).clamp(0, self.state.shape[1] - 1)
 
 
 def fading(days: int, decays: Sequence[float], device: torch.device) -> Tensor:
@@ -122,17 +110,14 @@ class WeatherEncoder(nn.Module):
     def forward(self, weather: Tensor, start: Tensor, index: Tensor) -> Memory:
         """Memory of normalised weather (U, D, V) whose first rows are the days start (U,)."""
         days = start[:, None] + torch.arange(weather.shape[1], device=start.device)
-        heat = self.heat(weather)
-        daily = torch.cat([weather.float(), heat / 15, year_phase(days)], -1)
+        daily = torch.cat([weather.float(), self.heat(weather) / 15, year_phase(days)], -1)
         if isinstance(self.memory, nn.LSTM):
             # Full precision: the fused recurrence is faster so, and hundreds of steps compound rounding.
             with torch.autocast(weather.device.type, enabled=False):
                 state = self.memory(daily)[0]
         else:
             state = self.memory(daily)
-        return Memory(
-            F.pad(state, (0, 0, 1, 0)), self.totals(weather), self._periods(weather.float(), heat), start, index
-        )
+        return Memory(F.pad(state, (0, 0, 1, 0)), self.totals(weather), start, index)
 
     def totals(self, weather: Tensor) -> Tensor:
         """(U, D + 1, V + 2): sums of normalised weather (U, D, V) and of growing degrees over the first k days, k = 0
@@ -141,11 +126,3 @@ class WeatherEncoder(nn.Module):
             return weather.new_zeros(len(weather), weather.shape[1] + 1, weather.shape[2] + 2)
         daily = torch.cat([weather.float() / 50, self.heat(weather) / 1000], -1)
         return F.pad(daily.cumsum(1), (0, 0, 1, 0))
-
-    def _periods(self, weather: Tensor, heat: Tensor) -> Tensor:
-        """See `Memory.period`."""
-        if weather.shape[1] < PERIOD:
-            return weather.new_zeros(len(weather), weather.shape[1] + 1, 3 * weather.shape[2] + 2)
-        last = weather.unfold(1, PERIOD, 1)  # (U, D - 4, V, 5)
-        parts = [last.mean(-1), last.amin(-1), last.amax(-1), heat.unfold(1, PERIOD, 1).mean(-1) / 15]
-        return F.pad(torch.cat(parts, -1), (0, 0, PERIOD, 0))

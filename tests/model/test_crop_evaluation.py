@@ -64,7 +64,7 @@ TINY = CropOptions(
     images=10,
     fractions=(1.0, 0.1),
     dates=("07-01", SEASON),
-    head=HeadOptions(steps=3, patches=16),
+    head=HeadOptions(steps=3, pixels=256),
     network=MappingOptions(steps=2, batch_size=2, images=4, early=0.5),
     pixels=1500,
     convolution=10,
@@ -79,7 +79,7 @@ def make_checkpoint(cube: Cube, *, weather: bool = True) -> Checkpoint:
     torch.manual_seed(0)
     normal = Normalisation.of([cube], [Fold.holding_out(cube, 2021)])
     config = NetworkConfig(
-        cube.bands, cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8, pixel_width=16
+        cube.bands, cube.weather, width=32, heads=2, mlp=32, weather_width=16, pixel_width=16
     )
     return Checkpoint(new_network(config, normal).eval(), normal, weather, {})
 
@@ -292,7 +292,7 @@ def test_heads_learn(trial: CropTrial, grown_cube: Cube) -> None:
     classes = [trial.maps(window) for window in trial.train]
     season = encode_seasons(mapper, trial.reader, trial.train)
     head = CropHead(mapper.network, 3)
-    train_head(head, season, classes, HeadOptions(steps=60, patches=32, learning_rate=5e-3, early=0.0), 0)
+    train_head(head, season, classes, HeadOptions(steps=60, pixels=512, learning_rate=5e-3, early=0.0), 0)
     maps = predict_classes(head, season, [day_number(date(2022, 12, 31))] * len(classes), 0)
     assert (maps == np.stack(classes)).mean() > 0.6
     with pytest.raises(ValueError, match="no pixel"):

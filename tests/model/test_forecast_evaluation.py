@@ -51,7 +51,7 @@ def evaluated(grown_cube: Cube) -> EvaluationSet:
 @pytest.fixture(scope="module")
 def network(grown_cube: Cube, evaluated: EvaluationSet) -> MMVSF:
     torch.manual_seed(0)
-    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=32, heads=2, mlp=32, weather_width=16, fine=8)
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=32, heads=2, mlp=32, weather_width=16)
     small = new_network(config, evaluated.reader.normalisation)
     with torch.no_grad():
         for parameter in small.parameters():

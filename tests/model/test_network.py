@@ -14,7 +14,14 @@ from torch import Tensor
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.model.mmvsf.layers import from_patches, to_patches
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective, hidden_patches, uniform_keep
+from mmvsf.model.mmvsf.objectives import (
+    OBJECTIVES,
+    SPREAD,
+    Objective,
+    hidden_patches,
+    uniform_keep,
+    visible_patches,
+)
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
@@ -46,9 +53,9 @@ def make_batch(seed: int = 0, b: int = 3, t: int = 7, p: int = 5, size: int = 16
     )
 
 
-def make_network(**changes: int) -> MMVSF:
+def make_network(**changes: object) -> MMVSF:
     torch.manual_seed(0)
-    network = MMVSF(NetworkConfig(BANDS, WEATHER, **{"width": 32, "heads": 2, "mlp": 64, "fine": 8} | changes))
+    network = MMVSF(NetworkConfig(BANDS, WEATHER, **{"width": 32, "heads": 2, "mlp": 64} | changes))
     network.weather.mean.copy_(torch.tensor([8.0, 20.0, 3.0]))
     network.weather.std.copy_(torch.tensor([6.0, 7.0, 6.0]))
     return network.eval()
@@ -72,6 +79,8 @@ def train_a_little(network: MMVSF) -> MMVSF:
     return network.eval()
 
 
+COARSE = {"patch": 4, "spatial_layers": 2, "decoder_layers": 1, "decays": ()}
+"""Patches that see each other, and a recurrent memory of weather, as the paper has them"""
 TRAINED = (pytest.param(name, marks=pytest.mark.slow) for name in ("trained", "trained, coarse"))
 
 
@@ -79,7 +88,7 @@ TRAINED = (pytest.param(name, marks=pytest.mark.slow) for name in ("trained", "t
 def network(request: pytest.FixtureRequest) -> MMVSF:
     if request.param == "random":
         return make_network()
-    return train_a_little(make_network(**({"fine": 0, "decoder_layers": 1} if "coarse" in request.param else {})))
+    return train_a_little(make_network(**(COARSE if "coarse" in request.param else {})))
 
 
 @pytest.fixture
@@ -178,7 +187,7 @@ def test_every_earlier_clear_image_changes_the_forecast(network: MMVSF, batch: B
             if single.image_days[0, image] > origin_day[0, 0]:
                 assert not moved.any()
             elif seen.any():  # training may leave an influence so small that rounding swallows it here and there
-                assert (moved[seen] > 0).float().mean() > 0.7
+                assert (moved[seen] > 0).float().mean() > 0.5
 
 
 def test_embeddings_look_back_and_never_ahead(network: MMVSF, batch: Batch) -> None:
@@ -308,8 +317,10 @@ def test_masking_hides_patches_uniformly(network: MMVSF, batch: Batch) -> None:
         assert all(len(set(image.tolist())) == 8 for image in sample)  # as many in every image
         assert torch.equal(torch.bincount(sample.flatten(), minlength=16), torch.full((16,), 4))
     # A masked patch is as if it weren't valid.
-    keep = uniform_keep(3, 7, 16, 0.5, torch.Generator().manual_seed(0))
-    seen = torch.zeros(3, 7, 16, dtype=torch.bool).scatter(2, keep, True).view(3, 7, 4, 4)
+    squares = uniform_keep(3, 7, 16, 0.5, torch.Generator().manual_seed(0))
+    keep = visible_patches(batch, network.config.patch, 0.5, torch.Generator().manual_seed(0))
+    assert keep.shape[2] == 8 * (4 // network.config.patch) ** 2
+    seen = torch.zeros(3, 7, 16, dtype=torch.bool).scatter(2, squares, True).view(3, 7, 4, 4)
     seen = seen.repeat_interleave(4, 2).repeat_interleave(4, 3)
     with torch.no_grad():
         masked = network(batch, keep)
@@ -326,14 +337,21 @@ def test_without_weather_no_weather_is_seen(network: MMVSF, batch: Batch) -> Non
 
 
 def test_loss_counts_valid_pixels_only(network: MMVSF, batch: Batch) -> None:
-    objective = Objective(mask_ratio=0.0)
+    objective = Objective(mask_ratio=0.0, robust=0.0, pixels=0)
     generator = torch.Generator()
     with torch.no_grad():
         loss = objective(network, batch, generator, 0.0)
         target = torch.where(batch.target_valid[:, :, None], batch.target, float("nan"))
         assert torch.equal(loss, objective(network, replace(batch, target=target), generator, 0.0))
-        expected = ((network(batch) - batch.target) ** 2).mean(2)[batch.target_valid].mean()
-        torch.testing.assert_close(loss, expected)
+        forecast, spread = network.forecast_with_spread(network.encode(batch), batch.origin, batch.target_day)
+        squares = ((forecast - batch.target) ** 2).mean(2)[batch.target_valid].mean()
+        apart = (forecast - batch.target).abs()
+        likelihood = (apart / spread + spread.log()).mean(2)[batch.target_valid].mean()
+        torch.testing.assert_close(loss, squares + SPREAD * likelihood)
+        # Beyond one deviation the loss grows linearly.
+        bounded = replace(objective, robust=1.0)(network, batch, generator, 0.0) - SPREAD * likelihood
+        huber = torch.where(apart < 1, apart.square(), 2 * apart - 1).mean(2)[batch.target_valid].mean()
+        torch.testing.assert_close(bounded, huber)
         nothing = replace(batch, target_valid=torch.zeros_like(batch.target_valid))
         assert objective(network, nothing, generator, 0.0) == 0
 
@@ -356,7 +374,7 @@ def test_reconstruction_is_judged_on_hidden_patches_alone() -> None:
 
 def test_a_hidden_patch_is_drawn_from_visible_ones_of_its_image() -> None:
     """And not only from what was seen there before, which would make reconstruction a kind of forecasting."""
-    network, batch = make_network(), make_batch(b=1, t=1, p=1)
+    network, batch = make_network(**COARSE), make_batch(b=1, t=1, p=1)
     batch = replace(batch, valid=torch.ones_like(batch.valid))
     keep = torch.tensor([[[0, 3]]])
     masked, hidden = hidden_patches(batch, keep, 4), hidden_patches(batch, keep, 4).target_valid
@@ -393,7 +411,7 @@ def test_sizes() -> None:
     batch = make_batch(b=1, t=2, p=1, size=32)
     assert run(network, batch).shape == (1, 1, 6, 32, 32)
     assert (paper.patch, paper.width, paper.spatial_layers, paper.temporal_layers) == (8, 512, 4, 1)
-    assert SIZES["large"]["width"] == 384
+    assert SIZES["large"]["width"] == 256
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from .conftest import OPTIONS, QUICK_MAP, Pretrained
 def small_model(cube: Cube, folder: Path) -> Path:
     """A small network with random weights."""
     normal = Normalisation.of([cube])
-    config = NetworkConfig(cube.bands, cube.weather, width=16, heads=2, mlp=32, weather_width=16, fine=0)
+    config = NetworkConfig(cube.bands, cube.weather, width=16, heads=2, mlp=32, weather_width=16)
     save_checkpoint(folder, new_network(config, normal), normal, [cube], {"objective": "mm-vsf"})
     return folder
 

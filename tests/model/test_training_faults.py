@@ -40,7 +40,7 @@ from mmvsf.model.training.trainer import LAST
 from .conftest import OPTIONS, Pretrained
 
 SHORT = replace(OPTIONS, steps=12, batch_size=2, images=4, window=16, score_windows=1)
-TINY = {"width": 32, "heads": 2, "mlp": 32, "weather_width": 16, "fine": 0, "pixel_width": 16}
+TINY = {"width": 32, "heads": 2, "mlp": 32, "weather_width": 16, "pixel_width": 16}
 
 
 @pytest.mark.slow

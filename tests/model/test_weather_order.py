@@ -32,7 +32,7 @@ PLAIN = dict.fromkeys(DOSES, 0)
 """Nothing between the fields and their images but noise and clouds: what is learned is the weather."""
 SETTINGS = EvaluationSettings(steps=300, batch_size=8, images=10, mask_ratio=0.0, network="narrow", windows=5, pairs=10)
 NARROW = {"width": 32, "heads": 2, "mlp": 64, "spatial_layers": 1, "temporal_layers": 1, "weather_width": 32,
-          "fine": 8, "pixel_width": 32}  # fmt: skip
+          "pixel_width": 32}  # fmt: skip
 RATE = 1e-2
 
 USUAL, ANOTHER, MEAN = "usual weather", "another year's weather", "mean weather"

@@ -6,7 +6,7 @@ SETS = {"new_year": "new year", "new_place": "new place", "both": "new place and
 CONTEXTFORMER, CONVLSTM = "contextformer", "convlstm"
 RIVALS = (CONTEXTFORMER, CONVLSTM)
 """Other networks that forecast, trained on the same batches."""
-PAPER, NO_INDICES = "paper", "no-indices"
+PAPER = "paper"
 TREES = {
     "trees": "boosted trees, no weather",
     "trees-past": "boosted trees, weather to the origin",
@@ -24,10 +24,12 @@ METHODS = {
     CONTEXTFORMER: "small Contextformer",
     CONVLSTM: "ConvLSTM",
     PAPER: "the paper's network",
-    NO_INDICES: "MM-VSF without antecedent indices",
+    "recurrent": "MM-VSF with a recurrent network for weather",
+    "patches": "MM-VSF with patches of 4 pixels and attention between them",
+    "squares": "MM-VSF with the squared error as its loss",
     "no-degree-days": "MM-VSF without degree-days and sums",
     "no-copy": "MM-VSF without the last clear value",
-    "high-masking": "MM-VSF with three quarters of the patches hidden",
+    "high-masking": "MM-VSF with three quarters of the pixels hidden",
     **TREES,
     WITH_USUAL: "mean of MM-VSF and climatology",
 }

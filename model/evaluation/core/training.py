@@ -29,7 +29,7 @@ from mmvsf.model.training.trainer import LAST
 from .held_out import HeldOutYear
 from .names import CONTEXTFORMER, RIVALS
 from .settings import EvaluationSettings
-from .variants import VARIANTS, Variant
+from .variants import VARIANTS, Variant, objective_of
 
 
 def pretrain(
@@ -132,7 +132,8 @@ def _trained(
     """A network trained under an objective, or in a variant of MM-VSF, with the options and a report."""
     options = _options(settings, seed, method, rate)
     network = _new(network_config(data.cube, settings, method), data.reader.normalisation, seed)
-    report = _train(network, options.chosen_objective(), data, options, folder)
+    objective = replace(objective_of(method), mask_ratio=options.mask_ratio)
+    report = _train(network, objective, data, options, folder)
     return network, options, {**report, "parameters": _count(network)}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
 
-from .names import NO_INDICES, PAPER
+from .names import PAPER
 
 HIGH_MASKING = OBJECTIVES["mm-vsf"].reconstruct_ratio
 """Share of the patches that are hidden in the paper, which says that it is high and not how high: that of He et al."""
@@ -26,26 +26,33 @@ class Variant:
     window: int | None = None
     """Pixels a side of its training windows."""
     batch_size: int | None = None
+    robust: float | None = None
+    """Of the objective."""
     steps: float = 1.0
     """Share of the steps of the settings."""
 
 
 ABLATIONS: dict[str, Variant] = {
-    NO_INDICES: Variant({"recent": ()}),
+    "patches": Variant({"patch": 4, "spatial_layers": 2, "decoder_layers": 1}),
+    "recurrent": Variant({"decays": ()}),
+    "squares": Variant(robust=0.0),
     "no-degree-days": Variant({"degree_days": False}),
     "no-copy": Variant({"copy": False}),
     "high-masking": Variant(mask_ratio=HIGH_MASKING),
 }
-"""Each lacks one of our additions."""
+"""Each lacks one of our additions to the paper's network."""
 
 VARIANTS: dict[str, Variant] = {
     **ABLATIONS,
-    PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4, steps=0.5),
+    PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4, robust=0.0, steps=0.5),
 }
-"""The paper's patches are twice as large as ours and need larger windows; with half as many in a batch and half as many
-steps it is trained on as many pixels."""
+"""The paper's patches have 8 pixels a side and need larger windows; with half as many in a batch and half as many steps
+it sees as many pixels."""
 
 
 def objective_of(method: str) -> Objective:
     """The objective of a method that trains an encoder: its own, or MM-VSF's of a variant."""
-    return OBJECTIVES["mm-vsf" if method in VARIANTS else method]
+    if method not in VARIANTS:
+        return OBJECTIVES[method]
+    robust = VARIANTS[method].robust
+    return OBJECTIVES["mm-vsf"] if robust is None else replace(OBJECTIVES["mm-vsf"], robust=robust)

@@ -134,11 +134,16 @@ def last_image_only(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floa
         valid = sample.valid[two] & np.array([True, False])[:, None, None]
         pair = replace(
             sample, images=sample.images[two], days=sample.days[two], valid=valid, clear=sample.clear[two],
-            origin=np.array([0]), target=np.array([1]),
+            origin=np.array([0]), target=np.array([1]), earlier=None,
         )  # fmt: skip
         pairs.append(pair)
     forecasts: Floats = forecast_batch(network, collate(pairs))[:, 0]
     return forecasts
+
+
+def season_only(network: MMVSF, item: EvalItem, usual: UsualWeather) -> Floats:
+    """The real weather, but no image of the season before."""
+    return forecast_sample(network, collate([replace(item.sample, earlier=None)]))
 
 
 Variant = Callable[[MMVSF, EvalItem, UsualWeather], Floats]
@@ -152,6 +157,7 @@ VARIANTS: dict[str, Variant] = {
     "another year's weather": other_weather,
     OTHER_GAPS: other_gaps,
     OTHER_FUTURE: other_future,
+    "without the season before": season_only,
     "origin's image only": last_image_only,
 }
 

@@ -31,7 +31,7 @@ def additions_section(results: ResultsTable) -> TextSection | None:
         "Error of each variant less that of MM-VSF, as above; above zero the addition helps. One training each, with"
         f" one year held out ({', '.join(map(str, first))}), so that years are not in the intervals and the randomness"
         " of training is not either. The paper's network is `--size paper`: wide, with patches of 8 pixels, without the"
-        " last clear value, degree-days, antecedent indices and full-resolution path, and"
+        " last clear value and degree-days, with a recurrent network for weather and the squared error, and"
         f" trained with {HIGH_MASKING:.0%} of the patches hidden, on windows of 32 pixels, as many pixels as ours."
     )
     head = ["variant", "all bands", "share of its error", "NDVI", "share of its error"]
