@@ -49,6 +49,7 @@ def about(checkpoint: Checkpoint, part: Part) -> dict[str, str]:
         "version": version("mmvsf"),
         "bands": ",".join(normalisation.bands.names),
         "variables": ",".join(normalisation.weather.names),
+        "season_before": "yes",
         "patch": str(checkpoint.network.config.patch),
         "weights_sha256": checkpoint.config["weights_sha256"],
     }

@@ -64,7 +64,7 @@ class AdaptedEncoder:
 
     def settings(self, every: int | None) -> dict[str, Any]:
         """See `WindowEncoder`."""
-        names = ("name", "version", "digest", "width", "patch")
+        names = ("name", "version", "digest", "width", "patch", "season_before")
         model = {name: getattr(self.encoder, name) for name in names}
         return {"model": {**model, "code_sha256": self.code, "window": self.window}}
 
@@ -80,17 +80,18 @@ class AdaptedEncoder:
     def _inputs(self, tile: Window, until: Sequence[int]) -> Iterator[EncoderInput]:
         """What is known of a window on each of some days."""
         cube, reader = self.reader.cube, self.reader
-        stored, valid = reader.begin_stored(tile, tile.days)()
+        days = np.concatenate([tile.earlier, tile.days]) if self.encoder.season_before else tile.days
+        stored, valid = reader.begin_stored(tile, days)()
         images = stored * band_scales(cube.bands).astype(np.float32)[:, None, None]
         images[~np.repeat(valid[:, None], len(cube.bands), axis=1)] = np.nan
         start, weather = reader.weather(tile.cell, tile.year)
         longitude, latitude = self._places(tile)
         for day in until:
-            seen, known = int(np.searchsorted(tile.days, day, "right")), max(day - start, 0)
+            seen, known = int(np.searchsorted(days, day, "right")), max(day - start, 0)
             yield EncoderInput(
                 images=images[:seen],
                 valid=valid[:seen],
-                days=tile.days[:seen].astype("datetime64[D]"),
+                days=days[:seen].astype("datetime64[D]"),
                 weather=weather[:known],
                 weather_days=np.arange(start, start + len(weather[:known])).astype("datetime64[D]"),
                 until=np.datetime64(day, "D"),

@@ -64,6 +64,7 @@ class OnnxEncoder(Encoder):
             raise InputError(f"the encoder {path}: its metadata `patch` is {patch!r}, not a number of pixels")
         self.path, self.digest = path, hashlib.sha256(content).hexdigest()
         self.name, self.version = about.get("name", path.stem), about.get("version", str(meta.version))
+        self.season_before = about.get("season_before") == "yes"
         self.feeds = _feeds(path, self.session)
         self.width, self.patch = _width(path, self.session), int(patch)
         self.bands, self.variables = (

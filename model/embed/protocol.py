@@ -62,6 +62,9 @@ class Encoder(ABC):
     variables: tuple[str, ...] = ()
     """The weather variables that a cube must have, in this order; empty for any."""
 
+    season_before: bool = False
+    """Whether `images` begins with a few of the season before."""
+
     @abstractmethod
     def __call__(self, given: EncoderInput) -> Floats:
         """(pixel, width), or (y, x, width) of whole images, where y and x count patches; NaN where there is none."""

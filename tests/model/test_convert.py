@@ -37,7 +37,7 @@ def where(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     normalisation = Normalisation.of([grown_cube])
     config = NetworkConfig(
-        grown_cube.bands, grown_cube.weather, width=8, heads=2, mlp=8, temporal_layers=1, weather_width=8, gap_tokens=3
+        grown_cube.bands, grown_cube.weather, width=8, heads=2, mlp=8, temporal_layers=1, weather_width=8
     )
     torch.manual_seed(1)
     save_checkpoint(folder, new_network(config, normalisation), normalisation, [grown_cube], {"objective": "mm-vsf"})

@@ -30,7 +30,7 @@ def where(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with random weights."""
     folder = tmp_path_factory.mktemp("model")
     normalisation = Normalisation.of([grown_cube])
-    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=16, heads=2, mlp=32, weather_width=16)
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather, patch=4, width=16, heads=2, mlp=32, weather_width=16)
     save_checkpoint(folder, new_network(config, normalisation), normalisation, [grown_cube], {"objective": "mm-vsf"})
     return folder
 
@@ -85,7 +85,7 @@ def test_an_embedding_knows_its_past_alone(grown_cube: Cube, encoder: NetworkEnc
 
     sample = embedding_sample(reader, window, np.array([day], np.int64))
     tokens, seen = encoder([sample], 1)
-    assert seen.max() == 11 and tokens.shape == (1, 1, 16, 16)
+    assert seen.max() == 11 + len(window.earlier) and tokens.shape == (1, 1, 16, 16)
     later, earlier = sample.days > day, sample.days < day
     images, weather = sample.images.copy(), sample.weather.copy()
     images[later] += 1
