@@ -43,6 +43,7 @@ LEVELS: dict[str, tuple[set[str], ...]] = {
         {"baselines", "training"},
         {"forecasting"},
         {"pretraining", "cropmap", "embed", "convert"},
+        {"regression"},
         {"answer", "areas", "evaluation"},
         {"tables"},
         {"cli"},

@@ -78,9 +78,7 @@ def make_trial(cube: Cube, year: int = 2021, options: CropOptions = TINY) -> Cro
 def make_checkpoint(cube: Cube, *, weather: bool = True) -> Checkpoint:
     torch.manual_seed(0)
     normal = Normalisation.of([cube], [Fold.holding_out(cube, 2021)])
-    config = NetworkConfig(
-        cube.bands, cube.weather, width=32, heads=2, mlp=32, weather_width=16, pixel_width=16
-    )
+    config = NetworkConfig(cube.bands, cube.weather, width=32, heads=2, mlp=32, weather_width=16, pixel_width=16)
     return Checkpoint(new_network(config, normal).eval(), normal, weather, {})
 
 
