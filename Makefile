@@ -56,7 +56,7 @@ demo: $(READY)
 	@echo "== 3 of 5: map crops (two minutes)"
 	$(MMVSF) cropmap sandbox
 	@echo "== 4 of 5: forecast an image twenty days ahead"
-	$(MMVSF) forecast sandbox --block norfolk --day 2022-07-28 --lead 20
+	$(MMVSF) forecast sandbox --site norfolk --issued 2022-07-08 --days 2022-07-28
 	@echo "== 5 of 5: write the page"
 	$(MMVSF) report sandbox
 	$(MMVSF) summary sandbox

@@ -25,6 +25,9 @@ PACKAGES = ROOT / "build/packages"
 """The folders under the names that they install as, for mkdocstrings."""
 ABOVE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
+ERASE_LINE = "\x1b[2K"
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
 
 def write_pages() -> None:
     """Fill `build/pages`."""
@@ -50,17 +53,24 @@ def write_notebook(notebook: Path, folder: Path) -> None:
             parts.append(source.replace(".ipynb)", ".md)"))
             continue
         parts.append(f"```python\n{source}\n```")
+        if printed := "".join("".join(output.get("text", "")) for output in cell["outputs"]):
+            parts.append(_fenced(printed))
         for output in cell["outputs"]:
-            parts.append(_shown(output, folder, f"{notebook.stem}-{number}.png"))
+            parts += _shown(output.get("data", {}), folder / f"{notebook.stem}-{number}.png")
     (folder / f"{notebook.stem}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _shown(output: dict[str, Any], folder: Path, picture: str) -> str:
-    data = output.get("data", {})
+def _shown(data: dict[str, Any], picture: Path) -> list[str]:
+    """What a cell displays: a picture, which is written, or a value."""
     if "image/png" in data:
-        (folder / picture).write_bytes(base64.b64decode(data["image/png"]))
-        return f"![What the cell above draws]({picture})"
-    return f"```text\n{''.join(output.get('text') or data['text/plain']).rstrip()}\n```"
+        picture.write_bytes(base64.b64decode(data["image/png"]))
+        return [f"![What the cell above draws]({picture.name})"]
+    return [_fenced("".join(data["text/plain"]))] if "text/plain" in data else []
+
+
+def _fenced(text: str) -> str:
+    lasting = [line for line in text.splitlines() if ERASE_LINE not in line]  # no states of a progress bar
+    return f"```text\n{ESCAPE.sub('', chr(10).join(lasting)).strip()}\n```"
 
 
 def link_packages() -> None:

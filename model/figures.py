@@ -29,6 +29,11 @@ def save(figure: Figure, path: Path) -> None:
     write_verified(path, content.getvalue())
 
 
+def literal(text: str) -> str:
+    """A text of a user's for a picture, in which dollar signs would begin a formula."""
+    return text.replace("$", r"\$")
+
+
 COLOURS = ("nir", "red", "green")
 """Bands that are shown as red, green and blue, so that leaves are red and bare soil is grey."""
 TOP = (0.55, 0.25, 0.22)

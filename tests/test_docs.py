@@ -115,7 +115,7 @@ def test_commands_and_their_options_exist() -> None:
     wrong, used = [], set()
     for page, text in TEXTS.items():
         for line in code_of(text):
-            for command, rest in re.findall(r"(?:^|[\s/])mmvsf ([a-z]+)\b([^#]*)", line):
+            for command, rest in re.findall(r"(?:^|[\s/])mmvsf ([a-z]+(?:-[a-z]+)*)([^#]*)", line):
                 used.add(command)
                 options = set(re.findall(r"(?<!\S)--[a-z-]+", rest))
                 if command not in OPTIONS or options - OPTIONS[command] - OTHER_OPTIONS:

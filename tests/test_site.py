@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import mmvsf
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "build/site"
 
@@ -30,6 +32,11 @@ def test_every_page_is_in_the_navigation_once() -> None:
     pages = [page for page in pages_of(config["project"]["nav"]) if page not in above]
     notebooks = [f"notebooks/{path.stem}.md" for path in (ROOT / "docs/notebooks").glob("*.ipynb")]
     assert sorted(pages) == sorted([*(path.name for path in (ROOT / "docs").glob("*.md")), *notebooks])
+
+
+def test_the_reference_has_every_public_name() -> None:
+    named = re.findall(r"^::: mmvsf\.(\w+)$", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(set(mmvsf.__all__) - {"__version__"})
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from .legend import Legend
 from .paths import cube_path
 from .pixels import PixelArray
 from .place import join, slices_of
-from .sites import block_of_place, blocks_of_sites, place_of
+from .sites import blocks_of_sites, place_of
 from .spec import CubeSpec
 
 if TYPE_CHECKING:
@@ -252,10 +252,6 @@ class Cube:
     def place_of(self, block: BlockIndex) -> str:
         """What to call a block: the names of the recipe's sites in it, or `block 12,3`."""
         return place_of(self.region, self.grid, block)
-
-    def block_of_place(self, text: str) -> BlockIndex:
-        """The block of a site, or of `12,3`. Raises InputError as `sites.block_of_place` does."""
-        return block_of_place(self.region, self.grid, text)
 
     def group_attributes(self, group: str) -> dict[str, Any]:
         """The attributes of a group, such as `weather` (the same in every tile) or `seasons`."""

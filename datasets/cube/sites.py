@@ -1,8 +1,5 @@
 """The places of a cube: the sites of its recipe, or the clusters that its blocks form."""
 
-import re
-
-from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Region
 
 from .grid import BlockIndex, Grid
@@ -29,21 +26,6 @@ def site_names(region: Region, grid: Grid) -> dict[BlockIndex, str]:
 def place_of(region: Region, grid: Grid, block: BlockIndex) -> str:
     """What to call a block: the names of the sites in it, or `block 12,3` (row, column)."""
     return site_names(region, grid).get(block, f"block {block[0]},{block[1]}")
-
-
-def block_of_place(region: Region, grid: Grid, text: str) -> BlockIndex:
-    """The block of a site by its name, or the one written as row and column, `12,3`.
-
-    Raises InputError for text that is neither; a row and column need not be in the area.
-    """
-    sites = {site.name: grid.block_of_point(site.lon, site.lat) for site in region.area.sites or ()}
-    row, comma, column = text.partition(",")
-    if text in sites:
-        return sites[text]
-    if comma and re.fullmatch(r"-?\d+", row, re.ASCII) and re.fullmatch(r"-?\d+", column, re.ASCII):
-        return int(row), int(column)
-    names = f", or the name of a site: {', '.join(sites)}" if sites else ""
-    raise InputError(f"{text} is not a block; write ROW,COLUMN, e.g. 0,0{names}")
 
 
 def clusters(blocks: tuple[BlockIndex, ...]) -> list[tuple[BlockIndex, ...]]:

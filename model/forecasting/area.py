@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.cube.select import Bbox, box_of_site, extent, to_metres, window_of
+from mmvsf.datasets.cube.sites import place_of
 from mmvsf.datasets.errors import InputError
 
 
@@ -33,11 +34,11 @@ class Area:
             if block not in grid.blocks:
                 names = " ".join(f"{y},{x}" for y, x in grid.blocks[:12])
                 raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {names}")
-            return cls(f"block-{block[0]}-{block[1]}", *grid.block_slices(block), (block,))
+            return cls(place_of(cube.region, grid, block), *grid.block_slices(block), (block,))
         if site is not None:
             return cls._inside(cube, site, box_of_site(cube, site))
         if bbox is not None:
-            name = "box-" + "_".join(f"{value:g}" for value in bbox)
+            name = "box " + "_".join(f"{value:g}" for value in bbox)
             return cls._inside(cube, name, to_metres(bbox, grid.crs))
         return cls("", *_around(grid, grid.blocks), grid.blocks)
 

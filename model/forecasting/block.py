@@ -153,9 +153,8 @@ def draw_examples(
 def check_block_and_day(cube: Cube, block: BlockIndex, day: int) -> None:
     """Raises InputError where a block is not in the cube or a day cannot be forecast."""
     if block not in cube.grid.blocks:
-        names = sorted(cube.place_of(each).removeprefix("block ") for each in cube.grid.blocks)
-        wrong = f"block {block[0]},{block[1]} is not in this cube"
-        raise InputError(f"{cube.path}: {wrong}; choose one of {' '.join(names[:12])}")
+        blocks = " ".join(f"{y},{x}" for y, x in cube.grid.blocks[:12])
+        raise InputError(f"{cube.path}: block {block[0]},{block[1]} is not in this cube; choose one of {blocks}")
     first, last = cube.region.period.start, cube.region.period.end
     if not first <= date_of(day) <= last:
         raise InputError(

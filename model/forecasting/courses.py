@@ -22,6 +22,9 @@ from .block import issue_sample
 from .scenario import Scenario
 from .weather_ahead import Cell, WeatherAhead, normalised
 
+MOST_CELLS = 256
+"""Weather cells whose courses are kept; a tile has fewer."""
+
 
 @dataclass(frozen=True, eq=False)
 class Courses:
@@ -45,13 +48,17 @@ class Courses:
     def of_cell(self, cell: Cell) -> Floats:
         """(N, days, V) normalised, from the day of issue to the day before the last one. Raises InputError where the
         weather is missing."""
-        if cell not in self._cells:
-            reader = self.reader
-            weather = self.weather.ahead(reader, cell, self.issued, self.last - self.issued)
-            if self.scenario is not None:
-                weather = np.concatenate([weather, self.scenario.changed(weather, reader.cube.weather)])
-            self._cells[cell] = normalised(reader.normalisation, weather)
-        return self._cells[cell]
+        known = self._cells.get(cell)
+        if known is not None:
+            return known
+        reader = self.reader
+        weather = self.weather.ahead(reader, cell, self.issued, self.last - self.issued)
+        if self.scenario is not None:
+            weather = np.concatenate([weather, self.scenario.changed(weather, reader.cube.weather)])
+        if len(self._cells) >= MOST_CELLS:
+            self._cells.clear()
+        ready = self._cells[cell] = normalised(reader.normalisation, weather)
+        return ready
 
     def series(self, samples: Sequence[TrainingSample], windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
         """Weather (N * B, D, V) of the samples of windows, course by course, and the days (N * B,) of its first

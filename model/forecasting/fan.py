@@ -10,7 +10,10 @@ import matplotlib.dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .numbers import DIFFERENCE, WHOLE
+from mmvsf.model.figures import literal
+
+from .numbers import WHOLE
+from .plan import DIFFERENCE
 
 COLOURS = ("#2a6f97", "#d1495b")
 """Of the weather ahead, and of the scenario."""
@@ -57,9 +60,9 @@ def fan_figure(result: Mapping[str, Any], observed: Sequence[tuple[date, float]]
 def _label(result: Mapping[str, Any], kind: str) -> str:
     count, weather = len(result["weather"]["members"]), result["weather"]["name"]
     if kind != weather:
-        return f"scenario: {kind}"
+        return f"scenario: {literal(kind)}"
     words = {"cube": "the weather that came", "years": f"the weather of {count} other years", "no-weather": "forecast"}
-    return words.get(kind, f"{kind}, {count} courses")
+    return words.get(kind, f"{literal(kind)}, {count} courses")
 
 
 def _fan(axes: Axes, rows: Rows, colour: str, label: str) -> None:

@@ -13,7 +13,7 @@ from rasterio.enums import Resampling
 
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.samples.windows import spread
-from mmvsf.model.figures import MISSING, false_colour, shown_names
+from mmvsf.model.figures import MISSING, false_colour, literal, shown_names
 from mmvsf.model.metrics import has_ndvi
 
 from .distribution import QUANTILES
@@ -27,7 +27,7 @@ LOW, MIDDLE, HIGH = 0, QUANTILES.index(0.5), len(QUANTILES) - 1
 def maps_figure(result: Mapping[str, Any], folder: Path, bands: Sequence[str]) -> Figure:
     """One row for each day (at most MOST_DAYS), of the layers in a folder."""
     days = spread(result["days"], MOST_DAYS)
-    several, scenario = bool(result["quantiles_over"]), result["scenario"]
+    several, scenario = bool(result["quantiles_over"]), result["scenario"] and literal(result["scenario"]["name"])
     panels = 1 + has_ndvi(bands) * (1 + several) + (scenario is not None)
     figure = Figure(figsize=(3.2 * panels, 3.1 * len(days) + 0.5), layout="constrained")
     grid = figure.subplots(len(days), panels, squeeze=False)
@@ -35,7 +35,7 @@ def maps_figure(result: Mapping[str, Any], folder: Path, bands: Sequence[str]) -
         axes = iter(row)
         axis = next(axes)
         axis.imshow(false_colour(_read(folder / f"forecast-{day}.tif"), bands), interpolation="nearest")
-        axis.set_title(f"forecast of {day}", fontsize=9)
+        axis.set_title(f"{day}, {scenario}" if scenario else f"forecast of {day}", fontsize=9)
         shown: list[tuple[str, Floats, dict[str, Any]]] = []
         if has_ndvi(bands):
             ndvi = _read(folder / f"ndvi-{day}.tif")
@@ -46,9 +46,7 @@ def maps_figure(result: Mapping[str, Any], folder: Path, bands: Sequence[str]) -
             change = _read(folder / f"difference-{day}.tif")[MIDDLE]
             most = max(0.05, float(np.nanquantile(np.abs(change), 0.99)) if np.isfinite(change).any() else 0.0)
             name = "NDVI" if has_ndvi(bands) else bands[0]
-            shown.append(
-                (f"{scenario['name']}: {name} changes by", change, {"cmap": "RdBu", "vmin": -most, "vmax": most})
-            )
+            shown.append((f"{scenario}: {name} changes by", change, {"cmap": "RdBu", "vmin": -most, "vmax": most}))
         for axis, (title, image, style) in zip(axes, shown, strict=True):
             drawn = axis.imshow(image, interpolation="nearest", **style)
             axis.set_facecolor(MISSING)

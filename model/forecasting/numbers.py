@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.sites import place_of
 
 from .distribution import QUANTILES, Distribution
 from .job import ForecastJob
 from .layers import quantile_name
+from .plan import DIFFERENCE
 from .variables import variables_of
 
 WHOLE = "whole area"
-DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class BlockSums:
     """day -> sum and number of the compared variable over clear pixels"""
 
     @classmethod
-    def of(cls, records: Sequence[Mapping[str, Any]]) -> BlockSums:
+    def of(cls, records: Sequence[Mapping[str, Any]], cube: Cube) -> BlockSums:
         """From the records of tiles."""
         pixels, sums, history, unseen = {}, {}, dict[int, tuple[float, int]](), 0
         for record in records:
             for block, entry in record["blocks"].items():
-                pixels[f"block {block}"], sums[f"block {block}"] = entry["pixels"], np.asarray(entry["sums"])
+                y, x = map(int, block.split(","))
+                name = place_of(cube.region, cube.grid, (y, x))
+                pixels[name], sums[name] = entry["pixels"], np.asarray(entry["sums"])
                 unseen += entry["unseen"]
             for day, (total, count) in record["history"].items():
                 before = history.get(int(day), (0.0, 0))

@@ -23,13 +23,15 @@ from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
 from .block import LOOK_BACK
-from .courses import Courses, KnowsItsError
+from .courses import KnowsItsError
 from .job import OVERLAP, ForecastJob
 from .scenario import Scenario
 from .tiles import seen_before
 from .weather_ahead import Cell, FromCube, FromYears, NoWeather, WeatherAhead, cube_weather
 from .weather_file import FromFile
 
+DIFFERENCE = "difference"
+"""The weather of numbers that compare a scenario with what it changes."""
 MOST_LAG = 30
 """Days by which weather may end before the images, so that a forecast is issued that much earlier."""
 TILES = "tiles"
@@ -69,16 +71,21 @@ def plan_forecast(
     count = days[-1] - issued
     scenario = Scenario.read(options.scenario, cube) if options.scenario is not None else None
     weather = _weather(reader, cells, issued, count, options, sees=checkpoint.weather and bool(cube.weather))
-    courses = Courses(reader, weather, scenario, issued, days[-1], checkpoint.weather)
+    if scenario is not None and scenario.name in (weather.name, DIFFERENCE):
+        raise InputError(f"--scenario {options.scenario}: {scenario.name} is the name of another row; choose another")
     for cell in cells:
-        courses.of_cell(cell)
+        weather.ahead(reader, cell, issued, count)
     parts = [str(date_of(issued)), area.name, weather.name, scenario.name if scenario else ""]
-    folder = runs / "-".join(re.sub(r"[^\w+.-]+", "-", part) for part in parts if part)
+    folder = runs / "-".join(_in_a_path(part) for part in parts if part)
     job = ForecastJob(
         cube.path, cube.digest, model, weights_digest(model / WEIGHTS), issued, days, weather, scenario, area, size,
         isinstance(checkpoint.network, KnowsItsError), folder / TILES,
     )  # fmt: skip
     return job, folder
+
+
+def _in_a_path(name: str) -> str:
+    return re.sub(r"[^\w+.-]+", "-", name).strip("-") or "other"
 
 
 def tiles_of(cube: Cube, area: Area) -> list[Tile]:

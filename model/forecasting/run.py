@@ -26,7 +26,7 @@ from .fan import fan_figure
 from .job import ForecastJob, read_block, tile_record
 from .layers import layer_file, layer_kinds, layer_writer
 from .maps import maps_figure
-from .numbers import BlockSums, as_csv, number_rows
+from .numbers import WHOLE, BlockSums, as_csv, number_rows
 from .plan import ForecastOptions, longest_lead, plan_forecast, tiles_of
 from .tiles import forecast_tile, opened
 from .variables import compared
@@ -60,8 +60,9 @@ def forecast_area(
         pass
     opened.cache_clear()
     sums = _write_layers(job, cube, folder)
-    result = _result(job, cube, sums, files)
-    write_verified(folder / NUMBERS, as_csv(result["numbers"]))
+    numbers = number_rows(job, sums, cube.bands)
+    result = _result(job, cube, sums, files) | {"numbers": [row for row in numbers if row["area"] == WHOLE]}
+    write_verified(folder / NUMBERS, as_csv(numbers))
     save(fan_figure(result), folder / FAN)
     save(maps_figure(result, folder, cube.bands), folder / MAPS)
     write_json(folder / RECORD, result)
@@ -85,7 +86,7 @@ def _write_layers(job: ForecastJob, cube: Cube, folder: Path) -> BlockSums:
             records.append(record)
             for block in job.blocks(tile):
                 writer.write(block, read_block(job, block))
-    return BlockSums.of(records)
+    return BlockSums.of(records, cube)
 
 
 def _result(job: ForecastJob, cube: Cube, sums: BlockSums, files: list[str]) -> dict[str, Any]:
@@ -105,6 +106,5 @@ def _result(job: ForecastJob, cube: Cube, sums: BlockSums, files: list[str]) -> 
         "quantiles_over": ["weather"] * (len(job.weather.members) > 1) + ["error of the model"] * job.knows_error,
         "unseen_pixels": sums.unseen,
         "past": sums.past(),
-        "numbers": number_rows(job, sums, cube.bands),
         "files": files,
     }

@@ -190,7 +190,10 @@ class TileWork:
         scales = scales_of(self.applied.cube.bands)
         # Under a scenario it is the one that is shown, and the weather that it changes is what it is compared with.
         shown = Distribution(images[-members:], None if error is None else error[-members:])
-        quantiles[:, *at] = as_stored(shown.quantiles(), scales[:, None, None])
+        levels = shown.quantiles()
+        if has_ndvi(self.applied.cube.bands):
+            levels[:, :, -1] = levels[:, :, -1].clip(-1, 1)
+        quantiles[:, *at] = as_stored(levels, scales[:, None, None])
         if self.job.scenario is not None:
             number = variables_of(self.applied.cube.bands).index(compared(self.applied.cube.bands))
             changes = images[members:, :, number] - images[:members, :, number]

@@ -43,6 +43,7 @@ def as_stored(values: Floats, scale: Any) -> Stored:
     known = np.isfinite(values)
     limits = np.iinfo(np.int16)
     scaled = np.round(np.where(known, values, 0) / scale).clip(limits.min, limits.max)
+    scaled[scaled == REFLECTANCE_FILL] += 1
     return np.where(known, scaled, REFLECTANCE_FILL).astype(np.int16)
 
 

@@ -40,8 +40,8 @@ def summary_tables(cube: Location, runs: Path) -> Group:
             files.add_row("scores that cannot be read", str(path))
     for name, description in FILES.items():
         if (runs / name).is_file():
-            path = (runs / name).resolve().as_uri() if name == PAGE else str(runs / name)
-            files.add_row(description, path)
+            address = (runs / name).resolve().as_uri() if name == PAGE else str(runs / name)
+            files.add_row(description, address)
     return Group(scores, files) if scores.row_count else Group(files)
 
 

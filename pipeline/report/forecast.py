@@ -1,6 +1,5 @@
 """How well images are forecast: scores by held-out set and lead time, beside persistence and climatology."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,20 +37,13 @@ def forecast_section(view: ReportView, runs: Path) -> ReportSection:
             elements.append(picture)
     areas = sorted((runs / "forecast").glob("*/*.png"))[-MOST_PICTURES:]
     for file in areas:
-        name = f"Forecast issued {_in_words(view, file.parent.name)}: {PICTURES.get(file.stem, file.stem)}"
+        name = f"Forecast issued {file.parent.name}: {PICTURES.get(file.stem, file.stem)}"
         if picture := png_file(file, name, f"{name}."):
             elements.append(picture)
     if not areas:
         area_command = f"{view.command('forecast')} --days YYYY-MM-DD"
         elements.append(Absent("No area was forecast yet. To forecast days:", area_command))
     return ReportSection("forecast", "Forecast", elements)
-
-
-def _in_words(view: ReportView, folder: str) -> str:
-    """Day of issue, place and weather of a forecast, from the name of its folder."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)-block-(\d+)-(\d+)-(.+)", folder, re.ASCII)
-    block = (int(match[2]), int(match[3])) if match else None
-    return f"{match[1]}, {view.names[block]}, {match[4]}" if match and block in view.names else folder
 
 
 def forecast_headline(runs: Path) -> tuple[str, str] | None:

@@ -159,7 +159,7 @@ def _scale_bar(axes: Axes, box: Box, stretch: float) -> None:
 
 def _facts(view: ReportView) -> list[tuple[str, str]]:
     cube, grid, region = view.cube, view.cube.grid, view.cube.region
-    days = np.count_nonzero((view.status == Status.STORED).any(axis=1))
+    days = int(np.count_nonzero((view.status == Status.STORED).any(axis=1)))
     months = [month for month in region.period.season.months if month in region.period.months]
     season = "" if len(months) == 12 else f", {months_in_words(months)}"
     classes = f"; {plural(len(cube.legend.classes), 'class')}" if cube.legend else "none"

@@ -93,13 +93,12 @@ def main_numbers(view: ReportView, runs: Path) -> Sequence[tuple[str, str]]:
     views = float(stored.sum() / 100 / len(view.cube.grid.blocks) / sum(view.year_share.values()))
     whole = all(share == 1 for share in view.year_share.values())
     first, last = region.period.start.year, region.period.end.year
+    period = f"{first} to {last}" if last > first else f"{first}"
     blocks, side = len(view.cube.grid.blocks), view.side_km
     weather = " and weather" if view.cube.weather else ""
     numbers = [
         (f"{blocks}", f"{'block' if blocks == 1 else 'blocks'} of {side:.3g} × {side:.3g} km"),
-        (f"{first} to {last}", f"years of images{weather}")
-        if last > first
-        else (f"{first}", f"year of images{weather}"),
+        (period, f"{'years' if last > first else 'year'} of images{weather}"),
         (f"{views:.0f}", f"clear views of a pixel per {'' if whole else 'whole '}year"),
         forecast_headline(runs),
         cropmap_headline(runs),

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--stackstac", help="a Python that has stackstac")
     parser.add_argument("--document", type=Path)
     options = parser.parse_args()
+    options.data_dir = options.data_dir.resolve()  # recipes are written into it
     print(f"machine: {machine()}")
     for name in options.what:
         if name in COURSES:

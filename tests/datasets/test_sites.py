@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-import pytest
-
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
-from mmvsf.datasets.cube.sites import block_of_place, place_of
-from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.cube.sites import place_of
 from mmvsf.datasets.recipe.load import parse_region
 
 
 def test_a_block_is_called_by_its_site(grown_cube: Cube) -> None:
     assert [grown_cube.place_of(block) for block in grown_cube.grid.blocks] == ["s0", "s1", "s2"]
     assert grown_cube.place_of((77, -3)) == "block 77,-3"
-    assert [grown_cube.block_of_place(name) for name in ("s0", "s1", "s2")] == list(grown_cube.grid.blocks)
-    assert grown_cube.block_of_place("77,-3") == (77, -3)
 
 
 def test_sites_of_one_block_share_it_and_other_areas_have_none(grown_cube: Cube) -> None:
@@ -27,12 +20,5 @@ def test_sites_of_one_block_share_it_and_other_areas_have_none(grown_cube: Cube)
     shared = parse_region({**content, "area": {"sites": sites}}, "test")
     grid = grid_from_recipe(shared, "test", "test")
     assert place_of(shared, grid, grid.blocks[0]) == "a, b"
-    assert block_of_place(shared, grid, "b") == grid.blocks[0]
     box = parse_region({**content, "area": {"bbox": [-94.1, 41.9, -93.7, 42.1]}, "split": {}}, "test")
     assert place_of(box, grid, (1, 2)) == "block 1,2"
-
-
-@pytest.mark.parametrize("text", ["", "one", "1", "1,", "1,2,3", "1.5,2", "1_0,2"])
-def test_other_text_is_refused_and_the_sites_are_named(grown_cube: Cube, text: str) -> None:
-    with pytest.raises(InputError, match=re.escape(f"{text} is not a block; write ROW,COLUMN, e.g. 0,0, or the name")):
-        grown_cube.block_of_place(text)

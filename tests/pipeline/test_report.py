@@ -212,7 +212,7 @@ def test_tables_hold_the_numbers_of_the_runs(full: Page) -> None:
     assert "0.875" in full.bold and "0.812" not in full.bold
     assert "1,234,567" in full.text
     assert "accuracy of the crop map, new year" in full.text
-    assert "Forecast of 2021-07-01, s0" in full.text
+    assert "Forecast issued 2021-07-01-s0-years: means of the area" in full.text
     assert "The crop map of 2021 beside the labels" in full.text
     assert "By year. Words of it." in full.text and "Error by year" in full.text and "0.777" in full.text
     assert "another version of this cube" not in full.text
@@ -454,6 +454,6 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         with rasterio.open(folder / f"cropmap/{name}.tif", "w", **profile) as target:
             target.write(np.full(cube.grid.shape, cube.legend.codes[0], np.uint8), 1)
             target.update_tags(year=str(year), **{f"class_{c.code}": c.name for c in cube.legend.classes})
-    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-block-3-2-years/fan"):
+    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-s0-years/fan"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")
