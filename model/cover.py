@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Grid, Tile
 from mmvsf.datasets.samples.reader import Floats
-from mmvsf.datasets.samples.windows import Window, clear_of_window, spread_days
+from mmvsf.datasets.samples.windows import Window, clear_fractions, clear_of_window, spread_days
 
 BATCH = 8
 """Windows that are evaluated together."""
@@ -155,6 +155,21 @@ class SeenDays:
     min_clear: int = 30
     before: SeenDays | None = None
     """of the season before, where the cube has it"""
+
+    @staticmethod
+    def of(cube: Cube, year: int, first: int, last: int) -> SeenDays:
+        """The days from `first` to `last` (since 1970-01-01), and before them those of the season before `year`."""
+        days, fractions = cube.calendar.days, clear_fractions(cube)
+
+        def between(year: int, first: int, last: int, before: SeenDays | None = None) -> SeenDays:
+            used = (days >= first) & (days <= last)
+            return SeenDays(cube, year, days[used], fractions[used], before=before)
+
+        if year - 1 not in cube.years:
+            return between(year, first, last)
+        season = cube.season.season(year - 1)
+        before = between(year - 1, season.first_number, min(season.last_number, first - 1))
+        return between(year, first, last, before)
 
     def window(self, row: int, column: int, size: int) -> Window:
         """The window at a place, which may lie in several chunks: its days are those on which so much of these is

@@ -93,13 +93,12 @@ def _with_earlier(sample: TrainingSample) -> tuple[Floats, NDArray[np.int64], ND
     """Images, days and valid pixels of a sample with those of the season before."""
     if sample.earlier is None:
         return sample.images, sample.days, sample.valid
-    parts = (
-        (sample.images, sample.earlier.images),
-        (sample.days, sample.earlier.days),
-        (sample.valid, sample.earlier.valid),
+    before = sample.earlier
+    return (
+        np.concatenate([sample.images, before.images]),
+        np.concatenate([sample.days, before.days]),
+        np.concatenate([sample.valid, before.valid]),
     )
-    images, days, valid = (np.concatenate(pair) for pair in parts)
-    return images, days, valid
 
 
 def _stack(arrays: Sequence[NDArray[Any]], size: int, mode: str = "constant") -> torch.Tensor:

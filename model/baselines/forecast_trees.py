@@ -39,6 +39,8 @@ class ForecastTrees:
     """One model for each band, which gives the change since the last clear value."""
 
     models: tuple[HistGradientBoostingRegressor, ...]
+    used: NDArray[np.bool_]
+    """Which features were ever known in training: the season before of a cube's first season is not."""
     past: bool
     gap: bool
     """Whether the weather before the origin is a feature, and that between origin and target."""
@@ -47,7 +49,7 @@ class ForecastTrees:
         """Normalised forecasts (P, C, H, W) of a sample's pairs; NaN where a pixel was never clear."""
         features, last = _features(reader, sample, past=self.past, gap=self.gap)
         pairs, _, height, width = last.shape
-        flat = features.reshape(-1, features.shape[-1])
+        flat = features.reshape(-1, features.shape[-1])[:, self.used]
         with threadpool_limits(torch.get_num_threads(), "openmp"):
             change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
         return np.asarray(last + change, np.float32)
@@ -85,15 +87,16 @@ def train_forecast_trees(
         features.append(x[at])
         changes.append(change[at[0], :, at[1], at[2]])
     x, y = np.concatenate(features), np.concatenate(changes)
+    used = np.asarray(np.isfinite(x).any(0))
     # As many threads as torch has: a worker of several shares the processors with the others.
     with threadpool_limits(torch.get_num_threads(), "openmp"):
         models = [
             HistGradientBoostingRegressor(
                 max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
-            ).fit(x, y[:, band])
+            ).fit(x[:, used], y[:, band])
             for band in range(y.shape[1])
         ]
-    return ForecastTrees(tuple(models), past, gap)
+    return ForecastTrees(tuple(models), used, past, gap)
 
 
 def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: bool) -> tuple[Floats, Floats]:

@@ -26,7 +26,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
-from mmvsf.datasets.samples.windows import Window, clear_fractions
+from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.cover import BATCH, Part, SeenDays, blended_rows, parts_of_tile, rows_in_block
@@ -115,7 +115,8 @@ class Applied:
         with torch.inference_mode():
             probabilities = self.saved.calibration.probabilities(scores, self.number)
             unlike = self.saved.calibration.percentile(features, self.number)
-            seen = seen_pixels(season)
+            first = self.reader.cube.season.season(self.seen.year).first_number
+            seen = seen_pixels(season, torch.full((len(windows),), first, device=device))
         return tuple(tensor.cpu().numpy() for tensor in (probabilities, unlike, seen))  # type: ignore[return-value]
 
     @torch.inference_mode()
@@ -135,17 +136,7 @@ def opened(job: MapJob) -> Applied:
         raise InputError(f"{job.cube} or the mapper in {job.mapper} changed while its map was made; run it again")
     bounds, days = cube.season.season(job.year), cube.calendar.days
     last = bounds.last_number if job.until is None else min(job.until, bounds.last_number)
-    fractions = clear_fractions(cube)
-
-    def seen_days(year: int, first: int, last: int, before: SeenDays | None = None) -> SeenDays:
-        used = (days >= first) & (days <= last)
-        return SeenDays(cube, year, days[used], fractions[used], before=before)
-
-    before = None
-    if job.year - 1 in cube.years:
-        season = cube.season.season(job.year - 1)
-        before = seen_days(job.year - 1, season.first_number, season.last_number)
-    seen = seen_days(job.year, bounds.first_number, last, before)
+    seen = SeenDays.of(cube, job.year, bounds.first_number, last)
     end = min(last, int(days[-1])) - bounds.first_number
     device = choose_device()
     saved.mapper.to(device)

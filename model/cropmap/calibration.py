@@ -201,7 +201,7 @@ def _known(
         encoded = _encode(mapper, reader, batch)
         begins = torch.tensor([season.season(tile.year).first_number for tile in batch], device=encoded.days.device)
         for day, members in parts.items():
-            members.append(_seen(mapper, until(encoded, begins + day), labels))
+            members.append(_seen(mapper, until(encoded, begins + day), begins, labels))
     return {day: _join(members) for day, members in parts.items() if any(len(part.classes) for part in members)}
 
 
@@ -238,19 +238,20 @@ def until(season: EncodedSeason, days: Tensor) -> EncodedSeason:
     )
 
 
-def _seen(mapper: CropMapper, season: EncodedSeason, labels: Tensor) -> Known:
-    """The labelled pixels, labels (B, H, W), that were seen."""
+def _seen(mapper: CropMapper, season: EncodedSeason, first: Tensor, labels: Tensor) -> Known:
+    """The labelled pixels, labels (B, H, W), that were seen from the days `first` (B,) on."""
     device = choose_device()
     precision = autocast_precision(device)
     with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision is not None):
         scores, features = (tensor.cpu() for tensor in mapper.head.describe(season))
-    known = (labels >= 0) & seen_pixels(season).cpu()
+    known = (labels >= 0) & seen_pixels(season, first).cpu()
     return Known(scores.movedim(1, -1)[known], features.movedim(1, -1)[known], labels[known])
 
 
-def seen_pixels(season: EncodedSeason) -> Tensor:
-    """(B, H, W): whether each pixel was clear in any image."""
-    return from_patches(season.valid.any(2, keepdim=True)[..., None], *season.size)[:, 0, 0]
+def seen_pixels(season: EncodedSeason, first: Tensor) -> Tensor:
+    """(B, H, W): whether each pixel was clear in any image from the days `first` (B,) on."""
+    valid = season.valid & (season.days >= first[:, None])[:, None, :, None]
+    return from_patches(valid.any(2, keepdim=True)[..., None], *season.size)[:, 0, 0]
 
 
 def _join(parts: Sequence[Known]) -> Known:

@@ -23,7 +23,7 @@ from .calibration import Calibration
 from .head import CropMapper
 
 WEIGHTS, CONFIG = "mapper.safetensors", "mapper.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CLOSE = 1.25
 """Ratio of two resolutions up to which a mapper is applied, with a warning."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.mmvsf.pixel_decoder import Encoded
 from mmvsf.model.training.device import autocast_precision
 
 from .block import issue_sample
@@ -75,22 +73,13 @@ class Courses:
         return torch.from_numpy(stacked).flatten(0, 1), start
 
 
-@runtime_checkable
-class KnowsItsError(Protocol):
-    """A network that also tells how far off a forecast will be."""
-
-    def forecast_with_spread(self, encoded: Encoded, origin: Tensor, target_day: Tensor) -> tuple[Tensor, Tensor]:
-        """The images of `MMVSF.forecast`, and the expected absolute error (B, P, K, H, W) of each variable that is
-        forecast (`variables_of`): of bands in their deviations, and of NDVI."""
-
-
 @torch.inference_mode()
 def window_forecasts(
     network: MMVSF, courses: Courses, windows: Sequence[Window], days: Sequence[int]
 ) -> Iterator[tuple[Floats, NDArray[np.bool_], TrainingSample]]:
     """For each window: forecasts (N, P, C, H, W) of P days under N courses, in the units of the bands, whether each
-    pixel was seen before (H, W), and the sample of what was known. Where the network knows its error, that of each
-    variable follows the bands: (N, P, C + K, H, W)."""
+    pixel was seen before (H, W), and the sample of what was known. The expected error of each variable follows the
+    bands: (N, P, C + K, H, W)."""
     device = next(network.parameters()).device
     precision = autocast_precision(device)
     reader, issued = courses.reader, courses.issued
@@ -106,21 +95,13 @@ def window_forecasts(
         drawn = []
         for number in range(len(courses)):
             course = replace(encoded, memory=replace(memory, index=memory.index + number * count))
-            drawn.append(_in_units(reader.normalisation, *_forecast(network, course, origin, target)))
+            drawn.append(_in_units(reader.normalisation, *network.forecast_with_spread(course, origin, target)))
     for number, sample in enumerate(samples):
         yield np.stack([each[number] for each in drawn]), np.asarray(sample.valid.any(axis=0)), sample
 
 
-def _forecast(network: MMVSF, encoded: Encoded, origin: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
-    if isinstance(network, KnowsItsError):
-        return network.forecast_with_spread(encoded, origin, target)
-    return network.forecast(encoded, origin, target), None
-
-
-def _in_units(normalisation: Normalisation, images: Tensor, error: Tensor | None) -> Floats:
-    """(B, P, C, H, W) in the units of the bands, or (B, P, C + K, H, W) with the errors."""
+def _in_units(normalisation: Normalisation, images: Tensor, error: Tensor) -> Floats:
+    """(B, P, C + K, H, W): bands and errors in the units of each variable."""
     bands = normalisation.reflectance(images.float().cpu().numpy())
-    if error is None:
-        return bands
     scales = np.append(normalisation.bands.std, [1.0] * (error.shape[2] - bands.shape[2])).astype(np.float32)
     return np.concatenate([bands, error.float().cpu().numpy() * scales[:, None, None]], axis=2)

@@ -48,8 +48,6 @@ class ForecastJob:
     area: Area
     size: int
     """pixels per side of a window"""
-    knows_error: bool
-    """whether the model knows its error"""
     folder: Path
     """of the tiles"""
 
@@ -62,11 +60,6 @@ class ForecastJob:
     @cached_property
     def _key(self) -> str:
         return json.dumps([str(self.cube), str(self.model), str(self.folder), self.settings()])
-
-    @property
-    def has_intervals(self) -> bool:
-        """Whether quantiles differ: by the courses of the weather, or by the error of the model."""
-        return self.knows_error or len(self.weather.members) > 1
 
     def settings(self) -> dict[str, Any]:
         """Those of the records of its tiles."""

@@ -26,9 +26,9 @@ MEDIAN, QUANTILE, NDVI, DIFFERENCE = "forecast", "quantiles", "ndvi", "differenc
 
 
 def layer_kinds(job: ForecastJob, bands: Sequence[str]) -> tuple[str, ...]:
-    """The kinds that a forecast has: quantiles where they differ, NDVI where the bands are enough for it, a difference
+    """The kinds that a forecast has: NDVI where the bands are enough for it, a difference
     where there is a scenario."""
-    has = {MEDIAN: True, QUANTILE: job.has_intervals, NDVI: has_ndvi(bands), DIFFERENCE: job.scenario is not None}
+    has = {MEDIAN: True, QUANTILE: True, NDVI: has_ndvi(bands), DIFFERENCE: job.scenario is not None}
     return tuple(kind for kind, there in has.items() if there)
 
 

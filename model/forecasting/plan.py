@@ -23,7 +23,6 @@ from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
 from .block import LOOK_BACK
-from .courses import KnowsItsError
 from .job import OVERLAP, ForecastJob
 from .scenario import Scenario
 from .tiles import seen_before
@@ -79,7 +78,7 @@ def plan_forecast(
     folder = runs / "-".join(_in_a_path(part) for part in parts if part)
     job = ForecastJob(
         cube.path, cube.digest, model, weights_digest(model / WEIGHTS), issued, days, weather, scenario, area, size,
-        isinstance(checkpoint.network, KnowsItsError), folder / TILES,
+        folder / TILES,
     )  # fmt: skip
     return job, folder
 

@@ -103,7 +103,7 @@ def _result(job: ForecastJob, cube: Cube, sums: BlockSums, files: list[str]) -> 
         "area": job.area.name or "whole cube",
         "compared": compared(cube.bands),
         "quantiles": list(QUANTILES),
-        "quantiles_over": ["weather"] * (len(job.weather.members) > 1) + ["error of the model"] * job.knows_error,
+        "quantiles_over": ["weather"] * (len(job.weather.members) > 1) + ["error of the model"],
         "unseen_pixels": sums.unseen,
         "past": sums.past(),
         "files": files,

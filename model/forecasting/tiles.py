@@ -21,7 +21,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Tile
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Floats, WindowReader
-from mmvsf.datasets.samples.windows import Window, clear_fractions
+from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.datasets.variables import REFLECTANCE_FILL
 from mmvsf.model.cover import Part, SeenDays, blended_rows, parts_of_tile, rows_in_block
@@ -32,7 +32,7 @@ from mmvsf.model.records import write_record
 from mmvsf.model.training.device import choose_device
 
 from .block import LOOK_BACK
-from .courses import Courses, KnowsItsError, window_forecasts
+from .courses import Courses, window_forecasts
 from .distribution import QUANTILES, Distribution
 from .job import OVERLAP, ForecastJob
 from .variables import Stored, as_stored, compared, scales_of, variables_of, with_ndvi
@@ -51,9 +51,8 @@ class Applied:
 
     @property
     def channels(self) -> int:
-        """Of a day under one course: the bands, and the errors of all variables where the network knows them."""
-        bands = self.cube.bands
-        return len(bands) + len(variables_of(bands)) * isinstance(self.network, KnowsItsError)
+        """Of a day under one course: the bands, and the expected errors of all variables."""
+        return len(self.cube.bands) + len(variables_of(self.cube.bands))
 
     @property
     def cube(self) -> Cube:
@@ -83,9 +82,7 @@ def opened(job: ForecastJob) -> Applied:
 
 def seen_before(cube: Cube, issued: int) -> SeenDays:
     """The days on which a cube was seen in the LOOK_BACK days up to a day of issue."""
-    days = cube.calendar.days
-    used = (days >= issued - LOOK_BACK) & (days <= issued)
-    return SeenDays(cube, cube.season.season_of(date_of(issued)).name, days[used], clear_fractions(cube)[used])
+    return SeenDays.of(cube, cube.season.season_of(date_of(issued)).name, issued - LOOK_BACK, issued)
 
 
 def forecast_tile(job: ForecastJob, tile: Tile) -> str:

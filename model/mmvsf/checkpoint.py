@@ -24,7 +24,7 @@ from mmvsf.model.records import write_json
 from .network import MMVSF
 from .sizes import NetworkConfig
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 

@@ -89,12 +89,7 @@ def regress(
         "cube": cube.digest,
         "options": asdict(options),
         "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
-        "target": {
-            "name": options.target,
-            "units": cube.region.targets[options.target].units,
-            "mean": mean,
-            "std": std,
-        },
+        "target": {"name": options.target, "units": units, "mean": mean, "std": std},
         "scores": _score(regressor, reader, windows, size, options),
         "training": trained,
     }

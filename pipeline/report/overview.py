@@ -175,7 +175,7 @@ def _facts(view: ReportView) -> list[tuple[str, str]]:
         ),
         ("period", f"{region.period.start} to {region.period.end}{season}"),
         ("seasons", region.period.season.words),
-        ("days seen", f"{plural(days, 'day')} on which at least one block was stored"),
+        ("days seen", f"{plural(int(days), 'day')} on which at least one block was stored"),
         ("places", _places(view)),
         ("years", "; ".join(_years(view))),
         ("weather", f"{', '.join(cube.weather)}; {cells}" if cube.weather else "none"),

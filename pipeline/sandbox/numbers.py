@@ -1,6 +1,5 @@
 """Numbers of the simulated world that a recipe may name as targets: yields, and the water in the soil."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,4 +74,4 @@ def write_numbers(spec: WorldSpec, sites: Sequence[Site], root: Path) -> None:
                 for site, fields in zip(mosaic.sites, numbers, strict=True)
             ]
             mosaic.write(draft / f"{name}_{year + spec.placement.label_years}.tif", values, nodata=NODATA)
-    os.replace(draft, folder)
+    draft.replace(folder)

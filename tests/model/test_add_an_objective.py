@@ -16,7 +16,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.evaluation.core.settings import EvaluationSettings
 from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint
-from mmvsf.model.mmvsf.objectives import OBJECTIVES
+from mmvsf.model.mmvsf.objectives import OBJECTIVES, visible_patches
 from mmvsf.model.pretraining.card import CARD
 from mmvsf.model.pretraining.run import pretrain
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/add-an-objective.md"
-NAME = "mm-vsf-huber"
+NAME = "mm-vsf-absolute"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_new_objective_trains(page: Any, grown_cube: Cube, tmp_path: Path) -> None:
     options = replace(OPTIONS, objective=NAME, steps=2, batch_size=2, images=3, score_windows=1)
-    assert isinstance(options.chosen_objective(), page.HuberForecast)
+    assert isinstance(options.chosen_objective(), page.AbsoluteForecast)
     metrics = pretrain([grown_cube], tmp_path, options)
     losses = [loss for _, *pair in metrics["losses"] for loss in pair if loss is not None]
     assert losses and all(0 < loss < 10 for loss in losses)
@@ -52,18 +52,19 @@ def test_a_new_objective_trains(page: Any, grown_cube: Cube, tmp_path: Path) -> 
 
 
 def test_its_loss_has_the_properties_of_the_page(page: Any) -> None:
-    network, batch, huber = make_network(), make_batch(), OBJECTIVES[NAME]
+    network, batch, absolute = make_network(), make_batch(), OBJECTIVES[NAME]
 
-    def loss(objective: Any = huber, **changes: Any) -> torch.Tensor:
+    def loss(objective: Any = absolute, **changes: Any) -> torch.Tensor:
         return objective(network, replace(batch, **changes), torch.Generator().manual_seed(3), 0.0)
 
-    # Where no error reaches `delta` it is half the square, under the same masks as MM-VSF's.
-    square = OBJECTIVES["mm-vsf"]
-    torch.testing.assert_close(loss(page.HuberForecast(delta=1e6)), loss(square) / 2)
+    keep = visible_patches(batch, network.config.patch, absolute.mask_ratio, torch.Generator().manual_seed(3))
+    error = (network(batch, keep) - batch.target).abs().mean(2)[batch.target_valid].mean()
+    torch.testing.assert_close(loss(), error)
     unseen = torch.where(batch.target_valid[:, :, None], batch.target, torch.nan)
     assert torch.equal(loss(target=unseen), loss())
     cloud = torch.where(torch.arange(16) < 2, 40.0, batch.target)
-    assert loss(target=cloud) / loss() < loss(square, target=cloud) / loss(square)
+    squares = replace(OBJECTIVES["mm-vsf"], robust=0.0)
+    assert loss(target=cloud) / loss() < loss(squares, target=cloud) / loss(squares)
     nothing = loss(target_valid=torch.zeros_like(batch.target_valid))
     nothing.backward()
     assert nothing == 0 and all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)

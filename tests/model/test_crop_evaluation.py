@@ -266,7 +266,7 @@ def test_a_map_of_a_date_knows_nothing_later(trial: CropTrial, altered: Callable
     for describe in (by_date, by_degree_days, monthly_means, degree_day_means):
         assert np.array_equal(*(describe(each, "07-01") for each in series))
         assert not np.array_equal(*(describe(each, SEASON) for each in series))
-    nothing = predict_classes(mapper.head, both[0], [int(window.days[0]) - 1], otherwise=2)
+    nothing = predict_classes(mapper.head, both[0], [int(both[0].days.min()) - 1], otherwise=2)
     assert (nothing == 2).all()
 
 

@@ -30,7 +30,7 @@ def where(grown_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with random weights."""
     folder = tmp_path_factory.mktemp("model")
     normalisation = Normalisation.of([grown_cube])
-    config = NetworkConfig(grown_cube.bands, grown_cube.weather, patch=4, width=16, heads=2, mlp=32, weather_width=16)
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=16, heads=2, mlp=32, weather_width=16, patch=4)
     save_checkpoint(folder, new_network(config, normalisation), normalisation, [grown_cube], {"objective": "mm-vsf"})
     return folder
 

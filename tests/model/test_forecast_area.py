@@ -177,7 +177,7 @@ def test_a_model_that_knows_its_error_gives_quantiles(
         return images, torch.full_like(torch.cat([images, images[:, :, :1]], 2), 0.02)
 
     without, knowing = MMVSF.forecast, getattr(MMVSF, "forecast_with_spread", None)
-    monkeypatch.setattr(MMVSF, "forecast_with_spread", with_spread, raising=False)
+    monkeypatch.setattr(MMVSF, "forecast_with_spread", with_spread)
     result, folder = forecast(weather="cube", block=(3, 2))
     assert result["quantiles_over"] == ["error of the model"]
     quantiles = pixels(folder, "quantiles-2021-07-15").reshape(6, 5, 32, 32)[:, :, 16, 16] * 1e-4

@@ -102,7 +102,7 @@ def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
         pretrain([grown_cube], tmp_path, replace(OPTIONS, size="huge"))
     odd = CubeBuilder(sites=1, years=(2020,), block=20, chunk=10, test_sites=0, test_years=())
     with pytest.raises(InputError, match="power of two"):
-        pretrain([odd.write(tmp_path / "odd.zarr")], tmp_path, OPTIONS)
+        pretrain([odd.write(tmp_path / "odd.zarr")], tmp_path, replace(OPTIONS, size="paper"))
 
 
 def test_scores_see_neither_targets_nor_their_weather(pretrained: Pretrained, grown_cube: Cube) -> None:

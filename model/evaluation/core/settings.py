@@ -146,4 +146,4 @@ def settings_for(cube: Cube, settings: EvaluationSettings) -> EvaluationSettings
     if cube.grid.chunk > 1:
         return settings
     steps = settings.steps if settings == QUICK else 600
-    return replace(settings, network="series", size=1, scored=1, batch_size=32, steps=steps, windows=0, pairs=32)
+    return replace(settings, size=1, scored=1, batch_size=32, steps=steps, windows=0, pairs=32)
