@@ -156,7 +156,14 @@ def test_results_of_older_weights_are_removed(
 
     monkeypatch.setattr(runner, "_do", noted)
     trained = "pretrain/2021/mm-vsf/0"
-    kinds = ("forecast/2021", "missing/2021", "weather/2021", "crops/2021/frozen", "crops/2021/finetuned")
+    kinds = (
+        "forecast/2021",
+        "missing/2021",
+        "coverage/2021",
+        "weather/2021",
+        "crops/2021/frozen",
+        "crops/2021/finetuned",
+    )
     of_mm_vsf = {trained, *(f"{kind}/mm-vsf/0" for kind in kinds), "picture/2021/forecasts"}
     cool = {f"cool/{kind}/mm-vsf/0" for kind in ("pretrain/2021", "2021/frozen", "2021/finetuned")}
     others = {f"{kind}/2021/sm-vsf/0" for kind in ("pretrain", "forecast", "missing", "cool/pretrain")}

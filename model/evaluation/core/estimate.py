@@ -10,8 +10,8 @@ from .settings import FULL, EvaluationSettings
 from .variants import VARIANTS
 
 SECONDS = {
-    "rate": 36, "pretrain": 105, "pretrain paper": 280, "forecast": 6, "missing": 6, "weather": 57, "picture": 6,
-    "forecast contextformer": 95, "forecast convlstm": 60, "forecast trees": 60, "crops frozen": 28,
+    "rate": 36, "pretrain": 105, "pretrain paper": 280, "forecast": 6, "missing": 6, "coverage": 20, "weather": 57,
+    "picture": 6, "forecast contextformer": 95, "forecast convlstm": 60, "forecast trees": 60, "crops frozen": 28,
     "crops opponents": 100, "crops finetuned": 100, "crops scratch": 110, "cool frozen": 15, "cool opponents": 30,
     "cool encoder": 105, "cool finetuned": 50, "cool scratch": 50,
 }  # fmt: skip

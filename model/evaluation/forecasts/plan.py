@@ -25,6 +25,7 @@ from mmvsf.model.figures import save
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
+from .coverage import coverage_rows
 from .eval_items import EvaluationSet, evaluation_set
 from .figure import PICTURE, forecast_picture
 from .missing_images import missing_rows
@@ -98,7 +99,7 @@ class ForecastPieces:
 
         def train(data: EvaluationSet, folder: Path) -> Result:
             # Results of older weights do not hold for the new ones.
-            for kind in ("pretrain", "forecast", "missing", "weather", "crops"):
+            for kind in ("pretrain", "forecast", "missing", "coverage", "weather", "crops"):
                 for stale in (self.folder / kind / str(year)).rglob(f"{method}/{seed}.json"):
                     stale.unlink()
             (self.folder / f"picture/{year}/forecasts.json").unlink(missing_ok=True)
@@ -111,12 +112,16 @@ class ForecastPieces:
             network, most = load(encoder).network, self.settings.gaps
             return {"rows": missing_rows(network, data, method, most, weather=objective.weather, masked=masked)}
 
+        def coverage(data: EvaluationSet, _: Path) -> Result:
+            return {"rows": coverage_rows(load(encoder).network, data)}
+
         def ablations(data: EvaluationSet, _: Path) -> Result:
             return {"rows": weather_rows(load(encoder).network, data)}
 
         works = {
             "forecast": None if masked else forecast,
             "missing": missing if full and not self.control and seed == 0 else None,
+            "coverage": coverage if full and method == "mm-vsf" else None,
             "weather": ablations if full and method == "mm-vsf" else None,
         }
         return [

@@ -6,6 +6,7 @@ from __future__ import annotations
 from .additions import additions_section
 from .claims import claims
 from .control import control_section
+from .coverage import coverage_section
 from .crop_details import crop_details
 from .crops import crop_sections
 from .forecasts import band_section, lead_section, missing_section, ndvi_section, year_section
@@ -19,7 +20,7 @@ def all_sections(results: ResultsTable) -> list[TextSection]:
     """All sections that have rows: what to take away, crop maps, forecasts."""
     forecasts = (
         claims, lead_section, ndvi_section, band_section, year_section, additions_section, weather_section,
-        control_section, missing_section,
+        coverage_section, control_section, missing_section,
     )  # fmt: skip
     sections = [
         takeaways(results),
