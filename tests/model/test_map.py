@@ -209,7 +209,7 @@ def other_version(folder: Path) -> None:
         (broken_config, "is damaged"),
         (other_weights, r"is damaged \(mapper.safetensors is not the file"),
         (no_config, "no trained mapper in .*; train one with `mmvsf cropmap`"),
-        (other_version, "is of format version 9, this program reads version 1"),
+        (other_version, "is of format version 9, this program reads version 2"),
     ],
 )
 def test_a_damaged_mapper_is_refused(
