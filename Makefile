@@ -14,7 +14,7 @@ DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 # Extras of pyproject.toml that `make setup` installs. Without `train` the tests of the model are left out.
-EXTRAS    ?= build,earthengine,stations,parquet,train,objects,clients,docs,dev
+EXTRAS    ?= build,earthengine,stations,parquet,train,onnx,objects,clients,docs,dev
 
 export DATA_DIR RUNS_DIR
 

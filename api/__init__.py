@@ -22,18 +22,21 @@ if TYPE_CHECKING:
     from mmvsf.datasets.recipe.region import Region as Recipe
     from mmvsf.datasets.samples.data_module import CubeDataModule
     from mmvsf.model.answer.protocol import ForecastInput
+    from mmvsf.model.embed.protocol import Encoder, EncoderInput
     from mmvsf.pipeline.build.sources import GivenSources
 
     from ._build import build, extend, plan
     from ._cubes import check, export, load_recipe, open_cube, publish
     from ._dataset import dataset
-    from ._model import answers, load_model
+    from ._model import answers, convert, embed, load_model
 
     __version__: str
 
 __all__ = [
     "Cube",
     "CubeDataModule",
+    "Encoder",
+    "EncoderInput",
     "ForecastInput",
     "GivenSources",
     "Recipe",
@@ -41,7 +44,9 @@ __all__ = [
     "answers",
     "build",
     "check",
+    "convert",
     "dataset",
+    "embed",
     "export",
     "extend",
     "load_model",
@@ -54,13 +59,17 @@ __all__ = [
 _MODULES = {
     "Cube": ("mmvsf.datasets.cube.cube", "Cube"),
     "CubeDataModule": ("mmvsf.datasets.samples.data_module", "CubeDataModule"),
+    "Encoder": ("mmvsf.model.embed.protocol", "Encoder"),
+    "EncoderInput": ("mmvsf.model.embed.protocol", "EncoderInput"),
     "ForecastInput": ("mmvsf.model.answer.protocol", "ForecastInput"),
     "GivenSources": ("mmvsf.pipeline.build.sources", "GivenSources"),
     "Recipe": ("mmvsf.datasets.recipe.region", "Region"),
     "answers": ("mmvsf._model", "answers"),
     "build": ("mmvsf._build", "build"),
     "check": ("mmvsf._cubes", "check"),
+    "convert": ("mmvsf._model", "convert"),
     "dataset": ("mmvsf._dataset", "dataset"),
+    "embed": ("mmvsf._model", "embed"),
     "export": ("mmvsf._cubes", "export"),
     "extend": ("mmvsf._build", "extend"),
     "load_model": ("mmvsf._model", "load_model"),

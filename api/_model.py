@@ -8,6 +8,13 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import location
 from mmvsf.model.answer.protocol import Forecaster
 from mmvsf.model.answer.run import Answers, answers_of, cases_of
+from mmvsf.model.convert.run import Part
+from mmvsf.model.convert.run import convert as convert_model
+from mmvsf.model.embed.adapter import AdaptedEncoder
+from mmvsf.model.embed.network import NetworkEncoder
+from mmvsf.model.embed.protocol import Encoder
+from mmvsf.model.embed.run import WindowEncoder
+from mmvsf.model.embed.run import embed as write_embeddings
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, model_folder
 
 
@@ -27,6 +34,43 @@ def load_model(folder: str | Path) -> Checkpoint:
     if not isinstance(path, Path):
         raise InputError(f"{folder}: models are read from local files; download its folder, and name that")
     return load_checkpoint(model_folder(path))
+
+
+def embed(
+    cube: str | Path | Cube,
+    out: str | Path,
+    encoder: Encoder | str | Path,
+    *,
+    every: int | None = None,
+    workers: int | None = None,
+) -> Path:
+    """Write the embeddings of a cube to the Zarr store `out`, or resume writing them; see docs/encoders.md.
+
+    `encoder` is the folder of a trained model, an `Encoder`, or what `mmvsf embed --encoder` takes: `MODULE:OBJECT` or
+    the path of an ONNX file. One embedding a season, or one every `every` days; `workers` blocks at a time. Raises
+    InputError where the encoder does not exist or does not fit the cube, OSError where the disk refuses.
+
+    >>> import mmvsf
+    >>> mmvsf.embed("data/my-region.zarr", "embeddings.zarr", "runs/pretrain").name
+    'embeddings.zarr'
+    """
+    opened = cube if isinstance(cube, Cube) else Cube.open(location(str(cube)))
+    chosen: WindowEncoder
+    if isinstance(encoder, str | Path) and Path(encoder).is_dir():
+        folder = model_folder(Path(encoder))
+        chosen = NetworkEncoder.of(opened, load_checkpoint(folder), folder)
+    else:
+        chosen = AdaptedEncoder.of(opened, str(encoder) if isinstance(encoder, Path) else encoder)
+    return write_embeddings(opened, chosen, Path(out), every=every, workers=workers)
+
+
+def convert(model: Checkpoint, out: str | Path, part: Part = "encoder") -> Path:
+    """Write a model that `load_model` returned as one file, ONNX (.onnx) or for `torch.export.load` (.pt2): its
+    `encoder`, or its `forecaster`; see docs/encoders.md.
+
+    Raises InputError for another suffix, a missing package or a recurrent model, OSError where the disk refuses.
+    """
+    return convert_model(model, Path(out), part)
 
 
 def answers(cube: Cube, forecasters: Mapping[str, Forecaster]) -> Answers:

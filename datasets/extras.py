@@ -11,6 +11,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "stations": ("meteostat",),
     "parquet": ("pyarrow",),
     "train": ("torch", "lightning", "safetensors", "sklearn", "threadpoolctl"),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "objects": ("obstore", "boto3", "botocore"),
 }  # fmt: skip
 """Extra -> top-level names of the packages that it adds to those which reading a cube needs. `train` holds some of

@@ -52,6 +52,18 @@ def show_cropmap(metrics: dict[str, Any], folder: Path) -> None:
     )
 
 
+def show_regression(metrics: dict[str, Any], folder: Path) -> None:
+    """Scores by held-out set and method; the last lines of the command."""
+    name, units = metrics["target"]["name"], metrics["target"]["units"]
+    table = Table("held-out set", "method", f"RMSE ({units})", "R2", "pixels", title=name)
+    for row in metrics["scores"]:
+        r2 = "-" if row["r2"] is None else f"{row['r2']:.3f}"
+        table.add_row(_part(row["set"]), _method(row["method"]), f"{row['rmse']:.3f}", r2, f"{row['n']:,}")
+    console = plain_console()
+    console.print(table if metrics["scores"] else "no numbers are held out, so nothing was scored")
+    console.print(f"regressor  {folder}\nscores     {folder / 'metrics.json'}", soft_wrap=True)
+
+
 def show_map(result: dict[str, Any], folder: Path) -> None:
     """Areas by class; the last lines of `map`."""
     season = f"{result['year']}" if result["until"] is None else f"{result['year']} until {result['until']}"

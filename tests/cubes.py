@@ -55,6 +55,8 @@ class CubeBuilder:
     validation_sites: int = 0
     test_years: tuple[int, ...] = (2021,)
     labels: bool = True
+    yields: bool = False
+    """whether there is the target `yield`: 3, 6 and 9 t/ha of the three crops, unknown in the first row of a block"""
     field: int = 8
     """pixels a side of a field"""
     variables: tuple[str, ...] = DEFAULT_WEATHER
@@ -102,6 +104,9 @@ class CubeBuilder:
         if self.labels:
             years = list(self.years)
             recipe["labels"] = {"source": "archive", "path": "{year}", "legend": "none", "years": years}
+        if self.yields:
+            target = {"source": "archive", "path": "{year}", "units": "t ha-1", "years": list(self.years)}
+            recipe["targets"] = {"yield": target}
         return recipe
 
 
@@ -153,6 +158,11 @@ class _Growth:
         if self.options.labels:
             for season, crop in enumerate(crops):
                 self._store(block, season, {"labels/crop": crop + 10})
+        if self.options.yields:
+            for season, crop in enumerate(crops):
+                numbers = 3 * (crop + 1).astype(np.float32)
+                numbers[0] = np.nan
+                self._store(block, season, {"targets/yield": numbers})
 
     def _store(self, block: BlockIndex, first: int, arrays: dict[str, Array]) -> None:
         records = write_shards(self.path, self.spec, block, first, arrays)

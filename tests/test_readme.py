@@ -12,7 +12,8 @@ import torch
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model.embed import embed
+from mmvsf.model.embed.network import NetworkEncoder
+from mmvsf.model.embed.run import embed
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
@@ -94,7 +95,8 @@ def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> 
     normalisation = Normalisation.of([grown_cube])
     config = NetworkConfig(grown_cube.bands, grown_cube.weather)
     save_checkpoint(tmp_path, new_network(config, normalisation), normalisation, [], {})
-    store = embed(grown_cube, load_checkpoint(tmp_path), tmp_path / "embeddings.zarr", tmp_path)
+    encoder = NetworkEncoder.of(grown_cube, load_checkpoint(tmp_path), tmp_path)
+    store = embed(grown_cube, encoder, tmp_path / "embeddings.zarr")
     code = python_block("docs/models.md", "import mmvsf")
     replaced = {"data/sandbox.zarr": str(grown_cube.path), "runs/sandbox/embeddings.zarr": str(store)}
     names = run(code, "docs/models.md", replaced)

@@ -18,7 +18,7 @@ from mmvsf.datasets.recipe.load import load_region, parse_region
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
-from mmvsf.model.embed import plan_seasons
+from mmvsf.model.embed.seasons import plan_seasons
 from mmvsf.model.forecasting.block import forecast_block
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint
 from mmvsf.model.pretraining.fit import PretrainOptions

@@ -92,8 +92,8 @@ class ForecastDataModule(*_bases()):  # type: ignore[misc]
     >>> reader = WindowReader(cube, Normalisation.of([cube]))
     >>> data = ForecastDataModule([reader], SamplePlan(size=16, images=4), batch_size=2, steps=1)
     >>> batch = next(iter(data.train_dataloader()))
-    >>> tuple(batch.images.shape)  # samples, images, bands, rows, columns
-    (2, 4, 6, 16, 16)
+    >>> tuple(batch.images.shape)  # samples, images (eight of the season before), bands, rows, columns
+    (2, 12, 6, 16, 16)
     """
 
     def __init__(

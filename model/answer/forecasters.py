@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmvsf.datasets.cube.cube import Cube
-from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
@@ -21,6 +18,7 @@ from mmvsf.datasets.samples.windows import Window, index_windows, spread
 from mmvsf.model.baselines.forecast_trees import ForecastTrees, train_forecast_trees
 from mmvsf.model.baselines.simple import persistence, season_phase
 from mmvsf.model.forecasting.scoring import ClimatologySource, forecast_images
+from mmvsf.model.named_object import named_object
 
 from .protocol import Floats, Forecaster, ForecastInput
 
@@ -139,12 +137,7 @@ def load_object(name: str) -> Forecaster:
     if not module or not attribute:
         names = ", ".join([*STANDARD, "mmvsf", "convlstm", "contextformer", "weather-copy", "simulator"])
         raise InputError(f"--forecaster {name}: write MODULE:OBJECT, or one of {names}")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        forecaster = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"--forecaster {name}: {one_line(error, 160)}") from error
+    forecaster = named_object("--forecaster", name)
     if not callable(forecaster):
         raise InputError(f"--forecaster {name}: it cannot be called with a ForecastInput; see docs/answer.md")
     checked: Forecaster = forecaster

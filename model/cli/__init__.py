@@ -2,8 +2,8 @@
 
 import typer
 
-from . import answer, apply, forecast, train
+from . import answer, apply, convert, forecast, regress, train
 
 app = typer.Typer(no_args_is_help=True)
-for part in (train.app, apply.app, forecast.app, answer.app):
+for part in (train.app, regress.app, apply.app, forecast.app, convert.app, answer.app):
     app.add_typer(part)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mmvsf.datasets.console import MODEL, plain_console
+from mmvsf.datasets.errors import InputError
 
 from .options import (
     CubeArgument,
@@ -35,22 +36,37 @@ def embed(
         int | None,
         typer.Option(min=1, show_default="one per year, the mean of its season", help="Days between embeddings."),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            show_default="a pretrained MM-VSF", help="Another encoder: MODULE:OBJECT, or the path of an ONNX file."
+        ),
+    ] = None,
     workers: Workers = None,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
     model: ModelDir = None,
 ) -> None:
-    """Write the encoder's embeddings of a whole cube to a Zarr store, or resume writing them."""
+    """Write an encoder's embeddings of a whole cube to a Zarr store, or resume writing them."""
     need_torch()
     from mmvsf.datasets.sidecars.embeddings import embeddings_path
-    from mmvsf.model.embed import embed as run
+    from mmvsf.model.embed.adapter import AdaptedEncoder
+    from mmvsf.model.embed.network import NetworkEncoder
+    from mmvsf.model.embed.run import WindowEncoder
+    from mmvsf.model.embed.run import embed as run
 
     runs = local_folder("--runs-dir", runs_dir)
+    if encoder and model:
+        raise InputError("--model and --encoder name one encoder each; give one of them")
     cube = open_cube(region, data_dir)
-    checkpoint, where = pretrained_model(model, runs, cube)
+    chosen: WindowEncoder
+    if encoder:
+        chosen = AdaptedEncoder.of(cube, encoder)
+    else:
+        chosen = NetworkEncoder.of(cube, *pretrained_model(model, runs, cube))
     path = embeddings_path(cube.region.name, runs)
     with lock(path, "embed"):
-        run(cube, checkpoint, path, where, every=every, workers=workers)
+        run(cube, chosen, path, every=every, workers=workers)
     plain_console().print(f"embeddings  {path}", soft_wrap=True)
 
 

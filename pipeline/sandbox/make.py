@@ -14,6 +14,7 @@ from mmvsf.datasets.recipe.region import Region
 from mmvsf.pipeline.raster.proj_data import refuse_foreign_proj_data
 
 from .archive import is_finished, simulate
+from .numbers import FOLDER, write_numbers
 from .spec import DOSES, Site, WorldSpec
 
 BYTES_PER_SITE_YEAR = 6_000_000
@@ -21,7 +22,8 @@ BYTES_PER_SITE_YEAR = 6_000_000
 
 
 def make_archive(region: Region, path: Path, data_dir: Path, workers: int, console: Console) -> None:
-    """Simulate the archive of a region, whose recipe is the file `path`, unless a finished one exists.
+    """Simulate the archive of a region, whose recipe is the file `path`, unless a finished one exists, and add the
+    numbers of its fields where a target of the recipe names one of them.
 
     Raises InputError if the recipe's grid does not suit the simulation, OSError if the disk refuses.
     """
@@ -32,6 +34,16 @@ def make_archive(region: Region, path: Path, data_dir: Path, workers: int, conso
     _refuse_other_folder(root, path, data_dir)
     spec = world_spec(region)
     sites = world_sites(region, spec, grid_from_recipe(region, path, data_dir), path)
+    _simulate(region, spec, sites, root, path, workers, console)
+    targets = [resolve_path(target.path, path, data_dir) for target in region.targets.values() if target.path]
+    if any(root / FOLDER in target.parents for target in targets):
+        write_numbers(spec, sites, root)
+
+
+def _simulate(
+    region: Region, spec: WorldSpec, sites: list[Site], root: Path, path: Path, workers: int, console: Console
+) -> None:
+    """Write the archive unless it exists. Raises as `make_archive`."""
     if is_finished(spec, sites, root):
         return
     root.parent.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,7 @@ def test_a_good_recipe() -> None:
 def test_shipped_recipes_load() -> None:
     assert shipped_regions() == (
         "central-valley", "example", "iowa", "phenocam", "sandbox", "sandbox-control", "sandbox-southern",
+        "sandbox-targets",
     )  # fmt: skip
     for name in shipped_regions():
         region, path = load_region(name)

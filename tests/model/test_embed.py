@@ -15,10 +15,12 @@ import zarr
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.windows import chunk_window, clear_days
-from mmvsf.model import embed as module
-from mmvsf.model.embed import Encoder, embed, embedding_sample, plan_seasons
+from mmvsf.model.embed import run as module
+from mmvsf.model.embed.network import NetworkEncoder, embedding_sample
+from mmvsf.model.embed.run import embed
+from mmvsf.model.embed.seasons import plan_seasons
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
@@ -38,12 +40,15 @@ def checkpoint(where: Path) -> Checkpoint:
     return load_checkpoint(where)
 
 
+@pytest.fixture
+def encoder(grown_cube: Cube, checkpoint: Checkpoint, where: Path) -> NetworkEncoder:
+    return NetworkEncoder.of(grown_cube, checkpoint, where)
+
+
 @pytest.mark.slow
-def test_a_season_is_the_mean_of_its_days(
-    grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path
-) -> None:
-    yearly = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
-    daily = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "b.zarr", where, every=10), engine="zarr")
+def test_a_season_is_the_mean_of_its_days(grown_cube: Cube, encoder: NetworkEncoder, tmp_path: Path) -> None:
+    yearly = xr.open_dataset(embed(grown_cube, encoder, tmp_path / "a.zarr"), engine="zarr")
+    daily = xr.open_dataset(embed(grown_cube, encoder, tmp_path / "b.zarr", every=10), engine="zarr")
     assert yearly.embedding.dims == ("year", "y", "x", "feature") and yearly.embedding.shape[-1] == 16
     assert daily.embedding.dims[0] == "time" and daily.time.dtype.kind == "M"
     mean = daily.embedding.astype(np.float32).groupby("time.year").mean("time")
@@ -55,8 +60,8 @@ def test_a_season_is_the_mean_of_its_days(
 
 
 @pytest.mark.slow
-def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path) -> None:
-    embeddings = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "a.zarr", where), engine="zarr")
+def test_they_are_georeferenced(grown_cube: Cube, encoder: NetworkEncoder, tmp_path: Path) -> None:
+    embeddings = xr.open_dataset(embed(grown_cube, encoder, tmp_path / "a.zarr"), engine="zarr")
     imagery = xr.open_zarr(grown_cube.path, group=f"tiles/{grown_cube.grid.tiles[0].name}/imagery")
     for axis, pixels in zip(("y", "x"), grown_cube.grid.coordinates(), strict=True):
         np.testing.assert_allclose(embeddings[axis], pixels.reshape(-1, 4).mean(1))
@@ -69,12 +74,11 @@ def test_they_are_georeferenced(grown_cube: Cube, checkpoint: Checkpoint, where:
     assert len(embeddings.attrs["model"]["weights_sha256"]) == 64
 
 
-def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpoint) -> None:
-    reader, clear = WindowReader(grown_cube, checkpoint.normalisation), clear_days(grown_cube)
+def test_an_embedding_knows_its_past_alone(grown_cube: Cube, encoder: NetworkEncoder) -> None:
+    reader, clear = encoder.reader, clear_days(grown_cube)
     by, bx = grown_cube.grid.blocks[0]
     window = chunk_window(grown_cube, by * 2, bx * 2, 2020, clear)
     day = int(window.days[10]) + 1
-    encoder = Encoder(checkpoint.network, True, None)
 
     def at(sample) -> np.ndarray:
         return encoder([sample], 1)[0]
@@ -97,7 +101,11 @@ def test_an_embedding_knows_its_past_alone(grown_cube: Cube, checkpoint: Checkpo
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on(
-    grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grown_cube: Cube,
+    checkpoint: Checkpoint,
+    encoder: NetworkEncoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, done = tmp_path / "cut.zarr", []
     real = module.embed_block
@@ -105,26 +113,26 @@ def test_a_killed_run_goes_on(
     def killed(*arguments, **options):
         if len(done) == 2:
             raise RuntimeError("killed")
-        done.append(arguments[2])
+        done.append(arguments[4])
         return real(*arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "embed_block", killed)
         with pytest.raises(RuntimeError, match="killed"):
-            embed(grown_cube, checkpoint, path, where)
+            embed(grown_cube, encoder, path)
         done.clear()
-        embed(grown_cube, checkpoint, path, where)
+        embed(grown_cube, encoder, path)
         assert done == [grown_cube.grid.blocks[2]]
-        embed(grown_cube, checkpoint, path, where)
+        embed(grown_cube, encoder, path)
         assert len(done) == 1
     assert not (tmp_path / "zarr.json").exists(), "the folder above a store is no group"
-    whole = xr.open_dataset(embed(grown_cube, checkpoint, tmp_path / "whole.zarr", where), engine="zarr")
+    whole = xr.open_dataset(embed(grown_cube, encoder, tmp_path / "whole.zarr"), engine="zarr")
     xr.testing.assert_identical(xr.open_dataset(path, engine="zarr"), whole)
     # Another model starts again.
     other = tmp_path / "model"
     normalisation = checkpoint.normalisation
     save_checkpoint(other, new_network(checkpoint.network.config, normalisation), normalisation, [], {})
-    embed(grown_cube, load_checkpoint(other), path, other)
+    embed(grown_cube, NetworkEncoder.of(grown_cube, load_checkpoint(other), other), path)
     attributes = json.loads((path / "zarr.json").read_text())["attributes"]
     assert attributes["model"]["weights_sha256"] != whole.attrs["model"]["weights_sha256"]
     assert zarr.open_array(str(path / "done"), mode="r")[...].sum() == 3

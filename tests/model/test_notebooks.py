@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import mmvsf
 from mmvsf.datasets.command import build_app
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
-from mmvsf.model.embed import embed
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
@@ -89,7 +89,7 @@ def test_look_at_a_cube(grown_cube: Cube) -> None:
 
 
 def test_embeddings(grown_cube: Cube, model: Path, tmp_path: Path) -> None:
-    store = embed(grown_cube, load_checkpoint(model), tmp_path / "embeddings.zarr", model)
+    store = mmvsf.embed(grown_cube, tmp_path / "embeddings.zarr", model)
     paths = {"../../data/sandbox.zarr": str(grown_cube.path), "../../runs/sandbox/embeddings.zarr": str(store)}
     names = run("embeddings", paths)
     assert len(names["predicted"]) == names["test"].sum() > 0

@@ -25,7 +25,8 @@ from mmvsf.model.cli import app
 from mmvsf.model.cli.options import lock
 from mmvsf.model.cropmap import run as cropping
 from mmvsf.model.cropmap.run import cropmap
-from mmvsf.model.embed import embed
+from mmvsf.model.embed.network import NetworkEncoder
+from mmvsf.model.embed.run import embed
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.pretraining.run import pretrain
@@ -103,11 +104,11 @@ def test_a_training_on_a_full_disk_resumes_from_the_last_checkpoint(
 @pytest.mark.parametrize("limit", [100, 700, 1500, 4000, 15_000])
 def test_embeddings_on_a_full_disk_go_on_when_there_is_space(grown_cube: Cube, tmp_path: Path, limit: int) -> None:
     where = small_model(grown_cube, tmp_path / "model")
-    path = tmp_path / "embeddings.zarr"
+    path, encoder = tmp_path / "embeddings.zarr", NetworkEncoder.of(grown_cube, load_checkpoint(where), where)
     with pytest.raises(OSError), full_disk(limit):
-        embed(grown_cube, load_checkpoint(where), path, where)
-    resumed = xr.open_dataset(embed(grown_cube, load_checkpoint(where), path, where), engine="zarr")
-    whole = xr.open_dataset(embed(grown_cube, load_checkpoint(where), tmp_path / "b.zarr", where), engine="zarr")
+        embed(grown_cube, encoder, path)
+    resumed = xr.open_dataset(embed(grown_cube, encoder, path), engine="zarr")
+    whole = xr.open_dataset(embed(grown_cube, encoder, tmp_path / "b.zarr"), engine="zarr")
     xr.testing.assert_identical(resumed.drop_attrs(), whole.drop_attrs())
     assert not drafts(tmp_path)
 

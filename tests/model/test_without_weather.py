@@ -13,7 +13,8 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.model.cropmap.run import cropmap
-from mmvsf.model.embed import embed
+from mmvsf.model.embed.network import NetworkEncoder
+from mmvsf.model.embed.run import embed
 from mmvsf.model.evaluation.command import evaluate
 from mmvsf.model.evaluation.core.settings import QUICK
 from mmvsf.model.forecasting.block import forecast_block
@@ -66,7 +67,7 @@ def test_models_of_images_alone_forecast_map_and_embed(bare: Cube, model: Path, 
     forecast = forecast_block(checkpoint.network, reader, block, int(window.days[5]), weather=False, precision=None)
     assert np.isfinite(forecast.forecast).all()
     assert cropmap(bare, checkpoint, tmp_path / "map", QUICK_MAP, model)["scores"]
-    embed(bare, checkpoint, tmp_path / "embeddings.zarr", model)
+    embed(bare, NetworkEncoder.of(bare, checkpoint, model), tmp_path / "embeddings.zarr")
     assert (tmp_path / "embeddings.zarr").is_dir()
 
 

@@ -113,7 +113,7 @@ def test_a_model_is_loaded_from_its_folder(built: TinyArchive, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     CubeBuilder().write(tmp_path / "data/my-region.zarr")
-    assert run_examples("mmvsf._model") == 2
+    assert run_examples("mmvsf._model") == 3
     page = Path(__file__).parents[2] / "docs/answer.md"
     assert not doctest.testfile(str(page), module_relative=False).failed
     assert run_examples("mmvsf._dataset") == 1
