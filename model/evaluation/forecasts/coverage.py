@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -28,7 +28,7 @@ def coverage_rows(network: MMVSF, data: EvaluationSet) -> list[Row]:
     """Counts of pixels, and of those inside each of INTERVALS, by set, lead and variable: `mean` of all bands, `ndvi`;
     with the sum of the continuous ranked probability score (`crps`) and of absolute errors (`absolute`), in
     deviations of a band or in NDVI."""
-    sums: dict[tuple[str, str, str], Counter[str]] = {}
+    sums: dict[tuple[str, str, str], defaultdict[str, float]] = {}
     for item in data.items:
         for variable, values in _variables(network, item, data.reader.normalisation).items():
             forecast, error, truth = values
@@ -39,7 +39,7 @@ def coverage_rows(network: MMVSF, data: EvaluationSet) -> list[Row]:
                 if name is None:
                     continue
                 pixels = np.broadcast_to(item.scored[pair], truth[pair].shape)
-                count = sums.setdefault((item.part, name, variable), Counter())
+                count = sums.setdefault((item.part, name, variable), defaultdict(float))
                 count["n"] += int(pixels.sum())
                 count["crps"] += float(crps[pair][pixels].sum())
                 count["absolute"] += float(np.abs(forecast - truth)[pair][pixels].sum())
