@@ -25,6 +25,8 @@ from mmvsf.model.mmvsf.weather_encoder import Memory
 from mmvsf.model.training.module import Training
 from mmvsf.model.training.trainer import train
 
+PIXELS = 128
+"""Pixels of a window that a step learns from, where the network follows each alone: neighbours are much alike."""
 FORGET = 0.25
 """Share of the samples of a training whose images have no sums of weather, and of those that have no date."""
 
@@ -131,25 +133,39 @@ class CropMapper(nn.Module):
         totals = totals if self.head_weather else torch.zeros_like(totals)
         return WeatherMemory(self.network.weather(seen, start, index), totals)
 
-    def encode(self, batch: Batch, memory: WeatherMemory | None = None) -> EncodedSeason:
+    def encode(self, batch: Batch, memory: WeatherMemory | None = None, chosen: Tensor | None = None) -> EncodedSeason:
         """The input of the head. An image's embedding holds nothing later than itself, so cutting a season short after
         encoding gives the same as encoding the shorter season. `memory` is what `remember` gave for the weather of the
-        samples, where it was called before."""
+        samples, where it was called before. `chosen` is as in `MMVSF.encode`."""
         memory = memory or self.remember(batch.weather, batch.weather_start, batch.weather_index)
-        encoded = self.network.encode(batch, memory=memory.encoder)
+        encoded = self.network.encode(batch, memory=memory.encoder, chosen=chosen)
         totals = replace(memory.encoder, total=memory.totals).before(encoded.days)[1]
         return EncodedSeason(encoded.tokens, encoded.days, encoded.pixels, encoded.valid, encoded.size, totals)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Class scores (B, K, H, W)."""
-        scores: Tensor = self.head(self.encode(batch))
+    def forward(self, batch: Batch, chosen: Tensor | None = None) -> Tensor:
+        """Class scores (B, K, H, W); (B, K, L, 1) of L `chosen` pixels (B, L)."""
+        scores: Tensor = self.head(self.encode(batch, chosen=chosen))
         return scores
+
+    def draw(self, known: Tensor, generator: torch.Generator) -> Tensor | None:
+        """(B, L) int64: PIXELS pixels of each window that a step learns from, drawn at random from those that are
+        `known` (B, H, W), and from the others where these are fewer; None for all."""
+        known = known.flatten(1)
+        if self.network.mixes_pixels or known.shape[1] <= PIXELS:
+            return None
+        order = torch.rand(known.shape, generator=generator).to(known.device) + known
+        return order.topk(PIXELS, dim=1).indices
 
 
 def mapping_loss(scores: Tensor, classes: Tensor) -> Tensor:
     """Cross-entropy of scores (B, K, H, W) on the pixels whose class (B, H, W) is known, not -1; 0 where none is."""
     total = F.cross_entropy(scores, classes, ignore_index=-1, reduction="sum")
     return total / (classes >= 0).sum().clamp(min=1)
+
+
+def take(values: Tensor, chosen: Tensor | None) -> Tensor:
+    """(B, L, 1): the `chosen` pixels (B, L) of values (B, H, W); all values where none are chosen."""
+    return values if chosen is None else values.flatten(1).gather(1, chosen)[..., None]
 
 
 class MappingLoss:
@@ -159,7 +175,8 @@ class MappingLoss:
         """The loss, a scalar; 0 where no class is known. Raises ValueError for a batch without labels."""
         if batch.labels is None:
             raise ValueError("a batch for mapping needs labels")
-        return mapping_loss(mapper(batch), batch.labels)
+        chosen = mapper.draw(batch.labels >= 0, generator)
+        return mapping_loss(mapper(batch, chosen), take(batch.labels, chosen))
 
 
 @dataclass(frozen=True, slots=True)

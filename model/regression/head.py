@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.windows import Window
-from mmvsf.model.cropmap.head import CropMapper
+from mmvsf.model.cropmap.head import CropMapper, take
 from mmvsf.model.mmvsf.network import MMVSF
 
 
@@ -27,9 +27,9 @@ class Regressor(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Numbers (B, H, W) in the units of the target."""
-        numbers: Tensor = self.mapper(batch)[:, 0] * self.std + self.mean
+    def forward(self, batch: Batch, chosen: Tensor | None = None) -> Tensor:
+        """Numbers (B, H, W) in the units of the target; (B, L, 1) of L `chosen` pixels (B, L)."""
+        numbers: Tensor = self.mapper(batch, chosen)[:, 0] * self.std + self.mean
         return numbers
 
 
@@ -40,9 +40,10 @@ class RegressionLoss:
         """The loss, a scalar; 0 where no number is known. Raises ValueError for a batch without numbers."""
         if batch.measured is None:
             raise ValueError("a batch for regression needs the numbers of a target")
-        measured = batch.measured[:, 0]
+        chosen = regressor.mapper.draw(torch.isfinite(batch.measured[:, 0]), generator)
+        measured = take(batch.measured[:, 0], chosen)
         known = torch.isfinite(measured)
-        error = torch.where(known, (regressor(batch) - measured.nan_to_num()) / regressor.std, 0.0)
+        error = torch.where(known, (regressor(batch, chosen) - measured.nan_to_num()) / regressor.std, 0.0)
         return F.huber_loss(error, torch.zeros_like(error), reduction="sum") / known.sum().clamp(min=1)
 
 

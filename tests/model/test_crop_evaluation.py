@@ -20,10 +20,10 @@ from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
-from mmvsf.datasets.samples.windows import HELD_OUT, Window
+from mmvsf.datasets.samples.windows import HELD_OUT, Window, index_windows
 from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
-from mmvsf.model.cropmap.head import CropHead, CropMapper, MappingOptions
+from mmvsf.model.cropmap.head import PIXELS, CropHead, CropMapper, MappingOptions, take
 from mmvsf.model.evaluation.core.held_out import hold_out
 from mmvsf.model.evaluation.core.settings import SEASON, CropOptions, HeadOptions
 from mmvsf.model.evaluation.crops import seasons as frozen_seasons
@@ -436,3 +436,22 @@ def test_a_cube_without_labels_is_refused(tmp_path: Path) -> None:
     cube = builder.write(tmp_path / "bare.zarr")
     with pytest.raises(InputError, match="no labels"):
         make_trial(cube, 2020)
+
+
+def test_a_step_learns_from_drawn_pixels_as_from_all(grown_cube: Cube) -> None:
+    """Scores of drawn pixels are those of the same pixels of the whole window; labelled ones are drawn first."""
+    checkpoint = make_checkpoint(grown_cube)
+    reader = WindowReader(grown_cube, checkpoint.normalisation)
+    window = next(w for w in index_windows(grown_cube)["train"] if len(w.earlier))
+    batch = collate([season_sample(reader, window)])
+    known = torch.zeros(1, window.size, window.size, dtype=torch.bool)
+    known[0, :3] = True
+    mapper = CropMapper(checkpoint.network, 3).eval()
+    chosen = mapper.draw(known, torch.Generator().manual_seed(0))
+    assert chosen is not None and chosen.shape == (1, PIXELS) and len(set(chosen[0].tolist())) == PIXELS
+    assert int(take(known, chosen).sum()) == min(PIXELS, 3 * window.size)
+    with torch.inference_mode():
+        whole, some = mapper(batch), mapper(batch, chosen)
+    torch.testing.assert_close(some[0, :, :, 0], whole[0].flatten(1)[:, chosen[0]], atol=1e-4, rtol=1e-4)
+    coarse = CropMapper(new_network(replace(checkpoint.network.config, patch=4), checkpoint.normalisation), 3)
+    assert coarse.draw(known, torch.Generator()) is None
