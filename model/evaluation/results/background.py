@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.evaluation.core.names import METHODS
 from mmvsf.model.evaluation.core.runner import Result
-from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.core.settings import CLAIM, EvaluationSettings
 from mmvsf.model.evaluation.core.training import best_rate
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
@@ -41,7 +41,7 @@ def how_made(results: ResultsTable, facts: EvaluationFacts) -> TextSection:
     settings, full_years = facts.settings, results.full_years
     pieces = (*results.pieces, *results.control_pieces)
     machines, programs = (sorted({str(piece[key]) for piece in pieces}) for key in ("machine", "program"))
-    trained = next(iter(pick(results.pieces, kind="pretrain")), None)
+    trained = next(iter(pick(results.pieces, kind="pretrain", method=CLAIM[-1])), None)
     rows = [
         *([f"cube of {cube.region.name}", cube.digest[:16]] for cube in facts.cubes),
         ["years held out in turn", ", ".join(map(str, sorted(facts.years)))],
