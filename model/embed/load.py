@@ -18,7 +18,7 @@ PICKLED = (".pt2", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 evaluates the text of shapes."""
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # an encoder and its weights
 def load_encoder(source: str) -> tuple[Encoder, str | None]:
     """The encoder in an ONNX file, or the object MODULE:OBJECT, and the SHA-256 of the file of its module.
 

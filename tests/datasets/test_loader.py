@@ -30,7 +30,7 @@ from mmvsf.datasets.samples.loader import (
 )
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.statistics import Moments
-from mmvsf.datasets.samples.windows import Window, index_windows
+from mmvsf.datasets.samples.windows import HISTORY, Window, index_windows
 from mmvsf.datasets.storage.store import begin_read, cache_context, finish_read, open_pixels
 
 Days = np.ndarray[Any, np.dtype[np.int32]]
@@ -114,8 +114,16 @@ def equal(a: object, b: object) -> bool:
     from dataclasses import fields, is_dataclass
 
     assert is_dataclass(a) and is_dataclass(b)
-    pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)]
-    return all(x is y or (torch.equal(x, y) if torch.is_tensor(x) else np.array_equal(x, y)) for x, y in pairs)
+    for x, y in ((getattr(a, f.name), getattr(b, f.name)) for f in fields(a)):
+        if x is None or y is None:
+            same = x is y
+        elif is_dataclass(x):
+            same = equal(x, y)
+        else:
+            same = torch.equal(x, y) if torch.is_tensor(x) else np.array_equal(x, y)
+        if not same:
+            return False
+    return True
 
 
 def test_a_sample_depends_on_seed_and_number_alone(reader: WindowReader) -> None:
@@ -178,7 +186,10 @@ def test_collate_pads_and_shares_weather(reader: WindowReader) -> None:
     short = season_sample(reader, same[1], same[1].days[:4], [(1, 3)])
     batch = collate([long, short, season_sample(reader, other, other.days[:5], [(0, 1)])])
     batch.check_days()
-    assert batch.images.shape[:2] == (3, 7) and batch.weather.shape[0] == 2
+    # The first year of a cube has no season before.
+    assert not len(same[0].earlier) and len(other.earlier) == HISTORY
+    assert batch.images.shape[:2] == (3, 5 + HISTORY) and batch.weather.shape[0] == 2
+    assert batch.image_days[2, 5:].tolist() == other.earlier.tolist() and batch.valid[2, 5:].any()
     assert batch.weather_index.tolist() == [0, 0, 1]
     assert not batch.valid[1, 4:].any() and not batch.target_valid[1, 1:].any()
     assert torch.equal(batch.target[0, 1], batch.images[0, 2])
@@ -236,7 +247,7 @@ def test_a_batch_is_begun_as_a_whole_and_made_ahead(reader: WindowReader, monkey
 
     monkeypatch.setattr(WindowReader, "begin_images", recorded)
     windows = [index_windows(reader.cube)["train"]]
-    samples = ForecastSamples([reader], windows, SamplePlan(images=6), 12)
+    samples = ForecastSamples([reader], windows, SamplePlan(images=6, forget=1.0), 12)  # one read a window
     batches = list(SampleLoader.of(samples, 4))
     assert events == (["begin"] * 4 + ["finish"] * 4) * 3
     assert all(equal(batches[n], collate([samples[4 * n + k] for k in range(4)])) for n in range(3))

@@ -84,7 +84,7 @@ def test_a_repository_of_the_hub_is_loaded_from_its_cache(grown_cube: Cube, tmp_
 def test_a_model_of_an_earlier_version_is_named_so(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"format_version": 2}')
     (tmp_path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(InputError, match="holds a model of format version 2, this program reads version 3"):
+    with pytest.raises(InputError, match="holds a model of format version 2, this program reads version 4"):
         load_checkpoint(tmp_path)
 
 

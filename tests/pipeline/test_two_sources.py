@@ -79,7 +79,7 @@ def assert_sources_are_told(cube: Path, origins: list[str], url: str, mmvsf: Com
     told = mmvsf("explain", cube, "--day", "2020-06-10", "--x", x, "--y", y).out
     assert f"hls-s30 of {origins[0]} ({url}" in told
     report = mmvsf("report", cube.parent.parent / "tiny.yaml", "--data-dir", cube.parent, "--runs-dir", cube.parent)
-    page = Path(report.out.strip()).read_text()
+    page = Path(report.out.strip().removeprefix("file://")).read_text()
     assert all(origin in page for origin in origins) and url in page and "sig=" not in page
 
 
