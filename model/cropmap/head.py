@@ -122,7 +122,8 @@ class CropMapper(nn.Module):
         for parameter in network.parameters():
             parameter.requires_grad_(not freeze)
         # Parts that only forecasts and masked weather use take no part in mapping.
-        for unused in (network.forecaster, network.decoding, network.decoder, network.out, network.weather_out):
+        heads = (network.out, network.spread, network.weather_out)
+        for unused in (network.forecaster, network.decoding, network.decoder, *heads):
             unused.requires_grad_(False)
 
     def remember(self, weather: Tensor, start: Tensor, index: Tensor) -> WeatherMemory:

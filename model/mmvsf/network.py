@@ -6,7 +6,7 @@ images, and weather only up to the day before the image or the target. Read it f
 turns a series of images into embeddings, `MMVSF.forecast` turns embeddings into images of later days.
 
 Letters in shapes: B samples, T images, C bands, H x W pixels, N patches of p x p pixels, P targets, E width,
-U weather series, D days, V weather variables, R time constants of antecedent indices.
+U weather series, D days, V weather variables, R time constants of the memory of weather.
 """
 
 from __future__ import annotations
@@ -18,15 +18,7 @@ from torch.nn import functional as F
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.model.metrics import has_ndvi
 
-from .layers import (
-    HARMONICS,
-    NEVER,
-    Block,
-    from_patches,
-    grid_position,
-    to_patches,
-    year_phase,
-)
+from .layers import HARMONICS, NEVER, Block, from_patches, grid_position, to_patches, year_phase
 from .pixel_decoder import Encoded, PixelDecoder, last_clear
 from .sizes import NetworkConfig
 from .weather_encoder import Memory, WeatherEncoder
@@ -66,7 +58,9 @@ class MMVSF(nn.Module):
     """The whole network. One set of weights serves any number of images and any lead time."""
 
     mean: Tensor
+    """(C,) of the bands in training, in their units"""
     std: Tensor
+    """(C,) their deviations"""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -190,7 +184,7 @@ class MMVSF(nn.Module):
         return from_patches(gate * bands + (1 - gate) * value, *encoded.size), spread
 
     def ndvi(self, images: Tensor) -> Tensor:
-        """NDVI (B, P, 1, H, W) of normalised images (B, P, C, H, W)."""
+        """NDVI (B, P, 1, H, W) of normalised images (B, P, C, H, W), whose bands must hold red and nir."""
         red, nir = (images[:, :, i] * self.std[i] + self.mean[i] for i in map(self.config.bands.index, ("red", "nir")))
         return ((nir - red) / (nir + red).clamp(min=0.02)).clamp(-1, 1)[:, :, None]
 

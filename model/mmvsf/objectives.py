@@ -34,7 +34,7 @@ def uniform_keep(samples: int, images: int, patches: int, ratio: float, generato
 
 def visible_patches(batch: Batch, patch: int, ratio: float, generator: torch.Generator) -> Tensor:
     """Patches (B, T, K) of each image that stay visible. Patches smaller than SQUARE are hidden in squares of that
-    side, since a single pixel is known from its neighbours."""
+    side, as clouds hide them."""
     b, t, h, w = batch.valid.shape
     side = patch if patch >= SQUARE or h % SQUARE or w % SQUARE else SQUARE
     squares = uniform_keep(b, t, (h // side) * (w // side), ratio, generator)
@@ -49,8 +49,9 @@ def visible_patches(batch: Batch, patch: int, ratio: float, generator: torch.Gen
 def forecast_error(
     network: MMVSF, encoded: Encoded, batch: Batch, chosen: Tensor | None, robust: float = 0.0
 ) -> Tensor:
-    """Mean squared error of the forecasts that a batch asks for, or of those of its `chosen` pixels (B, L), with the
-    error of their spread, which takes the images as they are."""
+    """The error of the forecasts that a batch asks for, or of those of its `chosen` pixels (B, L), a scalar in squared
+    deviations of the bands: squared up to `robust` deviations and linear beyond (Huber, 1964), or squared alone for 0;
+    and SPREAD times the negative log-likelihood of their spread, for which the errors are given."""
     forecasts, spread = network.forecast_with_spread(encoded, batch.origin, batch.target_day)
     target, valid = batch.target, batch.target_valid
     if chosen is not None:
@@ -61,6 +62,7 @@ def forecast_error(
     if spread.shape[2] > error.shape[2]:
         ndvi = (network.ndvi(forecasts.detach()) - network.ndvi(target)).abs()
         error = torch.cat([error, ndvi], 2)
+    error = torch.where(valid[:, :, None], error, 0.0)  # before it is divided: no gradient of what is not known
     # Negative log-likelihood of a Laplace distribution: at its least where the spread is the mean absolute error.
     likelihood = torch.where(valid[:, :, None], error / spread + spread.log(), 0.0)
     width = likelihood.sum() / (valid.sum() * spread.shape[2]).clamp(min=1)

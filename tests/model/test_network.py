@@ -443,3 +443,11 @@ def test_batch_refuses_shapes_that_do_not_fit(batch: Batch) -> None:
     with pytest.raises(ValueError, match="ends before"):
         replace(batch, target_day=batch.target_day + 300).check_days()
     batch.check_days()
+
+
+def test_unknown_targets_give_no_gradient(batch: Batch) -> None:
+    """Not even where they are no numbers."""
+    network = make_network().train()
+    target = torch.where(batch.target_valid[:, :, None], batch.target, float("nan"))
+    Objective()(network, replace(batch, target=target), torch.Generator().manual_seed(0), 0.0).backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
