@@ -22,6 +22,10 @@ BATCH = 8
 """Windows that are evaluated together."""
 
 
+OVERLAP = 4
+"""Neighbouring windows overlap by at least one pixel in so many, where they overlap."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The part of a site that lies in one tile: a rectangle of pixels around its blocks."""
@@ -90,6 +94,12 @@ def _meets(grid: Grid, blocks: Sequence[BlockIndex], row: int, column: int, size
         by * side < row + size and row < (by + 1) * side and bx * side < column + size and column < (bx + 1) * side
         for by, bx in blocks
     )
+
+
+def window_overlap(size: int, mixes_pixels: bool) -> int:
+    """Pixels by which neighbouring windows of `size` pixels a side overlap, at least: none where what is found of a
+    pixel does not depend on others."""
+    return size // OVERLAP if mixes_pixels else 0
 
 
 def blend_weights(size: int, overlap: int) -> Floats:

@@ -29,7 +29,7 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.outputs import write_verified
-from mmvsf.model.cover import BATCH, Part, SeenDays, blended_rows, parts_of_tile, rows_in_block
+from mmvsf.model.cover import BATCH, OVERLAP, Part, SeenDays, blended_rows, parts_of_tile, rows_in_block, window_overlap
 from mmvsf.model.records import has_settings, read_record, write_record
 from mmvsf.model.season_weather import SeasonWeather
 from mmvsf.model.training.device import autocast_precision, choose_device
@@ -41,8 +41,6 @@ from .saved import SavedMapper, load_mapper
 
 ENGINE = 1
 """Part of the settings of a tile; to be raised with any change of the pixels of a map."""
-OVERLAP = 4
-"""Neighbouring windows overlap by at least one pixel in so many."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class Applied:
     @property
     def overlap(self) -> int:
         """Pixels by which neighbouring windows overlap, at least; none where each pixel is mapped alone."""
-        return self.saved.size // OVERLAP if self.saved.mapper.network.mixes_pixels else 0
+        return window_overlap(self.saved.size, self.saved.mapper.network.mixes_pixels)
 
     def window_maps(
         self, windows: Sequence[Window], weather: SeasonWeather, memory: WeatherMemory

@@ -16,6 +16,7 @@ import numpy as np
 from mmvsf.datasets.cube.grid import BlockIndex, Tile
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.storage.location import Location
+from mmvsf.model.cover import OVERLAP
 from mmvsf.model.records import has_settings, read_record
 
 from .area import Area
@@ -26,8 +27,6 @@ from .weather_ahead import WeatherAhead
 
 ENGINE = 1
 """Part of the settings of a tile; to be raised with any change of the pixels of a forecast."""
-OVERLAP = 4
-"""Neighbouring windows overlap by at least one pixel in so many."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,12 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL
-from mmvsf.model.cover import parts_of_tile
+from mmvsf.model.cover import parts_of_tile, window_overlap
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
 from .block import LOOK_BACK
-from .job import OVERLAP, ForecastJob
+from .job import ForecastJob
 from .scenario import Scenario
 from .tiles import seen_before
 from .weather_ahead import Cell, FromCube, FromYears, NoWeather, WeatherAhead, cube_weather
@@ -64,7 +64,7 @@ def plan_forecast(
     days = tuple(sorted({day_number(day) for day in options.days}))
     area = Area.of(cube, block=options.block, site=options.site, bbox=options.bbox)
     reader = WindowReader(cube, checkpoint.normalisation)
-    cells = sorted(set(_cells(cube, area, size)))
+    cells = sorted(set(_cells(cube, area, size, window_overlap(size, checkpoint.network.mixes_pixels))))
     issued = _day_of_issue(reader, cells, days, options.issued)
     _check_seen(cube, area, issued)
     count = days[-1] - issued
@@ -93,10 +93,10 @@ def tiles_of(cube: Cube, area: Area) -> list[Tile]:
     return [tile for tile in cube.grid.tiles if tile.name in wanted]
 
 
-def _cells(cube: Cube, area: Area, size: int) -> Iterator[Cell]:
-    """The weather cells of all windows."""
+def _cells(cube: Cube, area: Area, size: int, overlap: int) -> Iterator[Cell]:
+    """The weather cells of all windows of `size` pixels a side, which overlap by so many."""
     for tile in tiles_of(cube, area):
-        for part in parts_of_tile(cube.grid, tile, size, size // OVERLAP, area.blocks):
+        for part in parts_of_tile(cube.grid, tile, size, overlap, area.blocks):
             for row, columns in part.starts:
                 yield from (cube.grid.weather_cell_of(row + size // 2, column + size // 2) for column in columns)
 

@@ -24,7 +24,7 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.datasets.variables import REFLECTANCE_FILL
-from mmvsf.model.cover import Part, SeenDays, blended_rows, parts_of_tile, rows_in_block
+from mmvsf.model.cover import Part, SeenDays, blended_rows, parts_of_tile, rows_in_block, window_overlap
 from mmvsf.model.metrics import has_ndvi, ndvi
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, load_checkpoint, weights_digest
 from mmvsf.model.mmvsf.network import MMVSF
@@ -34,7 +34,7 @@ from mmvsf.model.training.device import choose_device
 from .block import LOOK_BACK
 from .courses import Courses, window_forecasts
 from .distribution import QUANTILES, Distribution
-from .job import OVERLAP, ForecastJob
+from .job import ForecastJob
 from .variables import Stored, as_stored, compared, scales_of, variables_of, with_ndvi
 
 MOST_CHANNELS = 480
@@ -53,6 +53,10 @@ class Applied:
     def channels(self) -> int:
         """Of a day under one course: the bands, and the expected errors of all variables."""
         return len(self.cube.bands) + len(variables_of(self.cube.bands))
+
+    def overlap(self, size: int) -> int:
+        """Pixels by which neighbouring windows of `size` pixels a side overlap, at least."""
+        return window_overlap(size, self.network.mixes_pixels)
 
     @property
     def cube(self) -> Cube:
@@ -92,7 +96,7 @@ def forecast_tile(job: ForecastJob, tile: Tile) -> str:
     work = TileWork(job, applied, job.blocks(tile))
     per = max(1, MOST_CHANNELS // (len(applied.courses) * applied.channels))
     for first in range(0, len(job.days), per):
-        for part in parts_of_tile(applied.cube.grid, tile, job.size, job.size // OVERLAP, job.area.blocks):
+        for part in parts_of_tile(applied.cube.grid, tile, job.size, applied.overlap(job.size), job.area.blocks):
             work.add(part, slice(first, min(first + per, len(job.days))))
     digests = {}
     for block, (quantiles, difference) in work.stored.items():
@@ -148,7 +152,9 @@ class TileWork:
                     self._remember(window, sample.images, sample.valid, sample.days)
                 yield images.reshape(-1, *images.shape[-2:]), seen
 
-        for first_row, strip in blended_rows(part, rows, job.size, job.size // OVERLAP, int(np.prod(shape)), evaluate):
+        for first_row, strip in blended_rows(
+            part, rows, job.size, applied.overlap(job.size), int(np.prod(shape)), evaluate
+        ):
             self._put(part, days, first_row, strip.reshape(*shape, *strip.shape[1:]))
 
     def _remember(self, window: Window, images: Floats, valid: NDArray[np.bool_], days: NDArray[np.int64]) -> None:
