@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mmvsf.datasets.console import JUDGE, MODEL
+from mmvsf.model.mmvsf.sizes import SIZES
 
 from .options import (
     CubeArgument,
@@ -30,7 +31,7 @@ def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
-    size: Annotated[str, typer.Option(help="Size of the network: compact, large, paper or series.")] = "compact",
+    size: Annotated[str, typer.Option(help=f"Size of the network: {', '.join(SIZES)}.")] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
