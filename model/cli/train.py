@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -113,6 +114,7 @@ def evaluate(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
     document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
+    years: Annotated[int | None, typer.Option(min=1, show_default="all", help="How many years to hold out.")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Start no further piece after so many minutes; run again to continue.")
     ] = None,
@@ -123,6 +125,9 @@ def evaluate(
     from mmvsf.model.evaluation.core.settings import FULL, QUICK
     from mmvsf.model.tables import show_sections
 
+    settings = QUICK if quick else FULL
+    if years is not None:
+        settings = replace(settings, years=years, full_years=min(years, settings.full_years))
     runs = local_folder("--runs-dir", runs_dir)
     markdown = local_folder("--document", document) if document else None
     cube = open_cube(region, data_dir)
@@ -131,7 +136,7 @@ def evaluate(
         sections = run(
             cube,
             folder,
-            QUICK if quick else FULL,
+            settings,
             control=open_cube(control, data_dir) if control else None,
             document=markdown,
             minutes=minutes,
