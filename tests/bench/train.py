@@ -183,9 +183,9 @@ def _beside_stock(cube: Cube, repeats: int) -> str:
     ours, *stock = (windows / statistics.median(values) for values in zip(*seconds, strict=True))
     return (
         "A network of the same width, depth and tokens of torch's own modules, `nn.TransformerEncoder` over a pixel's"
-        f" dates and `nn.LSTM` over the weather (`tests/bench/stock.py`), trains on {stock[0]:.0f} windows/s in bfloat16"
-        f" and {stock[1]:.0f} in float32, where `compact` trains on {ours:.0f}: {ours / max(stock):.2f} times the better"
-        " one. Medians of at least three runs of each, in turn."
+        f" dates and `nn.LSTM` over the weather (`tests/bench/stock.py`), trains on {stock[0]:.0f} windows/s in"
+        f" bfloat16 and {stock[1]:.0f} in float32, where `compact` trains on {ours:.0f}: {ours / max(stock):.2f} times"
+        " the better one. Medians of at least three runs of each, in turn."
     )
 
 
