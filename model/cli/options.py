@@ -1,4 +1,4 @@
-"""What commands of the model share: arguments, and how they find cubes, models and folders."""
+"""What the commands of the model share: arguments, and how they find cubes, models and folders."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
 DataDir = Annotated[
-    str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
+    str, typer.Option(envvar="DATA_DIR", help="Folder of cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
 ]
-RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
+RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder of results.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; above 8, processes."),
+    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; processes if more than 8."),
 ]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 ModelDir = Annotated[
