@@ -81,7 +81,8 @@ def show_map(result: dict[str, Any], folder: Path) -> None:
     console.print(
         f"map            {folder / 'crop_map.tif'}\n"
         f"probabilities  {folder / 'probabilities.tif'} (confidence.tif beside it)\n"
-        f"unlike         {folder / 'unlike.tif'} (100: unlike all training places)\nareas          {folder / 'map.json'}; for limits, run"
+        f"unlike         {folder / 'unlike.tif'} (100: unlike all training places)\n"
+        f"areas          {folder / 'map.json'}; for limits, run"
         f" `mmvsf areas {result['region']} --map {folder}`",
         soft_wrap=True,
     )
