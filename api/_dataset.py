@@ -88,5 +88,5 @@ def _opened(cube: str | Path | Cube | xr.DataTree) -> Cube:
         return Cube.open(location(str(cube)))
     source = cube.encoding.get("source")
     if source is None:
-        raise InputError("this tree is not as mmvsf.open_cube returned it; give its result, or the path of the cube")
+        raise InputError("this is not a tree that mmvsf.open_cube returned; pass such a tree, or the path of the cube")
     return Cube.open(location(source))

@@ -32,7 +32,7 @@ def load_model(folder: str | Path) -> Checkpoint:
     """
     path = location(str(folder))
     if not isinstance(path, Path):
-        raise InputError(f"{folder}: models are read from local files; download its folder, and name that")
+        raise InputError(f"{folder}: models are read from local files; download the folder and give its local path")
     return load_checkpoint(model_folder(path))
 
 

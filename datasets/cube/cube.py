@@ -153,13 +153,13 @@ class Cube:
         ensure_reachable(path)
         if not (path / "zarr.json").is_file():
             if (path / ROOT).is_file():
-                raise InputError(f"{path / 'zarr.json'} is missing; `mmvsf repair` writes it again")
+                raise InputError(f"{path / 'zarr.json'} is missing; run `mmvsf repair` to restore it")
             if (path / "tiles").is_dir():
-                raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
-            raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
+                raise IncompleteError(f"the cube {path} is incomplete; run `mmvsf dataset` again to finish it")
+            raise InputError(f"there is no cube at {path}; build it with `mmvsf dataset`")
         attributes = root_attributes(path)
         if attributes.get("format") != FORMAT:
-            raise InputError(f"{path} is a Zarr store but no cube of this kind (format is not '{FORMAT}')")
+            raise InputError(f"{path} is a Zarr store but not a cube (format is not '{FORMAT}')")
         if attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 f"{path} has format version {attributes.get('format_version')}, this program reads version"
@@ -168,7 +168,7 @@ class Cube:
             )
         complete = bool(attributes.get("complete"))
         if not complete and not allow_incomplete:
-            raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
+            raise IncompleteError(f"the cube {path} is incomplete; run `mmvsf dataset` again to finish it")
         try:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
@@ -290,6 +290,6 @@ def root_attributes(path: Location) -> dict[str, Any]:
         return dict(content.get("attributes", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
+            f"{path / 'zarr.json'} is damaged or not that of a cube ({one_line(error)}); build the cube again with"
             " `mmvsf dataset --overwrite`"
         ) from error

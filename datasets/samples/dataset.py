@@ -51,7 +51,7 @@ class DatasetOptions:
         """Raises InputError for options that do not go together, or that a cube cannot satisfy."""
         numbers = ("size", "stride", "lead", "images", "min_images")
         if wrong := [name for name in numbers if (value := getattr(self, name)) is not None and value < 1]:
-            raise InputError(f"{wrong[0]}={getattr(self, wrong[0])}: it is at least 1")
+            raise InputError(f"{wrong[0]}={getattr(self, wrong[0])}: it must be at least 1")
         if self.size is not None and self.size > min(cube.grid.shape):
             raise InputError(f"size={self.size}: {cube.path} has {' x '.join(map(str, cube.grid.shape))} pixels")
         if self.lead is not None and self.lead > LONGEST_LEAD:
@@ -60,7 +60,7 @@ class DatasetOptions:
             check_composite(self.composite)
             if self.lead is not None or self.images is not None:
                 raise InputError(
-                    "composite goes neither with lead nor with images: its images are its parts of a season"
+                    "composite cannot be combined with lead or images: its images are the parts of a season"
                 )
         if missing := [year for year in self.years or () if year not in cube.years]:
             raise InputError(f"{cube.path} has no season {missing[0]}; it has {', '.join(map(str, cube.years))}")
@@ -69,9 +69,9 @@ class DatasetOptions:
                 f"{cube.path} has no targets {', '.join(missing_targets)}; it has {', '.join(cube.targets) or 'none'}"
             )
         if self.min_clear is not None and not 0 <= self.min_clear <= 100:
-            raise InputError(f"min_clear={self.min_clear:g}: it is a percentage, 0 to 100")
+            raise InputError(f"min_clear={self.min_clear:g}: it must be a percentage, 0 to 100")
         if self.bands == ():
-            raise InputError("bands is empty; leave it out for all bands of the cube")
+            raise InputError("bands is empty; omit it for all bands of the cube")
         check_channels(cube, self.bands or ())
 
 

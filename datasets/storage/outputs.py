@@ -58,7 +58,9 @@ def named_errors(path: Path) -> Iterator[None]:
 
 def not_as_written(path: Path, reason: str) -> OSError:
     """The error for an output that was written without a complaint, and is damaged when it is read back."""
-    return OSError(errno.EIO, f"the file was not written whole ({reason}); the disk may be full or failing", str(path))
+    return OSError(
+        errno.EIO, f"the file was not written completely ({reason}); the disk may be full or failing", str(path)
+    )
 
 
 def _compare(path: Path, content: bytes) -> None:

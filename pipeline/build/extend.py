@@ -59,7 +59,7 @@ def open_target_cube(
     target = cube_path(region.name, data_dir)
     ensure_reachable(target)
     if not (target / "zarr.json").is_file():
-        raise InputError(f"there is no cube at {target} to extend; make it with `mmvsf dataset`")
+        raise InputError(f"there is no cube at {target} to extend; build it with `mmvsf dataset`")
     if is_reshaping(target):
         with write_lock(target, "extend"):
             finish_reshape(target)
@@ -67,7 +67,9 @@ def open_target_cube(
     # A build writes its root first, and the tiles at its end.
     if not (target / "tiles" / cube.grid.tiles[0].name / "zarr.json").is_file():
         with write_lock(target, "extend"):
-            raise InputError(f"the first build of {target} has not ended; end it with `mmvsf dataset`, then extend it")
+            raise InputError(
+                f"the first build of {target} has not finished; finish it with `mmvsf dataset`, then extend it"
+            )
     grid = grid_from_recipe(region, path, local_folder(data_dir))
     # The legend is known only after the label source was asked.
     _refuse_other(cube, CubeSpec(region, grid, calendar_for(region), cube.legend))

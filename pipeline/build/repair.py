@@ -69,7 +69,7 @@ def _ensure_root(plan: BuildPlan) -> str:
     if not any((plan.cube / name).exists() for name in (MANIFEST, "tiles")):
         if (plan.cube / "zarr.json").is_file():
             Cube.open(plan.cube)  # refuses one of another format
-        raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
+        raise InputError(f"there is no cube at {plan.cube} to repair; build it with `mmvsf dataset`")
     try:
         trusted_manifest(plan.cube)
         return str(root_attributes(plan.cube)["digest"])

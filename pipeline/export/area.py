@@ -36,7 +36,7 @@ class AreaRequest:
         if sum(part is not None for part in (self.block, self.site, self.bbox, self.polygon)) > 1:
             raise InputError("give one of --block, --site, --bbox and --polygon")
         if self.metres and self.bbox is None:
-            raise InputError("--metres says what --bbox is; give --bbox")
+            raise InputError("--metres applies to --bbox; give --bbox too")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _requested(cube: Cube, request: AreaRequest) -> tuple[Bbox, BaseGeometry | N
         shapes = read_polygons(request.polygon, f"--polygon {request.polygon}")
         shape = shapes.to_crs(grid.crs).make_valid().union_all()
         if not np.isfinite(shape.bounds).all():
-            raise InputError(f"--polygon {request.polygon} cannot be projected to {grid.crs}; does it lie elsewhere?")
+            raise InputError(f"--polygon {request.polygon} cannot be projected to {grid.crs}; is it in another place?")
         return shape.bounds, shape
     if request.bbox is not None:
         left, bottom, right, top = request.bbox

@@ -98,7 +98,7 @@ def _labels(cube: Cube, request: Request) -> ExportArray:
     if not years:
         raise InputError(f"{cube.path} has no labels, so {what} cannot be exported")
     if what == "confidence" and not cube.confidence:
-        raise InputError(f"{cube.path} has no confidence of its labels; its source gives none")
+        raise InputError(f"{cube.path} has no label confidence; its source provides none")
     if request.year not in years:
         raise InputError(f"{what} needs a year (--year), one of {', '.join(map(str, years))}")
     array, position = cube.pixels(f"labels/{what}"), years.index(request.year)

@@ -78,7 +78,9 @@ def register_source(name: str) -> Callable[[SourceClass], SourceClass]:
             if issubclass(source, table.base):
                 table.add(name, source)
                 return source
-        raise TypeError(f"{source.__name__} derives from none of the base classes in mmvsf.pipeline.layers.source")
+        raise TypeError(
+            f"{source.__name__} is not derived from any of the base classes in mmvsf.pipeline.layers.source"
+        )
 
     return register
 

@@ -57,10 +57,10 @@ def test_an_unfinished_cube_opens_only_if_asked(template: Path) -> None:
 
 def test_a_cube_without_its_root_is_damaged_or_half_made(copy: Path) -> None:
     (copy / "zarr.json").unlink()
-    with pytest.raises(InputError, match=r"zarr.json is missing; `mmvsf repair`"):
+    with pytest.raises(InputError, match=r"zarr.json is missing; run `mmvsf repair`"):
         Cube.open(copy)
     (copy / "manifest.json").unlink()
-    with pytest.raises(IncompleteError, match="half made"):
+    with pytest.raises(IncompleteError, match="is incomplete"):
         Cube.open(copy)
 
 

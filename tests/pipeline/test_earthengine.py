@@ -245,7 +245,7 @@ def for_the_broken_image(fault: Fault) -> Fault:
         (truncated(), "broke off"),
         (hang(1), "no answer in time"),
         (corrupt(), "no whole answer"),
-        (corrupt(2000), "where reflectance was expected"),
+        (corrupt(2000), "but reflectance was expected"),
         (empty(), "no whole answer"),
     ],
 )

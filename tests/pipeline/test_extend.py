@@ -241,7 +241,7 @@ def test_a_cube_that_was_never_finished(tiny: TinyArchive, built: TinyArchive, m
         build_tiny(tiny)
     monkeypatch.undo()
     tiny.write_recipe()
-    with pytest.raises(InputError, match="has not ended; end it with `mmvsf dataset`"):
+    with pytest.raises(InputError, match="has not finished; finish it with `mmvsf dataset`"):
         extend_tiny(tiny)
     tiny.write_recipe(**ONLY_2021)
     build_tiny(tiny)

@@ -202,7 +202,7 @@ FAILED: dict[str, tuple[Change, str]] = {
     "shape of halves": (mask([128.5, 128], "proj:shape"), "proj:shape"),
     "unknown CRS": (put("EPSG:1", "properties", "proj:code"), "EPSG:1"),
     "a CRS of heights": (put("EPSG:5773", "properties", "proj:code"), "EPSG:5773"),
-    "a CRS from a file": (put("+init=/etc/passwd:1", "properties", "proj:code"), "is no CRS"),
+    "a CRS from a file": (put("+init=/etc/passwd:1", "properties", "proj:code"), "is not a CRS"),
     "a CRS that is a list": (put(["EPSG:32615"], "properties", "proj:code"), "proj:code"),
     "a CRS that is a bool": (put(True, "properties", "proj:code"), "proj:code"),
     "properties are a list": (put([], "properties"), "properties"),
@@ -462,7 +462,7 @@ def test_a_cube_of_faulty_items(tiny: TinyArchive, built: TinyArchive, dataset: 
     tiny.items.append({**sound[0], "id": "scene-7", "properties": {}})
     tiny.write_items()
     outcome = dataset(tiny)
-    assert outcome.code == 1 and "1 of 15 items cannot be used and do not say their day" in outcome.error
+    assert outcome.code == 1 and "1 of 15 items cannot be used and have no readable date" in outcome.error
     assert "scene-7: it has no datetime" in outcome.error and "3 of 15 items cannot be used" in " ".join(
         outcome.out.split()
     )

@@ -137,5 +137,5 @@ def test_a_mean_of_hourly_sums_is_no_sum(tmp_path: Path) -> None:
     """The data store's daily mean of `tp` is a twenty-fourth of the day's rain."""
     data = one(0.003 / 24, {"units": "m"}, "tp")
     data.to_netcdf(tmp_path / "total_precipitation_0_daily-mean.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match="tp: it is a mean over the day of amounts in 'm'"):
+    with pytest.raises(InputError, match="tp: it is a daily mean of amounts in 'm'"):
         fetch(tmp_path, "precipitation")

@@ -35,10 +35,10 @@ def takeaways(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         "Each line is computed from the tables below; intervals are 95 %, over years and places. An answer is given"
-        f" where the interval excludes zero and is of at least {LEAST_UNITS} site-years."
+        f" if the interval excludes zero and covers at least {LEAST_UNITS} site-years."
     )
     head = ["question", "answer", "figure", "by"]
-    return TextSection("What to take away", text, [TextTable("Seven figures", head, body)])
+    return TextSection("What to take away", text, [TextTable("Main results", head, body)])
 
 
 def _crops(rows: list[Row], setting: Setting) -> list[str] | None:
@@ -50,7 +50,7 @@ def _crops(rows: list[Row], setting: Setting) -> list[str] | None:
     gain = f1_difference(rows_of(selected, ours), rows_of(selected, other))
     if gain is None:
         return None
-    figure = f"mean F1 of {title(ours)} less that of {title(other)}, {setting.main}: {interval_text(gain)}"
+    figure = f"mean F1 of {title(ours)} minus that of {title(other)}, {setting.main}: {interval_text(gain)}"
     return [f"Crop maps, {setting.title}: does pretraining help?", _answer(gain), figure]
 
 
@@ -76,8 +76,8 @@ def _control(rows: list[Row]) -> list[str] | None:
     gain = difference(pick(selected, method="sm-vsf"), pick(selected, method="mm-vsf"))
     if gain is None:
         return None
-    figure = f"error of SM-VSF less that of MM-VSF, {ALL_LEADS} leads: {gain.text()}"
-    return ["Is there a gain from weather where weather has no effect?", _answer(gain), figure]
+    figure = f"error of SM-VSF minus that of MM-VSF, {ALL_LEADS} leads: {gain.text()}"
+    return ["Does weather seem to help where it has no effect?", _answer(gain), figure]
 
 
 def _answer(gain: Interval) -> str:

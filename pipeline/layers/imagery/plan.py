@@ -197,8 +197,8 @@ def _refuse_too_many(match: Match, grid: Grid) -> None:
     if count > SCENE_FILL:
         row, column = match.blocks[0]
         raise InputError(
-            f"{count} scenes of {date_of(day)} meet block {row},{column} of {grid.block} pixels, and a cube"
-            f" holds {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
+            f"{count} scenes of {date_of(day)} overlap block {row},{column} of {grid.block} pixels, but a cube stores"
+            f" at most {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
         )
 
 

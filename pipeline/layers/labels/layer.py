@@ -36,7 +36,7 @@ class LabelLayer(Layer[LabelTask]):
     @cached_property
     def section(self) -> Labels:
         if self.spec.region.labels is None or self.spec.legend is None:
-            raise ValueError("a label layer is of a cube with labels")
+            raise ValueError("a label layer needs a cube with labels")
         return self.spec.region.labels
 
     def plan(self) -> BlockPlan[LabelTask]:

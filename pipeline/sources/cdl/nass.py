@@ -198,8 +198,8 @@ def _unpack(archive: Path, path: Path) -> None:
             rasters = [entry for entry in content.infolist() if entry.filename.lower().endswith(".tif")]
             if len(rasters) != 1:
                 raise InputError(
-                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(content.namelist())[:200]}), expected one;"
-                    " NASS packs it in another way now: take labels.source: cropscape, or unpack it yourself and take"
+                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(content.namelist())[:200]}); expected one."
+                    " NASS now packs it differently: use labels.source: cropscape, or unpack it yourself and use"
                     " labels.source: archive with legend: cdl"
                 )
             ensure_space(path, rasters[0].file_size)

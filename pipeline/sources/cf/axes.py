@@ -107,7 +107,7 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
         )
     if kind != "time" and (along := next((dims[0] for dims in elsewhere if len(dims) == 1), None)) is not None:
         raise InputError(
-            f"{where}: its places lie along '{along}', as those of stations; a cube needs weather on a grid"
+            f"{where}: its locations are along '{along}', like those of stations; a cube needs weather on a grid"
         )
     raise InputError(f"{where} has no dimension with coordinates called {' or '.join(NAMES[kind])}")
 

@@ -203,5 +203,5 @@ def fetch_json(
 def _json_of(response: requests.Response) -> dict[str, Any]:
     content = response.json()
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return content
