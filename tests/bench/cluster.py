@@ -59,8 +59,8 @@ the scheduler and the command.
 """
 
 PLANS = """Simulated scenes of HLS at 30 m, April to October of three years: Sentinel-2 every third day and Landsat
-every eighth day in each tile of the region. Scenes, plan, ledger entries and tasks as a build makes them, in one process.
-A build makes one cube per state; Texas is the largest.
+every eighth day in each tile of the region. Scenes, plan, ledger entries and tasks as a build makes them, in one
+process. A build makes one cube per state; Texas is the largest.
 """
 
 
