@@ -1,4 +1,4 @@
-"""Is everything in a cube that was written, and nothing else? From its manifest alone, without decoding a pixel."""
+"""Verify that a cube contains exactly the objects that were written, by its manifest, without decoding a pixel."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Vector files that anyone may have written: their content, and no driver's opinion of it, decides how they are read.
+"""Untrusted vector files: their content, not the choice of a driver, decides how they are read.
 
 GDAL chooses a driver by content: a VRT, a pipeline or an address of a service in the place of a GeoJSON file reads any
 file and address that it names. So only four formats are read, each after a look at its first bytes.

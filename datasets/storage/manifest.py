@@ -1,4 +1,4 @@
-"""The manifest of a store: every object with its length and hash, so that what is missing or changed shows.
+"""The manifest of a store: every object with its length and hash, so that missing and changed objects are detected.
 
 `manifest/<part>.json` lists the objects of a part, `manifest.json` the parts: a Merkle tree, whose root is the digest
 of the data. Both are JSON with sorted keys and no white space, so that equal content is equal bytes.

@@ -1,4 +1,4 @@
-"""Output files: written beside their name, read back, and only then given it.
+"""Output files: written to a temporary file, read back, and only then renamed.
 
 An error names the output, not the draft beside it, and leaves the old file as it was.
 """

@@ -1,4 +1,4 @@
-"""Files of a web server for zarr-python, which must not take what cannot be listed for empty."""
+"""Files of a web server for zarr-python, for which a store that cannot be listed must not seem empty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks forecasters how they answer to weather, and compares them."""
+"""Runs forecasters on the test cases, and compares their responses to weather."""
 
 from __future__ import annotations
 

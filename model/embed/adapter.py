@@ -1,4 +1,4 @@
-"""Anybody's encoder on the windows of a cube, through the adapter of `protocol`."""
+"""A user-defined encoder on the windows of a cube, through the adapter of `protocol`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extend a cube in place to what its recipe says now: more days, blocks, label years, variables or products.
+"""Extend a cube in place after a change of its recipe: more days, blocks, label years, variables or products.
 
 Three steps: look (is it an extension? nothing is written), plan (search scenes, fetch the weather that is missing),
 build (give the cube its new shape, then do what the ledger does not hold, as any build does).

@@ -1,4 +1,4 @@
-"""Read again what is damaged in a cube, and nothing else."""
+"""Rebuild the damaged parts of a cube, and nothing else."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -39,7 +39,7 @@ class Repaired:
         if self.before in ("", self.after):
             return f"{work}; the digest is {self.after}"
         return (
-            f"{work}; the digest was {self.before} and is {self.after}, since the source has changed; both are in the"
+            f"{work}; the digest was {self.before} and is {self.after}, because the source has changed; both are in the"
             " cube's history"
         )
 

@@ -1,5 +1,5 @@
-"""Build a cube: its root, then layer by layer what the ledger lacks, then the summaries. It can be killed at any moment
-and run again."""
+"""Build a cube: its root, then layer by layer the work that the ledger lacks, then the summaries. The build can be
+killed at any moment and run again."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What exists where a cube is to be built: nothing yet, a cube to go on with, or something to leave alone."""
+"""What exists where a cube is to be built: nothing, a cube to continue, or something that must not be touched."""
 
 from pathlib import Path
 from typing import Any

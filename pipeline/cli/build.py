@@ -1,4 +1,4 @@
-"""The commands that make a cube or restore one; `inspect` and `publish` have those for existing cubes."""
+"""The commands that build or repair a cube; `inspect` and `publish` have those for existing cubes."""
 
 import json
 import os

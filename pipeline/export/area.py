@@ -1,4 +1,4 @@
-"""Where an export lies: a block, a site, a box or a polygon; or the whole cube, one file a cluster of blocks."""
+"""The area of an export: a block, a site, a box or a polygon; or the whole cube, one file per cluster of blocks."""
 
 import math
 from dataclasses import dataclass, replace

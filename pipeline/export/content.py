@@ -1,4 +1,4 @@
-"""What an export reads: arrays with their names, units and no-data value, and how a piece of each is computed."""
+"""The content of an export: arrays with their names, units and no-data value, and how a piece of each is computed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

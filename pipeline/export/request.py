@@ -1,4 +1,4 @@
-"""What an export holds: which arrays, which days or season, and how days become one."""
+"""What an export contains: which arrays, which days or season, and how days are combined."""
 
 from dataclasses import dataclass
 from datetime import date

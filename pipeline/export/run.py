@@ -1,4 +1,4 @@
-"""Write a part of a cube to a file that any program opens, or one file a cluster of blocks to a folder."""
+"""Write a part of a cube to a file for other programs, or one file per cluster of blocks to a folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The check of labels: their codes, their confidence, and what a source left empty."""
+"""The check of labels: their codes, their confidence, and years, splits and blocks that a source left empty."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Days that a user asks for, looked up in a cube."""
+"""Days that a user names, looked up in a cube."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A layer of a cube: what a build asks of imagery, weather, labels and static layers alike."""
+"""A layer of a cube: the interface of imagery, weather, labels and static layers to a build."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -172,7 +172,7 @@ def run_task(task: Task, layer: Layer[Task]) -> TaskReport:
 def changed_options(section: str, old: object, new: object, options: tuple[str, ...]) -> list[str]:
     """Reasons against an extension: options of a recipe's section that differ from those the cube was built with."""
     return [
-        f"{section}.{option} is {getattr(new, option)}, in the cube {getattr(old, option)}"
+        f"{section}.{option} is {getattr(new, option)}, but {getattr(old, option)} in the cube"
         for option in options
         if getattr(old, option) != getattr(new, option)
     ]

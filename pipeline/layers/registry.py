@@ -1,4 +1,4 @@
-"""The sources that a recipe may name: one table a layer, filled by a decorator beside each class.
+"""The sources that a recipe may name: one table per layer, filled by a decorator beside each class.
 
 Modules that register sources are listed as entry points of the group `mmvsf.sources`, this project's own among them, so
 that a package adds sources by being installed.

@@ -1,4 +1,4 @@
-"""What a new recipe says beyond its area: days, season, sources and splits, each with its reason."""
+"""The choices of a new recipe apart from its area: days, season, sources and splits, each with its reason."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

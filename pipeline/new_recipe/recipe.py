@@ -1,4 +1,5 @@
-"""A new recipe for a place and years: chosen, tried and written as YAML with the reason of each choice beside it."""
+"""A new recipe for a place and years: chosen, validated and written as YAML with the reason for each choice beside
+it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Describe a cube for catalogues and hubs, beside it: nothing in the cube changes."""
+"""Write metadata for catalogues and hubs beside a cube; the cube itself does not change."""
 
 import json
 import re

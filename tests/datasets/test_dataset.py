@@ -359,5 +359,5 @@ def test_damage_is_raised(grown_cube: Cube, tmp_path: Path) -> None:
     train = mmvsf.dataset(tmp_path / "cube.zarr", size=16)
     for shard in (tmp_path / "cube.zarr").rglob("imagery/reflectance/c/*/0/*/*"):
         shard.unlink()
-    with pytest.raises(InputError, match="is missing, though the manifest lists it"):
+    with pytest.raises(InputError, match="is missing although the manifest lists it"):
         train[0]

@@ -268,7 +268,7 @@ def test_retry_after_is_obeyed(fetch: Fetch) -> None:
 
 def test_a_server_that_asks_for_too_long_is_given_up(fetch: Fetch) -> None:
     fetch.server.fail("tmmn_2020", status(429, 3600))
-    with pytest.raises(IncompleteError, match=r"asks to come back in 3600 seconds \(1 attempt\)"):
+    with pytest.raises(IncompleteError, match=r"asks to retry in 3600 seconds \(1 attempt\)"):
         fetch()
 
 

@@ -241,7 +241,7 @@ LEFT_OUT: dict[str, tuple[Change, str]] = {
     "another season": (plain(put("2020-09-20T16:50:00Z", "properties", "datetime")), "outside the period"),
     "no collection": (drop("collection"), "without a collection"),
     "null collection": (put(None, "collection"), "without a collection"),
-    "another collection": (put("cop-dem-glo-30", "collection"), "of a product not asked for"),
+    "another collection": (put("cop-dem-glo-30", "collection"), "of a product not requested"),
     "another place": (
         lambda item: [everywhere(FAR, "proj:transform")(item), put(None, "geometry")(item)],
         "beside the blocks",
@@ -281,7 +281,7 @@ def changed(archive: TinyArchive, change: Change) -> list[Item]:
 def sound(archive: TinyArchive) -> ImageryPlan:
     plan = planned(archive, archive.items)
     assert [scene.day for scene in plan.scenes].count(DAY) == 1 and not plan.faults
-    assert plan.left_out == {"outside the period": 1, "of a product not asked for": 1} and plan.items == 14
+    assert plan.left_out == {"outside the period": 1, "of a product not requested": 1} and plan.items == 14
     return plan
 
 

@@ -567,7 +567,7 @@ def test_the_command_ends_in_one_line_and_the_next_run_goes_on(
     tiny.write_recipe(weather__source="power", weather__path=None)
     power.fail("WS2M", status(429, 3600))
     outcome = dataset(tiny)
-    assert outcome.code == 1 and "asks to come back in 3600 seconds" in outcome.error
+    assert outcome.code == 1 and "asks to retry in 3600 seconds" in outcome.error
     power.clear_faults()
     before = len(power.requests)
     assert dataset(tiny).code == 0

@@ -105,7 +105,7 @@ def test_provisional_days_are_flagged(tmp_path: Path, make: Callable[[], xr.Data
 def test_choices_are_noted(tmp_path: Path) -> None:
     widened(height=[2.0]).to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
     (note,) = fetch(tmp_path).notes
-    assert "daily.nc, tmin: the only value along 'height' (2.0) is taken" in note
+    assert "daily.nc, tmin: the only value along 'height' (2.0) is used" in note
 
 
 def test_a_rotated_grid(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_plan_tells_what_was_chosen(tmp_path: Path, mmvsf: Command) -> None:
     place.write()
     place.write_weather(weather_dataset().expand_dims({"height": [2.0]}))
     facts = json.loads(mmvsf("plan", place.recipe, "--data-dir", place.data, "--json").out)
-    assert any("the only value along 'height' (2.0) is taken" in warning for warning in facts["warnings"])
+    assert any("the only value along 'height' (2.0) is used" in warning for warning in facts["warnings"])
 
 
 def test_weather_that_cannot_be_right_is_refused_before_imagery_is_read(

@@ -48,8 +48,8 @@ def shifted(by: float) -> Two:
 
 
 DIFFERENT: dict[str, tuple[Two, str]] = {
-    "half a cell": (shifted(0.05), r"tmax.nc and .*tmin.nc are on different grids: 'y' lies 0.05 apart"),
-    "a tenth of a cell": (shifted(0.01), r"are on different grids: 'y' lies 0.01 apart, where a cell is 0.1"),
+    "half a cell": (shifted(0.05), r"tmax.nc and .*tmin.nc are on different grids: 'y' differs by 0.05"),
+    "a tenth of a cell": (shifted(0.01), r"are on different grids: 'y' differs by 0.01, and a cell is 0.1"),
     "another resolution": (
         {"tmin": one(), "tmax": one(290.0, name="tmax", lat=lonlat(0.05)[0], lon=lonlat(0.05)[1])},
         r"tmax.nc and .*tmin.nc are on different grids",

@@ -1,4 +1,4 @@
-"""What each of our additions to the paper's network is worth."""
+"""The benefit of each of our additions to the paper's network."""
 
 from __future__ import annotations
 

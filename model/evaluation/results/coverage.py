@@ -1,4 +1,4 @@
-"""How sure a forecast is, and whether it is right about that."""
+"""The uncertainty that forecasts state, and how often their intervals contain the truth."""
 
 from __future__ import annotations
 

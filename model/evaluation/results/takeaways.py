@@ -1,4 +1,4 @@
-"""The opening page: what a reader takes away, each with its interval and its command."""
+"""The opening section: the main results, each with its interval and its command."""
 
 from __future__ import annotations
 

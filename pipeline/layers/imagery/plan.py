@@ -1,4 +1,4 @@
-"""What a build will do, worked out before a pixel is read: which scene meets which block, and what it costs."""
+"""The plan of the imagery, made before a pixel is read: which scene overlaps which block, and what reading costs."""
 
 import json
 from collections import Counter, defaultdict

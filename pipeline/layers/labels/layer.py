@@ -1,4 +1,4 @@
-"""The layer `labels`: crop codes, purity and confidence, one task a block and year."""
+"""The layer `labels`: crop codes, purity and confidence, one task per block and year."""
 
 import json
 from collections import Counter
@@ -117,7 +117,7 @@ class LabelLayer(Layer[LabelTask]):
         if dropped := set(old.label_years) - set(new.region.labels.years):
             reasons.append(f"labels.years leaves out {', '.join(map(str, sorted(dropped)))}")
         if old.legend != new.legend:
-            reasons.append("the legend of the labels is another")
+            reasons.append("the legend of the labels differs")
         if old.confidence and not new.confidence:
             reasons.append("labels.confidence is left out")
         return reasons

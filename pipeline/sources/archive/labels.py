@@ -1,4 +1,4 @@
-"""The archive source of labels: one raster a year on disk, or a folder of tiles a year."""
+"""The archive source of labels: one raster per year on disk, or a folder of tiles per year."""
 
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,4 +1,4 @@
-"""Weather files opened by what they are, and refused where they would read others.
+"""Weather files, opened according to their content, and refused if they would read other files.
 
 An HDF5 file may hold links to other files, data sets that are views of those of other files, and raw data that lie in
 any file of the disk: the numbers of such a file would enter the cube.

@@ -1,4 +1,4 @@
-"""The Cropland Data Layer as NASS publishes it: one zipped national GeoTIFF of 30 m a year; no account.
+"""The Cropland Data Layer as published by NASS: one zipped national GeoTIFF of 30 m per year; no account.
 
 A year is some 2 GB, so this is for large areas, or for networks that cannot reach CropScape. The file is fetched whole,
 resumed after an interruption, unpacked once and kept under the data folder. It is not read inside its zip (GDAL's

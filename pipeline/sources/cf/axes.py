@@ -171,7 +171,7 @@ def difference(window: Axis, other: Axis, name: str) -> str | None:
         )
     off = np.abs(within_turn(window.values - other.values[place], other.turn)).max()
     if off > (SAME_PLACE * step if step > 0 else 1e-6 * np.abs(window.values).max()):
-        return f"'{name}' lies {off:.6g} apart, where a cell is {step:.6g}"
+        return f"'{name}' differs by {off:.6g}, and a cell is {step:.6g}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The numbers of one input over a region, in its unit, as float64."""
+"""The values of one input over a region, in its unit, as float64."""
 
 from dataclasses import dataclass
 
@@ -66,10 +66,10 @@ def _without_other_dimensions(variable: xr.DataArray, header: Header, what: str)
         size = variable.sizes[dim]
         if size == 1:
             label = f" ({variable[dim].values[0]})" if dim in variable.coords else ""
-            notes.append(f"{what}: the only value along '{dim}'{label} is taken")
+            notes.append(f"{what}: the only value along '{dim}'{label} is used")
             variable = variable.isel({dim: 0}, drop=True)
         elif dim == "expver" and size == 2:
-            notes.append(f"{what}: ERA5T (expver {PRELIMINARY}) is taken where ERA5 (expver {FINAL}) has no value")
+            notes.append(f"{what}: ERA5T (expver {PRELIMINARY}) is used where ERA5 (expver {FINAL}) has no value")
         else:
             raise InputError(
                 f"{what}: it has {size} values along '{dim}', but a cube needs one; select one first, for example with"

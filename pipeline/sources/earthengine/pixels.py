@@ -1,4 +1,4 @@
-"""Listings of Earth Engine's images, and their pixels in pieces of a size that it allows."""
+"""Listings of Earth Engine's images, and their pixels in pieces of an allowed size."""
 
 import io
 from collections.abc import Callable, Iterator

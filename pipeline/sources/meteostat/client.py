@@ -1,4 +1,4 @@
-"""meteostat's client, made to tell its errors, to keep its files in our cache, and to wait no longer than it should.
+"""meteostat's client, changed to raise its errors, to keep its files in our cache, and to limit waiting times.
 
 The client is imported on first use. It hides errors: a file that cannot be had is logged and taken for one that does
 not exist. So what it logs is watched here, and only a 404 counts as no data.

@@ -27,7 +27,7 @@ from .items import asset_of, counts, offset_of, orbit_of, place_of, version_of
 FindSceneGrid = Callable[[Product, str, str, str], RasterGrid]
 """(product, item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
 
-OTHER_PRODUCT = "of a product not asked for"
+OTHER_PRODUCT = "of a product not requested"
 OTHER_KIND = "of another platform, tier or correction"
 OTHER_PASS = "of another direction or polarisation"
 NO_COLLECTION = "without a collection"
