@@ -102,7 +102,7 @@ def extend(
     accept_failed: bool = False,
     check: CheckCube = no_check,
 ) -> Extended:
-    """Extend a cube. Raises what `build` raises; run again, it goes on where it was."""
+    """Extend a cube. Raises what `build` raises; run again, it continues where it stopped."""
     made = len(Ledger.of_cube(cube.path).names("imagery"))
     ensure_space(plan.cube, plan.bytes_to_write(max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.spec, "chunks")["chunks/split"]

@@ -44,7 +44,7 @@ class Area:
     """A rectangle of pixels of a cube's grid."""
 
     name: str
-    """of a cluster or site; empty for an area that was asked for"""
+    """of a cluster or site; empty for an area that was requested"""
     box: Bbox
     """metres, on edges of pixels"""
     blocks: tuple[BlockIndex, ...]
@@ -90,7 +90,7 @@ def refuse_empty(cube: Cube, area: Area) -> None:
 
 
 def _requested(cube: Cube, request: AreaRequest) -> tuple[Bbox, BaseGeometry | None]:
-    """The box in metres that was asked for, and the polygon in it."""
+    """The requested box in metres, and the polygon in it."""
     grid = cube.grid
     if request.polygon is not None:
         shapes = read_polygons(request.polygon, f"--polygon {request.polygon}")

@@ -111,7 +111,7 @@ class Layer(ABC, Generic[Task]):
 
     @abstractmethod
     def plan(self) -> LayerPlan[Task]:
-        """Ask the source what there is, and work out what to do. Raises InputError for anything wrong."""
+        """Ask the source what it has, and plan the work. Raises InputError for anything wrong."""
 
     @abstractmethod
     def run(self, task: Task) -> TaskReport:

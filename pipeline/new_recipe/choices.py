@@ -47,7 +47,7 @@ def days_of(place: Place, years: str, months: str | None, today: date) -> Days:
     lat = place.middle[1]
     season, why = SeasonSpec(), "the whole year"
     if months is not None:
-        chosen, why = _months(months), "as asked for"
+        chosen, why = _months(months), "as requested"
         if list(chosen) != sorted(chosen):
             season = SeasonSpec.model_validate({"from": f"{chosen[0]:02}-01", "label": "end"})
     elif abs(lat) > WINTERS_FROM_DEGREES:

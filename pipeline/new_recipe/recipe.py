@@ -68,7 +68,7 @@ def new_recipe(
     """
     today = date.today()
     days = days_of(place, years, months, today)
-    projected = (crs, "as asked for") if crs else projection(place)
+    projected = (crs, "as requested") if crs else projection(place)
     content = _content(name, place, days, projected, title, today)
     blocks, grid = _sampled(content, path)
     sampled = "sample" in content["area"]

@@ -79,7 +79,7 @@ def _open(file: Path | str | RangeFile) -> Iterator[Any]:
 def read_raster(asset: Asset, window: tuple[slice, slice], file: RangeFile | None = None) -> NDArray[Any]:
     """The native numbers of a window of the asset's band, shape of the window; from `file` where that is elsewhere.
 
-    Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
+    Raises ReadError if the file cannot be opened or decoded, is truncated, or is on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
     """
     return _of_window(asset, window, _numbers, file)
