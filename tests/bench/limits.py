@@ -82,8 +82,8 @@ starts, plans and finishes, and requests headers and masks before bands.
 - Own connections in place of GDAL's reduced 20 requests per file to 5.6, in two rounds. Kept.
 - Merging ranges of neighbouring tiles, and opening files once per task: fetched / needed fell from 1.52 to 1.02. Kept.
 - Sixteen days of a task in flight rather than eight. Kept.
-- One task more than there are workers, so that the next is read while one is written. Kept: a build no longer asks for
-  nothing between its tasks.
+- One more task than workers, so that the next is read while one is written. Kept: the network is no longer idle between
+  tasks.
 
 **Windows from a bucket** (goal: half as fast as from disk). A window waits for the responses to its checks and its
 chunks, 20 ms each.
