@@ -45,9 +45,11 @@ def answer(
 ) -> None:
     """Test whether forecasts respond correctly when the weather changes.
 
-    The reference is the simulator for a simulated region (run `mmvsf oracle` first); for any other region, pairs of
-    seasons that were alike until a given day. Forecasters are persistence, climatology, trees, mmvsf, convlstm and
-    contextformer (the last two are trained at first use), and two that test the scores: weather-copy and simulator.
+    The reference for a simulated region is the simulator (run `mmvsf oracle`
+    first); for any other region, pairs of seasons that were alike until a day.
+    Forecasters are persistence, climatology, trees, mmvsf, convlstm and
+    contextformer (the last two are trained at first use), and two that test
+    the scores: weather-copy and simulator.
     """
     need_torch()
     from rich.progress import track

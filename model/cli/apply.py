@@ -124,8 +124,9 @@ def areas(
 ) -> None:
     """Estimate class areas of the crop map, with confidence limits, from a reference sample.
 
-    Without --reference, draws a sample and labels it from the cube, if the cube has labels for the map's year. If it
-    has none, fill in the table that this command writes, and run it again with --reference.
+    Without --reference, draws a sample and labels it from the cube, if the cube
+    has labels for the map's year. If it has none, fill in the table that this
+    command writes, and run it again with --reference.
     """
     from mmvsf.model.areas.run import SAMPLE, AreaOptions
     from mmvsf.model.areas.run import areas as run
