@@ -34,7 +34,7 @@ FAN_SQUARE = 128
 """Pixels per side of a square of quantiles. One is read whole for one pixel, with all days of the forecast."""
 ALL_DAYS = "all"
 """The only step of quantiles."""
-WEATHERS = {"cube": "the weather that came", "years": "weather of other years", "no-weather": "without weather"}
+WEATHERS = {"cube": "weather that came", "years": "weather of other years", "no-weather": "without weather"}
 """Names of the weather ahead, in words."""
 
 
@@ -72,9 +72,12 @@ class Forecast:
 
     @property
     def label(self) -> str:
-        """The weather ahead and the scenario in words."""
-        weather = WEATHERS.get(self.record.weather.name, self.record.weather.name)
-        return f"{self.record.scenario.name}, {weather}" if self.record.scenario else weather
+        """The scenario, or the weather ahead in words; both where the scenario changes other weather than usually."""
+        scenario, name = self.record.scenario, self.record.weather.name
+        weather = WEATHERS.get(name, name)
+        if scenario is None:
+            return weather
+        return scenario.name if name == "years" else f"{scenario.name}, {weather}"
 
     def facts(self) -> dict[str, Any]:
         """What the rasters of a forecast have in common."""

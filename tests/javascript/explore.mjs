@@ -112,9 +112,9 @@ const scenarios = {
   },
   async forecast() {
     const [px, py] = options.pixel;
-    const at = (layer, day) => `${options.page}#layer=${options.forecast}/${layer}&day=${day}&px=${px}&py=${py}`;
-    const rows = (page) => page.locator("#forecast-table tbody tr").evaluateAll((rows) => rows.map(({ cells }) => [...cells].map((cell) => cell.textContent)));
-    const { page, errors } = await open(at("true", options.day));
+    const at = (layer, day) => `${options.page}#layer=tiny/${layer}&day=${day}&px=${px}&py=${py}`;
+    const rows = (page) => page.locator("#forecast-table tr").evaluateAll((rows) => rows.map(({ cells }) => [...cells].map((cell) => cell.textContent)));
+    const { page, errors } = await open(at("forecast-years/true", options.day));
     await page.waitForFunction(() => document.body.dataset.pixel);
     const curve = await page.evaluate(() => {
       const nodes = [...document.getElementById("curve").children];
@@ -138,12 +138,12 @@ const scenarios = {
       [sides[side]] = await coloursAt(page, [await pointOf(page, options.pixel)]);
     }
     await page.click("#forecasts summary");
-    await page.click("#forecast-table tbody tr:last-child button");
+    await page.click("#forecast-table tbody:nth-of-type(1) tr:last-child button");
     const last = await text(page, "day");
     await page.selectOption("#variable", "red");
     await page.waitForFunction(() => document.getElementById("read").textContent.includes("0.14") || document.getElementById("forecast-table").textContent.includes("0.14"));
     const red = await rows(page);
-    const beyond = await open(at("ndvi", options.beyond));
+    const beyond = await open(at("forecast-ahead/ndvi", options.beyond));
     await beyond.page.waitForFunction(() => document.body.dataset.pixel);
     await settle(beyond.page);
     const [colour] = await coloursAt(beyond.page, [await pointOf(beyond.page, options.pixel)]);
@@ -171,9 +171,8 @@ const scenarios = {
       const { page } = await open(`${options.page}#layer=true&mode=swipe&day=${options.day}`, { colorScheme, bypassCSP: true });
       await settle(page);
       await page.focus("#map");
+      await page.keyboard.press("ArrowUp"); // to the block with forecasts
       await page.keyboard.press("Enter");
-      await page.waitForFunction(() => document.body.dataset.pixel);
-      await click(page, options.pixel);
       await page.waitForSelector("#forecasts:not([hidden])");
       await page.locator("summary").evaluateAll((found) => found.forEach((summary) => (summary.parentElement.open = true)));
       await page.addScriptTag({ content: axe });

@@ -59,7 +59,7 @@ def test_squares_of_a_forecast(cube: Cube, run: Path) -> None:
     facts = {raster.name: raster.facts() for raster in runs[0].rasters}
     for variable, median in (("ndvi", (0.5, 0.4)), ("red", (0.14, 0.15))):
         about = facts[f"forecast-years-drought_{variable}"]
-        assert about["label"] == "drought, weather of other years" and about["quantiles"] == list(LEVELS)
+        assert about["label"] == "drought" and about["quantiles"] == list(LEVELS)
         assert [str(np.datetime64(day, "D")) for day in about["days"]] == [DAY, AFTER]
         fan = square_of(site, f"squares/tiny/forecast-years-drought_{variable}/all/1/0_0.z", 10)
         assert fan.shape[-1] == about["side"] == FAN_SQUARE

@@ -96,7 +96,6 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
             "day": DAY,
             "empty": EMPTY,
             "map": "tiny/cropmap-crop-map",
-            "forecast": "tiny/forecast-years",
             "beyond": beyond(cube),
             "broken": {name: f"{plain}/{page}/explore/" for name, page in broken.items()},
         }
@@ -187,13 +186,13 @@ def test_a_swipe_shows_the_map_or_the_labels(shown: dict[str, Any], cube: Cube) 
 def test_the_fan_of_a_pixel(shown: dict[str, Any], cube: Cube) -> None:
     fan, curve = shown["forecast"], shown["forecast"]["curve"]
     assert fan["errors"] == [] and not curve["covered"] and "with forecasts" in curve["label"]
-    medians = [(round(1 - (y - 18) / 120, 2), colour) for y, colour in curve["medians"]]  # the panel of NDVI: 0 to 1
+    medians = [(round(1 - (y - 18) / 150, 2), colour) for y, colour in curve["medians"]]  # the panel of NDVI: 0 to 1
     usual, drought = {colour for _, colour in medians[:3]}, {colour for _, colour in medians[3:]}
     assert [value for value, _ in medians] == [0.8, 0.7, 0.3, 0.5, 0.4]
     assert len(usual) == len(drought) == 1 and usual != drought
-    limits = [[round(1 - (y - 18) / 120, 2) for y in sides] for sides in curve["bars"]]
+    limits = [[round(1 - (y - 18) / 150, 2) for y in sides] for sides in curve["bars"]]
     assert limits == [[0.88, 0.1], [0.83, 0.25], [0.58, 0.2], [0.53, 0.35]]
-    assert fan["legend"] == ["weather of other years", "drought, weather of other years", LINES]
+    assert fan["legend"] == ["weather of other years", "drought", LINES]
 
 
 def test_the_numbers_of_the_fan_as_text(shown: dict[str, Any], cube: Cube) -> None:
@@ -202,21 +201,22 @@ def test_the_numbers_of_the_fan_as_text(shown: dict[str, Any], cube: Cube) -> No
         cube.pixels("imagery/reflectance").read((index_of(cube), cube.bands.index(name), ROW, COLUMN)) / 1e4
         for name in ("red", "nir")
     )
-    usual, drought = "weather of other years", "drought, weather of other years"
-    assert fan["rows"][:2] == [
-        [DAY, usual, "0.80", "0.60 to 0.88", f"{(nir - red) / (nir + red):.2f}"],
-        [DAY, drought, "0.50", "0.30 to 0.58", f"{(nir - red) / (nir + red):.2f}"],
+    seen = f"{(nir - red) / (nir + red):.2f}"
+    assert [row[:3] for row in fan["rows"]] == [
+        ["Day", "Median", "90 %"],
+        ["weather of other years"],
+        [DAY, "0.80", "0.60 to 0.88"],
+        [AFTER, "0.70", "0.50 to 0.78"],
+        [beyond(cube), "0.30", "0.10 to 0.38"],
+        ["drought"],
+        [DAY, "0.50", "0.30 to 0.58"],
+        [AFTER, "0.40", "0.20 to 0.48"],
     ]
-    assert [row[:4] for row in fan["rows"][2:]] == [
-        [AFTER, usual, "0.70", "0.50 to 0.78"],
-        [AFTER, drought, "0.40", "0.20 to 0.48"],
-        [beyond(cube), usual, "0.30", "0.10 to 0.38"],
-    ]
-    assert fan["rows"][-1][4] == "–" and fan["last"] == beyond(cube)
-    words = f"forecast of {ISSUED} ({usual}) 0.80, 0.60 to 0.88 in 90 %, 0.75 to 0.83 in 50 %"
-    assert f" · {words} · " in fan["read"] and f"NDVI {(nir - red) / (nir + red):.2f}" in fan["read"]
-    assert [row[2] for row in fan["red"]] == ["0.14", "0.14", "0.15", "0.15", "0.14"]
-    assert fan["red"][0][4] == f"{red:.2f}"
+    assert fan["rows"][2][3] == fan["rows"][6][3] == seen and fan["rows"][4][3] == "–"
+    words = "forecast 0.80 (0.60 to 0.88, weather of other years) · forecast 0.50 (0.30 to 0.58, drought)"
+    assert f"{DAY} · NDVI {seen} · {words} · " in fan["read"] and fan["last"] == beyond(cube)
+    assert [row[1] for row in fan["red"] if len(row) > 1] == ["Median", "0.14", "0.15", "0.14", "0.14", "0.15"]
+    assert fan["red"][2][3] == f"{red:.2f}"
 
 
 def test_a_forecast_is_swiped_against_the_image_of_its_day(shown: dict[str, Any], cube: Cube) -> None:

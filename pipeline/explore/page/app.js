@@ -38,7 +38,7 @@ class App {
     $("place").onchange = () => this.go($("place").value);
     $("mode").onchange = () => this.compare();
     $("variable").append(...Pixel.variables(this.reader.cube.root).map((name) => new Option(name === "ndvi" ? "NDVI" : name, name)));
-    $("variable").onchange = () => this.showPixel();
+    $("variable").onchange = $("whole").onchange = () => this.showPixel();
     $("clear").onchange = () => this.refresh();
     $("in").onclick = () => this.map.zoom(1.7);
     $("out").onclick = () => this.map.zoom(1 / 1.7);

@@ -4,6 +4,7 @@ import { forecastWords, intervals, median } from "./forecasts.js";
 import { textOf } from "./grid.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
+const [BEFORE, AFTER] = [60, 21]; // days around forecasts that are drawn of a season
 const MARGIN = { left: 34, right: 10, top: 18, gap: 24 };
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -14,12 +15,13 @@ function element(parent, name, attributes, text) {
   return parent.appendChild(node);
 }
 
-/** Draw into an `svg`. `data` is {season, title, points, weather, fans}: points {day, clear, value} of the variable that
- *  the title names, fans as `forecastsAt` gives them; `day` is that of the map; `choose(day)` follows a click, `read(text)`
- *  the pointer. */
-export function drawCurve(svg, data, day, choose, read) {
+/** Draw into an `svg`. `data` is {season, title, points, weather, fans, whole}: points {day, clear, value} of the variable
+ *  that the title names, fans as `forecastsAt` gives them; `day` is that of the map; `choose(day)` follows a click,
+ *  `read(text)` the pointer. Where there are fans, only what is around them is drawn unless `whole` is set. */
+export function drawCurve(svg, season, day, choose, read) {
   svg.replaceChildren();
   const width = Math.max(260, svg.parentElement.clientWidth);
+  const data = aroundFans(season);
   const { first, last } = data.season;
   const toX = (at) => MARGIN.left + ((at - first) / Math.max(1, last - first)) * (width - MARGIN.left - MARGIN.right);
   let top = MARGIN.top;
@@ -33,7 +35,7 @@ export function drawCurve(svg, data, day, choose, read) {
     top += height + MARGIN.gap;
     return frame;
   };
-  drawValues(svg, panel(120, ...limits(data), data.title), data, toX);
+  drawValues(svg, panel(150, ...limits(data), data.title), data, toX);
   const { tmin, tmax, precipitation: rain, heat } = data.weather;
   const known = (series) => (series ?? []).filter(({ value }) => Number.isFinite(value));
   if (known(tmin).length && known(tmax).length) drawTemperature(svg, panel, known(tmin), known(tmax), toX);
@@ -60,6 +62,17 @@ export function drawCurve(svg, data, day, choose, read) {
   const perDay = (width - MARGIN.left - MARGIN.right) / Math.max(1, last - first);
   svg.onclick = (event) => choose(nearest(data, dayAt(event), 5));
   svg.onpointermove = (event) => read(words(data, nearest(data, dayAt(event), Math.ceil(2 / perDay))));
+}
+
+/** The part of the data that is drawn. */
+function aroundFans(data) {
+  const { season, points, weather, fans, whole } = data;
+  if (whole || !fans.length) return data;
+  const first = Math.max(season.first, Math.min(...fans.map(({ issued }) => issued)) - BEFORE);
+  const last = Math.min(season.last, Math.max(...fans.map(({ days }) => days.at(-1).day)) + AFTER);
+  const cut = (series) => series.filter(({ day }) => day >= first && day <= last);
+  const parts = Object.fromEntries(Object.entries(weather).map(([name, series]) => [name, cut(series)]));
+  return { ...data, season: { ...season, first, last }, points: cut(points), weather: parts };
 }
 
 const path = (series, toX, toY) => series.map(({ day, value }, index) => `${index ? "L" : "M"}${toX(day).toFixed(1)},${toY(value).toFixed(1)}`).join("");
@@ -133,7 +146,7 @@ function drawMonths(svg, first, last, toX, bottom) {
     const text = textOf(day);
     if (!text.endsWith("-01")) continue;
     element(svg, "line", { x1: toX(day), x2: toX(day), y1: MARGIN.top, y2: bottom, class: "month" });
-    element(svg, "text", { x: toX(day) + 3, y: bottom + 13, class: "tick" }, MONTHS[Number(text.slice(5, 7)) - 1]);
+    if (day + 8 <= last) element(svg, "text", { x: toX(day) + 3, y: bottom + 13, class: "tick" }, MONTHS[Number(text.slice(5, 7)) - 1]);
   }
 }
 

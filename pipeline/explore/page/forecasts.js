@@ -55,28 +55,27 @@ export function intervals({ quantiles }) {
   }));
 }
 
-const range = (values, { low, high }) => `${values[low].toFixed(2)} to ${values[high].toFixed(2)}`;
+/** The limits of the widest interval, as text; nothing where a forecast has its median only. */
+const widest = (fan, values) => intervals(fan).slice(0, 1).map(({ low, high }) => `${values[low].toFixed(2)} to ${values[high].toFixed(2)}`);
+
+/** The label of a fan, with its day of issue where there are several. */
+function nameOf(fan, fans) {
+  return fans.some(({ issued }) => issued !== fan.issued) ? `${fan.label}, issued ${textOf(fan.issued)}` : fan.label;
+}
 
 /** What is forecast of a day, in words: one text a forecast. */
 export function forecastWords(fans, day) {
-  return fans.flatMap((fan) => fan.days.filter((entry) => entry.day === day).map(({ values }) => {
-    const within = intervals(fan).map((interval) => `${range(values, interval)} in ${interval.share} %`);
-    return `forecast of ${textOf(fan.issued)} (${fan.label}) ${median(values).toFixed(2)}${within.length ? `, ${within.join(", ")}` : ""}`;
-  }));
+  return fans.flatMap((fan) => fan.days.filter((entry) => entry.day === day)
+    .map(({ values }) => `forecast ${median(values).toFixed(2)} (${[...widest(fan, values), nameOf(fan, fans)].join(", ")})`));
 }
 
-/** The days of all forecasts as rows of text: [{day, cells}], and the heads of the columns. */
+/** The numbers of fans as text: heads of the columns, and for each fan its name and rows [{day, cells}]. */
 export function forecastTable(fans, points) {
-  const widest = intervals(fans[0])[0];
-  const issues = new Set(fans.map(({ issued }) => issued)).size > 1;
-  const heads = ["Day", ...(issues ? ["Issued"] : []), "Weather", "Median", ...(widest ? [`${widest.share} %`] : []), "Observed"];
-  const rows = fans.flatMap((fan) => fan.days.map(({ day, values }) => {
-    const seen = points.find((point) => point.day === day && point.clear && Number.isFinite(point.value));
-    const cells = [
-      ...(issues ? [textOf(fan.issued)] : []), fan.label, median(values).toFixed(2),
-      ...(widest ? [range(values, intervals(fan)[0])] : []), seen ? seen.value.toFixed(2) : "–",
-    ];
-    return { day, cells };
+  const heads = ["Day", "Median", ...intervals(fans[0]).slice(0, 1).map(({ share }) => `${share} %`), "Observed"];
+  const seen = (day) => points.find((point) => point.day === day && point.clear && Number.isFinite(point.value));
+  const groups = fans.map((fan) => ({
+    name: nameOf(fan, fans),
+    rows: fan.days.map(({ day, values }) => ({ day, cells: [median(values).toFixed(2), ...widest(fan, values), seen(day)?.value.toFixed(2) ?? "–"] })),
   }));
-  return { heads, rows: rows.sort((a, b) => a.day - b.day) };
+  return { heads, groups };
 }

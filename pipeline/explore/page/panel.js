@@ -83,7 +83,7 @@ export async function showPixel(pixel, season, day, variable, choose) {
     return;
   }
   const explained = pixel.explain(day).then((text) => current() && ($("explain").textContent = text));
-  const data = { season, title: variable === "ndvi" ? "NDVI" : variable, points: [], weather: {}, fans: [] };
+  const data = { season, title: variable === "ndvi" ? "NDVI" : variable, points: [], weather: {}, fans: [], whole: $("whole").checked };
   const draw = () => {
     if (!current()) return;
     $("curve-figure").hidden = false;
@@ -129,12 +129,16 @@ function showForecasts({ fans, points }, day, choose) {
   const labels = new Map(fans.map(({ label, colour }) => [label, colour]));
   const shares = fans.length ? intervals(fans[0]).map(({ share }) => share).reverse() : [];
   $("fans").replaceChildren(...[...labels].map(([label, colour]) => node("li", {}, swatch("", `fan-${colour}`), label)));
-  $("fans").hidden = $("forecasts").hidden = !fans.length;
+  for (const id of ["fans", "forecasts", "whole-label"]) $(id).hidden = !fans.length;
   if (!fans.length) return;
   $("fans").append(node("li", { textContent: shares.length ? `lines: medians; bands: ${shares.join(" and ")} %` : "lines: medians" }));
-  const { heads, rows } = forecastTable(fans, points);
-  $("forecasts").querySelector("summary").textContent = `Forecasts (${rows.length})`;
+  const { heads, groups } = forecastTable(fans, points);
+  $("forecasts").querySelector("summary").textContent = `Forecasts (${fans.length})`;
+  const row = ({ day: of, cells }) => node("tr", {}, node("td", {}, dayButton(of, day, choose)), ...cells.map((text) => node("td", { textContent: text })));
+  const body = groups.map(({ name, rows }) => {
+    const title = node("tr", {}, node("th", { scope: "rowgroup", colSpan: heads.length, textContent: name }));
+    return node("tbody", {}, title, ...rows.map(row));
+  });
   const head = node("tr", {}, ...heads.map((text) => node("th", { scope: "col", textContent: text })));
-  const body = rows.map(({ day: of, cells }) => node("tr", {}, node("td", {}, dayButton(of, day, choose)), ...cells.map((text) => node("td", { textContent: text }))));
-  $("forecast-table").replaceChildren(node("thead", {}, head), node("tbody", {}, ...body));
+  $("forecast-table").replaceChildren(node("thead", {}, head), ...body);
 }
