@@ -109,6 +109,8 @@ class Oracle:
     """What it was made from: `cube` (digest), `spec`, `size`, `limit`, `seed`"""
     _pairs: dict[tuple[int, int, int, int, int], tuple[int, int]]
     """(row, column, year, origin, target) -> (window, pair), for the forecasts that exist"""
+    years: frozenset[int]
+    """Of which all forecasts exist"""
     _stores: tuple[TensorStore, ...]
 
     @classmethod
@@ -125,12 +127,14 @@ class Oracle:
 
         position = np.stack([whole(name) for name in ("row", "column", "year")], axis=1)
         origin, target = whole("origin"), whole("target")
-        exists = (whole("done") > 0)[:, None] & (target > 0)
+        done = whole("done") > 0
+        exists = done[:, None] & (target > 0)
         pairs = {}
         for window, pair in np.argwhere(exists).tolist():
             row, column, year = position[window].tolist()
             pairs[row, column, year, int(origin[window, pair]), int(target[window, pair])] = (window, pair)
-        return cls(path, attributes, pairs, tuple(open_pixels(path, name) for name in FORECASTS))
+        years = frozenset(position[:, 2].tolist()) - frozenset(position[~done, 2].tolist())
+        return cls(path, attributes, pairs, years, tuple(open_pixels(path, name) for name in FORECASTS))
 
     @classmethod
     def of(cls, cube: Cube) -> Self:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from mmvsf.datasets.console import JUDGE, MODEL
+from mmvsf.model.mmvsf.sizes import SIZES
 
 from .options import (
     CubeArgument,
@@ -30,7 +32,7 @@ def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
-    size: Annotated[str, typer.Option(help="Size of the network: compact, large, paper or series.")] = "compact",
+    size: Annotated[str, typer.Option(help=f"Size of the network: {', '.join(SIZES)}.")] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
@@ -112,6 +114,7 @@ def evaluate(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
     document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
+    years: Annotated[int | None, typer.Option(min=1, show_default="all", help="How many years to hold out.")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Start no further piece after so many minutes; run again to continue.")
     ] = None,
@@ -122,6 +125,9 @@ def evaluate(
     from mmvsf.model.evaluation.core.settings import FULL, QUICK
     from mmvsf.model.tables import show_sections
 
+    settings = QUICK if quick else FULL
+    if years is not None:
+        settings = replace(settings, years=years, full_years=min(years, settings.full_years))
     runs = local_folder("--runs-dir", runs_dir)
     markdown = local_folder("--document", document) if document else None
     cube = open_cube(region, data_dir)
@@ -130,7 +136,7 @@ def evaluate(
         sections = run(
             cube,
             folder,
-            QUICK if quick else FULL,
+            settings,
             control=open_cube(control, data_dir) if control else None,
             document=markdown,
             minutes=minutes,

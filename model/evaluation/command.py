@@ -12,7 +12,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.model.evaluation.core.climate import ClimateSplit
 from mmvsf.model.evaluation.core.estimate import minutes_left, pieces_left
 from mmvsf.model.evaluation.core.runner import finished_results, run_plan
-from mmvsf.model.evaluation.core.settings import EvaluationSettings, settings_for
+from mmvsf.model.evaluation.core.settings import FULL, QUICK, EvaluationSettings, settings_for
 from mmvsf.model.evaluation.results.background import EvaluationFacts
 from mmvsf.model.evaluation.results.document import write_results
 from mmvsf.model.evaluation.results.results_table import ResultsTable
@@ -62,7 +62,7 @@ def evaluate(
         plans[0].full_years,
         classes,
         _climate(cube),
-        _command(cubes, settings),
+        evaluation_command(cubes, settings),
     )
     facts = EvaluationFacts(cubes, settings, plans[0].years, planned)
     return write_results(results, facts, folder, document)
@@ -82,11 +82,14 @@ def _climate(cube: Cube) -> str:
     return f"There is no such split: {climate}." if isinstance(climate, str) else f"Here: {climate.words}."
 
 
-def _command(cubes: Sequence[Cube], settings: EvaluationSettings) -> str:
+def evaluation_command(cubes: Sequence[Cube], settings: EvaluationSettings) -> str:
     """The command that gives these results."""
     names = [cube.region.name for cube in cubes]
-    quick = [] if settings.full_years > 1 else ["--quick"]
-    return " ".join(["mmvsf evaluate", names[0], *(f"--control {name}" for name in names[1:]), *quick])
+    quick = settings.steps == QUICK.steps
+    options = ["--quick"] if quick else []
+    if settings.years != (QUICK if quick else FULL).years:
+        options.append(f"--years {settings.years}")
+    return " ".join(["mmvsf evaluate", names[0], *(f"--control {name}" for name in names[1:]), *options])
 
 
 def _default_workers() -> int:

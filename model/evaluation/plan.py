@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.sidecars.oracle import Oracle, oracle_path
 from mmvsf.datasets.storage.location import Location
@@ -30,7 +31,7 @@ class PlanFiles:
     control: bool = False
 
     def __call__(self) -> Plan:
-        """Raises InputError as `Cube.open` and `Oracle.of` do."""
+        """Raises InputError as `Cube.open`, `Oracle.of` and `Plan` do."""
         cube = Cube.open(self.cube)
         oracle = Oracle.of(cube) if oracle_path(cube).is_dir() else None
         return Plan(cube, self.folder, self.settings, oracle, self.control)
@@ -39,7 +40,7 @@ class PlanFiles:
 @dataclass
 class Plan:
     """An evaluation of one region: the pieces of each held-out year, one year after the other, since the items of a
-    year are made once for all of its pieces."""
+    year are made once for all of its pieces. Raises InputError for an oracle of which a full year is missing."""
 
     cube: Cube
     folder: Path
@@ -54,6 +55,7 @@ class Plan:
     """None for a cube without labels, and for a control."""
 
     def __post_init__(self) -> None:
+        self._refuse_part_of_an_oracle()
         first = self.full_years[0]
         self.forecasts = ForecastPieces(self.cube, self.folder, self.settings, self.oracle, self.control, first)
         self.crops = None
@@ -61,6 +63,16 @@ class Plan:
             climate = ClimateSplit.of(self.cube)
             cool = None if isinstance(climate, str) else climate
             self.crops = CropPieces(self.cube, self.folder, self.settings, self.forecasts.rate, cool)
+
+    def _refuse_part_of_an_oracle(self) -> None:
+        """Raises InputError where an oracle lacks forecasts of a full year, as one does that is half written."""
+        if self.oracle is None:
+            return
+        if missing := [str(year) for year in self.full_years if year not in self.oracle.years]:
+            raise InputError(
+                f"{self.oracle.path} lacks forecasts of {', '.join(missing)}; make them with"
+                f" `mmvsf oracle {self.cube.region.name} --years {','.join(missing)}`, or delete it to evaluate without"
+            )
 
     @property
     def full_years(self) -> tuple[int, ...]:

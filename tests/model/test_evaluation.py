@@ -12,11 +12,11 @@ import pytest
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.cropmap.head import MappingOptions
-from mmvsf.model.evaluation.command import evaluate
+from mmvsf.model.evaluation.command import evaluate, evaluation_command
 from mmvsf.model.evaluation.core import runner
 from mmvsf.model.evaluation.core.estimate import SECONDS, minutes_left, pieces_left
 from mmvsf.model.evaluation.core.runner import Chain, Piece, finished_results, run_plan
-from mmvsf.model.evaluation.core.settings import FULL, CropOptions, EvaluationSettings, HeadOptions
+from mmvsf.model.evaluation.core.settings import FULL, QUICK, CropOptions, EvaluationSettings, HeadOptions
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.evaluation.results.all import all_sections
@@ -220,6 +220,12 @@ def test_the_whole_evaluation_on_a_small_cube(
     monkeypatch.setattr("mmvsf.model.evaluation.core.runner._do", work)
     again = evaluate(grown_cube, tmp_path / "run", TINY, control=grown_cube, workers=1)
     assert [section.tables for section in again[:-2]] == [section.tables for section in sections[:-2]]
+
+
+def test_the_results_name_the_command_that_gives_them(grown_cube: Cube) -> None:
+    cubes, single = [grown_cube], replace(FULL, years=1, full_years=1)
+    commands = [evaluation_command(cubes, settings) for settings in (FULL, QUICK, single, replace(QUICK, years=3))]
+    assert commands == [f"mmvsf evaluate grown{more}" for more in ("", " --quick", " --years 1", " --quick --years 3")]
 
 
 def test_without_results_there_are_no_sections() -> None:

@@ -36,6 +36,7 @@ from mmvsf.model.evaluation.forecasts.weather_ablations import (
     UsualWeather,
     _other_since,
 )
+from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.mmvsf.checkpoint import new_network
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.sizes import NetworkConfig
@@ -225,7 +226,9 @@ def test_the_oracle_is_scored_in_the_held_out_year_or_refused(evaluated: Evaluat
         ).scores()
         assert scores["bias"] == pytest.approx(bias, abs=1e-6) and scores["rmse"] == pytest.approx(bias, abs=1e-4)
     other = make_oracle(tmp_path / "other.oracle.zarr", evaluated, (2019, 2021))
-    assert len(other) > 0
+    assert len(other) > 0 and other.years == {2019, 2021}
+    with pytest.raises(InputError, match=r"lacks forecasts of 2020; make them with `mmvsf oracle .* --years 2020`"):
+        Plan(evaluated.cube, tmp_path, replace(QUICK, full_years=9), other)  # refused before any piece
     with pytest.raises(InputError, match=r"other\.oracle\.zarr lacks forecasts of 2020; make them with .*--years 2020"):
         oracle_rows(evaluated, other)
 

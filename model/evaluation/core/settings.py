@@ -145,5 +145,5 @@ def settings_for(cube: Cube, settings: EvaluationSettings) -> EvaluationSettings
     """The settings for a cube: those of single pixels for one of point series."""
     if cube.grid.chunk > 1:
         return settings
-    steps = settings.steps if settings == QUICK else 600
+    steps = settings.steps if settings.steps == QUICK.steps else 600
     return replace(settings, size=1, scored=1, batch_size=32, steps=steps, windows=0, pairs=32)
