@@ -140,6 +140,11 @@ const scenarios = {
     await page.click("#forecasts summary");
     await page.click("#forecast-table tbody:nth-of-type(1) tr:last-child button");
     const last = await text(page, "day");
+    const months = () => page.locator("#curve .month").count();
+    const around = await months();
+    await page.check("#whole");
+    await page.waitForFunction((around) => document.querySelectorAll("#curve .month").length !== around, around);
+    const whole = await months();
     await page.selectOption("#variable", "red");
     await page.waitForFunction(() => document.getElementById("read").textContent.includes("0.14") || document.getElementById("forecast-table").textContent.includes("0.14"));
     const red = await rows(page);
@@ -148,7 +153,7 @@ const scenarios = {
     await settle(beyond.page);
     const [colour] = await coloursAt(beyond.page, [await pointOf(beyond.page, options.pixel)]);
     const after = { colour, explain: await text(beyond.page, "explain"), problem: await text(beyond.page, "problem"), errors: beyond.errors };
-    return { ...shown, other, ...sides, last, red, after };
+    return { ...shown, other, ...sides, last, around, whole, red, after };
   },
   async phone() {
     const { page } = await open(options.page, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });

@@ -193,6 +193,7 @@ def test_the_fan_of_a_pixel(shown: dict[str, Any], cube: Cube) -> None:
     limits = [[round(1 - (y - 18) / 150, 2) for y in sides] for sides in curve["bars"]]
     assert limits == [[0.88, 0.1], [0.83, 0.25], [0.58, 0.2], [0.53, 0.35]]
     assert fan["legend"] == ["weather of other years", "drought", LINES]
+    assert 2 < fan["around"] < fan["whole"]  # months
 
 
 def test_the_numbers_of_the_fan_as_text(shown: dict[str, Any], cube: Cube) -> None:

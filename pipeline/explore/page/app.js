@@ -92,10 +92,10 @@ class App {
     this.map.fit([(column - 0.3) * side, (row - 0.3) * side, (column + 1.3) * side, (row + 1.3) * side]);
   }
 
-  /** After a choice of how to compare: a forecast begins with the images that it can be compared with. */
+  /** After a choice of how to compare: a forecast is first compared with the image of its day. */
   compare() {
     const { observed } = this.layers.get($("layer").value);
-    if (observed) $("other").value = observed;
+    if (observed && this.map.mode === "single") $("other").value = observed;
     this.chosen("other");
   }
 
