@@ -90,6 +90,7 @@ def forecast(
     Writes medians and quantiles as GeoTIFFs, statistics of areas, and pictures.
     """
     need_torch()
+    from mmvsf.datasets.sidecars.forecasts import FOLDER
     from mmvsf.model.forecasting.plan import ForecastOptions
     from mmvsf.model.forecasting.run import forecast_area
     from mmvsf.model.pretraining.run import window_size
@@ -110,7 +111,7 @@ def forecast(
     )
     checkpoint, where = pretrained_model(model, runs, cube)
     size = window_size([cube], checkpoint.network.config.patch)
-    folder = runs / cube.region.name / "forecast"
+    folder = runs / cube.region.name / FOLDER
     with lock(folder, "forecast"):
         show_forecast(*forecast_area(cube, checkpoint, where, size, folder, options))
 

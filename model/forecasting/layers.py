@@ -12,6 +12,15 @@ import numpy as np
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.sidecars.forecasts import (
+    DIFFERENCE,
+    MEDIAN,
+    NDVI,
+    QUANTILE,
+    layer_file,
+    quantile_bands,
+    quantile_name,
+)
 from mmvsf.datasets.storage.geotiff import GeoTiffDraft, RasterHeader, cog_file
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
 from mmvsf.model.metrics import has_ndvi
@@ -21,25 +30,12 @@ from .distribution import QUANTILES
 from .job import BlockQuantiles, ForecastJob
 from .variables import compared, in_units, scales_of
 
-MEDIAN, QUANTILE, NDVI, DIFFERENCE = "forecast", "quantiles", "ndvi", "difference"
-"""Kinds of layers; the name of a file is kind-day.tif."""
-
 
 def layer_kinds(job: ForecastJob, bands: Sequence[str]) -> tuple[str, ...]:
     """The kinds that a forecast has: NDVI where the bands are enough for it, a difference
     where there is a scenario."""
     has = {MEDIAN: True, QUANTILE: True, NDVI: has_ndvi(bands), DIFFERENCE: job.scenario is not None}
     return tuple(kind for kind, there in has.items() if there)
-
-
-def layer_file(kind: str, day: int) -> str:
-    """The name of a file."""
-    return f"{kind}-{date_of(day)}.tif"
-
-
-def quantile_name(level: float) -> str:
-    """Of 0.05, q05."""
-    return f"q{round(100 * level):02}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,10 @@ def layer_writer(job: ForecastJob, cube: Cube, folder: Path, tags: Mapping[str, 
     with ExitStack() as files:
         layers = {
             (kind, day): files.enter_context(
-                cog_file(folder / layer_file(kind, day), _header(job, cube, kind, {"day": str(date_of(day)), **tags}))
+                cog_file(
+                    folder / layer_file(kind, date_of(day)),
+                    _header(job, cube, kind, {"day": str(date_of(day)), **tags}),
+                )
             )
             for kind in layer_kinds(job, cube.bands)
             for day in job.days
@@ -92,13 +91,12 @@ def _header(job: ForecastJob, cube: Cube, kind: str, tags: Mapping[str, str]) ->
     area: Area = job.area
     box = cube.grid.geobox[area.rows, area.columns]
     place = (area.shape, "float32" if kind == MEDIAN else "int16", str(box.crs), box.affine)
-    levels = [quantile_name(level) for level in QUANTILES]
     if kind == MEDIAN:
         return RasterHeader(*place, np.nan, cube.bands, tags={0: tags})
     if kind == QUANTILE:
-        names = tuple(f"{band} {level}" for band in cube.bands for level in levels)
-        scales = tuple(scales_of(cube.bands)[: len(cube.bands)].repeat(len(levels)).tolist())
-        return RasterHeader(*place, REFLECTANCE_FILL, names, scales, tags={0: tags})
+        scales = tuple(scales_of(cube.bands)[: len(cube.bands)].repeat(len(QUANTILES)).tolist())
+        return RasterHeader(*place, REFLECTANCE_FILL, quantile_bands(cube.bands, QUANTILES), scales, tags={0: tags})
     variable = "ndvi" if kind == NDVI else compared(cube.bands)
     scale = REFLECTANCE_SCALE if variable == "ndvi" else float(scales_of(cube.bands)[0])
-    return RasterHeader(*place, REFLECTANCE_FILL, tuple(levels), (scale,), tags={0: {**tags, "variable": variable}})
+    levels = tuple(quantile_name(level) for level in QUANTILES)
+    return RasterHeader(*place, REFLECTANCE_FILL, levels, (scale,), tags={0: {**tags, "variable": variable}})

@@ -13,6 +13,7 @@ from rasterio.enums import Resampling
 
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.samples.windows import spread
+from mmvsf.datasets.sidecars.forecasts import DIFFERENCE, MEDIAN, NDVI, layer_file
 from mmvsf.model.figures import MISSING, false_colour, literal, shown_names
 from mmvsf.model.metrics import has_ndvi
 
@@ -34,16 +35,16 @@ def maps_figure(result: Mapping[str, Any], folder: Path, bands: Sequence[str]) -
     for row, day in zip(grid, days, strict=True):
         axes = iter(row)
         axis = next(axes)
-        axis.imshow(false_colour(_read(folder / f"forecast-{day}.tif"), bands), interpolation="nearest")
+        axis.imshow(false_colour(_read(folder / layer_file(MEDIAN, day)), bands), interpolation="nearest")
         axis.set_title(f"{day}, {scenario}" if scenario else f"forecast of {day}", fontsize=9)
         shown: list[tuple[str, Floats, dict[str, Any]]] = []
         if has_ndvi(bands):
-            ndvi = _read(folder / f"ndvi-{day}.tif")
+            ndvi = _read(folder / layer_file(NDVI, day))
             shown.append(("NDVI, median", ndvi[MIDDLE], {"cmap": "YlGn", "vmin": 0, "vmax": 0.95}))
             if several:
                 shown.append(("NDVI, width of 90 %", ndvi[HIGH] - ndvi[LOW], {"cmap": "magma", "vmin": 0}))
         if scenario is not None:
-            change = _read(folder / f"difference-{day}.tif")[MIDDLE]
+            change = _read(folder / layer_file(DIFFERENCE, day))[MIDDLE]
             most = max(0.05, float(np.nanquantile(np.abs(change), 0.99)) if np.isfinite(change).any() else 0.0)
             name = "NDVI" if has_ndvi(bands) else bands[0]
             shown.append((f"{scenario}: {name} changes by", change, {"cmap": "RdBu", "vmin": -most, "vmax": most}))

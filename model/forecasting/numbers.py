@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.sites import place_of
+from mmvsf.datasets.sidecars.forecasts import quantile_name
 
 from .distribution import QUANTILES, Distribution
 from .job import ForecastJob
-from .layers import quantile_name
 from .plan import DIFFERENCE
 from .variables import variables_of
 

@@ -19,11 +19,11 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.samples.reader import Floats, Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, clear_fractions
+from mmvsf.datasets.sidecars.forecasts import MEDIAN, NDVI, QUANTILE, layer_file
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL
 from mmvsf.model.baselines.simple import persistence
 
 from .block import LOOK_BACK
-from .layers import MEDIAN, NDVI, QUANTILE
 from .variables import in_units, scales_of, with_ndvi
 
 
@@ -70,8 +70,8 @@ class Observations:
 def forecast_windows(folder: Path, record: Mapping[str, Any], cube: Cube, day: str) -> Iterator[tuple[Window, Floats]]:
     """The chunks of a cube that a forecast of a day meets, with its quantiles (Q, K, H, W), or its medians (1, K, H, W)
     where it has no others. Raises InputError where a file cannot be read or does not lie on the pixels of the cube."""
-    several = f"{QUANTILE}-{day}.tif" in record["files"]
-    names = [f"{kind}-{day}.tif" for kind in (QUANTILE if several else MEDIAN, NDVI)]
+    several = layer_file(QUANTILE, day) in record["files"]
+    names = [layer_file(kind, day) for kind in (QUANTILE if several else MEDIAN, NDVI)]
     names = [name for name in names if name in record["files"]]
     try:
         with ExitStack() as files:

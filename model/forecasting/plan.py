@@ -17,6 +17,7 @@ from mmvsf.datasets.cube.select import Bbox
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.reader import WindowReader
+from mmvsf.datasets.sidecars.forecasts import TILES
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL
 from mmvsf.model.cover import parts_of_tile, window_overlap
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
@@ -33,7 +34,6 @@ DIFFERENCE = "difference"
 """The weather of numbers that compare a scenario with what it changes."""
 MOST_LAG = 30
 """Days by which weather may end before the images, so that a forecast is issued that much earlier."""
-TILES = "tiles"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.pairs import LEADS
+from mmvsf.datasets.sidecars.forecasts import RECORD, layer_file
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.figures import save
 from mmvsf.model.mmvsf.checkpoint import Checkpoint
@@ -24,14 +25,14 @@ from mmvsf.model.training.progress import console
 from .distribution import QUANTILES
 from .fan import fan_figure
 from .job import ForecastJob, read_block, tile_record
-from .layers import layer_file, layer_kinds, layer_writer
+from .layers import layer_kinds, layer_writer
 from .maps import maps_figure
 from .numbers import WHOLE, BlockSums, as_csv, number_rows
 from .plan import ForecastOptions, longest_lead, plan_forecast, tiles_of
 from .tiles import forecast_tile, opened
 from .variables import compared
 
-RECORD, NUMBERS, FAN, MAPS = "forecast.json", "numbers.csv", "fan.png", "maps.png"
+NUMBERS, FAN, MAPS = "numbers.csv", "fan.png", "maps.png"
 
 
 def forecast_area(
@@ -44,7 +45,7 @@ def forecast_area(
     cube lacks what it needs, OSError where the disk refuses.
     """
     job, folder = plan_forecast(cube, checkpoint, model, size, runs, options)
-    files = [layer_file(kind, day) for kind in layer_kinds(job, cube.bands) for day in job.days]
+    files = [layer_file(kind, date_of(day)) for kind in layer_kinds(job, cube.bands) for day in job.days]
     before = read_record(folder / RECORD) or {}
     if has_settings(before, job.settings()) and all((folder / name).is_file() for name in (*files, NUMBERS)):
         console.print(f"the forecast in {folder} is already complete", soft_wrap=True)

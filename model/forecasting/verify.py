@@ -14,6 +14,7 @@ from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.samples.reader import Floats
+from mmvsf.datasets.sidecars.forecasts import RECORD
 from mmvsf.model.figures import save
 from mmvsf.model.records import read_record, write_json
 
@@ -119,7 +120,7 @@ def verify(folders: Sequence[Path], cube: Cube | None, within: int) -> dict[str,
 def forecast_record(folder: Path) -> dict[str, Any]:
     """The content of a forecast.json. Raises InputError where there is none that can be read, and for a forecast under
     a scenario, since what came has nothing to say about it."""
-    record = read_record(folder / "forecast.json")
+    record = read_record(folder / RECORD)
     if record is None or not {"cube", "issued", "days", "files", "numbers"} <= set(record):
         raise InputError(f"there is no forecast in {folder}; make one with `mmvsf forecast`, and give its folder")
     if record.get("scenario"):

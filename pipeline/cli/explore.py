@@ -48,6 +48,9 @@ def explore(
         if not folder.is_dir():
             raise InputError(f"--run {folder} is not a folder; give the folder of a region's results, as {default}")
     with ExplorerServer(opened, runs or ([default] if default.is_dir() else []), port) as server:
+        for shown in server.site.runs:
+            for note in shown.notes:
+                typer.echo(f"note: {shown.folder}: {note}", err=True)
         console.print(f"{server.address}  (Ctrl+C to stop)", soft_wrap=True)
         if open_page:
             typer.launch(server.address)

@@ -138,7 +138,10 @@ def report(
         page = write_report(cube, runs)
         typer.echo(page.resolve().as_uri())
         if explorer:
-            typer.echo(f"{write_explorer(cube, runs, address)}")
+            explorer_page, notes = write_explorer(cube, runs, address)
+            for note in notes:
+                typer.echo(f"note: {note}", err=True)
+            typer.echo(f"{explorer_page}")
     if open_page:
         typer.launch(page.resolve().as_uri())
 

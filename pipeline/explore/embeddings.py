@@ -42,7 +42,7 @@ class EmbeddingRaster:
         height, width = self.cube.grid.shape
         return {
             "name": self.name, "title": self.title, "kind": "colour", "dtype": "uint8", "fill": 0,
-            "bands": ["first component", "second component", "third component"],
+            "bands": ["first component", "second component", "third component"], "side": SQUARE,
             "levels": [self.patch, 8 * self.patch], "steps": list(self.steps), "box": [0, 0, width, height],
         }  # fmt: skip
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import rasterio
@@ -16,14 +17,14 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
-from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
-from mmvsf.pipeline.inspect.days import parse_day
+from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.sidecars.forecasts import FOLDER as FORECASTS
+from mmvsf.datasets.storage.location import DRAFT
 
 SQUARE = 256
-"""Pixels per side of a square, at each level."""
+"""Pixels per side of a square, at each level, unless a raster has others."""
 LEVELS = (1, 8, 32)
 """Pixels of the cube on the side of a pixel of each level: those of the cube itself and of its overviews."""
 READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError)
@@ -31,19 +32,19 @@ READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError)
 
 
 class Raster(Protocol):
-    """Something that the page draws square by square."""
+    """Something that the page draws or reads square by square."""
 
     @property
     def name(self) -> str:
-        """In addresses: letters, digits and `-`."""
+        """In addresses: letters, digits, `-` and `_`."""
 
     def facts(self) -> dict[str, Any]:
-        """What the page is told: `name`, `title`, `kind`, `dtype`, `bands`, `levels`, `steps`, `box`, and more by
-        kind. `steps` are {key, first, last}, first and last day since 1970-01-01; `box` is [left, top, right, bottom]
-        in pixels of the cube."""
+        """What the page is told: `name`, `title`, `kind`, `dtype`, `bands`, `side`, `levels`, `steps`, `box`, and more
+        by kind. `side` is that of a square in pixels of a level; `steps` are {key, first, last}, first and last day
+        since 1970-01-01; `box` is [left, top, right, bottom] in pixels of the cube."""
 
     def square(self, step: str, level: int, row: int, column: int) -> NDArray[Any]:
-        """(bands, SQUARE, SQUARE): a square of a level, counted from the upper left corner of the grid. Raises one of
+        """(bands, side, side): a square of a level, counted from the upper left corner of the grid. Raises one of
         `READ_ERRORS`."""
 
 
@@ -53,114 +54,132 @@ def packed(square: NDArray[Any]) -> bytes:
 
 
 @dataclass(frozen=True)
-class TiffRaster:
-    """A map of classes, a map of percent, or the reflectance of a forecast."""
+class Placed:
+    """Where the pixels of a file lie on a cube."""
 
-    name: str
-    title: str
-    path: Path
-    kind: str
-    """classes, percent or reflectance"""
     row: int
     """of the upper left corner in pixels of the cube"""
     column: int
     shape: tuple[int, int]
-    dtype: str
-    fill: int
-    bands: tuple[str, ...]
-    step: dict[str, Any]
-    classes: tuple[dict[str, Any], ...] = ()
-    """{value, name, color} of each class of a map"""
-    issued: int | None = None
-    """of a forecast: the day after which nothing was known, since 1970-01-01"""
 
-    def facts(self) -> dict[str, Any]:
-        box = [self.column, self.row, self.column + self.shape[1], self.row + self.shape[0]]
-        facts: dict[str, Any] = {
-            "name": self.name, "title": self.title, "kind": self.kind, "dtype": self.dtype, "fill": self.fill,
-            "bands": list(self.bands), "levels": list(LEVELS), "steps": [self.step], "box": box,
-        }  # fmt: skip
-        if self.classes:
-            facts["classes"] = list(self.classes)
-        return facts if self.issued is None else {**facts, "issued": self.issued}
+    @classmethod
+    def of(cls, grid: Grid, file: Any) -> Self:
+        """Of an opened file. Raises InputError where its pixels are not the cube's, or it ends too early."""
+        place = ~grid.geobox.affine * file.transform
+        row, column = round(place.f), round(place.c)
+        shifted = grid.geobox.affine * file.transform.translation(column, row)
+        inside = 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]
+        same = file.crs is not None and file.crs == rasterio.crs.CRS.from_user_input(grid.crs)
+        if not (same and inside and shifted.almost_equals(file.transform, 1e-6)):
+            raise InputError("its pixels are not those of the cube")
+        if _last_byte(file) > Path(file.name).stat().st_size:
+            raise InputError("it is shorter than it was written")
+        return cls(row, column, file.shape)
 
-    def square(self, step: str, level: int, row: int, column: int) -> NDArray[Any]:
-        side = SQUARE * level
-        square = np.full((len(self.bands), SQUARE, SQUARE), self.fill, self.dtype)
-        top, left = max(row * side, self.row), max(column * side, self.column)
-        bottom = min((row + 1) * side, self.row + self.shape[0])
-        right = min((column + 1) * side, self.column + self.shape[1])
-        if step != self.step["key"] or top >= bottom or left >= right:
-            return square
-        height, width = max(1, (bottom - top) // level), max(1, (right - left) // level)
-        window = Window(left - self.column, top - self.row, width * level, height * level)
-        nearest = Resampling.mode if self.kind == "classes" else Resampling.average
-        with rasterio.open(self.path) as file:
-            stored = file.read(window=window, out_shape=(len(self.bands), height, width), resampling=nearest)
-        if self.kind == "reflectance":
-            known = np.isfinite(stored)
-            stored = np.where(known, np.round(np.where(known, stored, 0) / REFLECTANCE_SCALE), REFLECTANCE_FILL)
-        at_row, at_column = (top - row * side) // level, (left - column * side) // level
-        square[:, at_row : at_row + height, at_column : at_column + width] = stored
+    @property
+    def box(self) -> list[int]:
+        """As in the facts of a raster."""
+        return [self.column, self.row, self.column + self.shape[1], self.row + self.shape[0]]
+
+    def read(
+        self, path: Path, bands: Sequence[int], at: tuple[int, int, int], side: int, fill: int, resampling: Resampling
+    ) -> NDArray[Any]:
+        """(bands, side, side) of the square `at` (level, row, column), of the file's bands counted from 1, `fill` where
+        the file has no pixel. Raises one of `READ_ERRORS`."""
+        level, row, column = at
+        size = side * level
+        left, top, right, bottom = self.box
+        left, top = max(column * size, left), max(row * size, top)
+        right, bottom = min((column + 1) * size, right), min((row + 1) * size, bottom)
+        with rasterio.open(path, driver="GTiff") as file:
+            square = np.full((len(bands), side, side), fill, file.dtypes[0])
+            if top >= bottom or left >= right:
+                return square
+            height, width = max(1, (bottom - top) // level), max(1, (right - left) // level)
+            window = Window(left - self.column, top - self.row, width * level, height * level)
+            shape = (len(bands), height, width)
+            stored = file.read(list(bands), window=window, out_shape=shape, resampling=resampling)
+        y, x = (top - row * size) // level, (left - column * size) // level
+        square[:, y : y + height, x : x + width] = stored
         return square
 
 
-def find_rasters(cube: Cube, folder: Path) -> list[TiffRaster]:
-    """The GeoTIFFs below a run's folder that lie on the cube's pixels, maps of classes first; others are left out."""
-    found = (_opened(cube, folder, path) for path in sorted(folder.rglob("*.tif")))
-    kinds = ("classes", "percent", "reflectance")
-    return sorted((raster for raster in found if raster is not None), key=lambda raster: kinds.index(raster.kind))
+@dataclass(frozen=True)
+class MapRaster:
+    """A map of classes or of percent."""
+
+    name: str
+    title: str
+    path: Path
+    place: Placed
+    fill: int
+    step: dict[str, Any]
+    classes: tuple[dict[str, Any], ...] = ()
+    """{value, name, color} of each class of a map of classes; empty for one of percent"""
+
+    def facts(self) -> dict[str, Any]:
+        kind = "classes" if self.classes else "percent"
+        facts: dict[str, Any] = {
+            "name": self.name, "title": self.title, "kind": kind, "dtype": "uint8", "fill": self.fill,
+            "bands": [kind], "side": SQUARE, "levels": list(LEVELS), "steps": [self.step], "box": self.place.box,
+        }  # fmt: skip
+        return {**facts, "classes": list(self.classes)} if self.classes else facts
+
+    def square(self, step: str, level: int, row: int, column: int) -> NDArray[Any]:
+        resampling = Resampling.mode if self.classes else Resampling.average
+        return self.place.read(self.path, (1,), (level, row, column), SQUARE, self.fill, resampling)
 
 
-def _opened(cube: Cube, folder: Path, path: Path) -> TiffRaster | None:
-    try:
-        with rasterio.open(path) as file:
-            corner = _corner(cube.grid, file)
-            return None if corner is None else _described(cube, folder, path, file, corner)
-    except READ_ERRORS:
+def find_maps(cube: Cube, folder: Path) -> tuple[list[MapRaster], list[str]]:
+    """The maps below a run's folder that lie on the cube's pixels, those of classes first, and why files of rasters are
+    left out, a line each. Files of another kind are none of its business."""
+    maps, notes = [], []
+    for path in sorted(folder.rglob("*.tif")):
+        parts = path.relative_to(folder).parts
+        if parts[0] == FORECASTS or any(part.endswith(DRAFT) for part in parts):
+            continue
+        try:
+            with rasterio.open(path, driver="GTiff") as file:
+                described = _described(cube, folder, path, file)
+        except (*READ_ERRORS, InputError) as error:
+            notes.append(f"{'/'.join(parts)} is left out: {one_line(error, 160)}")
+            continue
+        maps += [described] if described else []
+    return sorted(maps, key=lambda raster: not raster.classes), notes
+
+
+def _described(cube: Cube, folder: Path, path: Path, file: Any) -> MapRaster | None:
+    if file.dtypes[0] != "uint8" or file.count != 1:
         return None
-
-
-def _corner(grid: Grid, file: Any) -> tuple[int, int] | None:
-    """(row, column) of a file's upper left pixel; None where its pixels are not the cube's."""
-    place = ~grid.geobox.affine * file.transform
-    row, column = round(place.f), round(place.c)
-    shifted = grid.geobox.affine * file.transform.translation(column, row)
-    inside = 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]
-    same = file.crs is not None and file.crs == rasterio.crs.CRS.from_user_input(grid.crs)
-    return (row, column) if same and inside and shifted.almost_equals(file.transform, 1e-6) else None
-
-
-def _described(cube: Cube, folder: Path, path: Path, file: Any, corner: tuple[int, int]) -> TiffRaster | None:
-    tags, dtype = file.tags(), file.dtypes[0]
+    place, tags = Placed.of(cube.grid, file), file.tags()
     stem = path.relative_to(folder).with_suffix("").as_posix()
-    name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
-    place = (*corner, file.shape)
-    if tags.get("day") and dtype == "float32" and file.count == len(cube.bands):
-        day, issued = (day_number(parse_day(tags[key])) for key in ("day", "issued"))
-        step = {"key": tags["day"], "first": day, "last": day}
-        weather = tags.get("scenario") or tags.get("weather")
-        title = f"Forecast of {tags['day']}, issued {tags['issued']}" + (f", weather: {weather}" if weather else "")
-        return TiffRaster(
-            name, title, path, "reflectance", *place, "int16", REFLECTANCE_FILL, cube.bands, step, issued=issued
-        )
-    if dtype != "uint8" or file.count != 1:
-        return None
-    step = _year(cube, tags.get("year", ""))
+    name, step = address_name(stem), _year(cube, tags.get("year", ""))
     parent = Path(stem).parent.as_posix()
     where = "" if parent in (".", "cropmap") else f"({parent})"
     title = " ".join(filter(None, (path.stem.replace("_", " ").capitalize(), tags.get("year"), where)))
     values = sorted(int(key[6:]) for key in tags if key.startswith("class_") and key[6:].isdigit())
-    if values:
-        colours = file.colormap(1) if file.colorinterp[0].name == "palette" else {}
-        classes = tuple(
-            {"value": value, "name": tags[f"class_{value}"], "color": _hex(colours.get(value, (128, 128, 128, 255)))}
-            for value in values
-            if value != 0
-        )
-        return TiffRaster(name, title, path, "classes", *place, "uint8", 0, ("class",), step, classes)
-    fill = 255 if file.nodata is None else int(file.nodata)
-    return TiffRaster(name, title, path, "percent", *place, "uint8", fill, ("percent",), step)
+    if not values:
+        fill = 255 if file.nodata is None else int(file.nodata)
+        return MapRaster(name, title, path, place, fill, step)
+    colours = file.colormap(1) if file.colorinterp[0].name == "palette" else {}
+    classes = tuple(
+        {"value": value, "name": tags[f"class_{value}"], "color": _hex(colours.get(value, (128, 128, 128, 255)))}
+        for value in values
+        if value != 0
+    )
+    return MapRaster(name, title, path, place, 0, step, classes)
+
+
+def _last_byte(file: Any) -> int:
+    """Where the last block of an opened Cloud-Optimized GeoTIFF ends, which is the end of the file."""
+    rows, columns = file.block_shapes[0]
+    block = f"{(file.width - 1) // columns}_{(file.height - 1) // rows}"
+    return sum(int(file.get_tag_item(f"BLOCK_{part}_{block}", "TIFF", 1) or 0) for part in ("OFFSET", "SIZE"))
+
+
+def address_name(text: str) -> str:
+    """A name in addresses: lower-case letters, digits and `-`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _year(cube: Cube, text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from mmvsf.datasets.cube.cube import Cube
 
 from .describe import Run, describe
-from .rasters import SQUARE, Raster, packed
+from .rasters import Raster, packed
 
 DESCRIPTION = "explore.json"
 _SQUARE_NAME = re.compile(r"squares/([\w.-]+)/([\w-]+)/([\w-]+)/(\d{1,6})/(\d{1,6})_(\d{1,6})\.z", re.ASCII)
@@ -60,20 +60,20 @@ class Site:
             return None
         return packed(raster.square(match[3], level, row, column))
 
-    def squares(self) -> Iterator[str]:
-        """The names of all squares in which there may be something."""
-        for (run, name), raster in self._rasters.items():
-            facts = raster.facts()
-            for level in facts["levels"]:
-                rows, columns = (-(-size // (SQUARE * level)) for size in self.cube.grid.shape)
-                places = [(y, x) for y in range(rows) for x in range(columns) if self.covers(raster, level, y, x)]
-                for step in facts["steps"]:
-                    yield from (f"squares/{run}/{name}/{step['key']}/{level}/{y}_{x}.z" for y, x in places)
+    def squares(self, run: Run, raster: Raster) -> Iterator[str]:
+        """The names of the squares of a picture in which there may be something."""
+        facts = raster.facts()
+        for level in facts["levels"]:
+            rows, columns = (-(-size // (facts["side"] * level)) for size in self.cube.grid.shape)
+            places = [(y, x) for y in range(rows) for x in range(columns) if self.covers(raster, level, y, x)]
+            for step in facts["steps"]:
+                yield from (f"squares/{run.name}/{raster.name}/{step['key']}/{level}/{y}_{x}.z" for y, x in places)
 
     def covers(self, raster: Raster, level: int, row: int, column: int) -> bool:
         """Whether a square meets the picture and a block of the cube; the page asks for no other."""
-        grid, side = self.cube.grid, SQUARE * level
-        left, top, right, bottom = raster.facts()["box"]
+        grid, facts = self.cube.grid, raster.facts()
+        side = facts["side"] * level
+        left, top, right, bottom = facts["box"]
         if row * side >= bottom or (row + 1) * side <= top or column * side >= right or (column + 1) * side <= left:
             return False
         return any(

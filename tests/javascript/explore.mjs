@@ -58,7 +58,8 @@ const scenarios = {
     const layers = await page.locator("#layer option").evaluateAll((found) => found.map((option) => option.value));
     const origin = new URL(options.page).origin;
     const elsewhere = asked.filter((address) => !address.startsWith(origin) && !address.startsWith("data:"));
-    return { title: await page.title(), problem, errors, layers, elsewhere };
+    const notes = await page.locator("#notes li").allTextContents();
+    return { title: await page.title(), problem, errors, layers, elsewhere, notes };
   },
   async click() {
     const { page, errors } = await open(`${options.page}#layer=true&day=${options.day}`);
@@ -109,12 +110,59 @@ const scenarios = {
     const both = await coloursAt(page, [quarter(0.25), quarter(0.75)]);
     return { left, right, split: await page.getAttribute("#handle", "aria-valuenow"), both };
   },
+  async forecast() {
+    const [px, py] = options.pixel;
+    const at = (layer, day) => `${options.page}#layer=tiny/${layer}&day=${day}&px=${px}&py=${py}`;
+    const rows = (page) => page.locator("#forecast-table tr").evaluateAll((rows) => rows.map(({ cells }) => [...cells].map((cell) => cell.textContent)));
+    const { page, errors } = await open(at("forecast-years/true", options.day));
+    await page.waitForFunction(() => document.body.dataset.pixel);
+    const curve = await page.evaluate(() => {
+      const nodes = [...document.getElementById("curve").children];
+      const of = (name) => nodes.filter((node) => node.classList.contains(name));
+      const middle = (node) => { const { y, height } = node.getBBox(); return y + height / 2; };
+      return {
+        medians: of("forecast").map((node) => [middle(node), getComputedStyle(node).stroke]),
+        bars: of("bar").map((node) => { const { y, height } = node.getBBox(); return [y, y + height]; }),
+        covered: Math.max(...of("interval").map((node) => nodes.indexOf(node))) > Math.min(...of("clear").map((node) => nodes.indexOf(node))),
+        label: document.getElementById("curve").getAttribute("aria-label"),
+      };
+    });
+    const shown = { curve, errors, rows: await rows(page), read: await text(page, "read"), legend: await page.locator("#fans li").allTextContents(), caption: await text(page, "caption") };
+    await page.selectOption("#mode", "swipe");
+    const other = await page.inputValue("#other");
+    const sides = {};
+    for (const [side, key] of [["left", "End"], ["right", "Home"]]) {
+      await page.focus("#handle");
+      await page.keyboard.press(key);
+      await settle(page);
+      [sides[side]] = await coloursAt(page, [await pointOf(page, options.pixel)]);
+    }
+    await page.click("#forecasts summary");
+    await page.click("#forecast-table tbody:nth-of-type(1) tr:last-child button");
+    const last = await text(page, "day");
+    const months = () => page.locator("#curve .month").count();
+    const around = await months();
+    await page.check("#whole");
+    await page.waitForFunction((around) => document.querySelectorAll("#curve .month").length !== around, around);
+    const whole = await months();
+    await page.selectOption("#variable", "red");
+    await page.waitForFunction(() => document.getElementById("read").textContent.includes("0.14") || document.getElementById("forecast-table").textContent.includes("0.14"));
+    const red = await rows(page);
+    const beyond = await open(at("forecast-ahead/ndvi", options.beyond));
+    await beyond.page.waitForFunction(() => document.body.dataset.pixel);
+    await settle(beyond.page);
+    const [colour] = await coloursAt(beyond.page, [await pointOf(beyond.page, options.pixel)]);
+    const after = { colour, explain: await text(beyond.page, "explain"), problem: await text(beyond.page, "problem"), errors: beyond.errors };
+    return { ...shown, other, ...sides, last, around, whole, red, after };
+  },
   async phone() {
     const { page } = await open(options.page, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await page.touchscreen.tap(195, 250);
     await page.waitForFunction(() => document.getElementById("where").textContent.includes("row"));
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    return { width, map: (await page.locator("#map").boundingBox()).height };
+    const [width, map] = [await page.evaluate(() => document.documentElement.scrollWidth), (await page.locator("#map").boundingBox()).height];
+    await page.goto(`${options.page}#day=${options.day}&px=${options.pixel[0]}&py=${options.pixel[1]}`);
+    await page.click("#forecasts summary");
+    return { width, map, fan: await page.evaluate(() => document.documentElement.scrollWidth) };
   },
   async dark() {
     const { page } = await open(options.page, { colorScheme: "dark" });
@@ -128,8 +176,9 @@ const scenarios = {
       const { page } = await open(`${options.page}#layer=true&mode=swipe&day=${options.day}`, { colorScheme, bypassCSP: true });
       await settle(page);
       await page.focus("#map");
+      await page.keyboard.press("ArrowUp"); // to the block with forecasts
       await page.keyboard.press("Enter");
-      await page.waitForFunction(() => document.body.dataset.pixel);
+      await page.waitForSelector("#forecasts:not([hidden])");
       await page.locator("summary").evaluateAll((found) => found.forEach((summary) => (summary.parentElement.open = true)));
       await page.addScriptTag({ content: axe });
       const { violations } = await page.evaluate(() => window.axe.run());

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +16,29 @@ from mmvsf.datasets.cube.layout_overviews import overview_groups
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.datasets.cube.write import root_attributes_of
 from mmvsf.datasets.recipe.load import load_region
+from mmvsf.datasets.sidecars.forecasts import NDVI, QUANTILE, RECORD, layer_file, quantile_bands, quantile_name
 from mmvsf.datasets.storage.encode import encode_groups
 from mmvsf.datasets.storage.geotiff import RasterHeader, cog_file
+from mmvsf.datasets.variables import REFLECTANCE_FILL
 from tests.seal import seal
 
 YEAR, CODE = 2021, 5
 COLOUR = (18, 52, 86, 255)
+ISSUED = "2021-06-01"
 UNCERTAIN = 37
 """percent of the whole map of confidence"""
 
 
-def write_run(cube: Cube, folder: Path, day: str) -> None:
-    """A crop map of one class, its confidence, and a forecast of the first block."""
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+SPREAD = (-0.2, -0.05, 0.0, 0.03, 0.08)
+"""Of the quantiles of everything that is forecast around its median."""
+FORECAST_BLOCK = (0, 2)
+FORECAST_BANDS = (0.10, 0.12, 0.14, 0.40, 0.25, 0.20)
+"""The medians of the bands."""
+
+
+def write_run(cube: Cube, folder: Path, days: Sequence[str]) -> None:
+    """A crop map of one class, its confidence, and two forecasts of one block on some days, under a drought too."""
     grid = cube.grid
     header = RasterHeader(
         grid.shape, "uint8", grid.crs, grid.geobox.affine, 0, ("crop",),
@@ -37,18 +50,36 @@ def write_run(cube: Cube, folder: Path, day: str) -> None:
         with cog_file(folder / f"cropmap/{name}.tif", about) as file:
             file.write(np.full((1, *grid.shape), value, np.uint8), *whole)
             file.finish()
-    block = grid.blocks[0]
-    box = grid.block_geobox(block)
-    tags = {0: {"day": day, "issued": day, "model": "none"}}
-    side = grid.block
-    about = RasterHeader((side, side), "float32", grid.crs, box.affine, np.nan, cube.bands, tags=tags)
-    image = np.full((len(cube.bands), side, side), 0.05, np.float32)
-    image[3] = 0.45
-    image[:, 0, 0] = np.nan
-    with cog_file(folder / "forecast/day.tif", about) as file:
-        file.write(image, slice(0, side), slice(0, side))
-        file.finish()
+    write_forecast(cube, folder / "forecast/years", days, 0.8)
+    write_forecast(cube, folder / "forecast/years-drought", days, 0.5, scenario={"name": "drought"})
     (folder / "cropmap/metrics.json").write_text("{}")
+
+
+def write_forecast(cube: Cube, folder: Path, days: Sequence[str], ndvi: float, **changes: Any) -> None:
+    """What `mmvsf forecast` writes, of FORECAST_BLOCK: FORECAST_BANDS, whose red is higher by 0.01 a day, and a median
+    of NDVI that is lower by 0.1 a day. Its first pixel is not forecast."""
+    grid = cube.grid
+    side, box = grid.block, grid.block_geobox(FORECAST_BLOCK)
+    files = [layer_file(kind, day) for kind in (QUANTILE, NDVI) for day in days]
+    names = {QUANTILE: quantile_bands(cube.bands, LEVELS), NDVI: tuple(quantile_name(level) for level in LEVELS)}
+    for number, day in enumerate(days):
+        bands = np.array(FORECAST_BANDS) + 0.01 * number * (np.arange(6) == 2)
+        values = {QUANTILE: bands, NDVI: np.array([ndvi - 0.1 * number])}
+        for kind, medians in values.items():
+            stored = np.round((medians[:, None] + np.array(SPREAD)).ravel() * 1e4).astype(np.int16)
+            image = np.tile(stored[:, None, None], (1, side, side))
+            image[:, 0, 0] = REFLECTANCE_FILL
+            about = RasterHeader(
+                (side, side), "int16", grid.crs, box.affine, REFLECTANCE_FILL, names[kind], (1e-4,)
+            )  # fmt: skip
+            with cog_file(folder / layer_file(kind, day), about) as file:
+                file.write(image, slice(0, side), slice(0, side))
+                file.finish(resampling="AVERAGE")
+    record = {
+        "region": cube.region.name, "issued": ISSUED, "days": list(days), "weather": {"name": "years"},
+        "scenario": None, "quantiles": LEVELS, "files": files, **changes,
+    }  # fmt: skip
+    (folder / RECORD).write_text(json.dumps(record))
 
 
 def _percent(header: RasterHeader) -> RasterHeader:

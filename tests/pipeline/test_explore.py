@@ -18,6 +18,7 @@ import zarr
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import outlines_within
+from mmvsf.datasets.sidecars.forecasts import RECORD
 from mmvsf.pipeline.cli.explore import cube_and_runs
 from mmvsf.pipeline.explore.describe import open_runs
 from mmvsf.pipeline.explore.rasters import SQUARE
@@ -29,6 +30,7 @@ from .explore_files import CODE, UNCERTAIN, write_run
 from .tiny_archive import TinyArchive
 
 DAY = "2021-06-15"
+AFTER = "2021-06-27"
 Answer = tuple[int, bytes, dict[str, str]]
 
 
@@ -50,7 +52,7 @@ def cube(built: TinyArchive) -> Cube:
 @pytest.fixture(scope="module")
 def run(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    write_run(cube, folder, DAY)
+    write_run(cube, folder, (DAY, AFTER))
     return folder
 
 
@@ -135,12 +137,6 @@ def test_squares_are_the_pixels_of_the_run(ask: Callable[..., Answer], cube: Cub
             assert (square[height // level :] == fill).all()
         for absent in ("2020/1/0_0", "2021/2/0_0", "2021/1/0_9"):
             assert ask(f"/squares/tiny/{name}/{absent}.z")[0] == 404
-    content = zlib.decompress(ask(f"/squares/tiny/forecast-day/{DAY}/1/0_0.z")[1])
-    square = np.frombuffer(content, "<i2").reshape(6, SQUARE, SQUARE)
-    rows, columns = cube.grid.block_slices(cube.grid.blocks[0])
-    block = square[:, rows, columns]
-    assert (block[:, 0, 0] == -9999).all() and (block[3, 1:] == 4500).all() and (block[0, 1:] == 500).all()
-    assert (square[:, rows.stop :] == -9999).all()
 
 
 def test_embeddings_are_drawn_in_false_colour(cube: Cube, tmp_path: Path) -> None:
@@ -181,7 +177,12 @@ def test_a_picture_that_cannot_be_read_is_an_error_and_no_empty_map(cube: Cube, 
 def test_files_of_a_run_are_linked_and_can_be_read(ask: Callable[..., Answer], run: Path) -> None:
     files = json.loads(ask("/explore.json")[1])["runs"][0]["files"]
     assert [entry["name"] for entry in files] == [
-        "cropmap/confidence.tif", "cropmap/crop_map.tif", "cropmap/metrics.json", "forecast/day.tif"
+        "cropmap/confidence.tif", "cropmap/crop_map.tif", "cropmap/metrics.json",
+        *(
+            f"forecast/{folder}/{name}"
+            for folder in ("years-drought", "years")
+            for name in (RECORD, *(f"{kind}-{day}.tif" for kind in ("ndvi", "quantiles") for day in (DAY, AFTER)))
+        ),
     ]  # fmt: skip
     for entry in files:
         assert ask(f"/{entry['href']}")[1] == (run / entry["name"]).read_bytes()
@@ -192,15 +193,17 @@ def test_two_runs_of_one_name_have_names_of_their_own(cube: Cube, run: Path, tmp
     (tmp_path / "other/tiny/cropmap/crop_map.tif").write_bytes(b"no picture")
     first, second = open_runs(cube, [run, tmp_path / "other/tiny"])
     assert (first.name, second.name) == ("tiny-1", "tiny-2")
-    assert [raster.name for raster in second.rasters] == ["cropmap-confidence", "forecast-day"]
+    assert [raster.name for raster in second.rasters][:2] == ["cropmap-confidence", "forecast-years"]
+    assert second.notes[0].startswith("cropmap/crop_map.tif is left out: ") and len(second.notes) == 1
 
 
 def test_static_files_are_what_the_server_gives(
     ask: Callable[..., Answer], cube: Cube, run: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(run, tmp_path / "tiny")
-    page = write_explorer(cube.path, tmp_path / "tiny", page_address(cube.path, tmp_path / "tiny", "https://x.org/c"))
-    assert page == tmp_path / "tiny/explore/index.html"
+    address = page_address(cube.path, tmp_path / "tiny", "https://x.org/c")
+    page, notes = write_explorer(cube.path, tmp_path / "tiny", address)
+    assert page == tmp_path / "tiny/explore/index.html" and notes == ()
     files = {path.relative_to(page.parent).as_posix(): path for path in page.parent.rglob("*") if path.is_file()}
     assert "squares/tiny/cropmap-crop-map/2021/1/0_0.z" in files
     for name, path in files.items():
@@ -209,7 +212,7 @@ def test_static_files_are_what_the_server_gives(
     description = json.loads(files["explore.json"].read_bytes())
     assert description["cube"] == "https://x.org/c"
     linked = {(page.parent / entry["href"]).resolve() for entry in description["runs"][0]["files"]}
-    assert linked == {path for path in (tmp_path / "tiny").glob("[!e]*/*") if path.is_file()}
+    assert linked == {path for path in (tmp_path / "tiny").glob("[!e]*/**/*") if path.is_file()}
 
 
 def test_the_address_of_the_cube(cube: Cube, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmvsf.datasets.cube.calendar import day_number
+from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.variables import Status, is_clear
 from mmvsf.pipeline.explore.static import page_address, write_explorer
@@ -25,8 +25,16 @@ from mmvsf.pipeline.inspect.days import parse_day
 from mmvsf.pipeline.inspect.explain import explain_pixel
 from tests.seal import change
 
-from .explore_files import COLOUR, UNCERTAIN, write_large_cube, write_run
-from .test_explore import DAY, serving
+from .explore_files import (
+    COLOUR,
+    FORECAST_BANDS,
+    ISSUED,
+    UNCERTAIN,
+    write_forecast,
+    write_large_cube,
+    write_run,
+)
+from .test_explore import AFTER, DAY, serving
 from .tiny_archive import TinyArchive
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,6 +47,7 @@ pytestmark = [
 
 SCRIPT = Path(__file__).parents[1] / "javascript/explore.mjs"
 EMPTY = "2021-06-16"
+LINES = "lines: medians; bands: 50 and 90 %"
 ROW, COLUMN = 20, 78
 """A pixel that is clear on `DAY`."""
 
@@ -66,7 +75,9 @@ def cube(built: TinyArchive) -> Cube:
 def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the browser showed, by scenario."""
     folder = tmp_path_factory.mktemp("explorer")
-    write_run(cube, folder / "runs/tiny", DAY)
+    write_run(cube, folder / "runs/tiny", (DAY, AFTER))
+    write_forecast(cube, folder / "runs/tiny/forecast/ahead", (beyond(cube),), 0.3)
+    (folder / "runs/tiny/forecast/torn/tiles").mkdir(parents=True)
     large = write_large_cube(folder / "iowa.zarr")
     page_of(large.path, folder / "large")
     broken = {}
@@ -85,6 +96,7 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
             "day": DAY,
             "empty": EMPTY,
             "map": "tiny/cropmap-crop-map",
+            "beyond": beyond(cube),
             "broken": {name: f"{plain}/{page}/explore/" for name, page in broken.items()},
         }
         command = ["node", str(SCRIPT), str(CHROMIUM), json.dumps(options)]
@@ -92,6 +104,11 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     assert ended.returncode == 0, ended.stderr[-2000:]
     results: dict[str, Any] = json.loads(ended.stdout)
     return results
+
+
+def beyond(cube: Cube) -> str:
+    """A day after the last one of the calendar."""
+    return str(date_of(int(cube.calendar.days[-1]) + 5))
 
 
 def page_of(cube: Any, runs: Path, url: str | None = None) -> str:
@@ -121,9 +138,10 @@ def test_first_look(shown: dict[str, Any], cube: Cube) -> None:
     assert look["title"] == cube.region.title
     assert look["problem"] == "" and look["errors"] == [] and look["elsewhere"] == []
     days = ["true", "false", "ndvi", "quality", "status"]
-    runs = ["tiny/cropmap-crop-map", "tiny/cropmap-confidence", "tiny/forecast-day"]
+    runs = ["tiny/cropmap-crop-map", "tiny/cropmap-confidence", "tiny/forecast-years/true", "tiny/forecast-ahead/ndvi"]
     assert [name for name in look["layers"] if name in days] == days
     assert {"season", "labels", "purity", *runs} <= set(look["layers"])
+    assert look["notes"] == ["runs/tiny/forecast/torn is left out: it is not finished; run its `mmvsf forecast` again"]
 
 
 def test_a_click_explains_and_draws_the_pixel(shown: dict[str, Any], cube: Cube) -> None:
@@ -148,9 +166,8 @@ def test_the_slider_and_the_keys_change_the_day(shown: dict[str, Any], cube: Cub
     slider = shown["slider"]
     assert slider["moved"] == str(np.datetime64(DAY) + 1)
     assert slider["before"] == DAY
-    index = cube.calendar.index(day_number(parse_day(DAY)))
     bands = [cube.bands.index(name) for name in ("red", "green", "blue")]
-    stored = cube.pixels("imagery/reflectance").read((index, bands, ROW, COLUMN)) / 1e4
+    stored = cube.pixels("imagery/reflectance").read((index_of(cube), bands, ROW, COLUMN)) / 1e4
     expected = 255 * np.clip(stored / 0.3, 0, 1) ** 0.7
     np.testing.assert_allclose(slider["image"], expected, atol=2)
     assert slider["season"].startswith("2020-")
@@ -166,8 +183,65 @@ def test_a_swipe_shows_the_map_or_the_labels(shown: dict[str, Any], cube: Cube) 
     assert swipe["both"] == [list(COLOUR[:3]), list(colour)]
 
 
+def test_the_fan_of_a_pixel(shown: dict[str, Any], cube: Cube) -> None:
+    fan, curve = shown["forecast"], shown["forecast"]["curve"]
+    assert fan["errors"] == [] and not curve["covered"] and "with forecasts" in curve["label"]
+    medians = [(round(1 - (y - 18) / 150, 2), colour) for y, colour in curve["medians"]]  # the panel of NDVI: 0 to 1
+    usual, drought = {colour for _, colour in medians[:3]}, {colour for _, colour in medians[3:]}
+    assert [value for value, _ in medians] == [0.8, 0.7, 0.3, 0.5, 0.4]
+    assert len(usual) == len(drought) == 1 and usual != drought
+    limits = [[round(1 - (y - 18) / 150, 2) for y in sides] for sides in curve["bars"]]
+    assert limits == [[0.88, 0.1], [0.83, 0.25], [0.58, 0.2], [0.53, 0.35]]
+    assert fan["legend"] == ["weather of other years", "drought", LINES]
+    assert 2 < fan["around"] < fan["whole"]  # months
+
+
+def test_the_numbers_of_the_fan_as_text(shown: dict[str, Any], cube: Cube) -> None:
+    fan = shown["forecast"]
+    red, nir = (
+        cube.pixels("imagery/reflectance").read((index_of(cube), cube.bands.index(name), ROW, COLUMN)) / 1e4
+        for name in ("red", "nir")
+    )
+    seen = f"{(nir - red) / (nir + red):.2f}"
+    assert [row[:3] for row in fan["rows"]] == [
+        ["Day", "Median", "90 %"],
+        ["weather of other years"],
+        [DAY, "0.80", "0.60 to 0.88"],
+        [AFTER, "0.70", "0.50 to 0.78"],
+        [beyond(cube), "0.30", "0.10 to 0.38"],
+        ["drought"],
+        [DAY, "0.50", "0.30 to 0.58"],
+        [AFTER, "0.40", "0.20 to 0.48"],
+    ]
+    assert fan["rows"][2][3] == fan["rows"][6][3] == seen and fan["rows"][4][3] == "–"
+    words = "forecast 0.80 (0.60 to 0.88, weather of other years) · forecast 0.50 (0.30 to 0.58, drought)"
+    assert f"{DAY} · NDVI {seen} · {words} · " in fan["read"] and fan["last"] == beyond(cube)
+    assert [row[1] for row in fan["red"] if len(row) > 1] == ["Median", "0.14", "0.15", "0.14", "0.14", "0.15"]
+    assert fan["red"][2][3] == f"{red:.2f}"
+
+
+def test_a_forecast_is_swiped_against_the_image_of_its_day(shown: dict[str, Any], cube: Cube) -> None:
+    fan = shown["forecast"]
+    bands = [cube.bands.index(name) for name in ("red", "green", "blue")]
+    stored = cube.pixels("imagery/reflectance").read((index_of(cube), bands, ROW, COLUMN)) / 1e4
+    assert fan["other"] == "true" and fan["caption"] == f"Forecast issued {ISSUED}, weather of other years"
+    for side, values in (("left", np.array(FORECAST_BANDS)[bands]), ("right", stored)):
+        np.testing.assert_allclose(fan[side], 255 * np.clip(values / 0.3, 0, 1) ** 0.7, atol=2)
+
+
+def test_a_forecast_after_the_last_day_of_the_cube(shown: dict[str, Any]) -> None:
+    after = shown["forecast"]["after"]
+    assert after["problem"] == "" and after["errors"] == [] and "no data, since" in after["explain"]
+    green = (0.4 - 0.14) / 0.54  # NDVI of the medians, between 0.3 and 0.5 of the ramp
+    assert 0.3 < green < 0.5 and min(after["colour"]) == after["colour"][2] < 162
+
+
+def index_of(cube: Cube) -> int:
+    return cube.calendar.index(day_number(parse_day(DAY)))
+
+
 def test_a_phone_and_the_dark(shown: dict[str, Any]) -> None:
-    assert shown["phone"]["width"] <= 390 and shown["phone"]["map"] > 300
+    assert shown["phone"]["width"] <= 390 and shown["phone"]["map"] > 300 and shown["phone"]["fan"] <= 390
     assert shown["dark"]["paper"] == "rgb(20, 24, 27)" and max(shown["dark"]["map"]) < 60
 
 

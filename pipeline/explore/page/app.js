@@ -3,7 +3,7 @@
 import { textOf, dayOf, Grid } from "./grid.js";
 import { layersOf } from "./layers.js";
 import { ExplorerMap } from "./map.js";
-import { fileList, legend, showPixel } from "./panel.js";
+import { fileList, legend, noteList, showPixel } from "./panel.js";
 import { Pixel } from "./pixel.js";
 import { inWords } from "./problems.js";
 import { openPage, Reader } from "./reader.js";
@@ -36,7 +36,9 @@ class App {
     const places = this.page.places.map(({ name }, index) => new Option(name, index));
     $("place").append(new Option("the whole cube", ""), ...places);
     $("place").onchange = () => this.go($("place").value);
-    $("mode").onchange = () => this.chosen("other");
+    $("mode").onchange = () => this.compare();
+    $("variable").append(...Pixel.variables(this.reader.cube.root).map((name) => new Option(name === "ndvi" ? "NDVI" : name, name)));
+    $("variable").onchange = $("whole").onchange = () => this.showPixel();
     $("clear").onchange = () => this.refresh();
     $("in").onclick = () => this.map.zoom(1.7);
     $("out").onclick = () => this.map.zoom(1 / 1.7);
@@ -44,6 +46,7 @@ class App {
     followKeys(document, this.map, this);
     followHandle($("handle"), this.map, (split) => this.split(split));
     fileList($("files"), this.page);
+    noteList($("notes"), this.page);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.timeline.choose(this.timeline.day));
     this.ready = true;
     this.restore();
@@ -59,6 +62,8 @@ class App {
       $(id).value = this.layers.has(given.get(id)) ? given.get(id) : fallback;
     $("mode").value = ["swipe", "beside"].includes(given.get("mode")) ? given.get("mode") : "single";
     $("clear").checked = given.has("clear");
+    const variables = Pixel.variables(this.reader.cube.root);
+    $("variable").value = variables.includes(given.get("curve")) ? given.get("curve") : variables[0];
     if (given.has("z")) this.map.view = { x: Number(given.get("x")), y: Number(given.get("y")), scale: Number(given.get("z")) };
     else this.go("");
     const day = given.has("day") ? dayOf(given.get("day")) : Math.round(last.first + 0.5 * (last.last - last.first));
@@ -72,6 +77,7 @@ class App {
     const state = new URLSearchParams({ layer: $("layer").value, day: textOf(this.timeline.day), x: view.x.toFixed(1), y: view.y.toFixed(1), z: view.scale.toPrecision(4) });
     if ($("mode").value !== "single") state.set("mode", $("mode").value), state.set("other", $("other").value);
     if ($("clear").checked) state.set("clear", "1");
+    if ($("variable").selectedIndex > 0) state.set("curve", $("variable").value);
     if (this.pixel) state.set("px", this.pixel.column), state.set("py", this.pixel.row);
     this.hash = `#${state}`;
     history.replaceState(null, "", this.hash);
@@ -86,6 +92,13 @@ class App {
     this.map.fit([(column - 0.3) * side, (row - 0.3) * side, (column + 1.3) * side, (row + 1.3) * side]);
   }
 
+  /** After a choice of how to compare: a forecast is first compared with the image of its day. */
+  compare() {
+    const { observed } = this.layers.get($("layer").value);
+    if (observed && this.map.mode === "single") $("other").value = observed;
+    this.chosen("other");
+  }
+
   /** After a choice of a layer: to a day that it has. */
   async chosen(id) {
     const layer = this.layers.get($(id).value);
@@ -96,7 +109,8 @@ class App {
       await this.timeline.load(this.middleBlock).catch((error) => this.tell({ error }));
       const nearest = this.timeline.nearestClear;
       const seen = this.timeline.images.some(({ day, status }) => day === this.timeline.day && status === 2);
-      if (!seen && nearest !== undefined) this.timeline.choose(nearest, true);
+      const kept = this.shown.every((other) => other.at(this.timeline.day) === undefined || other.at(nearest) !== undefined);
+      if (!seen && nearest !== undefined && kept) this.timeline.choose(nearest, true);
     }
     this.refresh();
   }
@@ -105,10 +119,16 @@ class App {
     return this.grid.nearestBlock(this.map.view.y, this.map.view.x);
   }
 
+  /** The layers that the map shows. */
+  get shown() {
+    return ["layer", ...($("mode").value === "single" ? [] : ["other"])].map((id) => this.layers.get($(id).value));
+  }
+
   refresh() {
     const mode = $("mode").value;
-    const chosen = [$("layer").value, ...(mode === "single" ? [] : [$("other").value])].map((id) => this.layers.get(id));
+    const chosen = this.shown;
     const { day } = this.timeline;
+    this.timeline.mark(chosen.flatMap(({ observed, steps }) => (observed ? steps.map(({ first }) => first) : [])));
     this.map.mode = mode;
     this.map.shown = chosen.map((layer) => ({ layer, key: layer.at(day), clear: layer.masked && $("clear").checked }));
     const season = this.layers.get("season");
@@ -118,7 +138,7 @@ class App {
     legend($("legend"), chosen[0]);
     const same = JSON.stringify(chosen[0].legend) === JSON.stringify(chosen[1]?.legend);
     legend($("legend-other"), same ? undefined : chosen[1]);
-    const caption = (layer) => layer && `${layer.run && this.page.runs.length > 1 ? `${layer.run}: ` : ""}${layer.title.split(":")[0]}${layer.at(day) === undefined ? ", none on this day" : ""}`;
+    const caption = (layer) => layer && `${layer.run && this.page.runs.length > 1 ? `${layer.run}: ` : ""}${layer.caption ?? layer.title.split(":")[0]}${layer.at(day) === undefined ? ", none on this day" : ""}`;
     $("caption").textContent = caption(chosen[0]) ?? "";
     $("caption-other").textContent = caption(chosen[1]) ?? "";
     $("caption-other").hidden = !chosen[1];
@@ -151,7 +171,7 @@ class App {
   showPixel() {
     this.remember();
     if (!this.pixel) return;
-    showPixel(this.pixel, this.timeline.current, this.timeline.day, (day) => this.timeline.choose(day))
+    showPixel(this.pixel, this.timeline.current, this.timeline.day, $("variable").value, (day) => this.timeline.choose(day))
       .catch((error) => this.tell({ error }));
   }
 

@@ -53,6 +53,19 @@ export const vegetation = (value, out, index) => {
   if (!Number.isNaN(ndvi)) put(out, 4 * index, ndviColour(ndvi));
 };
 
+/** One band in grey, dark to bright, from the least to the most of a range or to what is bright in reflectance. */
+export function oneBand(band, [least, most]) {
+  const bright = BRIGHTEST[band] ?? most;
+  const shade = ramp([[least, "#000000"], [bright, "#ffffff"]]);
+  return {
+    paint(value, out, index) {
+      const number = value(band, index);
+      if (!Number.isNaN(number)) put(out, 4 * index, shade(number));
+    },
+    legend: { ramp: ["#000000", "#ffffff"], from: least, to: bright },
+  };
+}
+
 /** Codes with a colour each: Map of code -> "#rrggbb"; others are transparent. */
 export function codes(colours) {
   const table = new Map([...colours].map(([code, colour]) => [code, rgb(colour)]));

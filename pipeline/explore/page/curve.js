@@ -1,8 +1,10 @@
-// The curve of a pixel over a season as SVG: NDVI with clear days and forecasts, rain and temperature, degree days.
+// The curve of a pixel over a season as SVG: NDVI or a band with clear days and forecasts, rain, temperature, degree days.
 
+import { forecastWords, intervals, median } from "./forecasts.js";
 import { textOf } from "./grid.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
+const [BEFORE, AFTER] = [60, 21]; // days around forecasts that are drawn of a season
 const MARGIN = { left: 34, right: 10, top: 18, gap: 24 };
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -13,11 +15,13 @@ function element(parent, name, attributes, text) {
   return parent.appendChild(node);
 }
 
-/** Draw into an `svg`. `data` is {season, points, weather, forecasts}, `day` the day of the map; `choose(day)` follows a
- *  click, `read(text)` the pointer. */
-export function drawCurve(svg, data, day, choose, read) {
+/** Draw into an `svg`. `data` is {season, title, points, weather, fans, whole}: points {day, clear, value} of the variable
+ *  that the title names, fans as `forecastsAt` gives them; `day` is that of the map; `choose(day)` follows a click,
+ *  `read(text)` the pointer. Where there are fans, only what is around them is drawn unless `whole` is set. */
+export function drawCurve(svg, season, day, choose, read) {
   svg.replaceChildren();
   const width = Math.max(260, svg.parentElement.clientWidth);
+  const data = aroundFans(season);
   const { first, last } = data.season;
   const toX = (at) => MARGIN.left + ((at - first) / Math.max(1, last - first)) * (width - MARGIN.left - MARGIN.right);
   let top = MARGIN.top;
@@ -31,7 +35,7 @@ export function drawCurve(svg, data, day, choose, read) {
     top += height + MARGIN.gap;
     return frame;
   };
-  drawNdvi(svg, panel(120, 0, 1, "NDVI"), data, toX);
+  drawValues(svg, panel(150, ...limits(data), data.title), data, toX);
   const { tmin, tmax, precipitation: rain, heat } = data.weather;
   const known = (series) => (series ?? []).filter(({ value }) => Number.isFinite(value));
   if (known(tmin).length && known(tmax).length) drawTemperature(svg, panel, known(tmin), known(tmax), toX);
@@ -55,25 +59,77 @@ export function drawCurve(svg, data, day, choose, read) {
     const share = (left - MARGIN.left) / (width - MARGIN.left - MARGIN.right);
     return Math.round(first + Math.min(1, Math.max(0, share)) * (last - first));
   };
-  svg.onclick = (event) => choose(nearest(data.points, dayAt(event)));
-  svg.onpointermove = (event) => read(words(data, dayAt(event)));
+  const perDay = (width - MARGIN.left - MARGIN.right) / Math.max(1, last - first);
+  svg.onclick = (event) => choose(nearest(data, dayAt(event), 5));
+  svg.onpointermove = (event) => read(words(data, nearest(data, dayAt(event), Math.ceil(2 / perDay))));
+}
+
+/** The part of the data that is drawn. */
+function aroundFans(data) {
+  const { season, points, weather, fans, whole } = data;
+  if (whole || !fans.length) return data;
+  const first = Math.max(season.first, Math.min(...fans.map(({ issued }) => issued)) - BEFORE);
+  const last = Math.min(season.last, Math.max(...fans.map(({ days }) => days.at(-1).day)) + AFTER);
+  const cut = (series) => series.filter(({ day }) => day >= first && day <= last);
+  const parts = Object.fromEntries(Object.entries(weather).map(([name, series]) => [name, cut(series)]));
+  return { ...data, season: { ...season, first, last }, points: cut(points), weather: parts };
 }
 
 const path = (series, toX, toY) => series.map(({ day, value }, index) => `${index ? "L" : "M"}${toX(day).toFixed(1)},${toY(value).toFixed(1)}`).join("");
 
-function drawNdvi(svg, frame, { points, forecasts }, toX) {
-  const clear = points.filter((point) => point.clear && Number.isFinite(point.ndvi));
-  const clamp = (value) => Math.min(1.05, Math.max(-0.1, value));
-  const toY = (value) => frame.toY(clamp(value));
-  element(svg, "path", { d: path(clear.map(({ day, ndvi }) => ({ day, value: ndvi })), toX, toY), class: "ndvi" });
-  for (const { day, ndvi, clear: seen } of points) {
-    if (!Number.isFinite(ndvi)) element(svg, "path", { d: `M${toX(day)},${frame.top + frame.height}v5`, class: "masked" });
-    else element(svg, "circle", { cx: toX(day), cy: toY(ndvi), r: seen ? 3 : 2, class: seen ? "clear" : "cloudy" });
+/** The least and the most of the axis of values: 0 to 1 for NDVI, else what holds all of them. */
+function limits({ title, points, fans }) {
+  if (title === "NDVI") return [0, 1];
+  const values = [...points.filter(({ clear }) => clear).map(({ value }) => value), ...fans.flatMap(({ days }) => days.flatMap((day) => day.values))];
+  const known = values.filter(Number.isFinite);
+  const [least, most] = [Math.min(0, ...known), Math.max(0.1, ...known)];
+  const step = most - least > 2 ? 10 : 0.1;
+  return [Math.floor(least / step) * step, Math.ceil(most / step) * step];
+}
+
+function drawValues(svg, frame, { season, points, fans }, toX) {
+  const [above, below] = [frame.top - 6, frame.top + frame.height + 12];
+  const toY = (value) => Math.min(below, Math.max(above, frame.toY(value)));
+  const clear = points.filter((point) => point.clear && Number.isFinite(point.value));
+  const joints = fans.map((fan) => jointOf(fan, clear));
+  fans.forEach((fan, index) => drawBands(svg, fan, joints[index], toX, toY));
+  element(svg, "path", { d: path(clear, toX, toY), class: "seen" });
+  fans.forEach((fan, index) => drawMedians(svg, fan, joints[index], toX, toY));
+  for (const { day, value, clear: seen } of points) {
+    if (!Number.isFinite(value)) element(svg, "path", { d: `M${toX(day)},${frame.top + frame.height}v5`, class: "masked" });
+    else element(svg, "circle", { cx: toX(day), cy: toY(value), r: seen ? 3 : 2, class: seen ? "clear" : "cloudy" });
   }
-  for (const { day, issued, ndvi } of forecasts) {
-    const before = clear.filter((point) => point.day <= issued).at(-1);
-    if (before) element(svg, "path", { d: `M${toX(before.day)},${toY(before.ndvi)}L${toX(day)},${toY(ndvi)}`, class: "forecast" });
-    element(svg, "rect", { x: toX(day) - 4, y: toY(ndvi) - 4, width: 8, height: 8, class: "forecast", transform: `rotate(45 ${toX(day)} ${toY(ndvi)})` });
+  for (const issued of new Set(fans.map((fan) => fan.issued).filter((day) => day >= season.first)))
+    element(svg, "path", { d: `M${toX(issued)},${frame.top}V${frame.top + frame.height}`, class: "issued" });
+}
+
+/** Where a fan begins: the last clear image it could know, and the day of issue on the straight line from there to the
+ *  first median; undefined without such an image. */
+function jointOf({ issued, days: [first] }, clear) {
+  const seen = clear.filter(({ day }) => day <= issued).at(-1);
+  if (!seen) return undefined;
+  const share = (issued - seen.day) / (first.day - seen.day);
+  return { seen, day: issued, value: seen.value + share * (median(first.values) - seen.value) };
+}
+
+/** The intervals between the days of a fan, from the day of issue on, and as a bar on each day. */
+function drawBands(svg, fan, joint, toX, toY) {
+  const at = ({ day, values }, position) => `${toX(day).toFixed(1)},${toY(values[position]).toFixed(1)}`;
+  for (const { low, high } of intervals(fan)) {
+    const begin = joint ? [`${toX(joint.day).toFixed(1)},${toY(joint.value).toFixed(1)}`] : [];
+    const edge = [...begin, ...fan.days.map((day) => at(day, high)), ...fan.days.map((day) => at(day, low)).reverse()];
+    element(svg, "path", { d: `M${edge.join("L")}Z`, class: `interval fan-${fan.colour}` });
+    const bars = fan.days.map((day) => `M${at(day, low)}L${at(day, high)}`);
+    element(svg, "path", { d: bars.join(""), class: `bar fan-${fan.colour}` });
+  }
+}
+
+function drawMedians(svg, fan, joint, toX, toY) {
+  const medians = fan.days.map(({ day, values }) => ({ day, value: median(values) }));
+  element(svg, "path", { d: path([...(joint ? [joint.seen] : []), ...medians], toX, toY), class: `median fan-${fan.colour}` });
+  for (const { day, value } of medians) {
+    const [x, y] = [toX(day), toY(value)];
+    element(svg, "path", { d: `M${x - 4.5},${y}l4.5,-4.5l4.5,4.5l-4.5,4.5Z`, class: `forecast fan-${fan.colour}` });
   }
 }
 
@@ -90,23 +146,23 @@ function drawMonths(svg, first, last, toX, bottom) {
     const text = textOf(day);
     if (!text.endsWith("-01")) continue;
     element(svg, "line", { x1: toX(day), x2: toX(day), y1: MARGIN.top, y2: bottom, class: "month" });
-    element(svg, "text", { x: toX(day) + 3, y: bottom + 13, class: "tick" }, MONTHS[Number(text.slice(5, 7)) - 1]);
+    if (day + 8 <= last) element(svg, "text", { x: toX(day) + 3, y: bottom + 13, class: "tick" }, MONTHS[Number(text.slice(5, 7)) - 1]);
   }
 }
 
-/** The day of the image nearest to a day; the day itself where there is none within five. */
-function nearest(points, day) {
-  const best = points.reduce((least, point) => (Math.abs(point.day - day) < Math.abs(least - day) ? point.day : least), Infinity);
-  return Math.abs(best - day) <= 5 ? best : day;
+/** The day of the image or forecast nearest to a day; the day itself where there is none within so many days. */
+function nearest({ points, fans }, day, within) {
+  const days = [...points, ...fans.flatMap((fan) => fan.days)].map((entry) => entry.day);
+  const best = days.reduce((least, other) => (Math.abs(other - day) < Math.abs(least - day) ? other : least), Infinity);
+  return Math.abs(best - day) <= within ? best : day;
 }
 
 /** What is known of a day, in words. */
-export function words({ points, weather, forecasts }, day) {
+export function words({ title, points, weather, fans }, day) {
   const parts = [textOf(day)];
   const point = points.find((entry) => entry.day === day);
-  if (point) parts.push(Number.isFinite(point.ndvi) ? `NDVI ${point.ndvi.toFixed(2)}${point.clear ? "" : " (not clear)"}` : "not clear");
-  const forecast = forecasts.find((entry) => entry.day === day);
-  if (forecast) parts.push(`forecast ${forecast.ndvi.toFixed(2)}`);
+  if (point) parts.push(Number.isFinite(point.value) ? `${title} ${point.value.toFixed(2)}${point.clear ? "" : " (not clear)"}` : "not clear");
+  parts.push(...forecastWords(fans, day));
   const at = (name) => weather[name]?.find((entry) => entry.day === day)?.value;
   if (Number.isFinite(at("tmin"))) parts.push(`${at("tmin").toFixed(0)} to ${at("tmax").toFixed(0)} °C`);
   if (Number.isFinite(at("precipitation"))) parts.push(`rain ${at("precipitation").toFixed(1)} mm`);

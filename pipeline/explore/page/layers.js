@@ -2,6 +2,7 @@
 // chunks and painted. `at(day)` gives the key of what it shows on a day, or undefined where it has nothing.
 
 import * as colours from "./colours.js";
+import { textOf } from "./grid.js";
 
 const WEEK = 8; // days of a chunk of reflectance
 const MONTH = 32; // days of a chunk of quality, status and clear fractions
@@ -14,7 +15,7 @@ export async function layersOf(page, grid, reader) {
     { group: "Season", layers: overviews.filter((layer) => layer.id === "season") },
     { group: "Day", layers: dayLayers(context) },
     { group: "Labels", layers: labelLayers(context, overviews.find((layer) => layer.id === "crop")) },
-    ...page.runs.map((run) => ({ group: `Run ${run.title}`, layers: run.rasters.map((raster) => runLayer(context, run, raster)) })),
+    ...page.runs.flatMap((run) => runGroups(context, run)),
   ];
   return groups.filter(({ layers }) => layers.length);
 }
@@ -104,13 +105,9 @@ function dayLayers({ page, grid, reader, root }) {
     return { data: valueOf(bands, scales, chunk.data, start, size, mask?.data, notClear), shape: [1, grid.chunk, grid.chunk] };
   }
 
-  const imagery = (id, title, needs, paint, legend) =>
-    needs.every((name) => bands.includes(name)) ? [{ ...common, id, title, paint, legend, read: readBands, masked: true }] : [];
   const [codeOf, words] = [page.vocabulary.status, (name) => name[0].toUpperCase() + name.slice(1)];
   return [
-    ...imagery("true", "True colour", ["red", "green", "blue"], colours.threeBands(["red", "green", "blue"]), null),
-    ...imagery("false", "False colour (near infrared)", ["nir", "red", "green"], colours.threeBands(["nir", "red", "green"]), null),
-    ...imagery("ndvi", "NDVI", ["red", "nir"], colours.vegetation, colours.ndviLegend),
+    ...pictures(bands, page.vocabulary.ranges).map((picture) => ({ ...common, ...picture, read: readBands, masked: true })),
     { ...common, id: "quality", title: "Quality and clear mask", paint: colours.quality(flags), legend: colours.qualityLegend, read: readQuality },
     {
       ...common, id: "status", title: "Status: why is this day empty?", levels: [grid.block], side: () => grid.tile,
@@ -124,6 +121,18 @@ function dayLayers({ page, grid, reader, root }) {
       legend: { items: Object.entries(colours.STATUS).map(([code, colour]) => [words(codeOf[code]), colour]) },
     },
   ];
+}
+
+/** The pictures that bands are enough for, of a day or of a forecast: [{id, title, paint, legend}]. */
+function pictures(bands, ranges) {
+  const [natural, infrared] = [["red", "green", "blue"], ["nir", "red", "green"]];
+  const composed = [
+    { id: "true", title: "True colour", needs: natural, paint: colours.threeBands(natural), legend: null },
+    { id: "false", title: "False colour (near infrared)", needs: infrared, paint: colours.threeBands(infrared), legend: null },
+    { id: "ndvi", title: "NDVI", needs: ["red", "nir"], paint: colours.vegetation, legend: colours.ndviLegend },
+  ];
+  const single = bands.map((name, index) => ({ id: `band-${name}`, title: `Band ${name}`, ...colours.oneBand(name, ranges[index]) }));
+  return [...composed.filter(({ needs }) => needs.every((name) => bands.includes(name))), ...single];
 }
 
 /** (band, index of a pixel) -> a fraction, NaN where there is none or, with a mask, where it is not clear. */
@@ -160,32 +169,50 @@ function labelLayers({ page, grid, reader, root }, overview) {
   ];
 }
 
-/** A picture of a run. */
-function runLayer({ grid, reader }, run, raster) {
+/** The layers of a run, and of each of its forecasts. */
+function runGroups({ page, grid, reader }, run) {
+  const forecasts = run.rasters.filter(({ kind }) => kind === "reflectance");
+  const others = run.rasters.filter(({ kind }) => !["reflectance", "quantiles"].includes(kind));
+  const title = (raster) => (page.runs.length > 1 ? `${raster.title} (${run.title})` : raster.title);
+  return [
+    { group: `Run ${run.title}`, layers: others.map((raster) => ({ ...runLayer(grid, reader, run, raster), ...PAINTS[raster.kind](raster) })) },
+    ...forecasts.map((raster) => ({ group: title(raster), layers: forecastLayers({ page, grid, reader }, run, raster) })),
+  ];
+}
+
+const PAINTS = {
+  classes: ({ classes }) => ({ paint: colours.codes(classes.map(({ value, color }) => [value, color])), legend: { items: classes.map(({ name, color }) => [name, color]) } }),
+  percent: ({ fill }) => ({ paint: colours.percent(fill), legend: colours.percentLegend }),
+  colour: () => ({ paint: colours.bytes, legend: { items: [], note: "The first three principal components as red, green and blue: like colours, like embeddings." } }),
+};
+
+/** The pictures of a forecast; `observed` is the layer of images that each can be compared with. */
+function forecastLayers({ page, grid, reader }, run, raster) {
+  const base = runLayer(grid, reader, run, raster);
+  const size = raster.side ** 2;
+  async function read(...place) {
+    const square = await base.read(...place);
+    return square && { data: valueOf(raster.bands, page.vocabulary.scales, square.data, 0, size), shape: [1, raster.side, raster.side] };
+  }
+  return pictures(raster.bands, page.vocabulary.ranges).map(({ id, title, ...picture }) => ({
+    ...base, ...picture, read, id: `${base.id}/${id}`, title: `Forecast (${raster.label}): ${title}`, observed: id,
+    caption: `Forecast issued ${textOf(raster.issued)}, ${raster.label}`,
+  }));
+}
+
+/** What all pictures of a run have in common. */
+function runLayer(grid, reader, run, raster) {
   const [left, top, right, bottom] = raster.box;
-  const paints = {
-    classes: () => [colours.codes((raster.classes ?? []).map(({ value, color }) => [value, color])),
-      { items: (raster.classes ?? []).map(({ name, color }) => [name, color]) }],
-    percent: () => [colours.percent(raster.fill), colours.percentLegend],
-    colour: () => [colours.bytes, { items: [], note: "The first three principal components as red, green and blue: like colours, like embeddings." }],
-    reflectance: () => [colours.threeBands(["red", "green", "blue"]), null],
-  };
-  const [paint, legend] = paints[raster.kind]();
   return {
-    id: `${run.name}/${raster.name}`, title: raster.title, raster, run: run.title, paint, legend,
-    levels: [...raster.levels].sort((a, b) => b - a), side: () => 256, box: raster.box,
+    id: `${run.name}/${raster.name}`, title: raster.title, run: run.title,
+    levels: [...raster.levels].sort((a, b) => b - a), side: () => raster.side,
     steps: raster.steps,
     at: (day) => raster.steps.find(({ first, last }) => day >= first && day <= last)?.key,
     has(level, row, column) {
-      const size = 256 * level;
+      const size = raster.side * level;
       const inside = row * size < bottom && (row + 1) * size > top && column * size < right && (column + 1) * size > left;
-      return inside && meets(grid, 256, level, row, column);
+      return inside && meets(grid, raster.side, level, row, column);
     },
-    async read(level, row, column, step, wanted) {
-      const square = await reader.square(run.name, raster, step, level, row, column, wanted);
-      if (!square || raster.kind !== "reflectance") return square;
-      const scales = raster.bands.map(() => 0.0001);
-      return { data: valueOf(raster.bands, scales, square.data, 0, 256 * 256), shape: [1, 256, 256] };
-    },
+    read: (level, row, column, step, wanted) => reader.square(run.name, raster, step, level, row, column, wanted),
   };
 }

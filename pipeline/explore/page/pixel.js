@@ -18,6 +18,16 @@ export class Pixel {
     this.lonLat = grid.lonLat(this.column + 0.5, this.row + 0.5);
   }
 
+  /** The variables that a curve can show. */
+  static variables({ bands }) {
+    return bands.includes("red") && bands.includes("nir") ? ["ndvi", ...bands] : bands;
+  }
+
+  /** The last day that the cube's calendar has. A forecast may reach further. */
+  get last() {
+    return this.grid.first + MONTH * this.root.calendar.shards - 1;
+  }
+
   get block() {
     return [this.row, this.column].map((at) => Math.floor(at / this.grid.block));
   }
@@ -44,7 +54,8 @@ export class Pixel {
     return this.#at("imagery/quality", day, MONTH, this.grid.chunk);
   }
 
-  /** Days of a season with an image: [{day, quality, clear, ndvi, bands}], sorted; `tell` is called as they come. */
+  /** Days of a season with an image: [{day, quality, clear, bands}], sorted; `tell` is called as they come. `bands` are
+   *  the values of the bands and of `ndvi`, null where nothing is stored. */
   async series(season, tell) {
     const { scales, not_clear: notClear } = this.page.vocabulary;
     const points = [];
@@ -52,13 +63,13 @@ export class Pixel {
       const status = await this.status(day);
       if (status !== STORED && status !== SKIPPED) return;
       const quality = await this.quality(day);
-      const point = { day, quality, clear: status === STORED && quality !== 255 && !(quality & notClear), ndvi: NaN, bands: null };
+      const point = { day, quality, clear: status === STORED && quality !== 255 && !(quality & notClear), bands: null };
       if (status === STORED) {
         const stored = await this.#at("imagery/reflectance", day, WEEK, this.grid.chunk, this.root.bands.length);
         if (stored[0] !== -9999) {
           point.bands = Object.fromEntries(this.root.bands.map((name, index) => [name, stored[index] * scales[index]]));
           const { red, nir } = point.bands;
-          point.ndvi = (nir - red) / Math.max(nir + red, 0.01);
+          if (red !== undefined && nir !== undefined) point.bands.ndvi = (nir - red) / Math.max(nir + red, 0.01);
         }
       }
       if (point.bands === null) point.clear = false;
@@ -66,8 +77,7 @@ export class Pixel {
       points.sort((a, b) => a.day - b.day);
       tell?.(points);
     };
-    const last = this.grid.first + MONTH * this.root.calendar.shards - 1;
-    const days = Array.from({ length: Math.min(season.last, last) - season.first + 1 }, (_, index) => season.first + index);
+    const days = Array.from({ length: Math.min(season.last, this.last) - season.first + 1 }, (_, index) => season.first + index);
     await Promise.all(days.map(one));
     return points;
   }
@@ -102,26 +112,22 @@ export class Pixel {
     return series;
   }
 
-  /** What the pictures of the runs and the labels say: [{title, text, color}], and forecasts [{day, issued, ndvi}]. */
+  /** What the maps of the runs and the labels say: [{title, text, color}]. */
   async maps(season) {
-    const [said, forecasts] = [[], []];
+    const said = [];
     const label = await this.#label(season);
     if (label) said.push(label);
     for (const run of this.page.runs) for (const raster of run.rasters) {
       const [left, top, right, bottom] = raster.box;
       if (this.column < left || this.column >= right || this.row < top || this.row >= bottom) continue;
       const step = raster.steps.find(({ first, last }) => first <= season.last && last >= season.first);
-      if (!step || !["classes", "percent", "reflectance"].includes(raster.kind)) continue;
-      const [row, column] = [Math.floor(this.row / 256), Math.floor(this.column / 256)];
+      if (!step || !["classes", "percent"].includes(raster.kind)) continue;
+      const { side } = raster;
+      const [row, column] = [Math.floor(this.row / side), Math.floor(this.column / side)];
       const square = await this.reader.square(run.name, raster, step.key, 1, row, column);
       if (!square) continue;
-      const pixel = (this.row % 256) * 256 + (this.column % 256);
+      const pixel = (this.row % side) * side + (this.column % side);
       const title = this.page.runs.length > 1 ? `${raster.title}, ${run.title}` : raster.title;
-      if (raster.kind === "reflectance") {
-        const of = (band) => square.data[raster.bands.indexOf(band) * 65536 + pixel];
-        if (of("red") !== raster.fill) forecasts.push({ title, day: step.first, issued: raster.issued, ndvi: (of("nir") - of("red")) / Math.max(of("nir") + of("red"), 100) });
-        continue;
-      }
       const value = square.data[pixel];
       if (value === raster.fill) said.push({ title, text: "none" });
       else if (raster.kind === "percent") said.push({ title, text: `${value} %` });
@@ -130,7 +136,7 @@ export class Pixel {
         said.push({ title, text: entry?.name ?? `class ${value}`, color: entry?.color });
       }
     }
-    return { said, forecasts };
+    return said;
   }
 
   async #label(season) {
@@ -150,6 +156,7 @@ export class Pixel {
   async explain(day) {
     const place = `row ${this.row}, column ${this.column} (block ${this.block.join(",")}) on ${textOf(day)}`;
     const { reasons, no_day: noDay, flags, origins } = this.page.vocabulary;
+    if (day > this.last) return `${place}: no data, since ${noDay}`;
     const status = await this.status(day);
     const index = status < STORED || status > SKIPPED ? 255 : await this.#at("imagery/scene", day, MONTH, this.grid.block);
     if (index === 255) {

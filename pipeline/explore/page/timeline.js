@@ -8,6 +8,7 @@ const MONTH = 32;
 export class Timeline {
   day = 0;
   images = []; // [{day, status, clear}] of the season: in the block that the marks are of
+  forecasts = []; // days of the forecasts that the map shows
 
   /** `elements` are {season, range, text, marks, before, after}; `changed(day)` follows a choice. */
   constructor(elements, { page, grid, reader }, changed) {
@@ -28,6 +29,13 @@ export class Timeline {
     return this.page.seasons.find(({ first, last }) => this.day >= first && this.day <= last) ?? this.page.seasons.at(-1);
   }
 
+  /** The days of the forecasts that the map shows. */
+  mark(days) {
+    if (String(days) === String(this.forecasts)) return;
+    this.forecasts = days;
+    this.#draw();
+  }
+
   choose(day, quiet = false) {
     const { seasons } = this.page;
     this.day = Math.min(seasons.at(-1).last, Math.max(seasons[0].first, day));
@@ -40,9 +48,10 @@ export class Timeline {
     this.#draw();
   }
 
-  /** To the image before (-1) or after (1) the day; across seasons where there is none left in this one. */
+  /** To the image or forecast before (-1) or after (1) the day; across seasons where there is none left in this one. */
   step(direction) {
-    const days = this.images.filter(({ status }) => status === 2).map(({ day }) => day);
+    const images = this.images.filter(({ status }) => status === 2).map(({ day }) => day);
+    const days = [...images, ...this.forecasts].sort((a, b) => a - b);
     const next = direction > 0 ? days.find((day) => day > this.day) : days.findLast((day) => day < this.day);
     if (next !== undefined) return this.choose(next);
     const beyond = direction > 0 ? this.current.last + 1 : this.current.first - 1;
@@ -61,6 +70,7 @@ export class Timeline {
   /** Read which images a block [row, column] has in the season of the day, unless they are here already. */
   async load(block) {
     const { tile, first: start, chunk, block: side } = this.grid;
+    const { shards } = this.reader.cube.root.calendar;
     const { name, first, last } = this.current;
     if (this.#loaded === `${block}|${name}`) return;
     const wanted = (this.#loaded = `${block}|${name}`);
@@ -71,7 +81,8 @@ export class Timeline {
     const [top, left] = [(y % tile) * perBlock, (x % tile) * perBlock];
     const images = [];
     const months = [];
-    for (let month = Math.floor((first - start) / MONTH); month <= Math.floor((last - start) / MONTH); month++) months.push(month);
+    const end = Math.min(Math.floor((last - start) / MONTH), shards - 1); // a forecast may lie beyond the calendar
+    for (let month = Math.floor((first - start) / MONTH); month <= end; month++) months.push(month);
     await Promise.all(months.map(async (month) => {
       const [status, clear] = await Promise.all(["blocks/status", "chunks/clear_fraction"].map((array) => this.reader.chunk(part, array, [month, 0, 0])));
       for (let index = 0; index < MONTH; index++) {
@@ -115,5 +126,10 @@ export class Timeline {
     }
     ink.fillStyle = style.getPropertyValue("--accent");
     ink.fillRect(toX(this.day) - 0.75, 0, 1.5, height);
+    for (const day of this.forecasts.filter((day) => day >= first && day <= last)) {
+      ink.beginPath();
+      for (const [x, y] of [[-4, 4], [0, 0], [4, 4], [0, 8]]) ink.lineTo(toX(day) + x, y);
+      ink.fill();
+    }
   }
 }
