@@ -47,7 +47,7 @@ def write_model_card(
     ]
     lineage = [{"digest": generation.weights_sha256, "cubes": _cubes(generation)} for generation in before]
     now = {cube["digest"] for cube in trained_on}
-    earlier = {cube["digest"]: cube for generation in lineage for cube in generation["cubes"]}
+    earlier = {cube["digest"]: cube for generation in before for cube in _cubes(generation)}
     every_cube = [*trained_on, *(cube for digest, cube in earlier.items() if digest not in now)]
     held_out = metrics["start"]["held_out"].values() if metrics["start"] else ()
     values = {

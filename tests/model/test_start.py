@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +119,35 @@ def test_an_interrupted_training_resumes_to_the_same_weights(
     assert any(
         not torch.equal(weights[key], value) for key, value in load_file(tmp_path / "cut/model.safetensors").items()
     )
+
+
+TRAIN = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from mmvsf.datasets.cube.cube import Cube
+from mmvsf.model.mmvsf.checkpoint import load_checkpoint
+from mmvsf.model.pretraining.run import pretrain
+from mmvsf.model.pretraining.start import Start
+from tests.model.test_start import SHORT
+cube, start, folder = map(Path, sys.argv[1:])
+options = replace(SHORT, steps=2, batch_size=1, devices=2)
+pretrain([Cube.open(cube)], folder, options, start=Start(load_checkpoint(start), start))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_begin_from_one_model(grown_cube: Cube, begin: Callable[..., Start], tmp_path: Path) -> None:
+    """Also where the objective leaves parameters out, such as those that reconstruct weather."""
+    start, script = begin(), tmp_path / "train.py"
+    script.write_text(TRAIN)
+    command = [sys.executable, script, grown_cube.path, start.folder, tmp_path / "run"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    trained = load_checkpoint(tmp_path / "run")
+    assert [generation.weights_sha256 for generation in generations(trained.config)][1:] == [start.digest]
+    assert not torch.equal(trained.network.embed.weight, start.checkpoint.network.embed.weight)
 
 
 @pytest.mark.slow
