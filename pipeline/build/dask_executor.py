@@ -49,9 +49,10 @@ class DaskExecutor:
         return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
 
     def run(
-        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context, ahead: int = 0
     ) -> Generator[Result, None, None]:
-        """Raises what a task raised, and IncompleteError if the cluster lost a task for good or makes no progress."""
+        """Raises what a task raised, and IncompleteError if the cluster lost a task for good or makes no progress. A
+        worker runs as many tasks at once as it was started with threads, none `ahead`."""
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
         from distributed.protocol.pickle import dumps

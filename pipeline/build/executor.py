@@ -30,25 +30,32 @@ MOST_THREADS = 8
 
 
 class Executor(Protocol):
-    """Runs `function(task, context)` for every task and yields results as they come, in any order."""
+    """Runs `function(task, context)` for every task and yields results as they come, in any order.
+
+    `ahead` is how many more tasks a process may begin than it has workers, where tasks mostly wait for a server, so
+    that some are read while others are written; each takes the memory of a task."""
 
     @property
     def workers(self) -> int:
         """Tasks that run at once."""
 
     def run(
-        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context, ahead: int = 0
     ) -> Generator[Result, None, None]: ...
 
 
 class SerialExecutor:
-    """Runs tasks one after another in this process."""
+    """Runs tasks one after another in this process; with some ahead, on threads."""
 
     workers = 1
 
     def run(
-        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context, ahead: int = 0
     ) -> Generator[Result, None, None]:
+        """See `ThreadExecutor.run`."""
+        if ahead:
+            yield from ThreadExecutor(self.workers).run(function, tasks, context, ahead)
+            return
         keep_freed_memory()
         for task in tasks:
             yield function(task, context)
@@ -61,17 +68,17 @@ class ThreadExecutor:
         self.workers = workers
 
     def run(
-        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context, ahead: int = 0
     ) -> Generator[Result, None, None]:
         """Raises what a task raised, once those that run have ended."""
         keep_freed_memory()
         waiting = iter(tasks)
         done: SimpleQueue[ConcurrentFuture[Result]] = SimpleQueue()
-        running = 0
-        with Crew(self.workers) as crew:
+        running, most = 0, self.workers + ahead
+        with Crew(most) as crew:
             while True:
                 # No more than run at once: an idle thread helps with the tasks that hold memory before it begins one.
-                for task in islice(waiting, self.workers - running):
+                for task in islice(waiting, most - running):
                     crew.submit(function, task, context).add_done_callback(done.put)
                     running += 1
                 if not running:
@@ -90,7 +97,7 @@ class LocalExecutor:
         self._started: DaskExecutor | None = None
 
     def run(
-        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context
+        self, function: Callable[[Task, Context], Result], tasks: Iterable[Task], context: Context, ahead: int = 0
     ) -> Generator[Result, None, None]:
         """See `DaskExecutor.run`."""
         waiting = iter(tasks)
@@ -99,7 +106,7 @@ class LocalExecutor:
             return
         if self._started is None:
             self._started = self._start()
-        yield from self._started.run(function, chain([first], waiting), context)
+        yield from self._started.run(function, chain([first], waiting), context, ahead)
 
 
 @contextmanager

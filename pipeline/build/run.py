@@ -177,7 +177,7 @@ def _run_layer(layer: Layer[Any], tasks: Iterable[Any], units: int, run: Executo
     failures: list[str] = []
     most = max(MOST_FAILURES, FAILURES_PER_WORKER * run.workers)
     progress.update(layer.name, 0, units, 0)
-    for report in run.run(run_task, tasks, layer):
+    for report in run.run(run_task, tasks, layer, layer.ahead):
         done, pixels = done + report.units, pixels + report.pixels
         progress.update(layer.name, done, units, pixels)
         failures += report.failures

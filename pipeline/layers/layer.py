@@ -109,6 +109,11 @@ class Layer(ABC, Generic[Task]):
     spec: CubeSpec
     cube: Location
 
+    @property
+    def ahead(self) -> int:
+        """How many more tasks a process may begin than it has workers: some where a task mostly waits for a server."""
+        return 0
+
     @abstractmethod
     def plan(self) -> LayerPlan[Task]:
         """Ask the source what there is, and work out what to do. Raises InputError for anything wrong."""

@@ -64,10 +64,12 @@ SHARD = re.compile(r"tiles/[^/]+/(imagery|labels)/(reflectance|quality|scene|cro
 class ShuffledExecutor(SerialExecutor):
     """Tasks in another order."""
 
-    def run(self, function: Callable[..., Any], tasks: Iterable[Any], context: Any) -> Generator[Any, None, None]:
+    def run(
+        self, function: Callable[..., Any], tasks: Iterable[Any], context: Any, ahead: int = 0
+    ) -> Generator[Any, None, None]:
         mixed = list(tasks)
         random.Random(4).shuffle(mixed)
-        yield from super().run(function, mixed, context)
+        yield from super().run(function, mixed, context, ahead)
 
 
 @pytest.mark.parametrize("pixels", [32, 64])

@@ -51,6 +51,18 @@ def test_an_error_in_a_part_is_raised_and_ends_the_others() -> None:
     assert len(begun) < 1000
 
 
+@pytest.mark.parametrize("run", [SerialExecutor(), ThreadExecutor(2)], ids=["one worker", "two workers"])
+def test_a_task_ahead_of_the_workers_runs_beside_them(run: SerialExecutor | ThreadExecutor) -> None:
+    together = threading.Barrier(run.workers + 1)
+
+    def task(number: int, _: None) -> int:
+        together.wait(10)  # breaks unless one task more than there are workers is here at once
+        return number
+
+    count = 2 * (run.workers + 1)
+    assert sorted(run.run(task, range(count), None, ahead=1)) == list(range(count))
+
+
 def test_a_crew_that_is_left_begins_no_part_more() -> None:
     started, released = threading.Event(), threading.Event()
     begun: list[int] = []

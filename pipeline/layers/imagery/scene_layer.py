@@ -24,6 +24,11 @@ class SceneLayer(Layer[ShardTask]):
     source: ImagerySource
 
     @property
+    def ahead(self) -> int:
+        """See `Layer`."""
+        return 1 if self.source.days_at_once > 1 else 0
+
+    @property
     @abstractmethod
     def table(self) -> ProductTable:
         """The products of its scenes."""
