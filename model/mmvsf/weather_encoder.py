@@ -17,6 +17,9 @@ from torch.nn import functional as F
 from .layers import HARMONICS, year_phase
 from .sizes import NetworkConfig
 
+SPAN = 32
+"""Days that are averaged at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -39,12 +42,41 @@ class Memory:
         return self.state[series, days], self.total[series, days]
 
 
-def fading(days: int, decays: Sequence[float], device: torch.device) -> Tensor:
-    """(R, D, D) weights of each earlier day (last axis) at the end of a day: they fall by 1 / e in each of the R times
-    `decays`, and a long constant series has the mean 1."""
-    day = torch.arange(days, device=device)
-    age = (day[:, None] - day).float()
-    return torch.stack([torch.where(age >= 0, (-age / tau).exp() * (1 - math.exp(-1 / tau)), 0.0) for tau in decays])
+def faded(x: Tensor, decays: Sequence[float]) -> Tensor:
+    """(U, D, R * W): daily x (U, D, W) averaged over the days up to the end of each, with weights that fall by 1 / e in
+    each of the R times `decays`; a long constant series has the mean 1.
+
+    Spans of SPAN days are averaged by one product, each from its own days and the average at the end of the span
+    before, so that the cost grows with the days and not with their square. A program that is exported for series of any
+    length cannot be cut into spans; it takes all days at once.
+    """
+    if torch.compiler.is_exporting():
+        return _faded_at_once(x, decays)
+    days, device = x.shape[1], x.device
+    spans, tau = (days + SPAN - 1) // SPAN, torch.tensor(decays, device=device)
+    spanned = F.pad(x, (0, 0, 0, SPAN))[:, : spans * SPAN].unflatten(1, (spans, SPAN))
+    day = torch.arange(SPAN, device=device)
+    # (SPAN, R, SPAN): the weight of each day of a span (last axis) at the end of another
+    weights = _fading(day[:, None, None] - day, tau[:, None]) * (1 - (-1 / tau[:, None]).exp())
+    ends = weights[-1].to(x.dtype) @ spanned  # (U, S, R, W), from the days of the span alone
+    span = torch.arange(spans, device=device)
+    left = _fading((span[:, None] - span - 1) * SPAN, tau[:, None, None])  # (R, S, S)
+    before = torch.einsum("rst,utrw->usrw", left, ends.float()).to(x.dtype)
+    kept = torch.diag_embed(_fading(day[:, None] + 1, tau))  # (SPAN, R, R)
+    both = torch.cat([weights, kept], -1).flatten(0, 1).to(x.dtype)
+    return (both @ torch.cat([spanned, before], 2)).view(x.shape[0], spans * SPAN, -1)[:, :days]
+
+
+def _faded_at_once(x: Tensor, decays: Sequence[float]) -> Tensor:
+    day = torch.arange(x.shape[1], device=x.device)
+    age = day[:, None] - day
+    weights = [_fading(age, torch.tensor(tau)) * (1 - math.exp(-1 / tau)) for tau in decays]
+    return torch.cat([each.to(x.dtype) @ x for each in weights], -1)
+
+
+def _fading(age: Tensor, tau: Tensor) -> Tensor:
+    """What is left after so many days; nothing of what is yet to come."""
+    return torch.where(age >= 0, (-age / tau).exp(), 0.0)
 
 
 def growing_degrees(celsius: Tensor) -> Tensor:
@@ -66,16 +98,11 @@ class FadingMemory(nn.Module):
 
     def forward(self, daily: Tensor) -> Tensor:
         """(U, D, width) at the end of each day, of daily features (U, D, inputs)."""
-        weights = fading(daily.shape[1], self.decays, daily.device)
         first = self.daily(daily)
-        remembered = self._average(weights, first)
-        second = self.mixed(torch.cat([daily, first.to(daily.dtype), remembered.to(daily.dtype)], -1))
-        out: Tensor = self.out(torch.cat([remembered, self._average(weights, second)], -1))
+        remembered = faded(first, self.decays)
+        second = self.mixed(torch.cat([daily.to(first.dtype), first, remembered], -1))
+        out: Tensor = self.out(torch.cat([remembered, faded(second, self.decays)], -1))
         return out
-
-    def _average(self, weights: Tensor, x: Tensor) -> Tensor:
-        """(U, D, R * width)"""
-        return torch.cat([weight.to(x.dtype) @ x for weight in weights], -1)
 
 
 class WeatherEncoder(nn.Module):

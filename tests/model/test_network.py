@@ -5,6 +5,7 @@ Equality is exact (`torch.equal`) wherever information must not pass at all.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,7 @@ from mmvsf.model.mmvsf.objectives import (
     visible_patches,
 )
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
+from mmvsf.model.mmvsf.weather_encoder import faded
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 WEATHER = ("tmin", "tmax", "precipitation")
@@ -126,6 +128,17 @@ def each(batch: Batch) -> list[Batch]:
 
 
 # 1. Weather and images: the past matters, the future does not exist.
+
+
+@pytest.mark.parametrize("days", [1, 31, 32, 33, 200])
+def test_effects_of_weather_fade(days: int) -> None:
+    """Averages by their definition: a sum over all earlier days, whose weights fall by 1 / e in the time constant."""
+    decays, daily = (2.0, 60.0), torch.randn(2, days, 3, dtype=torch.float64)
+    age = torch.arange(days)[:, None] - torch.arange(days)
+    weights = [torch.where(age >= 0, (-age / tau).exp() * (1 - math.exp(-1 / tau)), 0.0).double() for tau in decays]
+    torch.testing.assert_close(
+        faded(daily.float(), decays), torch.cat([each @ daily for each in weights], -1).float(), atol=1e-6, rtol=1e-5
+    )
 
 
 def test_weather_on_or_after_the_target_day_changes_nothing(network: MMVSF, batch: Batch) -> None:
