@@ -19,6 +19,7 @@ from .options import (
     Workers,
     local_folder,
     lock,
+    named_model,
     need_torch,
     open_cube,
     pretrained_model,
@@ -32,7 +33,17 @@ def pretrain(
     regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the run of the first.")],
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
-    size: Annotated[str, typer.Option(help=f"Size of the network: {', '.join(SIZES)}.")] = "compact",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            show_default="random weights",
+            help="Begin from a pretrained model: its local folder, or the region it was pretrained on.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(show_default="compact, or that of --start", help=f"Size of the network: {', '.join(SIZES)}."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
@@ -49,19 +60,23 @@ def pretrain(
 ) -> None:
     """Pretrain the network, by default to forecast images from earlier images and the weather in between (MM-VSF)."""
     need_torch()
+    from mmvsf.model.mmvsf.checkpoint import load_checkpoint
     from mmvsf.model.pretraining.fit import PretrainOptions
     from mmvsf.model.pretraining.run import pretrain as run
+    from mmvsf.model.pretraining.start import Start
     from mmvsf.model.tables import show_pretrain
 
     runs = local_folder("--runs-dir", runs_dir)
     cubes = [open_cube(region, data_dir) for region in regions]
+    where = named_model("--start", start, runs) if start else None
+    begin = Start(load_checkpoint(where), where) if where else None
     folder = runs / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
         mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     with lock(folder, "pretrain"):
-        metrics = run(cubes, folder, options, restart=restart, logger=logger)
+        metrics = run(cubes, folder, options, start=begin, restart=restart, logger=logger)
     if metrics:
         show_pretrain(metrics, folder)
 
