@@ -8,7 +8,7 @@ from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.metrics import ALL_LEADS
 
 from .compare import Interval, difference, over_seeds, pick, relative_gain
-from .crop_methods import CLASSIFIERS, OURS, rows_of, title
+from .crop_methods import CLASSIFIERS, OURS, Method, rows_of, title
 from .crop_scores import f1_difference, interval_text
 from .crops import Setting, best_of, settings_of
 from .results_table import YEARS, ResultsTable, share_text
@@ -16,13 +16,18 @@ from .sections import TextSection, TextTable
 
 ASKED = ("(a)", "(b)", "(d)")
 """The settings whose crop maps open the page."""
+NEW_YEAR = "(c)"
+"""The setting in which the pretrained encoder is compared with an untrained one."""
+UNTRAINED: Method = ("frozen", "untrained", "encoder")
 LEAST_UNITS = 4
 """Site-years that an answer needs: of fewer, an interval by drawing them again is too narrow."""
 
 
 def takeaways(results: ResultsTable) -> TextSection | None:
     """The figures that the results have; None where they have none."""
-    rows = [_crops(results.rows, setting) for setting in settings_of(results) if setting.title.startswith(ASKED)]
+    settings = settings_of(results)
+    rows = [_opponents(results.rows, setting) for setting in settings if setting.title.startswith(ASKED)]
+    rows += [_pretraining(results.rows, setting) for setting in settings if setting.title.startswith(NEW_YEAR)]
     forecasts = pick(results.rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
     rows += [
         _forecast(forecasts, "sm-vsf", "Does the weather help to forecast images?"),
@@ -41,17 +46,29 @@ def takeaways(results: ResultsTable) -> TextSection | None:
     return TextSection("What to take away", text, [TextTable("Main results", head, body)])
 
 
-def _crops(rows: list[Row], setting: Setting) -> list[str] | None:
+def _opponents(rows: list[Row], setting: Setting) -> list[str] | None:
     """MM-VSF beside the best classifier of single pixels."""
     selected = pick(rows, **setting.answer)
-    ours, other = best_of(selected, OURS), best_of(selected, CLASSIFIERS)
+    question = f"Crop maps, {setting.title}: is MM-VSF better than the best classifier of pixels?"
+    return _crops(selected, setting, best_of(selected, OURS), best_of(selected, CLASSIFIERS), question)
+
+
+def _pretraining(rows: list[Row], setting: Setting) -> list[str] | None:
+    """A head on the pretrained encoder beside one on random weights."""
+    question = f"Crop maps, {setting.title}: does pretraining help?"
+    return _crops(pick(rows, **setting.answer), setting, OURS[0], UNTRAINED, question)
+
+
+def _crops(
+    rows: list[Row], setting: Setting, ours: Method | None, other: Method | None, question: str
+) -> list[str] | None:
     if ours is None or other is None:
         return None
-    gain = f1_difference(rows_of(selected, ours), rows_of(selected, other))
+    gain = f1_difference(rows_of(rows, ours), rows_of(rows, other))
     if gain is None:
         return None
-    figure = f"mean F1 of {title(ours)} minus that of {title(other)}, {setting.main}: {interval_text(gain)}"
-    return [f"Crop maps, {setting.title}: does pretraining help?", _answer(gain), figure]
+    figure = f"mean F1 of {title(ours)} less that of {title(other)}, {setting.main}: {interval_text(gain)}"
+    return [question, _answer(gain), figure]
 
 
 def _forecast(rows: list[Row], other: str | None, question: str) -> list[str] | None:
