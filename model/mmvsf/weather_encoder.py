@@ -54,7 +54,7 @@ def faded(x: Tensor, decays: Sequence[float]) -> Tensor:
         return _faded_at_once(x, decays)
     days, device = x.shape[1], x.device
     spans, tau = (days + SPAN - 1) // SPAN, torch.tensor(decays, device=device)
-    spanned = F.pad(x, (0, 0, 0, SPAN))[:, : spans * SPAN].unflatten(1, (spans, SPAN))
+    spanned = F.pad(x, (0, 0, 0, SPAN))[:, : spans * SPAN].reshape(x.shape[0], spans, SPAN, -1)
     day = torch.arange(SPAN, device=device)
     # (SPAN, R, SPAN): the weight of each day of a span (last axis) at the end of another
     weights = _fading(day[:, None, None] - day, tau[:, None]) * (1 - (-1 / tau[:, None]).exp())
