@@ -16,8 +16,8 @@ from .sections import TextSection, TextTable
 
 ASKED = ("(a)", "(b)", "(d)")
 """The settings whose crop maps open the page."""
-NEW_YEAR = "(c)"
-"""The setting in which the pretrained encoder is compared with an untrained one."""
+PRETRAINED = ("(c)", "(d)")
+"""Those in which the pretrained encoder is compared with an untrained one: with all labels, and with few."""
 UNTRAINED: Method = ("frozen", "untrained", "encoder")
 LEAST_UNITS = 4
 """Site-years that an answer needs: of fewer, an interval by drawing them again is too narrow."""
@@ -27,7 +27,7 @@ def takeaways(results: ResultsTable) -> TextSection | None:
     """The figures that the results have; None where they have none."""
     settings = settings_of(results)
     rows = [_opponents(results.rows, setting) for setting in settings if setting.title.startswith(ASKED)]
-    rows += [_pretraining(results.rows, setting) for setting in settings if setting.title.startswith(NEW_YEAR)]
+    rows += [_pretraining(results.rows, setting) for setting in settings if setting.title.startswith(PRETRAINED)]
     forecasts = pick(results.rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
     rows += [
         _forecast(forecasts, "sm-vsf", "Does the weather help to forecast images?"),
