@@ -3,12 +3,12 @@
     import mmvsf
 
     cube = mmvsf.open_cube("data/iowa.zarr")       # an xarray DataTree
-    train = mmvsf.dataset(cube, composite="month") # its samples, for a DataLoader of PyTorch
+    train = mmvsf.dataset(cube, composite="month") # samples for a PyTorch DataLoader
     plan = mmvsf.plan("iowa", blocks=2)            # what a build would read
-    cube = mmvsf.build("iowa", blocks=2)           # build it, or finish it
+    cube = mmvsf.build("iowa", blocks=2)           # build a cube, or finish building it
 
-What is listed here is the public interface; anything else may change. Names are imported when they are first used, so
-that `import mmvsf` is quick, and reading cubes needs neither the packages that build them nor torch.
+The names in `__all__` are the public interface; anything else may change. Names are imported when they are first used,
+so that `import mmvsf` is quick, and reading cubes needs neither the packages that build them nor torch.
 """
 
 from importlib import import_module

@@ -33,10 +33,10 @@ def plan(
     blocks: int | str | None = None,
     sources: GivenSources | None = None,
 ) -> BuildPlan:
-    """Work out what a build would do, before a pixel is read.
+    """Plan a build without reading a pixel.
 
-    `source` takes all data of a public recipe from `public` archives or from `earthengine`; `blocks` builds the first
-    so many blocks, or `"all"`; `sources` replace those that the recipe names. Weather of a service is not fetched.
+    `source` reads all data of a public recipe from `public` archives or from `earthengine`; `blocks` is the number of
+    blocks to build, or `"all"`; `sources` replace those that the recipe names. Weather from a service is not fetched.
     Raises InputError for anything wrong with the recipe.
 
     >>> import mmvsf
@@ -62,10 +62,12 @@ def build(
 ) -> Cube:
     """Build a cube, or finish one that was interrupted, and return it.
 
-    `workers` is the number of threads of this process, None one per processor. More than 8 are processes, which import
-    the script that calls this: call it under `if __name__ == "__main__":`. `scheduler` is the address of a Dask
-    cluster. Raises InputError for anything wrong with the recipe, IncompleteError if something could not be read (all
-    else is done and kept, and the next call tries again), OSError if the disk refuses.
+    `workers` is the number of threads in this process; None means one per processor. More than 8 workers are processes,
+    which import the calling script: call `build` under `if __name__ == "__main__":`. `scheduler` is the address of a
+    Dask cluster. The other arguments are those of `plan`; `accept_failed` leaves out scenes that cannot be read, and
+    `overwrite` deletes the existing cube. Raises InputError for anything wrong with the recipe, IncompleteError if
+    something could not be read (everything else is done and kept, and the next call tries again), OSError if writing
+    fails.
 
     >>> import mmvsf
     >>> cube = mmvsf.build("tiny.yaml")
@@ -95,9 +97,9 @@ def extend(
     accept_failed: bool = False,
     progress: Progress = _SILENT,
 ) -> Cube:
-    """Add to a cube what its recipe now asks for beyond it, in place, and return it.
+    """Extend a cube in place with what has been added to its recipe, and return it.
 
-    Arguments and errors are those of `build`; a recipe that takes something away is an InputError.
+    Arguments and errors are those of `build`. Raises InputError if something has been removed from the recipe.
 
     >>> import mmvsf
     >>> mmvsf.extend("tiny.yaml").complete
@@ -118,7 +120,7 @@ def _refuse_unsound(cube: Cube) -> None:
 
 
 def _simulate(recipe: Recipe, data_dir: str | Path, workers: int) -> None:
-    """Make the archive of a simulated region, if it is one and there is none yet."""
+    """Create the archive of a simulated region if it does not exist yet; do nothing for other regions."""
     region, _ = read_recipe(recipe)
     if region.simulate is not None:
         ensure_archive(recipe, local_folder(location(str(data_dir))), workers, Console(quiet=True))

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def load_recipe(recipe: str | Path) -> Region:
-    """Read a recipe by the name of a shipped one, or by the path of a YAML file.
+    """Read a recipe: the name of a shipped recipe, or the path of a YAML file.
 
-    Raises InputError if there is none, or if it is not valid.
+    Raises InputError if it does not exist or is not valid.
 
     >>> import mmvsf
     >>> mmvsf.load_recipe("iowa").imagery.products
@@ -30,8 +30,8 @@ def load_recipe(recipe: str | Path) -> Region:
 def open_cube(cube: str | Path) -> xr.DataTree:
     """Open a cube at a path or an address (`s3://bucket/...`, `gs://`, `az://`, `https://`) as an xarray DataTree.
 
-    Dask chunks are as large as the cube's shards; reflectance is decoded to float. Raises InputError where there is no
-    cube, IncompleteError for one whose build is not finished.
+    Dask chunks are as large as the cube's shards; reflectance is decoded to float. Raises InputError if there is no
+    cube, IncompleteError if its build is not finished.
 
     >>> import mmvsf
     >>> tree = mmvsf.open_cube("data/tiny.zarr")
@@ -47,9 +47,9 @@ def open_cube(cube: str | Path) -> xr.DataTree:
 
 
 def check(cube: str | Path, *, sample_only: bool = False) -> "CheckReport":
-    """Check a cube's structure, ranges, coverage and the agreement of its parts.
+    """Check a cube's structure, value ranges and coverage, and the consistency of its parts.
 
-    `sample_only` looks at few pixels. Raises InputError or IncompleteError where there is no finished cube.
+    `sample_only` checks only a sample of the pixels. Raises InputError or IncompleteError if there is no finished cube.
 
     >>> import mmvsf
     >>> [item.name for item in mmvsf.check("data/tiny.zarr").checks if not item.ok]
@@ -77,18 +77,18 @@ def export(
     polygon: str | Path | None = None,
     form: str = "tif",
 ) -> list[Path]:
-    """Write a part of a cube to `out`, a Cloud-Optimized GeoTIFF (.tif), NetCDF (.nc) or Zarr (.zarr) by its suffix, or
-    a folder with one file of the format `form` for each site or cluster of blocks. Returns the files.
+    """Write a part of a cube to `out`: a Cloud-Optimized GeoTIFF (.tif), NetCDF (.nc) or Zarr (.zarr), by its suffix,
+    or a folder with one file of the format `form` for each site or cluster of blocks. Returns the files.
 
     `what`: `reflectance`, `ndvi`, `quality` or `scene`; `crop`, `purity` or `confidence`; `weather` or one variable;
     `static` or one layer. When: a `day` (YYYY-MM-DD), the days from `start` to `end`, or the season or labels of a
-    `year`. Of several days, images become the median of their clear pixels and weather its mean (sum, for rain and
-    radiation), or what `reduce` says: `median`, `mean`, or `none`, which keeps all days. Where: a `block` or `site` by
-    its name, a `bbox` (west, south, east, north in degrees, or in the cube's CRS with `metres`), or the `polygon`s of
-    a vector file. Reads only these days and blocks.
+    `year`. Several days are combined by `reduce`: `median` (of clear pixels, the default for images), `mean` (the
+    default for weather, with sums for rain and radiation), or `none`, which keeps all days. Where: a `block` or `site`
+    by its name, a `bbox` (west, south, east, north in degrees, or in the cube's CRS with `metres`), or the polygons of
+    a vector file (`polygon`). Only these days and blocks are read.
 
-    Raises InputError, before anything is written, for options that do not go together, what the cube does not have,
-    and an area most of which it does not cover.
+    Raises InputError, before anything is written, for options that cannot be combined, for data that the cube does not
+    have, and for an area that it does not cover for the most part.
 
     >>> import mmvsf
     >>> [file.name for file in mmvsf.export("data/tiny.zarr", "crop.tif", "crop", year=2021)]
@@ -106,11 +106,11 @@ def export(
 
 
 def publish(cube: str | Path, url: str | None = None) -> list[Path | ObjectPath]:
-    """Describe a cube for catalogues and hubs: a STAC collection with an item for each tile, GeoCroissant metadata and
+    """Write metadata for catalogues and hubs: a STAC collection with an item for each tile, GeoCroissant metadata and
     a dataset card, in the folder `<name>.publish` beside the cube. Returns the files.
 
-    `url` is the address that the cube will have; without it links are relative to the folder. Raises InputError or
-    IncompleteError where there is no finished cube.
+    `url` is the address of the published cube; without it, links are relative to the folder. Raises InputError or
+    IncompleteError if there is no finished cube.
 
     >>> import mmvsf
     >>> sorted(file.name for file in mmvsf.publish("data/tiny.zarr"))

@@ -34,28 +34,30 @@ def dataset(
     cache_bytes: int = CACHE_BYTES,
 ) -> CubeDataset:
     """The samples of a cube, each a square of pixels in one season, for `torch.utils.data.DataLoader`:
-    dictionaries of tensors, which `CubeDataset` in `mmvsf.datasets.samples.dataset` lists.
+    dictionaries of tensors, which are listed in `CubeDataset` in `mmvsf.datasets.samples.dataset`.
 
     `cube` is a path, an address, a `Cube`, or what `open_cube` returned. `split` is `train`, `validation`, `test` (all
     that is held out: `new_place`, `new_year` and `both`, which are splits too) or `all`, by the cube's own places and
     years. Options:
 
-    - `size`: pixels a side of a window, by default a chunk; `stride`: pixels from one window to the next, by default
-      `size`. A window lies in one split.
+    - `size`: side of a window in pixels, by default a chunk; `stride`: pixels from one window to the next, by default
+      `size`. A window is entirely in one split.
     - `bands`: bands of the cube, and indices such as `ndvi` or `evi` (`INDICES` in `datasets/samples/indices.py`); by
       default the cube's.
     - `composite`: `month`, `season` or a number of days: the median of the clear pixels of each band and index. Without
-      it, a sample has the images of the season; `images` takes so many of them, spread evenly.
-    - `lead`: a sample is one image to be forecast, and the images at least so many days before it, the latest `images`.
-    - `years`: seasons; `min_clear`: percent of a window that must be clear on a day (30; of composites 0);
-      `min_images`: days with such an image that a season must have.
-    - `targets`: numbers such as yields; `normalise`: bands and weather less their means, by their deviations, over the
-      training split; `cache_bytes`: of decoded chunks, kept for each array and process.
+      it, a sample has the images of the season, or as many as `images`, spread evenly.
+    - `lead`: a sample is one image to be forecast, and the latest `images` images that are at least `lead` days before
+      it.
+    - `years`: seasons; `min_clear`: percent of a window that must be clear on a day (by default 30; 0 for composites);
+      `min_images`: number of such days that a season must have.
+    - `targets`: quantities such as yields; `normalise`: subtract the means of bands and weather and divide by their
+      standard deviations, over the training split; `cache_bytes`: size of the cache of decoded chunks, for each array
+      and process.
 
-    Worker processes of any start method can read a cube on disk, as long as this process has read no pixels itself;
-    then, and for a cube in a bucket, `DataLoader(..., multiprocessing_context="spawn")` is needed, and a forked worker
-    says so. Raises InputError for options that do not go together or do not fit the cube, and for a split without
-    windows; reading raises InputError for damage, OSError where the disk or the bucket refuses.
+    Worker processes of any start method can read a cube on disk, as long as this process has read no pixels itself.
+    Otherwise, and for a cube in a bucket, use `DataLoader(..., multiprocessing_context="spawn")`; a forked worker
+    raises an error that explains this. Raises InputError for options that cannot be combined or do not fit the cube,
+    and for a split without windows; reading raises InputError for damage, OSError if the disk or the bucket fails.
 
     >>> import mmvsf
     >>> from torch.utils.data import DataLoader
@@ -81,12 +83,12 @@ def _optional(values: Sequence[Value] | None) -> tuple[Value, ...] | None:
 
 
 def _opened(cube: str | Path | Cube | xr.DataTree) -> Cube:
-    """The cube. Raises InputError for a tree that is not the root of one."""
+    """The cube. Raises InputError for a tree that is not the root of a cube."""
     if isinstance(cube, Cube):
         return cube
     if not isinstance(cube, xr.DataTree):
         return Cube.open(location(str(cube)))
     source = cube.encoding.get("source")
     if source is None:
-        raise InputError("this tree is not as mmvsf.open_cube returned it; give its result, or the path of the cube")
+        raise InputError("this is not a tree that mmvsf.open_cube returned; pass such a tree, or the path of the cube")
     return Cube.open(location(source))

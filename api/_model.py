@@ -21,9 +21,9 @@ from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, model_fold
 def load_model(folder: str | Path) -> Checkpoint:
     """Load a trained model, its network and its normalisation, from the folder that `mmvsf pretrain` wrote.
 
-    The folder has the layout of a repository of Hugging Face's hub (config.json, model.safetensors, README.md), so
-    `folder` may also be a clone of one, or its folder `models--OWNER--NAME` in the hub's cache. Nothing is downloaded.
-    Raises InputError where it is missing, damaged or of another format.
+    The folder has the layout of a repository of the Hugging Face Hub (config.json, model.safetensors, README.md), so
+    `folder` may also be a clone of a repository, or its folder `models--OWNER--NAME` in the hub's cache. Nothing is
+    downloaded. Raises InputError if the folder is missing, damaged or of another format.
 
     >>> import mmvsf
     >>> model = mmvsf.load_model("runs/pretrain")
@@ -32,7 +32,7 @@ def load_model(folder: str | Path) -> Checkpoint:
     """
     path = location(str(folder))
     if not isinstance(path, Path):
-        raise InputError(f"{folder}: models are read from local files; download its folder, and name that")
+        raise InputError(f"{folder}: models are read from local files; download the folder and give its local path")
     return load_checkpoint(model_folder(path))
 
 
@@ -46,9 +46,9 @@ def embed(
 ) -> Path:
     """Write the embeddings of a cube to the Zarr store `out`, or resume writing them; see docs/encoders.md.
 
-    `encoder` is the folder of a trained model, an `Encoder`, or what `mmvsf embed --encoder` takes: `MODULE:OBJECT` or
-    the path of an ONNX file. One embedding a season, or one every `every` days; `workers` blocks at a time. Raises
-    InputError where the encoder does not exist or does not fit the cube, OSError where the disk refuses.
+    `encoder` is the folder of a trained model, an `Encoder`, `MODULE:OBJECT` or the path of an ONNX file. There is one
+    embedding per season, or one every `every` days; `workers` blocks are embedded at a time. Raises InputError if the
+    encoder does not exist or does not fit the cube, OSError if writing fails.
 
     >>> import mmvsf
     >>> mmvsf.embed("data/my-region.zarr", "embeddings.zarr", "runs/pretrain").name
@@ -65,19 +65,19 @@ def embed(
 
 
 def convert(model: Checkpoint, out: str | Path, part: Part = "encoder") -> Path:
-    """Write a model that `load_model` returned as one file, ONNX (.onnx) or for `torch.export.load` (.pt2): its
-    `encoder`, or its `forecaster`; see docs/encoders.md.
+    """Write the `encoder` or the `forecaster` of a model that `load_model` returned as one file, ONNX (.onnx) or for
+    `torch.export.load` (.pt2); see docs/encoders.md.
 
-    Raises InputError for another suffix, a missing package or a recurrent model, OSError where the disk refuses.
+    Raises InputError for another suffix, a missing package or a recurrent model, OSError if writing fails.
     """
     return convert_model(model, Path(out), part)
 
 
 def answers(cube: Cube, forecasters: Mapping[str, Forecaster]) -> Answers:
-    """How forecasters, by name, answer to other weather: see docs/answer.md and `mmvsf answer`.
+    """Test how forecasters, given by name, respond to a change of the weather; see docs/answer.md and `mmvsf answer`.
 
-    Raises InputError for a cube without weather, for a simulated one without experiments (`mmvsf oracle`), and for a
-    forecast of another shape.
+    Raises InputError for a cube without weather, for a simulated cube without experiments (`mmvsf oracle`), and for a
+    forecast of the wrong shape.
 
     >>> import mmvsf
     >>> cube = mmvsf.Cube.open("data/my-region.zarr")

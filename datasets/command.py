@@ -24,15 +24,15 @@ FIRST_DAY = """\
 Satellite time series, weather and crop labels as one Zarr cube per region,
 and MM-VSF, a model that learns from such cubes.
 
-A first day, without an account or a network:
+To begin with; no account or network is needed:
   mmvsf doctor             check this machine
   mmvsf dataset sandbox    build the cube of a simulated region
   mmvsf pretrain sandbox   train the model on it: forecast images from weather
   mmvsf cropmap sandbox    map its crops
-  mmvsf report sandbox     write a page about all of it
+  mmvsf report sandbox     write a page about the cube and the results
 
-Your own place: mmvsf new NAME --bbox WEST,SOUTH,EAST,NORTH --years 2021-2023
-All commands:   mmvsf --help"""
+Your own area: mmvsf new NAME --bbox WEST,SOUTH,EAST,NORTH --years 2021-2023
+All commands:  mmvsf --help"""
 """What `mmvsf` prints by itself."""
 
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
@@ -104,7 +104,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, handler)
     if code == INTERRUPTED:
         # typer turns an interrupt into this code and prints nothing.
-        print("interrupted; finished work is kept, the same command continues from there", file=sys.stderr)
+        print("interrupted; finished work is kept, run the same command again to continue", file=sys.stderr)
         code = TERMINATED if ended.received else INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -188,10 +188,10 @@ def _bug(error: BaseException) -> str:
     names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     command = f"mmvsf {names[0]}" if names else "mmvsf"
     return (
-        f"{command} met an error that it does not foresee, in {code.co_name} ({Path(code.co_filename).name}, line"
+        f"{command} failed with an unexpected error, in {code.co_name} ({Path(code.co_filename).name}, line"
         f" {line}): {type(error).__name__}: {one_line(error)}."
-        f" Finished work is kept. This is a bug: please report it with the traceback, which the same command shows"
-        f" with `mmvsf --debug {' '.join(command.split()[1:]) or '...'} ...`"
+        f" Finished work is kept. This is a bug: please report it with the traceback, which is shown"
+        f" by `mmvsf --debug {' '.join(command.split()[1:]) or '...'} ...`"
     )
 
 

@@ -4,7 +4,7 @@ from rich.console import Console
 
 RECIPE = "A recipe for a place and years"
 BUILD = "A cube from a recipe"
-LOOK = "Look at a cube, pass it on"
+LOOK = "Look at a cube, share it"
 MODEL = "Train the model and apply it"
 JUDGE = "Judge the model"
 INSTALLATION = "This installation"
@@ -13,5 +13,5 @@ HEADINGS = RECIPE, BUILD, LOOK, MODEL, JUDGE, INSTALLATION
 
 
 def plain_console(*, stderr: bool = False) -> Console:
-    """A console that shows text as it is: brackets and colons in a title or a path are no markup and no emoji."""
+    """A console that prints text unchanged: brackets and colons in a title or a path are not markup or emoji."""
     return Console(stderr=stderr, markup=False, emoji=False)

@@ -1,4 +1,4 @@
-"""JSON from files and services that anyone may have written."""
+"""Untrusted JSON, from files and services."""
 
 import json
 import re

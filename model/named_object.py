@@ -1,4 +1,4 @@
-"""An object of anybody's code, named on the command line as MODULE:OBJECT."""
+"""An object of user code, named on the command line as MODULE:OBJECT."""
 
 from __future__ import annotations
 

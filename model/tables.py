@@ -60,7 +60,7 @@ def show_regression(metrics: dict[str, Any], folder: Path) -> None:
         r2 = "-" if row["r2"] is None else f"{row['r2']:.3f}"
         table.add_row(_part(row["set"]), _method(row["method"]), f"{row['rmse']:.3f}", r2, f"{row['n']:,}")
     console = plain_console()
-    console.print(table if metrics["scores"] else "no numbers are held out, so nothing was scored")
+    console.print(table if metrics["scores"] else "no values are held out, so nothing was scored")
     console.print(f"regressor  {folder}\nscores     {folder / 'metrics.json'}", soft_wrap=True)
 
 
@@ -77,11 +77,12 @@ def show_map(result: dict[str, Any], folder: Path) -> None:
     console = plain_console()
     console.print(table)
     if result["unseen_pixels"]:
-        console.print(f"{plural(result['unseen_pixels'], 'pixel')} never seen clear, so not mapped")
+        console.print(f"{plural(result['unseen_pixels'], 'pixel')} without a clear image, so not mapped")
     console.print(
         f"map            {folder / 'crop_map.tif'}\n"
         f"probabilities  {folder / 'probabilities.tif'} (confidence.tif beside it)\n"
-        f"unlike known   {folder / 'unlike.tif'}\nareas          {folder / 'map.json'}; for limits, run"
+        f"unlike         {folder / 'unlike.tif'} (100: unlike all training places)\n"
+        f"areas          {folder / 'map.json'}; for limits, run"
         f" `mmvsf areas {result['region']} --map {folder}`",
         soft_wrap=True,
     )
@@ -104,7 +105,7 @@ def show_forecast(result: dict[str, Any], folder: Path) -> None:
     console.print(table)
     if result["unseen_pixels"]:
         console.print(
-            f"{result['unseen_pixels']:,} pixels were not seen clear in the {LOOK_BACK} days before, so they are not"
+            f"{result['unseen_pixels']:,} pixels had no clear image in the {LOOK_BACK} days before, so they are not"
             " forecast"
         )
     console.print(
@@ -114,7 +115,7 @@ def show_forecast(result: dict[str, Any], folder: Path) -> None:
     )
     if result["scenario"] is None:
         console.print(
-            f"verify    when the cube has images of these days, mmvsf verify-forecast {folder}", soft_wrap=True
+            f"verify    when the cube has images of these days, run mmvsf verify-forecast {folder}", soft_wrap=True
         )
 
 
@@ -123,7 +124,7 @@ def show_verification(result: dict[str, Any], folders: Sequence[Path]) -> None:
     name = "NDVI" if result["compared"] == "ndvi" else result["compared"]
     table = Table(
         "days", "method", "pixels", "RMSE", "bias", "in 50 %", "in 90 %", "CRPS",
-        title=f"{name} by days ahead: forecasts and what came",
+        title=f"{name} by days ahead: forecasts and observations",
     )  # fmt: skip
     for row in result["scores"]:
         if row["variable"] != result["compared"]:

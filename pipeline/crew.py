@@ -1,4 +1,4 @@
-"""Threads that run tasks, and help each other with the parts of one."""
+"""Threads that run tasks, and help each other with the parts of a task."""
 
 from collections import deque
 from collections.abc import Callable, Iterable

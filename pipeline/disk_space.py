@@ -1,4 +1,4 @@
-"""Disk space: how much is free, how much is used, and whether what is needed fits."""
+"""Disk space: how much is free, how much is used, and whether a build fits."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is done: one small JSON file a unit of work, beside the cube, written after the unit's data.
+"""The record of finished work: one small JSON file per unit of work, beside the cube, written after the unit's data.
 
 A unit is done when its entry carries the digest of what it would be made from today. Summaries travel in the
 entry, so that one process can write them into the cube at the end.

@@ -61,7 +61,7 @@ def find_cube(text: str, data_dir: Location) -> Location:
 
 @dataclass(frozen=True)
 class Cube:
-    """What a cube is and holds, read from its metadata; pixels stay where they are."""
+    """A cube, described by its metadata; pixels are read only on request."""
 
     path: Location
     spec: CubeSpec
@@ -70,11 +70,11 @@ class Cube:
     attributes: dict[str, Any]
     """all root attributes"""
     objects: VerifiedObjects | None = field(default=None, compare=False)
-    """what every object must be; None for a cube that is not complete"""
+    """the objects with their recorded lengths and hashes; None for a cube that is not complete"""
 
     @property
     def region(self) -> Region:
-        """The recipe that it was built from."""
+        """The recipe that the cube was built from."""
         return self.spec.region
 
     @property
@@ -116,12 +116,12 @@ class Cube:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Numbers by season that are no classes, sorted by name."""
+        """Numerical quantities by season, such as yields, sorted by name."""
         return self.spec.targets
 
     @property
     def confidence(self) -> bool:
-        """True where `labels/confidence` is stored."""
+        """Whether `labels/confidence` is stored."""
         return self.spec.confidence
 
     @property
@@ -146,20 +146,20 @@ class Cube:
 
     @classmethod
     def open(cls, path: Location | str, *, allow_incomplete: bool = False) -> Self:
-        """Open a cube at a path or an address. Raises InputError where there is none, or one of another format version,
-        and IncompleteError where its build was not finished (unless `allow_incomplete`), or its bucket does not answer.
+        """Open a cube at a path or an address. Raises InputError if there is none, or one of another format version,
+        and IncompleteError if its build was not finished (unless `allow_incomplete`) or its bucket does not answer.
         """
         path = location(path)
         ensure_reachable(path)
         if not (path / "zarr.json").is_file():
             if (path / ROOT).is_file():
-                raise InputError(f"{path / 'zarr.json'} is missing; `mmvsf repair` writes it again")
+                raise InputError(f"{path / 'zarr.json'} is missing; run `mmvsf repair` to restore it")
             if (path / "tiles").is_dir():
-                raise IncompleteError(f"the cube {path} is half made; run `mmvsf dataset` again to make it whole")
-            raise InputError(f"there is no cube at {path}; make it with `mmvsf dataset`")
+                raise IncompleteError(f"the cube {path} is incomplete; run `mmvsf dataset` again to finish it")
+            raise InputError(f"there is no cube at {path}; build it with `mmvsf dataset`")
         attributes = root_attributes(path)
         if attributes.get("format") != FORMAT:
-            raise InputError(f"{path} is a Zarr store but no cube of this kind (format is not '{FORMAT}')")
+            raise InputError(f"{path} is a Zarr store but not a cube (format is not '{FORMAT}')")
         if attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 f"{path} has format version {attributes.get('format_version')}, this program reads version"
@@ -168,7 +168,7 @@ class Cube:
             )
         complete = bool(attributes.get("complete"))
         if not complete and not allow_incomplete:
-            raise IncompleteError(f"the cube {path} is half built; run `mmvsf dataset` again to finish it")
+            raise IncompleteError(f"the cube {path} is incomplete; run `mmvsf dataset` again to finish it")
         try:
             spec = CubeSpec.from_attributes(attributes, f"{path} (root attribute 'region')")
         except (KeyError, TypeError, ValueError) as error:
@@ -199,10 +199,10 @@ class Cube:
         return store if self.objects is None else VerifiedStore(store, self.objects, prefix)
 
     def array(self, name: str) -> NDArray[Any]:
-        """A small array read whole, as stored: one over the whole grid, such as `blocks/status`, `chunks/split` or
-        `weather/tmin`, or one of the groups `seasons` and `scenes`.
+        """A small array, read whole and as stored: over the whole grid, such as `blocks/status`, `chunks/split` or
+        `weather/tmin`, or of the groups `seasons` and `scenes`.
 
-        Raises InputError where it is damaged, FileNotFoundError where a half-built cube does not have it.
+        Raises InputError if it is damaged, FileNotFoundError if an incomplete cube does not have it.
         """
         group = name.partition("/")[0]
         if group in WHOLE:
@@ -228,13 +228,14 @@ class Cube:
         self, group: str = "imagery", bbox: tuple[float, float, float, float] | None = None, *, site: str | None = None
     ) -> "Dataset":
         """One group (`imagery`, `radar`, `labels`, `weather`, `static`, `targets`, `blocks` or `chunks`) over all tiles
-        that meet a box (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the whole
-        grid: a lazy xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block it holds the fill
-        value.
+        that intersect a box (west, south, east, north in degrees), over the blocks of one of the `sites`, or over the
+        whole grid: a lazy xarray Dataset with x and y in metres and a CRS. Where the recipe covers no block, it holds
+        the fill value.
 
-        Reflectance and backscatter are decoded to float32. With Dask every chunk lies in one shard; without it, arrays
-        are read when they are indexed. Reads are checked against the manifest. Raises InputError for a group that the
-        cube does not have, a box outside the cube, an unknown site, and what is missing or damaged when it is read.
+        Reflectance and backscatter are decoded to float32. With Dask, every chunk lies in one shard; without Dask,
+        arrays are read when they are indexed. Reads are checked against the manifest. Raises InputError for a group
+        that the cube does not have, a box outside the cube and an unknown site, and on reading for objects that are
+        missing or damaged.
         """
         from .select import select
 
@@ -250,7 +251,7 @@ class Cube:
         return {name: to_degrees(box_of(self.grid, blocks), self.grid.crs) for name, blocks in sites.items()}
 
     def place_of(self, block: BlockIndex) -> str:
-        """What to call a block: the names of the recipe's sites in it, or `block 12,3`."""
+        """The name of a block for users: the recipe's sites in it, or `block 12,3`."""
         return place_of(self.region, self.grid, block)
 
     def group_attributes(self, group: str) -> dict[str, Any]:
@@ -282,14 +283,14 @@ def _verified(path: Location, spec: CubeSpec) -> VerifiedObjects:
 
 
 def root_attributes(path: Location) -> dict[str, Any]:
-    """The attributes of a Zarr 3 root group. Raises InputError if its zarr.json is none."""
+    """The attributes of a Zarr 3 root group. Raises InputError if its zarr.json is not that of a group."""
     try:
         content = parse_json((path / "zarr.json").read_bytes())
         if content["node_type"] != "group":
-            raise ValueError("it is no group")
+            raise ValueError("it is not a group")
         return dict(content.get("attributes", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path / 'zarr.json'} is damaged or not of a cube ({one_line(error)}); build the cube again with"
+            f"{path / 'zarr.json'} is damaged or not that of a cube ({one_line(error)}); build the cube again with"
             " `mmvsf dataset --overwrite`"
         ) from error

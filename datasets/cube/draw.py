@@ -1,4 +1,4 @@
-"""Draw the overviews of a cube from its pixels, and keep those that are drawn."""
+"""Draw the overviews of a cube from its pixels, and keep those that exist already."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace

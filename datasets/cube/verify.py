@@ -1,4 +1,4 @@
-"""Is everything in a cube that was written, and nothing else? From its manifest alone, without decoding a pixel."""
+"""Verify that a cube contains exactly the objects that were written, by its manifest, without decoding a pixel."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def verify_cube(cube: Location, *, list_only: bool = False) -> Verified:
         manifest = read_manifest(cube)
     except FileNotFoundError as error:
         raise InputError(
-            f"{cube} has no {ROOT}: it is no cube of this format, or its build was not finished"
+            f"{cube} has no {ROOT}: it is not a cube of this format, or its build was not finished"
         ) from error
     damage = list_damage(cube, manifest) if list_only else find_damage(cube, manifest)
     objects = sum(part.objects for part in manifest.parts.values())

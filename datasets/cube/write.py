@@ -285,7 +285,7 @@ def _refuse_damage(path: Location, parts: Parts, *, remove_unlisted: bool) -> No
     if problems:
         more = f", and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
         raise IncompleteError(
-            f"{path} is damaged: {'; '.join(problems[:MOST_NAMED])}{more}; `mmvsf repair` reads what is damaged again"
+            f"{path} is damaged: {'; '.join(problems[:MOST_NAMED])}{more}; run `mmvsf repair` to rebuild these parts"
         )
 
 

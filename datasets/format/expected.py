@@ -1,4 +1,4 @@
-"""What the root attributes of a cube say that its arrays are, by `arrays.json`."""
+"""The arrays that a cube must have according to its root attributes and `arrays.json`."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

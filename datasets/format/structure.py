@@ -1,4 +1,4 @@
-"""Are the groups and arrays of one part of a cube what the root attributes say, and do their values agree?"""
+"""Check that the groups and arrays of one part of a cube match the root attributes, and that their values agree."""
 
 import json
 import re
@@ -125,7 +125,7 @@ class Part:
         for key, record in self.records.items():
             if key.startswith(f"{name}/c"):
                 if key.removeprefix(f"{name}/") not in chunks:
-                    yield Problem("stray-object", key, "it is no chunk of its array")
+                    yield Problem("stray-object", key, "it is not a chunk of its array")
                 elif (len(record) == 3) != (expected.shard is not None and record[0] > WHOLE_BYTES):
                     yield Problem("bad-manifest", key, "a shard has a tail where it is longer than 65,536 bytes")
 
@@ -266,7 +266,7 @@ def _expected_codecs(expected: Expected) -> str:
 
 def _axis_problems(name: str, dimension: str, stored: NDArray[Any], known: Any) -> Iterator[Problem]:
     if dimension == "time" and np.any(np.diff(stored) <= 0):
-        yield Problem("unsorted-time", name, "its days do not rise")
+        yield Problem("unsorted-time", name, "its days are not in ascending order")
     elif dimension == "time" and stored.tolist() != known:
         yield Problem("wrong-calendar", name, "its days are not those of the root's calendar")
     elif dimension in "yx" and not np.allclose(stored, known, rtol=0, atol=1e-6 * abs(known[0] - known[-1] or 1)):
@@ -284,4 +284,4 @@ def _season_problems(
     first, last = ((days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970) for days in (start, end))
     named = np.all(names == first) or np.all(names == last)
     if not (named and np.all(np.isin(end - start, (364, 365))) and np.all(start[1:] > end[:-1])):
-        yield Problem("bad-seasons", "start", "seasons overlap, are out of order, or are no years of their names")
+        yield Problem("bad-seasons", "start", "seasons overlap, are out of order, or do not match their names")

@@ -1,4 +1,4 @@
-"""Is a cube what `docs/cube-format.md` says? A list of findings, each with one of the codes of that page.
+"""Validate a cube against `docs/cube-format.md`: a list of findings, each with one of the codes of that page.
 
     findings = validate(Folder("data/iowa.zarr"))
 
@@ -175,7 +175,7 @@ class _Cube:
         values = parse(content) if content is not None else None
         text = problem(load(schema), values)
         if text is None and json.dumps(values, sort_keys=True, separators=(",", ":")).encode() != content:
-            text = "it is no JSON with sorted keys and no white space"
+            text = "it is not JSON with sorted keys and no white space"
         if text is not None and content is not None:
             self.report("bad-manifest", name, text)
         return values if text is None and isinstance(values, dict) else None

@@ -1,4 +1,4 @@
-"""What no recipe needs: texts, lists and numbers without bound, and work without end. All are refused at once."""
+"""The limits of a recipe: unbounded texts, lists and numbers, and work without end, are refused at once."""
 
 import math
 import re
@@ -32,7 +32,9 @@ def excesses(content: Any) -> list[str]:
             found.append(f"{where or 'recipe'}: {problem}")
         elif isinstance(value, dict):
             left += [(f"{where}.{key}".lstrip("."), inner, level + 1) for key, inner in value.items()]
-            found += [f"{where or 'recipe'}: the key {key!r:.60} is no text of one line" for key in value if _odd(key)]
+            found += [
+                f"{where or 'recipe'}: the key {key!r:.60} is not a single-line string" for key in value if _odd(key)
+            ]
         elif isinstance(value, (list, tuple)):
             left += [(f"{where}.{number}", inner, level + 1) for number, inner in enumerate(value)]
     return sorted(found)

@@ -78,8 +78,8 @@ class Area(RecipeModel):
                 )
             if not 0 < (east - west) % 360 <= WIDEST:
                 raise ValueError(
-                    f"bbox {list(self.bbox)} is {(east - west) % 360:g} degrees wide, of at most {WIDEST}; write"
-                    " west < east, but for a box across 180 degrees"
+                    f"bbox {list(self.bbox)} is {(east - west) % 360:g} degrees wide; at most {WIDEST} are possible."
+                    " Write west < east, except for a box across 180 degrees"
                 )
         return self
 

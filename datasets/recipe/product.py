@@ -88,7 +88,7 @@ class MaskMap(RecipeModel):
         if self.codes is not None and not any(set(names) <= {"clear", "water"} for names in self.codes.values()):
             raise ValueError("codes: none of the codes is clear, so no pixel ever would be; list those of clear ground")
         if self.bits is not None and any("clear" in names for names in self.bits.values()):
-            raise ValueError("bits: a bit cannot be clear; a pixel is where none of the listed bits is set")
+            raise ValueError("bits: a bit cannot mean clear; a pixel is clear where none of the listed bits is set")
         return self
 
     @property
@@ -149,11 +149,11 @@ class CustomProduct(RecipeModel):
         places = [(band.asset, band.number) for band in self.bands.values()]
         if repeated := sorted({asset for asset, number in places if places.count((asset, number)) > 1}):
             raise ValueError(
-                f"bands: {', '.join(repeated)} is named for several bands; each has an asset of its own,"
-                " or a number in it"
+                f"bands: {', '.join(repeated)} is named for several bands; give each its own asset, or a band number"
+                " in it"
             )
         if isinstance(self.mask, MaskMap) and (self.mask.asset, self.mask.number) in places:
-            raise ValueError(f"mask: {self.mask.asset} is the asset of a band; a mask has one of its own, or is none")
+            raise ValueError(f"mask: {self.mask.asset} is the asset of a band; name another asset, or write none")
         return self
 
     @property
@@ -169,7 +169,7 @@ def _check_pattern(pattern: str, assets: int) -> None:
         if pattern.count(name) != 1 and (needed or pattern.count(name)):
             raise ValueError(f"files needs {name} once, as in *_{{date}}_{{band}}.tif; found {pattern!r}")
     if any(part.count("*") > 2 for part in pattern.split("/")):
-        raise ValueError(f"files takes two * in a name at most; found {pattern!r}")
+        raise ValueError(f"files may have at most two * in a name; found {pattern!r}")
     rest = pattern.replace("{date}", "").replace("{band}", "").replace("{time}", "")
     if set(rest) & set("{}\\\0") or pattern.startswith("/") or ".." in pattern.split("/"):
         raise ValueError(f"files is a path below the folder with {{date}}, {{band}}, {{time}} and *; found {pattern!r}")

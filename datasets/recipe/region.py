@@ -41,7 +41,7 @@ class Period(RecipeModel):
         if self.start < date(1982, 1, 1):
             raise ValueError(f"start ({self.start}) lies before the first Landsat Thematic Mapper image (1982)")
         if self.end > (latest := date.today() + timedelta(days=366)):
-            raise ValueError(f"end ({self.end}) lies in the future; take a day until {latest}")
+            raise ValueError(f"end ({self.end}) is in the future; choose a day until {latest}")
         if not self.months:
             raise ValueError("months is empty; leave the line out to take the whole year")
         return self

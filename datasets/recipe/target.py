@@ -1,4 +1,4 @@
-"""Targets: numbers to be learnt that are no classes, such as yield or soil moisture."""
+"""Targets: numerical quantities to learn, such as yield or soil moisture."""
 
 from typing import Annotated, ClassVar, Self
 

@@ -1,4 +1,4 @@
-"""Vector files that anyone may have written: their content, and no driver's opinion of it, decides how they are read.
+"""Untrusted vector files: their content, not the choice of a driver, decides how they are read.
 
 GDAL chooses a driver by content: a VRT, a pipeline or an address of a service in the place of a GeoJSON file reads any
 file and address that it names. So only four formats are read, each after a look at its first bytes.
@@ -50,11 +50,11 @@ def read_vector(path: Path, what: str) -> "GeoDataFrame":
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         frame = _geojson(path, what)
     else:
-        raise InputError(f"{what} cannot be read as a vector file: it is no {FORMATS}")
+        raise InputError(f"{what} cannot be read as a vector file: it is not {FORMATS}")
     corners = shapely.get_coordinates(frame.geometry.values)
     _refuse_fine(len(corners), what)
     if not np.isfinite(corners).all():
-        raise InputError(f"{what} has corners whose coordinates are no numbers; correct them")
+        raise InputError(f"{what} has vertices whose coordinates are not numbers; correct them")
     return frame
 
 
@@ -62,7 +62,7 @@ def _refuse_fine(vertices: int, what: str) -> None:
     """Raise InputError for outlines so fine that work with them has no end."""
     if vertices > MOST_VERTICES:
         raise InputError(
-            f"{what} has {vertices:,} vertices, at most {MOST_VERTICES:,} are taken; simplify it, for example with"
+            f"{what} has {vertices:,} vertices, at most {MOST_VERTICES:,} are accepted; simplify it, for example with"
             " `ogr2ogr -simplify`"
         )
 
@@ -80,9 +80,9 @@ def _read(path: str, what: str) -> "GeoDataFrame":
     except (DataSourceError, DataLayerError, OSError, ValueError, shapely.errors.GEOSException) as error:
         raise InputError(f"{what} cannot be read as a vector file: {one_line(error)}") from error
     if not isinstance(frame, geopandas.GeoDataFrame):
-        raise InputError(f"{what} holds a table without polygons")
+        raise InputError(f"{what} contains a table without polygons")
     if frame.crs is None:
-        raise InputError(f"{what} names no CRS; write the file with its CRS (GeoJSON: EPSG:4326)")
+        raise InputError(f"{what} has no CRS; write the file with its CRS (GeoJSON: EPSG:4326)")
     return frame
 
 
@@ -96,7 +96,7 @@ def _geojson(path: Path, what: str) -> "GeoDataFrame":
         content = parse_json(text)
         kind = content.get("type")
         if kind not in GEOJSON_TYPES:
-            raise ValueError(f"it is no GeoJSON, whose type is {' or '.join(GEOJSON_TYPES)}")
+            raise ValueError(f"it is not GeoJSON, whose type is {' or '.join(GEOJSON_TYPES)}")
         features: list[Any] = content["features"] if kind == "FeatureCollection" else [content]
         if kind not in ("FeatureCollection", "Feature"):
             features = [{"type": "Feature", "properties": {}, "geometry": content}]
@@ -122,7 +122,7 @@ def _shapefile_in(path: Path, what: str) -> str:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
                 raise InputError(f"{what} is a zip of more than {MOST_BYTES / 1e6:,.0f} MB; simplify it")
             if archive.open(names[0]).read(4) != SHAPEFILE:
-                raise InputError(f"{what} is a zip whose {names[0]} is no Shapefile")
+                raise InputError(f"{what} is a zip whose {names[0]} is not a Shapefile")
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
         raise InputError(f"{what} cannot be read as a zip: {one_line(error)}") from error
     if ".." in Path(names[0]).parts or names[0].startswith("/"):

@@ -53,7 +53,7 @@ def read_yaml(path: Path, kind: str = "recipe", example: str = EXAMPLE) -> dict[
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no {kind}; {example}")
     if wrong := [key for key in content if not isinstance(key, str)]:
-        raise InputError(f"{path}: {str(wrong[0])[:60]} is no key of a {kind}; {example}")
+        raise InputError(f"{path}: {str(wrong[0])[:60]} is not a key of a {kind}; {example}")
     return content
 
 
@@ -63,7 +63,7 @@ def _refuse_anchors(text: str, path: Path, kind: str, example: str) -> None:
     level = 0
     for event in yaml.parse(text, BASE):
         if isinstance(event, yaml.events.AliasEvent):
-            raise InputError(f"{path}, line {_line(event)}: a {kind} takes no aliases (*name)")
+            raise InputError(f"{path}, line {_line(event)}: a {kind} must not contain aliases (*name)")
         level += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
         if level > MOST_LEVELS:
             raise InputError(f"{path}, line {_line(event)}: it is nested too deeply; {example}")

@@ -54,7 +54,7 @@ class Batch:
     labels: Tensor | None = None
     """(B, H, W) int64: class of each pixel, where the batch is for mapping."""
     measured: Tensor | None = None
-    """(B, K, H, W) float: the cube's targets that were asked for, in their units, NaN where unknown."""
+    """(B, K, H, W) float: the requested targets of the cube, in their units, NaN where unknown."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}

@@ -31,9 +31,8 @@ def _bases() -> tuple[type, ...]:
 class CubeDataModule(*_bases()):  # type: ignore[misc]
     """A data set of a cube with its validation and test splits, for a Trainer of `lightning` or `pytorch_lightning`.
 
-    Training batches are shuffled, in an order that depends on `seed` alone. Batches of `val_dataloader` are of the
-    split `validation`, those of `test_dataloader` of everything that is held out; there are none where the cube holds
-    nothing out.
+    Training batches are shuffled, in an order that depends only on `seed`. `val_dataloader` has batches of the split
+    `validation`, `test_dataloader` of everything that is held out; both are empty if the cube holds nothing out.
 
     >>> import mmvsf
     >>> train = mmvsf.dataset("data/my-region.zarr", size=16, bands=("red", "nir", "ndvi"), composite="month")
@@ -44,7 +43,7 @@ class CubeDataModule(*_bases()):  # type: ignore[misc]
     """
 
     def __init__(self, train: CubeDataset, *, batch_size: int = 8, num_workers: int = 0, seed: int = 0) -> None:
-        """`num_workers` processes read ahead; they are spawned, so a script guards its start by `if __name__ ==
+        """`num_workers` processes read ahead; they are spawned, so a script must guard its start with `if __name__ ==
         "__main__":`."""
         super().__init__()
         self.train, self.batch_size, self.num_workers, self.seed = train, batch_size, num_workers, seed

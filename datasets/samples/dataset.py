@@ -51,7 +51,7 @@ class DatasetOptions:
         """Raises InputError for options that do not go together, or that a cube cannot satisfy."""
         numbers = ("size", "stride", "lead", "images", "min_images")
         if wrong := [name for name in numbers if (value := getattr(self, name)) is not None and value < 1]:
-            raise InputError(f"{wrong[0]}={getattr(self, wrong[0])}: it is at least 1")
+            raise InputError(f"{wrong[0]}={getattr(self, wrong[0])}: it must be at least 1")
         if self.size is not None and self.size > min(cube.grid.shape):
             raise InputError(f"size={self.size}: {cube.path} has {' x '.join(map(str, cube.grid.shape))} pixels")
         if self.lead is not None and self.lead > LONGEST_LEAD:
@@ -60,7 +60,7 @@ class DatasetOptions:
             check_composite(self.composite)
             if self.lead is not None or self.images is not None:
                 raise InputError(
-                    "composite goes neither with lead nor with images: its images are its parts of a season"
+                    "composite cannot be combined with lead or images: its images are the parts of a season"
                 )
         if missing := [year for year in self.years or () if year not in cube.years]:
             raise InputError(f"{cube.path} has no season {missing[0]}; it has {', '.join(map(str, cube.years))}")
@@ -69,32 +69,32 @@ class DatasetOptions:
                 f"{cube.path} has no targets {', '.join(missing_targets)}; it has {', '.join(cube.targets) or 'none'}"
             )
         if self.min_clear is not None and not 0 <= self.min_clear <= 100:
-            raise InputError(f"min_clear={self.min_clear:g}: it is a percentage, 0 to 100")
+            raise InputError(f"min_clear={self.min_clear:g}: it must be a percentage, 0 to 100")
         if self.bands == ():
-            raise InputError("bands is empty; leave it out for all bands of the cube")
+            raise InputError("bands is empty; omit it for all bands of the cube")
         check_channels(cube, self.bands or ())
 
 
 class CubeDataset(Dataset[Sample]):
-    """The samples of one split of a cube, in a fixed order; `mmvsf.dataset` makes one.
+    """The samples of one split of a cube, in a fixed order; `mmvsf.dataset` creates it.
 
-    A sample is a dictionary of tensors, with names where there are no numbers. T images, C channels, D days, V weather
-    variables; days count from 1970-01-01; shapes are the same in all samples of a data set:
+    A sample is a dictionary of tensors, and of strings for names. T images, C channels, D days, V weather variables,
+    K targets; days are counted from 1970-01-01; shapes are the same in all samples of a data set:
 
-    - `images` (T, C, size, size) float32: reflectance as a fraction, 0 where not `valid` or an index is not defined;
-      `valid` (T, size, size) bool: clear and observed; an image that is valid nowhere is padding; `dates` (T,) int64,
-      of composites their first day
-    - `weather` (D, V) float32: daily from three months before the season, of forecasts up to the day before the target;
-      `weather_valid` (D,) bool, `weather_dates` (D,) int64; if the cube has weather
+    - `images` (T, C, size, size) float32: reflectance as a fraction, 0 where not `valid` or where an index is not
+      defined; `valid` (T, size, size) bool: clear and observed; an image that is valid nowhere is padding; `dates` (T,)
+      int64: for composites, their first day
+    - `weather` (D, V) float32: daily, from three months before the season, in forecasts up to the day before the
+      target; `weather_valid` (D,) bool, `weather_dates` (D,) int64; if the cube has weather
     - `label` (size, size) int64: index into `classes`, -1 where unknown; if the cube has labels
-    - `targets` (K, size, size) float32, NaN where unknown; if they were asked for
-    - `target` (C, size, size) float32, `target_valid` (size, size) bool, `target_date` int; of forecasts
-    - `year` int; `window` (3,) int64: row, column, size in pixels of the cube; `block`: its name, of a window that
-      meets several that of its upper left pixel; `bounds` (4,) float64: left, bottom, right, top in metres of `crs`
+    - `targets` (K, size, size) float32, NaN where unknown; if requested
+    - `target` (C, size, size) float32, `target_valid` (size, size) bool, `target_date` int; in forecasts
+    - `year` int; `window` (3,) int64: row, column, size in pixels of the cube; `block`: name of the block of the
+      window's upper left pixel; `bounds` (4,) float64: left, bottom, right, top in metres of `crs`; `crs`
     """
 
     def __init__(self, cube: Cube, split: str = "train", options: DatasetOptions | None = None) -> None:
-        """Raises InputError for options that do not go together or fit the cube, and for a split without windows."""
+        """Raises InputError for options that conflict or do not fit the cube, and for a split without windows."""
         self.cube, self.split, self.options = cube, check_split(split), options or DatasetOptions()
         self.options.check(cube)
         self.bands = self.options.bands or cube.bands
@@ -106,12 +106,12 @@ class CubeDataset(Dataset[Sample]):
         self._ends = np.cumsum(counts)
         if not len(self):
             raise NoWindowsError(
-                f"{cube.path}: no image of the split {split} has one {self.options.lead} days before it"
+                f"{cube.path}: no image of the split {split} has another at least {self.options.lead} days before it"
             )
         self._reader = SampleReader(cube, self._form(), self.options.cache_bytes)
 
     def with_split(self, split: str) -> Self:
-        """The same data set of another split. Raises InputError where it has no windows."""
+        """The same data set for another split. Raises InputError if that split has no windows."""
         return type(self)(self.cube, split, self.options)
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """The oracles of a simulated region: forecasts by the model that simulated its fields.
 
-One is told what is hidden of each field (crop, sowing, variety, soil); nobody can be better. The other infers it from
+One knows the hidden state of each field (crop, sowing, variety, soil); nobody can be better. The other infers it from
 the images up to the day of the forecast, which is what a perfect forecaster could do. Each forecast is made twice: with
 the weather that came, and as the mean over the weather of all other years from its origin on, so that the difference is
 all that the weather in between can explain.

@@ -103,7 +103,7 @@ def _client(bucket: Bucket, prefix: str, environment: str, retries: int) -> Obje
                 " environment"
             ) from error
     except ModuleNotFoundError as error:
-        raise InputError(f"{install_hint(error)}, here and on every worker") from error
+        raise InputError(f"{install_hint(error)}, on this machine and on every worker") from error
 
 
 NO_BUCKET = re.compile(
@@ -138,8 +138,8 @@ def _explained(error: Exception, bucket: Bucket) -> Exception:
         )
     if WITHOUT_RANGES.search(text):
         return InputError(
-            f"{bucket}: the web server reads no parts of files, which pixels need; use one that takes byte ranges, such"
-            " as nginx"
+            f"{bucket}: the web server does not support byte ranges, which reading pixels requires; use one that does,"
+            " such as nginx"
         )
     return OSError(errno.EIO, f"{host}: {code[1] if code else _short(error)}", str(bucket))
 

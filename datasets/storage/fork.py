@@ -12,7 +12,7 @@ def refuse_fork() -> None:
     if _first_process() != os.getpid():
         raise InputError(
             "this process was forked from one that had read pixels or a bucket, whose threads do not survive a fork;"
-            " start it in another way, as DataLoader(..., multiprocessing_context='spawn') does"
+            " start it in another way, such as DataLoader(..., multiprocessing_context='spawn') does"
         )
 
 

@@ -105,8 +105,8 @@ def _created_lock(lock: LockContent, target: Location, writer: Writer) -> Iterat
     try:
         if lock.create(content):
             raise InputError(
-                f"the store of {target} ignores conditions such as If-None-Match, so it cannot keep a second writer"
-                " away; use a store with conditional writes"
+                f"the store of {target} ignores conditions such as If-None-Match, so it cannot exclude a second"
+                " writer; use a store with conditional writes"
             )
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The manifest of a store: every object with its length and hash, so that what is missing or changed shows.
+"""The manifest of a store: every object with its length and hash, so that missing and changed objects are detected.
 
 `manifest/<part>.json` lists the objects of a part, `manifest.json` the parts: a Merkle tree, whose root is the digest
 of the data. Both are JSON with sorted keys and no white space, so that equal content is equal bytes.
@@ -46,7 +46,7 @@ class Record(NamedTuple):
         """From a member of a part's manifest. Raises ValueError or TypeError if it is none."""
         record = cls(*values)
         if not (isinstance(record.length, int) and isinstance(record.sha256, str) and isinstance(record.tail, str)):
-            raise ValueError(f"{values} is no record of an object")
+            raise ValueError(f"{values} is not a record of an object")
         return record
 
     def members(self) -> list[int | str]:
@@ -130,7 +130,7 @@ def trusted_manifest(root: Location) -> Manifest:
     except FileNotFoundError as error:
         raise InputError(f"{root} has no manifest; `mmvsf repair` writes it again") from error
     if Record.of((root / "zarr.json").read_bytes()) != manifest.root:
-        raise InputError(f"{root / 'zarr.json'} is not the one that was written; `mmvsf repair` writes it again")
+        raise InputError(f"{root / 'zarr.json'} is not the one that was written; run `mmvsf repair` to restore it")
     return manifest
 
 

@@ -51,7 +51,7 @@ class ObjectPath:
         if not bucket.service.read_only:
             return cls(bucket, key)
         if "?" in key or "#" in key:
-            raise InputError("an address of files on a web server has no query; write https://HOST/PATH")
+            raise InputError("the address of files on a web server must not have a query; write https://HOST/PATH")
         return cls(bucket, unquote(key))
 
     def __str__(self) -> str:
@@ -202,6 +202,6 @@ class ObjectPath:
     def _changing(self) -> Iterator[Client]:
         """The client of the bucket, to write with it."""
         if self.bucket.service.read_only:
-            raise InputError(f"{self} can only be read; write to a folder, or to s3://, gs:// or az://")
+            raise InputError(f"{self} is read-only; write to a folder, or to s3://, gs:// or az://")
         with self.bucket.reaching() as store:
             yield store

@@ -1,4 +1,4 @@
-"""Output files: written beside their name, read back, and only then given it.
+"""Output files: written to a temporary file, read back, and only then renamed.
 
 An error names the output, not the draft beside it, and leaves the old file as it was.
 """
@@ -58,7 +58,9 @@ def named_errors(path: Path) -> Iterator[None]:
 
 def not_as_written(path: Path, reason: str) -> OSError:
     """The error for an output that was written without a complaint, and is damaged when it is read back."""
-    return OSError(errno.EIO, f"the file was not written whole ({reason}); the disk may be full or failing", str(path))
+    return OSError(
+        errno.EIO, f"the file was not written completely ({reason}); the disk may be full or failing", str(path)
+    )
 
 
 def _compare(path: Path, content: bytes) -> None:

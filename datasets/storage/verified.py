@@ -1,4 +1,4 @@
-"""Reading that proves: no object of a store is used unless it is the one that its manifest lists."""
+"""Verified reading: an object of a store is used only if it is the one that the manifest lists."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -71,19 +71,19 @@ class VerifiedObjects:
         try:
             if record is None:
                 size(self.root / name)
-                raise self.damaged(name, "is there, though the manifest does not list it")
+                raise self.damaged(name, "exists although the manifest does not list it")
             start = record.length - TAIL_BYTES if record.tail else 0
             content, length = read_range(self.root / name, start, record.length - start)
             if length != record.length:
                 raise self.damaged(name, f"has {length} bytes, the manifest says {record.length}")
             if record.tail:
                 if tail_of(content) != record.tail:
-                    raise self.damaged(name, "is another object than the one that was written")
+                    raise self.damaged(name, "is not the object that was written")
             else:
                 self._check_content(name, content, record)
         except FileNotFoundError as error:
             if record is not None:
-                raise self.damaged(name, "is missing, though the manifest lists it") from error
+                raise self.damaged(name, "is missing although the manifest lists it") from error
         self._checked.add(name)
         return record is not None
 
@@ -102,16 +102,16 @@ class VerifiedObjects:
 
     def _check_content(self, name: str, content: bytes, record: Record) -> None:
         if len(content) != record.length or sha256(content).hexdigest() != record.sha256:
-            raise self.damaged(name, "is another object than the one that was written")
+            raise self.damaged(name, "is not the object that was written")
 
     def checked_content(self, name: str, content: bytes | None) -> bytes | None:
         """The content of a whole object, None for one that is not there, if it is as the manifest says."""
         record = self.record(name)
         if content is None and record is not None:
-            raise self.damaged(name, "is missing, though the manifest lists it")
+            raise self.damaged(name, "is missing although the manifest lists it")
         if content is not None:
             if record is None:
-                raise self.damaged(name, "is there, though the manifest does not list it")
+                raise self.damaged(name, "exists although the manifest does not list it")
             if name not in self._checked:
                 self._check_content(name, content, record)
                 self._checked.add(name)

@@ -1,4 +1,4 @@
-"""Files of a web server for zarr-python, which must not take what cannot be listed for empty."""
+"""Files of a web server for zarr-python, for which a store that cannot be listed must not seem empty."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from mmvsf.datasets.errors import InputError
 def without_list(where: object) -> InputError:
     """The error for a web server that would have to list its files."""
     return InputError(
-        f"the files of {where} cannot be listed, since web servers have no lists; copy the cube to a folder or a bucket"
-        " for this"
+        f"the files of {where} cannot be listed over HTTP; copy the cube to a folder or a bucket for this"
     )
 
 

@@ -1,4 +1,4 @@
-"""The process that writes: what a lock says of its holder, and whether that process is dead.
+"""The writing process: what a lock records about its holder, and whether that process is dead.
 
 A process is identified by its host, boot, process namespace, number and start, since each alone can be used again.
 """

@@ -1,4 +1,5 @@
-"""Pixels where tensorstore has no driver (`az://`): what this project uses of its arrays, by zarr-python."""
+"""Pixels where tensorstore has no driver (`az://`): the part of its interface that this project uses, with
+zarr-python."""
 
 from __future__ import annotations
 

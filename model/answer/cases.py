@@ -1,4 +1,4 @@
-"""The cases a forecaster is asked: one history, and several courses of the weather from its end on."""
+"""The test cases for forecasters: one history, and several courses of the weather from its end on."""
 
 from __future__ import annotations
 

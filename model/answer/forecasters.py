@@ -1,4 +1,4 @@
-"""The forecasters that are known by name, and those of anybody, by module and object."""
+"""Forecasters by name, and user-defined ones by module and object."""
 
 from __future__ import annotations
 

@@ -59,7 +59,9 @@ def matched_cases(cube: Cube) -> list[Case]:
     reader = WindowReader(cube, Normalisation.of([cube]))
     pairs = [pair for seasons in _places(reader) for pair in _pairs(reader, seasons)]
     if not pairs:
-        raise InputError(f"{cube.path} has no two seasons of one place with {LEAST_IMAGES} images before the same day")
+        raise InputError(
+            f"{cube.path} has no two seasons of the same place with {LEAST_IMAGES} images before the same day"
+        )
     limit = float(np.quantile([distance for distance, _ in pairs], ALIKE))
     return [case for distance, case in pairs if distance <= limit]
 

@@ -1,5 +1,5 @@
-"""Forecasters whose answer is known, by which the kit itself is judged: one that copies the weather, and the simulator.
-Persistence is a third, blind to the weather."""
+"""Forecasters whose response is known, which test the scores themselves: one that copies the weather, and the
+simulator. Persistence is a third, blind to the weather."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forecaster is given and what it returns: the adapter for anybody's model."""
+"""The input and output of a forecaster: the adapter for any model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Days = NDArray[np.datetime64]
 
 @dataclass(frozen=True, eq=False)
 class ForecastInput:
-    """What is known on the day of origin, which is that of the last image, and the weather up to the target day."""
+    """What is known on the day of origin, the day of the last image, and the weather up to the target day."""
 
     images: Floats
     """(time, band, y, x): bands in their units, reflectance as a fraction; NaN where not valid."""
@@ -33,7 +33,7 @@ class ForecastInput:
     variables: tuple[str, ...]
     row: int
     column: int
-    """Upper left pixel in the cube: for forecasters that have learned about the place."""
+    """Upper left pixel in the cube, for forecasters that have learned specific places."""
 
     @property
     def origin(self) -> np.datetime64:
@@ -49,19 +49,19 @@ class ForecastInput:
 
 
 Forecaster = Callable[[ForecastInput], Floats]
-"""Returns the image on the target day, (band, y, x) in the units of the input, or an ensemble (member, band, y, x) of
-equally likely members; quantiles at equal steps are one. NaN where it has no forecast."""
+"""Returns the image of the target day, (band, y, x) in the units of the input, or an ensemble (member, band, y, x) of
+equally likely members, such as quantiles at equal steps. NaN where there is no forecast."""
 
 
 @runtime_checkable
 class BatchForecaster(Protocol):
-    """A forecaster that answers many inputs at once. All share images, days and place."""
+    """A forecaster that processes many inputs at once. All share images, days and place."""
 
     def __call__(self, given: ForecastInput) -> Floats:
         """One forecast, as `Forecaster`."""
 
     def many(self, given: Sequence[ForecastInput]) -> list[Floats]:
-        """One forecast of each."""
+        """One forecast for each input."""
 
 
 def forecasts(forecaster: Forecaster, given: Sequence[ForecastInput]) -> list[Floats]:

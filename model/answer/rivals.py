@@ -1,4 +1,4 @@
-"""Networks of others, trained on a cube when they are first asked: the ConvLSTM and the small Contextformer."""
+"""Other networks, trained on a cube at first use: the ConvLSTM and the small Contextformer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks forecasters how they answer to weather, and compares them."""
+"""Runs forecasters on the test cases, and compares their responses to weather."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def cases_of(cube: Cube) -> tuple[list[Case], bool]:
     """The cases of a cube, and whether they are experiments with a simulator: matched pairs of seasons where there are
     no experiments. Raises InputError for a cube without weather, and where it has no cases."""
     if not cube.weather:
-        raise InputError(f"{cube.path} has no weather to answer to")
+        raise InputError(f"{cube.path} has no weather, so there is no response to test")
     if cube.region.simulate is not None or experiments_path(cube).is_dir():
         reader = WindowReader(cube, Normalisation.of([cube]))
         return list(experiment_cases(Experiments.of(cube), reader)), True

@@ -1,4 +1,4 @@
-"""How a forecaster's answer to other weather compares with the true one: slope, direction, size, timing.
+"""Scores of a forecaster's response to other weather against the true one: slope, direction, size, timing.
 
 A change is the vegetation index (NDVI, or the only band of a series) under a scenario less that under the weather that
 came. With p the predicted and t the true change of a pixel on a day:

@@ -152,8 +152,8 @@ def _check_mapped(pixels: list[ReferencePixel], path: Path, legend: MapLegend, t
         )
     if found < len(pixels):
         raise InputError(
-            f"{len(pixels) - found} of the {len(pixels)} pixels of {table} have another class in {path}; a sample holds"
-            " for the map that it was drawn from: draw a new one"
+            f"{len(pixels) - found} of the {len(pixels)} pixels of {table} have another class in {path}; a sample is"
+            " valid only for the map that it was drawn from: draw a new one"
         )
 
 

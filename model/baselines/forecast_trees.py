@@ -1,5 +1,4 @@
-"""Boosted trees that forecast single pixels from their history, the date and the weather: the opponent that a table of
-features is enough for."""
+"""Boosted trees that forecast single pixels from their history, the date and the weather, as a table of features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mmvsf answer`: whether forecasters answer to weather, and rightly."""
+"""`mmvsf answer`: whether forecasters respond correctly to weather."""
 
 from __future__ import annotations
 
@@ -36,18 +36,20 @@ def answer(
         list[str] | None,
         typer.Option(
             show_default="persistence, climatology, trees, mmvsf",
-            help="A forecaster by name, or yours as MODULE:OBJECT; may be repeated.",
+            help="Name of a forecaster, or your own as MODULE:OBJECT; may be repeated.",
         ),
     ] = None,
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
     model: ModelDir = None,
 ) -> None:
-    """Test whether forecasts answer to other weather, and rightly.
+    """Test whether forecasts respond correctly when the weather changes.
 
-    On a simulated region against the simulator (after `mmvsf oracle`), on any other by pairs of seasons that were alike
-    until a day. The names are persistence, climatology, trees, mmvsf, convlstm and contextformer (which are trained
-    when they are first asked), and two by which the test itself is tested: weather-copy and simulator.
+    The reference for a simulated region is the simulator (run `mmvsf oracle`
+    first); for any other region, pairs of seasons that were alike until a day.
+    Forecasters are persistence, climatology, trees, mmvsf, convlstm and
+    contextformer (the last two are trained at first use), and two that test
+    the scores: weather-copy and simulator.
     """
     need_torch()
     from rich.progress import track
@@ -69,7 +71,7 @@ def answer(
 
 
 def _forecaster(name: str, cube: Cube, model: str | None, runs: Path) -> Forecaster:
-    """Raises InputError for a name that there is not, and where there is no model."""
+    """The forecaster of that name. Raises InputError for an unknown name, or if there is no model."""
     from mmvsf.model.answer.forecasters import STANDARD, NetworkForecaster, load_object
     from mmvsf.model.answer.planted import PLANTED
     from mmvsf.model.answer.rivals import RIVALS, Rival

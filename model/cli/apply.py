@@ -34,7 +34,7 @@ def embed(
     region: CubeArgument,
     every: Annotated[
         int | None,
-        typer.Option(min=1, show_default="one per year, the mean of its season", help="Days between embeddings."),
+        typer.Option(min=1, show_default="one per season, its mean", help="Days between embeddings."),
     ] = None,
     encoder: Annotated[
         str | None,
@@ -47,7 +47,7 @@ def embed(
     runs_dir: RunsDir = "runs",
     model: ModelDir = None,
 ) -> None:
-    """Write an encoder's embeddings of a whole cube to a Zarr store, or resume writing them."""
+    """Write an encoder's embeddings of a whole cube to a Zarr store; resumes if interrupted."""
     need_torch()
     from mmvsf.datasets.sidecars.embeddings import embeddings_path
     from mmvsf.model.embed.adapter import AdaptedEncoder
@@ -57,7 +57,7 @@ def embed(
 
     runs = local_folder("--runs-dir", runs_dir)
     if encoder and model:
-        raise InputError("--model and --encoder name one encoder each; give one of them")
+        raise InputError("--model and --encoder each name an encoder; give only one of them")
     cube = open_cube(region, data_dir)
     chosen: WindowEncoder
     if encoder:
@@ -75,7 +75,9 @@ def map_command(
     region: CubeArgument,
     mapper: Annotated[
         str | None,
-        typer.Option(show_default="the region's own", help="Folder of a run of cropmap, or of the runs of its region."),
+        typer.Option(
+            show_default="the region's own", help="Folder that cropmap wrote, or that of the region's results."
+        ),
     ] = None,
     year: Annotated[
         int | None, typer.Option(show_default="that of --until, or the last with images", help="Year to map.")
@@ -88,9 +90,9 @@ def map_command(
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
 ) -> None:
-    """Map crops with a mapper that `mmvsf cropmap` trained, on this cube or another, or resume mapping.
+    """Map crops of any cube with a mapper that `mmvsf cropmap` trained; resumes if interrupted.
 
-    The cube needs no labels. Beside the map are probabilities, an "unlike anything seen" layer, and areas by class.
+    The cube needs no labels. Also writes probabilities, how unlike the training each pixel is, and areas by class.
     """
     need_torch()
     from mmvsf.model.cropmap.map import MapOptions, map_region
@@ -111,18 +113,20 @@ def areas(
     runs_dir: RunsDir = "runs",
     reference: Annotated[
         Path | None,
-        typer.Option(show_default="draw one", help="Reference sample that was drawn by this command and filled in."),
+        typer.Option(show_default="draw one", help="Reference sample drawn by this command, filled in."),
     ] = None,
     map_dir: Annotated[
-        str | None, typer.Option("--map", show_default="that of cropmap", help="Folder of a map that `map` made.")
+        str | None,
+        typer.Option("--map", show_default="that of cropmap", help="Folder of a map that `mmvsf map` wrote."),
     ] = None,
-    per_class: Annotated[int, typer.Option(min=2, max=100_000, help="Reference pixels of each mapped class.")] = 50,
+    per_class: Annotated[int, typer.Option(min=2, max=100_000, help="Reference pixels per mapped class.")] = 50,
     seed: Seed = 0,
 ) -> None:
     """Estimate class areas of the crop map, with confidence limits, from a reference sample.
 
-    Without --reference a sample is drawn and labelled from the cube, where that has labels of the map's year. Where it
-    has none, label the written table and run again with --reference.
+    Without --reference, draws a sample and labels it from the cube, if the cube
+    has labels for the map's year. If it has none, fill in the table that this
+    command writes, and run it again with --reference.
     """
     from mmvsf.model.areas.run import SAMPLE, AreaOptions
     from mmvsf.model.areas.run import areas as run

@@ -27,7 +27,7 @@ def convert(
         Part.encoder
     ),
 ) -> None:
-    """Convert a pretrained model to one file that needs none of this package."""
+    """Convert a pretrained model to one file that can be used without this package."""
     need_torch()
     from mmvsf.model.convert.run import convert as run
     from mmvsf.model.mmvsf.checkpoint import load_checkpoint, model_folder

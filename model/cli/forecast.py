@@ -41,15 +41,15 @@ Weather = Annotated[
     str | None,
     typer.Option(
         show_default="cube; with --scenario years",
-        help="Weather from the day of issue on: `cube` as it came, `years` as in each of the cube's other years, or"
-        " the path of a forecast (.csv, .nc).",
+        help="Weather from the day of issue on: `cube` as observed, `years` as in each of the cube's other years, or"
+        " the path of a weather forecast (.csv, .nc).",
     ),
 ]
 Scenario = Annotated[
     str | None,
     typer.Option(
-        help="Change that weather and show the difference: drought, heat, wet, late-frost, no-rain, +3C or a YAML"
-        " file; `drought:21` for 21 days."
+        help="Change that weather and show the difference: drought, heat, wet, late-frost, no-rain, +3C or the path"
+        " of a YAML file; `drought:21` for 21 days."
     ),
 ]
 DAY = re.compile(r"\d{4}-\d\d?-\d\d?")
@@ -85,9 +85,9 @@ def forecast(
     runs_dir: RunsDir = "runs",
     model: ModelDir = None,
 ) -> None:
-    """Forecast the images of days over any area, from earlier images and the weather ahead, or resume forecasting.
+    """Forecast images of later days over any area, from earlier images and the weather; resumes if interrupted.
 
-    Writes medians and quantiles as GeoTIFFs, numbers of areas, and pictures.
+    Writes medians and quantiles as GeoTIFFs, statistics of areas, and pictures.
     """
     need_torch()
     from mmvsf.datasets.sidecars.forecasts import FOLDER
@@ -118,17 +118,15 @@ def forecast(
 
 @app.command("verify-forecast", rich_help_panel=JUDGE)
 def verify_forecast(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of forecasts that `forecast` made.")
-    ],
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders that `mmvsf forecast` wrote.")],
     cube: Annotated[
         str | None,
-        typer.Option("--cube", show_default="that of the forecast", help="The cube with the images of the days."),
+        typer.Option("--cube", show_default="that of the forecast", help="Cube with the images of the forecast days."),
     ] = None,
-    within: Annotated[int, typer.Option(min=0, max=10, help="Days by which an image may lie off.")] = 2,
+    within: Annotated[int, typer.Option(min=0, max=10, help="Most days between a forecast and its image.")] = 2,
     data_dir: DataDir = "data",
 ) -> None:
-    """Compare forecasts with the images that came, by days ahead, beside persistence."""
+    """Compare forecasts with the images observed later, by days ahead, beside persistence."""
     need_torch()
     from mmvsf.model.forecasting.verify import forecast_record, verify
     from mmvsf.model.tables import show_verification

@@ -1,4 +1,4 @@
-"""What commands of the model share: arguments, and how they find cubes, models and folders."""
+"""What the commands of the model share: arguments, and how they find cubes, models and folders."""
 
 from __future__ import annotations
 
@@ -24,18 +24,22 @@ CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
 DataDir = Annotated[
-    str, typer.Option(envvar="DATA_DIR", help="Folder that holds the cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
+    str, typer.Option(envvar="DATA_DIR", help="Folder of cubes, or s3://, gs:// or az://BUCKET/PREFIX.")
 ]
-RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder that results are written to.")]
+RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder of results.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; above 8, processes."),
+    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; processes if more than 8."),
 ]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 ModelDir = Annotated[
     str | None,
-    typer.Option("--model", show_default="the region's own run", help="Local folder of a pretrained model."),
+    typer.Option(
+        "--model",
+        show_default="the region's own run",
+        help="A pretrained model: its local folder, or the region it was pretrained on.",
+    ),
 ]
 
 
@@ -81,11 +85,21 @@ def parse_day(option: str, text: str) -> date:
         raise InputError(f"{option} {text}: not a day; write YYYY-MM-DD, e.g. 2022-07-15") from error
 
 
+def named_model(option: str, name: str, runs: Path) -> Path:
+    """The folder of a model that an option names: by its own folder, the folder of a region's run, or the name of that
+    region; as it is given where none of these holds a model. Raises InputError for an address."""
+    from mmvsf.model.mmvsf.checkpoint import CONFIG, model_folder
+
+    folder = model_folder(local_folder(option, name))
+    places = (folder, folder / "pretrain", runs / name / "pretrain")
+    return next((place for place in places if (place / CONFIG).is_file()), folder)
+
+
 def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:
     """The model for a cube, with its folder. Raises InputError where there is none that fits."""
-    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint, model_folder
+    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
 
-    where = model_folder(local_folder("--model", model)) if model else runs / cube.region.name / "pretrain"
+    where = named_model("--model", model, runs) if model else runs / cube.region.name / "pretrain"
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint.normalisation, cube, where)
     if model is None and cube.digest not in checkpoint.config["cubes"]:

@@ -1,4 +1,4 @@
-"""`mmvsf regress`: learn numbers of pixels, such as yields."""
+"""`mmvsf regress`: predict quantities such as yields."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app = typer.Typer()
 @app.command(rich_help_panel=MODEL)
 def regress(
     region: CubeArgument,
-    target: Annotated[str, typer.Option(help="Which of the cube's targets to learn.")],
+    target: Annotated[str, typer.Option(help="The target of the cube to learn.")],
     until: Annotated[
         str | None, typer.Option(show_default="the whole season", help="Last day whose images are used, MM-DD.")
     ] = None,
@@ -44,7 +44,7 @@ def regress(
     scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
     seed: Seed = 0,
 ) -> None:
-    """Learn numbers of pixels, such as yields, with the pretrained encoder, and compare with boosted trees."""
+    """Predict quantities such as yields with the pretrained encoder, and compare with boosted trees."""
     need_torch()
     from mmvsf.model.regression.run import RegressionOptions
     from mmvsf.model.regression.run import regress as run

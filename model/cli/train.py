@@ -19,6 +19,7 @@ from .options import (
     Workers,
     local_folder,
     lock,
+    named_model,
     need_torch,
     open_cube,
     pretrained_model,
@@ -29,39 +30,53 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=MODEL)
 def pretrain(
-    regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the first one's run.")],
+    regions: Annotated[list[str], typer.Argument(help="One or several cubes; results go to the run of the first.")],
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
-    size: Annotated[str, typer.Option(help=f"Size of the network: {', '.join(SIZES)}.")] = "compact",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            show_default="random weights",
+            help="Begin from a pretrained model: its local folder, or the region it was pretrained on.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(show_default="compact, or that of --start", help=f"Size of the network: {', '.join(SIZES)}."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
     window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
-    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of patches hidden in training.")] = 0.25,
+    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of each image hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
     logger: Annotated[
-        str | None, typer.Option(show_default="none", help="Lightning's logger: csv, tensorboard, wandb, mlflow, ...")
+        str | None, typer.Option(show_default="none", help="Logger of Lightning: csv, tensorboard, wandb, mlflow, ...")
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart/--resume", help="Drop an unfinished run, or resume it.")] = False,
+    restart: Annotated[bool, typer.Option("--restart/--resume", help="Discard an unfinished run, or resume.")] = False,
 ) -> None:
-    """Pretrain the network; by default as MM-VSF: forecast images from earlier ones and the weather in between."""
+    """Pretrain the network, by default to forecast images from earlier images and the weather in between (MM-VSF)."""
     need_torch()
+    from mmvsf.model.mmvsf.checkpoint import load_checkpoint
     from mmvsf.model.pretraining.fit import PretrainOptions
     from mmvsf.model.pretraining.run import pretrain as run
+    from mmvsf.model.pretraining.start import Start
     from mmvsf.model.tables import show_pretrain
 
     runs = local_folder("--runs-dir", runs_dir)
     cubes = [open_cube(region, data_dir) for region in regions]
+    where = named_model("--start", start, runs) if start else None
+    begin = Start(load_checkpoint(where), where) if where else None
     folder = runs / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
         mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     with lock(folder, "pretrain"):
-        metrics = run(cubes, folder, options, restart=restart, logger=logger)
+        metrics = run(cubes, folder, options, start=begin, restart=restart, logger=logger)
     if metrics:
         show_pretrain(metrics, folder)
 
@@ -82,12 +97,12 @@ def cropmap(
     ] = None,
     early: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of training seasons that end early, for maps made before the end."),
+        typer.Option(min=0, max=1, help="Share of training seasons cut short, for maps within a season."),
     ] = 0.25,
     workers: Workers = None,
     seed: Seed = 0,
 ) -> None:
-    """Map crops with the pretrained encoder, and compare with a random forest."""
+    """Train a crop mapper on the pretrained encoder, map a year, and compare with a random forest."""
     need_torch()
     from mmvsf.model.cropmap.run import CropmapOptions
     from mmvsf.model.cropmap.run import cropmap as run
@@ -111,15 +126,15 @@ def evaluate(
     data_dir: DataDir = "data",
     runs_dir: RunsDir = "runs",
     control: Annotated[str | None, typer.Option(help="Cube in which weather has no effect, as a control.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small trial, to see that everything works.")] = False,
     document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
     years: Annotated[int | None, typer.Option(min=1, show_default="all", help="How many years to hold out.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Start no further piece after so many minutes; run again to continue.")
+        float | None, typer.Option(min=0, help="Start no new piece after this many minutes; run again to continue.")
     ] = None,
 ) -> None:
-    """Test the paper's claims: five objectives, baselines, ablations, every year held out in turn."""
+    """Test the paper's claims: five objectives, baselines and ablations, with each year held out in turn."""
     need_torch()
     from mmvsf.model.evaluation.command import evaluate as run
     from mmvsf.model.evaluation.core.settings import FULL, QUICK

@@ -1,7 +1,7 @@
 """A mapper applied to the tiles of a cube, in one season: overlapping windows, blended pixel by pixel.
 
 A tile is a task of its own. Its result is a file and a record beside it (`model.records`), so that a map that was
-interrupted goes on where it stopped.
+interrupted continues where it stopped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a trained mapper learns of itself on places it did not learn from: how sure it may be, and what is new to it.
+"""Calibration of a trained mapper on validation places: how certain its probabilities are, and which pixels are unlike
+the training data.
 
 Both are fitted for several days of the season, since a map of July rests on other images than one of October.
 """

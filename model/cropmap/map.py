@@ -125,7 +125,7 @@ def apply_mapper(
     job = MapJob(cube.path, cube.digest, where, saved.digest, year, until, folder / TILES)
     finished = read_record(folder / MAP_RECORD)
     if seen is None and finished and has_settings(finished, job.settings()) and _has_layers(folder):
-        console.print(f"the map in {folder} is made already", soft_wrap=True)
+        console.print(f"the map in {folder} is already complete", soft_wrap=True)
         return finished
     job.folder.mkdir(parents=True, exist_ok=True)
     opened(job)  # once, before workers that share it

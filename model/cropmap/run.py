@@ -99,7 +99,9 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     mapper.to(choose_device()).eval()
     calibration, calibrated = calibrate(mapper, reader, window_classes, windows["train"], windows["validation"], size)
     if not calibrated["validated"]:
-        console.print("no labelled windows are for validation: the probabilities of maps are not calibrated")
+        console.print(
+            "no labelled windows are held out for validation, so the probabilities of maps are not calibrated"
+        )
     encoder = {
         "folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather,
         "weights_sha256": None if options.scratch else checkpoint.config["weights_sha256"],

@@ -17,6 +17,7 @@ from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.mmvsf.checkpoint import check_fits, described_network, load_weights, save_weights
+from mmvsf.model.mmvsf.learned import CLOSE
 from mmvsf.model.records import write_json
 
 from .calibration import Calibration
@@ -24,8 +25,6 @@ from .head import CropMapper
 
 WEIGHTS, CONFIG = "mapper.safetensors", "mapper.json"
 FORMAT_VERSION = 2
-CLOSE = 1.25
-"""Ratio of two resolutions up to which a mapper is applied, with a warning."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def check_applies(saved: SavedMapper, cube: Cube, where: Path) -> list[str]:
             f" begin on {here['season_from']}; use a mapper trained on such seasons"
         )
     ratio = max(here["resolution"], learned["resolution"]) / min(here["resolution"], learned["resolution"])
-    if ratio > CLOSE:
+    if ratio > CLOSE:  # up to it, with a warning
         raise InputError(
             f"the mapper in {where} learned pixels of {learned['resolution']:g} m, and those of {cube.path} have"
             f" {here['resolution']:g} m; build a cube of {learned['resolution']:g} m, or train a mapper on this one"

@@ -1,4 +1,4 @@
-"""Anybody's encoder on the windows of a cube, through the adapter of `protocol`."""
+"""A user-defined encoder on the windows of a cube, through the adapter of `protocol`."""
 
 from __future__ import annotations
 
@@ -141,10 +141,10 @@ def check_encoder(encoder: Encoder, source: str, cube: Cube) -> None:
     """Raise InputError where what was named as `source` is no encoder, an attribute of it is missing or wrong, or it
     does not fit the cube."""
     if not isinstance(encoder, Encoder):
-        raise InputError(f"the encoder {source}: it is no object of a class that derives from mmvsf.Encoder; {PAGE}")
+        raise InputError(f"the encoder {source}: it is not an instance of a class derived from mmvsf.Encoder; {PAGE}")
     for name in ("name", "version", "digest"):
         if not isinstance(getattr(encoder, name, None), str) or not getattr(encoder, name):
-            raise InputError(f"the encoder {source}: its attribute `{name}` must be a text; {PAGE}")
+            raise InputError(f"the encoder {source}: its attribute `{name}` must be a string; {PAGE}")
     for name in ("width", "patch"):
         value = getattr(encoder, name, None)
         if not isinstance(value, int) or value < 1:

@@ -1,4 +1,4 @@
-"""What an encoder is given and what it returns: the adapter for anybody's model."""
+"""The input and output of an encoder: the adapter for any model."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ class Encoder(ABC):
     name: str
     version: str
     digest: str
-    """Of its weights, such as their SHA-256: embeddings with another name, version or digest are replaced."""
+    """Identifies the weights, such as their SHA-256: embeddings with another name, version or digest are replaced."""
     width: int
-    """Features of an embedding."""
+    """Number of features of an embedding."""
     patch: int = 1
-    """Pixels on the side of the square that has one embedding; 1 for an encoder of pixels."""
+    """Side in pixels of the square that has one embedding; 1 for an encoder of pixels."""
     bands: tuple[str, ...] = ()
     """The bands that a cube must have, in this order; empty for any."""
     variables: tuple[str, ...] = ()
     """The weather variables that a cube must have, in this order; empty for any."""
 
     season_before: bool = False
-    """Whether `images` begins with a few of the season before."""
+    """Whether `images` begins with up to eight images of the season before."""
 
     @abstractmethod
     def __call__(self, given: EncoderInput) -> Floats:

@@ -27,7 +27,7 @@ from .store import create_store, has_settings, write_part
 
 
 class WindowEncoder(Protocol):
-    """An encoder opened for a cube: our network, or anybody's encoder behind its adapter. It can be pickled."""
+    """An encoder opened for a cube: our network, or a user's encoder behind its adapter. It can be pickled."""
 
     @property
     def patch(self) -> int:

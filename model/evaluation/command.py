@@ -79,7 +79,7 @@ def _refuse_unfit(cubes: Sequence[Cube]) -> None:
 
 def _climate(cube: Cube) -> str:
     climate = ClimateSplit.of(cube)
-    return f"There is no such split: {climate}." if isinstance(climate, str) else f"Here: {climate.words}."
+    return f"No such split is possible: {climate}." if isinstance(climate, str) else f"Here: {climate.words}."
 
 
 def evaluation_command(cubes: Sequence[Cube], settings: EvaluationSettings) -> str:

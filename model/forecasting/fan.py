@@ -61,7 +61,7 @@ def _label(result: Mapping[str, Any], kind: str) -> str:
     count, weather = len(result["weather"]["members"]), result["weather"]["name"]
     if kind != weather:
         return f"scenario: {literal(kind)}"
-    words = {"cube": "the weather that came", "years": f"the weather of {count} other years", "no-weather": "forecast"}
+    words = {"cube": "the observed weather", "years": f"the weather of {count} other years", "no-weather": "forecast"}
     return words.get(kind, f"{literal(kind)}, {count} courses")
 
 

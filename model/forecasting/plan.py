@@ -71,7 +71,9 @@ def plan_forecast(
     scenario = Scenario.read(options.scenario, cube) if options.scenario is not None else None
     weather = _weather(reader, cells, issued, count, options, sees=checkpoint.weather and bool(cube.weather))
     if scenario is not None and scenario.name in (weather.name, DIFFERENCE):
-        raise InputError(f"--scenario {options.scenario}: {scenario.name} is the name of another row; choose another")
+        raise InputError(
+            f"--scenario {options.scenario}: {scenario.name} is the name of another row of the results; choose another"
+        )
     for cell in cells:
         weather.ahead(reader, cell, issued, count)
     parts = [str(date_of(issued)), area.name, weather.name, scenario.name if scenario else ""]
@@ -142,7 +144,7 @@ def _weather(
     if not sees:
         if options.weather is not None or options.scenario is not None:
             option = "--weather" if options.weather is not None else "--scenario"
-            raise InputError(f"{option}: the model sees no weather; take one that was pretrained with it")
+            raise InputError(f"{option}: the model does not use weather; choose one that was pretrained with it")
         return NoWeather()
     text = options.weather or ("cube" if options.scenario is None else "years")
     if text == "cube":

@@ -48,7 +48,7 @@ def forecast_area(
     files = [layer_file(kind, date_of(day)) for kind in layer_kinds(job, cube.bands) for day in job.days]
     before = read_record(folder / RECORD) or {}
     if has_settings(before, job.settings()) and all((folder / name).is_file() for name in (*files, NUMBERS)):
-        console.print(f"the forecast in {folder} is made already", soft_wrap=True)
+        console.print(f"the forecast in {folder} is already complete", soft_wrap=True)
         return before, folder
     if (lead := longest_lead(job)) > LEADS[-1][1]:
         console.print(f"note: {lead} days ahead is more than the {LEADS[-1][1]} that models are trained and scored for")

@@ -22,7 +22,7 @@ from mmvsf.datasets.variables import WEATHER_BY_NAME, weather_variable
 NO_RAIN = "no-rain"
 DEGREES = re.compile(r"([+-]\d+(?:\.\d+)?) ?C")
 MOST_DEGREES = 15.0
-CHOICES = f"{', '.join(CHANGES)}, {NO_RAIN}, +3C or the path of a file, and :21 behind it for 21 days"
+CHOICES = f"{', '.join(CHANGES)}, {NO_RAIN}, +3C or the path of a file, followed by :21 for 21 days"
 
 Numbers = dict[str, Annotated[float, Field(ge=-1e4, le=1e4)]]
 

@@ -1,7 +1,7 @@
 """The forecast of a tile: overlapping windows, blended pixel by pixel for every course of the weather, as quantiles.
 
 A tile is a task of its own. Its result is a file for each block and a record (`model.records`), so that a forecast that
-was interrupted goes on where it stopped.
+was interrupted continues where it stopped.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class FromCube:
         if len(weather) < count:
             raise InputError(
                 f"{reader.cube.path} has no weather of {date_of(first + len(weather))}, which is needed to forecast"
-                f" {date_of(first + count)}; take that of other years (--weather years) or of a forecast (--weather"
+                f" {date_of(first + count)}; use that of other years (--weather years) or of a forecast (--weather"
                 " FILE), or extend the cube"
             )
         return weather[None]
@@ -117,9 +117,9 @@ class FromYears:
                 chosen[year] = shift
         if len(chosen) < LEAST_YEARS:
             raise InputError(
-                f"--weather years: {cube.path} has {len(chosen)} other years with weather from"
-                f" {date_of(first):%d %B} to {date_of(first + count - 1):%d %B}, and an ensemble needs at least"
-                f" {LEAST_YEARS}; take the weather of a forecast (--weather FILE), or a cube of more years"
+                f"--weather years: {cube.path} has {len(chosen)} other years with weather from {date_of(first):%d %B}"
+                f" to {date_of(first + count - 1):%d %B}, and an ensemble needs at least {LEAST_YEARS}; use the"
+                " weather of a forecast (--weather FILE), or a cube with more years"
             )
         return cls(tuple(chosen), tuple(chosen.values()))
 

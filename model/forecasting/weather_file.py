@@ -188,9 +188,7 @@ def _check_days(path: Path, days: NDArray[np.int64]) -> None:
         raise InputError(f"--weather {path}: it has no day")
     if len(gaps := np.flatnonzero(np.diff(days) != 1)):
         after = int(days[gaps[0]])
-        raise InputError(
-            f"--weather {path}: the day after {date_of(after)} is missing; it takes each day once, in order"
-        )
+        raise InputError(f"--weather {path}: the day after {date_of(after)} is missing; list each day once, in order")
 
 
 def _check_values(path: Path, days: NDArray[np.int64], values: Floats, cube: Cube) -> None:

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import IncompleteError, InputError, one_line
 from mmvsf.datasets.json_text import parse_json
+from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import Moments
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.records import write_json
 
+from .learned import LearnedCube, generations
 from .network import MMVSF
 from .sizes import NetworkConfig
 
@@ -62,9 +64,15 @@ def save_checkpoint(
     training: Mapping[str, Any],
     *,
     weather: bool = True,
+    folds: Sequence[Fold] | None = None,
+    start: Checkpoint | None = None,
 ) -> None:
-    """Write model.safetensors and config.json. `cubes` are those trained on; `training` is what else is kept of the
-    training, for people. Raises OSError where the disk refuses."""
+    """Write model.safetensors and config.json. `cubes` are those trained on, by the splits of `folds` or else of their
+    recipes; `start` is the model that the training began from; `training` is what else is kept of the training, for
+    people. Raises OSError where the disk refuses."""
+    splits = folds or [Fold.of(cube) for cube in cubes]
+    learned = {cube.digest: LearnedCube.of(cube, fold) for cube, fold in zip(cubes, splits, strict=True)}
+    before = generations(start.config) if start is not None else ()
     config = {
         "model_type": "mmvsf",
         "architectures": ["MMVSF"],
@@ -75,6 +83,8 @@ def save_checkpoint(
         "weather": asdict(normalisation.weather),
         "sees_weather": weather,
         "cubes": cube_names(cubes),
+        "learned": {digest: facts.model_dump(mode="json") for digest, facts in learned.items()},
+        "started_from": [generation.model_dump(mode="json") for generation in before],
         "training": dict(training),
         "weights_sha256": save_weights(folder / WEIGHTS, network),
     }
@@ -150,7 +160,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             raise ValueError(f"there is no {WEIGHTS}")
         normalisation, network = described_network(config)
         load_weights(folder / WEIGHTS, network, config["weights_sha256"])
-        config["cubes"], config["training"]  # read later
+        config["training"], generations(config)  # read later
         return Checkpoint(network.eval(), normalisation, bool(config["sees_weather"]), config)
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(

@@ -12,6 +12,7 @@ from mmvsf.datasets.samples.loader import LONGEST_LEAD
 from mmvsf.datasets.samples.windows import HELD_OUT
 from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, weights_digest
+from mmvsf.model.mmvsf.learned import Generation, cube_licences
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 CARD = "README.md"
@@ -21,10 +22,16 @@ TEMPLATE = Path(__file__).with_name("model_card.md")
 
 
 def write_model_card(
-    folder: Path, cubes: Sequence[Cube], config: NetworkConfig, metrics: Mapping[str, Any], *, weather: bool
+    folder: Path,
+    cubes: Sequence[Cube],
+    config: NetworkConfig,
+    metrics: Mapping[str, Any],
+    *,
+    weather: bool,
+    before: Sequence[Generation] = (),
 ) -> Path:
-    """Write the card beside the weights in `folder`; `metrics` is the content of metrics.json. Raises OSError where the
-    disk refuses."""
+    """Write the card beside the weights in `folder`; `metrics` is the content of metrics.json, `before` the models that
+    the training began from, newest first. Raises OSError where the disk refuses."""
     training = metrics["training"]
     mean = [row for row in metrics["forecast"] if (row["lead"], row["variable"]) == ("all", "mean")]
     methods = list(dict.fromkeys(row["method"] for row in mean))
@@ -34,26 +41,29 @@ def write_model_card(
         for part in HELD_OUT
         if any(key[0] == part for key in errors)
     ]
+    trained_on = [
+        _cube(cube.digest, cube.region.name, cube.region.title, cube_licences(cube)) | {"windows": windows["train"]}
+        for cube, windows in zip(cubes, training["windows"], strict=True)
+    ]
+    lineage = [{"digest": generation.weights_sha256, "cubes": _cubes(generation)} for generation in before]
+    now = {cube["digest"] for cube in trained_on}
+    earlier = {cube["digest"]: cube for generation in before for cube in _cubes(generation)}
+    every_cube = [*trained_on, *(cube for digest, cube in earlier.items() if digest not in now)]
+    held_out = metrics["start"]["held_out"].values() if metrics["start"] else ()
     values = {
         "options": metrics["options"],
         "network": asdict(config),
         "training": training,
         "sees_weather": weather,
-        "simulated": all(cube.region.simulate for cube in cubes),
+        "simulated": all(cube.region.simulate for cube in cubes) and all(map(_is_simulated, before)),
         "digest": weights_digest(folder / WEIGHTS),
         "longest_lead": LONGEST_LEAD,
         "methods": methods,
         "scores": scores,
-        "cubes": [
-            {
-                "name": cube.region.name,
-                "title": cube.region.title,
-                "digest": cube.digest,
-                "windows": windows["train"],
-                "terms": cube_licences(cube),
-            }
-            for cube, windows in zip(cubes, training["windows"], strict=True)
-        ],
+        "cubes": trained_on,
+        "lineage": lineage,
+        "every_cube": every_cube,
+        "learned_windows": sum(sum(cube["learned"].values()) for cube in held_out),
     }
     front: dict[str, Any] = {
         "library_name": "mmvsf",
@@ -65,7 +75,7 @@ def write_model_card(
             *(["weather"] if config.weather else []),
             "time-series-forecasting",
         ],
-        "datasets": list(dict.fromkeys(cube.region.name for cube in cubes)),
+        "datasets": list(dict.fromkeys(cube["name"] for cube in every_cube)),
     }
     if errors:
         front["model-index"] = [{"name": f"MM-VSF {cubes[0].region.name}", "results": model_index(cubes, errors)}]
@@ -87,10 +97,24 @@ def model_index(cubes: Sequence[Cube], errors: Mapping[tuple[str, str], float]) 
     ]
 
 
-def cube_licences(cube: Cube) -> list[str]:
-    """The attribution and the licences of the sources that a cube names, each once."""
-    texts = [cube.attributes.get("attribution", ""), *(s.get("licence") for s in cube.attributes.get("sources", ()))]
-    return list(dict.fromkeys(text for text in texts if text)) or ["not stated"]
+def _cube(digest: str, name: str, title: str, terms: Sequence[str]) -> dict[str, Any]:
+    return {"digest": digest, "name": name, "title": title, "terms": list(terms)}
+
+
+def _cubes(generation: Generation) -> list[dict[str, Any]]:
+    """The cubes of an earlier model, as far as it recorded them."""
+    learned = generation.learned
+    return [
+        _cube(digest, name, learned[digest].title, learned[digest].terms)
+        if digest in learned
+        else _cube(digest, name, name, ["not recorded"])
+        for digest, name in generation.cubes.items()
+    ]
+
+
+def _is_simulated(generation: Generation) -> bool:
+    """Whether all that an earlier model was trained on is known to be simulated."""
+    return all(digest in generation.learned and generation.learned[digest].world for digest in generation.cubes)
 
 
 def _shown(value: float | None) -> str:

@@ -28,7 +28,8 @@ from mmvsf.model.training.trainer import train
 class PretrainOptions:
     """The options of a pretraining; two runs with equal options on equal cubes give the same weights."""
 
-    size: str = "compact"
+    size: str | None = None
+    """One of SIZES; None for that of the model that the training begins from, or else for `compact`."""
     steps: int = 1500
     batch_size: int = 8
     images: int = 12

@@ -25,7 +25,6 @@ from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.checkpoint import DivergedError, cube_names, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
-from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.loggers import open_logger
@@ -34,40 +33,57 @@ from mmvsf.model.training.progress import console
 from .card import write_model_card
 from .fit import FitReport, PretrainOptions, fit
 from .resume import first_step, remove_checkpoint
+from .start import Start, network_config
 
 
 def pretrain(
-    cubes: Sequence[Cube], folder: Path, options: PretrainOptions, *, restart: bool = False, logger: str | None = None
+    cubes: Sequence[Cube],
+    folder: Path,
+    options: PretrainOptions,
+    *,
+    start: Start | None = None,
+    restart: bool = False,
+    logger: str | None = None,
 ) -> dict[str, Any]:
     """Train MM-VSF on cubes and write weights, configuration, scores, pictures and a card to `folder`.
 
+    It begins from random weights, or from those of `start`. These keep the statistics by which their inputs were
+    normalised, since they are the units that the weights know; so the unit of the scores is the variance of what the
+    start, or the first of its line, was trained on. The objective may be another one.
+
     An unfinished run with the same options and cubes is resumed from its last checkpoint unless `restart`. `logger`
     names one of Lightning's that records the training, see `open_logger`. Returns the content of metrics.json, or
-    nothing on all but the first of several devices. Raises InputError where options and data do not fit, or the
+    nothing on all but the first of several devices. Raises InputError where options, start and data do not fit, or the
     unfinished run had other ones, DivergedError where the training diverges, which leaves an earlier model in place,
     and IncompleteError where a loader process dies.
     """
-    if options.size not in SIZES:
-        raise InputError(f"--size {options.size}: there is no such size; choose one of {', '.join(SIZES)}")
     check_distinct(cubes)
+    if start is not None:
+        start.check(cubes, folder)
+    config, size_name = network_config(cubes, options.size, start)
     opened = open_logger(logger, folder) if logger else None
     objective = options.chosen_objective()
     _refuse_missing_weather(cubes, options.objective, objective)
-    normalisation = Normalisation.of(cubes)
+    normalisation = start.checkpoint.normalisation if start else Normalisation.of(cubes)
     readers = [WindowReader(cube, normalisation) for cube in cubes]
-    config = NetworkConfig(cubes[0].bands, cubes[0].weather, **SIZES[options.size])
     size = window_size(cubes, config.patch)
-    options = replace(options, window=window_size(cubes, config.patch, options.window))
+    options = replace(options, size=size_name, window=window_size(cubes, config.patch, options.window))
     settings = {"options": options.as_settings(), "cubes": [cube.digest for cube in cubes]}
+    if start is not None:
+        settings["start"] = start.digest
+        for note in start.notes(cubes):
+            console.print(note, soft_wrap=True)
     step = first_step(folder, settings, steps=options.steps, restart=restart)
 
     lightning.seed_everything(options.seed, verbose=False)
-    network = new_network(config, normalisation)
+    network = start.network() if start else new_network(config, normalisation)
     try:
         report = fit(network, objective, readers, options, folder, first_step=step, logger=opened)
         if report is None:
             return {}
-        metrics = _write_results(network, readers, options, report, folder, weather=objective.weather, size=size)
+        metrics = _write_results(
+            network, readers, options, report, folder, weather=objective.weather, size=size, start=start
+        )
     except DivergedError:
         remove_checkpoint(folder)  # resumed, it would diverge again
         raise
@@ -143,6 +159,7 @@ def _write_results(
     *,
     weather: bool,
     size: int,
+    start: Start | None,
 ) -> dict[str, Any]:
     """Write weights, scores, pictures and card of a trained network; returns the content of metrics.json."""
     cubes, normalisation = [reader.cube for reader in readers], readers[0].normalisation
@@ -154,13 +171,15 @@ def _write_results(
         "windows": [index_windows(cube).count for cube in cubes],
     }
     remembered = {**asdict(options), "torch": torch.__version__, "precision": training["precision"]}
-    save_checkpoint(folder, network, normalisation, cubes, remembered, weather=weather)
+    checkpoint = start.checkpoint if start else None
+    save_checkpoint(folder, network, normalisation, cubes, remembered, weather=weather, start=checkpoint)
     save(loss_figure(report.losses), folder / "loss.png")
     network.to(device).eval()
     metrics = {
         "region": cubes[0].region.name,
         "cubes": cube_names(cubes),
         "options": asdict(options),
+        "start": start.about(cubes) if start else None,
         "units": "reflectance as a fraction; 'mean' over bands in units of each band's training deviation",
         "forecast": score(network, readers, options.score_windows, weather, size, precision),
         "training": training,
@@ -170,5 +189,5 @@ def _write_results(
     if examples:
         save(forecast_figure(examples, cubes[0].bands), folder / "forecast.png")
     write_json(folder / "metrics.json", metrics)
-    write_model_card(folder, cubes, network.config, metrics, weather=weather)
+    write_model_card(folder, cubes, network.config, metrics, weather=weather, before=start.line if start else ())
     return metrics

@@ -72,7 +72,7 @@ def train(
             max_epochs=-1,
             accelerator="auto",
             devices=devices,
-            strategy="ddp" if devices > 1 else "auto",
+            strategy="ddp_find_unused_parameters_true" if devices > 1 else "auto",  # objectives leave some out
             precision="bf16-mixed" if autocast_precision(choose_device()) else "32-true",
             gradient_clip_val=CLIP,
             callbacks=callbacks,

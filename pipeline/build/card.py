@@ -1,4 +1,4 @@
-"""The card of a cube: what it was made from, for what it is good, its limits and licences."""
+"""The card of a cube: what it was made from, its intended use, limits and licences."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ PATIENCE = 60.0
 ANSWER_SECONDS = 10.0
 """A scheduler that takes longer for a question about its workers counts as gone."""
 
-NO_SCHEDULER = "the Dask scheduler does not answer; look at its log, or start it again"
-LOOK = "look at the logs of its workers"
+NO_SCHEDULER = "the Dask scheduler does not answer; check its log, or restart it"
+LOOK = "check the logs of its workers"
 MEMORY = "give each worker more memory, or use fewer per machine (--workers)"
 
 
@@ -72,7 +72,7 @@ class ClusterWatch:
             return f"the Dask cluster has no workers left; {LOOK}, and start some"
         alive = {address: worker for address, worker in workers.items() if not self._is_silent(address, worker, now)}
         if not alive:
-            return f"none of the {len(workers)} Dask workers gives a sign of life; {LOOK}"
+            return f"none of the {len(workers)} Dask workers has sent a heartbeat; {LOOK}"
         if any(tasks and address not in self._paused for address, tasks in self._tasks.items() if address in alive):
             return None
         paused = [worker for address, worker in alive.items() if address in self._paused]
@@ -80,7 +80,7 @@ class ClusterWatch:
             return None  # what a paused worker has begun goes on
         if self._paused:
             return f"{len(self._paused)} of {len(workers)} Dask workers are paused by their memory limit; {MEMORY}"
-        return f"none of the {len(workers)} Dask workers does anything; {LOOK}"
+        return f"none of the {len(workers)} Dask workers makes progress; {LOOK}"
 
     def _workers(self) -> dict[str, dict[str, Any]] | None:
         """Address -> what the scheduler knows of a worker; None if it does not answer. Notes their tasks too."""

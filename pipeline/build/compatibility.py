@@ -1,4 +1,4 @@
-"""From what a cube holds to what it is asked to hold: is that an extension, and where does its present content go?"""
+"""Compare an existing cube with its recipe: whether the recipe extends the cube, and where the present content goes."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ Positions = dict[str, NDArray[np.int64]]
 def reasons_against(old: CubeSpec, new: CubeSpec) -> list[str]:
     """Why `new` is no extension of `old`, one short reason each; empty where it is one (or the same)."""
     reasons = [
-        f"grid.{name} is {now}, in the cube {was}"
+        f"grid.{name} is {now}, but {was} in the cube"
         for name in ("crs", "resolution", "block", "chunk", "weather_cell")
         if (was := getattr(old.grid, name)) != (now := getattr(new.grid, name))
     ]
@@ -74,15 +74,17 @@ def _area(old: Grid, new: Grid) -> list[str]:
 def _period(old: Region, new: Region) -> list[str]:
     reasons = []
     if (was := old.period.season) != (now := new.period.season):
-        reasons.append(f"period.season is from {now.begins}, label {now.label}, in the cube {was.begins}, {was.label}")
+        reasons.append(
+            f"period.season is from {now.begins}, label {now.label}, but {was.begins}, label {was.label} in the cube"
+        )
     if new.period.start > old.period.start:
-        reasons.append(f"period.start is {new.period.start}, in the cube {old.period.start}")
+        reasons.append(f"period.start is {new.period.start}, but {old.period.start} in the cube")
     if new.period.end < old.period.end:
-        reasons.append(f"period.end is {new.period.end}, in the cube {old.period.end}")
+        reasons.append(f"period.end is {new.period.end}, but {old.period.end} in the cube")
     if dropped := set(old.period.months) - set(new.period.months):
         reasons.append(f"period.months leaves out {', '.join(map(str, sorted(dropped)))}")
     if old.simulate or new.simulate:
         worlds = [(r.simulate, r.period, r.area.sites) for r in (old, new)]
         if worlds[0] != worlds[1]:
-            reasons.append("simulate: with another period or other sites the whole simulated world is another")
+            reasons.append("simulate: another period or other sites would change the whole simulated world")
     return reasons

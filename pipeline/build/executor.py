@@ -118,7 +118,7 @@ def executor(workers: int | None, scheduler: str | None = None) -> Generator[Exe
     not start, or if the scheduler does not answer, has no workers, or has workers with another version of this package.
     """
     if workers is not None and workers < 1:
-        raise InputError(f"workers is at least 1, or None for one per processor; found {workers}")
+        raise InputError(f"workers must be at least 1, or None for one per processor; found {workers}")
     count = workers or os.cpu_count() or 1
     if scheduler is None and count <= MOST_THREADS:
         yield SerialExecutor() if count == 1 else ThreadExecutor(count)

@@ -1,4 +1,4 @@
-"""Extend a cube in place to what its recipe says now: more days, blocks, label years, variables or products.
+"""Extend a cube in place after a change of its recipe: more days, blocks, label years, variables or products.
 
 Three steps: look (is it an extension? nothing is written), plan (search scenes, fetch the weather that is missing),
 build (give the cube its new shape, then do what the ledger does not hold, as any build does).
@@ -59,7 +59,7 @@ def open_target_cube(
     target = cube_path(region.name, data_dir)
     ensure_reachable(target)
     if not (target / "zarr.json").is_file():
-        raise InputError(f"there is no cube at {target} to extend; make it with `mmvsf dataset`")
+        raise InputError(f"there is no cube at {target} to extend; build it with `mmvsf dataset`")
     if is_reshaping(target):
         with write_lock(target, "extend"):
             finish_reshape(target)
@@ -67,7 +67,9 @@ def open_target_cube(
     # A build writes its root first, and the tiles at its end.
     if not (target / "tiles" / cube.grid.tiles[0].name / "zarr.json").is_file():
         with write_lock(target, "extend"):
-            raise InputError(f"the first build of {target} has not ended; end it with `mmvsf dataset`, then extend it")
+            raise InputError(
+                f"the first build of {target} has not finished; finish it with `mmvsf dataset`, then extend it"
+            )
     grid = grid_from_recipe(region, path, local_folder(data_dir))
     # The legend is known only after the label source was asked.
     _refuse_other(cube, CubeSpec(region, grid, calendar_for(region), cube.legend))
@@ -100,7 +102,7 @@ def extend(
     accept_failed: bool = False,
     check: CheckCube = no_check,
 ) -> Extended:
-    """Extend a cube. Raises what `build` raises; run again, it goes on where it was."""
+    """Extend a cube. Raises what `build` raises; run again, it continues where it stopped."""
     made = len(Ledger.of_cube(cube.path).names("imagery"))
     ensure_space(plan.cube, plan.bytes_to_write(max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.spec, "chunks")["chunks/split"]

@@ -1,4 +1,4 @@
-"""The layers of a cube, and what is a sum over them."""
+"""The layers of a cube, and the sums over them."""
 
 from mmvsf.datasets.cube.spec import CubeSpec
 from mmvsf.pipeline.layers.imagery.layer import ImageryLayer

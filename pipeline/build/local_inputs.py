@@ -1,5 +1,5 @@
-"""The files on this disk that a build depends on, told apart by size and times. Nothing is opened: a run with nothing
-to do asks this of thousands of files."""
+"""The local files that a build depends on, identified by size and times. No file is opened, because a run that finds
+nothing to do checks thousands of files."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Everything that a build needs, worked out and checked before a pixel is read."""
+"""Everything that a build needs, prepared and checked before a pixel is read."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

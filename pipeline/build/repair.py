@@ -1,4 +1,4 @@
-"""Read again what is damaged in a cube, and nothing else."""
+"""Rebuild the damaged parts of a cube, and nothing else."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -39,7 +39,7 @@ class Repaired:
         if self.before in ("", self.after):
             return f"{work}; the digest is {self.after}"
         return (
-            f"{work}; the digest was {self.before} and is {self.after}, since the source has changed; both are in the"
+            f"{work}; the digest was {self.before} and is {self.after}, because the source has changed; both are in the"
             " cube's history"
         )
 
@@ -69,7 +69,7 @@ def _ensure_root(plan: BuildPlan) -> str:
     if not any((plan.cube / name).exists() for name in (MANIFEST, "tiles")):
         if (plan.cube / "zarr.json").is_file():
             Cube.open(plan.cube)  # refuses one of another format
-        raise InputError(f"there is no cube at {plan.cube} to repair; make it with `mmvsf dataset`")
+        raise InputError(f"there is no cube at {plan.cube} to repair; build it with `mmvsf dataset`")
     try:
         trusted_manifest(plan.cube)
         return str(root_attributes(plan.cube)["digest"])

@@ -1,4 +1,4 @@
-"""A cube takes a larger shape in place: shards keep their bytes, small arrays their values; all that is new is empty.
+"""Give a cube a larger shape in place: shards keep their bytes, small arrays their values; everything new is empty.
 
 Shards that get other positions (earlier days, labels of years in between) are renamed, never rewritten. What is to be
 done is written to the ledger before the first file is touched, so that a kill at any moment leaves a change of shape

@@ -1,5 +1,5 @@
-"""Build a cube: its root, then layer by layer what the ledger lacks, then the summaries. It can be killed at any moment
-and run again."""
+"""Build a cube: its root, then layer by layer the work that the ledger lacks, then the summaries. The build can be
+killed at any moment and run again."""
 
 import errno
 import os
@@ -195,9 +195,8 @@ def _refuse_incomplete(plan: ImageryPlan, summary: Summary, complete_above: floa
     undated = plan.undated
     if undated and not accept_failed:
         raise IncompleteError(
-            f"{len(undated)} of {plan.items} items cannot be used and do not say their day, for example"
-            f" {undated[0]}; the rest is done. Correct the catalogue and run again, or leave them out with"
-            " --accept-failed"
+            f"{len(undated)} of {plan.items} items cannot be used and have no readable date, for example {undated[0]};"
+            " the rest is done. Correct the catalogue and run again, or leave them out with --accept-failed"
         )
     if summary.failed and not accept_failed:
         raise IncompleteError(

@@ -1,4 +1,4 @@
-"""What a catalogue lists for a recipe, kept in a file that further plans read."""
+"""The result of a catalogue search for a recipe, saved in a file that later plans read."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""What a finished build was made from and what it left, kept in the ledger: where both are as they were, a run has
-nothing to do, and that is known without a plan.
+"""The inputs and outputs of a finished build, recorded in the ledger: if both are unchanged, a run has nothing to do,
+which is found out without a plan.
 
 Only builds whose sources all read files on this disk are sealed, and only if nothing failed. A seal decides nothing
 else: where anything differs, the run plans, compares and repeats what it must.

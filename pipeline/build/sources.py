@@ -1,4 +1,4 @@
-"""The sources of a build: those that the recipe names, or those that a program gives."""
+"""The sources of a build: those that the recipe names, or those that a program passes."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,7 +23,7 @@ S = TypeVar("S", bound=Source)
 
 @dataclass(frozen=True)
 class GivenSources:
-    """Sources made in Python; each takes the place of the one that the recipe's section names."""
+    """Sources made in Python; each replaces the source that the recipe's section names."""
 
     imagery: ImagerySource | None = None
     weather: WeatherSource | None = None

@@ -1,4 +1,4 @@
-"""What exists where a cube is to be built: nothing yet, a cube to go on with, or something to leave alone."""
+"""What exists where a cube is to be built: nothing, a cube to continue, or something that must not be touched."""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def ensure_root(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
         remove_tree(plan.cube)
     if not root.is_file():
         if (plan.cube / MANIFEST).is_file():
-            raise IncompleteError(f"{root} is missing; `mmvsf repair` writes it again")
+            raise IncompleteError(f"{root} is missing; run `mmvsf repair` to restore it")
         remove_tree(ledger.root)
         if isinstance(plan.cube, Path):
             plan.cube.mkdir(parents=True, exist_ok=True)

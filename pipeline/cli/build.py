@@ -1,4 +1,4 @@
-"""The commands that make a cube or restore one; `inspect` and `publish` have those for existing cubes."""
+"""The commands that build or repair a cube; `inspect` and `publish` have those for existing cubes."""
 
 import json
 import os
@@ -37,7 +37,7 @@ app = typer.Typer()
 def regions(
     show: Annotated[str | None, typer.Option("--show", help="Print the recipe of this name.")] = None,
 ) -> None:
-    """List the shipped recipes, or print one as a start for your own."""
+    """List the shipped recipes, or print one as a template for your own."""
     from mmvsf.datasets.recipe.load import load_region, shipped_regions
 
     if show is not None:
@@ -61,7 +61,7 @@ def plan(
     png: Annotated[Path | None, typer.Option("--png", help="Also write the map as a PNG picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a build would do, without building: blocks on a map, scenes, bytes, minutes, and what is missing."""
+    """Show what a build would do, without building: blocks on a map, scenes, bytes, time, missing credentials."""
     from mmvsf.pipeline.build.plan import build_plan
     from mmvsf.pipeline.estimate.preview import preview
     from mmvsf.pipeline.estimate.preview_table import block_map, month_table, tables
@@ -97,14 +97,14 @@ def cost(
     areas: Annotated[
         list[str], typer.Argument(help="A recipe, a state or county by FIPS code (19 is Iowa), or conus.")
     ],
-    like: Annotated[str, typer.Option("--like", help="Recipe that everything but the area comes from.")] = "iowa",
+    like: Annotated[str, typer.Option("--like", help="Recipe for everything except the area.")] = "iowa",
     data_dir: DataDir = DATA_DIR,
     workers: Workers = None,
-    mbit: Annotated[float, typer.Option("--mbit", min=1, help="Speed of the network in Mbit/s.")] = 100.0,
+    mbit: Annotated[float, typer.Option("--mbit", min=1, help="Download speed in Mbit/s.")] = 100.0,
     source: SourceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate requests, bytes and hours for an area, without asking a catalogue."""
+    """Estimate requests, bytes and hours for an area, without searching a catalogue."""
     from dataclasses import asdict
 
     from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
@@ -177,9 +177,9 @@ def extend(
     blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Extend a cube in place to what its recipe has become; existing data is not changed.
+    """Extend a cube in place after a change of its recipe; existing data are not changed.
 
-    Days, blocks, label years, weather variables and products are added; provisional weather is replaced.
+    Adds days, blocks, label years, weather variables and products, and replaces provisional weather.
     """
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.extend import extend as extend_cube
@@ -214,9 +214,9 @@ def repair(
     blocks: BlocksOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read again what is missing or damaged in a cube, and nothing else. `mmvsf verify` lists the damage.
+    """Rebuild only the missing or damaged parts of a cube, which `mmvsf verify` lists.
 
-    Where the source has not changed, the cube has its digest again afterwards.
+    If the sources have not changed, the cube has its original digest afterwards.
     """
     from mmvsf.pipeline.build.executor import executor
     from mmvsf.pipeline.build.plan import build_plan

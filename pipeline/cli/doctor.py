@@ -1,4 +1,4 @@
-"""The command that examines the machine: doctor."""
+"""The command that checks the machine: doctor."""
 
 import json
 from dataclasses import asdict
@@ -22,12 +22,12 @@ STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 @app.command(rich_help_panel=INSTALLATION)
 def doctor(
     data_dir: DataDir = DATA_DIR,
-    offline: Annotated[bool, typer.Option("--offline", help="Send no request to the services of sources.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Send no requests to data services.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check this machine: memory, disk, packages, credentials, and the services that sources use.
+    """Check this machine: memory, disk, packages, credentials, and the data services.
 
-    The simulated region needs no credentials and no service. Exit code 1 where something that all work needs is wrong.
+    The simulated region needs neither credentials nor services. The exit code is 1 if a basic requirement is not met.
     """
     from mmvsf.pipeline.inspect.doctor import State, examine
 

@@ -14,7 +14,7 @@ from .options import DATA_DIR, RUNS_DIR, DataDir, RunsDir, console
 app = typer.Typer()
 
 RESULTS = ("pretrain", "cropmap", "forecast", "map", "embeddings.zarr", "report.html")
-"""What the folder of a run has one of."""
+"""A folder that contains one of these is the folder of a run."""
 
 
 @app.command(rich_help_panel=LOOK)
@@ -37,7 +37,7 @@ def explore(
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
-    """Look at a cube and the runs on it in the browser: a map, a time slider, and the curve of any pixel."""
+    """Look at a cube and its results in the browser: a map, a time slider, and the curve of any pixel."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.explore.server import ExplorerServer
 
@@ -51,7 +51,7 @@ def explore(
         for shown in server.site.runs:
             for note in shown.notes:
                 typer.echo(f"note: {shown.folder}: {note}", err=True)
-        console.print(f"{server.address}  (Ctrl+C ends it)", soft_wrap=True)
+        console.print(f"{server.address}  (Ctrl+C to stop)", soft_wrap=True)
         if open_page:
             typer.launch(server.address)
         try:

@@ -1,4 +1,4 @@
-"""What the commands that make a cube print of it when it is finished."""
+"""What the commands that build a cube print at the end."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def show_finished(built: Finished, started: float, as_json: bool, more: dict[str
     table.add_row("not acquired", str(summary.not_acquired))
     table.add_row("failed", str(summary.failed))
     if passes:
-        table.add_row("radar passes of blocks", ", ".join(f"{count:,} {name}" for name, count in passes.items()))
+        table.add_row("radar (pass, block) units", ", ".join(f"{count:,} {name}" for name, count in passes.items()))
     if services := built.scenes_by_service:
         rows = ", ".join(f"{name}: {count:,}" for name, count in services.items())
         table.add_row("scenes of blocks by service", rows)

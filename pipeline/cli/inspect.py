@@ -18,7 +18,7 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=LOOK)
 def check(cube: CubeArgument, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Verify a cube's structure, metadata, coverage and values."""
+    """Check a cube's structure, metadata, coverage and values."""
     from mmvsf.pipeline.inspect.check import check_cube
 
     path = _cube(cube, data_dir)
@@ -65,7 +65,7 @@ def verify(
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every object of a cube with what was written: missing, changed or extra. Needs nothing but reads."""
+    """Compare every object of a cube with its manifest, and list objects that are missing, changed or extra."""
     from mmvsf.datasets.cube.verify import verify_cube
 
     found = verify_cube(_cube(cube, data_dir), list_only=list_only)
@@ -81,10 +81,10 @@ def verify(
 def oracle(
     region: CubeArgument,
     data_dir: DataDir = DATA_DIR,
-    years: Annotated[str | None, typer.Option("--years", help="Only these years, as 2021,2022.")] = None,
-    sites: Annotated[str | None, typer.Option("--sites", help="Only these sites, as norfolk,mapleton.")] = None,
+    years: Annotated[str | None, typer.Option("--years", help="Only these years, such as 2021,2022.")] = None,
+    sites: Annotated[str | None, typer.Option("--sites", help="Only these sites, such as norfolk,mapleton.")] = None,
 ) -> None:
-    """Write the forecasts of the true model of a simulated region beside its cube, and its weather experiments."""
+    """Write the true model's forecasts of a simulated region, and its weather experiments, beside the cube."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.sidecars.oracle import oracle_path
     from mmvsf.datasets.storage.lock import write_lock
@@ -113,17 +113,17 @@ def oracle(
 def report(
     region: CubeArgument,
     explorer: Annotated[
-        bool, typer.Option("--explorer", help="Also write the explorer, as files for any web server: explore/.")
+        bool, typer.Option("--explorer", help="Also write the explorer to explore/, as files for any web server.")
     ] = False,
     cube_url: Annotated[
         str | None,
-        typer.Option("--cube-url", show_default="where it is", help="Address at which the explorer reads the cube."),
+        typer.Option("--cube-url", show_default="its path", help="Address at which the explorer reads the cube."),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
-    """Write a page about a cube and the runs on it: runs/<region>/report.html."""
+    """Write a report page about a cube and its results: runs/<region>/report.html."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.datasets.storage.run_lock import run_lock
     from mmvsf.pipeline.explore.static import page_address, write_explorer
@@ -152,7 +152,7 @@ def summary(
     data_dir: DataDir = DATA_DIR,
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
-    """Print the files made for a region, and the main scores."""
+    """Print the files written for a region, and the main scores."""
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.pipeline.inspect.summary import summary_tables
 
@@ -164,7 +164,7 @@ def _years(text: str) -> list[int]:
     try:
         return [int(year) for year in text.split(",")]
     except ValueError as error:
-        raise InputError(f"--years {text} are not years; write them as 2021,2022") from error
+        raise InputError(f"--years {text}: not a list of years; write 2021,2022") from error
 
 
 def _cube(text: str, data_dir: str) -> Location:

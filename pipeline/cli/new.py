@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command(rich_help_panel=RECIPE)
 def new(
     name: Annotated[str, typer.Argument(help="Name of the region: lower-case letters, digits and hyphens.")],
-    years: Annotated[str, typer.Option("--years", help="First and last year, as in 2021-2023.")],
+    years: Annotated[str, typer.Option("--years", help="First and last year, such as 2021-2023.")],
     bbox: Annotated[
         str | None,
         typer.Option("--bbox", help="The area as west,south,east,north in degrees; west > east across 180 degrees."),
@@ -24,22 +24,24 @@ def new(
         Path | None, typer.Option("--file", help="The area as the polygons of a vector file, such as GeoJSON.")
     ] = None,
     fips: Annotated[
-        str | None, typer.Option("--fips", help="The area as US states or counties: 19, or 19169,19153.")
+        str | None, typer.Option("--fips", help="The area as US states or counties, by FIPS code: 19, or 19169,19153.")
     ] = None,
     months: Annotated[
         str | None,
-        typer.Option("--months", show_default="by latitude", help="First and last month of images, as in 4-10."),
+        typer.Option("--months", show_default="by latitude", help="First and last month of images, such as 4-10."),
     ] = None,
     crs: Annotated[
         str | None,
-        typer.Option("--crs", show_default="the UTM zone of the middle", help="A projected CRS, as in EPSG:32615."),
+        typer.Option("--crs", show_default="the UTM zone of the middle", help="A projected CRS, such as EPSG:32615."),
     ] = None,
-    title: Annotated[str | None, typer.Option("--title", show_default="place and years", help="One line.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", show_default="place and years", help="Title of the cube, one line.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", show_default="NAME.yaml", help="The file to write; it must not exist.")
     ] = None,
 ) -> None:
-    """Write a recipe for an area and years, with public sources that cover it; each choice is explained in the file."""
+    """Write a recipe for an area and years, with public sources that cover it; comments explain each choice."""
     import re
 
     from mmvsf.datasets.recipe.place import NAME_PATTERN

@@ -29,20 +29,23 @@ DataDir = Annotated[
 ]
 RunsDir = Annotated[
     Path,
-    typer.Option("--runs-dir", envvar="RUNS_DIR", callback=_local_folder, help="Folder of the runs; not a bucket."),
+    typer.Option("--runs-dir", envvar="RUNS_DIR", callback=_local_folder, help="Local folder of results."),
 ]
 CubeArgument = Annotated[
     str, typer.Argument(help="A cube: its path or address, the name of its region, or the path of its recipe.")
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, show_default="one per processor", help="Threads; above 8, processes.")
+    int | None,
+    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; processes if more than 8."),
 ]
 SourceOption = Annotated[
-    str | None, typer.Option("--source", help="Sources of a recipe of public data: public (archives) or earthengine.")
+    str | None, typer.Option("--source", help="Where a recipe of public data reads from: public or earthengine.")
 ]
 BlocksOption = Annotated[
     str | None,
-    typer.Option("--blocks", help="Only the first N blocks, as a trial; or all, where the recipe samples its area."),
+    typer.Option(
+        "--blocks", help="N: only the first N blocks, as a trial; all: the whole area, if the recipe samples it."
+    ),
 ]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 AcceptFailed = Annotated[
@@ -51,7 +54,7 @@ AcceptFailed = Annotated[
         "--accept-failed", help="Leave out scenes that cannot be read, instead of reporting the build as unfinished."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 DATA_DIR, RUNS_DIR = "data", Path("runs")
 

@@ -1,4 +1,4 @@
-"""What the commands that make a cube show while they work."""
+"""What the commands that build a cube show while they work."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The commands that hand a cube on: export, publish."""
+"""The commands that share a cube: export, publish."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ app = typer.Typer()
 def export(
     cube: CubeArgument,
     out: Annotated[
-        Path, typer.Option("--out", help="File to write, .tif, .nc or .zarr; or a folder, for one file a site.")
+        Path, typer.Option("--out", help="File to write, .tif, .nc or .zarr; or a folder, for one file per site.")
     ],
     what: Annotated[
         str,
@@ -36,17 +36,17 @@ def export(
         str | None,
         typer.Option(
             "--reduce",
-            help="Makes one image of several days: median of clear pixels (the default), mean; none keeps all days.",
+            help="How to combine several days: median of clear pixels (the default) or mean; none keeps all days.",
         ),
     ] = None,
-    block: Annotated[str | None, typer.Option("--block", help="Only this block, as x12_y-3.")] = None,
+    block: Annotated[str | None, typer.Option("--block", help="Only this block, such as x12_y-3.")] = None,
     site: Annotated[str | None, typer.Option("--site", help="Only this site or cluster of blocks.")] = None,
     bbox: Annotated[str | None, typer.Option("--bbox", help="Only this box: west,south,east,north in degrees.")] = None,
     metres: Annotated[bool, typer.Option("--metres", help="--bbox is in metres, in the cube's CRS.")] = False,
     polygon: Annotated[
-        Path | None, typer.Option("--polygon", help="Only what lies in the polygons of this file, as GeoJSON.")
+        Path | None, typer.Option("--polygon", help="Only the area inside the polygons of this file, such as GeoJSON.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="Of the files in a folder: tif, nc or zarr.")] = "tif",
+    form: Annotated[str, typer.Option("--format", help="Format of files in a folder: tif, nc or zarr.")] = "tif",
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Write a part of a cube as a Cloud-Optimized GeoTIFF, NetCDF or Zarr."""
@@ -64,10 +64,10 @@ def export(
 @app.command(rich_help_panel=LOOK)
 def publish(
     cube: CubeArgument,
-    url: Annotated[str | None, typer.Option("--url", help="Address that the cube will have, https://...")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Address of the published cube, https://...")] = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Describe a cube for catalogues and hubs, beside it: STAC, GeoCroissant and a dataset card."""
+    """Write metadata for catalogues and hubs beside a cube: STAC, GeoCroissant and a dataset card."""
     from mmvsf.datasets.cube.cube import find_cube
     from mmvsf.pipeline.publish.run import publish as write
 
@@ -79,5 +79,5 @@ def _box(text: str) -> tuple[float, float, float, float]:
     try:
         west, south, east, north = map(float, text.split(","))
     except ValueError as error:
-        raise InputError(f"--bbox {text} is no box; write it as west,south,east,north") from error
+        raise InputError(f"--bbox {text} is not a box; write it as west,south,east,north") from error
     return west, south, east, north

@@ -1,4 +1,4 @@
-"""The command that keeps what a catalogue lists."""
+"""The command that saves the result of a catalogue search."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def search(
     source: SourceOption = None,
     blocks: BlocksOption = None,
 ) -> None:
-    """Write what a catalogue lists for a recipe as stac-geoparquet, for imagery.items in this and other recipes."""
+    """Save the scenes that a catalogue lists for a recipe as stac-geoparquet, for imagery.items in any recipe."""
     from mmvsf.pipeline.build.save_items import save_items
     from mmvsf.pipeline.inspect.output import check_output
 

@@ -81,7 +81,7 @@ def _effort_rows(facts: dict[str, Any], workers: int) -> Iterator[tuple[str, str
     yield "time", f"about {duration(facts['seconds'])} with {plural(workers, 'worker')}{pace}"
     done, stale = facts["shards_done"], facts["shards_stale"]
     if done or stale:
-        rebuilt = f"; {plural(stale, 'shard')} of other scenes or options will be rebuilt" if stale else ""
+        rebuilt = f"; {plural(stale, 'shard')} built from other scenes or options will be rebuilt" if stale else ""
         yield "already built", f"{done:,} of {plural(facts['shards'], 'shard')}{rebuilt}"
 
 

@@ -1,4 +1,4 @@
-"""What reading radar takes: of the scenes of a plan, and without a catalogue."""
+"""The cost of reading radar: from the scenes of a plan, and without a catalogue."""
 
 from math import ceil
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Where an export lies: a block, a site, a box or a polygon; or the whole cube, one file a cluster of blocks."""
+"""The area of an export: a block, a site, a box or a polygon; or the whole cube, one file per cluster of blocks."""
 
 import math
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class AreaRequest:
         if sum(part is not None for part in (self.block, self.site, self.bbox, self.polygon)) > 1:
             raise InputError("give one of --block, --site, --bbox and --polygon")
         if self.metres and self.bbox is None:
-            raise InputError("--metres says what --bbox is; give --bbox")
+            raise InputError("--metres applies to --bbox; give --bbox too")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Area:
     """A rectangle of pixels of a cube's grid."""
 
     name: str
-    """of a cluster or site; empty for an area that was asked for"""
+    """of a cluster or site; empty for an area that was requested"""
     box: Bbox
     """metres, on edges of pixels"""
     blocks: tuple[BlockIndex, ...]
@@ -90,13 +90,13 @@ def refuse_empty(cube: Cube, area: Area) -> None:
 
 
 def _requested(cube: Cube, request: AreaRequest) -> tuple[Bbox, BaseGeometry | None]:
-    """The box in metres that was asked for, and the polygon in it."""
+    """The requested box in metres, and the polygon in it."""
     grid = cube.grid
     if request.polygon is not None:
         shapes = read_polygons(request.polygon, f"--polygon {request.polygon}")
         shape = shapes.to_crs(grid.crs).make_valid().union_all()
         if not np.isfinite(shape.bounds).all():
-            raise InputError(f"--polygon {request.polygon} cannot be projected to {grid.crs}; does it lie elsewhere?")
+            raise InputError(f"--polygon {request.polygon} cannot be projected to {grid.crs}; is it in another place?")
         return shape.bounds, shape
     if request.bbox is not None:
         left, bottom, right, top = request.bbox

@@ -1,4 +1,4 @@
-"""What an export reads: arrays with their names, units and no-data value, and how a piece of each is computed."""
+"""The content of an export: arrays with their names, units and no-data value, and how a piece of each is computed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -98,7 +98,7 @@ def _labels(cube: Cube, request: Request) -> ExportArray:
     if not years:
         raise InputError(f"{cube.path} has no labels, so {what} cannot be exported")
     if what == "confidence" and not cube.confidence:
-        raise InputError(f"{cube.path} has no confidence of its labels; its source gives none")
+        raise InputError(f"{cube.path} has no label confidence; its source provides none")
     if request.year not in years:
         raise InputError(f"{what} needs a year (--year), one of {', '.join(map(str, years))}")
     array, position = cube.pixels(f"labels/{what}"), years.index(request.year)

@@ -22,7 +22,7 @@ NDVI_BANDS = ("red", "nir")
 
 
 class NoImageError(InputError):
-    """An area has no image on the days that were asked for."""
+    """An area has no image on the requested days."""
 
 
 class Images:

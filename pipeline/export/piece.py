@@ -1,4 +1,4 @@
-"""The pieces that an export is computed in: one a block, so that no area is too large."""
+"""The pieces in which an export is computed: one per block, so that no area is too large."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an export holds: which arrays, which days or season, and how days become one."""
+"""What an export contains: which arrays, which days or season, and how days are combined."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -81,7 +81,9 @@ class Request:
         if self.start is not None and self.end is not None and self.start > self.end:
             raise InputError(f"the period ends ({self.end}) before it starts ({self.start}); swap them")
         if self.reduce is not None and self.reduce not in get_args(Reduce):
-            raise InputError(f"'{self.reduce}' is no way to reduce days; choose one of {', '.join(get_args(Reduce))}")
+            raise InputError(
+                f"'{self.reduce}' is not a way to combine days; choose one of {', '.join(get_args(Reduce))}"
+            )
         if self.day is not None and self.reduce is not None:
             raise InputError(f"--reduce {self.reduce} applies to several days; leave it out with --day")
         if self.day is None and self.what in IMAGERY and self.what not in COMPOSED and self.reduce != "none":

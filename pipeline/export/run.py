@@ -1,4 +1,4 @@
-"""Write a part of a cube to a file that any program opens, or one file a cluster of blocks to a folder."""
+"""Write a part of a cube to a file for other programs, or one file per cluster of blocks to a folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def _check_store(file: Path) -> None:
         return
     root = file / "zarr.json"
     if not root.is_file():
-        raise InputError(f"--out {file} is a folder that is no Zarr store; give another name")
+        raise InputError(f"--out {file} is a folder but not a Zarr store; give another name")
     try:
         form = parse_json(root.read_bytes())["attributes"].get("format")
     except (ValueError, TypeError, KeyError, AttributeError):

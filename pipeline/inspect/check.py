@@ -1,4 +1,4 @@
-"""Is a cube sound? Structure, metadata, ranges, coverage, and agreement of its parts with each other.
+"""Check that a cube is sound: structure, metadata, ranges, coverage, and consistency of its parts.
 
 The rules are written here once more, independently of the build: code that builds must not be the code that checks.
 """

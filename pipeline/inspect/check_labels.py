@@ -1,4 +1,4 @@
-"""The check of labels: their codes, their confidence, and what a source left empty."""
+"""The check of labels: their codes, their confidence, and years, splits and blocks that a source left empty."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def _empty(cube: Cube, known: NDArray[np.int64], codes: list[set[int]]) -> list[
     """The years, parts and blocks that a source gave nothing for, or nothing but a background."""
     problems, years = [], cube.label_years
     if empty := [str(year) for year, pixels in zip(years, known, strict=True) if not pixels.any()]:
-        return [f"no pixel is labelled in {', '.join(empty)}: do the labels of that year lie elsewhere?"]
+        return [f"no pixel is labelled in {', '.join(empty)}: are the labels of that year in another place?"]
     constant = [str(year) for year, present in zip(years, codes, strict=True) if len(present) == 1]
     if constant and len(constant) < len(years):
         problems.append(f"every pixel has the same label in {', '.join(constant)}, but not in other years")

@@ -1,4 +1,4 @@
-"""The check of radar: blocks are seen, passes and pixels agree, and backscatter is what ground can return."""
+"""The check of radar: blocks are seen, passes and pixels agree, and backscatter is physically possible."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Days that a user asks for, looked up in a cube."""
+"""Days that a user names, looked up in a cube."""
 
 from datetime import date
 
@@ -12,7 +12,7 @@ def parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"'{text}' is not a date that exists, YYYY-MM-DD") from error
+        raise InputError(f"'{text}' is not a valid date; write YYYY-MM-DD") from error
 
 
 def time_index(cube: Cube, day: date) -> int:

@@ -147,7 +147,7 @@ def scene_services(attributes: Mapping[str, Any], products: NDArray[Any]) -> lis
 def _scene_row(cube: Cube, day: int, block: BlockIndex, index: int) -> dict[str, Any]:
     """The row of the table of scenes that a pixel's index points to."""
     if not (cube.path / "scenes/id/zarr.json").is_file():
-        raise InputError(f"{cube.path} is half built and has no table of scenes yet; run `mmvsf dataset` again")
+        raise InputError(f"{cube.path} is incomplete and has no table of scenes yet; run `mmvsf dataset` again")
     columns = ("day", "block_y", "block_x", "index", "id", "product", "version", "offset")
     table = {name: cube.array(f"scenes/{name}") for name in columns}
     key = {"day": day, "block_y": block[0], "block_x": block[1], "index": index}

@@ -1,4 +1,4 @@
-"""Names of blocks that a person knows: of a site, of a county, or a position."""
+"""Names of blocks for users: of a site, of a county, or a position."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from mmvsf.datasets.storage.location import Location
 HELD_OUT = {"new_place": "new place", "new_year": "new year", "both": "new place and year"}
 PAGE = "report.html"
 FILES = {
-    PAGE: "page: look at it first",
+    PAGE: "report page: start here",
     "pretrain/forecast.png": "picture of forecasts",
     "cropmap/map.png": "picture of the crop map",
     "cropmap/crop_map.tif": "crop map",
     "pretrain/model.safetensors": "model",
-    "pretrain/README.md": "card of the model",
+    "pretrain/README.md": "model card",
 }
 
 
@@ -31,7 +31,7 @@ def summary_tables(cube: Location, runs: Path) -> Group:
     files.add_row("cube", str(cube))
     card = card_path(opened.path)
     if isinstance(card, Path) and card.is_file():
-        files.add_row("card of the cube", str(card))
+        files.add_row("dataset card", str(card))
     for path, rows in ((runs / "pretrain/metrics.json", _forecast_rows), (runs / "cropmap/metrics.json", _crop_rows)):
         try:
             for row in rows(_read(path)):

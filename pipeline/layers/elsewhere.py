@@ -1,4 +1,4 @@
-"""Yearly rasters that lie elsewhere, told by their extents before a pixel is read."""
+"""Refuse yearly rasters of another place, by their extents, before a pixel is read."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
 
 def refuse_elsewhere(assets: Mapping[int, Asset], grid: Grid, what: str) -> tuple[str, ...]:
-    """One line for each year whose raster reaches a part of the region's blocks only.
+    """One line for each year whose raster overlaps only some of the region's blocks.
 
-    Raises InputError for a year whose raster meets none of them.
+    Raises InputError for a year whose raster overlaps none of them.
     """
     blocks = [RasterGrid.of(grid.block_geobox(block)) for block in grid.blocks]
     met: dict[RasterGrid, int] = {}
@@ -22,13 +22,13 @@ def refuse_elsewhere(assets: Mapping[int, Asset], grid: Grid, what: str) -> tupl
         if not met[asset.grid]:
             left, bottom, right, top = bounds_of(asset.grid)
             raise InputError(
-                f"{what} of {year}: {asset.href} lies elsewhere: it reaches from {left:.10g} to {right:.10g} and from"
-                f" {bottom:.10g} to {top:.10g} in {_name(asset.grid.crs)}, and meets none of the region's {len(blocks)}"
-                " blocks; check its CRS and place, and path and years under {what}"
+                f"{what} of {year}: {asset.href} is in another place: it reaches from {left:.10g} to {right:.10g} and"
+                f" from {bottom:.10g} to {top:.10g} in {_name(asset.grid.crs)}, and overlaps none of the region's"
+                f" {len(blocks)} blocks; check its CRS, and path and years under {what}"
             )
         if met[asset.grid] < len(blocks):
             notes.append(
-                f"{what} of {year}: {asset.href} meets {met[asset.grid]} of {len(blocks)} blocks; the others have"
+                f"{what} of {year}: {asset.href} overlaps {met[asset.grid]} of {len(blocks)} blocks; the others have"
                 " nothing in that year"
             )
     return tuple(notes)

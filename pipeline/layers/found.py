@@ -1,4 +1,4 @@
-"""What a search for scenes gives."""
+"""The result of a search for scenes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A layer of a cube: what a build asks of imagery, weather, labels and static layers alike."""
+"""A layer of a cube: the interface of imagery, weather, labels and static layers to a build."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -116,7 +116,7 @@ class Layer(ABC, Generic[Task]):
 
     @abstractmethod
     def plan(self) -> LayerPlan[Task]:
-        """Ask the source what there is, and work out what to do. Raises InputError for anything wrong."""
+        """Ask the source what it has, and plan the work. Raises InputError for anything wrong."""
 
     @abstractmethod
     def run(self, task: Task) -> TaskReport:
@@ -177,7 +177,7 @@ def run_task(task: Task, layer: Layer[Task]) -> TaskReport:
 def changed_options(section: str, old: object, new: object, options: tuple[str, ...]) -> list[str]:
     """Reasons against an extension: options of a recipe's section that differ from those the cube was built with."""
     return [
-        f"{section}.{option} is {getattr(new, option)}, in the cube {getattr(old, option)}"
+        f"{section}.{option} is {getattr(new, option)}, but {getattr(old, option)} in the cube"
         for option in options
         if getattr(old, option) != getattr(new, option)
     ]

@@ -1,4 +1,4 @@
-"""The sources that a recipe may name: one table a layer, filled by a decorator beside each class.
+"""The sources that a recipe may name: one table per layer, filled by a decorator beside each class.
 
 Modules that register sources are listed as entry points of the group `mmvsf.sources`, this project's own among them, so
 that a package adds sources by being installed.
@@ -78,7 +78,9 @@ def register_source(name: str) -> Callable[[SourceClass], SourceClass]:
             if issubclass(source, table.base):
                 table.add(name, source)
                 return source
-        raise TypeError(f"{source.__name__} derives from none of the base classes in mmvsf.pipeline.layers.source")
+        raise TypeError(
+            f"{source.__name__} is not derived from any of the base classes in mmvsf.pipeline.layers.source"
+        )
 
     return register
 

@@ -148,7 +148,7 @@ class ImagerySource(Source):
         """Native numbers of a window, masked where the file says there are none. Raises ReadError, invents nothing."""
 
     def places(self, asset: Asset) -> Sequence[Asset]:
-        """Where a file can be read, in the order in which to try: the next is asked where `read` fails at one."""
+        """Where a file can be read, in order of preference: the next is tried if `read` fails at one."""
         return (asset,)
 
     def state(self, scene: Scene) -> str:
@@ -176,7 +176,7 @@ class WeatherSource(Source):
     """Whether temperatures are brought to the elevation of the ground, by `at_cells`."""
 
     def at_cells(self, cells: WeatherCells) -> Self:
-        """The source that gives its values at these cells; only asked of one that `uses_elevation`."""
+        """The source with its values at these cells; called only for a source that `uses_elevation`."""
         return self
 
     @classmethod
@@ -250,7 +250,7 @@ class LabelSource(Source):
         return content_fingerprint(asset.href)
 
     def notes(self, year: int) -> tuple[str, ...]:
-        """What of a year's labels was left out or repaired, one line each, known once `asset` was asked for it."""
+        """What was left out or repaired in a year's labels, one line each, known once `asset` was called for it."""
         return ()
 
     def confidence(self, year: int) -> Asset | None:

@@ -1,4 +1,4 @@
-"""Daily weather as sources give it."""
+"""Daily weather in the form in which sources return it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a new recipe says beyond its area: days, season, sources and splits, each with its reason."""
+"""The choices of a new recipe apart from its area: days, season, sources and splits, each with its reason."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -47,7 +47,7 @@ def days_of(place: Place, years: str, months: str | None, today: date) -> Days:
     lat = place.middle[1]
     season, why = SeasonSpec(), "the whole year"
     if months is not None:
-        chosen, why = _months(months), "as asked for"
+        chosen, why = _months(months), "as requested"
         if list(chosen) != sorted(chosen):
             season = SeasonSpec.model_validate({"from": f"{chosen[0]:02}-01", "label": "end"})
     elif abs(lat) > WINTERS_FROM_DEGREES:

@@ -1,4 +1,5 @@
-"""A new recipe for a place and years: chosen, tried and written as YAML with the reason of each choice beside it."""
+"""A new recipe for a place and years: chosen, validated and written as YAML with the reason for each choice beside
+it."""
 
 import json
 import os
@@ -67,7 +68,7 @@ def new_recipe(
     """
     today = date.today()
     days = days_of(place, years, months, today)
-    projected = (crs, "as asked for") if crs else projection(place)
+    projected = (crs, "as requested") if crs else projection(place)
     content = _content(name, place, days, projected, title, today)
     blocks, grid = _sampled(content, path)
     sampled = "sample" in content["area"]

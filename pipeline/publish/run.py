@@ -1,4 +1,4 @@
-"""Describe a cube for catalogues and hubs, beside it: nothing in the cube changes."""
+"""Write metadata for catalogues and hubs beside a cube; the cube itself does not change."""
 
 import json
 import re
@@ -23,7 +23,9 @@ def publish(path: Location, url: str | None = None) -> list[Location]:
     Raises InputError for an address that is none, InputError or IncompleteError as `Cube.open` does, and OSError.
     """
     if url is not None and not re.fullmatch(r"(https?|s3|gs|az)://[^/\s]+(/\S*)?", url):
-        raise InputError(f"--url {url} is no address; write the one that the cube will have, as https://host/iowa.zarr")
+        raise InputError(
+            f"--url {url} is not an address; write that of the published cube, such as https://host/iowa.zarr"
+        )
     cube = Cube.open(path)
     facts = CubeFacts(cube, url.rstrip("/") if url else None)
     folder = folder_of(cube.path)

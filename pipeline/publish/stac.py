@@ -26,7 +26,7 @@ GROUPS = {
     "radar": ("Radar backscatter (gamma0) of ascending and descending passes", ["data", "radar"]),
     "weather": ("Daily weather on a coarser grid", ["data"]),
     "labels": ("Crop or cover class of each season", ["data", "labels"]),
-    "targets": ("Numbers of each season that are no classes", ["data", "labels"]),
+    "targets": ("Numerical quantities of each season", ["data", "labels"]),
     "static": ("Terrain and soil", ["data"]),
     "blocks": ("What became of each block on each day", ["metadata"]),
     "chunks": ("Clear fraction, split and sums of each chunk", ["metadata"]),

@@ -1,4 +1,4 @@
-"""A cache that is bounded by the bytes that it holds."""
+"""A cache whose content is limited in bytes."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Where rasters lie on the earth: the blocks of a cube that one reaches, and the day by the sun over it."""
+"""The position of rasters on the earth: the blocks of a cube that one overlaps, and its solar day."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Where rasters meet: the rectangles of two grids compared in the CRS of one of them, without reading a pixel."""
+"""The overlap of rasters: the rectangles of two grids compared in the CRS of one of them, without reading a pixel."""
 
 from collections.abc import Iterable
 from functools import lru_cache

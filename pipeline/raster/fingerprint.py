@@ -1,4 +1,4 @@
-"""What a raster holds, told apart from where it lies and when it was written."""
+"""The content of a raster, identified independently of its location and time of writing."""
 
 from collections.abc import Iterable
 from hashlib import sha256

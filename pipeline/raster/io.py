@@ -79,7 +79,7 @@ def _open(file: Path | str | RangeFile) -> Iterator[Any]:
 def read_raster(asset: Asset, window: tuple[slice, slice], file: RangeFile | None = None) -> NDArray[Any]:
     """The native numbers of a window of the asset's band, shape of the window; from `file` where that is elsewhere.
 
-    Raises ReadError if the file cannot be opened or decoded, is truncated, or stands on another grid than its
+    Raises ReadError if the file cannot be opened or decoded, is truncated, or is on another grid than its
     item says: reading it anyway would put its pixels in the wrong place.
     """
     return _of_window(asset, window, _numbers, file)
@@ -167,7 +167,7 @@ def _stored_ranges(dataset: Any, part: Window, band: int) -> Iterator[Range]:
 def _check_band(asset: Asset, count: int) -> None:
     """Raise ReadError where a file of `count` bands does not have the asset's, or leaves open which it is."""
     if asset.band == 0 and count > 1:
-        raise ReadError(f"{asset.href} has {count} bands; say which one is meant (`number` in imagery.custom)")
+        raise ReadError(f"{asset.href} has {count} bands; name one of them (`number` in imagery.custom)")
     if asset.band > count:
         raise ReadError(f"{asset.href} has {count} bands and no band {asset.band}")
 
@@ -185,7 +185,7 @@ def raster_grid(path: Path | str, file: RangeFile | None = None) -> RasterGrid:
             return RasterGrid(dataset.crs.to_string(), (a, b, c, d, e, f), (dataset.height, dataset.width))
     except RasterioIOError as error:
         raise ReadError(
-            f"{path}: {one_line(error)}; a raster is a GeoTIFF, convert others with `gdal_translate`"
+            f"{path}: {one_line(error)}; a raster must be a GeoTIFF, convert others with `gdal_translate`"
         ) from error
 
 
@@ -194,8 +194,8 @@ def _refuse_large_tiles(asset: Asset, dataset: Any) -> None:
     rows, columns = dataset.block_shapes[0]
     if rows * columns * np.dtype(dataset.dtypes[0]).itemsize > MOST_TILE_BYTES:
         raise ReadError(
-            f"{asset.href} has tiles of {rows} x {columns} pixels, which are decoded whole; rewrite it with smaller"
-            " ones, for example with `gdal_translate -of COG`"
+            f"{asset.href} has tiles of {rows} x {columns} pixels, which must be decoded whole; rewrite it with"
+            " smaller tiles, for example with `gdal_translate -of COG`"
         )
 
 

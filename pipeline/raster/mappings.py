@@ -1,4 +1,4 @@
-"""Mappings from one grid to another, kept while they are of use.
+"""Mappings from one grid to another, cached while they are useful.
 
 The relation of two grids is the same on every date, so it is worked out once and reused.
 """

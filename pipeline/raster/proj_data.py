@@ -1,4 +1,4 @@
-"""The database of PROJ, which the environment may replace by that of another installation."""
+"""The database of PROJ, which the environment may replace with that of another installation."""
 
 import os
 

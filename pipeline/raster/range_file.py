@@ -1,4 +1,5 @@
-"""A file elsewhere that GDAL reads piece by piece: what will be needed is fetched ahead, in few requests at once."""
+"""A remote file that GDAL reads piece by piece: the parts that will be needed are fetched ahead, in few concurrent
+requests."""
 
 import io
 import os

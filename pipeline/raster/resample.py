@@ -1,4 +1,4 @@
-"""How pixels of a source grid come to a target grid: copied, replicated, or resampled exactly.
+"""How pixels of a source grid are transferred to a target grid: copied, replicated, or resampled exactly.
 
 The relation of two grids is the same on every date, so it is worked out once (see `mappings`). Each target pixel is
 mapped by its own centre, never through an approximation over a window, so the result does not depend on how

@@ -1,4 +1,4 @@
-"""Rasters that lie side by side on one lattice, as one raster."""
+"""Adjacent rasters on one lattice, as one raster."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from .view import ReportView
 LEADS = ("5-10", "11-20", "21-40", "41-80", "all")
 SHOWN = (("mean", "all bands, in training deviations"), ("ndvi", "NDVI"))
 MOST_PICTURES = 6
-PICTURES = {"fan": "means of the area", "maps": "maps", "verification": "means of the area, and what came"}
+PICTURES = {"fan": "means of the area", "maps": "maps", "verification": "means of the area, and observations"}
 """Of a forecast's folder."""
 
 
@@ -22,7 +22,7 @@ def forecast_section(view: ReportView, runs: Path) -> ReportSection:
     try:
         metrics = read_metrics(path)
         if metrics is None:
-            elements = [Absent("No model was pretrained on this cube yet. To train one:", command)]
+            elements = [Absent("No model has been pretrained on this cube yet. To train one:", command)]
         else:
             elements = _elements(view, metrics, command)
     except DAMAGED as error:
@@ -42,7 +42,7 @@ def forecast_section(view: ReportView, runs: Path) -> ReportSection:
             elements.append(picture)
     if not areas:
         area_command = f"{view.command('forecast')} --days YYYY-MM-DD"
-        elements.append(Absent("No area was forecast yet. To forecast days:", area_command))
+        elements.append(Absent("No area has been forecast yet. To forecast days:", area_command))
     return ReportSection("forecast", "Forecast", elements)
 
 

@@ -1,4 +1,4 @@
-"""The step before the build, for recipes whose archive is simulated: make the archive unless it exists."""
+"""The step before the build for recipes whose archive is simulated: create the archive unless it exists."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What extremes of the weather cost crops: late frost, heat at flowering, waterlogging, winterkill.
+"""The damage of extreme weather to crops: late frost, heat at flowering, waterlogging, winterkill.
 
 Thresholds are near those at which injury is reported. How much is lost beyond them is set by eye, so that such years
 stand out in NDVI as those of the Easter freeze of 2007, the drought of 2012 and the floods of 2019 did:

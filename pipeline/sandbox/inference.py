@@ -1,4 +1,5 @@
-"""What the images up to a day tell of the fields of a site: weights of draws of the prior, and forecasts from them.
+"""What the images up to a day reveal about the fields of a site: weights of draws of the prior, and forecasts from
+them.
 
 Importance sampling. All fields of a site share the draws, whose seasons are simulated under the weather of the site;
 the images weight them for each unit of the field map. Where the images tell more than some thousand draws can follow,

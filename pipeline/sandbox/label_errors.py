@@ -1,4 +1,5 @@
-"""Labels as a classifier of satellite images gives them: wrong fields by class, wrong pixels at edges, a confidence.
+"""Labels with the errors of a classifier of satellite images: wrong fields by class, wrong pixels at edges, a
+confidence.
 
 Rates follow the accuracy assessments that USDA NASS publishes with the Cropland Data Layer of Iowa, Kansas, Nebraska
 and Minnesota: about 95 % for corn and soybeans, far less for hay, pasture and double crops. In a tile of Kansas its

@@ -1,4 +1,4 @@
-"""Annual crop rasters as the Cropland Data Layer has them: 30 m, in Albers coordinates, codes with colours."""
+"""Annual crop rasters in the form of the Cropland Data Layer: 30 m, in Albers coordinates, codes with colours."""
 
 import csv
 from collections.abc import Sequence

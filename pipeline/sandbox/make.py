@@ -1,4 +1,4 @@
-"""The archive that a simulated region needs: made from its recipe unless a finished one exists."""
+"""The archive that a simulated region needs: created from its recipe unless a finished one exists."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Numbers of the simulated world that a recipe may name as targets: yields, and the water in the soil."""
+"""Quantities of the simulated world that a recipe may name as targets: yields, and the water in the soil."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Forecasts of somebody who knows the true model of a simulated region; see `mmvsf.datasets.sidecars.oracle`.
+"""Forecasts by the true model of a simulated region; see `mmvsf.datasets.sidecars.oracle`.
 
 Nothing is fitted: the fields of the simulation grow once more under the weather that is known. What remains of the
-error of the oracle that is told what is hidden is the sensors' noise and calibration.
+error of the oracle that knows the hidden state is the sensors' noise and calibration.
 """
 
 from __future__ import annotations

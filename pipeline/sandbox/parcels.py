@@ -1,5 +1,5 @@
-"""The outlines of fields: sections of the land survey, turned and bent, cut into fields of 0.5 to 60 ha, with roads,
-a wooded stream and its meadow, and grassed terraces.
+"""The outlines of fields: sections of the land survey, rotated and bent, cut into fields of 0.5 to 60 ha, with roads, a
+wooded stream and its meadow, and grassed terraces.
 
 Sizes are log-normal as measured in the United States (Yan and Roy 2016, Remote Sensing of Environment 172: most fields
 of the Corn Belt have 5 to 60 ha, a tail of small ones).

@@ -1,4 +1,5 @@
-"""Where and when the simulated world lies: in Iowa, as it is simulated, or moved to New South Wales and by half a year.
+"""The place and time of the simulated world: in Iowa, as it is simulated, or moved to New South Wales and by half a
+year.
 
 Fields, crops, weather and clouds are always simulated in Iowa. Only what is written is moved: coordinates, dates and
 the names of tiles and labels. So a southern archive has summer crops from October to April, and passes on both sides

@@ -1,4 +1,4 @@
-"""What a field of a site may be, before any image is seen: draws of crop, soil and everything that farmers decide.
+"""What a field of a site may be before any image is seen: draws of crop, soil and everything that farmers decide.
 
 The outlines of the fields and the texture of the ground, which the images of other years show, are no part of it.
 """

@@ -1,4 +1,4 @@
-"""The weather of a site: what the delivered grid of 0.25 degrees gives at its centre."""
+"""The weather of a site: the values of the delivered grid of 0.25 degrees at its centre."""
 
 from dataclasses import dataclass
 

@@ -2,7 +2,7 @@
 
 `truth` gives it to tests, plots and oracle forecasts: all chance is fixed in a site's parameters, so
 `SiteWorld.season` with other weather (say, real up to the last image and climatology after) is the
-forecast of somebody who knows the true model.
+forecast by the true model.
 """
 
 from collections.abc import Sequence

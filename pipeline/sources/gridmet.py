@@ -103,7 +103,7 @@ class GridMet(WeatherSource):
         _refuse_other_variables(variables)
         _refuse_other_areas(self.bounds)
         if first < FIRST_DAY:
-            raise InputError(f"gridMET begins on {FIRST_DAY}; the weather is asked for from {first} on")
+            raise InputError(f"gridMET begins on {FIRST_DAY}, but weather is needed from {first} on")
         # Radon counts 13, most of them comprehensions; parts are released while they are placed, so it stays whole.
         spans = _by_year(first, last)
         jobs = [(name, file, *span) for name in variables for file in FILES[name] for span in spans]
@@ -185,7 +185,7 @@ def _check(body: bytes, name: str, file: GridMetFile, first: date, last: date) -
     """Raise ValueError unless the body is a complete answer."""
     expected, count = (last - first).days + 1, _decode(body, name, file, first, last).days.size
     if count < expected and (date.today() - last).days >= SETTLED_DAYS:
-        raise ValueError(f"the answer holds {count} of {expected} days")
+        raise ValueError(f"the response has {count} of {expected} days")
 
 
 def _decode(body: bytes, name: str, file: GridMetFile, first: date, last: date) -> _Part:
@@ -193,7 +193,7 @@ def _decode(body: bytes, name: str, file: GridMetFile, first: date, last: date) 
     span and degrees, InputError for an unknown unit."""
     if not body.startswith((b"CDF", b"\x89HDF")):
         text = one_line(Exception(body[:200].decode(errors="replace")), 80)
-        raise ValueError(f"the answer is no NetCDF file but '{text}'")
+        raise ValueError(f"the response is not a NetCDF file but '{text}'")
     try:
         with xr.open_dataset(io.BytesIO(body), engine="scipy" if body.startswith(b"CDF") else "h5netcdf") as opened:
             array = opened[file.variable].load()
@@ -204,10 +204,12 @@ def _decode(body: bytes, name: str, file: GridMetFile, first: date, last: date) 
         dates = array[time_name].values.astype("datetime64[D]")
         y, x = (array[axis].values.astype(np.float64) for axis in ("lat", "lon"))
     except (OSError, KeyError, TypeError, IndexError, EOFError, AssertionError, ValueError) as error:
-        raise ValueError(f"the answer is no complete NetCDF file of {file.variable}: {one_line(error, 120)}") from error
+        raise ValueError(
+            f"the response is not a complete NetCDF file of {file.variable}: {one_line(error, 120)}"
+        ) from error
     inside = (dates >= np.datetime64(first)) & (dates <= np.datetime64(last))
     if not inside.all() or np.unique(dates).size < dates.size or not dates.size:
-        raise ValueError("the answer holds no day, one twice, or others than asked for")
+        raise ValueError("the response has no day, a day twice, or days that were not requested")
     values = convert(stored, units, weather_variable(name).units, f"gridMET, {file.variable}") * file.factor
     if last_permanent is None:
         provisional = dates > np.datetime64(date.today() - timedelta(days=SETTLED_DAYS))

@@ -1,4 +1,4 @@
-"""HLS from several services that hold the same granules: each is taken from the first that can give it.
+"""HLS from several services that hold the same granules: each is taken from the first that can provide it.
 
 A granule has one name in every catalogue, `HLS.S30.T15TVG.2022152T170100.v2.0`, and from that its product, its time and
 its version. All services are searched. A granule that several list becomes one scene, whose files name the others; a

@@ -63,7 +63,7 @@ STATIC_DATA: dict[str, StaticData] = {
         "cop-dem-glo-30",
         "data",
         "COPERNICUS/DEM/GLO30",
-        "the world's land but for a few countries",
+        "the world's land except a few countries",
         "Copernicus DEM GLO-30, release of 2021; © DLR e.V. 2010-2014 and © Airbus Defence and Space GmbH 2014-2018,"
         " provided under COPERNICUS by the European Union and ESA; all rights reserved",
         "free for any use with that notice (Copernicus DEM licence)",

@@ -48,19 +48,19 @@ WORKERS = (1, 2, 4)
 AREAS = ("19", "48", "conus")
 """Iowa, Texas and all 49, each on one grid"""
 
-TASKS = f"""Simulated tasks of nine blocks and {SCENES} scenes, which sleep, in the threads of one worker process. What
-the scheduler and the process that builds take for a task is processor time, and does not depend on how long a task
-takes; both hold four tasks for each thread, however many there are.
+TASKS = f"""Simulated tasks of nine blocks and {SCENES} scenes, which sleep, in the threads of one worker process. The
+overhead per task in the scheduler and in the process that builds is CPU time, and does not depend on how long a task
+takes; both hold four tasks per thread, however many there are.
 """
 
 BUILDS = f"""The race's region over a slow network ({1000 * DELAY:.0f} ms before each answer, {MEGABYTES:.0f} MB/s for
-all workers together), by workers of one thread that are up before the command starts. CPU time is that of the workers,
+all workers together), by workers of one thread that have started before the command. CPU time is that of the workers,
 the scheduler and the command.
 """
 
-PLANS = """Simulated scenes of HLS at 30 m, April to October of three years: every third day of Sentinel-2, every eighth
-of Landsat in each tile of the region. Scenes, plan, ledger entries and tasks as a build makes them, in one process.
-A build makes one cube a state; Texas is the largest.
+PLANS = """Simulated scenes of HLS at 30 m, April to October of three years: Sentinel-2 every third day and Landsat
+every eighth day in each tile of the region. Scenes, plan, ledger entries and tasks as a build makes them, in one
+process. A build makes one cube per state; Texas is the largest.
 """
 
 
@@ -120,7 +120,7 @@ def simulated_tasks(count: int) -> Iterator[ShardTask]:
 
 def _tasks(measured: str) -> Section:
     rows = [
-        "| tasks | threads | a task sleeps | seconds | tasks/s | scheduler, a task | peak | build, a task | peak |",
+        "| tasks | threads | sleep per task | seconds | tasks/s | scheduler per task | peak | build per task | peak |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for tasks, threads, seconds in SLEEPS:
@@ -181,7 +181,7 @@ def _build(race: Course, count: int) -> tuple[float, float, dict[str, Any]]:
 
 def _plans(measured: str) -> Section:
     rows = [
-        "| area | blocks | scenes | units | tasks | a task, sent | CPU seconds | peak |",
+        "| area | blocks | scenes | units | tasks | size of a task | CPU seconds | peak |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for area in AREAS:

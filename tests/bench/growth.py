@@ -20,8 +20,8 @@ BLOCK, END = 192, "2022-06-30"
 PACKAGES = ("rasterio", "zarr", "tensorstore", "numpy")
 
 INTRODUCTION = f"""Regions of blocks of {BLOCK} pixels in the middle of one tile of the race's archive, on the grid of
-its scenes, June alone, by one worker. The last blocks are those that a region has more than the one before; what every
-build takes, such as its start, is not in their time. Goal: time of a block and memory stay the same.
+its scenes, June only, by one worker. *Added blocks* are those that a region has in addition to the region before it;
+their time excludes what every build takes, such as its start. Goal: constant time per block, and constant memory.
 """
 
 
@@ -29,7 +29,7 @@ def course(options: argparse.Namespace) -> list[Section]:
     """Build each region so many times in turn. Prints the table."""
     folder = options.data_dir / "archive/race"
     rows = [
-        "| blocks | seconds | CPU seconds | CPU ms a block | CPU ms a block, of the last ones | peak GiB |",
+        "| blocks | seconds | CPU seconds | CPU ms per block | CPU ms per added block | peak GiB |",
         "|---|---|---|---|---|---|",
     ]
     before, taken = 0, 0.0

@@ -49,11 +49,11 @@ def course(options: argparse.Namespace) -> list[Section]:
     idle = [
         stamp("idle", ("numpy", "zarr", "pydantic"), repeats),
         "",
-        "| command | seconds of processor time |",
+        "| command | CPU seconds |",
         "|---|---|",
         *rows,
         "",
-        f"A small cube in a bucket (S3 on loopback) took {first:,} requests to build and {again} to find finished.",
+        f"A small cube in a bucket (S3 on loopback) took {first:,} requests to build, and {again} to find it finished.",
     ]
     plan = [
         stamp("idle", ("numpy", "scipy"), repeats),
@@ -61,7 +61,7 @@ def course(options: argparse.Namespace) -> list[Section]:
         f"Scenes of 7 x 7 tiles are matched to the blocks of a state (goal: 10,000 blocks below"
         f" {GOALS['planning']:.0f} s).",
         "",
-        "| blocks | scenes | units of work | seconds of processor time | peak GiB of the process |",
+        "| blocks | scenes | units of work | CPU seconds | peak GiB of the process |",
         "|---|---|---|---|---|",
         f"| {planned.blocks:,} | {planned.scenes:,} | {planned.units:,} | {planned.seconds:.1f} |"
         f" {planned.peak_bytes / 2**30:.2f} |",

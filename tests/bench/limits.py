@@ -1,4 +1,4 @@
-"""What bounds a build: where its time goes, and what other ways to compress would give and cost."""
+"""What limits a build: where its time goes, and what other ways to compress would gain and cost."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ PHASES = {
 }
 """Functions of a build, as the modules that call them name them, and what they are"""
 
-FIRST, REST = "Python and its packages", "all else: summaries, metadata, manifest, ledger, card"
+FIRST, REST = "Python and its packages", "everything else: summaries, metadata, manifest, ledger, card"
 
-PHASES_TEXT = """The build of the race's region on the grid of its scenes, by one worker, so that every phase runs on
-one thread. With more workers, tasks and overviews are divided among them, and nothing else is.
+PHASES_TEXT = """The build of the race's region on the grid of its scenes, by one worker, so that every phase runs in
+one thread. With more workers, only tasks and overviews are divided among them.
 """
 
 IN_USE = "zstd 3 (in use)"
@@ -57,39 +57,39 @@ CODECS_TEXT = """The reflectance of four blocks in the chunks of the cube, compr
 thread, the fastest of three times. Another codec changes the digest of every cube.
 """
 
-TRIED = """What bounds the goals that the tables of this document miss, and what was tried against it. Seconds are of
-processor time, measured when each was tried.
+TRIED = """The goals that the tables of this document miss: what limits them, and what was tried. Seconds are CPU
+time, measured at the time of each trial.
 
 **The grid of the scenes** (goal: twice the best peer, 60 % of decoding alone) **and the second worker** (1.85 times as
-fast). What only one thread does bounds both: the start, the plan, summaries, metadata and the check.
+fast). Work that only one thread does limits both: the start, the plan, summaries, metadata and the check.
 
-- Packages are imported where they are used, so that scipy and the STAC client are not needed here. Kept. What is left
+- Packages are imported where they are used, so that scipy and the STAC client are not needed here. Kept. What remains
   is mostly pandas and xarray for weather and the check, zarr, rasterio and odc-geo.
-- Arrays are encoded once, at the end, rather than also before the first task, and all workers draw the overviews. With
-  the imports, 6.0 s on one thread became 3.9. Kept.
+- Arrays are encoded once, at the end, rather than also before the first task, and all workers draw the overviews.
+  Together with the imports, this reduced 6.0 s in one thread to 3.9 s. Kept.
 - Worker processes in place of threads took 4 to 5 s each before the first pixel. Not kept.
 - zstd at level 1 in place of 3: see "Other ways to compress". Not kept: it changes the digest of every cube.
 
-**The next UTM zone** (goal: three times the best peer). To the above comes the product of weights and pixels.
+**The next UTM zone** (goal: three times the best peer). In addition to the above, the product of weights and pixels.
 
-- Weights in strips that stay in the processor's cache for all bands of a scene. Kept.
-- The relation of two grids, with the sums of its weights, worked out once for all dates and bands. Kept.
+- Weights in strips that stay in the CPU cache for all bands of a scene. Kept.
+- The mapping between two grids, with the sums of its weights, computed once for all dates and bands. Kept.
 - Sums of clear pixels in short integers, band by band. Kept.
 
-**A slow network** (goal: 80 % of the bandwidth, twice the best peer). A build asks for nothing while it starts, plans
-and finishes, and for headers and masks before bands.
+**A slow network** (goal: 80 % of the bandwidth, twice the best peer). A build makes no requests while it
+starts, plans and finishes, and requests headers and masks before bands.
 
-- Connections of our own in place of GDAL's: 20 requests a file became 5.6, in two rounds. Kept.
-- Ranges of neighbouring tiles merged, and files opened once a task: fetched / needed fell from 1.52 to 1.02. Kept.
+- Own connections in place of GDAL's reduced 20 requests per file to 5.6, in two rounds. Kept.
+- Merging ranges of neighbouring tiles, and opening files once per task: fetched / needed fell from 1.52 to 1.02. Kept.
 - Sixteen days of a task in flight rather than eight. Kept.
-- One task more than there are workers, so that the next is read while one is written. Kept: a build no longer asks for
-  nothing between its tasks.
+- One more task than workers, so that the next is read while one is written. Kept: the network is no longer idle between
+  tasks.
 
-**Windows from a bucket** (goal: half as fast as from disk). A window waits for the answers to its checks and its
+**Windows from a bucket** (goal: half as fast as from disk). A window waits for the responses to its checks and its
 chunks, 20 ms each.
 
-- The windows of a batch are begun together, which is four times as fast as one by one. Kept.
-- One request rather than two to check a shard, beside the read. Kept.
+- The windows of a batch are started together, which is four times as fast as one by one. Kept.
+- One request rather than two to check a shard, in parallel with the read. Kept.
 - The chunks of a window fetched in one batch, neighbours in one request. Kept.
 """
 

@@ -12,12 +12,12 @@ from .race import DELAY, MEGABYTES, Choice, Result, Run, race
 
 PACKAGES = ("odc-stac", "dask", "rasterio", "zarr", "tensorstore", "numpy")
 
-INTRODUCTION = """Each contender builds one region from one archive: 30 granules of true size (3660 x 3660
-pixels in cloud-optimised GeoTIFFs with 256-pixel tiles) of 24 days, under 25 % cloud. It writes six bands
-and the mask as Zarr. A run is a process from its start to its end, imports and worker processes
-included; the median of the runs is shown. CPU time is that of all its processes, memory that of the
-largest one. This project writes more than the others: checksums, summaries, weather, overviews and
-a manifest; it syncs to disk, and checks the cube before it says that it is complete."""
+INTRODUCTION = """Each contender builds the same region from the same archive: 30 full-size granules (3660 x 3660
+pixels in cloud-optimised GeoTIFFs with 256-pixel tiles) from 24 days, under 25 % cloud. It writes six bands
+and the mask as Zarr. A run is a process from start to end, including imports and worker processes; the
+median of the runs is shown. CPU time is that of all its processes, memory that of the largest one. This
+project writes more than the others: checksums, summaries, weather, overviews and a manifest; it syncs to
+disk, and checks the cube before it marks it as complete."""
 
 TITLES = {
     "own": "The grid of the scenes: pixels are copied",
@@ -41,7 +41,7 @@ def _section(result: Result, measured: str) -> Section:
     title = TITLES[result.race.name]
     if result.network:
         title += f", over a slow network ({1000 * DELAY:.0f} ms before each answer, {MEGABYTES:.0f} MB/s)"
-    network = " | fetched / needed | requests a file | share of the bandwidth" if result.network else ""
+    network = " | fetched / needed | requests per file | share of the bandwidth" if result.network else ""
     peers = [_median(runs, "seconds") for name, runs in result.runs.items() if _competes(name, runs)]
     best = min(peers, default=math.nan)
     rows = [

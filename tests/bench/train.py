@@ -125,11 +125,11 @@ def course(options: argparse.Namespace) -> list[Section]:
     rows = [
         stamp("train", PACKAGES, options.repeats),
         "",
-        f"On {torch.cuda.get_device_name() if device.type == 'cuda' else 'the processor'}, whose products of square"
-        f" matrices of bfloat16 reach {peak / 1e12:.2f} TFLOP/s. Training includes the loader.",
+        f"On {torch.cuda.get_device_name() if device.type == 'cuda' else 'the CPU'}, where products of square bfloat16"
+        f" matrices reach {peak / 1e12:.2f} TFLOP/s. Training includes the loader.",
         "",
-        "| size | windows a step | pixels a side | loader alone, windows/s | training, windows/s | waits for the loader"
-        " | GFLOP a step | share of the bfloat16 rate | forecast, pixels/s |",
+        "| size | windows per step | pixels per side | loader alone, windows/s | training, windows/s | waiting for the"
+        " loader | GFLOP per step | share of the bfloat16 rate | forecast, pixels/s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for size in sizes:

@@ -175,7 +175,7 @@ def course(options: argparse.Namespace) -> list[Section]:
 
 NOTES = {
     **dict.fromkeys(OURS, "checks objects against the manifest, masks, normalises"),
-    "zarrs": "reads all days of the period: it does not take chosen ones",
+    "zarrs": "reads all days of the period: it cannot select days",
     "memory map": "not compressed",
 }
 
@@ -188,11 +188,11 @@ def _lines(
     yield (
         f"{len(windows.places)} windows of {DAYS} days x {len(windows.cube.bands)} bands x {SIDE} x {SIDE} pixels in"
         f" random order, from the cube of the race of builds; the bucket answers after {1000 * DELAY:.0f} ms. Readers"
-        " that are not said to do more give the bands as stored; all results were compared. Objects were checked in a"
-        f" pass before. Readers with a cache have {CACHE_BYTES // 2**20} MiB."
+        " without a note return the bands as stored; all results were compared. Objects had been checked in an earlier"
+        f" pass. Readers with a cache have {CACHE_BYTES // 2**20} MiB."
     )
     yield ""
-    yield "| reader | windows/s | CPU ms a window | times xbatcher | bucket, windows/s | bucket / disk | note |"
+    yield "| reader | windows/s | CPU ms per window | times xbatcher | bucket, windows/s | bucket / disk | note |"
     yield "|---|---|---|---|---|---|---|"
     for name, (rate, cpu) in local.items():
         far = remote[name][0] if name in remote else None

@@ -325,7 +325,7 @@ def test_a_tree_of_another_origin_is_refused(grown_cube: Cube) -> None:
     [
         ("training", {}, "there is no split 'training'; choose one of train, validation"),
         ("validation", {}, "no square of 16 pixels of the split validation"),
-        ("train", {"size": 0}, "size=0: it is at least 1"),
+        ("train", {"size": 0}, "size=0: it must be at least 1"),
         ("train", {"size": 1000}, "size=1000: "),
         ("train", {"size": 33}, "take smaller windows"),
         ("train", {"bands": ("red", "ndre")}, "ndre is made from rededge1, which"),
@@ -333,11 +333,11 @@ def test_a_tree_of_another_origin_is_refused(grown_cube: Cube) -> None:
         ("train", {"bands": ()}, "bands is empty"),
         ("train", {"composite": "week"}, "composite='week': choose 'month', 'season' or a number of days"),
         ("train", {"composite": 0}, "composite=0: choose"),
-        ("train", {"composite": "month", "lead": 10}, "composite goes neither with lead nor with images"),
+        ("train", {"composite": "month", "lead": 10}, "composite cannot be combined with lead or images"),
         ("train", {"lead": 81}, "reach at most 80 days"),
         ("train", {"years": [2030]}, "has no season 2030; it has 2019, 2020, 2021"),
         ("train", {"targets": ["yield"]}, "has no targets yield; it has none"),
-        ("train", {"min_clear": 101}, "min_clear=101: it is a percentage"),
+        ("train", {"min_clear": 101}, "min_clear=101: it must be a percentage"),
     ],
 )
 def test_what_does_not_fit_is_refused(grown_cube: Cube, split: str, options: dict[str, Any], message: str) -> None:
@@ -359,5 +359,5 @@ def test_damage_is_raised(grown_cube: Cube, tmp_path: Path) -> None:
     train = mmvsf.dataset(tmp_path / "cube.zarr", size=16)
     for shard in (tmp_path / "cube.zarr").rglob("imagery/reflectance/c/*/0/*/*"):
         shard.unlink()
-    with pytest.raises(InputError, match="is missing, though the manifest lists it"):
+    with pytest.raises(InputError, match="is missing although the manifest lists it"):
         train[0]

@@ -265,7 +265,7 @@ def test_a_file_of_several_layers_and_a_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has the layers fields, farms"):
         grid({"file": "area.gpkg"}, tmp_path)
     (tmp_path / "area.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="no GeoJSON"):
+    with pytest.raises(InputError, match="not GeoJSON"):
         grid({"file": "area.csv"}, tmp_path)
 
 

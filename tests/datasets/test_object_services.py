@@ -276,7 +276,7 @@ def test_files_of_a_web_server_are_neither_listed_nor_written(web: Location) -> 
     for change in changes:
         with pytest.raises(InputError):
             change()
-    with pytest.raises(InputError, match="can only be read"), write_lock(web, "mmvsf dataset"):
+    with pytest.raises(InputError, match="is read-only"), write_lock(web, "mmvsf dataset"):
         pass
     assert (web / "text").read_bytes() == b"0123456789"
 

@@ -178,7 +178,7 @@ def test_a_raster_that_reads_otherwise_is_not_kept(tmp_path: Path, monkeypatch: 
     path = tmp_path / "map.tif"
     path.write_bytes(b"before")
     monkeypatch.setattr(geotiff, "copy_raster", copy)
-    with pytest.raises(OSError, match="was not written whole") as caught:
+    with pytest.raises(OSError, match="was not written completely") as caught:
         write_cog(path)
     assert caught.value.filename == str(path)
     assert path.read_bytes() == b"before" and names(tmp_path) == ["map.tif"]

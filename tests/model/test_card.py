@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.model.mmvsf.learned import cube_licences
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.pretraining.card import CARD, cube_licences
+from mmvsf.model.pretraining.card import CARD
 from tests.seal import seal
 
 from .conftest import Pretrained

@@ -402,7 +402,7 @@ def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
 
 LETTERS = (
     "(a) a cooler climate", "(b) early in the season", "(c) a year never seen", "(d) few labelled fields",
-    "(e) a place never seen", "(f) the easy one",
+    "(e) a place never seen", "(f) random pixels",
 )  # fmt: skip
 
 

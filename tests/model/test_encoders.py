@@ -243,7 +243,7 @@ def test_what_is_no_onnx_file_is_refused_in_a_line(grown_cube: Cube) -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"digest": ""}, "its attribute `digest` must be a text"),
+        ({"digest": ""}, "its attribute `digest` must be a string"),
         ({"width": "7"}, "its attribute `width` must be a whole number from 1"),
         ({"patch": 0}, "its attribute `patch` must be a whole number from 1"),
         ({"patch": 3}, "are not whole patches of 3"),
@@ -276,7 +276,7 @@ def test_numbers_that_cannot_be_stored_are_refused(grown_cube: Cube, tmp_path: P
     [
         ("mine", "write MODULE:OBJECT, or the path of an ONNX file"),
         ("no_such_module:encoder", "No module named"),
-        ("json:loads", "no object of a class that derives from mmvsf.Encoder"),
+        ("json:loads", "not an instance of a class derived from mmvsf.Encoder"),
         ("json:no_such", "has no attribute 'no_such'"),
     ],
 )

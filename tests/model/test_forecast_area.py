@@ -243,13 +243,16 @@ def test_under_the_weather_that_came_a_window_is_forecast_as_in_training(cube: C
         ({"days": (date(2019, 4, 3),)}, r"has no clear image there in the 180 days before 2019-04-02"),
         (
             {"days": (date(2021, 11, 20),)},
-            r"has no weather of 2021-11-01, which is needed to forecast 2021-11-20; take",
+            r"has no weather of 2021-11-01, which is needed to forecast 2021-11-20; use",
         ),
         ({"weather": "tomorrow"}, r"--weather tomorrow: there is no such file; write cube, years, or the path"),
         ({"scenario": "hail"}, r"--scenario hail: there is no such scenario; choose one of drought, heat"),
         ({"scenario": "drought:0"}, r"it changes no day"),
         ({"scenario": "+0C"}, r"takes up to 15 degrees, and not 0"),
-        ({"scenario": "years.yaml"}, r"--scenario years.yaml: years is the name of another row; choose another"),
+        (
+            {"scenario": "years.yaml"},
+            r"--scenario years.yaml: years is the name of another row of the results; choose another",
+        ),
         ({"scenario": "none.yaml"}, r"--scenario none.yaml: there is no such file"),
     ],
 )
@@ -271,7 +274,7 @@ def test_a_forecast_goes_beyond_the_cube_with_the_weather_of_other_years(forecas
 
 def test_a_model_that_sees_no_weather_takes_none(cube: Cube, model: Path, tmp_path: Path) -> None:
     checkpoint = replace(load_checkpoint(model), weather=False)
-    with pytest.raises(InputError, match="--scenario: the model sees no weather"):
+    with pytest.raises(InputError, match="--scenario: the model does not use weather"):
         plan_forecast(cube, checkpoint, model, SIZE, tmp_path, ForecastOptions(DAYS, scenario="heat"))
     job, folder = plan_forecast(cube, checkpoint, model, SIZE, tmp_path, ForecastOptions((date(2021, 11, 20),)))
     assert folder.name == "2021-10-31-no-weather" and len(job.weather.members) == 1

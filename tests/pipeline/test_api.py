@@ -68,7 +68,7 @@ def test_paths_are_accepted_as_text_and_as_path(built: TinyArchive, form: type) 
 
 
 def test_fewer_than_one_worker_is_refused(tiny: TinyArchive) -> None:
-    with pytest.raises(InputError, match="workers is at least 1"):
+    with pytest.raises(InputError, match="workers must be at least 1"):
         mmvsf.build(tiny.recipe, tiny.data, workers=0)
 
 

@@ -298,7 +298,7 @@ def test_another_format_version(on_cube: Callable[[Path], Outcome], finished: Ti
 
 def test_another_zarr_store(on_cube: Callable[[Path], Outcome], tmp_path: Path) -> None:
     zarr.create_group(str(tmp_path / "other.zarr"))
-    refused(on_cube(tmp_path / "other.zarr"), "other.zarr", "no cube")
+    refused(on_cube(tmp_path / "other.zarr"), "other.zarr", "not a cube")
 
 
 @pytest.mark.slow

@@ -182,7 +182,9 @@ def test_bands_of_earth_engine() -> None:
     """Those of a grid in one request; the mask always."""
     chosen = COLLECTIONS["sentinel-2-l2a"].narrowed(("rededge1", "coastal", "red"))
     assert chosen.together == (("B4",), ("B5", "SCL"), ("B1",)) and list(chosen.bands.values()) == ["B5", "B1", "B4"]
-    with pytest.raises(InputError, match=r"imagery.bands: Earth Engine is not read for thermal1 of hls-l30; it is for"):
+    with pytest.raises(
+        InputError, match=r"imagery.bands: thermal1 of hls-l30 cannot be read from Earth Engine; these bands can"
+    ):
         COLLECTIONS["hls-l30"].narrowed(("red", "thermal1"))
 
 

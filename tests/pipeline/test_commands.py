@@ -130,7 +130,7 @@ def test_a_failed_day_is_explained(tiny: TinyArchive, mmvsf: Command, dataset: B
     assert dataset(tiny).code == 1
     place = ("--day", SCENES[-1].day, "--x", LEFT + 30 * 90, "--y", TOP - 30 * 60)
     unfinished = mmvsf("explain", tiny.cube, *place)
-    assert unfinished.code == 1 and "half built" in unfinished.error
+    assert unfinished.code == 1 and "is incomplete" in unfinished.error
     assert dataset(tiny, "--accept-failed").code == 0
     outcome = mmvsf("explain", tiny.cube, *place)
     assert "could not be read" in outcome.out

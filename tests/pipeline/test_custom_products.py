@@ -180,7 +180,7 @@ def test_files_of_several_bands(flights: TinyArchive, dataset: Callable[[TinyArc
     product["bands"] = {**numbered, "haze": "all"}
     flights.write_recipe(name="first", imagery__products=["drone"], imagery__custom=[product], **options)
     outcome = dataset(flights)
-    assert outcome.code == 1 and "has 4 bands; say which one is meant" in outcome.err
+    assert outcome.code == 1 and "has 4 bands; name one of them" in outcome.err
 
 
 def test_what_a_product_says_of_its_numbers_belongs_to_the_digest() -> None:
@@ -223,11 +223,11 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "a mask of two kinds": ({"mask": {"asset": "QA", "codes": CODES, "bits": {1: "cloud"}}}, "found codes and bits"),
     "a mask of no kind": ({"mask": {"asset": "QA"}}, "takes one of layout, codes and bits; found none"),
     "a mask that is never clear": ({"mask": {"asset": "QA", "codes": {1: "cloud"}}}, "none of the codes is clear"),
-    "too many stars": ({"files": "***_{date}_{band}.tif"}, "files takes two * in a name at most"),
+    "too many stars": ({"files": "***_{date}_{band}.tif"}, "files may have at most two * in a name"),
     "a fill that is no number": ({"fill": "none"}, "imagery.custom.0.fill: takes 'nan'; found 'none'"),
     "an asset that is no text": ({"bands": {"red": 4, "nir": "B8", "haze": "HZ"}}, "imagery.custom.0.bands.red: takes"),
     "a code beyond all types": ({"mask": {"asset": "QA", "codes": {10**30: "clear"}}}, "must be at most"),
-    "a clear bit": ({"mask": {"asset": "QA", "bits": {1: "clear"}}}, "a bit cannot be clear"),
+    "a clear bit": ({"mask": {"asset": "QA", "bits": {1: "clear"}}}, "a bit cannot mean clear"),
     "an unknown quality": ({"mask": {"asset": "QA", "codes": {1: "foggy"}}}, "takes 'clear', 'cloud'"),
     "a bit too many": ({"mask": {"asset": "QA", "bits": {32: "cloud"}}}, "must be at most 31"),
     "items and files": ({"collection": "x"}, "takes either collection (of STAC items) or files"),
@@ -265,7 +265,7 @@ def test_impossible_products_are_refused_in_one_line(
         ({"imagery__source": "earthengine", "imagery__path": None}, "source 'earthengine' takes no custom"),
         (
             {"imagery__source": "stac", "imagery__path": None, "imagery__catalog": "https://stac.example.org"},
-            "drone is of files, a catalogue has items",
+            "drone is made of files, but a catalogue has items",
         ),
     ],
 )

@@ -244,9 +244,9 @@ def for_the_broken_image(fault: Fault) -> Fault:
         (reset(), "connection"),
         (truncated(), "broke off"),
         (hang(1), "no answer in time"),
-        (corrupt(), "no whole answer"),
-        (corrupt(2000), "where reflectance was expected"),
-        (empty(), "no whole answer"),
+        (corrupt(), "incomplete response"),
+        (corrupt(2000), "but reflectance was expected"),
+        (empty(), "incomplete response"),
     ],
 )
 def test_a_fault_that_stays_fails_its_day_only(
@@ -388,7 +388,9 @@ def test_another_scale_is_refused(factor: float, kind: Any, monkeypatch: pytest.
     image = hls_image({**bands, "Fmask": array_band(np.full((16, 16), 64, np.uint8), grid)})
     with serving([image], monkeypatch):
         scene = earthengine._scene(image.described(), HLS_S30, HERE)
-        with pytest.raises(ReadError, match=r"B2 runs from .* fractions from -1 to 3.28; .* another scale"):
+        with pytest.raises(
+            ReadError, match=r"B2 runs from .* fractions from -1 to 3.28; the scale of the collection has changed"
+        ):
             EarthEngineImagery().read(scene.bands[0], (slice(0, 16), slice(0, 16)))
 
 

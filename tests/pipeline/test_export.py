@@ -271,7 +271,7 @@ def test_only_the_days_and_blocks_asked_for_are_read(sites: Path, tmp_path: Path
         (("--what", "crop"), "2020, 2021"),
         (("--what", "crop", "--year", 2019), "2020, 2021"),
         (("--what", "crop", "--year", 2020, "--day", DAY), "--day 2021-05-05 does not apply to labels"),
-        (("--what", "confidence", "--year", 2020), "no confidence"),
+        (("--what", "confidence", "--year", 2020), "no label confidence"),
         (("--what", "static"), "no static"),
         (("--what", "elevation", "--day", DAY), "does not apply"),
         (("--day", DAY, "--year", 2030), "one of them"),
@@ -321,7 +321,7 @@ def test_a_cube_and_other_folders_are_not_overwritten(finished: TinyArchive, mmv
     (tmp_path / "mine.zarr").mkdir()
     (tmp_path / "mine.zarr/notes.txt").write_text("of a person")
     outcome = mmvsf("export", finished.cube, "--day", DAY, "--out", tmp_path / "mine.zarr")
-    assert outcome.code == 2 and "no Zarr store" in outcome.error
+    assert outcome.code == 2 and "not a Zarr store" in outcome.error
     for _ in range(2):  # an earlier export is replaced
         assert mmvsf("export", finished.cube, "--day", DAY, "--out", tmp_path / "day.zarr").code == 0
     assert xr.open_zarr(tmp_path / "day.zarr", consolidated=False).sizes["band"] == 6

@@ -241,7 +241,7 @@ def test_a_cube_that_was_never_finished(tiny: TinyArchive, built: TinyArchive, m
         build_tiny(tiny)
     monkeypatch.undo()
     tiny.write_recipe()
-    with pytest.raises(InputError, match="has not ended; end it with `mmvsf dataset`"):
+    with pytest.raises(InputError, match="has not finished; finish it with `mmvsf dataset`"):
         extend_tiny(tiny)
     tiny.write_recipe(**ONLY_2021)
     build_tiny(tiny)
@@ -482,13 +482,13 @@ def test_provisional_weather_is_replaced(
 
 
 OTHER: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "chunk": ({"grid__chunk": 8}, ("grid.chunk is 8, in the cube 16",)),
+    "chunk": ({"grid__chunk": 8}, ("grid.chunk is 8, but 16 in the cube",)),
     "CRS": ({"grid__crs": "EPSG:32614"}, ("grid.crs",)),
     "resolution": ({"grid__resolution": 60}, ("grid.resolution",)),
     "origin": ({"grid__origin": [15, 0]}, ("grid.origin",)),
     "a year less": (
         {"period__end": "2020-06-30", "labels__years": [2020], "split": {}},
-        ("period.end is 2020-06-30, in the cube 2021-06-30", "labels.years leaves out 2021"),
+        ("period.end is 2020-06-30, but 2021-06-30 in the cube", "labels.years leaves out 2021"),
     ),
     "a month less": ({"period__months": [6]}, ("period.months leaves out 5",)),
     "a product less": ({"imagery__products": ["hls-l30"]}, ("imagery.products leaves out hls-s30",)),
@@ -497,7 +497,7 @@ OTHER: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "other weather": ({"weather__source": "gridmet", "weather__path": None}, ("weather.source is gridmet",)),
     "weather later": ({"weather__start": "2020-01-01"}, ("the weather begins on 2020-01-01",)),
     "no labels": ({"labels": None}, ("labels are left out",)),
-    "other method": ({"labels__method": "nearest"}, ("labels.method is nearest, in the cube majority",)),
+    "other method": ({"labels__method": "nearest"}, ("labels.method is nearest, but majority in the cube",)),
     "another threshold": ({"imagery__skip_below_clear": 0.5}, ("imagery.skip_below_clear",)),
 }
 

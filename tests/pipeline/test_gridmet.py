@@ -238,7 +238,7 @@ def test_what_stays_ends_in_one_line(fetch: Fetch, fault: Fault) -> None:
 
 def test_what_a_page_says_is_told(fetch: Fetch) -> None:
     fetch.server.fail("tmmn", page)
-    with pytest.raises(IncompleteError, match=r"no NetCDF file but '<html><body>The server is under maintenance"):
+    with pytest.raises(IncompleteError, match=r"not a NetCDF file but '<html><body>The server is under maintenance"):
         fetch()
 
 
@@ -268,7 +268,7 @@ def test_retry_after_is_obeyed(fetch: Fetch) -> None:
 
 def test_a_server_that_asks_for_too_long_is_given_up(fetch: Fetch) -> None:
     fetch.server.fail("tmmn_2020", status(429, 3600))
-    with pytest.raises(IncompleteError, match=r"asks to come back in 3600 seconds \(1 attempt\)"):
+    with pytest.raises(IncompleteError, match=r"asks to retry in 3600 seconds \(1 attempt\)"):
         fetch()
 
 
@@ -282,7 +282,7 @@ def test_an_unreachable_server_is_named(tmp_path: Path) -> None:
 
 def test_days_that_an_old_file_lacks_are_an_error(fetch: Fetch) -> None:
     fetch.server.weather.missing = frozenset({date(2020, 12, 10), date(2020, 12, 11)})
-    with pytest.raises(IncompleteError, match="the answer holds 29 of 31 days"):
+    with pytest.raises(IncompleteError, match="the response has 29 of 31 days"):
         fetch()
 
 

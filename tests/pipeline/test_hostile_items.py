@@ -202,7 +202,7 @@ FAILED: dict[str, tuple[Change, str]] = {
     "shape of halves": (mask([128.5, 128], "proj:shape"), "proj:shape"),
     "unknown CRS": (put("EPSG:1", "properties", "proj:code"), "EPSG:1"),
     "a CRS of heights": (put("EPSG:5773", "properties", "proj:code"), "EPSG:5773"),
-    "a CRS from a file": (put("+init=/etc/passwd:1", "properties", "proj:code"), "is no CRS"),
+    "a CRS from a file": (put("+init=/etc/passwd:1", "properties", "proj:code"), "is not a CRS"),
     "a CRS that is a list": (put(["EPSG:32615"], "properties", "proj:code"), "proj:code"),
     "a CRS that is a bool": (put(True, "properties", "proj:code"), "proj:code"),
     "properties are a list": (put([], "properties"), "properties"),
@@ -241,7 +241,7 @@ LEFT_OUT: dict[str, tuple[Change, str]] = {
     "another season": (plain(put("2020-09-20T16:50:00Z", "properties", "datetime")), "outside the period"),
     "no collection": (drop("collection"), "without a collection"),
     "null collection": (put(None, "collection"), "without a collection"),
-    "another collection": (put("cop-dem-glo-30", "collection"), "of a product not asked for"),
+    "another collection": (put("cop-dem-glo-30", "collection"), "of a product not requested"),
     "another place": (
         lambda item: [everywhere(FAR, "proj:transform")(item), put(None, "geometry")(item)],
         "beside the blocks",
@@ -281,7 +281,7 @@ def changed(archive: TinyArchive, change: Change) -> list[Item]:
 def sound(archive: TinyArchive) -> ImageryPlan:
     plan = planned(archive, archive.items)
     assert [scene.day for scene in plan.scenes].count(DAY) == 1 and not plan.faults
-    assert plan.left_out == {"outside the period": 1, "of a product not asked for": 1} and plan.items == 14
+    assert plan.left_out == {"outside the period": 1, "of a product not requested": 1} and plan.items == 14
     return plan
 
 
@@ -462,7 +462,7 @@ def test_a_cube_of_faulty_items(tiny: TinyArchive, built: TinyArchive, dataset: 
     tiny.items.append({**sound[0], "id": "scene-7", "properties": {}})
     tiny.write_items()
     outcome = dataset(tiny)
-    assert outcome.code == 1 and "1 of 15 items cannot be used and do not say their day" in outcome.error
+    assert outcome.code == 1 and "1 of 15 items cannot be used and have no readable date" in outcome.error
     assert "scene-7: it has no datetime" in outcome.error and "3 of 15 items cannot be used" in " ".join(
         outcome.out.split()
     )

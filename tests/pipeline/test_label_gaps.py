@@ -140,7 +140,12 @@ def test_a_year_of_labels_elsewhere_is_refused_before_the_work(
 ) -> None:
     write_raster(labels_of_2021(tiny), CODES, grid)
     outcome = dataset(tiny)
-    assert outcome.code == 2 and "labels of 2021" in outcome.error and "lies elsewhere" in outcome.error
+    assert (
+        outcome.code == 2
+        and "labels of 2021" in outcome.error
+        and "is in another place" in outcome.error
+        and "under labels" in outcome.error
+    )
     assert "crop_2021.tif" in outcome.error and f"EPSG:{grid.epsg}" in outcome.error
     assert not tiny.data.exists() or not any(tiny.data.iterdir())
 
@@ -192,7 +197,7 @@ def test_a_part_of_the_split_without_labels_fails_the_check(tiny: TinyArchive, b
 @pytest.mark.parametrize(
     ("left", "values", "nodata", "code", "part"),
     [
-        (GRID.left + 90000, 300, None, 2, "the rasters of elevation lie elsewhere"),
+        (GRID.left + 90000, 300, None, 2, "the rasters of elevation are in another place"),
         (GRID.left, -9999, -9999, 1, "static: elevation, slope has no data in any block"),
     ],
 )

@@ -230,7 +230,7 @@ def test_confidence_from_an_archive(tiny: TinyArchive, dataset: Build) -> None:
 def test_confidence_of_an_archive_needs_its_path(tiny: TinyArchive, dataset: Build) -> None:
     tiny.write_recipe(labels__confidence=True)
     outcome = dataset(tiny)
-    assert outcome.code == 2 and "by labels.confidence_path" in outcome.error
+    assert outcome.code == 2 and "in labels.confidence_path" in outcome.error
     tiny.write_recipe(labels__confidence_path="archive/labels/sure.tif")
     outcome = dataset(tiny)
     assert outcome.code == 2 and "labels.confidence_path needs {year}" in outcome.error

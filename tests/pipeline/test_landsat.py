@@ -252,7 +252,7 @@ def test_products_that_no_cube_can_hold(
 def test_earth_engine_is_not_read_for_it(landsat: TinyArchive) -> None:
     region, path = load_region(str(landsat.recipe))
     grid = grid_from_recipe(region, path, landsat.data)
-    with pytest.raises(InputError, match="Earth Engine is not read for landsat-c2-l2"):
+    with pytest.raises(InputError, match="landsat-c2-l2 cannot be read from Earth Engine"):
         EarthEngineImagery().search(grid, region.period, ("landsat-c2-l2",))
 
 

@@ -85,7 +85,7 @@ def test_loops_of_groups_and_soft_links_are_no_harm(tmp_path: Path) -> None:
 def test_a_file_that_is_no_netcdf(tmp_path: Path, name: str) -> None:
     """Whatever its name, and whatever drivers other packages add to xarray."""
     write_vrt(tmp_path / name, Path(secret(tmp_path).href))
-    with pytest.raises(InputError, match="no NetCDF file"):
+    with pytest.raises(InputError, match="neither a NetCDF file"):
         ArchiveWeather(tmp_path / name).fetch(*DAYS, ("tmin",))
 
 
@@ -93,7 +93,7 @@ def test_references_are_no_store(tmp_path: Path) -> None:
     """Kerchunk's JSON names chunks anywhere."""
     path = tmp_path / "weather.json"
     path.write_text('{"version": 1, "refs": {".zgroup": "{\\"zarr_format\\": 2}", "tmin/0": ["/etc/passwd", 0, 100]}}')
-    with pytest.raises(InputError, match="no NetCDF file"):
+    with pytest.raises(InputError, match="neither a NetCDF file"):
         ArchiveWeather(path).fetch(*DAYS, ("tmin",))
 
 

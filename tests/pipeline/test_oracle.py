@@ -205,7 +205,7 @@ def test_what_cannot_be_is_refused(
     recipe, data = build(folder, "felt", 1.0)
     for options, part in (
         (("--years", "1999"), "it has 2021"),
-        (("--years", "soon"), "write them as"),
+        (("--years", "soon"), "write 2021,2022"),
         (("--sites", "east,north"), "--sites north: not in this cube; it has west, east"),
     ):
         refused = mmvsf("oracle", recipe, "--data-dir", data, *options)

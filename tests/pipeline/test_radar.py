@@ -349,7 +349,7 @@ def test_a_file_that_cannot_be_read_fails_its_pass_alone(
     finished = mmvsf(*build, "--accept-failed", "--json")
     assert finished.code == 0 and json.loads(finished.out)["radar"] == {"stored": 21, "failed": 3}
     card = (own.data / "tiny.DATASET_CARD.md").read_text()
-    assert "| radar, ascending | vv, vh: 9 passes of blocks stored, 3 failed |\n| radar, descending |" in card
+    assert "| radar, ascending | vv, vh: 9 (pass, block) units stored, 3 failed |\n| radar, descending |" in card
     status = passes(own, "ascending_status", BOTH)
     assert (status == Status.FAILED).sum() == 3 and (status == Status.STORED).sum() == 3
     assert np.array_equal(stored(own, "descending", BOTH), stored(known, "descending", BOTH))

@@ -404,7 +404,7 @@ def test_an_answer_that_cannot_be_decoded_is_not_kept(
     pattern: str, fault: Fault, source: Callable[..., WeatherSource], power: PowerServer
 ) -> None:
     power.fail(pattern, fault)
-    with pytest.raises(IncompleteError, match=r"no metadata of a Zarr 2 store|cannot be decoded"):
+    with pytest.raises(IncompleteError, match=r"not the metadata of a Zarr 2 store|cannot be decoded"):
         source(Power).fetch(FIRST, LAST, ("tmin",))
     power.clear_faults()
     assert not np.isnan(source(Power).fetch(FIRST, LAST, ("tmin",)).values["tmin"]).any()
@@ -567,7 +567,7 @@ def test_the_command_ends_in_one_line_and_the_next_run_goes_on(
     tiny.write_recipe(weather__source="power", weather__path=None)
     power.fail("WS2M", status(429, 3600))
     outcome = dataset(tiny)
-    assert outcome.code == 1 and "asks to come back in 3600 seconds" in outcome.error
+    assert outcome.code == 1 and "asks to retry in 3600 seconds" in outcome.error
     power.clear_faults()
     before = len(power.requests)
     assert dataset(tiny).code == 0

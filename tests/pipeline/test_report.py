@@ -124,7 +124,7 @@ def test_every_picture_is_one(full: Page) -> None:
 
 
 def test_what_is_absent_is_said_with_its_command(plain: Page) -> None:
-    assert "No model was pretrained on this cube yet" in plain.text
+    assert "No model has been pretrained on this cube yet" in plain.text
     assert "This cube has no crop map yet" in plain.text
     assert "This cube has no evaluation yet" in plain.text
     for command in ("pretrain", "cropmap", "forecast", "evaluate"):

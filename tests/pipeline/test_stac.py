@@ -294,7 +294,7 @@ def test_signatures_that_are_not_to_be_had_any_more(
     server.doors.lifetime = timedelta(minutes=1)  # so near its end that each read asks for another
     server.fail("GET /sas/", fault, after=30)
     outcome = dataset(tiny)
-    assert outcome.code == 1 and "gives no signature" in outcome.error and "rest is done" in outcome.error
+    assert outcome.code == 1 and "returned no signature" in outcome.error and "rest is done" in outcome.error
     assert sum(request.path.startswith("/sas/") for request in server.requests) <= 30 + QUICK.attempts
     server.clear_faults()
     monkeypatch.setattr(signing, "_refusals", {})  # as in a new process
@@ -502,7 +502,7 @@ def test_a_catalogue_that_is_not_there(
         ("/stac", status(401), 1, "HTTP 401"),
         ("/search", status(503), 1, "refuses the search (HTTP 503)"),
         ("/stac", empty(), 1, "STAC"),
-        ("/sas/", status(404), 1, "gives no signature"),
+        ("/sas/", status(404), 1, "returned no signature"),
         ("Fmask", status(403), 2, "fresh signature"),
         ("Fmask", reset(), 1, "connection"),
     ],

@@ -71,7 +71,7 @@ def test_a_worker_that_is_frozen(client: Client) -> None:
     next(results)
     os.kill(worker, signal.SIGSTOP)
     try:
-        with pytest.raises(IncompleteError, match="none of the 1 Dask workers gives a sign of life"):
+        with pytest.raises(IncompleteError, match="none of the 1 Dask workers has sent a heartbeat"):
             list(results)
     finally:
         os.kill(worker, signal.SIGCONT)

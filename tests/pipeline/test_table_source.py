@@ -223,19 +223,19 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "blocks of several pixels": (_set("grid", "block", 8), "blocks of one pixel; grid.block is 8"),
     "an area without sites": (
         lambda lines, _: lines.__setitem__("area", {"bbox": [-93, 41, -92, 42]}),
-        "source 'table' takes sites; write area.sites",
+        "source 'table' needs sites; write area.sites",
     ),
     "a mask": (
         lambda lines, _: lines["imagery"]["custom"][0].update(mask={"asset": "flag", "codes": {0: "clear"}}),
-        "takes one product of imagery.custom, with mask: none",
+        "needs one product of imagery.custom, with mask: none",
     ),
     "a product of satellites": (
         lambda lines, _: lines["imagery"].update(products=["camera", "hls-l30"]),
-        "takes one product of imagery.custom, with mask: none|hls-l30",
+        "needs one product of imagery.custom, with mask: none|hls-l30",
     ),
     "two sites in one pixel": (
         lambda lines, _: lines["area"]["sites"].append({"name": "twin", "lon": -93.001, "lat": 42.0}),
-        "oak-1 and twin lie in one pixel of 25000 m",
+        "oak-1 and twin are in the same pixel of 25000 m",
     ),
     "no table": (_set("imagery", "path", "nothing.csv"), "imagery.path: there is no table at"),
     "a folder": (_set("imagery", "path", "."), "cannot be read as CSV or Parquet"),

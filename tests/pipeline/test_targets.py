@@ -176,7 +176,7 @@ def test_a_cube_is_extended_by_a_target(tiny: TinyArchive, mmvsf: Command) -> No
         ({"column": "x"}, 2, "takes no column"),
         ({"valid_range": [5, 1]}, 2, "valid_range is [least, greatest]"),
         ({"valid_range": [0, 1]}, 1, "valid are 0 to 1"),
-        ({"path": "archive/far_{year}.tif"}, 2, "lies elsewhere"),
+        ({"path": "archive/far_{year}.tif"}, 2, "is in another place"),
         ({"path": "archive/void_{year}.tif"}, 1, "no pixel has a number for yield of 2021"),
         ({**MOISTURE, "column": "when"}, 2, "holds more than numbers"),
         ({**MOISTURE, "column": "wet"}, 2, "has no column 'wet'"),

@@ -105,7 +105,7 @@ def test_provisional_days_are_flagged(tmp_path: Path, make: Callable[[], xr.Data
 def test_choices_are_noted(tmp_path: Path) -> None:
     widened(height=[2.0]).to_netcdf(tmp_path / "daily.nc", engine="h5netcdf")
     (note,) = fetch(tmp_path).notes
-    assert "daily.nc, tmin: the only value along 'height' (2.0) is taken" in note
+    assert "daily.nc, tmin: the only value along 'height' (2.0) is used" in note
 
 
 def test_a_rotated_grid(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ REFUSED: dict[str, tuple[Callable[[], xr.Dataset], str]] = {
     "a leap day in each year": (lambda: in_calendar("all_leap"), r"calendar 'all_leap' has a 29 February in each year"),
     "the Julian calendar": (lambda: in_calendar("julian"), r"calendar 'julian' is 13 days behind"),
     "hours": (lambda: at_times(HOURS), r"4 times of day on 2020-06-01.*cdo daymin"),
-    "months": (lambda: at_times(times()[0] + np.arange(4) * np.timedelta64(30, "D")), r"rows are 30 days apart"),
-    "months by bounds": (lambda: with_bounds(0, 24 * 30, 0), r"rows are intervals of 30 days"),
-    "numbers for times": (lambda: at_times(np.arange(4)), r"its time axis 'time' holds no dates"),
+    "months": (lambda: at_times(times()[0] + np.arange(4) * np.timedelta64(30, "D")), r"time steps are 30 days apart"),
+    "months by bounds": (lambda: with_bounds(0, 24 * 30, 0), r"time steps are intervals of 30 days"),
+    "numbers for times": (lambda: at_times(np.arange(4)), r"its time axis 'time' has no dates"),
     "an hour beyond the day": (lambda: stamped(25), r"day_ends_utc_hour is 25; it must be an hour from 0 to 24"),
     "an hour before the day": (lambda: stamped(-1), r"day_ends_utc_hour is -1"),
     "an hour in words": (lambda: stamped("noon"), r"day_ends_utc_hour is noon"),
@@ -191,7 +191,7 @@ REFUSED: dict[str, tuple[Callable[[], xr.Dataset], str]] = {
     "a curvilinear grid": (without_coordinates, r"two-dimensional \(a curvilinear grid\)"),
     "stations": (
         lambda: one().stack(station=("lat", "lon")).reset_index("station"),
-        r"its places lie along 'station'",
+        r"its locations are along 'station'",
     ),
     "another place": (lambda: one(lon=lonlat(0.1)[1] + 20), r"does not reach the region: it covers x -76.2 to"),
     "no such days": (
@@ -323,7 +323,7 @@ def test_a_plan_tells_what_was_chosen(tmp_path: Path, mmvsf: Command) -> None:
     place.write()
     place.write_weather(weather_dataset().expand_dims({"height": [2.0]}))
     facts = json.loads(mmvsf("plan", place.recipe, "--data-dir", place.data, "--json").out)
-    assert any("the only value along 'height' (2.0) is taken" in warning for warning in facts["warnings"])
+    assert any("the only value along 'height' (2.0) is used" in warning for warning in facts["warnings"])
 
 
 def test_weather_that_cannot_be_right_is_refused_before_imagery_is_read(

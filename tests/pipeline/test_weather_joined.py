@@ -48,8 +48,8 @@ def shifted(by: float) -> Two:
 
 
 DIFFERENT: dict[str, tuple[Two, str]] = {
-    "half a cell": (shifted(0.05), r"tmax.nc and .*tmin.nc are on different grids: 'y' lies 0.05 apart"),
-    "a tenth of a cell": (shifted(0.01), r"are on different grids: 'y' lies 0.01 apart, where a cell is 0.1"),
+    "half a cell": (shifted(0.05), r"tmax.nc and .*tmin.nc are on different grids: 'y' differs by 0.05"),
+    "a tenth of a cell": (shifted(0.01), r"are on different grids: 'y' differs by 0.01, and a cell is 0.1"),
     "another resolution": (
         {"tmin": one(), "tmax": one(290.0, name="tmax", lat=lonlat(0.05)[0], lon=lonlat(0.05)[1])},
         r"tmax.nc and .*tmin.nc are on different grids",
@@ -137,5 +137,5 @@ def test_a_mean_of_hourly_sums_is_no_sum(tmp_path: Path) -> None:
     """The data store's daily mean of `tp` is a twenty-fourth of the day's rain."""
     data = one(0.003 / 24, {"units": "m"}, "tp")
     data.to_netcdf(tmp_path / "total_precipitation_0_daily-mean.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match="tp: it is a mean over the day of amounts in 'm'"):
+    with pytest.raises(InputError, match="tp: it is a daily mean of amounts in 'm'"):
         fetch(tmp_path, "precipitation")

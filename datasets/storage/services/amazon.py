@@ -64,7 +64,9 @@ def _identity(settings: Settings) -> tuple[str, Boto3CredentialProvider | None]:
         if settings.unsigned:
             return region, None
         if session.get_credentials() is None:
-            raise InputError(f"no AWS credentials were found; {ADVICE.credentials}, here and on every worker")
+            raise InputError(
+                f"no AWS credentials were found; {ADVICE.credentials}, on this machine and on every worker"
+            )
         return region, Boto3CredentialProvider(session)
     except BotoCoreError as error:
         raise InputError(f"AWS credentials: {one_line(error)}; fix AWS_PROFILE or ~/.aws") from error

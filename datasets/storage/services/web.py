@@ -22,9 +22,9 @@ class Web(Service):
     read_only = True
     advice = Advice(
         title="web server",
-        access="that everybody may read this address",
+        access="that this address is publicly readable",
         endpoint="the address",
-        credentials="use an address that everybody may read",
+        credentials="use a publicly readable address",
     )
     variables = ()
 

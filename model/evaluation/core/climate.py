@@ -1,4 +1,4 @@
-"""Places of a cube by their climate, and a split that learns from the warmer ones and is judged on the coolest third.
+"""Places of a cube by their climate, and a split that trains on the warmer ones and tests on the coolest third.
 
 A place is a block. Its climate is the mean temperature of the recipe's months over all years, of the cube's own
 weather.
@@ -37,7 +37,7 @@ class ClimateSplit:
         places = growing_season_means(cube)
         count = len(places) // COOL_SHARE
         if not count:
-            return f"the cube has {len(places)} places with weather in its split; ordering them takes {COOL_SHARE}"
+            return f"the cube has {len(places)} places with weather in its split; ordering them requires {COOL_SHARE}"
         ordered = sorted(places, key=lambda place: (places[place], place))
         cool, warm = ({place: places[place] for place in part} for part in (ordered[:count], ordered[count:]))
         return cls(warm, cool)
@@ -61,8 +61,8 @@ class ClimateSplit:
         """The temperatures of the two parts."""
         warm, cool = (sorted(part.values()) for part in (self.warm, self.cool))
         return (
-            f"{len(warm)} places of {warm[0]:.1f} to {warm[-1]:.1f} C to learn from,"
-            f" {len(cool)} of {cool[0]:.1f} to {cool[-1]:.1f} C to judge on (mean of the season)"
+            f"{len(warm)} places of {warm[0]:.1f} to {warm[-1]:.1f} C for training,"
+            f" {len(cool)} of {cool[0]:.1f} to {cool[-1]:.1f} C for testing (mean of the season)"
         )
 
 

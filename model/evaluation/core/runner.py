@@ -86,7 +86,7 @@ def run_plan(make: Callable[[], PiecePlan], *, workers: int = 1, deadline: float
         finally:
             bar.stop()
     if deadline is not None and any(_unfinished(plan.folder, stage) for stage in plan.stages()):
-        console.print("the time is up before all pieces are done; run the same command again to continue")
+        console.print("time is up before all pieces are done; run the same command again to continue")
 
 
 def _do_stage(

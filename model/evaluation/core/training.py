@@ -41,7 +41,9 @@ def pretrain(
     network, options, report = _trained(data, method, rate, seed, settings, folder)
     training = {**asdict(options), "held_out": data.year, "torch": torch.__version__}
     weather = options.chosen_objective().weather
-    save_checkpoint(folder, network, data.reader.normalisation, [data.cube], training, weather=weather)
+    save_checkpoint(
+        folder, network, data.reader.normalisation, [data.cube], training, weather=weather, folds=[data.fold]
+    )
     return report
 
 

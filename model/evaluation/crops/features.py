@@ -1,4 +1,4 @@
-"""What classifiers of single pixels are given: every pixel's series by date, by month or by growing-degree days.
+"""The features of classifiers of single pixels: every pixel's series by date, by month or by growing-degree days.
 
 Each function takes the series of a window and a date (one of DATES), and returns features (H * W, F) of the images
 until that date. F depends on the date alone. Degree-days align places and years: a field grows with them, so that a

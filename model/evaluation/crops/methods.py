@@ -1,4 +1,4 @@
-"""Crop mapping by networks: what pretraining is worth, with how few labels, and how early in the season.
+"""Crop mapping by networks: the benefit of pretraining, by number of labels and by date.
 
 Every method learns from the same training windows and the same labelled fields, and is scored on the same pixels of
 held-out windows; each function returns rows of confusion counts that can be added up.

@@ -1,4 +1,4 @@
-"""What each of our additions to the paper's network is worth."""
+"""The benefit of each of our additions to the paper's network."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def additions_section(results: ResultsTable) -> TextSection | None:
     if not body:
         return None
     text = (
-        "Error of each variant less that of MM-VSF, as above; above zero the addition helps. One training each, with"
-        f" one year held out ({', '.join(map(str, first))}), so that years are not in the intervals and the randomness"
-        " of training is not either. The paper's network is `--size paper`: wide, with patches of 8 pixels, without the"
-        " last clear value and degree-days, with a recurrent network for weather and the squared error, and"
-        f" trained with {HIGH_MASKING:.0%} of the patches hidden, on windows of 32 pixels, as many pixels as ours."
+        "Error of each variant minus that of MM-VSF, as above; a value above zero means that the addition helps. There"
+        f" is one training run each, with one year held out ({', '.join(map(str, first))}), so the intervals include"
+        " neither the variation between years nor the randomness of training. The paper's network is `--size paper`:"
+        " wide, with patches of 8 pixels, without the last clear value and degree-days, with a recurrent network for"
+        f" weather and the squared error, and trained with {HIGH_MASKING:.0%} of the patches hidden, on windows of 32"
+        " pixels and on as many pixels as ours."
     )
     head = ["variant", "all bands", "share of its error", "NDVI", "share of its error"]
     return TextSection("What our additions are worth", text, [TextTable("Forecasts, all leads", head, body)])

@@ -18,8 +18,8 @@ from .results_table import ResultsTable
 from .sections import TextSection, TextTable
 
 COSTS = (
-    "The seconds of all pieces added up. Pieces run side by side, so the whole takes less time than the sum; windows"
-    " per second are those of one piece, with its validation."
+    "The times of all pieces, added up. Pieces run in parallel, so the whole takes less time than the sum; windows per"
+    " second are those of one piece, including its validation."
 )
 
 
@@ -55,8 +55,8 @@ def how_made(results: ResultsTable, facts: EvaluationFacts) -> TextSection:
         ["written", datetime.now(UTC).date().isoformat()],
     ]
     text = (
-        "Weights, samples and masks of a training depend on its seed alone, so all objectives of a seed start alike and"
-        " see the same images in the same order."
+        "Weights, samples and masks of a training run depend only on its seed, so for each seed all objectives start"
+        " from the same weights and see the same images in the same order."
     )
     return TextSection("How this was made", text, [TextTable("Settings", ["what", "value"], rows)])
 
@@ -74,10 +74,10 @@ def rates(results: ResultsTable) -> TextSection:
     sizes = {result["method"]: result["parameters"] for result in trained if "parameters" in result}
     counts = "; ".join(f"{METHODS.get(name, name)}: {size:,}" for name, size in sizes.items())
     text = (
-        "Validation loss, at the validation place in the training years of the first fold, after a third of the"
-        f" steps. Parameters: {counts}."
+        "Validation loss after a third of the steps, at the validation place in the training years of the first fold."
+        f" Parameters: {counts}."
     )
-    return TextSection("Learning rates", text, [TextTable("Trials", ["objective", "validation loss", "taken"], rows)])
+    return TextSection("Learning rates", text, [TextTable("Trials", ["objective", "validation loss", "chosen"], rows)])
 
 
 def costs(results: ResultsTable) -> TextSection:
@@ -91,7 +91,7 @@ def costs(results: ResultsTable) -> TextSection:
     everything = (*results.pieces, *results.control_pieces)
     total = [sum(float(piece[key]) for piece in everything) / 60 for key in ("seconds", "cpu_seconds")]
     rows.append(["all", str(len(everything)), "–", *(f"{value:.1f}" for value in total), "–"])
-    head = ["pieces", "number", "seconds each", "minutes in all", "processor minutes", "training windows per second"]
+    head = ["pieces", "number", "seconds each", "minutes in total", "CPU minutes", "training windows per second"]
     return TextSection("What it cost", COSTS, [TextTable("Time of the pieces", head, rows)])
 
 

@@ -56,20 +56,20 @@ def claims(results: ResultsTable) -> TextSection | None:
         for row in _comparison(base, other, YEARS, "mean", quarter, ["all bands", quarter])
     ]
     text = (
-        "Mean squared error, in units of each band's training variance (of NDVI: in NDVI), all leads together, pixels"
-        " counting alike. Intervals are 95 %, drawn over years and over places; seeds are averaged before."
-        f" With fewer than {LEAST_YEARS} held-out years no verdict is given: years differ more than places do. The"
-        " second table takes both held-out sets together, vegetated (an observed NDVI of 0.4 and more) and bare"
-        " (below 0.25) pixels apart: most pixels of a summer are vegetated, and the gain from weather is mostly wet"
-        " soil."
+        "Mean squared error, in units of each band's training variance (for NDVI, in squared NDVI), over all leads,"
+        " with equal weight for each pixel. Intervals are 95 %, from resampling years and places; seeds are averaged"
+        f" first. With fewer than {LEAST_YEARS} held-out years no verdict is given, because years differ more than"
+        " places do. The second table combines both held-out sets and separates vegetated (an observed NDVI of 0.4 or"
+        " more) from bare (below 0.25) pixels: most pixels of a summer are vegetated, and the gain from weather comes"
+        " mostly from wet soil."
     )
     return TextSection(
         "Does MM-VSF forecast better?",
         text,
         [
-            TextTable("Error of the other method less that of MM-VSF, all bands and pixels", head, every),
-            TextTable("The same by what is forecast and on which pixels", head_2, by_cover),
-            TextTable("The same by the time of the year", ["other method", "of", "target days", *head[2:]], by_quarter),
+            TextTable("Error of the other method minus that of MM-VSF, all bands and pixels", head, every),
+            TextTable("The same by variable and kind of pixel", head_2, by_cover),
+            TextTable("The same by time of year", ["other method", "of", "target days", *head[2:]], by_quarter),
         ],
     )
 

@@ -19,10 +19,10 @@ from .results_table import LEAD_NAMES, YEARS, ResultsTable, cell
 from .sections import TextSection, TextTable
 
 QUESTIONS = (
-    ("the network without weather (SM-VSF) less with it (MM-VSF)", "forecast", CLAIM),
-    ("MM-VSF with other years' weather in the gap less with the real one", "weather", (OTHER_GAPS, AS_IT_IS)),
-    ("the oracle without the gap's weather less with it", "forecast", ALL_KNOWING[::-1]),
-    ("the inferring oracle without the gap's weather less with it", "forecast", INFERRING[::-1]),
+    ("the network without weather (SM-VSF) minus with it (MM-VSF)", "forecast", CLAIM),
+    ("MM-VSF with other years' weather in the gap minus with the real weather", "weather", (OTHER_GAPS, AS_IT_IS)),
+    ("the oracle without the gap's weather minus with it", "forecast", ALL_KNOWING[::-1]),
+    ("the inferring oracle without the gap's weather minus with it", "forecast", INFERRING[::-1]),
 )
 """The differences taken in both worlds: the error of the first method less that of the second."""
 
@@ -35,11 +35,12 @@ def control_section(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         "The same places and weather, but crops and soil follow the mean weather of each day of the year at their"
-        " place. The weather of the gap holds no information here and must make no difference. SM-VSF may still be a"
-        " little worse, since the weather of a place reveals its climate, by which the crops of the control grow."
-        " Single trainings: mean and standard deviation over seeds and years, which is the randomness of a training."
+        " place. The weather of the gap contains no information here and must make no difference. SM-VSF may still be"
+        " slightly worse, because the weather of a place reveals its climate, which the crops of the control follow."
+        " Single training runs: mean and standard deviation over seeds and years, which shows the randomness of"
+        " training."
     )
-    head = ["error of", "control", "control, single trainings", "the region", "the region, single trainings"]
+    head = ["error of", "control", "control, single training runs", "the region", "the region, single training runs"]
     body = []
     for words, piece, (first, second) in QUESTIONS:
         cells = [text for world in worlds for text in _differences(pick(world, piece=piece), first, second)]
@@ -52,7 +53,7 @@ def control_section(results: ResultsTable) -> TextSection | None:
         if (selected := pick(worlds[0], piece=piece, method=method)) and method != AS_IT_IS
     ]
     tables = [
-        TextTable("What weather is worth, mean squared error, all leads together", head, body),
+        TextTable("Value of the weather, mean squared error, all leads together", head, body),
         TextTable("Mean squared error in the control by days ahead", ["method", *LEAD_NAMES, ALL_LEADS], errors),
     ]
     return TextSection("The control", text, tables)

@@ -1,4 +1,4 @@
-"""How sure a forecast is, and whether it is right about that."""
+"""The uncertainty that forecasts state, and how often their intervals contain the truth."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def coverage_section(results: ResultsTable) -> TextSection | None:
                 "mean absolute error"]  # fmt: skip
         tables.append(TextTable(f"Intervals of {title}", head, body))
     text = (
-        "MM-VSF gives the absolute error that it expects of each pixel, band and NDVI; the intervals are those of a"
-        " Laplace distribution with that width. Nothing was adjusted after the training. The continuous ranked"
-        " probability score (CRPS) of a forecast without intervals is its mean absolute error. Bands are in units of"
-        " each one's deviation; all years and seeds together."
+        "MM-VSF predicts its own absolute error for each pixel, in each band and in NDVI; the intervals are those of a"
+        " Laplace distribution with that scale. Nothing was adjusted after training. The continuous ranked probability"
+        " score (CRPS) of a forecast without intervals is its mean absolute error. Bands are in units of their standard"
+        " deviation; all years and seeds are combined."
     )
     return TextSection("How sure is a forecast?", text, tables)
 

@@ -29,7 +29,7 @@ Filter = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is asked of a map, and which rows answer."""
+    """A setting in which crops are mapped, and the rows that belong to it."""
 
     title: str
     text: str
@@ -58,8 +58,8 @@ def settings_of(results: ResultsTable) -> list[Setting]:
     return [
         Setting(
             "(a) a cooler climate",
-            "Methods learn in the warmer places of the cube and map the coolest third: in the years that they learned"
-            f" from, and in another year. {results.climate}",
+            "Methods are trained in the warmer places of the cube and map the coolest third, in the training years and"
+            f" in another year. {results.climate}",
             {
                 "cooler, same years": {**cool, "set": "new_place"},
                 "cooler, other year": {**cool, "set": "both"},
@@ -69,32 +69,32 @@ def settings_of(results: ResultsTable) -> list[Setting]:
         ),
         Setting(
             "(b) early in the season",
-            "Maps from the images until the end of a day and the weather before them, in known places and a year never"
-            " seen. Classifiers are trained for each date; a network once for all dates, on seasons of which half end"
-            " early.",
+            "Maps from the images up to a given day and the weather before them, in training places and a year never"
+            " seen. Classifiers are trained for each date; a network is trained once for all dates, with half of its"
+            " seasons cut short.",
             {**by_date, "whole season": {**known, "set": "new_year"}},
             middle,
         ),
         Setting(
-            "(c) a year never seen", "Known places.", {"new year": {**known, "set": "new_year"}}, "new year"
+            "(c) a year never seen", "Maps of training places.", {"new year": {**known, "set": "new_year"}}, "new year"
         ),
         Setting(
             "(d) few labelled fields",
-            "A share of the fields of the training windows, drawn at random; known places, a year never seen. Whole"
-            " networks are trained with one seed.",
+            "A share of the fields of the training windows, drawn at random; maps of training places in a year never"
+            " seen. Whole networks are trained with one seed.",
             by_share,
             next(iter(by_share)),
         ),
         Setting(
             "(e) a place never seen",
-            "The places that the recipe holds out, which have the climate of the others.",
+            "The places that the recipe holds out; their climate is that of the others.",
             {"new place, same years": {**known, "set": "new_place"}, "new place and year": {**known, "set": "both"}},
             "new place, same years",
         ),
         Setting(
-            "(f) the easy one",
-            "Known fields, places and years: random pixels of the training windows are held out, whose neighbours are"
-            " learned from.",
+            "(f) random pixels",
+            "The easiest setting: random pixels of the training windows are held out, and their neighbours are used in"
+            " training.",
             {"random pixels": {**known, "set": RANDOM}},
             "random pixels",
         ),
@@ -113,7 +113,7 @@ def setting_section(rows: Sequence[Row], setting: Setting) -> TextSection:
     name = f"Crop maps {setting.title}"
     table = _table(rows, "Mean F1", {column: {**how, "kind": "all"} for column, how in setting.columns.items()})
     if table is None:
-        return TextSection(name, f"{setting.text} This cube has no windows of this setting.")
+        return TextSection(name, f"{setting.text} This cube has no windows for this setting.")
     main = setting.columns[setting.main]
     tables = [
         table,
@@ -149,7 +149,7 @@ def _pairs(rows: Sequence[Row], where: str) -> TextTable | None:
             if other and gain:
                 body.append([title(ours), title(other), interval_text(gain), str(gain.years), str(gain.units)])
     head = ["method", "other method", "difference in mean F1", "years", "site-years"]
-    return TextTable(f"Mean F1 of MM-VSF less that of others, {where}", head, body) if body else None
+    return TextTable(f"Mean F1 of MM-VSF minus that of others, {where}", head, body) if body else None
 
 
 def best_of(rows: Sequence[Row], methods: Sequence[Method]) -> Method | None:

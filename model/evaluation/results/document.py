@@ -32,7 +32,7 @@ def write_results(
     done = len(results.pieces) + len(results.control_pieces)
     if done < facts.planned:
         text = f"{done} of {facts.planned} pieces are done; run the same command again to continue."
-        sections.insert(0, TextSection("Not complete", text))
+        sections.insert(0, TextSection("Incomplete", text))
     save(learning_curves(results.pieces), folder / CURVES)
     pictures = [CURVES]
     for piece in pick(results.pieces, kind="picture"):

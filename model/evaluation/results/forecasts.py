@@ -35,13 +35,13 @@ def lead_section(results: ResultsTable) -> TextSection | None:
     if not tables:
         return None
     text = (
-        f"Held-out years {results.full_years_done}, which count alike; mean over bands in units of each band's training"
-        " variance; ± is the standard deviation of single trainings within a year. Every method is scored on the same"
-        " pixels of a year. Climatology and previous year use images of the place itself, from other years; for the"
-        " first year the year after it is taken. The oracle knows the simulated fields; without the gap's weather it"
-        " gives the mean of its forecasts with the weather of each other year. The inferring oracle knows how fields"
-        " grow, and infers what is hidden of each from the images up to the origin: a perfect forecaster."
-        + _sampling(results)
+        f"Held-out years {results.full_years_done}, with equal weight; mean over bands in units of each band's training"
+        " variance; ± is the standard deviation of single training runs within a year. Every method is scored on the"
+        " same pixels of a year. Climatology and previous year use images of the same place from other years; for the"
+        " first year, the following year replaces the previous one. The oracle knows the simulated fields; without the"
+        " gap's weather it gives the mean of its forecasts with the weather of each other year. The inferring oracle"
+        " knows how fields grow, and infers the hidden state of each field from the images up to the origin: a perfect"
+        " forecaster." + _sampling(results)
     )
     if (by_lead := _ndvi_by_lead(results)).rows:
         tables.append(by_lead)
@@ -85,9 +85,10 @@ def ndvi_section(results: ResultsTable) -> TextSection | None:
     if not tables:
         return None
     text = (
-        "R2 is the squared correlation and NSE that of Nash and Sutcliffe, over all pixels and days; sharpness is the"
-        " contrast between neighbouring pixels as a share of the observation's, whose noise counts: without noise, as"
-        " the oracle is, a perfect forecast is below 1, and what copies an image with its noise is not sharp for that."
+        "R2 is the squared correlation and NSE the Nash-Sutcliffe efficiency, over all pixels and days; sharpness is"
+        " the contrast between neighbouring pixels as a share of that of the observation. The observation's noise"
+        " counts, so a perfect forecast without noise, such as the oracle's, is below 1, and a forecast that copies an"
+        " image with its noise seems sharper than it is."
     )
     return TextSection("Forecast of NDVI", text, tables)
 
@@ -122,7 +123,7 @@ def year_section(results: ResultsTable) -> TextSection | None:
     head = ["held-out year", *map(method_title, methods), "weather avoids"]
     table = TextTable("Mean squared error in known places, all leads", head, rows)
     return TextSection(
-        "Each year held out in turn", "The last column is the share of SM-VSF's error that MM-VSF avoids.", [table]
+        "Each year held out in turn", "The last column is the share of the error of SM-VSF that MM-VSF avoids.", [table]
     )
 
 
@@ -138,9 +139,10 @@ def missing_section(results: ResultsTable) -> TextSection | None:
                  cell(pick(selected, variable="ndvi"), "sharpness")]  # fmt: skip
         table.append([method_title(method), *cells])
     text = (
-        "An image is left out of a season and forecast from the others. Networks look forward only: those that"
-        " reconstruct see the images before it, those that forecast start from the image before, and, where noted, are"
-        " corrected by their error at the image after. The straight line to the next image sees both sides."
+        "An image is left out of a season and predicted from the others. Networks look forward only: those trained to"
+        " reconstruct see the images before it; those trained to forecast start from the preceding image and, where"
+        " noted, are corrected by their error at the following image. Linear interpolation uses both neighbouring"
+        " images."
     )
     head = ["method", "MSE, all bands", "RMSE, NDVI", "sharpness, NDVI"]
     return TextSection(

@@ -1,4 +1,4 @@
-"""The opening page: what a reader takes away, each with its interval and its command."""
+"""The opening section: the main results, each with its interval and its command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.metrics import ALL_LEADS
 
 from .compare import Interval, difference, over_seeds, pick, relative_gain
-from .crop_methods import CLASSIFIERS, OURS, rows_of, title
+from .crop_methods import CLASSIFIERS, OURS, Method, rows_of, title
 from .crop_scores import f1_difference, interval_text
 from .crops import Setting, best_of, settings_of
 from .results_table import YEARS, ResultsTable, share_text
@@ -16,13 +16,18 @@ from .sections import TextSection, TextTable
 
 ASKED = ("(a)", "(b)", "(d)")
 """The settings whose crop maps open the page."""
+NEW_YEAR = "(c)"
+"""The setting in which the pretrained encoder is compared with an untrained one."""
+UNTRAINED: Method = ("frozen", "untrained", "encoder")
 LEAST_UNITS = 4
 """Site-years that an answer needs: of fewer, an interval by drawing them again is too narrow."""
 
 
 def takeaways(results: ResultsTable) -> TextSection | None:
     """The figures that the results have; None where they have none."""
-    rows = [_crops(results.rows, setting) for setting in settings_of(results) if setting.title.startswith(ASKED)]
+    settings = settings_of(results)
+    rows = [_opponents(results.rows, setting) for setting in settings if setting.title.startswith(ASKED)]
+    rows += [_pretraining(results.rows, setting) for setting in settings if setting.title.startswith(NEW_YEAR)]
     forecasts = pick(results.rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
     rows += [
         _forecast(forecasts, "sm-vsf", "Does the weather help to forecast images?"),
@@ -35,23 +40,35 @@ def takeaways(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         "Each line is computed from the tables below; intervals are 95 %, over years and places. An answer is given"
-        f" where the interval excludes zero and is of at least {LEAST_UNITS} site-years."
+        f" if the interval excludes zero and covers at least {LEAST_UNITS} site-years."
     )
     head = ["question", "answer", "figure", "by"]
-    return TextSection("What to take away", text, [TextTable("Seven figures", head, body)])
+    return TextSection("What to take away", text, [TextTable("Main results", head, body)])
 
 
-def _crops(rows: list[Row], setting: Setting) -> list[str] | None:
+def _opponents(rows: list[Row], setting: Setting) -> list[str] | None:
     """MM-VSF beside the best classifier of single pixels."""
     selected = pick(rows, **setting.answer)
-    ours, other = best_of(selected, OURS), best_of(selected, CLASSIFIERS)
+    question = f"Crop maps, {setting.title}: is MM-VSF better than the best classifier of pixels?"
+    return _crops(selected, setting, best_of(selected, OURS), best_of(selected, CLASSIFIERS), question)
+
+
+def _pretraining(rows: list[Row], setting: Setting) -> list[str] | None:
+    """A head on the pretrained encoder beside one on random weights."""
+    question = f"Crop maps, {setting.title}: does pretraining help?"
+    return _crops(pick(rows, **setting.answer), setting, OURS[0], UNTRAINED, question)
+
+
+def _crops(
+    rows: list[Row], setting: Setting, ours: Method | None, other: Method | None, question: str
+) -> list[str] | None:
     if ours is None or other is None:
         return None
-    gain = f1_difference(rows_of(selected, ours), rows_of(selected, other))
+    gain = f1_difference(rows_of(rows, ours), rows_of(rows, other))
     if gain is None:
         return None
     figure = f"mean F1 of {title(ours)} less that of {title(other)}, {setting.main}: {interval_text(gain)}"
-    return [f"Crop maps, {setting.title}: does pretraining help?", _answer(gain), figure]
+    return [question, _answer(gain), figure]
 
 
 def _forecast(rows: list[Row], other: str | None, question: str) -> list[str] | None:
@@ -76,8 +93,8 @@ def _control(rows: list[Row]) -> list[str] | None:
     gain = difference(pick(selected, method="sm-vsf"), pick(selected, method="mm-vsf"))
     if gain is None:
         return None
-    figure = f"error of SM-VSF less that of MM-VSF, {ALL_LEADS} leads: {gain.text()}"
-    return ["Is there a gain from weather where weather has no effect?", _answer(gain), figure]
+    figure = f"error of SM-VSF minus that of MM-VSF, {ALL_LEADS} leads: {gain.text()}"
+    return ["Does weather seem to help where it has no effect?", _answer(gain), figure]
 
 
 def _answer(gain: Interval) -> str:

@@ -30,9 +30,9 @@ def weather_section(results: ResultsTable) -> TextSection | None:
     text = (
         "One trained network, run again with other weather, or without earlier images. Held-out years, known and new"
         " places together. With other years' weather in the gap the forecast is the mean over those years, as for the"
-        " oracle without the gap's weather; usual weather is their mean day by day, which drizzles every day and is"
-        " like no real year."
-        " Weather from the target day on cannot affect a forecast, since the memory runs forward and is read on the"
+        " oracle without the gap's weather; usual weather is their daily mean, in which it drizzles every day, unlike"
+        " any real year."
+        " Weather from the target day on cannot affect a forecast, because the memory runs forward and is read on the"
         " morning of the target day; its row confirms this."
     )
     return TextSection("Is the weather used?", text, tables)

@@ -13,7 +13,7 @@ export function inWords(error, address) {
 }
 
 function damage({ code, object }) {
-  const remedy = "Run `mmvsf verify`; `mmvsf repair` reads what is damaged again.";
+  const remedy = "`mmvsf verify` lists the damage; `mmvsf repair` rebuilds the damaged parts.";
   const what = { "missing-object": "is missing", "short-object": "is shorter than what was written", "long-object": "is longer than what was written" };
   return `The cube is damaged or is being built: ${object} ${what[code] ?? "is not what was written"} (${code}). ${remedy}`;
 }

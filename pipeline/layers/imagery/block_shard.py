@@ -1,4 +1,4 @@
-"""The pixels that a task makes: those of each of its blocks, which lie in the memory of the whole group."""
+"""The pixels that a task produces: those of each of its blocks, which are stored in the memory of the whole group."""
 
 import threading
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Which acquisitions are missing from a list for another reason than chance.
+"""Which acquisitions are missing from a list for a reason other than chance.
 
 Real catalogues have gaps: scenes that were never processed, safe modes, passes that only graze a tile. Each track of a
 tile tells by its other gaps how common they are, and only what is too unlikely under that rate is reported.

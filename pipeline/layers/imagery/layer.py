@@ -1,4 +1,4 @@
-"""The layer `imagery`: reflectance, quality and scene, one ledger entry a block and 32-day shard."""
+"""The layer `imagery`: reflectance, quality and scene, one ledger entry per block and 32-day shard."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

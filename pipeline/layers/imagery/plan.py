@@ -1,4 +1,4 @@
-"""What a build will do, worked out before a pixel is read: which scene meets which block, and what it costs."""
+"""The plan of the imagery, made before a pixel is read: which scene overlaps which block, and what reading costs."""
 
 import json
 from collections import Counter, defaultdict
@@ -197,8 +197,8 @@ def _refuse_too_many(match: Match, grid: Grid) -> None:
     if count > SCENE_FILL:
         row, column = match.blocks[0]
         raise InputError(
-            f"{count} scenes of {date_of(day)} meet block {row},{column} of {grid.block} pixels, and a cube"
-            f" holds {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
+            f"{count} scenes of {date_of(day)} overlap block {row},{column} of {grid.block} pixels, but a cube stores"
+            f" at most {SCENE_FILL}; make grid.block smaller, or leave out repeated items of the archive"
         )
 
 

@@ -1,5 +1,5 @@
-"""Which scene a pixel is from where several scenes of a day overlap: clear before snow before shadow before cloud; then
-the scene on the cube's own grid; then the newer version; then the smaller id."""
+"""Which scene a pixel is taken from if several scenes of a day overlap: clear before snow before shadow before cloud;
+then the scene on the cube's own grid; then the newer version; then the smaller id."""
 
 import re
 

@@ -149,7 +149,7 @@ def sentinel_2_offset(identity: str, properties: Mapping[str, Any], declared: in
     if re.fullmatch(r"\d+(\.\d+)?", baseline):
         return -1000 if float(baseline) >= 4.0 else 0
     raise InputError(
-        f"item {identity} does not say whether its reflectance carries the offset of baseline 04.00; add"
+        f"item {identity} does not say whether its reflectance contains the offset of baseline 04.00; add"
         " s2:processing_baseline, or raster:bands with scale and offset, to the item"
     )
 

@@ -1,4 +1,4 @@
-"""Notices scenes whose files were replaced under the same id and version.
+"""Detect scenes whose files were replaced under the same id and version.
 
 What the files of each scene are is recorded in the ledger when a build begins. A scene whose `state` differs from the
 recorded one, and whose content differs too where that can be told, is of another generation, which is part of what its

@@ -53,7 +53,7 @@ class SceneLayer(Layer[ShardTask]):
         table, grid = self.table, self.spec.grid
         found = self.source.search(grid, self.spec.region.period, self.products)
         if any(len(scene.bands) != len(table.bands) for scene in found.scenes if not scene.fault):
-            raise InputError(f"{self.name}: the source does not give the bands that the recipe names")
+            raise InputError(f"{self.name}: the source does not provide the bands that the recipe names")
         inputs = self._inputs()
         if found.unanswered and (missing := len(without(inputs, found.scenes))):
             # Without them their shards would be emptied.

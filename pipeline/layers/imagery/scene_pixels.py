@@ -61,7 +61,7 @@ def _read_band(scene: Scene, number: int, window: tuple[slice, slice], source: S
 
     def check(values: NDArray[Any]) -> None:
         if values.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
-            raise ReadError(f"{asset.href}: reflectance is stored as integers, found {values.dtype}")
+            raise ReadError(f"{asset.href}: reflectance must be stored as integers; found {values.dtype}")
 
     stored = source.read(asset, window, check)
     values = to_band(np.ma.getdata(stored), product, source.products.bands[number], scene.offset)

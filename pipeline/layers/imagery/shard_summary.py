@@ -1,4 +1,4 @@
-"""What a finished shard leaves in its ledger entry: status, clear fractions, integer sums, its scenes."""
+"""The summary of a finished shard in its ledger entry: status, clear fractions, integer sums, its scenes."""
 
 from typing import Any
 

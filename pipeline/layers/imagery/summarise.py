@@ -1,4 +1,4 @@
-"""What the ledger knows of the imagery goes into the cube's small arrays."""
+"""Write the summaries of the imagery from the ledger to the cube's small arrays."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a build of the imagery, or of the radar, made, in numbers."""
+"""The result of a build of the imagery, or of the radar, in numbers."""
 
 from dataclasses import dataclass
 from typing import Any, Self

@@ -136,7 +136,7 @@ class SceneReader:
         return ", ".join(sorted({name for href in scene.hrefs for name in self.given.get(href, ())}))
 
     def product(self, scene: Scene) -> Product:
-        """The product of a scene, worked out once a task: it is asked for with every file."""
+        """The product of a scene, worked out once a task: it is needed for every file."""
         name = scene.product
         if name not in self._named:
             self._named[name] = self.products.named(name)

@@ -1,4 +1,4 @@
-"""From what a raster holds to codes of the legend, and codes that the legend does not have."""
+"""From the values of a raster to codes of the legend, and values that the legend does not have."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The layer `labels`: crop codes, purity and confidence, one task a block and year."""
+"""The layer `labels`: crop codes, purity and confidence, one task per block and year."""
 
 import json
 from collections import Counter
@@ -36,7 +36,7 @@ class LabelLayer(Layer[LabelTask]):
     @cached_property
     def section(self) -> Labels:
         if self.spec.region.labels is None or self.spec.legend is None:
-            raise ValueError("a label layer is of a cube with labels")
+            raise ValueError("a label layer needs a cube with labels")
         return self.spec.region.labels
 
     def plan(self) -> BlockPlan[LabelTask]:
@@ -117,7 +117,7 @@ class LabelLayer(Layer[LabelTask]):
         if dropped := set(old.label_years) - set(new.region.labels.years):
             reasons.append(f"labels.years leaves out {', '.join(map(str, sorted(dropped)))}")
         if old.legend != new.legend:
-            reasons.append("the legend of the labels is another")
+            reasons.append("the legend of the labels differs")
         if old.confidence and not new.confidence:
             reasons.append("labels.confidence is left out")
         return reasons

@@ -1,4 +1,4 @@
-"""The layer `radar`: backscatter by direction of the passes, one ledger entry a block and 32-day shard."""
+"""The layer `radar`: backscatter by direction of the passes, one ledger entry per block and 32-day shard."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

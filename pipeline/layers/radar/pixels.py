@@ -49,7 +49,7 @@ def _read_strip(scene: Scene, points: list[int], target: RasterGrid, reader: Sce
 
         def check(values: NDArray[Any], href: str = asset.href) -> None:
             if values.dtype.kind != "f":
-                raise ReadError(f"{href}: backscatter is stored in floating point, found {values.dtype}")
+                raise ReadError(f"{href}: backscatter must be stored in floating point; found {values.dtype}")
 
         stored = np.ma.filled(np.ma.asarray(reader.read(asset, place.window, check)), np.nan)
         powers.append(_means(place.codes(stored, np.nan), side))

@@ -66,7 +66,7 @@ class RadarTable(ProductTable):
         """See `ProductTable`: the scenes of one direction, on the grid of their first polarisation."""
         orbit = self.orbit_of(name)
         if orbit not in ORBITS or name != self.name_of(orbit):
-            raise InputError(f"there is no radar product {name}; there is {', '.join(map(self.name_of, ORBITS))}")
+            raise InputError(f"there is no radar product {name}; choose one of {', '.join(map(self.name_of, ORBITS))}")
         product = self.base.narrowed(self.bands)
         first = product.bands[self.bands[0]]
         return replace(product, name=name, quality=first.keys, only={"sat:orbit_state": (orbit,)})

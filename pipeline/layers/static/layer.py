@@ -1,4 +1,4 @@
-"""The layer `static`: terrain and soil, one task a block."""
+"""The layer `static`: terrain and soil, one task per block."""
 
 from collections import Counter
 from dataclasses import dataclass

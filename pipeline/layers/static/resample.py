@@ -68,8 +68,8 @@ def static_tasks(source: StaticSource, grid: Grid, layers: tuple[str, ...]) -> l
     reached = {name for task in tasks for name, tiles in task.tiles if tiles}
     if elsewhere := [name for name in rasters if name not in reached]:
         raise InputError(
-            f"static: the rasters of {', '.join(elsewhere)} lie elsewhere: none meets a block of the region; check"
-            " static.path and their CRS, or leave the layer out of static.layers"
+            f"static: the rasters of {', '.join(elsewhere)} are in another place: none overlaps a block of the region;"
+            " check static.path and their CRS, or leave the layer out of static.layers"
         )
     return tasks
 

@@ -1,4 +1,4 @@
-"""The layer `targets`: numbers that are no classes, one task a target, block and year."""
+"""The layer `targets`: numerical quantities, one task per target, block and year."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Numbers of a year on the cube's pixels: area-weighted means of rasters and polygons."""
+"""Quantities of a year on the cube's pixels: area-weighted means of rasters and polygons."""
 
 import math
 from dataclasses import dataclass

@@ -100,7 +100,7 @@ class WeatherLayer(Layer[Never]):
         reasons += changed_options("weather", was, now, ("source", "collection", "options"))
         if new.region.weather_start > old.region.weather_start:
             reasons.append(
-                f"the weather begins on {new.region.weather_start}, in the cube on {old.region.weather_start}"
+                f"the weather begins on {new.region.weather_start}, but on {old.region.weather_start} in the cube"
             )
         return reasons + _elevation(now.source, old, new)
 
@@ -112,9 +112,9 @@ def _elevation(name: str, old: CubeSpec, new: CubeSpec) -> list[str]:
         return []
     was, now = (_elevation_source(spec) for spec in (old, new))
     if was != now:
-        return [f"the elevation of static, which temperatures of the source {name} are brought to, is another"]
+        return [f"the elevation (static) differs, to which the source {name} adjusts temperatures"]
     if now and new.grid.weather_cell > new.grid.block and len(new.grid.blocks) > len(old.grid.blocks):
-        return ["area gains blocks, and weather cells of several blocks, with their temperatures, another elevation"]
+        return ["area gains blocks, which changes the elevation and temperatures of weather cells of several blocks"]
     return []
 
 

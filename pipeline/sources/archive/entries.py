@@ -32,7 +32,7 @@ def read_entries(root: Path) -> Iterator[ArchiveEntry]:
         content = _read(collection, "STAC ItemCollection")
         features = content.get("features")
         if not isinstance(features, list):
-            raise InputError(f"{collection} is no STAC ItemCollection: it has no list of features")
+            raise InputError(f"{collection} is not a STAC ItemCollection: it has no list of features")
         yield from (ArchiveEntry(feature, root) for feature in features)
     elif table.is_file():
         yield from (ArchiveEntry(item, root) for item in read_items(table))
@@ -42,7 +42,7 @@ def read_entries(root: Path) -> Iterator[ArchiveEntry]:
     else:
         raise InputError(
             f"{root} holds neither {COLLECTION} (a STAC ItemCollection) nor {TABLE} (stac-geoparquet) nor {CATALOG} (a"
-            " static catalogue); point imagery.path at the folder that does"
+            " static catalogue); point imagery.path at the folder that has one of them"
         )
 
 
@@ -94,5 +94,5 @@ def _read(path: Path, what: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a {what}: {one_line(error)}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} is no {what}: it is no JSON object")
+        raise InputError(f"{path} is not a {what}: it is not a JSON object")
     return content

@@ -1,4 +1,4 @@
-"""A folder of GeoTIFFs without STAC items: what the names of its files say, as the items that they lack."""
+"""A folder of GeoTIFFs without STAC items: the information in the file names, as the missing items."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The archive source of labels: one raster a year on disk, or a folder of tiles a year."""
+"""The archive source of labels: one raster per year on disk, or a folder of tiles per year."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,7 +63,7 @@ class ArchiveLabels(LabelSource):
     def from_recipe(cls, section: Labels, site: SourceSite) -> Self:
         """See `LabelSource`."""
         if section.confidence:
-            raise InputError("labels: an archive names the rasters of confidence by labels.confidence_path")
+            raise InputError("labels: name the confidence rasters of an archive in labels.confidence_path")
         if len(section.years) > 1 and "{year}" not in (section.confidence_path or "{year}"):
             raise InputError("labels.confidence_path needs {year} where there are labels of several years")
         pattern, legend = str(site.path(section.path or "")), section.legend or ""
@@ -151,8 +151,8 @@ class ArchiveLabels(LabelSource):
         lattices = mosaics(tiles)
         if len(lattices) > 1:
             raise InputError(
-                f"labels of {year}: the rasters in {path} lie on {len(lattices)} grids; bring them to one, for example"
-                " with `gdalwarp`"
+                f"labels of {year}: the rasters in {path} are on {len(lattices)} grids; resample them to one, for"
+                " example with `gdalwarp`"
             )
         self.folders[str(path)] = LabelFiles(lattices[0].tiles, lattices[0].grid)
         return Asset(str(path), lattices[0].grid)

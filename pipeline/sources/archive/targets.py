@@ -1,4 +1,4 @@
-"""The archive source of targets: one raster of numbers a year on disk."""
+"""The archive source of targets: one raster of values per year on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path

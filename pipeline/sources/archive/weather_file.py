@@ -1,4 +1,4 @@
-"""Weather files opened by what they are, and refused where they would read others.
+"""Weather files, opened according to their content, and refused if they would read other files.
 
 An HDF5 file may hold links to other files, data sets that are views of those of other files, and raw data that lie in
 any file of the disk: the numbers of such a file would enter the cube.
@@ -40,7 +40,8 @@ def open_file(path: Path) -> xr.Dataset:
             return xr.open_dataset(path, engine="scipy", decode_timedelta=False, cache=False)
         if head != HDF5:
             raise InputError(
-                f"{path} cannot be read as weather: it is no NetCDF file (version 3 or 4) and no Zarr store; convert it"
+                f"{path} cannot be read as weather: it is neither a NetCDF file (version 3 or 4) nor a Zarr store;"
+                " convert it"
             )
         _refuse_other_files(path)
         return xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False, cache=False)

@@ -165,7 +165,7 @@ class CropScapeLabels(LabelSource):
             return address_of_file.group(1)
         if fault := re.search(r"(?s)<faultstring[^>]*>(.*?)</faultstring>", text):
             raise _RefusedError(one_line(Exception(fault.group(1)), 200))
-        raise ReadError(f"{self.service} answered without naming a file")
+        raise ReadError(f"{self.service} responded without naming a file")
 
     def _get(self, client: requests.Session, url: str) -> bytes:
         """The whole body of an answer; an error of the service (500) is an answer in XML. Raises ReadError."""

@@ -1,4 +1,4 @@
-"""The Cropland Data Layer as NASS publishes it: one zipped national GeoTIFF of 30 m a year; no account.
+"""The Cropland Data Layer as published by NASS: one zipped national GeoTIFF of 30 m per year; no account.
 
 A year is some 2 GB, so this is for large areas, or for networks that cannot reach CropScape. The file is fetched whole,
 resumed after an interruption, unpacked once and kept under the data folder. It is not read inside its zip (GDAL's
@@ -198,8 +198,8 @@ def _unpack(archive: Path, path: Path) -> None:
             rasters = [entry for entry in content.infolist() if entry.filename.lower().endswith(".tif")]
             if len(rasters) != 1:
                 raise InputError(
-                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(content.namelist())[:200]}), expected one;"
-                    " NASS packs it in another way now: take labels.source: cropscape, or unpack it yourself and take"
+                    f"{archive} holds {len(rasters)} GeoTIFFs ({', '.join(content.namelist())[:200]}); expected one."
+                    " NASS now packs it differently: use labels.source: cropscape, or unpack it yourself and use"
                     " labels.source: archive with legend: cdl"
                 )
             ensure_space(path, rasters[0].file_size)

@@ -107,7 +107,7 @@ def find_dimension(dataset: xr.Dataset, kind: str, where: str) -> str:
         )
     if kind != "time" and (along := next((dims[0] for dims in elsewhere if len(dims) == 1), None)) is not None:
         raise InputError(
-            f"{where}: its places lie along '{along}', as those of stations; a cube needs weather on a grid"
+            f"{where}: its locations are along '{along}', like those of stations; a cube needs weather on a grid"
         )
     raise InputError(f"{where} has no dimension with coordinates called {' or '.join(NAMES[kind])}")
 
@@ -171,7 +171,7 @@ def difference(window: Axis, other: Axis, name: str) -> str | None:
         )
     off = np.abs(within_turn(window.values - other.values[place], other.turn)).max()
     if off > (SAME_PLACE * step if step > 0 else 1e-6 * np.abs(window.values).max()):
-        return f"'{name}' lies {off:.6g} apart, where a cell is {step:.6g}"
+        return f"'{name}' differs by {off:.6g}, and a cell is {step:.6g}"
     return None
 
 

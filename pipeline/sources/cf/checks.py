@@ -1,4 +1,4 @@
-"""Numbers that cannot be right, told by file, variable, day and cell."""
+"""Impossible values, reported by file, variable, day and cell."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The numbers of one input over a region, in its unit, as float64."""
+"""The values of one input over a region, in its unit, as float64."""
 
 from dataclasses import dataclass
 
@@ -45,8 +45,8 @@ def read_input(dataset: xr.Dataset, header: Header, name: str, rows: NDArray[np.
         raise InputError(f"{header.where}: the variable '{variable.name}' has no units attribute; add one")
     if name in SUMS and not is_rate(units) and is_daily_mean(header.where):
         raise InputError(
-            f"{what}: it is a mean over the day of amounts in '{units}', so the day's sum is not known; take the"
-            " product's daily sums"
+            f"{what}: it is a daily mean of amounts in '{units}', so the daily sum is not known; use the product's"
+            " daily sums"
         )
     versions = _by_version(variable, what) if "expver" in variable.dims else [variable]
     values = _values(versions[0], header, rows)
@@ -66,13 +66,13 @@ def _without_other_dimensions(variable: xr.DataArray, header: Header, what: str)
         size = variable.sizes[dim]
         if size == 1:
             label = f" ({variable[dim].values[0]})" if dim in variable.coords else ""
-            notes.append(f"{what}: the only value along '{dim}'{label} is taken")
+            notes.append(f"{what}: the only value along '{dim}'{label} is used")
             variable = variable.isel({dim: 0}, drop=True)
         elif dim == "expver" and size == 2:
-            notes.append(f"{what}: ERA5T (expver {PRELIMINARY}) is taken where ERA5 (expver {FINAL}) has no value")
+            notes.append(f"{what}: ERA5T (expver {PRELIMINARY}) is used where ERA5 (expver {FINAL}) has no value")
         else:
             raise InputError(
-                f"{what}: it has {size} values along '{dim}', and a cube takes one; select one first, for example with"
+                f"{what}: it has {size} values along '{dim}', but a cube needs one; select one first, for example with"
                 f" ncks -d {dim},0 or xarray's isel({dim}=0)"
             )
     return variable, notes
@@ -82,7 +82,7 @@ def _by_version(variable: xr.DataArray, what: str) -> list[xr.DataArray]:
     """The final and the preliminary values, in this order."""
     versions = [int(version) for version in variable["expver"].values] if "expver" in variable.coords else []
     if sorted(versions) != [FINAL, PRELIMINARY]:
-        raise InputError(f"{what}: it has expver {versions}; known are {FINAL} (ERA5) and {PRELIMINARY} (ERA5T)")
+        raise InputError(f"{what}: it has expver {versions}; only {FINAL} (ERA5) and {PRELIMINARY} (ERA5T) are known")
     return [variable.isel(expver=versions.index(version), drop=True) for version in (FINAL, PRELIMINARY)]
 
 

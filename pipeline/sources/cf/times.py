@@ -104,11 +104,11 @@ def _moments(times: xr.DataArray, where: str) -> tuple[Moments, tuple[int, int] 
         leap_day = LEAP_DAY if calendar in ("noleap", "365_day") else None
     else:
         raise InputError(
-            f"{where}: its time axis '{times.name}' holds no dates; it needs a units attribute such as 'days since"
+            f"{where}: its time axis '{times.name}' has no dates; it needs a units attribute such as 'days since"
             " 1970-01-01'"
         )
     if np.isnat(moments).any():
-        raise InputError(f"{where}: its time axis '{times.name}' has a row without a time")
+        raise InputError(f"{where}: its time axis '{times.name}' has a missing time")
     return moments, leap_day
 
 
@@ -125,7 +125,7 @@ def _bounds(dataset: xr.Dataset, name: str, rows: int, where: str) -> Moments | 
     lengths = (bounds[:, 1] - bounds[:, 0]) / np.timedelta64(1, "D")
     if lengths.min() > 1.5:
         raise InputError(
-            f"{where}: its rows are intervals of {lengths.min():.3g} days; a cube takes daily values, so take the"
+            f"{where}: its time steps are intervals of {lengths.min():.3g} days; a cube needs daily values, so use the"
             " product's daily files"
         )
     return bounds if np.all(np.abs(lengths - 1) < 0.01) else None
@@ -141,15 +141,15 @@ def _refuse_other_steps(moments: Moments, days: NDArray[np.int64], where: str) -
     if counts.size and counts.max() > 1:
         date = np.datetime64(int(dates[counts.argmax()]), "D")
         raise InputError(
-            f"{where}: it has {counts.max()} times of day on {date}; a cube takes daily values, so take the product's"
-            " daily files, or make the day's minimum, maximum and sums of each variable first (for example with cdo"
+            f"{where}: it has {counts.max()} times of day on {date}; a cube needs daily values, so use the product's"
+            " daily files, or compute the daily minimum, maximum and sums of each variable first (for example with cdo"
             " daymin, daymax and daysum)"
         )
     steps = np.diff(np.unique(days))
     if steps.size and steps.min() >= COARSE_DAYS:
         raise InputError(
-            f"{where}: its rows are {steps.min()} days apart or more; a cube takes daily values, so take the product's"
-            " daily files"
+            f"{where}: its time steps are {steps.min()} days apart or more; a cube needs daily values, so use the"
+            " product's daily files"
         )
 
 

@@ -47,8 +47,8 @@ AT_ONCE = 8
 WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 
 QUOTA = (
-    "Earth Engine gives a noncommercial project 150 EECU-hours of computing a month (Community tier), 1,000"
-    " (Contributor) or 100,000 (Partner), and slows it down beyond; what this build takes is not estimated"
+    "Earth Engine gives a noncommercial project 150 EECU-hours of compute per month (Community tier), 1,000"
+    " (Contributor) or 100,000 (Partner), and slows it down beyond that; the usage of this build is not estimated"
 )
 """Since 27 April 2026: developers.google.com/earth-engine/guides/noncommercial_tiers."""
 
@@ -243,7 +243,7 @@ def _persist(what: str, attempt: Callable[[], Result], tries: int) -> Result:
         except OSError as error:
             reason = reason_of(error)
         except (ValueError, EOFError) as error:
-            reason = f"no whole answer ({one_line(error)})"
+            reason = f"incomplete response ({one_line(error)})"
         if tried + 1 < tries:
             time.sleep(wait)
     _pace.gave_up = time.monotonic()

@@ -168,7 +168,7 @@ def _scene(image: Any, collection: Collection, coverage: Coverage, cloud_score: 
         version = f"{version} with Cloud Score+ {cloud_score:g}"
     acquired = _acquired(identity, image)
     if acquired is None:
-        raise InputError("it has no startTime that is a time")
+        raise InputError("it has no startTime that can be read")
     return Scene(
         id=Item.check({"id": identity}).id,
         product=collection.product,
@@ -224,16 +224,16 @@ def _stored(values: NDArray[Any], band: str, collection: Collection, image: str)
     """A band as its product stores it: uint8 masks, reflectance in integers of 1e-4. Raises ReadError."""
     if band == collection.quality:
         if values.min() < 0 or values.max() > 255 or np.any(values != np.rint(values)):
-            raise ReadError(f"{image}: the mask {band} runs from {values.min()} to {values.max()}, no uint8")
+            raise ReadError(f"{image}: the mask {band} runs from {values.min()} to {values.max()}, which is not uint8")
         return values.astype(np.uint8)
     missing = values == REFLECTANCE_FILL
     known = values[~missing].astype(np.float64)
     if known.size and not (_is_fraction if collection.fraction else _is_whole)(known, values.dtype):
         expected = f"fractions from {REFLECTANCE_RANGE[0]:g} to {REFLECTANCE_RANGE[1]:.2f}"
         raise ReadError(
-            f"{image}: {band} runs from {known.min():.6g} to {known.max():.6g} ({values.dtype}), where reflectance was"
-            f" expected in {expected if collection.fraction else 'whole numbers of 1e-4'}; the collection has another"
-            " scale than this reader knows. Take another source"
+            f"{image}: {band} runs from {known.min():.6g} to {known.max():.6g} ({values.dtype}), but reflectance was"
+            f" expected in {expected if collection.fraction else 'whole numbers of 1e-4'}; the scale of the collection"
+            " has changed. Use another source"
         )
     if collection.fraction:
         numbers = np.rint(values.astype(np.float64) / REFLECTANCE_SCALE)

@@ -29,8 +29,8 @@ class Collection:
         """The collection with these bands of a cube only, in this order. Raises InputError for one that it lacks."""
         if missing := [name for name in bands if name not in self.bands]:
             raise InputError(
-                f"imagery.bands: Earth Engine is not read for {', '.join(missing)} of {self.product}; it is for"
-                f" {', '.join(self.bands)}"
+                f"imagery.bands: {', '.join(missing)} of {self.product} cannot be read from Earth Engine; these bands"
+                f" can: {', '.join(self.bands)}"
             )
         chosen = {name: self.bands[name] for name in bands}
         kept = {*chosen.values(), self.quality}
@@ -73,5 +73,5 @@ COLLECTIONS: dict[str, Collection] = {
 def collection_of(product: str) -> Collection:
     """The collection of a product. Raises InputError for one that Earth Engine is not read for."""
     if product not in COLLECTIONS:
-        raise InputError(f"Earth Engine is not read for {product}; it is for {', '.join(COLLECTIONS)}")
+        raise InputError(f"{product} cannot be read from Earth Engine; these products can: {', '.join(COLLECTIONS)}")
     return COLLECTIONS[product]

@@ -77,7 +77,7 @@ class EarthEngineLabels(LabelSource):
         image = fetch_pixels(name, lambda ee: ee.Image(name).select([band]).unmask(fill, False), 1, asset.grid, window)
         codes = image[band]
         if codes.min() < 0 or codes.max() > 255 or np.any(codes != np.rint(codes)):
-            raise ReadError(f"{name}: {band} runs from {codes.min()} to {codes.max()}, no uint8")
+            raise ReadError(f"{name}: {band} runs from {codes.min()} to {codes.max()}, which is not uint8")
         return codes.astype(np.uint8)
 
     def _image(self, year: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Listings of Earth Engine's images, and their pixels in pieces of a size that it allows."""
+"""Listings of Earth Engine's images, and their pixels in pieces of an allowed size."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ def list_images(
         if not token or at_most is not None:
             return
         if str(token) in seen or count > MOST_IMAGES:
-            raise ReadError(f"{what}: Earth Engine gives pages without end, {count} images so far; run again later")
+            raise ReadError(f"{what}: Earth Engine returns pages without end, {count} images so far; run again later")
         seen.add(str(token))
         query["pageToken"] = token
 
@@ -73,9 +73,9 @@ def _page(ee: Any, query: dict[str, Any]) -> dict[str, Any]:
     try:
         page = ee.data.listImages(dict(query))  # a copy, since the client empties the query it is given
     except (AttributeError, TypeError, KeyError) as error:
-        raise ValueError("the answer is no list of images") from error
+        raise ValueError("the response is not a list of images") from error
     if not isinstance(page, dict) or not isinstance(page.get("images", []), list):
-        raise ValueError("the answer is no list of images")
+        raise ValueError("the response is not a list of images")
     return page
 
 
@@ -95,11 +95,11 @@ def grid_of_band(image: dict[str, Any], band: str) -> RasterGrid:
             }
         )
     except (StopIteration, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{asset_id(image)}: Earth Engine gives no grid for the band {band}") from error
+        raise InputError(f"{asset_id(image)}: Earth Engine returns no grid for the band {band}") from error
     except InputError as error:
         raise InputError(f"{asset_id(image)}: the band {band}: {error}") from None
     if declared.transform is None or declared.shape is None or not is_crs(declared.crs):
-        raise InputError(f"{asset_id(image)}: the band {band} is in no CRS that is known ({declared.crs[:80]})")
+        raise InputError(f"{asset_id(image)}: the band {band} is in an unknown CRS ({declared.crs[:80]})")
     a, b, c, d, e, f = declared.transform
     return RasterGrid(declared.crs, (a, b, c, d, e, f), declared.shape)
 
@@ -109,7 +109,7 @@ def asset_id(image: Any) -> str:
     names = [image.get("id"), image.get("name")] if isinstance(image, dict) else []
     name = next((name for name in names if isinstance(name, str) and name), None)
     if name is None:
-        raise InputError(f"it is no image with an id, found {shortened(image)}")
+        raise InputError(f"it is not an image with an id; found {shortened(image)}")
     return name.removeprefix("projects/earthengine-public/assets/")
 
 

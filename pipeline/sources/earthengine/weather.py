@@ -172,7 +172,7 @@ def _days(
         for name, values in fetch_pixels(what, build, len(bands) * (stop - first).days, grid, window).items():
             parts = re.fullmatch(r"(\d{4})(\d\d)(\d\d)_(.+)", name)
             if parts is None or parts.group(4) not in bands:
-                raise InputError(f"{what}: the answer has a band {name}, which is no day's {' or '.join(bands)}")
+                raise InputError(f"{what}: the response has a band {name}, which is not a day's {' or '.join(bands)}")
             day = date(*map(int, parts.groups()[:3]))
             band_values = np.where(values == FILL, np.nan, values.astype(np.float64))
             days.setdefault(day, {})[parts.group(4)] = band_values

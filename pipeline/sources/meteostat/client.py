@@ -1,4 +1,4 @@
-"""meteostat's client, made to tell its errors, to keep its files in our cache, and to wait no longer than it should.
+"""meteostat's client, changed to raise its errors, to keep its files in our cache, and to limit waiting times.
 
 The client is imported on first use. It hides errors: a file that cannot be had is logged and taken for one that does
 not exist. So what it logs is watched here, and only a 404 counts as no data.
@@ -92,13 +92,13 @@ def _check_database(body: bytes) -> None:
     """Raise ValueError unless the body is a whole SQLite file of stations."""
     page, pages = int.from_bytes(body[16:18], "big"), int.from_bytes(body[28:32], "big")
     if not body.startswith(b"SQLite format 3\0") or len(body) < (65_536 if page == 1 else page) * pages:
-        raise ValueError("the answer is no complete SQLite database")
+        raise ValueError("the response is not a complete SQLite database")
     connection = sqlite3.connect(":memory:")
     try:
         connection.deserialize(body)
         connection.execute("select id, latitude, longitude, elevation, timezone from stations limit 1")
     except sqlite3.DatabaseError as error:
-        raise ValueError(f"the answer is no database of stations: {error}") from error
+        raise ValueError(f"the response is not a database of stations: {error}") from error
     finally:
         connection.close()
 

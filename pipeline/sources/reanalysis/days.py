@@ -33,7 +33,7 @@ def provisional_flags(days: NDArray[np.int64]) -> NDArray[np.uint8]:
 def _steps(dataset: xr.Dataset, unit: str, service: str) -> NDArray[np.int64]:
     times = dataset["time"].values
     if not np.issubdtype(times.dtype, np.datetime64):
-        raise IncompleteError(f"{service}: its axis 'time' is in no standard calendar; update this project")
+        raise IncompleteError(f"{service}: its axis 'time' has no standard calendar; update this project")
     steps = times.astype(f"datetime64[{unit}]").astype(np.int64)
     if (np.diff(steps) != 1).any():
         raise IncompleteError(f"{service}: steps of its axis 'time' are missing or repeated; update this project")

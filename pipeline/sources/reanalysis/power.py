@@ -117,7 +117,7 @@ class Power(WeatherSource):
         """See `WeatherSource`. On the grid of the meteorology, to which radiation is interpolated."""
         inputs = inputs_of(FORMULAS, variables, SERVICE)
         if first < FIRST_DAY:
-            raise InputError(f"{SERVICE} begins on {FIRST_DAY}; the weather is asked for from {first} on")
+            raise InputError(f"{SERVICE} begins on {FIRST_DAY}, but weather is needed from {first} on")
         days = np.arange(day_number(first), day_number(last) + 1)
         stores = _Stores(self)
         window = stores.open(METEOROLOGY[0]).window

@@ -144,7 +144,7 @@ def _is_inside(key: str) -> bool:
 
 def _check_chunk(body: bytes) -> None:
     if not body:
-        raise ValueError("the answer is empty")
+        raise ValueError("the response is empty")
 
 
 def _check_json(body: bytes) -> None:
@@ -157,6 +157,6 @@ def _check_metadata(body: bytes) -> None:
         arrays = [entry for key, entry in json.loads(body)["metadata"].items() if key.endswith(".zarray")]
         used = [codec["id"] for entry in arrays for codec in (entry["compressor"], *(entry["filters"] or ())) if codec]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"the answer is no metadata of a Zarr 2 store ({one_line(error, 80)})") from error
+        raise ValueError(f"the response is not the metadata of a Zarr 2 store ({one_line(error, 80)})") from error
     if foreign := sorted(set(map(str, used)) - CODECS):
         raise ValueError(f"its chunks need {', '.join(foreign)}, which this project does not read")

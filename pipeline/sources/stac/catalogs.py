@@ -50,7 +50,9 @@ class Catalog:
         """The collection of a product. A product that the recipe declares is in the collection that it names. Raises
         InputError for a product that the catalogue lacks."""
         if product.files:
-            raise InputError(f"imagery.custom: {product.name} is of files, a catalogue has items; name a collection")
+            raise InputError(
+                f"imagery.custom: {product.name} is made of files, but a catalogue has items; name a collection"
+            )
         if self.collections is None or product.name not in PRODUCTS:
             return product.collections[0]
         if product.name in self.collections:
@@ -95,7 +97,7 @@ def _checked(address: str) -> str:
     try:
         parts, shown = urlsplit(address), plain_url(address)
     except ValueError as error:
-        raise InputError(f"imagery.catalog is no address: {error}") from None
+        raise InputError(f"imagery.catalog is not an address: {error}") from None
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if (
         not parts.hostname
@@ -105,7 +107,7 @@ def _checked(address: str) -> str:
         or (parts.scheme != "https" and not local)
     ):
         raise InputError(
-            f"imagery.catalog {shown} is no https:// address of a STAC API; give that of its landing page,"
+            f"imagery.catalog {shown} is not the https:// address of a STAC API; give that of its landing page,"
             " without a name, a password or a query"
         )
     return address

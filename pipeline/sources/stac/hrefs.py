@@ -38,7 +38,7 @@ def _host(href: str) -> str:
     _refuse_control(href)
     parts = _split(href)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(f"the href {_shown(href)} is no http(s) URL, and a public catalogue can name nothing else")
+        raise InputError(f"the href {_shown(href)} is not an http(s) URL, and a public catalogue can name nothing else")
     if "@" in parts.netloc or "#" in href:
         raise InputError(f"the href {_shown(href)} holds a name, a password or a fragment")
     return parts.hostname
@@ -54,7 +54,7 @@ def local_href(folder: Path, href: str, real: dict[Path, Path] | None = None) ->
     parts = _split(href)
     if parts.scheme in ("http", "https"):
         if not parts.hostname or "@" in parts.netloc or "#" in href or reach_of_name(parts.hostname) == LINK_LOCAL:
-            raise InputError(f"the href {_shown(href)} is no address of a file on a web server")
+            raise InputError(f"the href {_shown(href)} is not the address of a file on a web server")
         return href
     if parts.scheme not in ("", "file"):
         raise InputError(f"the href {_shown(href)} is neither a file nor an http(s) URL; copy the file to the archive")
@@ -67,7 +67,7 @@ def local_href(folder: Path, href: str, real: dict[Path, Path] | None = None) ->
         _refuse_control(str(path))
         resolved = str(_real_path(path, {} if real is None else real))
     except (OSError, ValueError, RuntimeError) as error:  # too long, half characters, links in a circle
-        raise InputError(f"the href {_shown(href)} is no path: {one_line(error, 100)}") from None
+        raise InputError(f"the href {_shown(href)} is not a path: {one_line(error, 100)}") from None
     if resolved.startswith("/vsi"):
         raise InputError(f"the href {_shown(href)} is a virtual path of GDAL; give the path of the file itself")
     return resolved
@@ -91,7 +91,7 @@ def _split(href: str) -> SplitResult:
     try:
         return urlsplit(href)
     except ValueError as error:
-        raise InputError(f"the href {_shown(href)} is no URL: {error}") from None
+        raise InputError(f"the href {_shown(href)} is not a URL: {error}") from None
 
 
 def _refuse_control(text: str) -> None:

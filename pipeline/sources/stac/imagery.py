@@ -131,7 +131,7 @@ class StacImagery(ImagerySource):
 class _Grids:
     """Grids of files whose items do not say them (LP DAAC's): from the first header of each tile.
 
-    Source: all HLS granules of an MGRS tile stand on one grid of 3660 x 3660 pixels (HLS v2 user guide, 4.1).
+    Source: all HLS granules of an MGRS tile are on one grid of 3660 x 3660 pixels (HLS v2 user guide, 4.1).
     """
 
     def __init__(self, reader: RemoteReader) -> None:

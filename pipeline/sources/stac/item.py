@@ -56,20 +56,20 @@ def _text(value: Any) -> Any:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("it is no number")
+        raise ValueError("it is not a number")
     try:
         number = float(value)
     except OverflowError:  # whole, with more than 308 digits
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError("it is no finite number")
+        raise ValueError("it is not a finite number")
     return number
 
 
 def _whole(value: Any) -> int:
     number = _number(value)
     if number != int(number):
-        raise ValueError("it is no whole number")
+        raise ValueError("it is not a whole number")
     return int(number)
 
 
@@ -106,7 +106,7 @@ def _north_up(transform: tuple[float, ...]) -> tuple[float, ...]:
     if b or d:
         raise ValueError("the raster is rotated; make it north-up, e.g. with `gdalwarp`")
     if a <= 0 or not all(SMALLEST <= abs(size) <= LARGEST for size in (a, e)) or max(map(abs, transform)) > FARTHEST:
-        raise ValueError("no raster has such pixels or lies there")
+        raise ValueError("no raster has such pixels or such a position")
     return transform[:6]
 
 
@@ -155,7 +155,7 @@ class Projection(Checked):
         text = self.code or self.epsg or self.wkt or ""
         text = f"EPSG:{text}" if text.isdigit() else text
         if text and not CRS_FORM.fullmatch(text):
-            raise InputError(f"{shortened(text)} is no CRS; write a code, such as EPSG:32615, or WKT")
+            raise InputError(f"{shortened(text)} is not a CRS; write a code, such as EPSG:32615, or WKT")
         return text
 
 
@@ -212,7 +212,7 @@ class Item(Checked):
         if value is None:
             return ""
         if isinstance(value, bool | list | dict) or not str(value)[:MOST_TEXT].isprintable():
-            raise InputError(f"{key} is {shortened(value)}, which is no text")
+            raise InputError(f"{key} is {shortened(value)}, which is not a string")
         return str(value)[:MOST_TEXT]
 
 

@@ -123,7 +123,7 @@ def declared_grid(item: Item, asset: ItemAsset) -> RasterGrid | None:
         # (github.com/NASA-IMPACT/hls-cmr_stac, pull request 10; github.com/microsoft/PlanetaryComputer, issue 486).
         crs = re.sub(r"^EPSG:327(?=\d\d$)", "EPSG:326", crs)
     if not is_crs(crs):
-        raise InputError(f"proj:code {crs[:80]} is no CRS of places on the earth that is known")
+        raise InputError(f"proj:code {crs[:80]} is not a known CRS of places on the earth")
     a, b, c, d, e, f = transform
     return RasterGrid(crs, (a, b, c, d, e, f), shape)
 

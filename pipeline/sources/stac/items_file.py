@@ -92,7 +92,7 @@ def _refuse_other(file: Any, path: Path) -> None:
     """Raise InputError for a file whose columns are not those of items, or that is too large."""
     names = set(file.schema_arrow.names)
     if missing := {"id", "assets"} - names:
-        raise InputError(f"{path} is no stac-geoparquet: it has no column {' and no '.join(sorted(missing))}")
+        raise InputError(f"{path} is not stac-geoparquet: it has no column {' and no '.join(sorted(missing))}")
     metadata = file.metadata
     largest = max((metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)), default=0)
     if metadata.num_rows > MOST_ITEMS or largest > MOST_BYTES:

@@ -66,7 +66,7 @@ class _Requests(StacApiIO):
         """See `pystac.StacIO`. Raises ValueError."""
         content = parse_json_of_many(txt)
         if not isinstance(content, dict):
-            raise ValueError("an answer is no JSON object")
+            raise ValueError("a response is not a JSON object")
         return content
 
     def request(self, href: str, *args: Any, **kwargs: Any) -> str:
@@ -160,14 +160,14 @@ def _all_items(search: Callable[[], Iterator[dict[str, Any]]], what: str, where:
         for page in search():
             features = page["features"]
             if not isinstance(features, list):
-                raise TypeError("features is no list")
+                raise TypeError("features is not a list")
             new = {_key(item): item for item in features}
             items = new | items
             keys |= set(new)
             given, matched = given + len(features), max(matched, _announced(page))
             report_progress(what, len(items), matched or None)
             if given > 2 * len(keys) + PAGE or len(keys) > MOST_ITEMS:
-                raise IncompleteError(f"{where} gives pages without end, {given} items so far; run again later")
+                raise IncompleteError(f"{where} returns pages without end, {given} items so far; run again later")
         # CMR gives an empty list, too, where its backend failed; an empty one is asked for once more.
         if len(keys) == given and len(items) >= matched and (items or attempt):
             return items

@@ -27,7 +27,7 @@ from .items import asset_of, counts, offset_of, orbit_of, place_of, version_of
 FindSceneGrid = Callable[[Product, str, str, str], RasterGrid]
 """(product, item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
 
-OTHER_PRODUCT = "of a product not asked for"
+OTHER_PRODUCT = "of a product not requested"
 OTHER_KIND = "of another platform, tier or correction"
 OTHER_PASS = "of another direction or polarisation"
 NO_COLLECTION = "without a collection"
@@ -94,7 +94,7 @@ class SceneSelection:
             return OTHER_PRODUCT if entry.get("collection") else NO_COLLECTION
         acquired = acquired_at(entry)
         if acquired is None:
-            raise InputError("it has no datetime that is a time")
+            raise InputError("it has no datetime that can be read")
         if not any(self._period.contains(day) for day in _days_around(acquired)):
             return OTHER_DAY
         item = Item.check(entry)
@@ -153,10 +153,10 @@ class SceneSelection:
     def _candidates(self, entry: Any) -> list[Product]:
         """The products that an entry may be of, by its collection. Raises InputError for an entry that is no item."""
         if not isinstance(entry, dict):
-            raise InputError(f"it is no item, found {shortened(entry)}")
+            raise InputError(f"it is not an item; found {shortened(entry)}")
         collection = entry.get("collection")
         if collection is not None and not isinstance(collection, str):
-            raise InputError(f"collection is {shortened(collection)}, which is no text")
+            raise InputError(f"collection is {shortened(collection)}, which is not a string")
         return [product for product in self._products if collection in product.collections]
 
 

@@ -49,11 +49,11 @@ class TableImagery(ImagerySource):
         """See `ImagerySource`. Raises InputError for a recipe without sites, and for blocks of several pixels."""
         products = ProductTable.of(section)
         if not site.sites:
-            raise InputError("imagery: source 'table' takes sites; write area.sites")
+            raise InputError("imagery: source 'table' needs sites; write area.sites")
         if site.grid.block != 1:
-            raise InputError(f"imagery: source 'table' takes blocks of one pixel; grid.block is {site.grid.block}")
+            raise InputError(f"imagery: source 'table' needs blocks of one pixel; grid.block is {site.grid.block}")
         if len(section.products) != 1 or [each.mask for each in section.custom or ()] != ["none"]:
-            raise InputError("imagery: source 'table' takes one product of imagery.custom, with mask: none")
+            raise InputError("imagery: source 'table' needs one product of imagery.custom, with mask: none")
         pixels = tuple((point.name, _pixel(point, site.grid)) for point in site.sites)
         _refuse_shared(pixels)
         return cls(site.path(section.path or ""), products, pixels, section.site_column or SITE)
@@ -164,6 +164,6 @@ def _refuse_shared(pixels: tuple[tuple[str, RasterGrid], ...]) -> None:
     for name, pixel in pixels:
         if (other := taken.setdefault(pixel, name)) != name:
             raise InputError(
-                f"area.sites: {other} and {name} lie in one pixel of {pixel.resolution:g} m; use smaller pixels, or"
-                " move one of them into the next"
+                f"area.sites: {other} and {name} are in the same pixel of {pixel.resolution:g} m; use smaller pixels,"
+                " or move one of them into the next"
             )

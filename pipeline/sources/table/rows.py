@@ -82,7 +82,7 @@ def numbers_of(table: "DataFrame", column: str, path: Path) -> NDArray[np.float6
     if wrong.any():
         first = int(wrong.argmax())
         found = repr(column_of.iloc[first])[:MOST_TEXT]
-        raise InputError(f"{path}: row {first + 1} has {found} in the column {column}, which is no number")
+        raise InputError(f"{path}: row {first + 1} has {found} in the column {column}, which is not a number")
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 

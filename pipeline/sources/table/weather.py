@@ -97,7 +97,7 @@ class TableWeather(WeatherSource):
         names = site_names(table, SITE)
         known = np.isin(names, list(present))
         if not known.any():
-            raise InputError(f"none of the stations in {self.stations} is in the column {SITE} of {self.path}")
+            raise InputError(f"none of the stations in {self.stations} appears in the column {SITE} of {self.path}")
         longitude, latitude = (numbers_of(table, name, self.stations)[known] for name in (LONGITUDE, LATITUDE))
         mask = self.grid.weather_mask()
         lat, lon = (place[mask] for place in self._places())

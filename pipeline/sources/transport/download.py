@@ -83,7 +83,7 @@ def download(
                 asked = seconds_asked(answer.headers.get("Retry-After"))
                 reason = f"HTTP status {status}{_short_text(answer.content)}"
                 if asked > retry_policy.longest_wait:
-                    reason += f", it asks to come back in {asked:.0f} seconds"
+                    reason += f", it asks to retry in {asked:.0f} seconds"
             except requests.RequestException as error:
                 reason, reached = reason_of(error), not _is_unreached(error)
             except ValueError as error:

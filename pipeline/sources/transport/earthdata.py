@@ -102,7 +102,9 @@ class Earthdata:
                 "POST", f"{self.login}/api/users/find_or_create_token", entry, self.retry_policy
             )
             if status in BUSY:
-                raise IncompleteError(f"{host} gives no token (HTTP {status}); run again later, or set EARTHDATA_TOKEN")
+                raise IncompleteError(
+                    f"{host} returned no token (HTTP {status}); run again later, or set EARTHDATA_TOKEN"
+                )
             if status != 200:
                 raise InputError(
                     f"{host} refuses the name and password in ~/.netrc (HTTP {status}); correct the entry"
@@ -110,6 +112,6 @@ class Earthdata:
                 )
             return keep_secret(str(content["access_token"]))
         except requests.RequestException as error:
-            raise IncompleteError(f"{host} gives no token: {reason_of(error)}") from None
+            raise IncompleteError(f"{host} returned no token: {reason_of(error)}") from None
         except (ValueError, KeyError) as error:
-            raise IncompleteError(f"{host} gives no token: its answer lacks {error}") from None
+            raise IncompleteError(f"{host} returned no token: its response lacks {error}") from None

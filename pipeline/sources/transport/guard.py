@@ -38,7 +38,7 @@ class GuardedAdapter(PacedAdapter):
         host = urlsplit(request.url or "").hostname or ""
         near = reach_of_name(host)
         if near > self._reach or near == LINK_LOCAL:
-            raise requests.exceptions.InvalidURL(f"{host} has a private address, and what named it is public")
+            raise requests.exceptions.InvalidURL(f"{host} has a private address, but a public source named it")
         try:
             return super().send(request, *args, **options)
         except PrivateAddressError as error:

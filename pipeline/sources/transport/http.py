@@ -162,8 +162,8 @@ def reason_of(error: BaseException) -> str:
     """Why a request failed, in a few words and without its URL."""
     text = str(error)
     for sign, words in (
-        ("NameResolution", "its name is not known; is there a network?"),
-        ("Name or service not known", "its name is not known; is there a network?"),
+        ("NameResolution", "its name cannot be resolved; check the network"),
+        ("Name or service not known", "its name cannot be resolved; check the network"),
         ("Connection refused", "connection refused"),
         ("reset by peer", "connection reset"),
         ("Connection broken", "the connection broke off"),
@@ -203,5 +203,5 @@ def fetch_json(
 def _json_of(response: requests.Response) -> dict[str, Any]:
     content = response.json()
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return content

@@ -64,7 +64,7 @@ def reach_of_service(url: str) -> int:
 def refuse_nearer(host: str, address: str, reach: int) -> None:
     """Raise PrivateAddressError for an address of a host that is nearer than allowed."""
     if reach_of_address(address) > reach:
-        raise PrivateAddressError(f"{host} has a private address, and what named it is public")
+        raise PrivateAddressError(f"{host} has a private address, but a public source named it")
 
 
 def _address(host: str) -> Address | None:

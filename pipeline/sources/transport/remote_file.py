@@ -97,11 +97,11 @@ class RemoteFile:
                 _refuse_status(response)
                 where = self._where(response)
                 if where[0] > start or where[1] < min(stop, where[2]):
-                    raise _damaged(f"asked for bytes {start}-{stop - 1}, it sends {where[0]}-{where[1] - 1}")
+                    raise _damaged(f"requested bytes {start}-{stop - 1}, the server sent {where[0]}-{where[1] - 1}")
                 self._check_content(response.headers, where[2])
                 body: bytes = response.raw.read(where[1] - where[0] + 1, decode_content=False)
                 if len(body) != where[1] - where[0]:
-                    raise _damaged(f"it sends {len(body)} bytes of {where[1] - where[0]}")
+                    raise _damaged(f"the server sent {len(body)} bytes of {where[1] - where[0]}")
                 self._follow(response)
                 if response.status_code == 200:
                     self._whole = body
@@ -120,17 +120,17 @@ class RemoteFile:
     def _where(response: requests.Response) -> tuple[int, int, int]:
         """(first byte of the answer, the one after its last, size of the file). Raises RefusedError."""
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise _damaged("it sends ranges of a compressed file")
+            raise _damaged("the server sent ranges of a compressed file")
         if response.status_code == 206:
             text = response.headers.get("Content-Range", "")
             if match := re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", text.strip(), re.ASCII):
                 first, last, size = map(int, match.groups())
                 if first <= last < size:
                     return first, last + 1, size
-            raise _damaged(f"the range of its answer, '{text[:60]}', is none")
+            raise _damaged(f"its response has no valid range: '{text[:60]}'")
         length = response.headers.get("Content-Length", "")
         if not re.fullmatch(r"\d{1,18}", length, re.ASCII) or int(length) > MOST_WHOLE:
-            raise _damaged("it knows no ranges, and the file is too large to be read whole")
+            raise _damaged("the server does not support ranges, and the file is too large to be read whole")
         if int(length) == 0:
             raise _damaged("the file is empty")
         return 0, int(length), int(length)
@@ -165,10 +165,10 @@ def answer_of(response: requests.Response) -> Answer:
     """What a response says, from its status and headers."""
     status, headers = response.status_code, response.headers
     if status < 300 and "html" in headers.get("Content-Type", ""):
-        return Answer(401, "the server shows a page to log in")
+        return Answer(401, "the server returned a login page")
     if status == 416:
         empty = headers.get("Content-Range", "").endswith("/0")
-        return Answer(206, "the file is empty" if empty else "the file ends before the bytes that were asked for")
+        return Answer(206, "the file is empty" if empty else "the file ends before the requested bytes")
     reason = f"HTTP {status} {response.reason}"
     return Answer(status, reason, seconds_asked(headers.get("Retry-After")), _state(headers) if status < 300 else "")
 

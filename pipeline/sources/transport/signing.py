@@ -154,12 +154,12 @@ class SasSigned:
         try:
             status, content = fetch_json("GET", where, Bearer(None), self.retry_policy)
             if status != 200:
-                raise IncompleteError(f"{where} gives no signature (HTTP {status}); try again later")
+                raise IncompleteError(f"{where} returned no signature (HTTP {status}); try again later")
             token, expiry = str(content["token"]), datetime.fromisoformat(str(content["msft:expiry"]))
         except requests.RequestException as error:
-            raise IncompleteError(f"{where} gives no signature: {reason_of(error)}") from None
+            raise IncompleteError(f"{where} returned no signature: {reason_of(error)}") from None
         except (ValueError, KeyError) as error:
-            raise IncompleteError(f"{where} gives no signature: its answer lacks {error}") from None
+            raise IncompleteError(f"{where} returned no signature: its response lacks {error}") from None
         for part in token.split("&"):
             if part.startswith("sig="):
                 keep_secret(part.removeprefix("sig="))

@@ -108,7 +108,7 @@ def _driver(path: Path) -> str:
     driver = next((name for signature, name in SIGNATURES if start.startswith(signature)), None)
     if driver is None:
         raise InputError(
-            f"{path} is no vector file that is read here: take a GeoPackage, GeoParquet, GeoJSON, Shapefile (the .shp,"
+            f"{path} is not a supported vector file: use a GeoPackage, GeoParquet, GeoJSON, Shapefile (the .shp,"
             " unpacked) or FlatGeobuf, or convert it with `ogr2ogr`"
         )
     return driver

@@ -62,7 +62,7 @@ class VectorLabels(LabelSource):
         return cls(section, str(site.path(section.path or "")), legend, site.grid, site.cache("vector"))
 
     def origin(self) -> Origin:
-        """See `LabelSource`. The licence of somebody's file is not known."""
+        """See `LabelSource`. The licence of a user's file is not known."""
         known = KNOWN_LEGENDS.get(self.section.legend or "")
         return Origin("vector", source=known.source, licence=known.licence) if known else Origin("vector")
 

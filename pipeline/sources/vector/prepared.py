@@ -57,7 +57,7 @@ def draw(asset: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
     try:
         frame = open_vector(Path(asset.href)).read(["value"], [box])
     except InputError as error:
-        raise ReadError(f"{error}; delete it, and it is made again") from error
+        raise ReadError(f"{error}; delete it, and the next run creates it again") from error
     return burn(np.asarray(frame.geometry.array), frame["value"].to_numpy(np.float64), asset.grid, window, POINTS)
 
 
@@ -95,5 +95,5 @@ def _write(features: "Features", crs: str, path: Path) -> None:
         written = draft.with_suffix(".fgb")  # GDAL makes a folder of a name that ends otherwise
         frame.to_file(written, driver="FlatGeobuf", engine="pyogrio", geometry_type="Unknown", index=False)
         if open_vector(written).features != len(frame):  # GDAL does not raise what fails while it closes a file
-            raise OSError(f"{written} was not written whole")
+            raise OSError(f"{written} was not written completely")
         written.replace(draft)
