@@ -10,10 +10,10 @@ from .settings import FULL, EvaluationSettings
 from .variants import VARIANTS
 
 SECONDS = {
-    "rate": 36, "pretrain": 105, "pretrain paper": 280, "forecast": 6, "missing": 6, "coverage": 20, "weather": 57,
-    "picture": 6, "forecast contextformer": 95, "forecast convlstm": 60, "forecast trees": 60, "crops frozen": 28,
-    "crops opponents": 100, "crops finetuned": 100, "crops scratch": 110, "cool frozen": 15, "cool opponents": 30,
-    "cool encoder": 105, "cool finetuned": 50, "cool scratch": 50,
+    "rate": 55, "pretrain": 150, "pretrain paper": 280, "forecast": 9, "missing": 6, "coverage": 20, "weather": 57,
+    "picture": 6, "forecast contextformer": 95, "forecast convlstm": 75, "forecast trees": 290, "crops frozen": 190,
+    "crops opponents": 245, "crops finetuned": 285, "crops scratch": 285, "cool frozen": 60, "cool opponents": 100,
+    "cool encoder": 150, "cool finetuned": 100, "cool scratch": 100,
 }  # fmt: skip
 """Seconds of a piece of the full evaluation of the sandbox on one of two processors: those of `docs/results.md` ("What
 it cost"), and for later pieces what their steps take beside those of MM-VSF. Variants of the network take as long as a
