@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from mmvsf.model.evaluation.core.names import PAPER, TREES, method_title
+from mmvsf.model.evaluation.core.settings import CLAIM
 from mmvsf.model.evaluation.forecasts.error_sums import ALL, Row
 from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
+from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_GAPS
 from mmvsf.model.metrics import ALL_LEADS
 
 from .compare import Interval, difference, over_seeds, pick, relative_gain
@@ -33,7 +35,7 @@ def takeaways(results: ResultsTable) -> TextSection | None:
         _forecast(forecasts, "sm-vsf", "Does the weather help to forecast images?"),
         _forecast(forecasts, _best(forecasts), "Is the network better than the best simple forecast?"),
         _forecast(forecasts, PAPER, "Is our network better than the paper's?"),
-        _control(results.control_rows),
+        *_control(results.control_rows),
     ]
     body = [[*row, f"`{results.command}`"] for row in rows if row is not None]
     if not body:
@@ -87,14 +89,21 @@ def _best(rows: list[Row]) -> str | None:
     return min(scores, key=lambda name: scores[name].mean) if scores else None
 
 
-def _control(rows: list[Row]) -> list[str] | None:
-    """The gain from weather where it has no effect."""
-    selected = pick(rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
-    gain = difference(pick(selected, method="sm-vsf"), pick(selected, method="mm-vsf"))
-    if gain is None:
-        return None
-    figure = f"error of SM-VSF minus that of MM-VSF, {ALL_LEADS} leads: {gain.text()}"
-    return ["Does weather seem to help where it has no effect?", _answer(gain), figure]
+def _control(rows: list[Row]) -> list[list[str] | None]:
+    """The gain from weather where it has no effect: of the weather in the gap, which tells nothing there, and of all
+    weather, which tells the climate of a place."""
+    questions = (
+        ("Where weather has no effect: does the weather of the gap help?", "weather", OTHER_GAPS, AS_IT_IS,
+         "error of MM-VSF with other years' weather in the gap minus that with the real weather"),
+        ("Where weather has no effect: does a network with weather forecast better, as it knows the climate?",
+         "forecast", *CLAIM, "error of SM-VSF minus that of MM-VSF"),
+    )  # fmt: skip
+    answers: list[list[str] | None] = []
+    for question, piece, first, second, words in questions:
+        selected = pick(rows, piece=piece, set=YEARS, variable="mean", cover=ALL)
+        gain = difference(pick(selected, method=first), pick(selected, method=second))
+        answers.append(gain and [question, _answer(gain), f"{words}, {ALL_LEADS} leads: {gain.text()}"])
+    return answers
 
 
 def _answer(gain: Interval) -> str:
