@@ -52,9 +52,9 @@ def faded(x: Tensor, decays: Sequence[float]) -> Tensor:
     """
     if torch.compiler.is_exporting():
         return _faded_at_once(x, decays)
-    days, device = x.shape[1], x.device
+    (days, width), device = x.shape[1:], x.device
     spans, tau = (days + SPAN - 1) // SPAN, torch.tensor(decays, device=device)
-    spanned = F.pad(x, (0, 0, 0, SPAN))[:, : spans * SPAN].reshape(x.shape[0], spans, SPAN, -1)
+    spanned = F.pad(x, (0, 0, 0, SPAN))[:, : spans * SPAN].reshape(len(x), spans, SPAN, width)
     day = torch.arange(SPAN, device=device)
     # (SPAN, R, SPAN): the weight of each day of a span (last axis) at the end of another
     weights = _fading(day[:, None, None] - day, tau[:, None]) * (1 - (-1 / tau[:, None]).exp())
@@ -64,7 +64,7 @@ def faded(x: Tensor, decays: Sequence[float]) -> Tensor:
     before = torch.einsum("rst,utrw->usrw", left, ends.float()).to(x.dtype)
     kept = torch.diag_embed(_fading(day[:, None] + 1, tau))  # (SPAN, R, R)
     both = torch.cat([weights, kept], -1).flatten(0, 1).to(x.dtype)
-    return (both @ torch.cat([spanned, before], 2)).view(x.shape[0], spans * SPAN, -1)[:, :days]
+    return (both @ torch.cat([spanned, before], 2)).view(len(x), spans * SPAN, len(decays) * width)[:, :days]
 
 
 def _faded_at_once(x: Tensor, decays: Sequence[float]) -> Tensor:

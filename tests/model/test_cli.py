@@ -81,7 +81,7 @@ def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str) -> N
     [
         ("cropmap", ("[default: (the region's own run)]", "[default: (the held-out one, or the latest)]")),
         ("forecast", ("[default: (the whole cube)]", "[default: (cube; with --scenario years)]")),
-        ("embed", ("[default: (one per year, the mean of its season)]",)),
+        ("embed", ("[default: (one per season, its mean)]",)),
         ("evaluate", ("[default: (one per processor)]",)),
     ],
 )

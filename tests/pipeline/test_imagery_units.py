@@ -75,7 +75,7 @@ def test_as_many_scenes_of_a_day_as_the_cube_can_number() -> None:
     calendar = Calendar(scene("x").day // SHARD_DAYS * SHARD_DAYS, 1)
     scenes = [scene(f"s{number:03}", MOMENT + timedelta(seconds=number)) for number in range(SCENE_FILL + 1)]
     assert plan_scenes(scenes[:SCENE_FILL], GRID, calendar, 0.0).block_days == 2
-    with pytest.raises(InputError, match=f"{SCENE_FILL + 1} scenes of 2021-06-01 meet block 0,0"):
+    with pytest.raises(InputError, match=f"{SCENE_FILL + 1} scenes of 2021-06-01 overlap block 0,0"):
         plan_scenes(scenes, GRID, calendar, 0.0)
 
 

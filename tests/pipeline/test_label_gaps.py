@@ -173,7 +173,7 @@ def test_a_year_without_content_is_reported_before_imagery(tiny: TinyArchive, da
 def test_a_raster_of_part_of_the_region_is_noted_and_fails_the_check(tiny: TinyArchive, dataset: Build) -> None:
     write_raster(labels_of_2021(tiny), CODES[:40, :40], GRID)
     plan = build_plan(str(tiny.recipe), tiny.data, only_shown=True)
-    assert any("crop_2021.tif meets 1 of 6 blocks" in line for line in preview(plan, 1).warnings)
+    assert any("crop_2021.tif overlaps 1 of 6 blocks" in line for line in preview(plan, 1).warnings)
     outcome = dataset(tiny)
     assert outcome.code == 1 and "blocks have labels in other years and none in 2021" in outcome.error
 

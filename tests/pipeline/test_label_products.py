@@ -107,7 +107,7 @@ def test_worldcereal_in_overlapping_zones(tiny: TinyArchive, dataset: Build) -> 
     [
         ((), "none of the 0 GeoTIFFs"),
         (((5 * DEGREE, DEGREE),), "none of the 1 GeoTIFFs"),
-        (((0, DEGREE), (7, DEGREE // 2)), "lie on 2 grids"),
+        (((0, DEGREE), (7, DEGREE // 2)), "are on 2 grids"),
     ],
 )
 def test_folders_that_are_no_year(

@@ -56,6 +56,7 @@ def test_shapes(value: Any) -> None:
 @example([True, 0, 0, 0, -1, 0])
 @example([1, 0, 0, 0, -1, 0])
 @example([1, 0.5, 0, 0, -1, 0])
+@example([30.0, -0.0, 399960.0, 0.0, -30, 4700040])
 def test_transforms(value: Any) -> None:
     assert repr(outcome(TRANSFORM, value)) == repr(outcome(LONG_TRANSFORM, value))
 

@@ -316,7 +316,7 @@ def test_more_scenes_of_a_day_than_a_cube_can_number(tiny: TinyArchive, mmvsf: C
     tiny.items = [*tiny.items, *copies[1:]]
     tiny.write_items()
     outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
-    assert outcome.code == 2 and "256 scenes of 2020-06-10 meet block" in outcome.error
+    assert outcome.code == 2 and "256 scenes of 2020-06-10 overlap block" in outcome.error
 
 
 def test_a_cube_by_the_name_of_its_region(finished: TinyArchive, mmvsf: Command) -> None:

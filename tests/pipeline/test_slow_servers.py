@@ -137,6 +137,7 @@ def test_imagery_gives_up_after_failures_in_a_row(
     """What is done is kept, and the next run goes on."""
     monkeypatch.setattr(http, "RETRY_POLICY", HASTY)
     monkeypatch.setattr(remote, "_resting", {})
+    monkeypatch.setattr("mmvsf.pipeline.layers.imagery.plan.GROUP_PIXELS", 32)  # a task a block
     monkeypatch.setattr("mmvsf.pipeline.build.run.MOST_FAILURES", 2)
     monkeypatch.setattr("mmvsf.pipeline.build.run.FAILURES_PER_WORKER", 1)
     with ArchiveServer(tiny.root, access="sas") as server:

@@ -107,7 +107,7 @@ def _north_up(transform: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError("the raster is rotated; make it north-up, e.g. with `gdalwarp`")
     if a <= 0 or not all(SMALLEST <= abs(size) <= LARGEST for size in (a, e)) or max(map(abs, transform)) > FARTHEST:
         raise ValueError("no raster has such pixels or such a position")
-    return transform[:6]
+    return tuple(value + 0.0 for value in transform[:6])  # no -0.0, which counts as 0.0 in a cache
 
 
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MOST_TEXT), AfterValidator(_printable)]
