@@ -89,7 +89,7 @@ def _best(rows: list[Row]) -> str | None:
     return min(scores, key=lambda name: scores[name].mean) if scores else None
 
 
-def _control(rows: list[Row]) -> list[list[str] | None]:
+def _control(rows: list[Row]) -> list[list[str]]:
     """The gain from weather where it has no effect: of the weather in the gap, which tells nothing there, and of all
     weather, which tells the climate of a place."""
     questions = (
@@ -98,11 +98,12 @@ def _control(rows: list[Row]) -> list[list[str] | None]:
         ("Where weather has no effect: does a network with weather forecast better, as it knows the climate?",
          "forecast", *CLAIM, "error of SM-VSF minus that of MM-VSF"),
     )  # fmt: skip
-    answers: list[list[str] | None] = []
+    answers = []
     for question, piece, first, second, words in questions:
         selected = pick(rows, piece=piece, set=YEARS, variable="mean", cover=ALL)
         gain = difference(pick(selected, method=first), pick(selected, method=second))
-        answers.append(gain and [question, _answer(gain), f"{words}, {ALL_LEADS} leads: {gain.text()}"])
+        if gain is not None:
+            answers.append([question, _answer(gain), f"{words}, {ALL_LEADS} leads: {gain.text()}"])
     return answers
 
 
