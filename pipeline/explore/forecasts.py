@@ -34,7 +34,7 @@ FAN_SQUARE = 128
 """Pixels per side of a square of quantiles. One is read whole for one pixel, with all days of the forecast."""
 ALL_DAYS = "all"
 """The only step of quantiles."""
-WEATHERS = {"cube": "weather that came", "years": "weather of other years", "no-weather": "without weather"}
+WEATHERS = {"cube": "observed weather", "years": "weather of other years", "no-weather": "without weather"}
 """Names of the weather ahead, in words."""
 
 
