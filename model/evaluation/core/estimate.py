@@ -15,9 +15,9 @@ SECONDS = {
     "crops opponents": 245, "crops finetuned": 285, "crops scratch": 285, "cool frozen": 60, "cool opponents": 100,
     "cool encoder": 150, "cool finetuned": 100, "cool scratch": 100,
 }  # fmt: skip
-"""Seconds of a piece of the full evaluation of the sandbox on one of two processors: those of `docs/results.md` ("What
-it cost"), and for later pieces what their steps take beside those of MM-VSF. Variants of the network take as long as a
-pretraining."""
+"""Processor seconds of a piece of the full evaluation of the sandbox, on one of two busy processors, from the records
+of `docs/results.md` ("What it cost"); those of a training or map that was not run yet, from pieces with as many steps.
+Variants of the network take as long as a pretraining."""
 
 
 def minutes_left(plans: Sequence[PiecePlan], settings: EvaluationSettings, workers: int) -> float:
