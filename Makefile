@@ -51,9 +51,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@echo "== 1 of 5: simulate and build the cube (two minutes on two cores)"
 	$(MMVSF) dataset sandbox
-	@echo "== 2 of 5: train MM-VSF on it (four minutes)"
+	@echo "== 2 of 5: train MM-VSF on it (three minutes)"
 	$(MMVSF) pretrain sandbox
-	@echo "== 3 of 5: map crops (three minutes)"
+	@echo "== 3 of 5: map crops (two minutes)"
 	$(MMVSF) cropmap sandbox
 	@echo "== 4 of 5: forecast an image twenty days ahead"
 	$(MMVSF) forecast sandbox --site norfolk --issued 2022-07-08 --days 2022-07-28
