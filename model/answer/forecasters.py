@@ -15,7 +15,7 @@ from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, index_windows, spread
-from mmvsf.model.baselines.forecast_trees import ForecastTrees, train_forecast_trees
+from mmvsf.model.baselines.forecast_trees import ForecastTrees, describe_pairs, training_rows
 from mmvsf.model.baselines.simple import persistence, season_phase
 from mmvsf.model.forecasting.scoring import ClimatologySource, forecast_images
 from mmvsf.model.named_object import named_object
@@ -66,11 +66,12 @@ class TreeForecaster:
         reader = WindowReader(cube, Normalisation.of([cube]))
         windows = spread(index_windows(cube)["train"], TREE_WINDOWS)
         size = min(32, cube.grid.chunk)
-        return cls(train_forecast_trees(reader, windows, past=True, gap=True, size=size), reader)
+        return cls(training_rows(reader, windows, size=size).train(past=True, gap=True), reader)
 
     def __call__(self, given: ForecastInput) -> Floats:
         sample = training_sample(given, self.reader.normalisation)
-        return self.reader.normalisation.reflectance(self.trees.forecast(self.reader, sample)[0])
+        forecasts = self.trees.forecast(describe_pairs(self.reader, sample))
+        return self.reader.normalisation.reflectance(forecasts[0])
 
 
 @dataclass(frozen=True, eq=False)

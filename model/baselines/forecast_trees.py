@@ -33,39 +33,72 @@ LEAST_PAIRS = 12
 """Forecasts that are taken of each training window."""
 
 
+@dataclass(frozen=True, eq=False)
+class DescribedPairs:
+    """What trees know of the pixels of a sample's pairs, computed once for trees that see more or less of it."""
+
+    features: Floats
+    """(P, H, W, F): history and date, then the weather before the origin, then that between origin and target."""
+    last: Floats
+    """(P, C, H, W): last clear values, normalised; NaN for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class ForecastTrees:
     """One model for each band, which gives the change since the last clear value."""
 
     models: tuple[HistGradientBoostingRegressor, ...]
     used: NDArray[np.bool_]
-    """Which features were ever known in training: the season before of a cube's first season is not."""
-    past: bool
-    gap: bool
-    """Whether the weather before the origin is a feature, and that between origin and target."""
+    """(F,): the features that they were shown, of those that were ever known in training: the season before of a cube's
+    first season is not."""
 
-    def forecast(self, reader: WindowReader, sample: TrainingSample) -> Floats:
-        """Normalised forecasts (P, C, H, W) of a sample's pairs; NaN where a pixel was never clear."""
-        features, last = _features(reader, sample, past=self.past, gap=self.gap)
-        pairs, _, height, width = last.shape
-        flat = features.reshape(-1, features.shape[-1])[:, self.used]
+    def forecast(self, pairs: DescribedPairs, pixels: NDArray[np.bool_] | None = None) -> Floats:
+        """Normalised forecasts (P, C, H, W) at some `pixels` (P, H, W), by default at all; NaN elsewhere, and where a
+        pixel was never clear."""
+        pixels = np.ones(pairs.features.shape[:3], np.bool_) if pixels is None else pixels
+        forecasts = np.full_like(pairs.last, np.nan)
+        known = pairs.features[pixels][:, self.used]
+        if not len(known):
+            return forecasts
         with threadpool_limits(torch.get_num_threads(), "openmp"):
-            change = np.stack([model.predict(flat).reshape(pairs, height, width) for model in self.models], axis=1)
-        return np.asarray(last + change, np.float32)
+            for band, model in enumerate(self.models):
+                forecasts[:, band][pixels] = pairs.last[:, band][pixels] + model.predict(known)
+        return forecasts
 
 
-def train_forecast_trees(
-    reader: WindowReader,
-    windows: Sequence[Window],
-    *,
-    past: bool,
-    gap: bool,
-    size: int,
-    rows: int = 30_000,
-    seed: int = 0,
-) -> ForecastTrees:
-    """Trees taught on at most about so many rows: pixels of several forecasts of each window, or of a part of `size`
-    pixels of it."""
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What trees are trained on."""
+
+    features: Floats
+    """(n, F), as of `DescribedPairs`."""
+    changes: Floats
+    """(n, C): the target less the last clear value."""
+    variables: int
+    """Of the weather."""
+
+    def train(self, *, past: bool, gap: bool, seed: int = 0) -> ForecastTrees:
+        """Trees that see the weather before the origin, and between origin and target, or not."""
+        used = np.asarray(np.isfinite(self.features).any(0))
+        gap_from = len(used) - _gap_columns(self.variables)
+        past_from = gap_from - _past_columns(self.variables)
+        used[past_from:gap_from] &= past
+        used[gap_from:] &= gap
+        # As many threads as torch has: a worker of several shares the processors with the others.
+        with threadpool_limits(torch.get_num_threads(), "openmp"):
+            models = [
+                HistGradientBoostingRegressor(
+                    max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
+                ).fit(self.features[:, used], self.changes[:, band])
+                for band in range(self.changes.shape[1])
+            ]
+        return ForecastTrees(tuple(models), used)
+
+
+def training_rows(
+    reader: WindowReader, windows: Sequence[Window], *, size: int, rows: int = 30_000, seed: int = 0
+) -> TrainingRows:
+    """At most about so many rows: pixels of several forecasts of each window, or of a part of `size` pixels of it."""
     random = np.random.default_rng(seed)
     share = max(1, -(-rows // len(windows)))
     pairs = max(LEAST_PAIRS, -(-share // size**2))
@@ -77,29 +110,20 @@ def train_forecast_trees(
         if not chosen:
             continue
         sample = season_sample(reader, tile, pairs=chosen)
-        x, last = _features(reader, sample, past=past, gap=gap)
-        change = sample.images[sample.target] - last
+        described = describe_pairs(reader, sample)
+        change = sample.images[sample.target] - described.last
         usable = sample.clear[sample.target] & np.isfinite(change).all(1)
         pair, row, column = np.nonzero(usable)
         drawn = random.choice(len(pair), min(share, len(pair)), replace=False)
         at = pair[drawn], row[drawn], column[drawn]
-        features.append(x[at])
+        features.append(described.features[at])
         changes.append(change[at[0], :, at[1], at[2]])
-    x, y = np.concatenate(features), np.concatenate(changes)
-    used = np.asarray(np.isfinite(x).any(0))
-    # As many threads as torch has: a worker of several shares the processors with the others.
-    with threadpool_limits(torch.get_num_threads(), "openmp"):
-        models = [
-            HistGradientBoostingRegressor(
-                max_iter=300, learning_rate=0.06, max_leaf_nodes=31, min_samples_leaf=40, random_state=seed
-            ).fit(x[:, used], y[:, band])
-            for band in range(y.shape[1])
-        ]
-    return ForecastTrees(tuple(models), used, past, gap)
+    variables = len(reader.normalisation.weather.names)
+    return TrainingRows(np.concatenate(features), np.concatenate(changes), variables)
 
 
-def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: bool) -> tuple[Floats, Floats]:
-    """(features (P, H, W, F) of the pairs of a sample, last clear values (P, C, H, W), NaN for none)."""
+def describe_pairs(reader: WindowReader, sample: TrainingSample) -> DescribedPairs:
+    """The features of the pairs of a sample."""
     values, ages = _history(sample)
     origin, days = sample.days[sample.origin], sample.days
     target = days[sample.target]
@@ -109,11 +133,9 @@ def _features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: 
     columns.append(np.moveaxis(_season_before(reader, sample), 1, -1))
     phase = 2 * np.pi * season_phase(reader.cube.season, target) / 365.25
     of_pair = [(target - origin)[:, None], np.stack([f(k * phase) for k in (1, 2) for f in (np.sin, np.cos)], axis=1)]
-    if past or gap:
-        of_pair.append(_weather_features(reader, sample, past=past, gap=gap))
-    table = np.concatenate(of_pair, axis=1)
+    table = np.concatenate([*of_pair, _weather_features(reader, sample)], axis=1)
     columns.append(np.broadcast_to(table[:, None, None], (count, height, width, table.shape[1])))
-    return np.concatenate(columns, axis=-1).astype(np.float32), values[0]
+    return DescribedPairs(np.concatenate(columns, axis=-1).astype(np.float32), values[0])
 
 
 def _season_before(reader: WindowReader, sample: TrainingSample) -> Floats:
@@ -145,8 +167,9 @@ def _history(sample: TrainingSample) -> tuple[list[Floats], list[NDArray[np.floa
     )
 
 
-def _weather_features(reader: WindowReader, sample: TrainingSample, *, past: bool, gap: bool) -> NDArray[np.float64]:
-    """(P, F): means of each variable and degree-days before the origin and between origin and target."""
+def _weather_features(reader: WindowReader, sample: TrainingSample) -> NDArray[np.float64]:
+    """(P, F): means of each variable and degree-days before the origin and between origin and target, in as many
+    columns as `_past_columns` and `_gap_columns` say."""
     origin, target = sample.days[sample.origin], sample.days[sample.target]
     weather = np.concatenate([sample.weather, _degree_days(sample.weather, reader.normalisation)[:, None]], axis=1)
     total = np.concatenate([np.zeros((1, weather.shape[1])), weather.cumsum(0, dtype=np.float64)])
@@ -155,17 +178,23 @@ def _weather_features(reader: WindowReader, sample: TrainingSample, *, past: boo
     def mean(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray((total[stop] - total[start]) / np.maximum(stop - start, 1)[:, None])
 
-    columns = []
-    if past:
-        columns += [mean((first - days).clip(0), first) for days in PAST_DAYS] + [mean(0 * first, first)]
-        columns.append(total[first][:, -1:])
-    if gap:
-        columns += [
-            mean(first, last),
-            mean((last - PAST_DAYS[0]).clip(0), last),
-            total[last][:, -1:] - total[first][:, -1:],
-        ]
-    return np.concatenate(columns, axis=1)
+    past = [*(mean((first - days).clip(0), first) for days in PAST_DAYS), mean(0 * first, first), total[first][:, -1:]]
+    gap = [
+        mean(first, last),
+        mean((last - PAST_DAYS[0]).clip(0), last),
+        total[last][:, -1:] - total[first][:, -1:],
+    ]
+    return np.concatenate([*past, *gap], axis=1)
+
+
+def _past_columns(variables: int) -> int:
+    """Features of the weather before the origin: spans of days and all of them, and the sum of degree-days."""
+    return (len(PAST_DAYS) + 1) * (variables + 1) + 1
+
+
+def _gap_columns(variables: int) -> int:
+    """Features of the weather from the origin to the target: all of it and its end, and the sum of degree-days."""
+    return 2 * (variables + 1) + 1
 
 
 def _degree_days(weather: Floats, normalisation: Normalisation) -> Floats:

@@ -24,7 +24,7 @@ from mmvsf.model.answer.protocol import Floats, ForecastInput
 from mmvsf.model.answer.rivals import OPTIONS, RIVALS, Rival
 from mmvsf.model.answer.run import ALL, Answers, answers_of
 from mmvsf.model.answer.scores import AnswerSums, p_value
-from mmvsf.model.baselines.forecast_trees import train_forecast_trees
+from mmvsf.model.baselines.forecast_trees import training_rows
 from mmvsf.pipeline.sandbox.branches import BranchingSeason
 from mmvsf.pipeline.sandbox.reflectance import BANDS
 from mmvsf.pipeline.sandbox.scenarios import other_weather
@@ -184,5 +184,5 @@ def test_networks_and_trees_answer_on_matched_seasons(
         np.testing.assert_allclose(one, many, atol=1e-5)
     reader = WindowReader(grown_cube, again.normalisation)
     windows = index_windows(grown_cube)["train"][:4]
-    trees = TreeForecaster(train_forecast_trees(reader, windows, past=True, gap=True, size=16, rows=400), reader)
+    trees = TreeForecaster(training_rows(reader, windows, size=16, rows=400).train(past=True, gap=True), reader)
     assert trees(given[0]).shape == given[0].images.shape[1:]

@@ -12,16 +12,17 @@ import torch
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.collate import collate
+from mmvsf.datasets.samples.collate import TrainingSample, collate
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.pairs import PAIRS, window_pairs
+from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.sidecars.oracle import FORECASTS, Oracle, oracle_layout
 from mmvsf.datasets.storage.store import create_group, open_pixels, write_values
 from mmvsf.datasets.variables import REFLECTANCE_SCALE, Split
 from mmvsf.model.baselines.contextformer import Contextformer
 from mmvsf.model.baselines.convlstm import ConvLSTM
-from mmvsf.model.baselines.forecast_trees import ForecastTrees, train_forecast_trees
+from mmvsf.model.baselines.forecast_trees import ForecastTrees, TrainingRows, describe_pairs, training_rows
 from mmvsf.model.baselines.simple import interpolate, linear_trend
 from mmvsf.model.evaluation.core.settings import FULL, QUICK, settings_for
 from mmvsf.model.evaluation.forecasts.error_sums import QUARTERS, ErrorSums, GroupedErrorSums, Row
@@ -310,17 +311,26 @@ def test_the_contextformer_learns_what_a_warm_gap_does(evaluated: EvaluationSet)
 
 
 @pytest.fixture(scope="module")
-def trees(grown_cube: Cube, evaluated: EvaluationSet) -> ForecastTrees:
+def rows(grown_cube: Cube, evaluated: EvaluationSet) -> TrainingRows:
     train = index_windows(grown_cube, evaluated.fold)["train"]
-    return train_forecast_trees(evaluated.reader, train, past=True, gap=True, size=16, rows=4_000)
+    return training_rows(evaluated.reader, train, size=16, rows=4_000)
+
+
+@pytest.fixture(scope="module")
+def trees(rows: TrainingRows) -> ForecastTrees:
+    return rows.train(past=True, gap=True)
 
 
 def test_trees_forecast_better_than_persistence(evaluated: EvaluationSet, trees: ForecastTrees) -> None:
     errors = np.zeros(2)
     for item in evaluated.items:
-        forecasts = trees.forecast(evaluated.reader, item.sample), item.baselines["persistence"]
+        described = describe_pairs(evaluated.reader, item.sample)
+        forecasts = trees.forecast(described, item.scored), item.baselines["persistence"]
         pixels = item.scored
         errors += [float(((each - item.observed) ** 2).mean(1)[pixels].sum()) for each in forecasts]
+        everywhere = np.moveaxis(trees.forecast(described), 1, -1)
+        np.testing.assert_array_equal(np.moveaxis(forecasts[0], 1, -1)[pixels], everywhere[pixels])
+        assert np.isnan(forecasts[0]).all(1)[~pixels].all()
     assert errors[0] < 0.6 * errors[1]
 
 
@@ -329,15 +339,38 @@ def test_trees_see_nothing_after_the_origin_but_the_weather_to_the_target(
 ) -> None:
     sample = evaluated.items[0].sample
     first = replace(sample, origin=sample.origin[:1], target=sample.target[:1])
-    forecast = trees.forecast(evaluated.reader, first)
+
+    def forecast(sample: TrainingSample) -> Floats:
+        return trees.forecast(describe_pairs(evaluated.reader, sample))
+
     day, origin = int(first.days[first.target[0]]), int(first.origin[0])
     images, weather = first.images.copy(), first.weather.copy()
     images[origin + 1 :] += 5
     weather[day - first.weather_start :] += 5
-    changed = trees.forecast(evaluated.reader, replace(first, images=images, weather=weather))
-    np.testing.assert_array_equal(changed, forecast)
+    changed = forecast(replace(first, images=images, weather=weather))
+    np.testing.assert_array_equal(changed, forecast(first))
     weather[day - first.weather_start - 1] += 5
-    assert (trees.forecast(evaluated.reader, replace(first, weather=weather)) != forecast).any()
+    assert (forecast(replace(first, weather=weather)) != forecast(first)).any()
+
+
+@pytest.mark.parametrize("past, gap", [(False, False), (True, False), (False, True)])
+def test_trees_without_some_of_the_weather_do_not_see_it(
+    evaluated: EvaluationSet, rows: TrainingRows, past: bool, gap: bool
+) -> None:
+    sample, trees = evaluated.items[0].sample, rows.train(past=past, gap=gap)
+    one = replace(sample, origin=sample.origin[:1], target=sample.target[:1])
+    origin = int(one.days[one.origin[0]]) - one.weather_start
+
+    def forecast(before: float, after: float) -> Floats:
+        weather = one.weather.copy()
+        weather[:origin] += before
+        weather[origin:] += after
+        return trees.forecast(describe_pairs(evaluated.reader, replace(one, weather=weather)))
+
+    as_it_was = forecast(0, 0)
+    # The end of the gap may reach back past the origin.
+    assert (forecast(5, 0) != as_it_was).any() == (past or gap)
+    assert (forecast(0, 5) != as_it_was).any() == gap
 
 
 def test_errors_are_grouped_by_the_quarter_of_the_target_day(evaluated: EvaluationSet) -> None:

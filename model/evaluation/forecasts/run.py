@@ -13,7 +13,7 @@ from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats
 from mmvsf.datasets.samples.windows import index_windows, spread
 from mmvsf.datasets.sidecars.oracle import Oracle
-from mmvsf.model.baselines.forecast_trees import train_forecast_trees
+from mmvsf.model.baselines.forecast_trees import describe_pairs, training_rows
 from mmvsf.model.evaluation.core.names import TREES, WITH_USUAL
 from mmvsf.model.evaluation.core.settings import EvaluationSettings
 from mmvsf.model.forecasting.scoring import forecast_images
@@ -22,6 +22,8 @@ from mmvsf.model.training.device import autocast_precision, choose_device
 from .error_sums import GroupedErrorSums, Row
 from .eval_items import BASELINES, EvalItem, EvaluationSet
 
+SEEN = ((False, False), (True, False), (True, True))
+"""Whether the trees of TREES see the weather before the origin, and that between origin and target."""
 ALL_KNOWING = ("oracle", "oracle without the gap's weather")
 INFERRING = ("inferring oracle", "inferring oracle without the gap's weather")
 ORACLES = (*ALL_KNOWING, *INFERRING)
@@ -45,12 +47,13 @@ def tree_rows(data: EvaluationSet, settings: EvaluationSettings) -> list[Row]:
     """Errors of boosted trees, taught on parts of the training windows: without weather, with that before the origin,
     and with that of the gap too."""
     sums = GroupedErrorSums(data.reader.normalisation)
-    train = spread(index_windows(data.cube, data.fold)["train"], settings.tree_windows)
-    size, rows = settings.scored, settings.tree_rows
-    for method, (past, gap) in zip(TREES, ((False, False), (True, False), (True, True)), strict=True):
-        trees = train_forecast_trees(data.reader, train, past=past, gap=gap, size=size, rows=rows)
-        for item in data.items:
-            sums.add(item, method, trees.forecast(data.reader, item.sample))
+    windows = spread(index_windows(data.cube, data.fold)["train"], settings.tree_windows)
+    rows = training_rows(data.reader, windows, size=settings.scored, rows=settings.tree_rows)
+    trained = {method: rows.train(past=past, gap=gap) for method, (past, gap) in zip(TREES, SEEN, strict=True)}
+    for item in data.items:
+        pairs = describe_pairs(data.reader, item.sample)
+        for method, trees in trained.items():
+            sums.add(item, method, trees.forecast(pairs, item.scored))
     return sums.rows(year=data.year)
 
 
