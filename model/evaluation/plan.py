@@ -76,18 +76,17 @@ class Plan:
 
     @property
     def full_years(self) -> tuple[int, ...]:
-        """The years in which all methods are trained: the recipe's test years, then others from the middle of the cube
-        outwards."""
-        tested = Fold.of(self.cube).years_of(self.cube, Split.TEST)
-        middle = (self.cube.years[0] + self.cube.years[-1]) / 2
-        rest = sorted(set(self.cube.years) - set(tested), key=lambda year: (abs(year - middle), year))
-        return (*tested, *rest)[: self.settings.full_years]
+        """The years in which all methods are trained, the first of `years`."""
+        return self.years[: self.settings.full_years]
 
     @property
     def years(self) -> tuple[int, ...]:
-        """Years held out in turn, the full years first."""
-        rest = () if self.control else tuple(year for year in self.cube.years if year not in self.full_years)
-        return (*self.full_years, *rest)[: self.settings.years or None]
+        """Years held out in turn: the recipe's test years, then others from the middle of the cube outwards."""
+        tested = Fold.of(self.cube).years_of(self.cube, Split.TEST)
+        middle = (self.cube.years[0] + self.cube.years[-1]) / 2
+        rest = sorted(set(self.cube.years) - set(tested), key=lambda year: (abs(year - middle), year))
+        most = self.settings.full_years if self.control else self.settings.years
+        return (*tested, *rest)[:most]
 
     def stages(self) -> list[list[Chain]]:
         """First the trials of learning rates, then forecasts, then the pieces that need the pretrained encoders: the
@@ -99,7 +98,9 @@ class Plan:
         last = self.forecasts.picture() if self.settings.scored > 1 else []
         if self.crops is not None:
             stages[1] += [
-                chain for year in self.full_years for chain in self.crops.cool_encoders(year, self._seeds(year))
+                [self.crops.cool_encoder(year, method, seed)]
+                for year in self.years
+                for method, seed in self._cool_methods(year)
             ]
             last += self._crops(self.crops)
         return [*stages, last]
@@ -107,9 +108,15 @@ class Plan:
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.full_years else list(OBJECTIVES)
 
-    def _seeds(self, year: int, objective: str = CLAIM[-1]) -> range:
-        first = year == self.full_years[0] or (year in self.full_years and objective in CLAIM)
-        return range(self.settings.seeds if first else 1)
+    def _seeds(self, year: int, objective: str) -> range:
+        return range(self.settings.seeds if year in self.full_years and objective in CLAIM else 1)
+
+    def _cool_methods(self, year: int) -> list[tuple[str, int]]:
+        """Methods that are pretrained on warm places, with their seeds; none without a climate split."""
+        if self.crops is None or self.crops.climate is None:
+            return []
+        methods = CLAIM if year in self.full_years else CLAIM[-1:]
+        return [(method, seed) for method in methods for seed in self._seeds(year, method)]
 
     def _methods(self, year: int, seed: int) -> list[str]:
         """Methods whose encoders are trained with a year held out and a seed: objectives, and once the paper's
@@ -126,7 +133,8 @@ class Plan:
             for seed in range(self.settings.seeds)
             for method in sorted(self._methods(year, seed), key=lambda name: name != PAPER)
         ]
-        if year == self.full_years[0] and not self.control:
+        # Most variants concern patches, which a cube of single pixels has none of.
+        if year == self.full_years[0] and not self.control and self.settings.scored > 1:
             chains += self.forecasts.ablations(year)
         return [*chains, *self.forecasts.simple(year, full=full)]
 
@@ -135,9 +143,8 @@ class Plan:
         chains: list[Chain] = []
         for seed in range(self.settings.seeds):
             for year in self.years:
-                full, first = year in self.full_years, year == self.full_years[0]
-                methods = self._methods(year, seed)
-                chains += crops.pieces(year, methods, seed, whole=full and seed == 0, shares=first and seed == 0)
-                if full and seed in self._seeds(year):
-                    chains += crops.cool_pieces(year, seed)
+                full = year in self.full_years
+                chains += crops.pieces(year, self._methods(year, seed), seed, full=full)
+                cool = [method for method, its_seed in self._cool_methods(year) if its_seed == seed]
+                chains += crops.cool_pieces(year, cool, seed, full=full) if cool else []
         return chains

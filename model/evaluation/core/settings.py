@@ -98,13 +98,12 @@ class EvaluationSettings:
 
     crops: CropOptions = field(default_factory=CropOptions)
 
-    years: int = 0
-    """How many years CLAIM is held out in turn; 0 for all of the cube."""
-    full_years: int = 2
-    """How many years are held out for all other methods."""
+    years: int = 4
+    """How many years are held out in turn, where the cube has so many, for CLAIM and its opponents."""
+    full_years: int = 1
+    """How many of them for all other methods."""
     seeds: int = 2
-    """Trainings of each objective in the first of the full years, and of CLAIM in all of them, in the control as well;
-    elsewhere one."""
+    """Trainings of CLAIM in the full years, in the control as well; elsewhere one."""
 
     @property
     def for_training(self) -> dict[str, Any]:
@@ -116,11 +115,6 @@ class EvaluationSettings:
     def for_forecasts(self) -> dict[str, Any]:
         """All settings that scored forecasts depend on."""
         return {**self.for_training, **self._some("windows", "pairs", "gaps", "scored", "tree_windows", "tree_rows")}
-
-    @property
-    def for_crops(self) -> dict[str, Any]:
-        """All settings that crop maps depend on."""
-        return {**self.for_training, **self._some("crops")}
 
     def _some(self, *names: str) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name in names}

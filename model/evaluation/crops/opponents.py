@@ -59,10 +59,9 @@ def opponents(trial: CropTrial) -> list[Opponent]:
     return [each for each in every if each.weather == NO_WEATHER or has_degree_days(trial.reader)]
 
 
-def opponent_rows(trial: CropTrial, seed: int = 0, *, whole: bool = True) -> list[Row]:
-    """Rows of all opponents: by date, for every share of the fields and in the random split; only of the whole season
-    and all fields where not `whole`."""
-    fractions = trial.options.fractions[: None if whole else 1]
+def opponent_rows(trial: CropTrial, seed: int = 0) -> list[Row]:
+    """Rows of all opponents: by date, for every share of the fields and in the random split."""
+    fractions = trial.options.fractions
     rows: list[Row] = []
     for fraction in fractions:
         rows += _majority_rows(trial, fraction, seed)
@@ -72,12 +71,12 @@ def opponent_rows(trial: CropTrial, seed: int = 0, *, whole: bool = True) -> lis
     learners = opponents(trial)
     for describe in dict.fromkeys(each.describe for each in learners):
         these = [each for each in learners if each.describe is describe]
-        for when in trial.dates(1.0) if whole else (SEASON,):
+        for when in trial.dates(fractions[0]):
             tables = [_table(describe, series, when) for series in (trained, scored)]
             for each in these:
                 for fraction in fractions if when == SEASON else fractions[:1]:
                     rows += _scored_rows(trial, each, tables, when, fraction, seed)
-                if whole and when == SEASON:
+                if trial.options.random_pixels and when == SEASON:
                     rows += _random_rows(trial, each, tables[0], seed)
     return rows
 

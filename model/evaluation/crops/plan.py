@@ -10,7 +10,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.model.evaluation.core.climate import ClimateSplit
 from mmvsf.model.evaluation.core.held_out import hold_out
 from mmvsf.model.evaluation.core.runner import Chain, Piece, Result
-from mmvsf.model.evaluation.core.settings import CLAIM, SEASON, EvaluationSettings
+from mmvsf.model.evaluation.core.settings import CLAIM, SEASON, CropOptions, EvaluationSettings
 from mmvsf.model.evaluation.core.training import encoder_folder, load, network_config, pretrain, random_encoder
 from mmvsf.model.evaluation.core.variants import VARIANTS, objective_of
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS
@@ -23,8 +23,10 @@ from .trial import CropTrial, crop_trial
 
 COOL = "cool"
 """Kind of the pieces that learn from warm places and map cool ones, and the folder of their encoders."""
-FINETUNED = ("sm-mae", "mm-vsf")
-"""Methods whose whole network is finetuned; the others get a head on the frozen encoder only."""
+FULL, OTHER = "full", "other"
+"""Kinds of the pieces of a full year and of another held-out year."""
+FINETUNED = CLAIM[-1]
+"""The method whose whole network is finetuned; the others get a head on the frozen encoder only."""
 Rate = Callable[[str], float]
 
 
@@ -40,48 +42,41 @@ class CropPieces:
     """Learning rate of a method, on which its encoder depends."""
     climate: ClimateSplit | None
     """None for a cube whose places cannot be ordered."""
-    _trials: dict[tuple[int, bool], CropTrial] = field(default_factory=dict)
+    _trials: dict[tuple[int, str], CropTrial] = field(default_factory=dict)
     """Holds the trial in work."""
 
-    def pieces(self, year: int, trained: Sequence[str], seed: int, *, whole: bool, shares: bool) -> list[Chain]:
-        """Heads on frozen encoders of the methods `trained` with a seed; with seed 0 the opponents; with `whole` also
-        an untrained encoder, finetuned ones and networks from scratch, with `shares` on every share of the labelled
-        fields, each of which takes a training of the whole network, else on all fields only."""
-        fractions = self.settings.crops.fractions if shares else self.settings.crops.fractions[:1]
+    def pieces(self, year: int, trained: Sequence[str], seed: int, *, full: bool) -> list[Chain]:
+        """Heads on frozen encoders of the methods `trained` with a seed; with seed 0 the opponents and an untrained
+        encoder; in a full year also a finetuned encoder and networks from scratch, and every share of the labelled
+        fields."""
+        kind = FULL if full else OTHER
         works: dict[tuple[str, str], Callable[[CropTrial], list[Row]]] = {}
         if seed == 0:
-            works["opponents", ""] = lambda trial: opponent_rows(trial, whole=whole)
-        works |= {("frozen", name): self._frozen(year, name, seed) for name in trained}
-        if whole:
+            works["opponents", ""] = opponent_rows
             works["frozen", "untrained"] = self._untrained(seed)
-            for name in FINETUNED:
-                if name in trained:
-                    works["finetuned", name] = self._finetuned(year, name, seed, fractions)
-            works["scratch", "weather"] = self._scratch(True, seed, fractions)
-            works["scratch", "none"] = self._scratch(False, seed, fractions)
-        return [[self._piece(year, *names, seed, work)] for names, work in works.items()]
+        for name in trained:
+            works["frozen", name] = self._frozen(year, name, seed)
+        if full and seed == 0:
+            works["finetuned", FINETUNED] = self._finetuned(year, FINETUNED, seed)
+            works["scratch", "weather"] = self._scratch(True, seed)
+            works["scratch", "none"] = self._scratch(False, seed)
+        return [[self._piece(kind, year, *names, seed, work)] for names, work in works.items()]
 
-    def cool_encoders(self, year: int, seeds: range) -> list[Chain]:
-        """Pretraining on the warm places: MM-VSF with every seed, SM-VSF with one. None without a climate split."""
-        if self.climate is None:
-            return []
-        return [[self._cool_encoder(year, name, seed)] for seed in seeds for name in _cool_methods(seed)]
-
-    def cool_pieces(self, year: int, seed: int) -> list[Chain]:
+    def cool_pieces(self, year: int, trained: Sequence[str], seed: int, *, full: bool) -> list[Chain]:
         """The maps of cool places, learned in warm ones, of the whole season and from all labelled fields."""
-        if self.climate is None:
-            return []
         works: dict[tuple[str, str], Callable[[CropTrial], list[Row]]] = {}
-        for name in _cool_methods(seed):
-            works["frozen", name] = self._frozen(year, name, seed, cool=True)
         if seed == 0:
-            works["opponents", ""] = lambda trial: opponent_rows(trial, whole=False)
+            works["opponents", ""] = opponent_rows
             works["frozen", "untrained"] = self._untrained(seed)
-            works["finetuned", "mm-vsf"] = self._finetuned(year, "mm-vsf", seed, (1.0,), cool=True)
-            works["scratch", "weather"] = self._scratch(True, seed, (1.0,))
-        return [[self._piece(year, *names, seed, work, cool=True)] for names, work in works.items()]
+        for name in trained:
+            works["frozen", name] = self._frozen(year, name, seed, cool=True)
+        if full and seed == 0:
+            works["finetuned", FINETUNED] = self._finetuned(year, FINETUNED, seed, cool=True)
+            works["scratch", "weather"] = self._scratch(True, seed)
+        return [[self._piece(COOL, year, *names, seed, work)] for names, work in works.items()]
 
-    def _cool_encoder(self, year: int, method: str, seed: int) -> Piece:
+    def cool_encoder(self, year: int, method: str, seed: int) -> Piece:
+        """Pretraining on the warm places."""
         rate, folder = self.rate(method), f"{COOL}/pretrain/{year}/{method}/{seed}"
 
         def train(path: Path) -> Result:
@@ -89,7 +84,7 @@ class CropPieces:
                 stale.unlink()
             return pretrain(hold_out(self.cube, year, self.climate), method, rate, seed, self.settings, path)
 
-        settings = {**self._settings(method, cool=True), **self.settings.for_training}
+        settings = {**self._settings(method, COOL), **self.settings.for_training}
         about = {"kind": f"{COOL} encoder", "year": year, "method": method, "seed": seed}
         return Piece(folder, settings, train, (WEIGHTS,), about)
 
@@ -102,23 +97,21 @@ class CropPieces:
             trial, random_encoder(self.cube, trial.reader.normalisation, seed, self.settings), "untrained", seed
         )
 
-    def _finetuned(
-        self, year: int, method: str, seed: int, fractions: Sequence[float], *, cool: bool = False
-    ) -> Callable[[CropTrial], list[Row]]:
+    def _finetuned(self, year: int, method: str, seed: int, *, cool: bool = False) -> Callable[[CropTrial], list[Row]]:
         encoder = self._encoder(year, method, seed, cool)
 
         def work(trial: CropTrial) -> list[Row]:
             checkpoint, rows = load(encoder), []
-            for fraction in fractions:
+            for fraction in trial.options.fractions:
                 rows += finetuned(trial, checkpoint, method, head_weather=True, seed=seed, fraction=fraction)
             return rows
 
         return work
 
-    def _scratch(self, weather: bool, seed: int, fractions: Sequence[float]) -> Callable[[CropTrial], list[Row]]:
+    def _scratch(self, weather: bool, seed: int) -> Callable[[CropTrial], list[Row]]:
         def work(trial: CropTrial) -> list[Row]:
             config, rows = network_config(self.cube, self.settings), []
-            for fraction in fractions:
+            for fraction in trial.options.fractions:
                 rows += scratch(trial, config, weather=weather, seed=seed, fraction=fraction)
             return rows
 
@@ -127,37 +120,38 @@ class CropPieces:
     def _encoder(self, year: int, method: str, seed: int, cool: bool) -> Path:
         return encoder_folder(self.folder / COOL if cool else self.folder, year, method, seed)
 
-    def _trial(self, year: int, cool: bool) -> CropTrial:
-        if (year, cool) not in self._trials:
+    def _options(self, kind: str) -> CropOptions:
+        """The sizes of the trials of a kind: a full year has all, another has dates only, cool places neither."""
+        options = self.settings.crops
+        if kind != FULL:
+            options = replace(options, fractions=options.fractions[:1], random_pixels=0.0)
+        return replace(options, dates=(SEASON,)) if kind == COOL else options
+
+    def _trial(self, year: int, kind: str) -> CropTrial:
+        if (year, kind) not in self._trials:
             self._trials.clear()
-            options = self.settings.crops
-            if cool:
-                options = replace(options, fractions=(1.0,), dates=(SEASON,), random_pixels=0.0)
-            held_out = hold_out(self.cube, year, self.climate if cool else None)
-            self._trials[year, cool] = crop_trial(held_out, options)
-        return self._trials[year, cool]
+            held_out = hold_out(self.cube, year, self.climate if kind == COOL else None)
+            self._trials[year, kind] = crop_trial(held_out, self._options(kind))
+        return self._trials[year, kind]
 
     def _piece(
-        self, year: int, how: str, method: str, seed: int, work: Callable[[CropTrial], list[Row]], *, cool: bool = False
+        self, kind: str, year: int, how: str, method: str, seed: int, work: Callable[[CropTrial], list[Row]]
     ) -> Piece:
-        settings = {**self._settings(method, cool=cool), **self.settings.for_crops}
-        kind = COOL if cool else "crops"
-        name = "/".join(part for part in (kind, str(year), how, method, str(seed)) if part)
-        about = {"kind": kind, "year": year, "method": how, "seed": seed}
-        return Piece(name, settings, lambda _: {"rows": work(self._trial(year, cool))}, about=about)
+        settings = {
+            **self._settings(method, kind), **self.settings.for_training, "crops": asdict(self._options(kind))
+        }  # fmt: skip
+        folder = COOL if kind == COOL else "crops"
+        name = "/".join(part for part in (folder, str(year), how, method, str(seed)) if part)
+        about = {"kind": folder, "year": year, "method": how, "seed": seed}
+        return Piece(name, settings, lambda _: {"rows": work(self._trial(year, kind))}, about=about)
 
-    def _settings(self, method: str, *, cool: bool) -> Result:
+    def _settings(self, method: str, kind: str) -> Result:
         """What a piece of a method depends on, beside the sizes of the evaluation."""
         settings: Result = {"cube": self.cube.digest, "rate": None}
         if method in OBJECTIVES or method in VARIANTS:
             settings |= {"rate": self.rate(method), "objective": asdict(objective_of(method))}
         if method in VARIANTS:
             settings["variant"] = asdict(VARIANTS[method])
-        if cool and self.climate is not None:
+        if kind == COOL and self.climate is not None:
             settings["cool"] = [list(place) for place in self.climate.cool]
         return settings
-
-
-def _cool_methods(seed: int) -> Sequence[str]:
-    """The methods that are pretrained on warm places with a seed."""
-    return CLAIM if seed == 0 else CLAIM[-1:]
