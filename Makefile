@@ -72,8 +72,8 @@ evaluate: $(READY)
 	$(MMVSF) dataset "$(REGION)"
 ifeq ($(REGION),sandbox)
 	$(MMVSF) dataset sandbox-control
-	$(MMVSF) oracle sandbox --years 2022,2020
-	$(MMVSF) oracle sandbox-control --years 2022,2020
+	$(MMVSF) oracle sandbox --years 2022
+	$(MMVSF) oracle sandbox-control --years 2022
 	$(MMVSF) evaluate sandbox --control sandbox-control $(DOCUMENT) $(ARGS)
 else
 	$(MMVSF) evaluate "$(REGION)" $(DOCUMENT) $(ARGS)

@@ -378,7 +378,7 @@ def make_rows(method: str, year: int, right: int, objective: str = "", weather: 
 
 
 def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
-    """A year that only some methods mapped, better than any other, moves no figure of another year."""
+    """A year that only some methods mapped, better than any other, moves no figure of the year that all mapped."""
     both = [("frozen", "sm-vsf", "none"), ("frozen", "mm-vsf", "encoder")]
     few = make_rows("forest", 2020, 80)
     for place, (method, objective, weather) in enumerate(both):
@@ -387,12 +387,17 @@ def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
     with_more, alone = (
         {section.title: section for section in crop_sections(table_of(rows))} for rows in ([*few, *more], few)
     )
-    assert with_more == alone and list(alone) == [f"Crop maps {letter}" for letter in LETTERS]
-    table = alone["Crop maps (c) a year never seen"].tables[0]
+    assert list(alone) == list(with_more) == [f"Crop maps {letter}" for letter in LETTERS]
+    (table, *_), (in_both, of_all, *_) = (each["Crop maps (c) a year never seen"].tables for each in (alone, with_more))
+    assert (table.caption, in_both.caption) == ("Mean F1, year 2020", "Mean F1, years 2020, 2021")
+    assert of_all == replace(table, caption="Mean F1 of all methods, year 2020")
     assert [row[0] for row in table.rows] == [
         "random forest by date", "SM-VSF frozen, no weather", "MM-VSF frozen, weather to encoder and head",
     ]  # fmt: skip
     assert [row[1][:5] for row in table.rows] == ["0.800", "0.600", "0.700"]
+    assert [(row[0], row[1][:5]) for row in in_both.rows] == [
+        ("SM-VSF frozen, no weather", "0.775"), ("MM-VSF frozen, weather to encoder and head", "0.825"),
+    ]  # fmt: skip
     details = crop_details(table_of([*few, *more]))
     assert details is not None
     by_year = details.tables[-1]

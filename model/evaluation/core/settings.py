@@ -21,9 +21,11 @@ class HeadOptions:
     """How a head is trained on frozen features."""
 
     steps: int = 400
-    pixels: int = 2048
+    pixels: int = 512
     """Of one step. A head looks at one patch at a time, so they come from as many windows as there are."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 8e-3
+    """Of 2e-3, 4e-3 and 8e-3 the best at the validation place, on an encoder with random weights; with 2e-3 four times
+    the pixels give three points of F1 less."""
     early: float = 0.5
     """Chance that the seasons of a step end early, after any of their images."""
 

@@ -46,7 +46,7 @@ def how_made(results: ResultsTable, facts: EvaluationFacts) -> TextSection:
         *([f"cube of {cube.region.name}", cube.digest[:16]] for cube in facts.cubes),
         ["years held out in turn", ", ".join(map(str, sorted(facts.years)))],
         ["years with all objectives", ", ".join(map(str, full_years))],
-        [f"seeds of all objectives in {full_years[0]}, and of SM-VSF and MM-VSF in these years", str(settings.seeds)],
+        ["seeds of SM-VSF and MM-VSF in these years", str(settings.seeds)],
         ["seeds elsewhere", "1"],
         *([key.replace("_", " "), str(value)] for key, value in settings.for_forecasts.items() if key != "shape"),
         ["parameters of the network", "–" if trained is None else f"{trained['parameters']:,}"],

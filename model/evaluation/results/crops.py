@@ -46,9 +46,9 @@ class Setting:
 
 def settings_of(results: ResultsTable) -> list[Setting]:
     """The settings in their order; those by date and by share have a column for each that the rows have."""
-    known = {"piece": "crops", "fraction": 1.0, "date": SEASON, "held_out": tuple(results.full_years)}
+    known = {"piece": "crops", "fraction": 1.0, "date": SEASON}
     cool = {**known, "piece": COOL}
-    few = {**known, "set": "new_year", "held_out": tuple(results.full_years[:1])}
+    few = {**known, "set": "new_year", "held_out": tuple(results.full_years)}
     rows = pick(results.rows, piece="crops")
     dates = sorted({str(row["date"]) for row in rows} - {SEASON})
     shares = sorted({float(row["fraction"]) for row in rows}) or [1.0]
@@ -109,27 +109,56 @@ def crop_sections(results: ResultsTable) -> list[TextSection]:
 
 
 def setting_section(rows: Sequence[Row], setting: Setting) -> TextSection:
-    """The tables of a setting, or that the cube does not give it."""
+    """The tables of a setting, or that the cube does not give it: first of the methods that were tried in all years,
+    then of all methods, in the years in which all were tried."""
     name = f"Crop maps {setting.title}"
-    table = _table(rows, "Mean F1", {column: {**how, "kind": "all"} for column, how in setting.columns.items()})
-    if table is None:
+    columns = {column: {**how, "kind": "all"} for column, how in setting.columns.items()}
+    these = pick(rows, **setting.answer)
+    if not these:
         return TextSection(name, f"{setting.text} This cube has no windows for this setting.")
-    main = setting.columns[setting.main]
+    in_all, years, full = methods_of_all_years(these), _years(these), _common_years(these)
+    kinds = {KINDS[kind]: {**setting.columns[setting.main], "kind": kind} for kind in tuple(KINDS)[1:]}
     tables = [
-        table,
-        _table(rows, f"Mean F1 by kind of pixel, {setting.main}", {KINDS[kind]: {**main, "kind": kind}
-                                                                  for kind in tuple(KINDS)[1:]}),
-        _pairs(pick(rows, **setting.answer), setting.main),
-    ]  # fmt: skip
+        _table(rows, f"Mean F1, {_in_words(years)}", columns, in_all, years),
+        _table(rows, f"Mean F1 by kind of pixel, {setting.main}", kinds, in_all, years),
+        _pairs(these, setting.main),
+    ]
+    if full != years:
+        every = tuple(method for method in METHODS if rows_of(these, method))
+        tables.insert(1, _table(rows, f"Mean F1 of all methods, {_in_words(full)}", columns, every, full))
     return TextSection(name, setting.text, [each for each in tables if each is not None])
 
 
-def _table(rows: Sequence[Row], caption: str, columns: Mapping[str, Filter]) -> TextTable | None:
-    """Mean F1 of every method that has rows, in columns that any has."""
-    selected = {name: pick(rows, **how) for name, how in columns.items()}
+def methods_of_all_years(rows: Sequence[Row]) -> tuple[Method, ...]:
+    """The methods that have rows in all held-out years that any has, in the order of the tables. Means over other years
+    cannot be compared with theirs."""
+    years = _years(rows)
+    return tuple(method for method in METHODS if _years(rows_of(rows, method)) == years)
+
+
+def _years(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The held-out years of rows."""
+    return tuple(sorted({int(row["held_out"]) for row in rows}))
+
+
+def _common_years(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The held-out years that all methods have which have any."""
+    every = [set(years) for method in METHODS if (years := _years(rows_of(rows, method)))]
+    return tuple(sorted(set.intersection(*every)))
+
+
+def _in_words(years: Sequence[int]) -> str:
+    return f"{'years' if len(years) > 1 else 'year'} {', '.join(map(str, years))}"
+
+
+def _table(
+    rows: Sequence[Row], caption: str, columns: Mapping[str, Filter], methods: Sequence[Method], years: Sequence[int]
+) -> TextTable | None:
+    """Mean F1 of methods over held-out years, in columns that any has."""
+    selected = {name: pick(rows, **{"held_out": tuple(years), **how}) for name, how in columns.items()}
     selected = {name: these for name, these in selected.items() if these}
     body = []
-    for method in METHODS:
+    for method in methods:
         cells = [f1_cell(rows_of(these, method)) for these in selected.values()]
         if set(cells) - {"–"}:
             body.append([title(method), *cells])

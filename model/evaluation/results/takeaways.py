@@ -12,7 +12,7 @@ from mmvsf.model.metrics import ALL_LEADS
 from .compare import Interval, difference, over_seeds, pick, relative_gain
 from .crop_methods import CLASSIFIERS, OURS, Method, rows_of, title
 from .crop_scores import f1_difference, interval_text
-from .crops import Setting, best_of, settings_of
+from .crops import Setting, best_of, methods_of_all_years, settings_of
 from .results_table import YEARS, ResultsTable, share_text
 from .sections import TextSection, TextTable
 
@@ -52,7 +52,9 @@ def _opponents(rows: list[Row], setting: Setting) -> list[str] | None:
     """MM-VSF beside the best classifier of single pixels."""
     selected = pick(rows, **setting.answer)
     question = f"Crop maps, {setting.title}: is MM-VSF better than the best classifier of pixels?"
-    return _crops(selected, setting, best_of(selected, OURS), best_of(selected, CLASSIFIERS), question)
+    tried = methods_of_all_years(selected)
+    ours, other = (best_of(selected, [each for each in group if each in tried]) for group in (OURS, CLASSIFIERS))
+    return _crops(selected, setting, ours, other, question)
 
 
 def _pretraining(rows: list[Row], setting: Setting) -> list[str] | None:
