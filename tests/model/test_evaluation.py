@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +81,35 @@ def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
     assert plan.done == ["a/0"]
     run_plan(plan, workers=workers)
     assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in finished_results(plan)] == plan.done
+
+
+@dataclass(frozen=True)
+class SlowPieces(LoggedPieces):
+    """Pieces that take longer than anybody waits, and say when they begin."""
+
+    def piece(self, name: str) -> Piece:
+        def work(folder: Path) -> dict[str, object]:
+            folder.mkdir(parents=True)
+            time.sleep(600)
+            return {"rows": []}
+
+        return Piece(name, {}, work)
+
+
+def test_an_interrupt_does_not_wait_for_the_pieces_that_run(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        for _ in range(600):
+            if (tmp_path / "a/0").is_dir() and (tmp_path / "b/0").is_dir():
+                break
+            time.sleep(0.1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    waiting = threading.Thread(target=interrupt)
+    waiting.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(SlowPieces(tmp_path, ("a/0", "b/0", "c/0")), workers=2)
+    waiting.join()
+    assert multiprocessing.active_children() == [] and not (tmp_path / "c").exists()
 
 
 def test_a_worker_stops_after_its_piece_when_its_parent_is_gone(

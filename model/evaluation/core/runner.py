@@ -100,10 +100,16 @@ def _do_stage(
     with ProcessPoolExecutor(workers, context, _share_processors, (workers,)) as pool:
         # No more chains than workers, so that after a failure the running ones finish and no other starts.
         running = {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, workers)}
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-            running |= {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, len(done))}
+        try:
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+                running |= {pool.submit(_do_chain, make, name, deadline) for name in islice(waiting, len(done))}
+        except KeyboardInterrupt:
+            # A piece takes minutes, and leaves nothing that counts before it is done.
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
 
 
 def _unfinished(folder: Path, stage: Sequence[Chain]) -> list[Chain]:
