@@ -49,10 +49,6 @@ from mmvsf.model.evaluation.crops.seasons import (
     without_totals,
 )
 from mmvsf.model.evaluation.crops.trial import RANDOM, CropTrial, crop_trial, last_day
-from mmvsf.model.evaluation.results.crop_details import crop_details
-from mmvsf.model.evaluation.results.crop_scores import f1_cell, f1_interval
-from mmvsf.model.evaluation.results.crops import crop_sections
-from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from tests.cubes import CubeBuilder
@@ -362,77 +358,6 @@ def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: 
     assert {key[0] for key in pixels if key[-1] == RANDOM} == {"frozen", *single}
     # No map of the year before the first one.
     assert {row["year"] for row in rows if row["method"] == "rotation"} == {2020, 2021}
-
-
-def make_rows(method: str, year: int, right: int, objective: str = "", weather: str = "none") -> list[dict[str, Any]]:
-    """As the evaluation stores them: of 100 labelled pixels of each of two classes `right` are mapped right, in every
-    set, by every date, from every share of the fields."""
-    counts = [[right, 100 - right], [100 - right, right]]
-    return [
-        {"piece": "crops", "method": method, "objective": objective, "weather": weather, "held_out": year, "seed": 0,
-         "year": year, "block": "0,0", "set": part, "date": date, "kind": kind, "fraction": fraction, "n": 200,
-         "confusion": counts}
-        for part in HELD_OUT for date in ("07-01", SEASON) for kind in ("all", "interior", "edge")
-        for fraction in (1.0, 0.1)
-    ]  # fmt: skip
-
-
-def test_methods_are_compared_in_the_years_that_have_them_all() -> None:
-    """A year that only some methods mapped, better than any other, moves no figure of the year that all mapped."""
-    both = [("frozen", "sm-vsf", "none"), ("frozen", "mm-vsf", "encoder")]
-    few = make_rows("forest", 2020, 80)
-    for place, (method, objective, weather) in enumerate(both):
-        few += make_rows(method, 2020, 60 + 10 * place, objective, weather)
-    more = [row for method, *how in both for row in make_rows(method, 2021, 95, *how)]
-    with_more, alone = (
-        {section.title: section for section in crop_sections(table_of(rows))} for rows in ([*few, *more], few)
-    )
-    assert list(alone) == list(with_more) == [f"Crop maps {letter}" for letter in LETTERS]
-    (table, *_), (in_both, of_all, *_) = (each["Crop maps (c) a year never seen"].tables for each in (alone, with_more))
-    assert (table.caption, in_both.caption) == ("Mean F1, year 2020", "Mean F1, years 2020, 2021")
-    assert of_all == replace(table, caption="Mean F1 of all methods, year 2020")
-    assert [row[0] for row in table.rows] == [
-        "random forest by date", "SM-VSF frozen, no weather", "MM-VSF frozen, weather to encoder and head",
-    ]  # fmt: skip
-    assert [row[1][:5] for row in table.rows] == ["0.800", "0.600", "0.700"]
-    assert [(row[0], row[1][:5]) for row in in_both.rows] == [
-        ("SM-VSF frozen, no weather", "0.775"), ("MM-VSF frozen, weather to encoder and head", "0.825"),
-    ]  # fmt: skip
-    details = crop_details(table_of([*few, *more]))
-    assert details is not None
-    by_year = details.tables[-1]
-    assert by_year.head == ["method", "2020", "2021"]
-    assert [row[1:] for row in by_year.rows] == [["0.800", "–"], ["0.600", "0.950"], ["0.700", "0.950"]]
-
-
-LETTERS = (
-    "(a) a cooler climate", "(b) early in the season", "(c) a year never seen", "(d) few labelled fields",
-    "(e) a place never seen", "(f) random pixels",
-)  # fmt: skip
-
-
-def table_of(rows: list[dict[str, Any]]) -> ResultsTable:
-    """The results of one piece with these rows, of which 2020 has all methods."""
-    return ResultsTable([{"kind": "crops", "year": 0, "seed": 0, "rows": rows}], (), (2020,), ("a", "b"))
-
-
-def test_a_setting_that_a_cube_does_not_give_is_reported() -> None:
-    sections = crop_sections(replace(table_of(make_rows("forest", 2020, 80)), climate="It has one place."))
-    cooler = sections[0]
-    assert not cooler.tables and "It has one place." in cooler.text and "no windows" in cooler.text
-    assert sections[1].tables and crop_sections(ResultsTable([])) == []
-
-
-def test_an_interval_is_over_places_and_seeds_are_averaged() -> None:
-    one = make_rows("forest", 2020, 80)
-    two = [{**row, "block": "0,1"} for row in make_rows("forest", 2020, 90)]
-    rows = [row for row in (*one, *two) if (row["set"], row["kind"], row["date"], row["fraction"]) == (
-        "both", "all", SEASON, 1.0)]  # fmt: skip
-    spread = f1_interval(rows)
-    assert spread is not None and spread.units == 2
-    assert (spread.low, spread.value, spread.high) == pytest.approx((0.8, 0.85, 0.9))
-    seeds = [{**row, "seed": seed} for row in rows for seed in (0, 1)]
-    assert f1_interval(seeds) == spread and f1_cell(seeds) == "0.850 [0.800, 0.900]"
 
 
 @pytest.mark.slow
