@@ -89,7 +89,9 @@ def cropmap(
     model: ModelDir = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 250,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 1e-3,
+    learning_rate: Annotated[
+        float, typer.Option(min=0, help="Peak learning rate of the encoder; that of the head is 8 times as high.")
+    ] = 1e-3,
     freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, not the encoder.")] = False,
     scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
     year: Annotated[

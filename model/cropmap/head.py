@@ -189,6 +189,7 @@ class MappingOptions:
     images: int = 16
     """Images of a training sample, at most."""
     learning_rate: float = 1e-3
+    """Of the encoder; the head learns faster, by `NEW_PART`."""
     early: float = 0.0
     """Chance that a sample's season ends early."""
     seed: int = 0
@@ -208,7 +209,12 @@ def train_mapper(
     plan = SamplePlan(size=size, images=options.images, seed=options.seed, early=options.early)
     samples = LabelledSamples(reader, windows, classes, plan, options.steps * options.batch_size)
     module = Training(
-        mapper, MappingLoss(), learning_rate=options.learning_rate, steps=options.steps, seed=options.seed
+        mapper,
+        MappingLoss(),
+        learning_rate=options.learning_rate,
+        steps=options.steps,
+        seed=options.seed,
+        new_part="head",
     )
     trained = train(module, SampleLoader.of(samples, options.batch_size), title=title)
     return {

@@ -16,6 +16,12 @@ from mmvsf.model.mmvsf.checkpoint import DivergedError
 Network = TypeVar("Network", bound=nn.Module)
 
 
+NEW_PART = 8.0
+"""How many times as fast a new head learns as the trained encoder below it. Of 1 and 8 the better on the sandbox, at
+the validation place: 250 steps of a crop mapper give a mean F1 of .481 and .558, and .524 where all learns three times
+as fast."""
+
+
 def rate(step: int, steps: int, warmup: int) -> float:
     """Learning rate as a share of its peak: a linear rise, then half a cosine down to nearly nothing."""
     if step < warmup:
@@ -24,13 +30,22 @@ def rate(step: int, steps: int, warmup: int) -> float:
 
 
 def scheduled_optimizer(
-    network: nn.Module, learning_rate: float, steps: int
+    network: nn.Module, learning_rate: float, steps: int, new_part: str | None = None
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW over the parameters that are not frozen, without weight decay of biases and norms, and the schedule of its
-    learning rate over `steps` steps."""
+    learning rate over `steps` steps, which is NEW_PART times as high in the module named `new_part`."""
     trained = [p for p in network.parameters() if p.requires_grad]
-    decay, rest = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
+    new = set() if new_part is None else set(network.get_submodule(new_part).parameters())
+    groups = [
+        {
+            "params": [p for p in trained if (p.ndim > 1) == weights and (p in new) == is_new],
+            "weight_decay": 0.02 if weights else 0.0,
+            "lr": learning_rate * (NEW_PART if is_new else 1.0),
+        }
+        for is_new in ((False, True) if new else (False,))
+        for weights in (True, False)
+    ]
+    groups = [group for group in groups if group["params"]]
     optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
     warmup = max(1, min(100, steps // 10))
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, warmup))
@@ -51,8 +66,11 @@ class Training(lightning.LightningModule, Generic[Network]):
         learning_rate: float,
         steps: int,
         seed: int,
+        new_part: str | None = None,
     ) -> None:
+        """`new_part` names a module of the network that begins from random weights above trained ones."""
         super().__init__()
+        self.new_part = new_part
         self.network, self.objective = network, objective
         self.learning_rate, self.steps, self.seed = learning_rate, steps, seed
         self.every = max(1, steps // 60)
@@ -94,7 +112,7 @@ class Training(lightning.LightningModule, Generic[Network]):
         self.losses.append([self.global_step, None, float(mean)])
 
     def configure_optimizers(self) -> Any:
-        optimizer, schedule = scheduled_optimizer(self.network, self.learning_rate, self.steps)
+        optimizer, schedule = scheduled_optimizer(self.network, self.learning_rate, self.steps, self.new_part)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:

@@ -17,8 +17,10 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.model.cropmap import run as cropping
 from mmvsf.model.cropmap.geotiff import map_values
+from mmvsf.model.cropmap.head import CropMapper
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint
+from mmvsf.model.training.module import NEW_PART, scheduled_optimizer
 
 from .conftest import QUICK_MAP, Pretrained
 
@@ -93,6 +95,19 @@ def test_frozen_means_frozen(pretrained: Pretrained, grown_cube: Cube, tmp_path:
     metrics = cropmap(grown_cube, checkpoint, tmp_path, options, pretrained[0])
     assert all(torch.equal(value, before[key]) for key, value in checkpoint.network.state_dict().items())
     assert metrics["map"]["year"] == 2020
+
+
+def test_a_new_head_learns_faster_than_the_encoder_below_it(pretrained: Pretrained) -> None:
+    mapper = CropMapper(load_checkpoint(pretrained[0]).network, 3)
+    optimizer, _ = scheduled_optimizer(mapper, 1e-3, steps=10, new_part="head")
+    rates = {id(p): group["initial_lr"] for group in optimizer.param_groups for p in group["params"]}
+    names = {name: rates[id(p)] for name, p in mapper.named_parameters() if p.requires_grad}
+    assert {rate for name, rate in names.items() if name.startswith("head.")} == {1e-3 * NEW_PART}
+    assert {rate for name, rate in names.items() if not name.startswith("head.")} == {1e-3}
+    assert len(rates) == len(names)
+    for parameter in mapper.network.parameters():
+        parameter.requires_grad_(False)
+    assert len(scheduled_optimizer(mapper, 1e-3, steps=10, new_part="head")[0].param_groups) == 2
 
 
 def test_without_labels_there_is_no_crop_map(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
