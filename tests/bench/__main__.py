@@ -11,6 +11,7 @@ Every comparison runs in one process on the same files, in turn, several times, 
     windows  windows a second from a cube of true size, on disk and in a bucket behind a delay, against other readers
     format   what the cube format costs: checked reads, the end of a build and a listing of a large, simulated cube
     damage   a thousand random damages of a small cube: found, raised by the loader, repaired
+    apply    maps, embeddings and forecasts of 64 blocks: pixels a second, workers, and a kill
     train    training windows a second that the loader gives and that the model takes, and how long it waits for them;
              the operations of a step against what the machine multiplies, and where the time goes
     demo     time and peak memory of every stage of `make demo`
@@ -59,6 +60,7 @@ COURSES = {
     "cluster": "cluster",
     "windows": "windows",
     "train": "train",
+    "apply": "apply",
     "idle": "idle",
 }
 """Courses with sections in docs/performance.md: the module whose `course(options)` measures and returns them"""
