@@ -21,6 +21,8 @@ STEP = 5
 """Days of a token of weather."""
 STATISTICS = 4
 """Mean, minimum, maximum and sum."""
+PATCH = 4
+"""Pixels a side of a patch, as in the paper."""
 
 
 class Reading(nn.Module):
@@ -52,7 +54,7 @@ class Contextformer(nn.Module):
     forecast read the images up to the origin and the weather before the target."""
 
     def __init__(
-        self, bands: int, weather: int, *, patch: int = 4, width: int = 64, heads: int = 4, layers: int = 2
+        self, bands: int, weather: int, *, patch: int = PATCH, width: int = 64, heads: int = 4, layers: int = 2
     ) -> None:
         super().__init__()
         self.patch = patch

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model.baselines.contextformer import Contextformer
+from mmvsf.model.baselines.contextformer import PATCH, Contextformer
 from mmvsf.model.baselines.convlstm import ConvLSTM
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
@@ -62,8 +62,7 @@ def train_rival(
     lightning.seed_everything(0, verbose=False)
     network: nn.Module
     if method == CONTEXTFORMER:
-        patch = network_config(data.cube, settings).patch
-        network = Contextformer(len(data.cube.bands), len(data.cube.weather), patch=patch)
+        network = Contextformer(len(data.cube.bands), len(data.cube.weather), patch=min(PATCH, settings.size))
     else:
         network = ConvLSTM(len(data.cube.bands), len(data.cube.weather))
     report = _train(network, _forecast_loss, data, _options(settings, 0, "mm-vsf", rate), folder)
