@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from mmvsf.datasets.samples.windows import HELD_OUT
 from mmvsf.model.evaluation.core.settings import SEASON
 from mmvsf.model.evaluation.results.crop_details import crop_details
-from mmvsf.model.evaluation.results.crop_scores import f1_cell, f1_interval
+from mmvsf.model.evaluation.results.crop_scores import f1_cell, f1_difference, f1_interval
 from mmvsf.model.evaluation.results.crops import crop_sections
 from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.evaluation.results.takeaways import takeaways
@@ -90,15 +91,18 @@ def test_an_interval_is_over_places_and_seeds_are_averaged() -> None:
 OURS, UNTRAINED = ("frozen", "mm-vsf", "encoder"), ("frozen", "untrained", "encoder")
 
 
-def answers(sites: int, **right: int) -> dict[str, tuple[str, str]]:
-    """The questions of the opening page about whole seasons, with their answers and figures, where methods map so many
-    of 100 pixels right at each of some sites."""
+YEARS = (2019, 2020, 2021, 2022)
+
+
+def answers(years: Sequence[int], **right: int) -> dict[str, tuple[str, str]]:
+    """The questions of the opening page about crop maps, with their answers and figures, where methods map so many of
+    100 pixels right in each of some held-out years."""
     names = {"ours": OURS, "untrained": UNTRAINED, "forest": ("forest", "", "none"), "line": ("logistic", "", "none")}
     rows = [
-        {**row, "block": f"0,{site}"}
-        for site in range(sites)
+        row
+        for year in years
         for name, count in right.items()
-        for row in make_rows(names[name][0], 2020, count, *names[name][1:])
+        for row in make_rows(names[name][0], year, count, *names[name][1:])
     ]
     page = takeaways(table_of(rows))
     assert page is not None
@@ -106,7 +110,7 @@ def answers(sites: int, **right: int) -> dict[str, tuple[str, str]]:
 
 
 def test_the_page_compares_with_the_best_classifier_and_with_random_weights() -> None:
-    found = answers(4, ours=70, untrained=60, forest=80, line=75)
+    found = answers(YEARS, ours=70, untrained=60, forest=80, line=75)
     early = "(b) early in the season: is MM-VSF better than the best classifier of pixels?"
     assert found[early][0] == "no: worse" and "random forest by date, until 07-01: -0.100" in found[early][1]
     few = "(d) few labelled fields: does pretraining help?"
@@ -114,10 +118,11 @@ def test_the_page_compares_with_the_best_classifier_and_with_random_weights() ->
     assert not any("(a)" in question for question in found)  # these rows have no cool places
 
 
-def test_the_page_gives_no_answer_for_few_places_or_equal_methods() -> None:
+def test_the_page_gives_no_answer_for_few_years_or_equal_methods() -> None:
     question = "(c) a year never seen: does pretraining help?"
-    assert answers(3, ours=70, untrained=60)[question][0] == "not decided: 3 site-years"
-    assert answers(4, ours=70, untrained=70)[question][0] == "not decided"
+    assert answers(YEARS[:3], ours=70, untrained=60)[question][0] == "not decided: 3 years"
+    assert answers(YEARS[:1], ours=70, untrained=60)[question][0] == "not decided: 1 year"
+    assert answers(YEARS, ours=70, untrained=70)[question][0] == "not decided"
 
 
 def test_the_page_compares_methods_in_the_same_years() -> None:
@@ -125,9 +130,32 @@ def test_the_page_compares_methods_in_the_same_years() -> None:
     rows = [row for year, right in ((2020, 60), (2021, 80)) for row in make_rows(*OURS[:1], year, right, *OURS[1:])]
     rows += [row for year in (2020, 2021) for row in make_rows("forest", year, 50)]
     rows += make_rows("finetuned", 2021, 78, "mm-vsf", "encoder")
-    rows = [{**row, "block": f"0,{site}"} for row in rows for site in range(4)]
     page = takeaways(table_of(rows))
     assert page is not None
-    figures = {row[0][len("Crop maps, ") :][:3]: row[2] for row in page.tables[0].rows if "classifier" in row[0]}
-    assert all("of MM-VSF frozen" in figure for figure in figures.values())
-    assert "+0.200" in figures["(b)"] and "+0.100" in figures["(d)"]  # few labels are of the full year
+    figures = [row[2] for row in page.tables[0].rows if "classifier" in row[0]]
+    assert figures and all("of MM-VSF frozen" in figure and "+0.200" in figure for figure in figures)
+
+
+def counted(year: int, block: str, confusion: list[list[int]]) -> dict[str, Any]:
+    """A row of a held-out year and a block."""
+    return {"held_out": year, "year": year, "seed": 0, "block": block, "confusion": confusion}
+
+
+def test_a_difference_is_that_of_the_means_over_years_in_the_table() -> None:
+    """Also where one year has many more pixels than the other."""
+    sure = [counted(2020, "0,0", [[9, 1], [1, 9]]), counted(2021, "0,0", [[200, 800], [800, 200]])]
+    unsure = [counted(2020, "0,0", [[5, 5], [5, 5]]), counted(2021, "0,0", [[400, 600], [600, 400]])]
+    cells, gain = [f1_interval(rows) for rows in (sure, unsure)], f1_difference(sure, unsure)
+    assert cells[0] is not None and cells[1] is not None and gain is not None
+    assert (cells[0].value, cells[1].value) == pytest.approx(((0.9 + 0.2) / 2, (0.5 + 0.4) / 2))
+    assert gain.value == pytest.approx(cells[0].value - cells[1].value)
+    assert (gain.years, gain.units) == (2, 2)
+
+
+def test_a_place_without_labelled_pixels_of_a_kind_takes_no_part() -> None:
+    rows = [counted(2020, f"0,{site}", [[17, 3], [3, 17]]) for site in range(2)]
+    empty = [*rows, counted(2020, "0,2", [[0, 0], [0, 0]])]
+    assert f1_interval(empty) == f1_interval(rows) and "nan" not in f1_cell(empty)
+    worse = [counted(2020, f"0,{site}", [[10, 10], [10, 10]]) for site in range(3)]
+    gain = f1_difference(empty, worse)
+    assert gain is not None and gain.units == 2 and gain.excludes_zero

@@ -47,8 +47,7 @@ class CropPieces:
 
     def pieces(self, year: int, trained: Sequence[str], seed: int, *, full: bool) -> list[Chain]:
         """Heads on frozen encoders of the methods `trained` with a seed; with seed 0 the opponents and an untrained
-        encoder; in a full year also a finetuned encoder and networks from scratch, and every share of the labelled
-        fields."""
+        encoder; in a full year also a finetuned encoder and networks from scratch."""
         kind = FULL if full else OTHER
         works: dict[tuple[str, str], Callable[[CropTrial], list[Row]]] = {}
         if seed == 0:
@@ -121,11 +120,12 @@ class CropPieces:
         return encoder_folder(self.folder / COOL if cool else self.folder, year, method, seed)
 
     def _options(self, kind: str) -> CropOptions:
-        """The sizes of the trials of a kind: a full year has all, another has dates only, cool places neither."""
+        """The sizes of the trials of a kind: a full year has all, another no random split; in cool places it is the
+        whole season and all fields."""
         options = self.settings.crops
         if kind != FULL:
-            options = replace(options, fractions=options.fractions[:1], random_pixels=0.0)
-        return replace(options, dates=(SEASON,)) if kind == COOL else options
+            options = replace(options, random_pixels=0.0)
+        return replace(options, fractions=options.fractions[:1], dates=(SEASON,)) if kind == COOL else options
 
     def _trial(self, year: int, kind: str) -> CropTrial:
         if (year, kind) not in self._trials:

@@ -41,30 +41,46 @@ def interval_text(gain: Interval) -> str:
 
 def f1_interval(rows: Sequence[Row]) -> Interval | None:
     """Mean F1, averaged over held-out years, with its interval over years and places; None without rows."""
-    folds = [_units([row for row in rows if row["held_out"] == year]) for year in {row["held_out"] for row in rows}]
+    folds = _folds(rows)
     keys = sorted(set().union(*folds))
-    if not keys:
-        return None
-    weights = np.concatenate([np.ones((1, len(keys))), crossed_weights(keys, DRAWS)])
-    scores = np.stack([_weighted_f1(units, keys, weights) for units in folds])
-    # A draw may hold none of the site-years of one of the folds, but holds some of another.
-    drawn = np.nanmean(scores, axis=0)
-    low, high = np.quantile(drawn[1:], [0.025, 0.975])
-    return Interval(float(drawn[0]), float(low), float(high), len(keys), len({year for year, _ in keys}))
+    return _interval(_drawn(folds, keys, _weights(keys)), keys) if keys else None
 
 
 def f1_difference(a: Sequence[Row], b: Sequence[Row]) -> Interval | None:
-    """Mean F1 of `a` less that of `b`, over the trainings and site-years that both have; None where they share
-    none."""
-    units = [_units(rows) for rows in common_trainings(a, b)]
-    keys = sorted(set(units[0]) & set(units[1]))
+    """Mean F1 of `a` less that of `b`, each averaged over held-out years as by `f1_interval`, over the trainings and
+    site-years that both have; None where they share none."""
+    first, second = (_folds(rows) for rows in common_trainings(a, b))
+    keys = sorted(set().union(*first) & set().union(*second))
     if not keys:
         return None
-    weights = np.concatenate([np.ones((1, len(keys))), crossed_weights(keys, DRAWS)])
-    first, second = (_weighted_f1(each, keys, weights) for each in units)
-    drawn = first - second
+    weights = _weights(keys)
+    return _interval(_drawn(first, keys, weights) - _drawn(second, keys, weights), keys)
+
+
+def _interval(drawn: NDArray[np.float64], keys: Sequence[Unit]) -> Interval:
+    """The first of the draws, with the interval of the others."""
     low, high = np.quantile(drawn[1:], [0.025, 0.975])
     return Interval(float(drawn[0]), float(low), float(high), len(keys), len({year for year, _ in keys}))
+
+
+def _weights(keys: Sequence[Unit]) -> NDArray[np.float64]:
+    """(draws, keys): all site-years once, and then DRAWS draws of them."""
+    return np.concatenate([np.ones((1, len(keys))), crossed_weights(keys, DRAWS)])
+
+
+def _drawn(folds: Sequence[Units], keys: Sequence[Unit], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean F1 (draws,) of weighted site-years, averaged over the held-out years."""
+    scores = np.stack([_weighted_f1(units, keys, weights) for units in folds])
+    # A draw may hold none of the site-years of one of the folds, but holds some of another.
+    drawn: NDArray[np.float64] = np.nanmean(scores, axis=0)
+    return drawn
+
+
+def _folds(rows: Sequence[Row]) -> list[Units]:
+    """The site-years of each held-out year that have labelled pixels."""
+    years = sorted({row["held_out"] for row in rows})
+    folds = [_units([row for row in rows if row["held_out"] == year]) for year in years]
+    return [units for units in folds if units]
 
 
 def class_mean_f1(margins: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,7 +106,7 @@ def _units(rows: Sequence[Row]) -> Units:
     for row in rows:
         key = int(row["year"]), str(row["block"])
         units[key] = units.get(key, 0) + _margins([row]) / seeds[row["held_out"]]
-    return units
+    return {key: margins for key, margins in units.items() if margins[1].any()}
 
 
 def _margins(rows: Iterable[Row]) -> NDArray[np.float64]:

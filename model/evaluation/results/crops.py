@@ -48,12 +48,11 @@ def settings_of(results: ResultsTable) -> list[Setting]:
     """The settings in their order; those by date and by share have a column for each that the rows have."""
     known = {"piece": "crops", "fraction": 1.0, "date": SEASON}
     cool = {**known, "piece": COOL}
-    few = {**known, "set": "new_year", "held_out": tuple(results.full_years)}
     rows = pick(results.rows, piece="crops")
     dates = sorted({str(row["date"]) for row in rows} - {SEASON})
     shares = sorted({float(row["fraction"]) for row in rows}) or [1.0]
     by_date = {f"until {date}": {**known, "set": "new_year", "date": date} for date in dates}
-    by_share = {f"{100 * share:g} %": {**few, "fraction": share} for share in shares}
+    by_share = {f"{100 * share:g} %": {**known, "set": "new_year", "fraction": share} for share in shares}
     middle = f"until {dates[len(dates) // 2]}" if dates else "whole season"
     return [
         Setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmvsf.datasets.words import plural
 from mmvsf.model.evaluation.core.names import PAPER, TREES, method_title
 from mmvsf.model.evaluation.core.settings import CLAIM
 from mmvsf.model.evaluation.forecasts.error_sums import ALL, Row
@@ -9,6 +10,7 @@ from mmvsf.model.evaluation.forecasts.eval_items import BASELINES
 from mmvsf.model.evaluation.forecasts.weather_ablations import AS_IT_IS, OTHER_GAPS
 from mmvsf.model.metrics import ALL_LEADS
 
+from .claims import LEAST_YEARS
 from .compare import Interval, difference, over_seeds, pick, relative_gain
 from .crop_methods import CLASSIFIERS, OURS, Method, rows_of, title
 from .crop_scores import f1_difference, interval_text
@@ -21,8 +23,6 @@ ASKED = ("(a)", "(b)", "(d)")
 PRETRAINED = ("(c)", "(d)")
 """Those in which the pretrained encoder is compared with an untrained one: with all labels, and with few."""
 UNTRAINED: Method = ("frozen", "untrained", "encoder")
-LEAST_UNITS = 4
-"""Site-years that an answer needs: of fewer, an interval by drawing them again is too narrow."""
 
 
 def takeaways(results: ResultsTable) -> TextSection | None:
@@ -42,7 +42,7 @@ def takeaways(results: ResultsTable) -> TextSection | None:
         return None
     text = (
         "Each line is computed from the tables below; intervals are 95 %, over years and places. An answer is given"
-        f" if the interval excludes zero and covers at least {LEAST_UNITS} site-years."
+        f" if the interval excludes zero and covers at least {LEAST_YEARS} held-out years."
     )
     head = ["question", "answer", "figure", "by"]
     return TextSection("What to take away", text, [TextTable("Main results", head, body)])
@@ -110,8 +110,8 @@ def _control(rows: list[Row]) -> list[list[str]]:
 
 
 def _answer(gain: Interval) -> str:
-    if gain.units < LEAST_UNITS:
-        return f"not decided: {gain.units} site-years"
+    if gain.years < LEAST_YEARS:
+        return f"not decided: {plural(gain.years, 'year')}"
     if not gain.excludes_zero:
         return "not decided"
     return "yes" if gain.value > 0 else "no: worse"
