@@ -9,8 +9,8 @@ PYTHON    ?= python3
 PIP_ARGS  ?=
 # Where a recipe of public data takes it from: public, earthengine; empty for what the recipe says.
 SOURCE    ?=
-# Where `make evaluate` writes its tables as well; that of the full evaluation of the sandbox stands in docs.
-DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox,$(REGION)),--document docs/results.md))
+# Where `make evaluate` writes its tables as well; those of the full evaluations of two regions stand in docs.
+DOCUMENT  ?= $(if $(filter --quick,$(ARGS)),,$(if $(filter sandbox phenocam,$(REGION)),--document docs/results-$(REGION).md))
 # More options for the command behind a target, for example ARGS="--workers 8".
 ARGS      ?=
 # Extras of pyproject.toml that `make setup` installs. Without `train` the tests of the model are left out.

@@ -42,7 +42,7 @@ def write_results(
     content = {"region": region, "cube": digest, "sections": as_json(sections), "pictures": pictures}
     write_json(folder / RESULTS, content)
     if document is not None:
-        write_verified(document, markdown(f"Results on {region}", sections).encode())
+        write_verified(document, markdown(f"Results on {region}", results.command, sections).encode())
     return sections
 
 
@@ -66,9 +66,9 @@ def learning_curves(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def markdown(title: str, sections: Sequence[TextSection]) -> str:
+def markdown(title: str, command: str, sections: Sequence[TextSection]) -> str:
     """A document of plain Markdown tables."""
-    lines = [f"# {title}", "", "Written by `make evaluate`; every number is computed from the pieces' results.", ""]
+    lines = [f"# {title}", "", f"Written by `{command}`; every number is computed from the pieces' results.", ""]
     for section in sections:
         lines += [f"## {section.title}", ""]
         if section.text:

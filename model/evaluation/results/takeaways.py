@@ -37,14 +37,14 @@ def takeaways(results: ResultsTable) -> TextSection | None:
         _forecast(forecasts, PAPER, "Is our network better than the paper's?"),
         *_control(results.control_rows),
     ]
-    body = [[*row, f"`{results.command}`"] for row in rows if row is not None]
+    body = [row for row in rows if row is not None]
     if not body:
         return None
     text = (
         "Each line is computed from the tables below; intervals are 95 %, over years and places. An answer is given"
-        f" if the interval excludes zero and covers at least {LEAST_YEARS} held-out years."
+        f" if the interval excludes zero and covers at least {LEAST_YEARS} held-out years. All by `{results.command}`."
     )
-    head = ["question", "answer", "figure", "by"]
+    head = ["question", "answer", "figure"]
     return TextSection("What to take away", text, [TextTable("Main results", head, body)])
 
 
