@@ -31,12 +31,13 @@ def takeaways(results: ResultsTable) -> TextSection | None:
     rows = [_opponents(results.rows, setting) for setting in settings if setting.title.startswith(ASKED)]
     rows += [_pretraining(results.rows, setting) for setting in settings if setting.title.startswith(PRETRAINED)]
     forecasts = pick(results.rows, piece="forecast", set=YEARS, variable="mean", cover=ALL)
-    rows += [
-        _forecast(forecasts, "sm-vsf", "Does the weather help to forecast images?"),
-        _forecast(forecasts, _best(forecasts), "Is the network better than the best simple forecast?"),
-        _forecast(forecasts, PAPER, "Is our network better than the paper's?"),
-        *_control(results.control_rows),
-    ]
+    for part, where in zip(YEARS, ("at known places", "at new places"), strict=True):
+        these = pick(forecasts, set=part)
+        rows += [
+            _forecast(these, "sm-vsf", f"Forecasts in a new year {where}: does the weather help?"),
+            _forecast(these, _best(these), f"Forecasts in a new year {where}: better than the best simple forecast?"),
+        ]
+    rows += [_forecast(forecasts, PAPER, "Is our network better than the paper's?"), *_control(results.control_rows)]
     body = [row for row in rows if row is not None]
     if not body:
         return None
