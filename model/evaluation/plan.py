@@ -20,6 +20,9 @@ from mmvsf.model.evaluation.crops.plan import CropPieces
 from mmvsf.model.evaluation.forecasts.plan import ForecastPieces
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
+Training = tuple[str, int]
+"""A method and the seed of its training."""
+
 
 @dataclass(frozen=True)
 class PlanFiles:
@@ -39,7 +42,7 @@ class PlanFiles:
 
 @dataclass
 class Plan:
-    """An evaluation of one region: the pieces of each held-out year, one year after the other, since the items of a
+    """An evaluation of one region: in each stage the pieces of one held-out year after the other, since the items of a
     year are made once for all of its pieces. Raises InputError for an oracle of which a full year is missing."""
 
     cube: Cube
@@ -89,62 +92,73 @@ class Plan:
         return (*tested, *rest)[:most]
 
     def stages(self) -> list[list[Chain]]:
-        """First the trials of learning rates, then forecasts, then the pieces that need the pretrained encoders: the
-        picture of forecasts and crop maps."""
+        """First the trials of learning rates; then what decides, forecasts before the crop maps that need their
+        encoders; then all else, in the same order. A plan that is cut short has answers, if not all of its tables."""
         tried = (*self._objectives(self.full_years[0]), *(() if self.control else RIVALS))
-        stages = [self.forecasts.rate_trials(tried), [chain for year in self.years for chain in self._chains(year)]]
-        if self.control:
-            return stages
-        last = self.forecasts.picture() if self.settings.scored > 1 else []
-        if self.crops is not None:
-            stages[1] += [
-                [self.crops.cool_encoder(year, method, seed)]
-                for year in self.years
-                for method, seed in self._cool_methods(year)
-            ]
-            last += self._crops(self.crops)
-        return [*stages, last]
+        return [
+            self.forecasts.rate_trials(tried),
+            [chain for year in self.years for chain in self._networks(year, decides=True) + self._simple(year)],
+            [chain for year in self.years for chain in self._maps(year, decides=True)],
+            [chain for year in self.years for chain in self._networks(year, decides=False) + self._rivals(year)],
+            [*self._picture(), *(chain for year in self.years for chain in self._maps(year, decides=False))],
+        ]
 
     def _objectives(self, year: int) -> Sequence[str]:
         return CLAIM if self.control or year not in self.full_years else list(OBJECTIVES)
 
-    def _seeds(self, year: int, objective: str) -> range:
-        return range(self.settings.seeds if year in self.full_years and objective in CLAIM else 1)
+    def _trained(self, year: int, *, decides: bool) -> list[Training]:
+        """The encoders of a year: those of CLAIM with seed 0, which decide, or all others, the slowest first."""
+        most = self.settings.seeds if year in self.full_years else 1
+        every = [(method, seed) for seed in range(most) for method in self._objectives(year)]
+        if decides:
+            return [(method, seed) for method, seed in every if method in CLAIM and seed == 0]
+        rest = [(method, seed) for method, seed in every if (method in CLAIM) == (seed > 0)]
+        return [(PAPER, 0), *rest] if self._has_variants(year) else rest
 
-    def _cool_methods(self, year: int) -> list[tuple[str, int]]:
-        """Methods that are pretrained on warm places, with their seeds; none without a climate split."""
+    def _cool(self, year: int, *, decides: bool) -> list[Training]:
+        """The encoders that are trained on warm places: that of MM-VSF with seed 0, or the others of CLAIM."""
         if self.crops is None or self.crops.climate is None:
             return []
-        methods = CLAIM if year in self.full_years else CLAIM[-1:]
-        return [(method, seed) for method in methods for seed in self._seeds(year, method)]
+        if decides:
+            return [(CLAIM[-1], 0)]
+        seeds = [(CLAIM[-1], seed) for seed in range(1, self.settings.seeds)]
+        return [(CLAIM[0], 0), *seeds] if self._full(year) else []
 
-    def _methods(self, year: int, seed: int) -> list[str]:
-        """Methods whose encoders are trained with a year held out and a seed: objectives, and once the paper's
-        network."""
-        methods = [name for name in self._objectives(year) if seed in self._seeds(year, name)]
-        first = year == self.full_years[0] and seed == 0 and not self.control and self.settings.scored > 1
-        return [*methods, PAPER] if first else methods
+    def _full(self, year: int) -> bool:
+        return year in self.full_years
 
-    def _chains(self, year: int) -> list[Chain]:
-        """The longest chains first, so that workers end together."""
-        full = year in self.full_years
+    def _has_variants(self, year: int) -> bool:
+        """Whether the paper's network and variants of ours are tried. Most concern patches, which a cube of single
+        pixels has none of."""
+        return year == self.full_years[0] and not self.control and self.settings.scored > 1
+
+    def _networks(self, year: int, *, decides: bool) -> list[Chain]:
+        full = self._full(year)
         chains = [
             self.forecasts.network(year, method, seed, full=full)
-            for seed in range(self.settings.seeds)
-            for method in sorted(self._methods(year, seed), key=lambda name: name != PAPER)
+            for method, seed in self._trained(year, decides=decides)
         ]
-        # Most variants concern patches, which a cube of single pixels has none of.
-        if year == self.full_years[0] and not self.control and self.settings.scored > 1:
-            chains += self.forecasts.ablations(year)
-        return [*chains, *self.forecasts.simple(year, full=full)]
-
-    def _crops(self, crops: CropPieces) -> list[Chain]:
-        """Seed 0 of all years before other seeds, so that a plan cut short has some results of each kind."""
-        chains: list[Chain] = []
-        for seed in range(self.settings.seeds):
-            for year in self.years:
-                full = year in self.full_years
-                chains += crops.pieces(year, self._methods(year, seed), seed, full=full)
-                cool = [method for method, its_seed in self._cool_methods(year) if its_seed == seed]
-                chains += crops.cool_pieces(year, cool, seed, full=full) if cool else []
+        if self.crops is not None:
+            chains += [[self.crops.cool_encoder(year, *trained)] for trained in self._cool(year, decides=decides)]
         return chains
+
+    def _simple(self, year: int) -> list[Chain]:
+        return self.forecasts.simple(year, full=self._full(year))
+
+    def _rivals(self, year: int) -> list[Chain]:
+        rivals = self.forecasts.rivals(year) if self._full(year) and not self.control else []
+        return rivals + (self.forecasts.ablations(year) if self._has_variants(year) else [])
+
+    def _maps(self, year: int, *, decides: bool) -> list[Chain]:
+        """Crop maps: of the opponents and of heads on the encoders that decide, or of all others."""
+        if self.crops is None:
+            return []
+        full, cool = self._full(year), self._cool(year, decides=decides)
+        chains = self.crops.opponents(year, full=full) if decides else []
+        chains += self.crops.frozen(year, self._trained(year, decides=decides), full=full)
+        chains += self.crops.opponents_cool(year) if decides and cool else []
+        chains += self.crops.frozen_cool(year, cool)
+        return chains + (self.crops.whole_networks(year) if full and not decides else [])
+
+    def _picture(self) -> list[Chain]:
+        return self.forecasts.picture() if self.settings.scored > 1 and not self.control else []

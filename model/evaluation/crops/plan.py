@@ -28,6 +28,7 @@ FULL, OTHER = "full", "other"
 FINETUNED = CLAIM[-1]
 """The method whose whole network is finetuned; the others get a head on the frozen encoder only."""
 Rate = Callable[[str], float]
+Work = Callable[[CropTrial], list[Row]]
 
 
 @dataclass
@@ -45,34 +46,45 @@ class CropPieces:
     _trials: dict[tuple[int, str], CropTrial] = field(default_factory=dict)
     """Holds the trial in work."""
 
-    def pieces(self, year: int, trained: Sequence[str], seed: int, *, full: bool) -> list[Chain]:
-        """Heads on frozen encoders of the methods `trained` with a seed; with seed 0 the opponents and an untrained
-        encoder; in a full year also a finetuned encoder and networks from scratch."""
-        kind = FULL if full else OTHER
-        works: dict[tuple[str, str], Callable[[CropTrial], list[Row]]] = {}
-        if seed == 0:
-            works["opponents", ""] = opponent_rows
-            works["frozen", "untrained"] = self._untrained(seed)
-        for name in trained:
-            works["frozen", name] = self._frozen(year, name, seed)
-        if full and seed == 0:
-            works["finetuned", FINETUNED] = self._finetuned(year, FINETUNED, seed)
-            works["scratch", "weather"] = self._scratch(True, seed)
-            works["scratch", "none"] = self._scratch(False, seed)
-        return [[self._piece(kind, year, *names, seed, work)] for names, work in works.items()]
+    def opponents(self, year: int, *, full: bool) -> list[Chain]:
+        """Classifiers of single pixels, and a head on an encoder with random weights."""
+        return self._opponents(FULL if full else OTHER, year)
 
-    def cool_pieces(self, year: int, trained: Sequence[str], seed: int, *, full: bool) -> list[Chain]:
-        """The maps of cool places, learned in warm ones, of the whole season and from all labelled fields."""
-        works: dict[tuple[str, str], Callable[[CropTrial], list[Row]]] = {}
-        if seed == 0:
-            works["opponents", ""] = opponent_rows
-            works["frozen", "untrained"] = self._untrained(seed)
-        for name in trained:
-            works["frozen", name] = self._frozen(year, name, seed, cool=True)
-        if full and seed == 0:
-            works["finetuned", FINETUNED] = self._finetuned(year, FINETUNED, seed, cool=True)
-            works["scratch", "weather"] = self._scratch(True, seed)
-        return [[self._piece(COOL, year, *names, seed, work)] for names, work in works.items()]
+    def opponents_cool(self, year: int) -> list[Chain]:
+        """The same for maps of cool places, learned in warm ones, of the whole season and from all labelled fields."""
+        return self._opponents(COOL, year)
+
+    def _opponents(self, kind: str, year: int) -> list[Chain]:
+        untrained = self._piece(kind, year, "frozen", "untrained", 0, self._untrained(0))
+        return [[self._piece(kind, year, "opponents", "", 0, opponent_rows)], [untrained]]
+
+    def frozen(self, year: int, trained: Sequence[tuple[str, int]], *, full: bool) -> list[Chain]:
+        """Heads on the frozen encoders of methods and seeds."""
+        return self._frozen(FULL if full else OTHER, year, trained)
+
+    def frozen_cool(self, year: int, trained: Sequence[tuple[str, int]]) -> list[Chain]:
+        """Heads on encoders that were trained on warm places."""
+        return self._frozen(COOL, year, trained)
+
+    def _frozen(self, kind: str, year: int, trained: Sequence[tuple[str, int]]) -> list[Chain]:
+        return [
+            [self._piece(kind, year, "frozen", method, seed, self._head(kind, year, method, seed))]
+            for method, seed in trained
+        ]
+
+    def whole_networks(self, year: int) -> list[Chain]:
+        """An encoder that is finetuned, and networks from scratch."""
+        works = [
+            (FULL, "finetuned", FINETUNED, self._finetuned(FULL, year)),
+            (FULL, "scratch", "weather", self._scratch(True)),
+            (FULL, "scratch", "none", self._scratch(False)),
+        ]
+        if self.climate is not None:
+            works += [
+                (COOL, "finetuned", FINETUNED, self._finetuned(COOL, year)),
+                (COOL, "scratch", "weather", self._scratch(True)),
+            ]
+        return [[self._piece(kind, year, how, method, 0, work)] for kind, how, method, work in works]
 
     def cool_encoder(self, year: int, method: str, seed: int) -> Piece:
         """Pretraining on the warm places."""
@@ -87,37 +99,37 @@ class CropPieces:
         about = {"kind": f"{COOL} encoder", "year": year, "method": method, "seed": seed}
         return Piece(folder, settings, train, (WEIGHTS,), about)
 
-    def _frozen(self, year: int, method: str, seed: int, *, cool: bool = False) -> Callable[[CropTrial], list[Row]]:
-        encoder = self._encoder(year, method, seed, cool)
+    def _head(self, kind: str, year: int, method: str, seed: int) -> Work:
+        encoder = self._encoder(kind, year, method, seed)
         return lambda trial: frozen(trial, load(encoder), method, seed)
 
-    def _untrained(self, seed: int) -> Callable[[CropTrial], list[Row]]:
+    def _untrained(self, seed: int) -> Work:
         return lambda trial: frozen(
             trial, random_encoder(self.cube, trial.reader.normalisation, seed, self.settings), "untrained", seed
         )
 
-    def _finetuned(self, year: int, method: str, seed: int, *, cool: bool = False) -> Callable[[CropTrial], list[Row]]:
-        encoder = self._encoder(year, method, seed, cool)
+    def _finetuned(self, kind: str, year: int) -> Work:
+        encoder = self._encoder(kind, year, FINETUNED, 0)
 
         def work(trial: CropTrial) -> list[Row]:
             checkpoint, rows = load(encoder), []
             for fraction in trial.options.fractions:
-                rows += finetuned(trial, checkpoint, method, head_weather=True, seed=seed, fraction=fraction)
+                rows += finetuned(trial, checkpoint, FINETUNED, head_weather=True, fraction=fraction)
             return rows
 
         return work
 
-    def _scratch(self, weather: bool, seed: int) -> Callable[[CropTrial], list[Row]]:
+    def _scratch(self, weather: bool) -> Work:
         def work(trial: CropTrial) -> list[Row]:
             config, rows = network_config(self.cube, self.settings), []
             for fraction in trial.options.fractions:
-                rows += scratch(trial, config, weather=weather, seed=seed, fraction=fraction)
+                rows += scratch(trial, config, weather=weather, fraction=fraction)
             return rows
 
         return work
 
-    def _encoder(self, year: int, method: str, seed: int, cool: bool) -> Path:
-        return encoder_folder(self.folder / COOL if cool else self.folder, year, method, seed)
+    def _encoder(self, kind: str, year: int, method: str, seed: int) -> Path:
+        return encoder_folder(self.folder / COOL if kind == COOL else self.folder, year, method, seed)
 
     def _options(self, kind: str) -> CropOptions:
         """The sizes of the trials of a kind: a full year has all, another no random split; in cool places it is the
@@ -134,9 +146,7 @@ class CropPieces:
             self._trials[year, kind] = crop_trial(held_out, self._options(kind))
         return self._trials[year, kind]
 
-    def _piece(
-        self, kind: str, year: int, how: str, method: str, seed: int, work: Callable[[CropTrial], list[Row]]
-    ) -> Piece:
+    def _piece(self, kind: str, year: int, how: str, method: str, seed: int, work: Work) -> Piece:
         settings = {
             **self._settings(method, kind), **self.settings.for_training, "crops": asdict(self._options(kind))
         }  # fmt: skip

@@ -74,12 +74,8 @@ class ForecastPieces:
         return best_rate(trials) if trials else self.settings.rates[0]
 
     def simple(self, year: int, *, full: bool) -> list[Chain]:
-        """The methods that learn nothing, boosted trees, and in full years the oracle and the rivals."""
+        """The methods that learn nothing, boosted trees, and in full years the oracle."""
         chains: list[Chain] = []
-        if full and not self.control:
-            chains += [
-                [self._piece("forecast", year, rival, 0, self._rival(rival), self.rate(rival))] for rival in RIVALS
-            ]
         if not self.control:
             chains.append([self._piece("forecast", year, "trees", None, self._trees)])
         chains.append([self._piece("forecast", year, "baselines", None, lambda data, _: {"rows": baseline_rows(data)})])
@@ -87,6 +83,10 @@ class ForecastPieces:
             piece = self._piece("forecast", year, "oracle", None, self._oracle)
             chains.append([replace(piece, settings={**piece.settings, "oracle": self.oracle.attributes})])
         return chains
+
+    def rivals(self, year: int) -> list[Chain]:
+        """Other networks that forecast."""
+        return [[self._piece("forecast", year, rival, 0, self._rival(rival), self.rate(rival))] for rival in RIVALS]
 
     def ablations(self, year: int) -> list[Chain]:
         """Our network without one of its additions each."""
