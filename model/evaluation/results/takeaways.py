@@ -83,7 +83,11 @@ def _forecast(rows: list[Row], other: str | None, question: str) -> list[str] | 
     gain = relative_gain(*pair) if all(pair) else None
     if gain is None:
         return None
-    return [question, _answer(gain), f"MM-VSF avoids {share_text(gain)} of the error of {method_title(other)}"]
+    return [
+        question,
+        _answer(gain),
+        f"share of the error of {method_title(other)} that MM-VSF avoids: {share_text(gain)}",
+    ]
 
 
 def _best(rows: list[Row]) -> str | None:
