@@ -41,6 +41,7 @@ from mmvsf.model.evaluation.crops.methods import finetuned, frozen, scratch
 from mmvsf.model.evaluation.crops.opponents import opponent_rows
 from mmvsf.model.evaluation.crops.rotation import learn_rotation, previous_year
 from mmvsf.model.evaluation.crops.seasons import (
+    course_of_head,
     encode_seasons,
     members,
     predict_classes,
@@ -291,6 +292,14 @@ def test_heads_learn(trial: CropTrial, grown_cube: Cube) -> None:
     assert (maps == np.stack(classes)).mean() > 0.6
     with pytest.raises(ValueError, match="no pixel"):
         train_head(head, season, [np.full_like(labels, -1) for labels in classes], HeadOptions(), 0)
+
+
+@pytest.mark.parametrize(
+    "labelled, steps, rate",
+    [(200_000, 400, 8e-3), (51_200, 400, 8e-3), (51_100, 400, 2e-3), (1_600, 100, 2e-3), (10, 1, 2e-3)],
+)
+def test_few_labelled_pixels_are_not_learned_by_heart(labelled: int, steps: int, rate: float) -> None:
+    assert course_of_head(HeadOptions(), labelled) == (steps, rate)
 
 
 def test_rows_add_up(trial: CropTrial) -> None:

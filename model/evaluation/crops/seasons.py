@@ -22,6 +22,8 @@ from mmvsf.model.mmvsf.layers import to_patches
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.module import scheduled_optimizer
 
+FEW_PASSES = 4
+"""A head that would see each labelled pixel more often has few of them."""
 WINDOWS = 8
 """Windows that are encoded, or mapped, at once."""
 
@@ -104,9 +106,10 @@ def train_head(
     device = choose_device()
     precision = autocast_precision(device)
     rng = np.random.default_rng(seed)
-    optimizer, schedule = scheduled_optimizer(head, options.learning_rate, options.steps)
+    steps, rate = course_of_head(options, int((labels >= 0).sum()))
+    optimizer, schedule = scheduled_optimizer(head, rate, steps)
     head.to(device).train()
-    for _ in range(options.steps):
+    for _ in range(steps):
         drawn = labelled[torch.from_numpy(rng.integers(len(labelled), size=max(1, options.pixels // side**2)))]
         length = patches.days.shape[1]
         if rng.random() < options.early:
@@ -122,6 +125,13 @@ def train_head(
         schedule.step()
     head.eval()
     return time.perf_counter() - started
+
+
+def course_of_head(options: HeadOptions, labelled: int) -> tuple[int, float]:
+    """Steps of a training on so many labelled pixels, and its learning rate."""
+    steps = max(1, min(options.steps, options.passes * labelled // options.pixels))
+    few = options.steps * options.pixels > FEW_PASSES * labelled
+    return steps, min(options.learning_rate, options.few_rate) if few else options.learning_rate
 
 
 def predict_classes(head: CropHead, season: EncodedSeason, days: Sequence[int], otherwise: int) -> NDArray[np.int64]:
