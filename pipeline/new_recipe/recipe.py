@@ -112,7 +112,7 @@ def _content(
         },
         "period": {
             "start": Line(days.start),
-            "end": Line(days.end),
+            "end": Line(days.end, days.why_end),
             "months": Line(list(days.months), days.why),
             **({} if days.season.is_calendar_year else {"season": Line(season, days.season.words)}),
         },
