@@ -175,6 +175,27 @@ def test_python_names_exist() -> None:
     assert not wrong
 
 
+def test_commands_are_named_with_the_argument_of_their_help() -> None:
+    """A region or a cube: `mmvsf map {region}` in the help is `mmvsf map REGION` in the page."""
+    wrong = []
+    for name, shown in re.findall(r"^\| `mmvsf ([a-z-]+) (REGION|CUBE)", TEXTS["docs/commands.md"], re.MULTILINE):
+        arguments = [part.name for part in COMMANDS[name].params if part.param_type_name == "argument"]
+        if arguments not in ([shown.lower()], [f"{shown.lower()}s"]):
+            wrong.append(f"{name} {shown}: {arguments}")
+    assert not wrong
+
+
+def test_every_group_of_the_format_is_in_the_guide() -> None:
+    table = TEXTS["docs/cube-format.md"].partition("## Arrays")[2].partition("\n\n`scenes`")[0]
+    groups = {*re.findall(r"^\| `(\w+)/", table, re.MULTILINE), "scenes", "seasons"}
+    guide = TEXTS["docs/cube.md"]
+    of_tiles = set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE))
+    (of_the_cube,) = re.findall(r"^(\w+) groups belong to the whole cube: ([^.]*)", guide, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", of_the_cube[1]))
+    assert of_tiles | named == groups and not of_tiles & named
+    assert of_the_cube[0] == {2: "Two", 3: "Three", 4: "Four"}[len(named)]
+
+
 def test_every_public_function_is_in_the_commands_page() -> None:
     named = set(re.findall(r"`(\w+)`", TEXTS["docs/commands.md"].partition("From Python")[2]))
     assert {name for name in mmvsf.__all__ if name.islower() and not name.startswith("_")} <= named

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.embed.network import NetworkEncoder
 from mmvsf.model.embed.run import embed
@@ -107,14 +108,22 @@ def test_the_snippet_classifies_embeddings(grown_cube: Cube, tmp_path: Path) -> 
 
 
 def test_ten_lines_train_a_model(grown_cube: Cube) -> None:
-    replaced = {"data/sandbox.zarr": str(grown_cube.path), "size=64": "size=16"}
+    replaced = {"data/sandbox.zarr": str(grown_cube.path), "size=32": "size=16"}
     names = run(python_block("docs/train-your-own.md", "import mmvsf"), "docs/train-your-own.md", replaced)
     assert names["batch"]["images"].shape == (8, 7, 4, 16, 16) and torch.isfinite(names["loss"])
 
 
+def test_windows_of_the_pages_divide_the_block_of_their_cube() -> None:
+    """Of a block that they do not divide, the rest is in no sample."""
+    region, _ = load_region("sandbox")
+    for page in (*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/notebooks").glob("*.ipynb")):
+        for size in re.findall(r"\bmmvsf\.dataset\([^)]*\bsize=(\d+)", page.read_text(encoding="utf-8")):
+            assert region.grid.block % int(size) == 0, f"{page.name}: size={size}"
+
+
 @pytest.mark.slow
 def test_both_lightnings_train_a_model(grown_cube: Cube) -> None:
-    page, replaced = "docs/train-your-own.md", {"data/sandbox.zarr": str(grown_cube.path), "size=64": "size=16"}
+    page, replaced = "docs/train-your-own.md", {"data/sandbox.zarr": str(grown_cube.path), "size=32": "size=16"}
     code = python_block(page, "import lightning")
     for other in ("lightning", "pytorch_lightning"):
         code_of_other = code.replace("import lightning\n", f"import {other} as lightning\n")

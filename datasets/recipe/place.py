@@ -100,7 +100,7 @@ class GridSpec(RecipeModel):
     resolution: Annotated[float, Field(ge=0.1, le=100_000)] = 30.0
     """Pixel size in metres (HLS 30, Sentinel-2 10)."""
     block: Annotated[int, Field(ge=1, le=2048)] = 256
-    """Pixels per side of a block: the unit of a task, a Zarr shard, a resumed build and a split."""
+    """Pixels per side of a block: the unit of planning and of sampling, and the side of a Zarr shard."""
     chunk: Annotated[int, Field(ge=1, le=1024)] = 64
     """Pixels per side of a chunk: the unit of reading. Must divide `block`."""
     weather_cell: Annotated[int, Field(ge=1, le=65_536)] = 128

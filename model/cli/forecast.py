@@ -35,7 +35,10 @@ app = typer.Typer()
 
 Issued = Annotated[
     str | None,
-    typer.Option(show_default="the day before the first", help="Last day whose images are used, YYYY-MM-DD."),
+    typer.Option(
+        show_default="the day before the first forecast day, or the cube's last day",
+        help="Last day whose images are used, YYYY-MM-DD.",
+    ),
 ]
 Weather = Annotated[
     str | None,

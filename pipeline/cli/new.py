@@ -11,11 +11,15 @@ from mmvsf.datasets.words import plural
 
 app = typer.Typer()
 
+Years = Annotated[
+    str, typer.Option("--years", help="First and last year, such as 2021-2023; the last may be in progress.")
+]
+
 
 @app.command(rich_help_panel=RECIPE)
 def new(
     name: Annotated[str, typer.Argument(help="Name of the region: lower-case letters, digits and hyphens.")],
-    years: Annotated[str, typer.Option("--years", help="First and last year, such as 2021-2023.")],
+    years: Years,
     bbox: Annotated[
         str | None,
         typer.Option("--bbox", help="The area as west,south,east,north in degrees; west > east across 180 degrees."),

@@ -23,6 +23,10 @@ WINTERS_FROM_DEGREES = 30.0
 TROPICS_DEGREES = 10.0
 """Southern latitude up to which seasons are calendar years."""
 
+DAYS_TO_PUBLISH = 10
+"""Days after which images and weather are published: HLS takes two to four days (LP DAAC), gridMET one or two, and the
+radiation of NASA POWER about a week (https://power.larc.nasa.gov/docs/methodology/energy-fluxes/)."""
+
 LARGE, CLUSTERS, CLUSTER_SIZES = 400, 24, (3, 2, 1)
 """An area of more blocks than LARGE is sampled: so many clusters, as large as the area has room for."""
 
@@ -37,10 +41,16 @@ class Days:
     season: SeasonSpec
     years: tuple[int, ...]
     why: str
+    """why these months"""
+    why_end: str
+    """why it ends before its last season does; empty if it does not"""
 
 
 def days_of(place: Place, years: str, months: str | None, today: date) -> Days:
-    """The days of some seasons: `years` as 2021-2023 or 2022, `months` as 4-10. Raises InputError."""
+    """The days of some seasons: `years` as 2021-2023 or 2022, `months` as 4-10.
+
+    A season in progress ends with the days that are published. Raises InputError, also if it has none of its months.
+    """
     first, last = _span(years, "--years", 1900, 2200)
     if last < first:
         raise InputError(f"--years goes from the first year to the last, as in 2021-2023; found '{years}'")
@@ -63,9 +73,8 @@ def days_of(place: Place, years: str, months: str | None, today: date) -> Days:
     end = _month_end(season.season(last).day(f"{chosen[-1]:02}-01"))
     if start < date(HLS_FIRST_YEAR - 1, 7, 1):
         raise InputError(f"--years begins with {first}, and HLS has whole years from {HLS_FIRST_YEAR} on")
-    if end >= today:
-        raise InputError(f"--years ends with {last}, whose season lasts until {end}; take years that are over")
-    return Days(start, end, chosen, season, tuple(range(first, last + 1)), why)
+    end, why_end = _published(last, season.season(last).day(f"{chosen[0]:02}-01"), end, today)
+    return Days(start, end, chosen, season, tuple(range(first, last + 1)), why, why_end)
 
 
 def catalog_of(days: Days) -> tuple[str, str]:
@@ -106,6 +115,19 @@ def split_of(grid: Grid, sampled: bool, years: tuple[int, ...]) -> dict[str, Any
         places |= {"unit": "chunk", "layout": "strips"}
     held_out = {"years": {"test": [years[-1]]}} if len(years) > 1 else {}
     return {"places": places, **held_out}
+
+
+def _published(year: int, first: date, last: date, today: date) -> tuple[date, str]:
+    """(last day of a season's images that is published, why it is not the last of all). Raises InputError."""
+    until = today - timedelta(days=DAYS_TO_PUBLISH)
+    if last <= until:
+        return last, ""
+    if first > until:
+        raise InputError(
+            f"--years ends with {year}, whose images begin on {first}, and data are published {DAYS_TO_PUBLISH} days"
+            f" later; end with an earlier year, or run this again from {first + timedelta(days=DAYS_TO_PUBLISH)} on"
+        )
+    return until, f"images of {year} go on until {last}: move this day and run `mmvsf extend`"
 
 
 def _months(text: str) -> tuple[int, ...]:

@@ -105,14 +105,14 @@ def _content(
         "grid": {
             "crs": Line(*crs),
             "resolution": Line(RESOLUTION, "metres, that of HLS"),
-            "block": Line(BLOCK, f"pixels, {BLOCK * RESOLUTION / 1000:.1f} km: the unit of a task and of the split"),
+            "block": Line(BLOCK, f"pixels, {BLOCK * RESOLUTION / 1000:.1f} km: the unit of planning and of sampling"),
             "chunk": Line(CHUNK, "pixels: the unit of reading"),
             "weather_cell": Line(WEATHER_CELL, "pixels"),
             **({"origin": Line([x, y], "HLS counts its pixels from the equator")} if y else {}),
         },
         "period": {
             "start": Line(days.start),
-            "end": Line(days.end),
+            "end": Line(days.end, days.why_end),
             "months": Line(list(days.months), days.why),
             **({} if days.season.is_calendar_year else {"season": Line(season, days.season.words)}),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
@@ -16,7 +17,7 @@ from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, RecipeError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
-from mmvsf.datasets.sidecars.weather_changes import saturation_vapour_pressure
+from mmvsf.datasets.sidecars.weather_changes import CHANGES, saturation_vapour_pressure
 from mmvsf.model.cli.forecast import SeveralDays
 from mmvsf.model.forecasting.distribution import QUANTILES, Distribution
 from mmvsf.model.forecasting.scenario import Scenario
@@ -164,6 +165,33 @@ def test_three_weeks_without_rain_and_three_degrees(cube: Cube) -> None:
     assert drought[2] == 0 and drought[0] == 14 and drought[3] == pytest.approx(23)
     frost = Scenario.read("late-frost", cube).changed(calm(20), cube.weather)[0]
     assert np.flatnonzero(frost[:, 0] == -5).tolist() == [10, 11, 12]
+
+
+def test_the_page_states_the_numbers_of_every_scenario() -> None:
+    """What each scenario makes of a calm day, as factors, sums and limits, is in its row of docs/forecast.md."""
+    page = (Path(__file__).resolve().parents[2] / "docs/forecast.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", page.partition("## Scenarios")[2], re.MULTILINE))
+    assert set(rows) == {*CHANGES, "no-rain"}
+    days = np.ones(20, bool)
+    bright = {name: np.full(20, value) for name, value in (CALM | {"radiation": 30.0, "tmax": 12.0}).items()}
+    plain = {name: np.full(20, value) for name, value in CALM.items() if name not in ("tmin", "tmax")}
+    for name in ("drought", "wet"):  # without temperatures, the deficit has its factor alone
+        changed = CHANGES[name][0](plain, days)
+        for variable in ("vpd", "radiation"):
+            assert f"x {changed[variable][0] / plain[variable][0]:.3g}" in rows[name], (name, variable)
+    assert f"at most {CHANGES['drought'][0](bright, days)['radiation'][0]:g} MJ m-2" in rows["drought"]
+    for name in ("drought", "heat"):
+        degrees = CHANGES[name][0](bright, days)["tmin"][0] - bright["tmin"][0]
+        assert f"`tmin` and `tmax` {degrees:+g} C" in rows[name]
+    rain = CHANGES["wet"][0](plain, days)["precipitation"] - plain["precipitation"]
+    assert f"`precipitation` {rain[0]:+g} mm every other day" in rows["wet"] and rain[1] == 0
+    frost = CHANGES["late-frost"][0](bright, days)
+    (night, *_), (tmin, tmax, vpd) = (
+        np.flatnonzero(frost["tmin"] < 0),
+        [frost[n].min() for n in ("tmin", "tmax", "vpd")],
+    )
+    assert night == 10 and "ten days after the day of issue" in rows["late-frost"]
+    assert f"`tmin` {tmin:g} C, `tmax` at most {tmax:g} C, `vpd` at most {vpd:g} kPa" in rows["late-frost"]
 
 
 def test_a_scenario_in_a_file(cube: Cube, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from .test_stac import QUICK
 pytestmark = pytest.mark.stand_in
 
 SIDE = 256 * 30
+SCALING = Path(__file__).resolve().parents[2] / "docs/scaling.md"
 
 
 def recipe_of(folder: Path, side: int) -> Path:
@@ -124,3 +126,33 @@ def test_a_state_by_its_code(mmvsf: Command) -> None:
     ((region, _),) = recipes_for("44", "iowa").values()
     assert region.grid.crs == "EPSG:32619" and region.area.sample is None
     assert "Give a recipe, a FIPS code" in mmvsf("cost", "nowhere").error
+
+
+@pytest.mark.slow
+def test_the_page_on_scaling_has_the_costs_of_the_command(mmvsf: Command) -> None:
+    """Its table with 16 workers and 1,000 Mbit/s, and the hours with two workers and 100 Mbit/s below it."""
+    text = SCALING.read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in re.findall(r"^\| .*\d GB.*|^\| .*\d TB.*", text, re.MULTILINE)]
+    costs = json.loads(mmvsf("cost", "iowa", "19", "conus", "--workers", 16, "--mbit", 1000, "--json").out)
+    areas = (["iowa"], ["Iowa"], [name for name in costs if name != "iowa"])
+    assert len(rows) == len(areas)
+    for row, names in zip(rows, areas, strict=True):
+        whole = {key: sum(costs[name][key] for name in names) for key in costs["iowa"]}
+        kinds = ("blocks", "units", "requests", "download_bytes", "disk_bytes", "hours")
+        for cell, kind in zip(row[1:], kinds, strict=True):
+            value = whole["seconds"] / 3600 if kind == "hours" else whole[kind]
+            assert_shown(cell, value, f"{row[0]}, {kind}")
+    (hours,) = re.findall(r"two workers at 100 Mbit/s the three take ([\d.]+), ([\d.]+) and ([\d.]+) hours", text)
+    slower = json.loads(mmvsf("cost", "iowa", "19", "--workers", 2, "--mbit", 100, "--json").out)
+    # Both are bound by the line, so that the contiguous US takes as many times as long.
+    factor = slower["Iowa"]["seconds"] / costs["Iowa"]["seconds"]
+    for shown, names in zip(hours, areas, strict=True):
+        assert_shown(shown, factor * sum(costs[name]["seconds"] for name in names) / 3600, f"hours of {names[0]}")
+
+
+def assert_shown(cell: str, value: float, where: str) -> None:
+    """Whether a cell such as `0.7 million` is a number, rounded to its digits."""
+    number, _, unit = cell.replace(",", "").partition(" ")
+    scale = {"": 1.0, "thousand": 1e3, "million": 1e6, "GB": 1e9, "TB": 1e12}[unit]
+    digits = len(number.partition(".")[2])
+    assert f"{value / scale:.{digits}f}" == number, f"{where}: {cell}, not {value / scale:,.2f} {unit}"

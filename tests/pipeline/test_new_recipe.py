@@ -14,9 +14,11 @@ import yaml
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
 from mmvsf.datasets.cube.splits import place_split
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.recipe.region import Region
 from mmvsf.pipeline.new_recipe import choices
+from mmvsf.pipeline.new_recipe import recipe as recipe_module
 from mmvsf.pipeline.new_recipe.place import place_of_bbox, projection, utm_zone
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
@@ -131,6 +133,55 @@ def test_labels_are_those_that_are_published() -> None:
     assert choices.label_years(place_of_bbox("-94,50,-93,51"), days, date(2026, 4, 1)) == ()
 
 
+@pytest.mark.parametrize(
+    ("box", "months", "today", "end"),
+    [
+        ("-94,42,-93,43", None, date(2026, 7, 15), "2026-07-05"),
+        ("-94,42,-93,43", None, date(2026, 4, 11), "2026-04-01"),  # the first day with images
+        ("-94,42,-93,43", None, date(2026, 11, 9), "2026-10-30"),  # the images are over, but not yet published
+        ("-94,42,-93,43", None, date(2026, 11, 10), "2026-10-31"),
+        ("-94,42,-93,43", "9-6", date(2026, 1, 4), "2025-12-25"),  # in a season that crosses the new year
+        ("145.2,-34.1,145.9,-33.5", None, date(2025, 12, 1), "2025-11-21"),
+    ],
+)
+def test_a_season_in_progress_ends_with_what_is_published(box: str, months: str | None, today: date, end: str) -> None:
+    days = choices.days_of(place_of_bbox(box), "2024-2026", months, today)
+    assert str(days.end) == end and days.years == (2024, 2025, 2026)
+    assert (days.why_end == "") == (days.end == date(2026, 10, 31))
+
+
+@pytest.mark.parametrize(
+    ("box", "months", "today", "again"),
+    [
+        ("-94,42,-93,43", None, date(2025, 8, 1), "2026-04-11"),  # not begun
+        ("-94,42,-93,43", None, date(2026, 4, 10), "2026-04-11"),  # no month of images yet
+        ("-94,42,-93,43", "9-6", date(2025, 9, 10), "2025-09-11"),
+        ("36,-1,37,0", None, date(2026, 1, 10), "2026-01-11"),
+    ],
+)
+def test_a_season_without_images_yet_is_refused(box: str, months: str | None, today: date, again: str) -> None:
+    with pytest.raises(InputError, match=f"--years ends with 2026.* run this again from {again} on"):
+        choices.days_of(place_of_bbox(box), "2024-2026", months, today)
+
+
+def test_the_recipe_of_a_season_in_progress(new: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without labels for the running year, which is held out; and that year alone, for a mapper of another cube."""
+
+    class Today(date):
+        @classmethod
+        def today(cls) -> date:
+            return date(2026, 7, 15)
+
+    monkeypatch.setattr(recipe_module, "date", Today)
+    region = new("story", "--fips", "19169", "--years", "2023-2026").region
+    assert str(region.period.end) == "2026-07-05" and region.period.years == (2023, 2024, 2025, 2026)
+    assert region.labels.years == (2023, 2024, 2025) and region.split.years.test == (2026,)
+    alone = new("now", "--fips", "19169", "--years", "2026")
+    assert alone.region.labels is None and alone.region.split.years.test == ()
+    (line,) = (line for line in alone.text.splitlines() if line.startswith("  end:"))
+    assert "until 2026-10-31: move this day and run `mmvsf extend`" in line
+
+
 def test_weather_without_an_account() -> None:
     iowa, sea, kenya = (place_of_bbox(box) for box in ("-94,42,-93,43", "-125,37,-122,38", "36,-1,37,0"))
     assert [choices.weather_of(place)[0] for place in (iowa, sea, kenya)] == ["gridmet", "power", "power"]
@@ -159,7 +210,7 @@ def test_nothing_is_overwritten(mmvsf: Command, tmp_path: Path) -> None:
         (("--fips", "19", "--years", "2023-2021"), "first year to the last"),
         (("--fips", "19", "--years", "twenty"), "--years takes a number"),
         (("--fips", "19", "--years", "2001"), "from 2014 on"),
-        (("--fips", "19", "--years", "2098-2100"), "years that are over"),
+        (("--fips", "19", "--years", "2098-2100"), "images begin on 2100-04-01"),
         (("--fips", "19", "--months", "0-13"), "from 1 to 12"),
         (("--fips", "19", "--crs", "EPSG:4326"), "projected CRS in metres"),
         (("--fips", "19", "--title", "a\nb"), "title"),
