@@ -76,7 +76,8 @@ def plan_forecast(
         )
     for cell in cells:
         weather.ahead(reader, cell, issued, count)
-    parts = [str(date_of(issued)), area.name, weather.name, scenario.name if scenario else ""]
+    ahead = f"{date_of(issued)} for " + " to ".join(str(date_of(day)) for day in sorted({days[0], days[-1]}))
+    parts = [ahead, area.name, weather.name, scenario.name if scenario else ""]
     folder = runs / "-".join(_in_a_path(part) for part in parts if part)
     job = ForecastJob(
         cube.path, cube.digest, model, weights_digest(model / WEIGHTS), issued, days, weather, scenario, area, size,
