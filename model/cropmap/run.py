@@ -136,7 +136,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
 def check_labels(cube: Cube) -> Legend:
     """The legend of a cube. Raises InputError where it has no labels, or too many classes for a map."""
     if cube.legend is None:
-        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
+        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and run `mmvsf extend`")
     map_values(cube.legend)
     return cube.legend
 

@@ -119,7 +119,7 @@ def test_a_new_head_learns_faster_than_the_encoder_below_it(pretrained: Pretrain
 
 def test_without_labels_there_is_no_crop_map(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
     bare = replace(grown_cube, spec=replace(grown_cube.spec, legend=None))
-    with pytest.raises(InputError, match="has no labels; add `labels`"):
+    with pytest.raises(InputError, match="has no labels; add `labels` to its recipe and run `mmvsf extend`"):
         cropmap(bare, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])
     assert grown_cube.region.labels is not None
     labels = grown_cube.region.labels.model_copy(update={"years": [2021]})
