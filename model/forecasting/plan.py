@@ -19,7 +19,7 @@ from mmvsf.datasets.recipe.season import lead_in
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.sidecars.forecasts import TILES
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL
-from mmvsf.model.cover import parts_of_tile, window_overlap
+from mmvsf.model.cover import parts_of_tile, weather_cell_of_window, window_overlap
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
@@ -98,10 +98,11 @@ def tiles_of(cube: Cube, area: Area) -> list[Tile]:
 
 def _cells(cube: Cube, area: Area, size: int, overlap: int) -> Iterator[Cell]:
     """The weather cells of all windows of `size` pixels a side, which overlap by so many."""
+    blocks = frozenset(cube.grid.blocks)
     for tile in tiles_of(cube, area):
         for part in parts_of_tile(cube.grid, tile, size, overlap, area.blocks):
             for row, columns in part.starts:
-                yield from (cube.grid.weather_cell_of(row + size // 2, column + size // 2) for column in columns)
+                yield from (weather_cell_of_window(cube.grid, blocks, row, column, size) for column in columns)
 
 
 def _day_of_issue(reader: WindowReader, cells: list[Cell], days: tuple[int, ...], asked: date | None) -> int:
