@@ -16,7 +16,7 @@ from mmvsf.datasets.cube.grid import BlockIndex, Tile
 from mmvsf.datasets.cube.select import Bbox
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import lead_in
-from mmvsf.datasets.samples.reader import WindowReader
+from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.sidecars.forecasts import TILES
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL
 from mmvsf.model.cover import parts_of_tile, weather_cell_of_window, window_overlap
@@ -74,8 +74,12 @@ def plan_forecast(
         raise InputError(
             f"--scenario {options.scenario}: {scenario.name} is the name of another row of the results; choose another"
         )
-    for cell in cells:
-        weather.ahead(reader, cell, issued, count)
+    series = [weather.ahead(reader, cell, issued, count) for cell in cells]
+    if scenario is not None and not any(_differ(scenario.changed(each, cube.weather), each) for each in series):
+        raise InputError(
+            f"--scenario {options.scenario}: it changes nothing of the weather of the {count} days from"
+            f" {date_of(issued)} on; choose later --days, or another scenario"
+        )
     ahead = f"{date_of(issued)} for " + " to ".join(str(date_of(day)) for day in sorted({days[0], days[-1]}))
     parts = [ahead, area.name, weather.name, scenario.name if scenario else ""]
     folder = runs / "-".join(_in_a_path(part) for part in parts if part)
@@ -84,6 +88,11 @@ def plan_forecast(
         folder / TILES,
     )  # fmt: skip
     return job, folder
+
+
+def _differ(one: Floats, other: Floats) -> bool:
+    """Whether two courses of the weather do by more than rounding, which takes values to their possible range."""
+    return not np.allclose(one, other, atol=1e-3)
 
 
 def _in_a_path(name: str) -> str:

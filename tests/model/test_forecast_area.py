@@ -278,6 +278,12 @@ def test_under_the_weather_that_came_a_window_is_forecast_as_in_training(cube: C
             {"scenario": "years.yaml"},
             r"--scenario years.yaml: years is the name of another row of the results; choose another",
         ),
+        (
+            {"scenario": "late-frost", "issued": date(2021, 7, 5), "days": DAYS[1:]},
+            "changes nothing of the weather of the 10 days from 2021-07-05 on; choose later --days",
+        ),
+        ({"scenario": "late-frost:10"}, r"changes nothing of the weather of the 15 days from"),
+        ({"scenario": "same.yaml"}, r"--scenario same.yaml: it changes nothing of the weather"),
         ({"scenario": "none.yaml"}, r"--scenario none.yaml: there is no such file"),
     ],
 )
@@ -286,9 +292,16 @@ def test_what_cannot_be_forecast_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("years.yaml").write_text("name: years\nadd: {tmax: 1}\n")
+    Path("same.yaml").write_text("name: same\nmultiply: {precipitation: 1}\n")
     with pytest.raises(InputError, match=message):
         forecast(**options)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_frost_on_the_last_night_is_a_scenario(cube: Cube, model: Path, tmp_path: Path) -> None:
+    options = ForecastOptions(DAYS[1:], issued=date(2021, 7, 4), scenario="late-frost")
+    job, _ = plan_forecast(cube, load_checkpoint(model), model, SIZE, tmp_path, options)
+    assert job.days[-1] - job.issued == 11
 
 
 def test_a_forecast_goes_beyond_the_cube_with_the_weather_of_other_years(forecast: Any) -> None:
