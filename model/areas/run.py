@@ -16,15 +16,13 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.classes import LabelLookup
 from mmvsf.model.cropmap.geotiff import MAP, map_values
-from mmvsf.model.cropmap.map import MAP_RECORD
+from mmvsf.model.cropmap.map import HECTARE, MAP_RECORD
 from mmvsf.model.records import write_json
 
 from .estimate import AreaEstimates, Estimate, estimate_areas
 from .sample import MapLegend, ReferencePixel, count_pixels, draw_sample, read_filled, read_sample, write_sample
 
 SAMPLE, AREAS = "reference_sample.csv", "areas.json"
-HECTARE = 1e4
-"""Square metres."""
 
 
 @dataclass(frozen=True, slots=True)
