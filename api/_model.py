@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.location import location
+from mmvsf.datasets.storage.location import check_local, location
 from mmvsf.model.answer.protocol import Forecaster
 from mmvsf.model.answer.run import Answers, answers_of, cases_of
 from mmvsf.model.convert.run import Part
@@ -48,12 +48,13 @@ def embed(
 
     `encoder` is the folder of a trained model, an `Encoder`, `MODULE:OBJECT` or the path of an ONNX file. There is one
     embedding per season, or one every `every` days; `workers` blocks are embedded at a time. Raises InputError if the
-    encoder does not exist or does not fit the cube, OSError if writing fails.
+    encoder does not exist or does not fit the cube, or `out` is an address, OSError if writing fails.
 
     >>> import mmvsf
     >>> mmvsf.embed("data/my-region.zarr", "embeddings.zarr", "runs/pretrain").name
     'embeddings.zarr'
     """
+    check_local(Path(out), "out")
     opened = cube if isinstance(cube, Cube) else Cube.open(location(str(cube)))
     chosen: WindowEncoder
     if isinstance(encoder, str | Path) and Path(encoder).is_dir():
@@ -68,8 +69,9 @@ def convert(model: Checkpoint, out: str | Path, part: Part = "encoder") -> Path:
     """Write the `encoder` or the `forecaster` of a model that `load_model` returned as one file, ONNX (.onnx) or for
     `torch.export.load` (.pt2); see docs/encoders.md.
 
-    Raises InputError for another suffix, a missing package or a recurrent model, OSError if writing fails.
+    Raises InputError for another suffix, an address, a missing package or a recurrent model, OSError if writing fails.
     """
+    check_local(Path(out), "out")
     return convert_model(model, Path(out), part)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,22 @@ def _meets(grid: Grid, blocks: Sequence[BlockIndex], row: int, column: int, size
     )
 
 
+def weather_cell_of_window(
+    grid: Grid, blocks: frozenset[BlockIndex], row: int, column: int, size: int
+) -> tuple[int, int]:
+    """The weather cell (y, x) of the window's pixel nearest to its middle that lies in one of the `blocks` of the grid:
+    where a site is no rectangle, the middle may lie outside of all blocks, in a cell without weather."""
+    side, middle = grid.block, (row + size // 2, column + size // 2)
+    downs, acrosses = (range(first // side, (first + size - 1) // side + 1) for first in (row, column))
+    nearest = [
+        tuple(min(max(at, place * side), (place + 1) * side - 1) for at, place in zip(middle, block, strict=True))
+        for block in product(downs, acrosses)
+        if block in blocks
+    ]
+    y, x = min(nearest, key=lambda pixel: (pixel[0] - middle[0]) ** 2 + (pixel[1] - middle[1]) ** 2, default=middle)
+    return grid.weather_cell_of(y, x)
+
+
 def window_overlap(size: int, mixes_pixels: bool) -> int:
     """Pixels by which neighbouring windows of `size` pixels a side overlap, at least: none where what is found of a
     pixel does not depend on others."""
@@ -166,6 +183,10 @@ class SeenDays:
     before: SeenDays | None = None
     """of the season before, where the cube has it"""
 
+    @cached_property
+    def _blocks(self) -> frozenset[BlockIndex]:
+        return frozenset(self.cube.grid.blocks)
+
     @staticmethod
     def of(cube: Cube, year: int, first: int, last: int) -> SeenDays:
         """The days from `first` to `last` (since 1970-01-01), and before them those of the season before `year`."""
@@ -185,7 +206,7 @@ class SeenDays:
         """The window at a place, which may lie in several chunks: its days are those on which so much of these is
         clear, weighted by their share of the window."""
         clear = clear_of_window(self.fractions, row, column, size, self.cube.grid.chunk)
-        cell = self.cube.grid.weather_cell_of(row + size // 2, column + size // 2)
+        cell = weather_cell_of_window(self.cube.grid, self._blocks, row, column, size)
         days = self.days[clear >= self.min_clear]
         earlier = self.before.window(row, column, size).days if self.before else days[:0]
         return Window(row, column, size, self.year, cell, days, spread_days(earlier))

@@ -94,15 +94,6 @@ class Batch:
         """
         return replace(self, weather=torch.zeros_like(self.weather))
 
-    def check_days(self) -> None:
-        """Raise ValueError where a target precedes its origin or lies beyond the weather it needs."""
-        origin_day = self.image_days.gather(1, self.origin)
-        if bool((self.target_day < origin_day).any()):
-            raise ValueError("Batch.target_day lies before the day of its origin")
-        end = (self.weather_start + self.weather.shape[1])[self.weather_index]
-        if bool((self.target_day > end[:, None]).any()):
-            raise ValueError("Batch.weather ends before the day that precedes a target")
-
     def _tensors(self) -> dict[str, Tensor]:
         pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: tensor for name, tensor in pairs if tensor is not None}

@@ -75,7 +75,7 @@ def wet(weather: Series, since: Days) -> dict[str, Array]:
 
 
 def late_frost(weather: Series, since: Days) -> dict[str, Array]:
-    """-5 C in three nights, from the tenth day on."""
+    """-5 C in three nights, after ten days; nothing in ten days or fewer."""
     nights = np.flatnonzero(since)[10:13]
     changed = {name: weather[name].copy() for name in ("tmin", "tmax", "vpd") if name in weather}
     changed["tmin"][nights] = -5.0

@@ -4,6 +4,7 @@ The few things that differ between them are here."""
 
 import errno
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,6 +49,16 @@ def location(text: str | Location) -> Location:
 def local_folder(data_dir: Location) -> Path:
     """The folder for files that must be local: the data folder itself, or `LOCAL_FOLDER` where that is in a bucket."""
     return data_dir if isinstance(data_dir, Path) else LOCAL_FOLDER
+
+
+def check_local(path: Path, option: str) -> None:
+    """Raise InputError if the path given for an option or argument is an address such as `s3://bucket/runs`.
+
+    `Path` turns `s3://bucket` into `s3:/bucket`, a folder `s3:` on this disk.
+    """
+    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", path.parts[0] if path.parts else ""):
+        address = str(path).replace(":/", "://", 1)
+        raise InputError(f"{option} {address}: only cubes can be in a bucket; give a path on this machine")
 
 
 def ensure_reachable(where: Location) -> None:

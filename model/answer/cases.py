@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window, chunk_window, clear_days
 from mmvsf.datasets.sidecars.experiments import Experiments
+from mmvsf.model.forecasting.weather_ahead import in_units
 
 from .protocol import ForecastInput
 
@@ -68,8 +69,7 @@ def history(reader: WindowReader, window: Window, origin: int) -> tuple[Floats, 
 def weather_of(reader: WindowReader, window: Window) -> tuple[int, Floats]:
     """First day, and daily weather (day, variable) in the units of the cube, of a window's season."""
     start, normalised = reader.weather(window.cell, window.year)
-    moments = reader.normalisation.weather
-    return start, np.asarray(normalised * np.asarray(moments.std) + np.asarray(moments.mean), np.float32)
+    return start, in_units(reader.normalisation, normalised)
 
 
 def experiment_cases(experiments: Experiments, reader: WindowReader) -> Iterator[Case]:

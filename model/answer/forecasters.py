@@ -18,6 +18,7 @@ from mmvsf.datasets.samples.windows import Window, index_windows, spread
 from mmvsf.model.baselines.forecast_trees import ForecastTrees, describe_pairs, training_rows
 from mmvsf.model.baselines.simple import persistence, season_phase
 from mmvsf.model.forecasting.scoring import ClimatologySource, forecast_images
+from mmvsf.model.forecasting.weather_ahead import normalised
 from mmvsf.model.named_object import named_object
 
 from .protocol import Floats, Forecaster, ForecastInput
@@ -105,8 +106,6 @@ def training_sample(given: ForecastInput, normalisation: Normalisation, number: 
     seen = np.where(given.valid[:, None], normalisation.normalise(given.images), 0).clip(-10, 10)
     valid = np.concatenate([given.valid, np.zeros((1, *given.valid.shape[1:]), bool)])
     days = np.append(given.days, given.target).astype("datetime64[D]").astype(np.int64)
-    moments = normalisation.weather
-    weather = (given.weather - np.asarray(moments.mean)) / np.asarray(moments.std)
     count = len(given.days)
     return TrainingSample(
         images=np.concatenate([seen.astype(np.float32), unknown]),
@@ -116,7 +115,7 @@ def training_sample(given: ForecastInput, normalisation: Normalisation, number: 
         origin=np.array([count - 1]),
         target=np.array([count]),
         series=(number, 0, 0, 0),
-        weather=weather.astype(np.float32),
+        weather=normalised(normalisation, given.weather),
         weather_start=int(given.weather_days[0].astype(np.int64)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,13 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.classes import LabelLookup
 from mmvsf.model.cropmap.geotiff import MAP, map_values
-from mmvsf.model.cropmap.map import MAP_RECORD
+from mmvsf.model.cropmap.map import HECTARE, MAP_RECORD
 from mmvsf.model.records import write_json
 
 from .estimate import AreaEstimates, Estimate, estimate_areas
-from .sample import MapLegend, ReferencePixel, count_pixels, draw_sample, read_sample, write_sample
+from .sample import MapLegend, ReferencePixel, count_pixels, draw_sample, read_filled, read_sample, write_sample
 
 SAMPLE, AREAS = "reference_sample.csv", "areas.json"
-HECTARE = 1e4
-"""Square metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,13 @@ def areas(cube: Cube, folder: Path, options: AreaOptions, reference: Path | None
 
     Without a `reference` sample one is drawn and written to reference_sample.csv, labelled from the cube where that has
     labels of the map's year. None is returned where a pixel of it is still to be labelled. Raises InputError where
-    there is no crop map of this cube, its CRS is not in metres, or the sample does not fit the map.
+    there is no crop map of this cube, its CRS is not in metres, the sample does not fit the map, or a new sample would
+    replace one that somebody filled in.
     """
     year, classes, path = _map_of(cube, folder)
     legend = MapLegend.of(map_values(classes), classes.classes)
     if reference is None:
+        _check_replaceable(folder / SAMPLE, cube)
         pixels = _labelled(cube, year, classes, draw_sample(path, legend, options.per_class, options.seed))
         write_sample(folder / SAMPLE, path, pixels, legend)
         if not any(pixel.reference >= 0 for pixel in pixels):
@@ -91,6 +91,36 @@ def _labelled(cube: Cube, year: int, legend: Legend, pixels: Sequence[ReferenceP
         return int(lookup(labels.read((layer, row, column)))[0, 0])
 
     return [replace(pixel, reference=label(pixel)) for pixel in pixels]
+
+
+def _check_replaceable(table: Path, cube: Cube) -> None:
+    """Raises InputError for a table with references that the cube's labels of no year explain: they are somebody's
+    work, which a new sample would replace."""
+    if not table.exists():
+        return
+    filled = read_filled(table)
+    if filled is None or (
+        filled and not any(_explained(filled, cube, layer) for layer in range(len(cube.label_years)))
+    ):
+        raise InputError(
+            f"{table} was filled in or changed, and a new sample would replace it; give it with --reference {table}, or"
+            " move it elsewhere to draw a new one"
+        )
+
+
+def _explained(filled: Mapping[tuple[int, int], str], cube: Cube, layer: int) -> bool:
+    """Whether all references, by row and column, are the cube's labels of one year."""
+    names = {entry.code: entry.name for entry in cube.legend.classes} if cube.legend else {}
+    labels = cube.pixels("labels/crop")
+
+    def name(row: int, column: int) -> str | None:
+        height, width = cube.grid.shape
+        if not (0 <= row < height and 0 <= column < width):
+            return None
+        place = labels.read((layer, slice(row, row + 1), slice(column, column + 1)))
+        return names.get(int(place[0, 0]))
+
+    return all(name(*place) == reference for place, reference in filled.items())
 
 
 def _record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,12 +110,7 @@ def read_sample(table: Path, path: Path, legend: MapLegend) -> list[ReferencePix
     Raises InputError where it is no such table, names a class that the legend lacks, lists a pixel twice, or was drawn
     from another map: its strata would be others.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), reader.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"the reference sample {table} cannot be read: {one_line(error)}") from error
+    columns, rows = _table(table)
     if missing := [column for column in ("row", "column", "mapped", "reference") if column not in columns]:
         raise InputError(f"{table} lacks the columns {', '.join(missing)}; draw a sample with `mmvsf areas`")
     pixels = [_pixel(row, legend, f"{table}, line {line}") for line, row in enumerate(rows, 2)]
@@ -124,6 +119,33 @@ def read_sample(table: Path, path: Path, legend: MapLegend) -> list[ReferencePix
         raise InputError(f"{table} lists a pixel twice; each counts once")
     _check_mapped(pixels, path, legend, table)
     return pixels
+
+
+def read_filled(table: Path) -> dict[tuple[int, int], str] | None:
+    """The references of a table, by row and column, as far as they were filled in; None where the table is not as
+    `write_sample` writes it, for example since it was saved in another form or has a column of notes."""
+    try:
+        columns, rows = _table(table)
+        if tuple(columns) != COLUMNS:
+            return None
+        return {
+            (int(row["row"] or ""), int(row["column"] or "")): reference
+            for row in rows
+            if (reference := (row["reference"] or "").strip())
+        }
+    except (ValueError, InputError):
+        return None
+
+
+def _table(table: Path) -> tuple[Sequence[str], list[Mapping[str, str | None]]]:
+    """The names of the columns, and the rows. Raises InputError where it cannot be read."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows: list[Mapping[str, str | None]] = list(reader)
+            return reader.fieldnames or (), rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"the reference sample {table} cannot be read: {one_line(error)}") from error
 
 
 def _pixel(row: Mapping[str, str | None], legend: MapLegend, where: str) -> ReferencePixel:

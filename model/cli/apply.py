@@ -16,7 +16,6 @@ from .options import (
     ModelDir,
     RunsDir,
     Scheduler,
-    Seed,
     Workers,
     local_folder,
     lock,
@@ -120,7 +119,9 @@ def areas(
         typer.Option("--map", show_default="that of cropmap", help="Folder of a map that `mmvsf map` wrote."),
     ] = None,
     per_class: Annotated[int, typer.Option(min=2, max=100_000, help="Reference pixels per mapped class.")] = 50,
-    seed: Seed = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of the draw of the sample and of the limits.")
+    ] = 0,
 ) -> None:
     """Estimate class areas of the crop map, with confidence limits, from a reference sample.
 
@@ -140,7 +141,7 @@ def areas(
     if result is None:
         plain_console().print(
             f"fill in the column `reference` of {folder / SAMPLE} with the class of each pixel on the ground, without"
-            f" looking at `mapped`, then run `mmvsf areas {region} --reference {folder / SAMPLE}`",
+            f" looking at `mapped`, then run `mmvsf areas {region} --map {folder} --reference {folder / SAMPLE}`",
             soft_wrap=True,
         )
     else:

@@ -113,13 +113,13 @@ def calibrate(
     size: int,
 ) -> tuple[Calibration, dict[str, Any]]:
     """Calibrate a trained mapper, on tiles of `size` pixels: distances to the classes of the training windows, with
-    temperatures and percentiles of the validation windows. Without any, temperatures are 1 and percentiles those of the
-    training. Returns what is kept of it for people too."""
+    temperatures and percentiles of the validation windows. Where these have no known class, temperatures are 1 and
+    percentiles those of the training, and it is not `validated`. Returns what is kept of it for people too."""
     season = reader.cube.season
     into = np.arange(2 * STEP, WHOLE, STEP)
     learned = _known(mapper, reader, classes, training, size, into)
-    held_out = _known(mapper, reader, classes, validation, size, into) if validation else {}
-    calibrated = [day for day in learned if day in held_out or not validation] or [WHOLE]
+    held_out = _known(mapper, reader, classes, validation, size, into)
+    calibrated = [day for day in learned if day in held_out or not held_out] or [WHOLE]
     features = mapper.network.config.pixel_width
     result = Calibration(len(calibrated), mapper.head.out.out_features, features)
     rows = []
@@ -140,7 +140,7 @@ def calibrate(
             "days_into_season": day, "pixels": len(known.classes) if known else 0,
             "temperature": float(result.temperature[number]), "ece_before": before, "ece_after": after,
         })  # fmt: skip
-    about = {"season_from": season.begins, "validated": bool(validation), "by_day": rows}
+    about = {"season_from": season.begins, "validated": any(row["pixels"] for row in rows), "by_day": rows}
     return result, about
 
 
@@ -188,8 +188,7 @@ def _known(
 ) -> dict[int, Known]:
     """What is known of labelled pixels of windows by the day of the season, for those days on which half of the windows
     have three images, and for the whole season."""
-    tiles = spread([tile for window in windows for tile in window.tiles(size)], TILES)
-    tiles = [tile for tile in tiles if (classes(tile) >= 0).any()]
+    tiles = _labelled_tiles(classes, [tile for window in windows for tile in window.tiles(size)])
     if not tiles:
         return {}
     season, rng = reader.cube.season, np.random.default_rng(0)
@@ -204,6 +203,16 @@ def _known(
         for day, members in parts.items():
             members.append(_seen(mapper, until(encoded, begins + day), begins, labels))
     return {day: _join(members) for day, members in parts.items() if any(len(part.classes) for part in members)}
+
+
+def _labelled_tiles(classes: WindowClasses, tiles: Sequence[Window]) -> list[Window]:
+    """At most TILES of the tiles, spread evenly, all with a known class; few others are looked at."""
+    most = TILES
+    while True:
+        labelled = [tile for tile in spread(tiles, most) if (classes(tile) >= 0).any()]
+        if len(labelled) >= TILES or most >= len(tiles):
+            return spread(labelled, TILES)
+        most *= 2
 
 
 def _some(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -82,9 +82,10 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     the training diverges.
     """
     check_fits(checkpoint.normalisation, cube, where)
-    legend, year, windows = check_labels(cube), map_year(cube, options.year), _labelled_windows(cube)
+    legend, year = check_labels(cube), map_year(cube, options.year)
     reader = WindowReader(cube, checkpoint.normalisation)
     window_classes = StoredClasses(reader, LabelLookup(legend.codes))
+    windows = _labelled_windows(cube, window_classes)
     names = [entry.name for entry in legend.classes]
     lightning.seed_everything(options.seed, verbose=False)
     network = checkpoint.network
@@ -135,7 +136,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
 def check_labels(cube: Cube) -> Legend:
     """The legend of a cube. Raises InputError where it has no labels, or too many classes for a map."""
     if cube.legend is None:
-        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
+        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and run `mmvsf extend`")
     map_values(cube.legend)
     return cube.legend
 
@@ -150,14 +151,19 @@ def map_year(cube: Cube, year: int | None) -> int:
     return year
 
 
-def _labelled_windows(cube: Cube) -> dict[SplitName, list[Window]]:
-    """The windows in years with labels. Raises InputError where none is for training."""
+def _labelled_windows(cube: Cube, window_classes: WindowClasses) -> dict[SplitName, list[Window]]:
+    """The windows with a pixel whose class is known. Raises InputError where none is for training."""
     index = index_windows(cube)
-    windows: dict[SplitName, list[Window]] = {
-        part: [window for window in index[part] if window.year in cube.label_years] for part in SPLIT_NAMES
-    }
+
+    def labelled(window: Window) -> bool:
+        return window.year in cube.label_years and bool((window_classes(window) >= 0).any())
+
+    windows: dict[SplitName, list[Window]] = {part: [*filter(labelled, index[part])] for part in SPLIT_NAMES}
     if not windows["train"]:
-        raise InputError(f"{cube.path} has no labels in its training years; widen labels.years in its recipe")
+        raise InputError(
+            f"{cube.path} has no labels in its training years and places; widen labels.years or change `split` in its"
+            " recipe"
+        )
     return windows
 
 

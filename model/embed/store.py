@@ -46,11 +46,11 @@ def write_part(path: Path, name: str, values: NDArray[Any], index: tuple[slice, 
 
 
 def has_settings(path: Path, settings: dict[str, Any]) -> bool:
-    """Whether there are embeddings with these settings, finished or not."""
+    """Whether there are embeddings with these settings, finished or not. None is an attribute that is missing."""
     if not (path / "zarr.json").is_file():
         return False
     try:
         stored = root_attributes(path)
     except InputError:  # damaged, so they are written again
         return False
-    return all(stored.get(key) == value for key, value in json.loads(json.dumps(settings)).items() if value is not None)
+    return all(stored.get(key) == value for key, value in json.loads(json.dumps(settings)).items())

@@ -16,10 +16,10 @@ from mmvsf.datasets.cube.grid import BlockIndex, Tile
 from mmvsf.datasets.cube.select import Bbox
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import lead_in
-from mmvsf.datasets.samples.reader import WindowReader
+from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.sidecars.forecasts import TILES
 from mmvsf.datasets.variables import CLEAR_FRACTION_FILL
-from mmvsf.model.cover import parts_of_tile, window_overlap
+from mmvsf.model.cover import parts_of_tile, weather_cell_of_window, window_overlap
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, Checkpoint, weights_digest
 
 from .area import Area
@@ -74,15 +74,25 @@ def plan_forecast(
         raise InputError(
             f"--scenario {options.scenario}: {scenario.name} is the name of another row of the results; choose another"
         )
-    for cell in cells:
-        weather.ahead(reader, cell, issued, count)
-    parts = [str(date_of(issued)), area.name, weather.name, scenario.name if scenario else ""]
+    series = [weather.ahead(reader, cell, issued, count) for cell in cells]
+    if scenario is not None and not any(_differ(scenario.changed(each, cube.weather), each) for each in series):
+        raise InputError(
+            f"--scenario {options.scenario}: it changes nothing of the weather of the {count} days from"
+            f" {date_of(issued)} on; choose later --days, or another scenario"
+        )
+    ahead = f"{date_of(issued)} for " + " to ".join(str(date_of(day)) for day in sorted({days[0], days[-1]}))
+    parts = [ahead, area.name, weather.name, scenario.name if scenario else ""]
     folder = runs / "-".join(_in_a_path(part) for part in parts if part)
     job = ForecastJob(
         cube.path, cube.digest, model, weights_digest(model / WEIGHTS), issued, days, weather, scenario, area, size,
         folder / TILES,
     )  # fmt: skip
     return job, folder
+
+
+def _differ(one: Floats, other: Floats) -> bool:
+    """Whether two courses of the weather do by more than rounding, which takes values to their possible range."""
+    return not np.allclose(one, other, atol=1e-3)
 
 
 def _in_a_path(name: str) -> str:
@@ -97,10 +107,11 @@ def tiles_of(cube: Cube, area: Area) -> list[Tile]:
 
 def _cells(cube: Cube, area: Area, size: int, overlap: int) -> Iterator[Cell]:
     """The weather cells of all windows of `size` pixels a side, which overlap by so many."""
+    blocks = frozenset(cube.grid.blocks)
     for tile in tiles_of(cube, area):
         for part in parts_of_tile(cube.grid, tile, size, overlap, area.blocks):
             for row, columns in part.starts:
-                yield from (cube.grid.weather_cell_of(row + size // 2, column + size // 2) for column in columns)
+                yield from (weather_cell_of_window(cube.grid, blocks, row, column, size) for column in columns)
 
 
 def _day_of_issue(reader: WindowReader, cells: list[Cell], days: tuple[int, ...], asked: date | None) -> int:

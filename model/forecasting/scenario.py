@@ -52,6 +52,7 @@ class Scenario:
     """A change of the weather ahead of a cube. It can be sent to another process."""
 
     name: str
+    """in names of folders and in tables, with the number of days where one was given, such as `drought-14d`"""
     days: int | None
     """from the day of issue on; None for all"""
     kind: str
@@ -64,21 +65,21 @@ class Scenario:
         """The scenario that an option names. Raises InputError for one that there is not, and for one that changes
         variables which the cube does not have."""
         what, _, days = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "")
-        count = int(days) if days else None
+        count, length = (int(days), f"-{int(days)}d") if days else (None, "")
         if count == 0:
             raise InputError(f"--scenario {text}: it changes no day")
         if what in CHANGES or what == NO_RAIN:
             needed = CHANGES[what][1] if what in CHANGES else ("precipitation",)
-            scenario = cls(what, count, what)
+            scenario = cls(what + length, count, what)
         elif match := DEGREES.fullmatch(what):
             degrees, needed = float(match[1]), ("tmin", "tmax")
             if not 0 < abs(degrees) <= MOST_DEGREES:
                 raise InputError(f"--scenario {text}: takes up to {MOST_DEGREES:g} degrees, and not 0")
-            scenario = cls(f"{degrees:+g}C", count, "degrees", degrees)
+            scenario = cls(f"{degrees:+g}C{length}", count, "degrees", degrees)
         elif what.endswith((".yaml", ".yml")):
             file = _read_file(Path(what))
             needed = tuple(sorted(file.variables))
-            scenario = cls(file.name, count or file.days, "file", file=file)
+            scenario = cls(file.name + length, count or file.days, "file", file=file)
         else:
             raise InputError(f"--scenario {text}: there is no such scenario; choose one of {CHOICES}")
         if missing := [name for name in needed if name not in cube.weather]:

@@ -181,18 +181,18 @@ class TileWork:
                 continue
             across = slice(columns.start - part.columns.start, columns.stop - part.columns.start)
             images = strip[..., begin - first_row : end - first_row, across]
-            error = images[:, :, len(bands) :] if images.shape[2] > len(bands) else None
+            error = images[:, :, len(bands) :]
             images = with_ndvi(images[:, :, : len(bands)], bands)
             at = (days, ..., slice(begin - inside.start, end - inside.start), slice(None))
             self._store(block, at, images, error)
             self._add_sums(block, days, images)
 
-    def _store(self, block: BlockIndex, at: tuple[Any, ...], images: Floats, error: Floats | None) -> None:
+    def _store(self, block: BlockIndex, at: tuple[Any, ...], images: Floats, error: Floats) -> None:
         quantiles, difference = self.stored[block]
         members = len(self.job.weather.members)
         scales = scales_of(self.applied.cube.bands)
         # Under a scenario it is the one that is shown, and the weather that it changes is what it is compared with.
-        shown = Distribution(images[-members:], None if error is None else error[-members:])
+        shown = Distribution(images[-members:], error[-members:])
         levels = shown.quantiles()
         if has_ndvi(self.applied.cube.bands):
             levels[:, :, -1] = levels[:, :, -1].clip(-1, 1)

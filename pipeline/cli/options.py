@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from mmvsf.datasets.console import plain_console
-from mmvsf.pipeline.inspect.output import check_local
+from mmvsf.datasets.storage.location import check_local
 
 console = plain_console()
 

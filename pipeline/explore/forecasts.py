@@ -81,8 +81,9 @@ class Forecast:
 
     def facts(self) -> dict[str, Any]:
         """What the rasters of a forecast have in common."""
+        days = " to ".join(str(day) for day in sorted({self.record.days[0], self.record.days[-1]}))
         return {
-            "title": f"Forecast issued {self.record.issued}: {self.label}", "label": self.label,
+            "title": f"Forecast issued {self.record.issued} for {days}: {self.label}", "label": self.label,
             "issued": day_number(self.record.issued), "dtype": "int16", "fill": REFLECTANCE_FILL,
             "box": self.place.box,
         }  # fmt: skip

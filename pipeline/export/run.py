@@ -8,8 +8,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.layout import FORMAT
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.json_text import parse_json
-from mmvsf.datasets.storage.location import Location
-from mmvsf.pipeline.inspect.output import check_local
+from mmvsf.datasets.storage.location import Location, check_local
 
 from .area import Area, AreaRequest, clusters_of, find_area, refuse_empty
 from .cog import write_cog

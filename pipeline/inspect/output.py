@@ -1,19 +1,9 @@
 """Paths that a command writes to, checked before the work."""
 
-import re
 from pathlib import Path
 
 from mmvsf.datasets.errors import InputError
-
-
-def check_local(path: Path, option: str) -> None:
-    """Raise InputError if the path given for an option is an address such as `s3://bucket/runs`.
-
-    `Path` turns `s3://bucket` into `s3:/bucket`, a folder `s3:` on this disk.
-    """
-    if re.fullmatch(r"[a-z][a-z0-9+.-]+:", path.parts[0] if path.parts else ""):
-        address = str(path).replace(":/", "://", 1)
-        raise InputError(f"{option} {address}: only cubes can be in a bucket; give a path on this machine")
+from mmvsf.datasets.storage.location import check_local
 
 
 def check_output(path: Path, option: str, suffixes: tuple[str, ...]) -> None:

@@ -185,7 +185,10 @@ def test_collate_pads_and_shares_weather(reader: WindowReader) -> None:
     long = season_sample(reader, same[0], same[0].days[:7], [(0, 3), (2, 2)])
     short = season_sample(reader, same[1], same[1].days[:4], [(1, 3)])
     batch = collate([long, short, season_sample(reader, other, other.days[:5], [(0, 1)])])
-    batch.check_days()
+    # A target neither precedes its origin nor lies beyond the weather it needs.
+    assert (batch.target_day >= batch.image_days.gather(1, batch.origin)).all()
+    end = (batch.weather_start + batch.weather.shape[1])[batch.weather_index]
+    assert (batch.target_day <= end[:, None]).all()
     # The first year of a cube has no season before.
     assert not len(same[0].earlier) and len(other.earlier) == HISTORY
     assert batch.images.shape[:2] == (3, 5 + HISTORY) and batch.weather.shape[0] == 2

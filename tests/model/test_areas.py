@@ -219,6 +219,74 @@ def test_a_sample_labelled_by_hand(grown_cube: Cube, mapped: Path) -> None:
     assert "57 of 60 reference pixels are labelled" in done.stdout and "100%" in done.stdout
 
 
+def fill_in(table: Path, pixels: int) -> str:
+    """Label the first so many pixels of a sample; returns what the table holds then."""
+    rows = list(csv.DictReader(table.open()))
+    for row in rows[:pixels]:
+        row["reference"] = next(name for name in ("Corn", "Soybeans") if name != row["mapped"])
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return table.read_text()
+
+
+@pytest.mark.parametrize("year", [2035, 2021])  # without labels in the cube, and with
+@pytest.mark.parametrize("options", [AreaOptions(per_class=20), AreaOptions(per_class=10, seed=1)])
+def test_a_sample_that_was_filled_in_is_never_replaced(
+    grown_cube: Cube, mapped: Path, year: int, options: AreaOptions
+) -> None:
+    write_record(mapped, year=year)
+    areas(grown_cube, mapped, AreaOptions(per_class=20))
+    table = mapped / "reference_sample.csv"
+    filled = fill_in(table, 1)
+    with pytest.raises(InputError, match="was filled in or changed"):
+        areas(grown_cube, mapped, options)
+    assert table.read_text() == filled
+
+
+CHANGED: dict[str, Edit] = {
+    "semicolons": lambda text: text.replace(",", ";"),
+    "notes": lambda text: text.replace("reference\n", "reference,notes\n", 1),
+    "another order": lambda text: "reference,row\nCorn,1\n",
+    "a pixel beyond the map": lambda text: text + "99,0,0,5000,5000,Corn,Corn\n",
+    "a negative pixel": lambda text: text + "99,0,0,-1,-1,Corn,Corn\n",
+    "no number": lambda text: text + "99,0,0,here,0,Corn,Corn\n",
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_sample_that_was_changed_is_never_replaced(grown_cube: Cube, mapped: Path, name: str) -> None:
+    write_record(mapped, year=2035)
+    areas(grown_cube, mapped, AreaOptions(per_class=20))
+    table = mapped / "reference_sample.csv"
+    table.write_text(changed := CHANGED[name](table.read_text()))
+    with pytest.raises(InputError, match="was filled in or changed"):
+        areas(grown_cube, mapped, AreaOptions(per_class=20))
+    assert table.read_text() == changed
+
+
+def test_a_sample_without_work_in_it_is_drawn_again(grown_cube: Cube, mapped: Path) -> None:
+    """One that is empty, and one that the cube's labels filled in, also where the map is of another year now."""
+    table = mapped / "reference_sample.csv"
+    for year in (2021, 2035, 2020):
+        write_record(mapped, year=year)
+        areas(grown_cube, mapped, AreaOptions(per_class=20))
+        drawn = table.read_bytes()
+        areas(grown_cube, mapped, AreaOptions(per_class=20))
+        assert table.read_bytes() == drawn
+    areas(grown_cube, mapped, AreaOptions(per_class=10))
+    assert len(table.read_text().splitlines()) < len(drawn.splitlines())
+
+
+def test_the_next_command_names_the_map(grown_cube: Cube, mapped: Path) -> None:
+    write_record(mapped, year=2035)
+    done = CliRunner().invoke(app, ["areas", str(grown_cube.path), "--map", str(mapped)])
+    assert done.exit_code == 0, done.output
+    table = mapped / "reference_sample.csv"
+    assert f"mmvsf areas {grown_cube.path} --map {mapped} --reference {table}" in done.stdout
+
+
 def test_a_map_of_another_cube_is_refused(grown_cube: Cube, mapped: Path, tmp_path: Path) -> None:
     write_record(mapped, cube="0" * 64)
     with pytest.raises(InputError, match="is of another cube"):

@@ -43,7 +43,7 @@ def test_the_commands(
     done = run("forecast", recipe, *where, "--days", "2021-07-15", "--issued", "2021-07-03")
     assert done.exit_code == 0, done.exception
     assert "2021-07-03" in done.stdout
-    folder = tmp_path / "grown/forecast/2021-07-03-cube"
+    folder = tmp_path / "grown/forecast/2021-07-03-for-2021-07-15-cube"
     assert all((folder / name).is_file() for name in ("forecast-2021-07-15.tif", "numbers.csv", "fan.png", "maps.png"))
     done = run("verify-forecast", folder)
     assert done.exit_code == 0, done.exception

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,18 @@ import torch
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.windows import index_windows
+from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses, WindowClasses
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
+from mmvsf.datasets.samples.windows import Window, index_windows
+from mmvsf.model.cropmap import calibration
 from mmvsf.model.cropmap import run as cropping
+from mmvsf.model.cropmap.calibration import calibrate
 from mmvsf.model.cropmap.geotiff import map_values
 from mmvsf.model.cropmap.head import CropMapper
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
-from mmvsf.model.mmvsf.checkpoint import load_checkpoint
+from mmvsf.model.mmvsf.checkpoint import load_checkpoint, new_network
+from mmvsf.model.mmvsf.sizes import NetworkConfig
+from mmvsf.model.training.device import choose_device
 from mmvsf.model.training.module import NEW_PART, scheduled_optimizer
 
 from .conftest import QUICK_MAP, Pretrained
@@ -112,7 +119,7 @@ def test_a_new_head_learns_faster_than_the_encoder_below_it(pretrained: Pretrain
 
 def test_without_labels_there_is_no_crop_map(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
     bare = replace(grown_cube, spec=replace(grown_cube.spec, legend=None))
-    with pytest.raises(InputError, match="has no labels; add `labels`"):
+    with pytest.raises(InputError, match="has no labels; add `labels` to its recipe and run `mmvsf extend`"):
         cropmap(bare, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])
     assert grown_cube.region.labels is not None
     labels = grown_cube.region.labels.model_copy(update={"years": [2021]})
@@ -120,3 +127,60 @@ def test_without_labels_there_is_no_crop_map(pretrained: Pretrained, grown_cube:
     late = replace(grown_cube, spec=replace(grown_cube.spec, region=region))
     with pytest.raises(InputError, match="no labels in its training years"):
         cropmap(late, load_checkpoint(pretrained[0]), tmp_path, CropmapOptions(), pretrained[0])
+
+
+def only(wanted: Callable[[Window], bool], stored: WindowClasses) -> WindowClasses:
+    """The classes of the windows that are wanted, and none of the others."""
+    return lambda window: stored(window) if wanted(window) else np.full((window.size, window.size), -1)
+
+
+def place(window: Window) -> tuple[int, int, int]:
+    return window.row, window.column, window.year
+
+
+def stored_classes(cube: Cube) -> StoredClasses:
+    assert cube.legend is not None
+    return StoredClasses(WindowReader(cube, Normalisation.of([cube])), LabelLookup(cube.legend.codes))
+
+
+def test_windows_without_a_known_class_count_as_unlabelled(
+    pretrained: Pretrained, grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, index = stored_classes(grown_cube), index_windows(grown_cube)
+    chosen = [place(index["train"][1]), place(index["new_year"][0])]
+    windows = cropping._labelled_windows(grown_cube, only(lambda window: place(window) in chosen, stored))
+    assert [place(window) for members in windows.values() for window in members] == chosen
+    monkeypatch.setattr(cropping, "train_mapper", not_called)
+    training = {place(window) for window in index["train"]}
+    others = only(lambda window: place(window) not in training, stored)
+    monkeypatch.setattr(cropping, "StoredClasses", lambda *arguments: others)
+    with pytest.raises(InputError, match="no labels in its training years and places; widen"):
+        cropmap(grown_cube, load_checkpoint(pretrained[0]), tmp_path, QUICK_MAP, pretrained[0])
+
+
+@pytest.fixture(scope="module")
+def untrained(grown_cube: Cube) -> tuple[CropMapper, WindowReader]:
+    """A small mapper with random weights, and what reads for it."""
+    normalisation = Normalisation.of([grown_cube])
+    config = NetworkConfig(grown_cube.bands, grown_cube.weather, width=16, heads=2, mlp=32, weather_width=16, patch=4)
+    mapper = CropMapper(new_network(config, normalisation), 3).to(choose_device()).eval()
+    return mapper, WindowReader(grown_cube, normalisation)
+
+
+@pytest.mark.parametrize("labelled", [0, 1, 2])
+def test_a_mapper_is_validated_only_on_known_classes(
+    untrained: tuple[CropMapper, WindowReader],
+    grown_cube: Cube,
+    monkeypatch: pytest.MonkeyPatch,
+    labelled: int,
+) -> None:
+    """Also where few windows have labels, none of which would be among those drawn from all."""
+    monkeypatch.setattr(calibration, "TILES", 2)
+    index, stored = index_windows(grown_cube), stored_classes(grown_cube)
+    train, held_out = index["train"], index["new_year"]
+    inside = [(window.row, window.column) for window in held_out[1 : 1 + labelled]]
+    some = only(lambda window: window.year in (2019, 2020) or (window.row, window.column) in inside, stored)
+    result, about = calibrate(*untrained, some, train, held_out, held_out[0].size)
+    assert about["validated"] is (labelled > 0) and (result.distances[:, -1] > 0).all()
+    for row in about["by_day"]:
+        assert (row["pixels"] > 0) == (labelled > 0) and (row["temperature"] != 1) == (labelled > 0)

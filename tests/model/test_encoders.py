@@ -124,6 +124,19 @@ def test_another_identity_is_embedded_again(grown_cube: Cube, tmp_path: Path) ->
     assert len(other.asked) == 36
 
 
+def test_other_days_are_embedded_again(grown_cube: Cube, tmp_path: Path) -> None:
+    """Also the one of a season, which is named by no number of days."""
+    path, axes = tmp_path / "a.zarr", list[object]()
+    for every in (40, None, 60, 40):
+        encoder = Last()
+        mmvsf.embed(grown_cube, path, encoder, every=every, workers=1)
+        assert encoder.asked, f"{every} after {axes}"
+        store = xr.open_dataset(path, engine="zarr")
+        assert store.attrs.get("every") == every
+        axes.append(store.embedding.dims[0])
+    assert axes == ["time", "year", "time", "time"]
+
+
 def test_the_code_of_a_module_is_part_of_its_encoder(grown_cube: Cube, tmp_path: Path) -> None:
     mine, codes = tmp_path / "mine.py", []
     for number in (1, 2):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -81,6 +83,29 @@ def test_pieces_are_done_once(tmp_path: Path, workers: int) -> None:
     assert plan.done == ["a/0"]
     run_plan(plan, workers=workers)
     assert plan.done == ["a/0", "b/0"] and [result["piece"] for result in finished_results(plan)] == plan.done
+
+
+def test_the_commit_is_that_of_the_program_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of a repository that it was installed in."""
+
+    def git(*arguments: str) -> None:
+        person = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *person, *arguments], check=True, capture_output=True)
+
+    git("init")
+    for name in ("mine.py", "ours.py", "ignored.py"):
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text("ignored.py\n")
+    git("add", "mine.py")
+    git("commit", "-m", "Begin")
+    assert re.fullmatch(r"[0-9a-f]{10}", runner.commit_of(tmp_path / "mine.py"))
+    assert [runner.commit_of(tmp_path / name) for name in ("ours.py", "ignored.py", "none.py")] == [""] * 3
+    (tmp_path / "mine.py").write_text("changed")
+    assert runner.commit_of(tmp_path / "mine.py").endswith(", with changes")
+    monkeypatch.setattr(runner, "__file__", str(tmp_path / "ours.py"))
+    assert "commit" not in runner.program() and runner.program().startswith("mmvsf ")
+    monkeypatch.setattr(runner, "__file__", str(tmp_path / "mine.py"))
+    assert ", commit " in runner.program()
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,10 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_a_scenario_is_compared_with_the_other_years(forecast: Any, cube: Cube) -> None:
     result, folder = forecast(scenario="drought:10")
-    assert folder.name == "2021-06-30-years-drought" and json.loads((folder / "forecast.json").read_text()) == result
+    assert (
+        folder.name == "2021-06-30-for-2021-07-01-to-2021-07-15-years-drought-10d"
+        and json.loads((folder / "forecast.json").read_text()) == result
+    )
     assert result["weather"]["members"] == ["2019", "2020"] and result["scenario"]["days"] == 10
     kinds = ("forecast", "quantiles", "ndvi", "difference")
     assert result["files"] == [f"{kind}-{day}.tif" for kind in kinds for day in DAYS]
@@ -100,7 +103,7 @@ def test_a_scenario_is_compared_with_the_other_years(forecast: Any, cube: Cube) 
     )
     with rasterio.open(folder / "difference-2021-07-15.tif") as source:
         assert source.descriptions == ("q05", "q25", "q50", "q75", "q95") and source.scales[0] == 1e-4
-        assert source.tags()["scenario"] == "drought" and source.tags()["issued"] == "2021-06-30"
+        assert source.tags()["scenario"] == "drought-10d" and source.tags()["issued"] == "2021-06-30"
         area = Area.of(cube)
         assert source.transform == cube.grid.geobox[area.rows, area.columns].affine
     assert np.abs(pixels(folder, "difference-2021-07-15")[2][inside]).max() > 0
@@ -110,7 +113,7 @@ def test_pictures_are_drawn(forecast: Any, monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.undo()
     (tmp_path / "dear.yaml").write_text("name: $x^ & dear\nadd: {tmax: 1}\n")
     _, folder = forecast(scenario=str(tmp_path / "dear.yaml"), block=(3, 2), days=DAYS[:1])
-    assert folder.name == "2021-06-30-s0-years-x-dear"
+    assert folder.name == "2021-06-30-for-2021-07-01-s0-years-x-dear"
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in ("fan.png", "maps.png"))
 
 
@@ -163,10 +166,32 @@ def test_the_bytes_are_those_of_any_number_of_workers_and_of_a_run_that_was_kill
     forecast("three", **options)
 
 
-def test_other_days_replace_those_of_before(forecast: Any) -> None:
-    first, folder = forecast(block=None, days=(date(2021, 7, 9),), issued=date(2021, 6, 30))
-    second, again = forecast(days=DAYS[:1], issued=date(2021, 6, 30))
-    assert folder == again and not (folder / first["files"][0]).exists() and (folder / second["files"][0]).exists()
+def test_forecasts_of_one_day_of_issue_stay_side_by_side(
+    cube: Cube, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of other days, and those under scenarios of other lengths; the same request finds its folder again."""
+    monkeypatch.chdir(tmp_path)
+    Path("dry.yaml").write_text("name: dry\ndays: 7\nmultiply: {precipitation: 0.5}\n")
+    checkpoint, issued = load_checkpoint(model), date(2021, 6, 30)
+    a, b, c = date(2021, 7, 9), date(2021, 7, 20), date(2021, 7, 28)
+    requests: list[dict[str, Any]] = [{"days": days} for days in ((a,), (b,), (a, b), (a, c))]
+    scenarios = ("drought", "drought:14", "drought:28", "+3C", "+3C:14", "dry.yaml", "dry.yaml:14")
+    requests += [{"days": (c,), "scenario": scenario} for scenario in scenarios]
+
+    def folder(request: dict[str, Any]) -> Path:
+        return plan_forecast(cube, checkpoint, model, SIZE, Path(), ForecastOptions(issued=issued, **request))[1]
+
+    folders = [folder(request) for request in requests]
+    assert len(set(folders)) == len(requests) and folders == [folder(request) for request in requests]
+    assert folders[2].name == "2021-06-30-for-2021-07-09-to-2021-07-20-cube"
+    assert folders[-1].name == "2021-06-30-for-2021-07-28-years-dry-14d"
+
+
+def test_a_forecast_that_replaces_another_leaves_no_files_of_it(forecast: Any) -> None:
+    first, folder = forecast(block=(3, 2), days=(DAYS[0], date(2021, 7, 9), DAYS[1]))
+    second, again = forecast(block=(3, 2))
+    assert folder == again and (folder / second["files"][0]).exists()
+    assert not any((folder / name).exists() for name in {*first["files"]} - {*second["files"]})
 
 
 def test_a_model_that_knows_its_error_gives_quantiles(
@@ -253,6 +278,12 @@ def test_under_the_weather_that_came_a_window_is_forecast_as_in_training(cube: C
             {"scenario": "years.yaml"},
             r"--scenario years.yaml: years is the name of another row of the results; choose another",
         ),
+        (
+            {"scenario": "late-frost", "issued": date(2021, 7, 5), "days": DAYS[1:]},
+            "changes nothing of the weather of the 10 days from 2021-07-05 on; choose later --days",
+        ),
+        ({"scenario": "late-frost:10"}, r"changes nothing of the weather of the 15 days from"),
+        ({"scenario": "same.yaml"}, r"--scenario same.yaml: it changes nothing of the weather"),
         ({"scenario": "none.yaml"}, r"--scenario none.yaml: there is no such file"),
     ],
 )
@@ -261,9 +292,16 @@ def test_what_cannot_be_forecast_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("years.yaml").write_text("name: years\nadd: {tmax: 1}\n")
+    Path("same.yaml").write_text("name: same\nmultiply: {precipitation: 1}\n")
     with pytest.raises(InputError, match=message):
         forecast(**options)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_frost_on_the_last_night_is_a_scenario(cube: Cube, model: Path, tmp_path: Path) -> None:
+    options = ForecastOptions(DAYS[1:], issued=date(2021, 7, 4), scenario="late-frost")
+    job, _ = plan_forecast(cube, load_checkpoint(model), model, SIZE, tmp_path, options)
+    assert job.days[-1] - job.issued == 11
 
 
 def test_a_forecast_goes_beyond_the_cube_with_the_weather_of_other_years(forecast: Any) -> None:
@@ -277,7 +315,7 @@ def test_a_model_that_sees_no_weather_takes_none(cube: Cube, model: Path, tmp_pa
     with pytest.raises(InputError, match="--scenario: the model does not use weather"):
         plan_forecast(cube, checkpoint, model, SIZE, tmp_path, ForecastOptions(DAYS, scenario="heat"))
     job, folder = plan_forecast(cube, checkpoint, model, SIZE, tmp_path, ForecastOptions((date(2021, 11, 20),)))
-    assert folder.name == "2021-10-31-no-weather" and len(job.weather.members) == 1
+    assert folder.name == "2021-10-31-for-2021-11-20-no-weather" and len(job.weather.members) == 1
 
 
 @pytest.mark.parametrize("limit", [300, 5000, 30_000])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from mmvsf.model.cropmap.geotiff import LAYERS
 from mmvsf.model.cropmap.map import MapOptions, chosen_season, map_region
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
 from mmvsf.model.cropmap.saved import check_applies, load_mapper
+from mmvsf.model.forecasting import plan
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint
 
 from ..cubes import CubeBuilder
@@ -240,6 +242,32 @@ def test_windows_cover_every_block_and_tiles_share_those_at_their_border() -> No
     upper, lower = at_border.values()
     assert upper == lower and upper
     assert covered[288:, 288:].all() and covered[200:288].sum() == 0
+
+
+@pytest.mark.parametrize("cell", [8, 32, 64])
+def test_a_window_has_the_weather_of_a_cell_that_has_some(cell: int) -> None:
+    """At the inner corner of a site too, where the middle of a window lies in none of its blocks; and it is the same
+    cell whatever tile or area the window is used for."""
+    blocks = tuple(sorted({(y, x) for y in range(6) for x in range(5)} - {(2, 2), (5, 4), (0, 0), (3, 3), (3, 4)}))
+    grid = Grid("EPSG:32615", 30.0, 0.0, 0.0, 10, 10, 32, 16, cell, blocks, (0.0, 0.0))
+    cube: Any = SimpleNamespace(grid=grid)
+    seen, outside = SeenDays(cube, 2020, np.array([5], np.int32), np.full((1, *grid.chunk_shape), 100, np.uint8)), 0
+    covered = grid.block_mask().repeat(32, 0).repeat(32, 1)
+    cells: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for chosen in (blocks, blocks[:4], blocks[10:13]):
+        for tile in grid.tiles:
+            for part in parts_of_tile(grid, tile, 16, 4, chosen):
+                for row, column in ((row, column) for row, columns in part.starts for column in columns):
+                    window = seen.window(row, column, 16)
+                    assert grid.weather_mask()[window.cell]
+                    cells.setdefault((row, column), set()).add(window.cell)
+                    if covered[row + 8, column + 8]:
+                        assert window.cell == grid.weather_cell_of(row + 8, column + 8)
+                    else:
+                        outside += 1
+        area: Any = SimpleNamespace(blocks=chosen)
+        assert all(grid.weather_mask()[each] for each in plan._cells(cube, area, 16, 4))
+    assert outside > 10 and all(len(each) == 1 for each in cells.values())
 
 
 def test_a_window_over_several_chunks_has_the_days_on_which_enough_of_it_is_clear(grown_cube: Cube) -> None:

@@ -27,6 +27,12 @@ from mmvsf.datasets.samples.windows import clear_days, index_windows
 from mmvsf.datasets.storage.run_lock import run_lock
 from mmvsf.model.blocks import block_tiles
 from mmvsf.model.cli import app
+from mmvsf.model.evaluation.core.held_out import hold_out
+from mmvsf.model.evaluation.core.names import METHODS
+from mmvsf.model.evaluation.core.settings import EvaluationSettings
+from mmvsf.model.evaluation.core.training import best_rate, try_rate
+from mmvsf.model.evaluation.results.background import rates
+from mmvsf.model.evaluation.results.results_table import ResultsTable
 from mmvsf.model.forecasting.block import issue_sample
 from mmvsf.model.mmvsf.checkpoint import DivergedError, load_checkpoint, new_network, save_weights, weights_digest
 from mmvsf.model.mmvsf.objectives import Objective
@@ -59,6 +65,40 @@ def test_a_diverged_training_is_an_error_and_leaves_the_earlier_model(
         pretrain([grown_cube], tmp_path, SHORT)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert issubclass(DivergedError, IncompleteError)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["mm-vsf", "convlstm"])
+def test_a_rate_that_diverges_does_not_end_an_evaluation(
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    settings = EvaluationSettings(steps=12, batch_size=2, rates=(1e-3, 3e-3), size=16, images=4)
+    data, step = hold_out(grown_cube, 2021), Training.training_step
+
+    def diverging(self: Training[Any], batch: Any, number: int) -> Any:
+        return step(self, batch, number) * torch.inf
+
+    def tried(rate: float) -> dict[str, Any]:
+        path = tmp_path / f"{rate:g}.json"
+        write_record(path, {}, {"kind": "rate", "method": method, "year": 2021, "seed": 0,
+                                **try_rate(data, method, rate, settings, tmp_path)})  # fmt: skip
+        return read_record(path) or {}
+
+    good = tried(1e-3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "training_step", diverging)
+        bad = tried(3e-3)
+    assert good["validation"] > 0 and bad["validation"] is None and not (tmp_path / LAST).exists()
+    assert best_rate([bad, good]) == best_rate([good, bad]) == 1e-3
+    (table,) = rates(ResultsTable([bad, good])).tables
+    assert table.rows == [[METHODS[method], f"diverged at 0.003, {good['validation']:.4f} at 0.001", "0.001"]]
+
+
+@pytest.mark.parametrize("worst", [None, float("nan"), float("inf")])
+def test_a_rate_without_a_finite_loss_is_not_taken(worst: float | None) -> None:
+    trials = [{"rate": rate, "validation": loss} for rate, loss in ((1e-2, worst), (3e-3, 0.2), (1e-3, 0.3))]
+    assert best_rate(trials) == best_rate(trials[::-1]) == 3e-3
+    assert best_rate([{**trial, "validation": worst} for trial in trials]) == 1e-3
 
 
 def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(pretrained: Pretrained, tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import doctest
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mmvsf
-from mmvsf.datasets.cube.cube import digest
+from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
@@ -87,6 +89,24 @@ def test_a_script_that_starts_workers_unguarded_gets_the_remedy(tiny: TinyArchiv
 def test_an_error_of_an_export_names_no_option_alone(built: TinyArchive, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^reflectance needs a day, YYYY-MM-DD"):
         mmvsf.export(built.cube, tmp_path / "x.tif", "reflectance")
+
+
+@pytest.mark.parametrize("form", [str, Path])
+@pytest.mark.parametrize("name", ["export", "embed", "convert"])
+def test_what_is_written_locally_is_not_written_to_an_address(
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: type, name: str
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    model: Any = None  # refused before it is looked at
+    write: dict[str, Callable[[Any], object]] = {
+        "export": lambda out: mmvsf.export(grown_cube.path, out, "crop", year=2021),
+        "embed": lambda out: mmvsf.embed(grown_cube, out, "mine:encoder"),
+        "convert": lambda out: mmvsf.convert(model, out),
+    }
+    with pytest.raises(InputError, match=r"out s3://bucket/x\.zarr: only cubes can be in a bucket"):
+        write[name](form("s3://bucket/x.zarr"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -188,16 +188,23 @@ def _file(folder: Path, piece: Piece) -> Path:
 
 def program() -> str:
     """Version and commit of the program, marked where files were changed since, and of torch."""
-    here = Path(__file__).resolve().parent
+    commit = commit_of(Path(__file__).resolve())
+    return f"mmvsf {version('mmvsf')}{f', commit {commit}' if commit else ''}, torch {torch.__version__}"
+
+
+def commit_of(file: Path) -> str:
+    """The commit of the repository that a file is part of, marked where files were changed since; empty where it is
+    part of none, such as a package that was installed inside of the repository of something else."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(file.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
     try:
-        described = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty=, with changes", "--abbrev=10", "--exclude=*"],
-            capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-        commit = f", commit {described.stdout.strip()}"
+        git("ls-files", "--error-unmatch", file.name)
+        return git("describe", "--always", "--dirty=, with changes", "--abbrev=10", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
-        commit = ""
-    return f"mmvsf {version('mmvsf')}{commit}, torch {torch.__version__}"
+        return ""
 
 
 def machine() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.baselines.contextformer import PATCH, Contextformer
 from mmvsf.model.baselines.convlstm import ConvLSTM
-from mmvsf.model.mmvsf.checkpoint import Checkpoint, load_checkpoint, new_network, save_checkpoint
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, DivergedError, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.objectives import masked_mean_square
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
@@ -71,20 +72,30 @@ def train_rival(
 
 def try_rate(data: HeldOutYear, method: str, rate: float, settings: EvaluationSettings, folder: Path) -> dict[str, Any]:
     """A third of a training at a learning rate, under an objective or of a rival; `validation` in the result is the
-    mean of the last three validation losses, at the validation place in the training years."""
+    mean of the last three validation losses, at the validation place in the training years, None where the training
+    diverged."""
     short = replace(settings, steps=max(1, settings.steps // 3))
-    if method in RIVALS:
-        report = train_rival(data, method, rate, short, folder)[1]
-    else:
-        report = _trained(data, method, rate, 0, short, folder)[2]
+    try:
+        if method in RIVALS:
+            report = train_rival(data, method, rate, short, folder)[1]
+        else:
+            report = _trained(data, method, rate, 0, short, folder)[2]
+    except DivergedError:
+        return {"rate": rate, "validation": None}
     losses = [row[2] for row in report["losses"] if row[2] is not None] or [row[1] for row in report["losses"]]
     return {**report, "rate": rate, "validation": float(np.mean(losses[-3:]))}
 
 
 def best_rate(trials: Sequence[Mapping[str, Any]]) -> float:
-    """The learning rate of the trial with the lowest validation loss; one that diverged is never taken."""
-    best = min(trials, key=lambda trial: float(np.nan_to_num(trial["validation"], nan=np.inf)))
-    return float(best["rate"])
+    """The learning rate of the trial with the lowest validation loss. One that diverged is not taken, the lowest rate
+    where all did."""
+
+    def loss(trial: Mapping[str, Any]) -> float:
+        """Records hold None where a loss is not finite."""
+        validation = trial["validation"]
+        return math.inf if validation is None or not math.isfinite(validation) else float(validation)
+
+    return float(min(trials, key=lambda trial: (loss(trial), trial["rate"]))["rate"])
 
 
 def _new(config: NetworkConfig, normalisation: Normalisation, seed: int) -> MMVSF:
@@ -160,8 +171,10 @@ def _train(
     options: PretrainOptions,
     folder: Path,
 ) -> dict[str, Any]:
-    report = fit(network, objective, [data.reader], options, folder, folds=[data.fold], title=None)
-    (folder / LAST).unlink(missing_ok=True)
+    try:
+        report = fit(network, objective, [data.reader], options, folder, folds=[data.fold], title=None)
+    finally:
+        (folder / LAST).unlink(missing_ok=True)
     if report is None:
         raise RuntimeError("an evaluation trains on one device")
     network.to(choose_device()).eval()

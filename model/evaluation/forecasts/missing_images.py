@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.reader import Floats
+from mmvsf.datasets.samples.windows import spread
 from mmvsf.model.baselines.simple import interpolate, persistence
 from mmvsf.model.mmvsf.network import MMVSF
 
@@ -32,9 +33,8 @@ def missing_items(data: EvaluationSet, most: int) -> list[EvalItem]:
 def _missing_item(item: EvalItem, most: int) -> EvalItem | None:
     sample = item.sample
     days = sample.days
-    missing = np.array([i for i in range(1, len(days) - 1) if days[i + 1] - days[i - 1] <= LONGEST_GAP], np.int64)
-    if len(missing) > most:
-        missing = missing[np.linspace(0, len(missing) - 1, most).round().astype(int)]
+    between = [i for i in range(1, len(days) - 1) if days[i + 1] - days[i - 1] <= LONGEST_GAP]
+    missing = np.array(spread(between, most), np.int64)
     if len(missing) == 0:
         return None
     baselines: dict[str, list[Floats]] = {"persistence": [], LINE: []}

@@ -68,7 +68,10 @@ def rates(results: ResultsTable) -> TextSection:
         trials = pick(pieces, kind="rate")
         for method in dict.fromkeys(result["method"] for result in trials):
             selected = pick(trials, method=method)
-            tried = ", ".join(f"{result['validation']:.4f} at {result['rate']:g}" for result in selected)
+            losses = (
+                "diverged" if loss is None else f"{loss:.4f}" for loss in (each["validation"] for each in selected)
+            )
+            tried = ", ".join(f"{loss} at {each['rate']:g}" for loss, each in zip(losses, selected, strict=True))
             rows.append([where + METHODS.get(method, method), tried, f"{best_rate(selected):g}"])
     trained = pick(results.pieces, kind=("pretrain", "forecast"))
     sizes = {result["method"]: result["parameters"] for result in trained if "parameters" in result}
