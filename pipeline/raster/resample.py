@@ -65,7 +65,8 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
     width = columns.stop - columns.start
     nearest = (nearest_row - rows.start) * width + nearest_column - columns.start
     nearest = nearest.astype(_index_type((rows.stop - rows.start) * width))
-    area = _copied_area(inside, window) if native else None
+    one_way = source.transform[4] * target.transform[4] > 0  # rows of a south-up raster are taken one by one
+    area = _copied_area(inside, window) if native and one_way else None
     return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, strips, area)
 
 
@@ -112,11 +113,12 @@ def _snap(position: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _native(source: RasterGrid, target: RasterGrid) -> bool:
-    """Same CRS, source pixels a whole multiple of the target's, edges in line: copy or replicate."""
+    """Same CRS, source pixels a whole multiple of the target's on both sides, edges in line: copy or replicate. The
+    rows of either may run north."""
     if not same_crs(source.crs, target.crs):
         return False
-    ratio = source.transform[0] / target.transform[0]
-    if ratio < 1 - SNAP or abs(ratio - round(ratio)) > SNAP:
+    ratio, height_ratio = source.transform[0] / target.transform[0], abs(source.transform[4] / target.transform[4])
+    if ratio < 1 - SNAP or abs(ratio - round(ratio)) > SNAP or abs(height_ratio - ratio) > SNAP:
         return False
     x = (source.transform[2] - target.transform[2]) / target.transform[0]
     y = (source.transform[5] - target.transform[5]) / target.transform[4]
