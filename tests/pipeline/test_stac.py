@@ -557,6 +557,23 @@ def test_tokens_go_to_their_own_hosts_only() -> None:
     assert sas._container("https://hls2euwest.blob.core.windows.net/hls2/L30/B02.tif") == ("hls2euwest", "hls2")
 
 
+@pytest.mark.parametrize(
+    ("service", "href", "sent"),
+    [
+        ("https://urs.earthdata.nasa.gov", "https://data.lpdaac.earthdatacloud.nasa.gov/B02.tif", True),
+        ("https://urs.earthdata.nasa.gov", "http://data.lpdaac.earthdatacloud.nasa.gov/B02.tif", False),
+        ("https://urs.earthdata.nasa.gov", "http://urs.earthdata.nasa.gov/B02.tif", False),
+        ("http://mirror.example.org:80", "http://mirror.example.org:80/B02.tif", False),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000/B02.tif", True),
+        ("http://localhost:8000", "http://localhost:8000/B02.tif", True),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:9000/B02.tif", False),
+    ],
+)
+def test_tokens_are_not_sent_unencrypted(monkeypatch: pytest.MonkeyPatch, service: str, href: str, sent: bool) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", "a-token")
+    assert (earthdata.Earthdata(service, QUICK).token(href) is not None) == sent
+
+
 def test_a_grid_is_read_once_a_tile(tiny: TinyArchive, mmvsf: Command, serve: Serve) -> None:
     server = serve("earthdata", bare=True)
     log_in(server)
