@@ -35,4 +35,4 @@ def unlisted(
 
 
 def _acquisition(scene: Scene) -> str:
-    return sha256(repr((scene.product, scene.acquired, scene.quality.grid)).encode()).hexdigest()[:24]
+    return sha256(repr(scene.acquisition).encode()).hexdigest()[:24]
