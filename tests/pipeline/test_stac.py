@@ -499,7 +499,8 @@ def test_a_catalogue_that_is_not_there(
     ("pattern", "fault", "code", "words"),
     [
         ("/stac", status(404), 2, "MMVSF_STAC_URL"),
-        ("/stac", status(401), 1, "HTTP 401"),
+        ("/stac", status(401), 2, "refuses access (HTTP 401)"),
+        ("/search", status(403), 2, "refuses access (HTTP 403)"),
         ("/search", status(503), 1, "refuses the search (HTTP 503)"),
         ("/stac", empty(), 1, "STAC"),
         ("/sas/", status(404), 1, "returned no signature"),
