@@ -58,14 +58,16 @@ def build(
     scheduler: str | None = None,
     accept_failed: bool = False,
     overwrite: bool = False,
+    fewer_scenes: bool = False,
     progress: Progress = _SILENT,
 ) -> Cube:
     """Build a cube, or finish one that was interrupted, and return it.
 
     `workers` is the number of threads in this process; None means one per processor. More than 8 workers are processes,
     which import the calling script: call `build` under `if __name__ == "__main__":`. `scheduler` is the address of a
-    Dask cluster. The other arguments are those of `plan`; `accept_failed` leaves out scenes that cannot be read, and
-    `overwrite` deletes the existing cube. Raises InputError for anything wrong with the recipe, IncompleteError if
+    Dask cluster. The other arguments are those of `plan`; `accept_failed` leaves out scenes that cannot be read,
+    `overwrite` deletes the existing cube, and `fewer_scenes` removes scenes that a catalogue lists no longer, which are
+    an error otherwise. Raises InputError for anything wrong with the recipe, IncompleteError if
     something could not be read (everything else is done and kept, and the next call tries again), OSError if writing
     fails.
 
@@ -81,7 +83,8 @@ def build(
     with executor(workers, scheduler) as run:
         _simulate(recipe, data_dir, run.workers)
         made = build_plan(recipe, target, source=source, blocks=blocks, given=sources)
-        build_cube(made, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=_refuse_unsound)
+        options = {"accept_failed": accept_failed, "overwrite": overwrite, "fewer_scenes": fewer_scenes}
+        build_cube(made, run, progress, **options, check=_refuse_unsound)
     return Cube.open(made.cube)
 
 

@@ -83,9 +83,9 @@ def export(
     `what`: `reflectance`, `ndvi`, `quality` or `scene`; `crop`, `purity` or `confidence`; `weather` or one variable;
     `static` or one layer. When: a `day` (YYYY-MM-DD), the days from `start` to `end`, or the season or labels of a
     `year`. Several days are combined by `reduce`: `median` (of clear pixels, the default for images), `mean` (the
-    default for weather, with sums for rain and radiation), or `none`, which keeps all days. Where: a `block` or `site`
-    by its name, a `bbox` (west, south, east, north in degrees, or in the cube's CRS with `metres`), or the polygons of
-    a vector file (`polygon`). Only these days and blocks are read.
+    default for weather, with sums for rain and radiation), or `none`, which keeps all days. Where: a `block`
+    (`x12_y-3` or `ROW,COLUMN`), a `site` by its name, a `bbox` (west, south, east, north in degrees, or in the cube's
+    CRS with `metres`), or the polygons of a vector file (`polygon`). Only these days and blocks are read.
 
     Raises InputError, before anything is written, for options that cannot be combined, for data that the cube does not
     have, and for an area that it does not cover for the most part.

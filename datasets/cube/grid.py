@@ -11,6 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import from_lonlat
 
 BlockIndex = tuple[int, int]
@@ -145,11 +146,27 @@ class Grid:
 
     def block_named(self, name: str) -> BlockIndex:
         """The block of a name, see `block_name`. Raises KeyError for a name of another form."""
-        match = re.fullmatch(r"x(-?\d+)_y(-?\d+)", name)
+        match = re.fullmatch(r"x(-?\d+)_y(-?\d+)", name, re.ASCII)
         if match is None:
             raise KeyError(name)
         row, column = self.corner
         return -int(match[2]) - 1 - row, int(match[1]) - column
+
+    def find_block(self, text: str) -> BlockIndex:
+        """The block that a user names: `x12_y-3`, see `block_name`, or ROW,COLUMN counted from the upper left corner.
+
+        Raises InputError for a text of another form, and for a block that the grid does not have.
+        """
+        place = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", text, re.ASCII)
+        try:
+            block = (int(place[1]), int(place[2])) if place else self.block_named(text.strip())
+        except (KeyError, ValueError):  # of another form, or more digits than Python converts
+            raise InputError(f"'{text}' is not a block; write its name, such as x12_y-3, or ROW,COLUMN") from None
+        if block not in self.blocks:
+            names = ", ".join(self.block_name(block) for block in self.blocks[:4])
+            more = ", ..." if len(self.blocks) > 4 else ""
+            raise InputError(f"there is no block {text}; the blocks are named {names}{more}")
+        return block
 
     def block_slices(self, block: BlockIndex) -> tuple[slice, slice]:
         """Rows and columns of a block in the pixel grid."""

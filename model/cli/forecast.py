@@ -28,7 +28,6 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from mmvsf.datasets.cube.grid import BlockIndex
     from mmvsf.datasets.cube.select import Bbox
 
 app = typer.Typer()
@@ -78,7 +77,7 @@ def forecast(
     weather: Weather = None,
     scenario: Scenario = None,
     block: Annotated[
-        str | None, typer.Option(show_default="the whole cube", help="Only this block, ROW,COLUMN.")
+        str | None, typer.Option(show_default="the whole cube", help="Only this block: x12_y-3, or ROW,COLUMN.")
     ] = None,
     site: Annotated[str | None, typer.Option(help="Only this site of the cube.")] = None,
     bbox: Annotated[str | None, typer.Option(help="Only this box: west,south,east,north in degrees.")] = None,
@@ -106,7 +105,7 @@ def forecast(
         issued=None if issued is None else parse_day("--issued", issued),
         weather=weather,
         scenario=scenario,
-        block=_parse_block(block),
+        block=None if block is None else cube.grid.find_block(block),
         site=site,
         bbox=_parse_box(bbox),
         workers=workers,
@@ -139,16 +138,6 @@ def verify_forecast(
     opened = None if cube is None else open_cube(cube, data_dir)
     with lock(folders[0], "verify-forecast"):
         show_verification(verify(folders, opened, within), folders)
-
-
-def _parse_block(text: str | None) -> BlockIndex | None:
-    if text is None:
-        return None
-    try:
-        row, column = text.split(",")
-        return int(row), int(column)
-    except ValueError as error:
-        raise InputError(f"--block {text}: not a block; write ROW,COLUMN, e.g. 0,0, or use --site") from error
 
 
 def _parse_box(text: str | None) -> Bbox | None:

@@ -34,7 +34,7 @@ from .executor import Executor
 from .plan import BuildPlan, build_plan
 from .provenance import provenance
 from .reshape import finish_reshape, is_reshaping, kept_arrays, renames_shards, reshape_cube
-from .run import CheckCube, Progress, build, no_check
+from .run import CheckCube, Progress, build, no_check, refuse_fewer_scenes
 from .sources import GivenSources
 
 
@@ -107,6 +107,7 @@ def extend(
     ensure_space(plan.cube, plan.bytes_to_write(max(len(plan.imagery.units) - made, 0)))
     before = kept_arrays(cube, plan.spec, "chunks")["chunks/split"]
     with write_lock(plan.cube, "extend"):
+        refuse_fewer_scenes(plan)  # before the cube gets its new shape
         reshape_cube(cube, plan.spec)
         origin = provenance(plan)
         origin["created"] = cube.attributes.get("created", origin["created"])

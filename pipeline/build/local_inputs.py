@@ -48,11 +48,11 @@ def _paths(region: Region, recipe: Path, data_dir: Path) -> Iterator[Path]:
     """The files and folders that a recipe names, as its sources find them."""
     texts = [region.area.file, region.imagery.path]
     texts += [section.path for section in (region.radar, region.weather, region.static) if section is not None]
-    for section in (region.labels, *region.targets.values()):
-        if section is not None and section.path is not None:
-            texts += [section.path.replace("{year}", str(year)) for year in section.years]
+    yearly = [(section.path, section.years) for section in (region.labels, *region.targets.values()) if section]
     if region.labels is not None:
+        yearly.append((region.labels.confidence_path, region.labels.years))
         texts.append(region.labels.legend)
+    texts += [path.replace("{year}", str(year)) for path, years in yearly if path is not None for year in years]
     for text in texts:
         if text is not None:
             yield resolve_path(text, recipe, data_dir)

@@ -38,6 +38,7 @@ from .acquisitions import acquisitions, refuse_absent, with_expected
 from .layers import cube_bytes
 from .local_inputs import are_below, local_inputs
 from .sources import GivenSources, Sources, open_sources
+from .unseen import refuse_unseen
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer[Any], covariant=True)
 SomePlan = TypeVar("SomePlan", bound=LayerPlan[Any], covariant=True)
@@ -159,10 +160,12 @@ def build_plan(
         refuse_missing(needs)  # all that is missing, where the search stopped at the first
         raise with_expected(error, region, sources.imagery) from None
     answer = acquisitions(region, imagery_layer.plan.scenes, sources.imagery)
+    radar_layer = _planned_radar(spec, cube, sources.radar) if sources.radar else None
     if not only_shown:
         refuse_absent(answer)
+        for scenes in filter(None, (imagery_layer, radar_layer)):
+            refuse_unseen(scenes.plan)
     label_layer, target_layer, static_layer = None, None, None
-    radar_layer = _planned_radar(spec, cube, sources.radar) if sources.radar else None
     if sources.labels and classes:
         labels = LabelLayer(spec, cube, sources.labels, classes)
         label_layer = Planned(labels, labels.plan())

@@ -18,7 +18,7 @@ from mmvsf.pipeline.ledger import Ledger
 from .executor import Executor
 from .plan import BuildPlan
 from .provenance import provenance
-from .run import ROOT_ENTRY, CheckCube, Progress, build, no_check
+from .run import ROOT_ENTRY, CheckCube, Progress, build, no_check, refuse_fewer_scenes
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def repair(
     Raises InputError where there is no cube to repair, and what `build` raises.
     """
     with write_lock(plan.cube, "repair"):
+        refuse_fewer_scenes(plan)  # before an entry is removed
         before = _ensure_root(plan)
         units = tuple(name for part in plan.layers for name in _damaged_units(part.layer, part.plan))
         ledger = Ledger.of_cube(plan.cube)

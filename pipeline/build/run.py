@@ -65,21 +65,31 @@ def build(
     *,
     accept_failed: bool = False,
     overwrite: bool = False,
+    fewer_scenes: bool = False,
     check: CheckCube = no_check,
 ) -> Summary:
     """Build or finish a cube. Only what the ledger does not hold is done. `check` looks at the cube before it is marked
-    complete, and raises IncompleteError if it is not sound.
+    complete, and raises IncompleteError if it is not sound. With `fewer_scenes`, scenes that a service lists no longer
+    are removed.
 
     Raises InputError if another cube is in the way, IncompleteError if scenes could not be read (all else
-    is done and kept), OSError if the disk refuses.
+    is done and kept) or are listed no longer (nothing is changed), OSError if the disk refuses.
     """
     try:
         with write_lock(plan.cube, "dataset"):
+            if not (overwrite or fewer_scenes):
+                refuse_fewer_scenes(plan)
             return _build(plan, run, progress, accept_failed, overwrite, check)
     except OSError as error:
         if error.filename is not None:
             raise
         raise OSError(error.errno or errno.EIO, error.strerror or one_line(error), str(plan.cube)) from error
+
+
+def refuse_fewer_scenes(plan: BuildPlan) -> None:
+    """Raise IncompleteError where the cube has scenes that a service lists no longer."""
+    for scenes in filter(None, (plan.imagery_layer, plan.radar_layer)):
+        scenes.layer.refuse_fewer(scenes.plan)
 
 
 def _build(

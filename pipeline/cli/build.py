@@ -133,6 +133,9 @@ def dataset(
     scheduler: Scheduler = None,
     accept_failed: AcceptFailed = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the existing cube.")] = False,
+    fewer_scenes: Annotated[
+        bool, typer.Option("--fewer-scenes", help="Remove scenes that the catalogue lists no longer.")
+    ] = False,
     source: SourceOption = None,
     blocks: BlocksOption = None,
     as_json: AsJson = False,
@@ -162,7 +165,8 @@ def dataset(
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with build_progress(started, as_json) as progress:
-            summary = build(plan, run, progress, accept_failed=accept_failed, overwrite=overwrite, check=refuse_unsound)
+            options = {"accept_failed": accept_failed, "overwrite": overwrite, "fewer_scenes": fewer_scenes}
+            summary = build(plan, run, progress, **options, check=refuse_unsound)
     show_cube(plan, summary, started, as_json)
 
 

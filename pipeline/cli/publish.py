@@ -39,7 +39,7 @@ def export(
             help="How to combine several days: median of clear pixels (the default) or mean; none keeps all days.",
         ),
     ] = None,
-    block: Annotated[str | None, typer.Option("--block", help="Only this block, such as x12_y-3.")] = None,
+    block: Annotated[str | None, typer.Option("--block", help="Only this block: x12_y-3, or ROW,COLUMN.")] = None,
     site: Annotated[str | None, typer.Option("--site", help="Only this site or cluster of blocks.")] = None,
     bbox: Annotated[str | None, typer.Option("--bbox", help="Only this box: west,south,east,north in degrees.")] = None,
     metres: Annotated[bool, typer.Option("--metres", help="--bbox is in metres, in the cube's CRS.")] = False,

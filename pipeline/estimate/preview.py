@@ -12,6 +12,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.build.layers import cube_bytes
 from mmvsf.pipeline.build.plan import BuildPlan
+from mmvsf.pipeline.build.unseen import describe_unseen
 from mmvsf.pipeline.disk_space import free_bytes, megabytes
 from mmvsf.pipeline.layers.imagery.plan import ImageryPlan, bytes_per_pixel, shard_tasks
 from mmvsf.pipeline.layers.imagery.rectangles import extent
@@ -157,6 +158,7 @@ def _warnings(plan: BuildPlan, done: int, free: int | None) -> list[str]:
         if faults := scenes.faults:
             count = f"{len(faults)} of {scenes.items} items"
             warnings.append(f"{count} cannot be used and will count as failed, for example {faults[0]}")
+        warnings += filter(None, [describe_unseen(scenes)])
     needed = plan.bytes_to_write(len(plan.imagery.units) - done)
     if free is not None and free < needed:
         more = " more" if done else ""

@@ -108,11 +108,7 @@ def _requested(cube: Cube, request: AreaRequest) -> tuple[Bbox, BaseGeometry | N
     if request.site is not None:
         return box_of_site(cube, request.site), None
     if request.block is not None:
-        block = grid.block_named(request.block)
-        if block is None or block not in grid.blocks:
-            names = ", ".join(grid.block_name(block) for block in grid.blocks[:4])
-            raise InputError(f"{cube.path} has no block {request.block}; its blocks are named {names}, ...")
-        return box_of(grid, (block,)), None
+        return box_of(grid, (grid.find_block(request.block),)), None
     return box_of(grid, grid.blocks), None
 
 

@@ -75,10 +75,9 @@ class Request:
                 f"{self.what} needs a day, YYYY-MM-DD (--day), or a period (--start and --end), or the year of a season"
                 " (--year); give one of them"
             )
-        for text in (self.day, self.start, self.end):
-            if text is not None:
-                parse_day(text)
-        if self.start is not None and self.end is not None and self.start > self.end:
+        if self.day is not None:
+            parse_day(self.day)
+        if self.start is not None and self.end is not None and parse_day(self.start) > parse_day(self.end):
             raise InputError(f"the period ends ({self.end}) before it starts ({self.start}); swap them")
         if self.reduce is not None and self.reduce not in get_args(Reduce):
             raise InputError(

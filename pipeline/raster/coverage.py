@@ -75,9 +75,7 @@ class Coverage:
         Longitudes are counted from the cube's own, so that an overpass is one day also across 180 degrees.
         """
         if raster not in self._longitudes:
-            a, _, c, _, e, f = raster.transform
-            rows, columns = raster.shape
-            self._longitudes[raster] = _longitude(c + a * columns / 2, f + e * rows / 2, raster.crs)
+            self._longitudes[raster] = middle_longitude(raster)
         longitude = self._longitudes[raster]
         return day_number(solar_day(acquired, longitude - 360 * round((longitude - self.meridian) / 360)))
 
@@ -113,7 +111,11 @@ def _on_sphere(x: NDArray[np.float64], y: NDArray[np.float64], crs: str) -> NDAr
     return np.stack([flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)], axis=-1)
 
 
-def _longitude(x: float, y: float, crs: str) -> float:
-    """The longitude of a point in degrees, 0 where it has none."""
-    longitude, _ = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+def middle_longitude(raster: RasterGrid) -> float:
+    """The longitude of the middle of a raster in degrees, 0 where it has none. The middle is that of its own CRS: an
+    outline in degrees may cross 180."""
+    a, _, c, _, e, f = raster.transform
+    rows, columns = raster.shape
+    to_lonlat = Transformer.from_crs(raster.crs, "EPSG:4326", always_xy=True)
+    longitude, _ = to_lonlat.transform(c + a * columns / 2, f + e * rows / 2)
     return float(longitude) if np.isfinite(longitude) else 0.0

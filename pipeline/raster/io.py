@@ -95,12 +95,12 @@ def read_masked(asset: Asset, window: tuple[slice, slice], file: RangeFile | Non
 
 
 def read_measured(asset: Asset, window: tuple[slice, slice], file: RangeFile | None = None) -> NDArray[np.float64]:
-    """The numbers of a window of band 1 as float64, NaN where the file itself says that there is none.
+    """The numbers of a window of the asset's band as float64, with the scale and offset that the file declares; NaN
+    where the file itself says that there is none.
 
     Raises ReadError as `read_raster` does.
     """
-    stored, missing = read_codes(asset, window, file)
-    return np.where(missing, np.nan, stored.astype(np.float64))
+    return _of_window(asset, window, _measured, file)
 
 
 def read_codes(
@@ -131,6 +131,13 @@ def _numbers_and_gaps(dataset: Any, part: Window, band: int) -> tuple[NDArray[An
     if {MaskFlags.per_dataset, MaskFlags.alpha} & set(dataset.mask_flag_enums[band - 1]):
         missing |= dataset.read_masks(band, window=part) == 0
     return stored, missing
+
+
+def _measured(dataset: Any, part: Window, band: int) -> NDArray[np.float64]:
+    stored, missing = _numbers_and_gaps(dataset, part, band)
+    # A no-data value is one of the stored numbers: they are scaled after it is found.
+    values = stored.astype(np.float64) * dataset.scales[band - 1] + dataset.offsets[band - 1]
+    return np.where(missing, np.nan, values)
 
 
 def _of_window(

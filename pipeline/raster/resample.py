@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
+from mmvsf.datasets.errors import InputError
+
 from .resampler import Resampler, Strip, strips_of
 from .scene import RasterGrid
 
@@ -23,8 +25,14 @@ SNAP = 1e-6
 far above the rounding of the projection."""
 
 
+WIDEST = 180.0
+"""Degrees of longitude that the window of one target may take."""
+
+
 def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> Resampler:
-    """As `resampler`, without being kept: for what is read once. Without weights only codes can be mapped."""
+    """As `resampler`, without being kept: for what is read once. Without weights only codes can be mapped.
+
+    Raises ValueError for a rotated grid, InputError for a raster around the earth that ends inside the target."""
     for grid in (source, target):
         if grid.transform[1] or grid.transform[3]:
             raise ValueError(f"rotated rasters are not supported: {grid.transform}")
@@ -61,12 +69,27 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
             right, down = column - low_column, row - low_row
             axis_weights = [(1 - down, 1 - right), (down, right)]
         strips = strips_of(_separable(low_row, low_column, axis_weights, window))
+    _refuse_both_edges(source, window)
     rows, columns = window
     width = columns.stop - columns.start
     nearest = (nearest_row - rows.start) * width + nearest_column - columns.start
     nearest = nearest.astype(_index_type((rows.stop - rows.start) * width))
-    area = _copied_area(inside, window) if native else None
+    one_way = source.transform[4] * target.transform[4] > 0  # rows of a south-up raster are taken one by one
+    area = _copied_area(inside, window) if native and one_way else None
     return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, strips, area)
+
+
+def _refuse_both_edges(source: RasterGrid, window: tuple[slice, slice]) -> None:
+    """Raise InputError for a raster around the earth of which the target needs both edges: the window would be all of
+    its columns."""
+    degrees = (window[1].stop - window[1].start) * abs(source.transform[0])
+    if in_degrees(source.crs) and degrees > WIDEST:
+        left = source.transform[2]
+        raise InputError(
+            f"a raster in degrees around the whole earth begins and ends at {left:g} degrees, inside a block; give the"
+            " part around the region in a file of its own, for example with `gdalwarp -te` and longitudes beyond 180,"
+            " or a folder of tiles"
+        )
 
 
 def _copied_area(inside: NDArray[np.bool_], window: tuple[slice, slice]) -> tuple[slice, slice] | None:
@@ -112,11 +135,12 @@ def _snap(position: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _native(source: RasterGrid, target: RasterGrid) -> bool:
-    """Same CRS, source pixels a whole multiple of the target's, edges in line: copy or replicate."""
+    """Same CRS, source pixels a whole multiple of the target's on both sides, edges in line: copy or replicate. The
+    rows of either may run north."""
     if not same_crs(source.crs, target.crs):
         return False
-    ratio = source.transform[0] / target.transform[0]
-    if ratio < 1 - SNAP or abs(ratio - round(ratio)) > SNAP:
+    ratio, height_ratio = source.transform[0] / target.transform[0], abs(source.transform[4] / target.transform[4])
+    if ratio < 1 - SNAP or abs(ratio - round(ratio)) > SNAP or abs(height_ratio - ratio) > SNAP:
         return False
     x = (source.transform[2] - target.transform[2]) / target.transform[0]
     y = (source.transform[5] - target.transform[5]) / target.transform[4]

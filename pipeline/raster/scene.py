@@ -57,6 +57,9 @@ class Asset:
 SceneKey = tuple[str, str, datetime, str, RasterGrid]
 """product, id, time, version, grid of the mask"""
 
+Acquisition = tuple[str, datetime, RasterGrid]
+"""product, time, grid of the mask"""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -97,6 +100,11 @@ class Scene:
     def key(self) -> SceneKey:
         """What tells the scene from all others: catalogues give one id to several, and list one several times."""
         return self.product, self.id, self.acquired, self.version, self.quality.grid
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """What its processing versions have in common."""
+        return self.product, self.acquired, self.quality.grid
 
 
 @lru_cache(maxsize=1024)  # asked several times of each item

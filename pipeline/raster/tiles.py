@@ -71,11 +71,11 @@ def _around(grids: list[RasterGrid]) -> RasterGrid:
 
 def _offset(grid: RasterGrid, origin: RasterGrid) -> tuple[int, int]:
     """(row, column) of a grid's first pixel, counted from that of another one on the same lattice, the short way round
-    the earth."""
+    the earth from the middle of one to that of the other."""
     a, _, c, _, e, f = origin.transform
     right = grid.transform[2] - c
     if in_degrees(origin.crs):
-        right -= 360 * round(right / 360)
+        right -= 360 * round((right + a * (grid.shape[1] - origin.shape[1]) / 2) / 360)
     return round((grid.transform[5] - f) / e), round(right / a)
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from .crop_types import COVERS
 from .parcels import CELL, draw_parcels
 from .placement import REGION_EPSG
 from .rotation import draw_rotation
@@ -97,9 +96,3 @@ def _texture(box: GeoBox, rng: np.random.Generator) -> NDArray[np.float32]:
     soil = np.array([0.040, 0.040, 0.045, 0.020, 0.030, 0.035])
     stand = np.array([-0.020, -0.010, -0.025, 0.025, -0.010, -0.015])
     return np.asarray(1 + np.multiply.outer(soil, bright) + np.multiply.outer(stand, leafy), dtype=np.float32)
-
-
-def share_of_covers(field_map: FieldMap, year_index: int) -> Array:
-    """Share of each of `COVERS` in one year, shape (12,)."""
-    covers = field_map.crop[year_index][field_map.field]
-    return np.asarray(np.bincount(covers.ravel(), minlength=len(COVERS)) / covers.size)

@@ -286,6 +286,26 @@ def test_an_area_far_from_the_ground_of_its_crs(area: dict[str, Any]) -> None:
 AREA = {"bbox": [-94, 42, -93.8, 42.1]}
 
 
+def test_a_block_is_found_by_its_name_and_by_its_row_and_column() -> None:
+    found = grid(AREA)
+    for block in found.blocks:
+        assert found.find_block(found.block_name(block)) == found.find_block(f"{block[0]}, {block[1]}") == block
+
+
+@pytest.mark.parametrize(
+    "text", ["", "one", "x1", "x1_y", "1", "1,2,3", "-1,0", "x1_y2_z3", "0.5,1", "٣,٤", "x" + "9" * 5000 + "_y1"]
+)
+def test_a_text_that_names_no_block(text: str) -> None:
+    with pytest.raises(InputError, match="is not a block; write its name, such as x12_y-3, or ROW,COLUMN"):
+        grid(AREA).find_block(text)
+
+
+@pytest.mark.parametrize("text", ["999,0", "0,999", "x0_y0", "x-5_y-5"])
+def test_a_block_that_the_grid_does_not_have(text: str) -> None:
+    with pytest.raises(InputError, match=f"there is no block {text}; the blocks are named x"):
+        grid(AREA).find_block(text)
+
+
 @settings(deadline=None, max_examples=10)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 5))
 def test_drawn_clusters_are_whole_and_apart(clusters: int, size: int, seed: int) -> None:

@@ -53,8 +53,8 @@ def test_the_commands(
     assert wrong_modes(tmp_path) == {}
     for wrong, message in (
         (("--day", "15 July"), "write YYYY-MM-DD"),
-        (("--day", "2021-07-15", "--block", "one"), "not a block; write ROW,COLUMN"),
-        (("--day", "2021-07-15", "--block", "77,0"), "not in this cube"),
+        (("--day", "2021-07-15", "--block", "one"), "not a block; write its name"),
+        (("--day", "2021-07-15", "--block", "77,0"), "there is no block 77,0; the blocks are named x"),
         (("--day", "1999-07-15"), "no forecast can be issued on 1999-07-14"),
     ):
         error = run("forecast", recipe, *where, *wrong).exception

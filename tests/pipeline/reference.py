@@ -96,8 +96,11 @@ def preference(scene: Scene) -> tuple[bool, list[int], str]:
 
 
 def expected_day(root: Path, scenes: Iterable[Scene], skip_below_clear: float) -> Day:
-    """The day that these scenes make."""
-    ordered = sorted(scenes, key=preference)
+    """The day that these scenes make. Of one acquisition only the newest version counts."""
+    newest: dict[tuple[str, str, str], Scene] = {}
+    for scene in sorted(scenes, key=preference, reverse=True):
+        newest[scene.granule.tile, scene.collection, scene.when] = scene
+    ordered = sorted(newest.values(), key=preference)
     masks = {s.id: read(root / f"scenes/{s.id}/{MASK[s.collection]}.tif") for s in ordered}
     bands = {s.id: [read(root / f"scenes/{s.id}/{key}.tif") for key in BANDS[s.collection]] for s in ordered}
     day = Day(

@@ -18,12 +18,14 @@ from shapely.geometry import shape
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.cube.grid_of_recipe import grid_from_recipe
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import Status
 from mmvsf.pipeline.raster.extent import lonlat_bounds
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
-from mmvsf.pipeline.raster.tiles import mosaics
+from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
+from mmvsf.pipeline.sources.cdl.collections import world_grid
 from mmvsf.pipeline.sources.earthengine.weather import EarthEngineWeather
 from mmvsf.pipeline.sources.stac.boxes import boxes_within_180, search_box, search_polygons
 
@@ -249,6 +251,46 @@ def test_tiles_on_both_sides_are_one_small_mosaic() -> None:
     x, y = np.meshgrid(*(start + step * (np.arange(60) + 0.5) for start, step in ((260_000, 1000), (5_800_000, -1000))))
     wanted, _ = Transformer.from_crs(32601, 4326, always_xy=True).transform(x, y)
     np.testing.assert_allclose(total / weight, wanted % 360, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("zone", "left", "edges"),
+    [
+        (31, 480_000.0, (2.0, 3.0)), (1, 270_000.0, (-180.0, 179.0)), (60, 700_000.0, (-180.0, 179.0)),
+        (15, 480_000.0, (-94.0, -93.0)), (50, 480_000.0, (116.0, 117.0)), (47, 480_000.0, (98.0, 99.0)),
+    ],
+)  # fmt: skip
+def test_labels_of_the_world_are_read_beside_the_block(zone: int, left: float, edges: tuple[float, ...]) -> None:
+    """From the tiles around it, wherever on the earth; a code is its tile's longitude and column."""
+    size = 1 / 120
+    tiles = [
+        Asset(str(west), RasterGrid("EPSG:4326", (size, 0.0, west, 0.0, -size, 53.0), (240, 120))) for west in edges
+    ]
+    target = RasterGrid(f"EPSG:326{zone:02}", (1000.0, 0.0, left, 0.0, -1000.0, 5_800_000.0), (60, 60))
+    x, y = np.meshgrid(left + 1000 * (np.arange(60) + 0.5), 5_800_000 - 1000 * (np.arange(60) + 0.5))
+    longitude, _ = Transformer.from_crs(target.crs, 4326, always_xy=True).transform(x, y)
+    world = world_grid(tiles[0].grid, float(longitude[30, 30]))
+    place = relate(world, target, weighted=False)
+    assert world.shape == (21_600, 43_200) and place.window[1].stop - place.window[1].start < 240
+
+    def columns(tile: Asset, window: tuple[slice, slice]) -> NDArray[np.int64]:
+        rows, columns = window
+        values = round(tile.grid.transform[2] / size) + np.arange(columns.start, columns.stop)
+        return np.broadcast_to(values, (rows.stop - rows.start, values.size))
+
+    found = place.codes(Mosaic(world, tuple(tiles)).read(place.window, columns, -(10**6), np.int64), -(10**6))
+    np.testing.assert_array_equal(found % 43_200, np.floor(longitude / size + 1e-6).astype(int) % 43_200)
+
+
+def test_a_raster_around_the_earth_that_ends_in_a_block_is_refused() -> None:
+    """A window of all its columns would fill the memory."""
+    world = RasterGrid("EPSG:4326", (1 / 12_000, 0.0, -180.0, 0.0, -1 / 12_000, 90.0), (2_160_000, 4_320_000))
+    target = RasterGrid("EPSG:32601", (10.0, 0.0, 293_000.0, 0.0, -10.0, 5_760_000.0), (256, 256))
+    for weighted in (False, True):
+        with pytest.raises(InputError, match=r"begins and ends at -180 degrees, inside a block; .*gdalwarp"):
+            relate(world, target, weighted=weighted)
+    beside = target._replace(transform=(10.0, 0.0, 350_000.0, 0.0, -10.0, 5_760_000.0))
+    assert relate(world, beside, weighted=False).window[1].stop < 20_000
 
 
 def test_earth_engine_gives_the_whole_band_across_180_degrees() -> None:

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from mmvsf.datasets.variables import BANDS_BY_NAME, REFLECTANCE_FILL
 from mmvsf.pipeline.layers.imagery.convert import to_band
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS
 from mmvsf.pipeline.layers.imagery.table import ProductTable
+from mmvsf.pipeline.raster.coverage import middle_longitude, solar_day
+from mmvsf.pipeline.raster.scene import RasterGrid
+from mmvsf.pipeline.sources.archive import files
 from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.transport.http import RETRY_POLICY
 
@@ -308,6 +312,24 @@ def test_times_and_dates_in_names(tmp_path: Path) -> None:
     assert items[0]["properties"]["datetime"].startswith("2021-05-04T18:2")  # 96 degrees west
     with rasterio.open(tmp_path / "a_2021124_B4.tif") as file:
         assert items[0]["assets"]["B4"]["proj:shape"] == [file.height, file.width]
+
+
+@pytest.mark.parametrize(
+    ("grid", "hours"),
+    [
+        (RasterGrid("EPSG:32601", (30.0, 0.0, 330_000.0, 0.0, -30.0, 5_760_000.0), (10, 10)), 24),
+        (RasterGrid("EPSG:32601", (3000.0, 0.0, 290_000.0, 0.0, -3000.0, 5_800_000.0), (40, 20)), 24),  # crosses 180
+        (RasterGrid("EPSG:32660", (3000.0, 0.0, 650_000.0, 0.0, -3000.0, 5_800_000.0), (40, 20)), 0),  # crosses it, too
+        (RasterGrid("EPSG:32631", (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_600_000.0), (10, 10)), 12),
+        (RasterGrid("EPSG:4326", (0.1, 0.0, 179.0, 0.0, -0.1, 52.0), (10, 18)), 0),
+    ],
+)
+def test_the_day_of_a_name_is_that_of_the_cube_beside_180(grid: RasterGrid, hours: int) -> None:
+    """The scene is stored under the day of its name, wherever its raster lies."""
+    day = date(2021, 6, 15)
+    moment = files._datetime(day, None, grid)
+    assert abs((moment - datetime(2021, 6, 15, tzinfo=UTC)).total_seconds() / 3600 - hours) < 0.3
+    assert solar_day(moment, middle_longitude(grid)) == day
 
 
 @pytest.mark.parametrize("snippet", [0, 1])

@@ -18,7 +18,8 @@ from mmvsf.datasets.recipe.season import SeasonSpec
 from mmvsf.datasets.variables import REFLECTANCE_FILL, SCENE_FILL, Status
 from mmvsf.pipeline.layers.imagery.block_shard import BlockShard
 from mmvsf.pipeline.layers.imagery.mosaic_day import read_shard
-from mmvsf.pipeline.layers.imagery.plan import ShardTask, plan_scenes
+from mmvsf.pipeline.layers.imagery.plan import OLDER, ShardTask, plan_scenes
+from mmvsf.pipeline.layers.imagery.preference import newest_versions
 from mmvsf.pipeline.layers.imagery.shard_summary import shard_summary
 from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, SceneReader
 from mmvsf.pipeline.layers.source import ImagerySource
@@ -121,10 +122,26 @@ def test_a_block_takes_nothing_of_a_scene_that_the_plan_gives_to_another() -> No
 
 
 def test_the_newer_version_wins_where_both_are_clear() -> None:
-    old, new = scene("a", version="2.9"), scene("b", version="2.10")
+    old, new = scene("a", MOMENT - timedelta(minutes=1), "2.9"), scene("b", version="2.10")
     left, _ = shards([old, new], constant())
     assert [entry[2].version for entry in left.scenes] == ["2.10", "2.9"]
     assert (left.scene == 0).all()
+
+
+def test_only_the_newest_version_of_an_acquisition_counts() -> None:
+    """Its mask replaces the older one. Without a version, or with one of several parts, nothing is older."""
+    old, new = scene("a", version="02.12"), scene("b", version="05.00")
+    later, faulty = scene("c", datetime(2021, 6, 2, 18, tzinfo=UTC)), replace(scene("d", version="9"), fault="broken")
+    elsewhere = replace(old, quality=replace(old.quality, grid=RASTER._replace(crs="EPSG:32614")))
+    other = replace(old, product="hls-l30")
+    assert newest_versions([old, new]) == newest_versions([new, old]) == [new]
+    assert newest_versions([old, faulty]) == [old, faulty]
+    for both in ([new, later], [old, other], [old, elsewhere], [new, replace(new, id="part")]):
+        assert newest_versions(both) == both
+    calendar = Calendar(old.day // SHARD_DAYS * SHARD_DAYS, 2)
+    plan = plan_scenes([old, new, later], GRID, calendar, 0.0)
+    assert {found.id for found in plan.scenes} == {"b", "c"} and plan.left_out[OLDER] == 1
+    assert plan.digests == plan_scenes([new, later], GRID, calendar, 0.0).digests
 
 
 def test_each_year_of_a_shard_over_new_year_has_its_own_sums() -> None:

@@ -118,6 +118,25 @@ def test_labels_on_the_own_grid_are_copied(built: TinyArchive) -> None:
     np.testing.assert_array_equal(stored(built, "purity", 2021), np.where(own > 0, 100, 0))
 
 
+def test_labels_whose_rows_run_north(tmp_path: Path) -> None:
+    grid = Grid("EPSG:32615", PIXEL, LEFT, TOP, 1, 1, 32, 16, 48, ((0, 0),), (0.0, 0.0))
+    codes, raster = label_rasters()[2021]
+    found = []
+    for name in ("north", "south"):
+        path = tmp_path / name / "crop_2021.tif"
+        write_raster(path, codes, raster)
+        if name == "south":
+            with rasterio.open(path, "r+") as file:
+                file.write(codes[::-1], 1)
+                file.transform = file.transform * Affine.translation(0, file.height) * Affine.scale(1, -1)
+        source = ArchiveLabels(str(path), None)
+        (task,) = label_tasks(source, grid, (2021,), "majority", "")
+        found.append(read_labels(task, grid, source, "majority", CDL.codes, {code: code for code in CDL.codes}))
+    np.testing.assert_array_equal(found[1].crop, found[0].crop)
+    np.testing.assert_array_equal(found[1].purity, found[0].purity)
+    assert len(np.unique(found[0].crop)) > 1
+
+
 @pytest.mark.slow
 def test_beyond_the_raster_nothing_is_known(tiny: TinyArchive) -> None:
     codes, raster = label_rasters()[2021]

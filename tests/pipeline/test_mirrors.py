@@ -14,6 +14,7 @@ import pytest
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.pipeline.inspect.explain import scene_services
 from mmvsf.pipeline.layers.found import FoundScenes
+from mmvsf.pipeline.layers.imagery.unlisted import listing_of, unlisted
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources import mirrors
 from mmvsf.pipeline.sources.mirrors import merged
@@ -178,6 +179,57 @@ def test_scenes_that_nobody_lists_during_an_outage_stay_in_the_cube(served: Serv
     assert outcome.code == 1 and "6 scenes that are not listed now" in outcome.error
     assert f"hls-s30 is not taken from {LP}" in outcome.error
     assert digest(served.archive.cube) == served.undisturbed
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_catalogue_that_lists_less_than_it_did_removes_nothing(
+    served: Served, dataset: Build, mmvsf: Build, half: bool
+) -> None:
+    write_recipe(served.archive, imagery__catalog=PC)
+    if half:
+        served.planetary_computer.fail(r"2021\d{3}T.*\.tif", status(404))
+        assert dataset(served.archive).code == 1
+        served.planetary_computer.clear_faults()
+    else:
+        assert dataset(served.archive).code == 0
+    items = served.planetary_computer.items
+    fewer = [item for item in items if not re.match(r"HLS\.S30\.\w+\.2021", item["id"])]
+    assert 0 < len(fewer) < len(items)
+    served.planetary_computer.items = fewer
+    before = _shards(served.archive.cube)
+    for command in ("dataset", "repair", *(() if half else ("extend",))):
+        outcome = mmvsf(command, served.archive.recipe, "--data-dir", served.archive.data)
+        assert outcome.code == 1 and re.search(
+            r"the cube has \d scenes that are not listed now, for example HLS\.S30", outcome.error
+        )
+        assert "--fewer-scenes" in outcome.error and _shards(served.archive.cube) == before, outcome.error
+    served.planetary_computer.items = items
+    assert dataset(served.archive).code == 0 and digest(served.archive.cube) == served.undisturbed
+    served.planetary_computer.items = fewer
+    assert dataset(served.archive, "--fewer-scenes").code == 0
+    ids = Cube.open(served.archive.cube).array("scenes/id")
+    assert not any(re.match(r"HLS\.S30\.\w+\.2021", name) for name in ids.tolist())
+    assert dataset(served.archive).code == 0
+
+
+def test_a_scene_that_was_processed_again_is_not_missing() -> None:
+    """Its id is another one, its acquisition is the same."""
+    scene = _scene("A", 1)
+    recorded = listing_of([scene, _scene("B", 2)])
+    again = [replace(scene, id="A_again", version="v2.1"), replace(_scene("B", 2), fault="cannot be read")]
+    assert unlisted(recorded, again, ["hls-s30"], [1, 2]) == []
+    assert unlisted(recorded, again[:1], ["hls-s30"], [1, 2]) == [("B", 2)]
+    assert unlisted(recorded, [], ["hls-l30"], [1, 2]) == unlisted(recorded, [], ["hls-s30"], [3]) == []
+
+
+def _scene(name: str, day: int) -> Scene:
+    asset = Asset(f"https://example.org/{name}.tif", RasterGrid("EPSG:32615", (30, 0, 0, 0, -30, 0), (8, 8)))
+    moment = datetime(1970, 1, 1 + day, 17, tzinfo=UTC)
+    return Scene(name, "hls-s30", moment, "v2.0", (asset,), asset, 0, day)
+
+
+def _shards(cube: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in (cube / "tiles").rglob("c/*") if path.is_file()}
 
 
 def test_all_services_down(served: Served, dataset: Build) -> None:

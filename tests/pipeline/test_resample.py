@@ -65,6 +65,36 @@ def test_hls_south_of_the_equator_is_copied_where_the_origin_is_its_own() -> Non
     np.testing.assert_array_equal(place.reflectance(values)[0], values[row : row + 64, column : column + 64])
 
 
+def south_up(raster: RasterGrid) -> RasterGrid:
+    """The same pixels with rows that run north."""
+    a, _, c, _, e, f = raster.transform
+    return RasterGrid(raster.crs, (a, 0.0, c, 0.0, -e, f + e * raster.shape[0]), raster.shape)
+
+
+@pytest.mark.parametrize("pixel", [30.0, 90.0, 10.0])
+@pytest.mark.parametrize("beside", [0, 30, -60, 7])
+def test_rows_that_run_north_give_the_same_pixels(pixel: float, beside: int) -> None:
+    source = grid(40, 40, left=LEFT + beside, top=TOP - beside, pixel=pixel)
+    values, target = numbers((40, 40)), grid(24, 24)
+    one, other = resampler(source, target), resampler(south_up(source), target)
+    straight, flipped = values[one.window], values[::-1][other.window]
+    assert one.native == other.native
+    np.testing.assert_array_equal(other.reflectance(flipped)[0], one.reflectance(straight)[0])
+    np.testing.assert_array_equal(other.codes(flipped, FILL), one.codes(straight, FILL))
+    for found, known in zip(other.sums(flipped.astype(float)), one.sums(straight.astype(float)), strict=True):
+        np.testing.assert_allclose(found, known, atol=1e-8)
+
+
+@pytest.mark.parametrize("height", [60.0, 15.0])
+def test_pixels_that_are_not_square_are_not_copied(height: float) -> None:
+    source = RasterGrid("EPSG:32615", (30.0, 0.0, LEFT, 0.0, -height, TOP), (40, 40))
+    codes = np.arange(1600, dtype=np.int16).reshape(40, 40)
+    place = resampler(source, grid(16, 16))
+    assert not place.native
+    wanted = codes[((np.arange(16) + 0.5) * 30 // height).astype(int), :16]
+    np.testing.assert_array_equal(place.codes(codes[place.window], FILL), wanted)
+
+
 @pytest.mark.parametrize(("times", "offset"), [(2, 0), (2, 1), (3, 2), (6, 5)])
 def test_coarse_pixels_are_replicated(times: int, offset: int) -> None:
     source = grid(20, 20, left=LEFT - 10 * offset, top=TOP + 10 * offset, pixel=10.0 * times)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.cube.paths import card_path
 from mmvsf.datasets.recipe.load import read_recipe
+from mmvsf.datasets.recipe.region import Region
+from mmvsf.datasets.recipe.schema import RecipeModel
 from mmvsf.datasets.storage.object_path import ObjectPath
 from mmvsf.pipeline.build import local_inputs
 from mmvsf.pipeline.build.executor import SerialExecutor
@@ -111,6 +114,30 @@ def test_a_lost_card_is_written_again(sealed: TinyArchive, dataset: Build) -> No
     card_path(sealed.cube).unlink(missing_ok=True)
     assert SEALED not in dataset(sealed).out
     assert Path(str(card_path(sealed.cube))).is_file()
+
+
+def sections() -> Iterator[tuple[str, type[RecipeModel]]]:
+    """The sections of a recipe that are models, by name."""
+    for name, field in Region.model_fields.items():
+        if name == "simulate":  # its path is where an archive is written; the other sections name what is read
+            continue
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, RecipeModel):
+                yield name, part
+
+
+def test_every_path_of_a_recipe_is_watched(tmp_path: Path) -> None:
+    watched, parts = set(), {}
+    for name, model in sections():
+        lines = [line for line in model.model_fields if line.endswith("path") or line in ("file", "legend")]
+        paths = {line: f"{name}_{line}" + "_{year}" * (line.endswith("path") and "years" in model.model_fields)
+                 for line in lines}  # fmt: skip
+        section = model.model_construct(**{**paths, "years": (2020, 2021)})
+        parts[name] = {"yield": section} if name == "targets" else section
+        watched |= {tmp_path / path.replace("{year}", year) for path in paths.values() for year in ("2020", "2021")}
+    assert {"labels_confidence_path_2021", "targets_path_2020", "area_file"} <= {path.name for path in watched}
+    recipe = tmp_path / "some.yaml"
+    assert watched == set(local_inputs._paths(Region.model_construct(**parts), recipe, tmp_path / "data"))
 
 
 def test_another_program_breaks_the_seal(sealed: TinyArchive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -499,7 +499,8 @@ def test_a_catalogue_that_is_not_there(
     ("pattern", "fault", "code", "words"),
     [
         ("/stac", status(404), 2, "MMVSF_STAC_URL"),
-        ("/stac", status(401), 1, "HTTP 401"),
+        ("/stac", status(401), 2, "refuses access (HTTP 401)"),
+        ("/search", status(403), 2, "refuses access (HTTP 403)"),
         ("/search", status(503), 1, "refuses the search (HTTP 503)"),
         ("/stac", empty(), 1, "STAC"),
         ("/sas/", status(404), 1, "returned no signature"),
@@ -555,6 +556,23 @@ def test_tokens_go_to_their_own_hosts_only() -> None:
     sas = signing.SasSigned("https://planetarycomputer.microsoft.com/api/sas/v1/token", QUICK)
     assert sas.url("https://elsewhere.org/hls2/B02.tif") == "https://elsewhere.org/hls2/B02.tif"
     assert sas._container("https://hls2euwest.blob.core.windows.net/hls2/L30/B02.tif") == ("hls2euwest", "hls2")
+
+
+@pytest.mark.parametrize(
+    ("service", "href", "sent"),
+    [
+        ("https://urs.earthdata.nasa.gov", "https://data.lpdaac.earthdatacloud.nasa.gov/B02.tif", True),
+        ("https://urs.earthdata.nasa.gov", "http://data.lpdaac.earthdatacloud.nasa.gov/B02.tif", False),
+        ("https://urs.earthdata.nasa.gov", "http://urs.earthdata.nasa.gov/B02.tif", False),
+        ("http://mirror.example.org:80", "http://mirror.example.org:80/B02.tif", False),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000/B02.tif", True),
+        ("http://localhost:8000", "http://localhost:8000/B02.tif", True),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:9000/B02.tif", False),
+    ],
+)
+def test_tokens_are_not_sent_unencrypted(monkeypatch: pytest.MonkeyPatch, service: str, href: str, sent: bool) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", "a-token")
+    assert (earthdata.Earthdata(service, QUICK).token(href) is not None) == sent
 
 
 def test_a_grid_is_read_once_a_tile(tiny: TinyArchive, mmvsf: Command, serve: Serve) -> None:

@@ -169,6 +169,19 @@ def test_a_plane_in_degrees_keeps_its_elevation_and_slope(tmp_path: Path) -> Non
     np.testing.assert_allclose(found["slope"], np.degrees(np.arctan(np.hypot(0.06, 0.04))), atol=0.01)
 
 
+@pytest.mark.parametrize("tiles", [False, True])
+def test_rows_that_run_north_are_put_in_their_places(tmp_path: Path, tiles: bool) -> None:
+    straight = read_all(ArchiveStatic(inclined(tmp_path, tiles=tiles)), ("elevation", "slope"))
+    for path in tmp_path.rglob("*.tif"):
+        with rasterio.open(path, "r+") as file:
+            values = file.read(1)
+            file.write(values[::-1], 1)
+            file.transform = file.transform * Affine.translation(0, file.height) * Affine.scale(1, -1)
+    found = read_all(ArchiveStatic(tmp_path), ("elevation", "slope"))
+    for name, values in straight.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-3)
+
+
 def test_tiles_show_no_seam(tmp_path: Path) -> None:
     one = read_all(ArchiveStatic(inclined(tmp_path / "one")), ("elevation", "slope"))
     two = read_all(ArchiveStatic(inclined(tmp_path / "two", tiles=True)), ("elevation", "slope"))

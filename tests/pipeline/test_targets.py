@@ -10,8 +10,10 @@ from typing import Any
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 import xarray as xr
+from affine import Affine
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube, digest
@@ -37,6 +39,10 @@ YIELD = {"source": "archive", "path": "archive/yield_{year}.tif", "units": "t ha
 def numbers(path: Path, values: np.ndarray, grid: Granule, **target: Any) -> np.ndarray:
     """The numbers of the block from a raster."""
     write_raster(path, values.astype(np.float32), grid, -9999)
+    return of_file(path, **target)
+
+
+def of_file(path: Path, **target: Any) -> np.ndarray:
     section = Target(source="archive", units="t ha-1", years=(2021,), **target)
     source = ArchiveTargets(str(path))
     (task,) = target_tasks("yield", section, source, GRID)
@@ -68,6 +74,31 @@ def test_pixels_of_which_less_than_half_is_known_are_unknown(tmp_path: Path) -> 
     values[:3, 3:6] = [[-9999, -9999, -9999], [-9999, 4, 4], [4, 4, 4]]
     found = numbers(tmp_path / "y.tif", values, grid)
     assert np.isnan(found[0, 0]) and found[0, 1] == 4 and found[0, 2] == 1
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.01, 0.0), (0.5, -3.0)])
+def test_scale_and_offset_of_the_file_are_applied(tmp_path: Path, scale: float, offset: float) -> None:
+    """Missing pixels are found before, among the stored numbers."""
+    stored_numbers = np.full((BLOCK, BLOCK), 850, np.int16)
+    stored_numbers[0, 0] = -9999
+    write_raster(tmp_path / "y.tif", stored_numbers, Granule("own", 32615, LEFT, TOP, BLOCK, BLOCK), -9999)
+    with rasterio.open(tmp_path / "y.tif", "r+") as file:
+        file.scales, file.offsets = (scale,), (offset,)
+    found = of_file(tmp_path / "y.tif")
+    assert np.isnan(found[0, 0]) and np.isnan(found).sum() == 1
+    np.testing.assert_allclose(found[1:], 850 * scale + offset, rtol=1e-6)
+
+
+@pytest.mark.parametrize("pixel", [PIXEL, 3 * PIXEL, PIXEL / 3])
+def test_rows_that_run_north_are_put_in_their_places(tmp_path: Path, pixel: float) -> None:
+    cells = round(BLOCK * PIXEL / pixel)
+    grid = Granule("own", 32615, LEFT, TOP, cells, cells, pixel)
+    straight = numbers(tmp_path / "y.tif", plane(grid), grid)
+    with rasterio.open(tmp_path / "y.tif", "r+") as file:
+        values = file.read(1)
+        file.write(values[::-1], 1)
+        file.transform = Affine(pixel, 0, LEFT, 0, pixel, TOP - pixel * cells)
+    np.testing.assert_array_equal(of_file(tmp_path / "y.tif"), straight)
 
 
 def test_points_divide_the_pixels_of_the_source() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import isqrt
 from types import MappingProxyType
 
@@ -20,10 +20,12 @@ from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.scene import Scene, SceneKey
 
 from .match import Match, matches, scene_order
+from .preference import newest_versions
 from .rectangles import rectangles
 
 BESIDE = "beside the blocks"
 REPEATED = "repeated"
+OLDER = "of an older processing version"
 """Reasons to leave out a scene."""
 
 READER_VERSION = 2
@@ -143,7 +145,8 @@ def plan_scenes(
     """Match scenes to blocks by the extents of their masks. `reading` is what the pixels of scenes of a product
     depend on beside the scenes."""
     coverage, distinct = Coverage(grid), distinct_scenes(scenes)
-    used = [scene for scene in distinct if coverage.blocks(scene.quality.grid).size]
+    newest = newest_versions(distinct)
+    used = [scene for scene in newest if coverage.blocks(scene.quality.grid).size]
     texts = {scene.key: _scene_text(scene) + reading.get(scene.product, "") for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
     corners = {block: _corner(grid, block) for block in grid.blocks}
@@ -157,8 +160,9 @@ def plan_scenes(
             digest.update(content)
             units[match.shard, block], digests[match.shard, block] = match.scenes, digest.hexdigest()
     pixels = block_days * grid.block**2 * max((len(scene.bands) for scene in used), default=0)
-    dropped = {REPEATED: len(scenes) - len(distinct), BESIDE: len(distinct) - len(used)}
-    left_out = {reason: count for reason, count in dropped.items() if count}
+    counts = [len(part) for part in (scenes, distinct, newest, used)]
+    dropped = zip((REPEATED, OLDER, BESIDE), (more - fewer for more, fewer in pairwise(counts)), strict=True)
+    left_out = {reason: count for reason, count in dropped if count}
     order = sorted(units)
     units, digests = {unit: units[unit] for unit in order}, {unit: digests[unit] for unit in order}
     items = len(scenes)

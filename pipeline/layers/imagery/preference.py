@@ -2,13 +2,14 @@
 then the scene on the cube's own grid; then the newer version; then the smaller id."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.variables import QUALITY_FILL, Quality
 from mmvsf.pipeline.raster.mappings import resampler
-from mmvsf.pipeline.raster.scene import RasterGrid, Scene
+from mmvsf.pipeline.raster.scene import Acquisition, RasterGrid, Scene
 
 NO_DATA_RANK = 255
 
@@ -18,6 +19,18 @@ def by_preference(scenes: list[Scene], target: RasterGrid) -> list[Scene]:
     met = [scene for scene in scenes if not resampler(scene.quality.grid, target).empty]
     newest_first = sorted(sorted(met, key=lambda s: s.id), key=_version_order, reverse=True)
     return sorted(newest_first, key=lambda s: not resampler(s.bands[0].grid, target).native)
+
+
+def newest_versions(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes without those of which the same acquisition is there in a newer processing version: its mask replaces
+    the older one, which pixel by pixel would win where it is wrongly clear. Faulty scenes replace none and are kept.
+    """
+    newest: dict[Acquisition, tuple[list[int], str]] = {}
+    for scene in scenes:
+        if not scene.fault:
+            acquisition = scene.acquisition
+            newest[acquisition] = max(newest.get(acquisition, _version_order(scene)), _version_order(scene))
+    return [scene for scene in scenes if scene.fault or _version_order(scene) == newest[scene.acquisition]]
 
 
 def _version_order(scene: Scene) -> tuple[list[int], str]:

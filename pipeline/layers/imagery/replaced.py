@@ -61,11 +61,6 @@ def inputs_of(scenes: Iterable[Scene], before: Inputs, source: ImagerySource) ->
         return dict(zip(map(_identity, sound), pool.map(describe, sound), strict=True))
 
 
-def without(inputs: Inputs, scenes: Iterable[Scene]) -> set[str]:
-    """The recorded scenes that are not among some others."""
-    return set(inputs) - {_identity(scene) for scene in scenes}
-
-
 def _identity(scene: Scene) -> str:
     return sha256(repr(scene.key).encode()).hexdigest()[:24]
 

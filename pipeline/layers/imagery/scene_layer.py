@@ -2,18 +2,21 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.cube.write import remove_shards, set_incomplete
 from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.words import plural
 from mmvsf.pipeline.layers.layer import Layer, Record
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.ledger import Ledger
 
 from .plan import ImageryPlan, ShardTask, plan_scenes, with_search
-from .replaced import INPUTS, Inputs, inputs_of, mark_replaced, without
+from .replaced import INPUTS, inputs_of, mark_replaced
 from .table import ProductTable
+from .unlisted import listing_of, unlisted
 
 
 @dataclass(frozen=True)
@@ -54,28 +57,37 @@ class SceneLayer(Layer[ShardTask]):
         found = self.source.search(grid, self.spec.region.period, self.products)
         if any(len(scene.bands) != len(table.bands) for scene in found.scenes if not scene.fault):
             raise InputError(f"{self.name}: the source does not provide the bands that the recipe names")
-        inputs = self._inputs()
-        if found.unanswered and (missing := len(without(inputs, found.scenes))):
-            # Without them their shards would be emptied.
-            raise IncompleteError(
-                f"the cube has {missing} scenes that are not listed now, and not all services could be searched:"
-                f" {'; '.join(found.unanswered)}; run again later"
-            )
-        scenes = mark_replaced(found.scenes, inputs, self.source)
+        scenes = mark_replaced(found.scenes, self._recorded("scenes"), self.source)
         reading = {name: table.reading(name) for name in self.products}
         plan = plan_scenes(scenes, grid, self.spec.calendar, self.skip_below_clear, reading, self.name)
         return with_search(plan, found)
 
-    def record_inputs(self, plan: ImageryPlan) -> None:
-        """Record what the files of the scenes are now, before any is read."""
-        before = self._inputs()
-        after = inputs_of(plan.scenes, before, self.source)
-        if after != before:
-            Ledger.of_cube(self.cube).write(f"{INPUTS}/{self.name}", {"scenes": after})
+    def refuse_fewer(self, plan: ImageryPlan) -> None:
+        """Raise IncompleteError where the cube has scenes of its days and products that the plan lacks: their shards
+        would be emptied. A local archive has no scenes that it does not list: what it lacks was taken out."""
+        if self.source.is_local:
+            return
+        missing = unlisted(self._recorded("listed"), plan.scenes, self.products, self.spec.calendar.days)
+        if missing:
+            name, day = missing[0]
+            why = f"; not all services could be searched: {'; '.join(plan.unanswered)}" if plan.unanswered else ""
+            raise IncompleteError(
+                f"{self.name}: the cube has {plural(len(missing), 'scene')} that are not listed now, for example {name}"
+                f" of {date_of(day)}{why}. Run again later, when the service lists them again; to remove them from the"
+                " cube, run `mmvsf dataset --fewer-scenes`"
+            )
 
-    def _inputs(self) -> Inputs:
-        inputs: Inputs = (Ledger.of_cube(self.cube).read(f"{INPUTS}/{self.name}") or {}).get("scenes", {})
-        return inputs
+    def record_inputs(self, plan: ImageryPlan) -> None:
+        """Record which scenes there are and what their files are now, before any is read."""
+        before = self._recorded("scenes"), self._recorded("listed")
+        after = inputs_of(plan.scenes, before[0], self.source), listing_of(plan.scenes)
+        if after != before:
+            Ledger.of_cube(self.cube).write(f"{INPUTS}/{self.name}", {"scenes": after[0], "listed": after[1]})
+
+    def _recorded(self, what: str) -> dict[str, Any]:
+        """A part of what `record_inputs` wrote, empty where there is none."""
+        recorded: dict[str, Any] = (Ledger.of_cube(self.cube).read(f"{INPUTS}/{self.name}") or {}).get(what, {})
+        return recorded
 
     def clear_stale(self, plan: ImageryPlan) -> None:
         """Empty the shards of units that are planned no longer, for example of a scene taken out of the archive."""

@@ -27,7 +27,7 @@ points on average, for a CDL of 30 m as for one of 10 m."""
 
 Code = TypeVar("Code", np.uint16, np.uint8)
 
-LABELS_VERSION = 4
+LABELS_VERSION = 5
 """Raised when the same rasters give other labels: those of an older version are then redone."""
 
 

@@ -12,14 +12,14 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import STATIC_BY_NAME
 from mmvsf.pipeline.layers.source import StaticSource
 from mmvsf.pipeline.layers.weather_series import WeatherCells
-from mmvsf.pipeline.raster.extent import bounds_in, pixel_metres
+from mmvsf.pipeline.raster.extent import bounds_in, bounds_of, pixel_metres
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
 from mmvsf.pipeline.raster.resample import in_degrees, relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 
-STATIC_VERSION = 1
+STATIC_VERSION = 2
 """Raised when the same rasters give other layers: those of an older version are then redone."""
 
 MEASURED = {"elevation": "elevation", "slope": "elevation", "soil_water": "soil_water"}
@@ -171,9 +171,9 @@ def _reach(tiles: list[Asset]) -> Reach:
     boxes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     places: dict[str, list[int]] = defaultdict(list)
     for number, tile in enumerate(tiles):
-        (a, _, left, _, e, top), (rows, columns) = tile.grid[1:]
-        x, y = NEIGHBOURS * a, NEIGHBOURS * -e
-        boxes[tile.grid.crs].append((left - x, top + e * rows - y, left + a * columns + x, top + y))
+        left, bottom, right, top = bounds_of(tile.grid)
+        x, y = NEIGHBOURS * tile.grid.transform[0], NEIGHBOURS * abs(tile.grid.transform[4])
+        boxes[tile.grid.crs].append((left - x, bottom - y, right + x, top + y))
         places[tile.grid.crs].append(number)
     return {crs: (np.array(places[crs]), np.array(extents)) for crs, extents in boxes.items()}
 

@@ -15,7 +15,7 @@ from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 
-TARGETS_VERSION = 1
+TARGETS_VERSION = 2
 """Raised when the same sources give other numbers."""
 
 LEAST_POINTS, MOST_POINTS = 5, 60

@@ -13,6 +13,7 @@ from pyproj import Transformer
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.products import Product
+from mmvsf.pipeline.raster.coverage import middle_longitude
 from mmvsf.pipeline.raster.io import ReadError, raster_grid
 from mmvsf.pipeline.raster.scene import RasterGrid
 
@@ -81,14 +82,14 @@ def _moment(match: re.Match[str]) -> tuple[date, time | None] | None:
 
 def _item(scene: str, files: dict[str, Path], day: date, clock: time | None, product: Product) -> dict[str, Any]:
     grids = {key: _grid(path) for key, path in files.items()}
-    outline = next((_outline(grid) for grid in grids.values() if grid is not None), None)
+    known = next((grid for grid in grids.values() if grid is not None), None)
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
         "id": scene,
         "collection": product.collections[0],
-        "geometry": None if outline is None else shapely.geometry.mapping(outline),
-        "properties": {"datetime": _datetime(day, clock, outline).isoformat()},
+        "geometry": None if known is None else shapely.geometry.mapping(_outline(known)),
+        "properties": {"datetime": _datetime(day, clock, known).isoformat()},
         "links": [],
         "assets": {key: {"href": path.as_uri(), **_projection(grids[key])} for key, path in files.items()},
     }
@@ -117,10 +118,10 @@ def _outline(grid: RasterGrid) -> shapely.Polygon:
     return outline
 
 
-def _datetime(day: date, clock: time | None, outline: shapely.Polygon | None) -> datetime:
-    """The moment of a scene: of its name (UTC), or noon by the sun at the middle of its outline, so that the day of the
+def _datetime(day: date, clock: time | None, raster: RasterGrid | None) -> datetime:
+    """The moment of a scene: of its name (UTC), or noon by the sun at the middle of its raster, so that the day of the
     name is its solar day everywhere."""
     if clock is not None:
         return datetime.combine(day, clock, UTC)
-    west, _, east, _ = outline.bounds if outline is not None else (0.0, 0.0, 0.0, 0.0)
-    return datetime.combine(day, time(12), UTC) - timedelta(hours=(west + east) / 30)
+    longitude = middle_longitude(raster) if raster is not None else 0.0
+    return datetime.combine(day, time(12), UTC) - timedelta(hours=longitude / 15)

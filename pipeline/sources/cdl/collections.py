@@ -23,8 +23,8 @@ class LabelCollection:
     only: tuple[str, str] | None
     """(property, value) of the items that count"""
     crs: str
-    whole: Callable[[RasterGrid], RasterGrid]
-    """the grid of everything that the collection covers, from that of a tile"""
+    whole: Callable[[RasterGrid, float], RasterGrid]
+    """the grid of everything that the collection covers, from that of a tile and the longitude of the region"""
     legend: Legend
     covers: str
     source: str
@@ -33,11 +33,17 @@ class LabelCollection:
     """another source of the same, for who lacks a year"""
 
 
-def world_grid(tile: RasterGrid) -> RasterGrid:
-    """The lattice of a tile in degrees, around the whole world."""
+def world_grid(tile: RasterGrid, longitude: float) -> RasterGrid:
+    """The lattice of a tile in degrees, around the whole world. It is cut far from the region, at one of four
+    longitudes: a region across 180 degrees would otherwise lie at both of its edges."""
     step = tile.transform[0]
     shape = round(180 / step), round(360 / step)
-    return RasterGrid(tile.crs, (step, 0.0, -180.0, 0.0, -step, 90.0), shape)
+    west = 90.0 * round(longitude / 90) % 360 - 180
+    return RasterGrid(tile.crs, (step, 0.0, west, 0.0, -step, 90.0), shape)
+
+
+def _national_grid(tile: RasterGrid, longitude: float) -> RasterGrid:
+    return national_grid(tile)
 
 
 LABEL_COLLECTIONS = {
@@ -49,7 +55,7 @@ LABEL_COLLECTIONS = {
             "confidence",
             ("usda_cdl:type", "cropland"),
             CRS,
-            national_grid,
+            _national_grid,
             CDL,
             f"the Cropland Data Layer of the contiguous US from {CDL_FIRST_YEAR} to 2021",
             CDL_ATTRIBUTION,

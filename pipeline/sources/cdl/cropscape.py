@@ -25,7 +25,7 @@ from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
-from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
+from mmvsf.pipeline.sources.transport.download import Attempts, BusyError, locked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
 from mmvsf.pipeline.sources.transport.reach import reach_of_service
@@ -177,7 +177,7 @@ class CropScapeLabels(LabelSource):
         body = bytes(answer.content)
         if answer.status_code == 200 or (answer.status_code == 500 and b"<faultstring" in body):
             return body
-        raise _BusyError(f"{where}: HTTP status {answer.status_code}", seconds_asked(answer.headers.get("Retry-After")))
+        raise BusyError(where, answer)
 
 
 def national_grid(piece: RasterGrid) -> RasterGrid:
@@ -191,15 +191,6 @@ def national_grid(piece: RasterGrid) -> RasterGrid:
 
 class _RefusedError(Exception):
     """The service refused the request, with its reason."""
-
-
-class _BusyError(ReadError):
-    """An HTTP status other than success."""
-
-    def __init__(self, message: str, asked: float) -> None:
-        super().__init__(message)
-        self.asked = asked
-        """seconds to wait that the server asks for"""
 
 
 def _verify(path: Path, bounds: Bounds, national: RasterGrid | None) -> None:

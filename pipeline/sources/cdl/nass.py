@@ -27,7 +27,7 @@ from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
 from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
-from mmvsf.pipeline.sources.transport.download import Attempts, locked, seconds_asked, server_folder
+from mmvsf.pipeline.sources.transport.download import Attempts, BusyError, locked, seconds_asked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url
 from mmvsf.pipeline.sources.transport.http import RetryPolicy, reason_of, session
 from mmvsf.pipeline.sources.transport.reach import reach_of_service
@@ -165,7 +165,7 @@ class NassLabels(LabelSource):
                 if answer.status_code == 416:
                     return  # the file is complete
                 if answer.status_code not in (200, 206):
-                    raise _BusyError(f"{url}: HTTP status {answer.status_code}", answer.headers.get("Retry-After"))
+                    raise BusyError(url, answer)
                 wanted = int(answer.headers.get("Content-Length", 0))
                 ensure_space(part, wanted)
                 with part.open("ab" if answer.status_code == 206 else "wb") as file:
@@ -178,15 +178,6 @@ class NassLabels(LabelSource):
 
 def _size(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
-
-
-class _BusyError(ReadError):
-    """An HTTP status other than success."""
-
-    def __init__(self, message: str, asked: str | None) -> None:
-        super().__init__(message)
-        self.asked = seconds_asked(asked)
-        """seconds to wait that the server asks for"""
 
 
 def _unpack(archive: Path, path: Path) -> None:

@@ -85,7 +85,7 @@ class StacLabels(LabelSource):
         href = self._href(year, self._about.codes)
         if href not in self.tiles:
             self._search(year)
-        return Asset(href, self._about.whole(self.tiles[href][0].grid))
+        return Asset(href, self._about.whole(self.tiles[href][0].grid, Coverage(self.place).meridian))
 
     def confidence(self, year: int) -> Asset | None:
         """See `LabelSource`."""

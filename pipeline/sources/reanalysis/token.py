@@ -1,7 +1,6 @@
 """Access to the ECMWF data stores: a free personal access token, from the environment or from ~/.cdsapirc."""
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ import yaml
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.source import Requirement
+from mmvsf.pipeline.sources.transport.endpoints import is_confidential
 from mmvsf.pipeline.sources.transport.http import Bearer, keep_secret
 
 VARIABLE = "CDSAPI_KEY"
@@ -42,7 +42,7 @@ def bearer(url: str) -> Bearer:
     keep_secret(token)
     if ":" in token or not token.isascii() or len(token.split()) != 1:
         raise InputError(f"the token of the ECMWF data stores is not a personal access token: {HOW}")
-    if urlsplit(url).scheme != "https" and not _is_loopback(url):
+    if not is_confidential(url):
         raise InputError(f"MMVSF_ECMWF_URL: {url} is not encrypted, so it gets no token; use https")
     return Bearer(token)
 
@@ -56,11 +56,3 @@ def _from_file() -> str | None:
         return None
     key = content.get("key") if isinstance(content, dict) else None
     return str(key).strip() if key else None
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

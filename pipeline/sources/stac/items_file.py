@@ -21,8 +21,6 @@ from mmvsf.datasets.storage.outputs import write_verified
 if TYPE_CHECKING:
     import pyarrow
 
-SUFFIX = ".parquet"
-
 ROWS = 1000
 """Items that are read at a time."""
 

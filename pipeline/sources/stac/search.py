@@ -217,4 +217,9 @@ def _explain(error: APIError, where: str) -> MmvsfError:
         return InputError(
             f"{where} has no such page or collection; check imagery.catalog, and MMVSF_STAC_URL if it is set"
         )
+    if status in (401, 403):
+        return InputError(
+            f"{where} refuses access (HTTP {status}); take a catalogue that needs no account, or check imagery.catalog,"
+            " and MMVSF_STAC_URL if it is set"
+        )
     return IncompleteError(f"{where} refuses the search (HTTP {status}); run again later")

@@ -14,6 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnection
 
 from mmvsf.datasets.errors import IncompleteError, one_line
 from mmvsf.datasets.storage.location import write_whole
+from mmvsf.pipeline.raster.io import ReadError
 
 from .http import BUSY, RetryPolicy, reason_of, session
 from .reach import reach_of_service
@@ -28,6 +29,15 @@ class DownloadError(IncompleteError):
         """the message without its remedy"""
         self.status = status
         """HTTP status of the last answer, None if there was none"""
+
+
+class BusyError(ReadError):
+    """An answer with an HTTP status other than success."""
+
+    def __init__(self, where: str, answer: requests.Response) -> None:
+        super().__init__(f"{where}: HTTP status {answer.status_code}")
+        self.asked = seconds_asked(answer.headers.get("Retry-After"))
+        """seconds to wait that the server asks for"""
 
 
 class Attempts:

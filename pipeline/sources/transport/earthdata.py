@@ -12,13 +12,14 @@ import requests
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.pipeline.layers.source import Requirement
 
+from .endpoints import is_confidential
 from .http import BUSY, RetryPolicy, fetch_json, keep_secret, reason_of
 
 KEPT = timedelta(hours=12)
 """How long a process keeps a token that was made for it; tokens are valid for 60 days."""
 
 HOSTS = (".earthdatacloud.nasa.gov", ".earthdata.nasa.gov")
-"""Hosts that a token is sent to."""
+"""Hosts that a token is sent to, over https."""
 
 _tokens: dict[str, tuple[str, datetime]] = {}
 """login service -> (token, when to request another), of this process"""
@@ -63,7 +64,8 @@ class Earthdata:
 
     def _ours(self, href: str) -> bool:
         parts = urlsplit(href)
-        return (parts.hostname or "").endswith(HOSTS) or parts.netloc == urlsplit(self.login).netloc
+        ours = (parts.hostname or "").endswith(HOSTS) or parts.netloc == urlsplit(self.login).netloc
+        return ours and is_confidential(href)
 
     def _token(self) -> str:
         if given := os.environ.get("EARTHDATA_TOKEN", "").strip():

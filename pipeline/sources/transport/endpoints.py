@@ -6,6 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from mmvsf.datasets.errors import InputError
 
+from .reach import LOOPBACK, reach_of_name
+
 
 class Endpoint(NamedTuple):
     """The address of a service."""
@@ -84,3 +86,9 @@ def plain_url(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""
     return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
+
+
+def is_confidential(url: str) -> bool:
+    """Whether what is sent to a URL stays secret on its way: it is encrypted, or stays on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or reach_of_name(parts.hostname or "") == LOOPBACK
