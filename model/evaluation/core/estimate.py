@@ -10,13 +10,13 @@ from .settings import FULL, EvaluationSettings
 from .variants import VARIANTS
 
 SECONDS = {
-    "rate": 55, "pretrain": 150, "pretrain paper": 280, "forecast": 9, "missing": 6, "coverage": 20, "weather": 57,
-    "picture": 6, "forecast contextformer": 95, "forecast convlstm": 75, "forecast trees": 290, "crops frozen": 190,
-    "crops opponents": 245, "crops finetuned": 285, "crops scratch": 285, "cool frozen": 60, "cool opponents": 100,
-    "cool encoder": 150, "cool finetuned": 100, "cool scratch": 100,
+    "rate": 55, "pretrain": 155, "pretrain paper": 315, "forecast": 11, "missing": 7, "coverage": 8, "weather": 66,
+    "picture": 6, "forecast contextformer": 165, "forecast convlstm": 140, "forecast trees": 205, "crops frozen": 60,
+    "crops opponents": 230, "crops finetuned": 285, "crops scratch": 285, "cool frozen": 37, "cool opponents": 57,
+    "cool encoder": 143, "cool finetuned": 100, "cool scratch": 100,
 }  # fmt: skip
 """Processor seconds of a piece of the full evaluation of the sandbox, on one of two busy processors, from the records
-of `docs/results.md` ("What it cost"); those of a training or map that was not run yet, from pieces with as many steps.
+of `docs/results-sandbox.md` ("What it cost"); those of a training or map that was not run yet, from pieces with as many steps.
 Variants of the network take as long as a pretraining."""
 
 
