@@ -16,8 +16,8 @@ SECONDS = {
     "cool encoder": 143, "cool finetuned": 100, "cool scratch": 100,
 }  # fmt: skip
 """Processor seconds of a piece of the full evaluation of the sandbox, on one of two busy processors, from the records
-of `docs/results-sandbox.md` ("What it cost"); those of a training or map that was not run yet, from pieces with as many steps.
-Variants of the network take as long as a pretraining."""
+of `docs/results-sandbox.md` ("What it cost"); those of a training or map that was not run yet, from pieces with as many
+steps. Variants of the network take as long as a pretraining."""
 
 
 def minutes_left(plans: Sequence[PiecePlan], settings: EvaluationSettings, workers: int) -> float:

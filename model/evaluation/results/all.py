@@ -1,4 +1,4 @@
-"""The results of an evaluation as sections of text and tables, for `results.json`, `docs/results.md` and the report.
+"""The results of an evaluation as sections of text and tables, for `results.json`, `docs/results-*.md` and the report.
 Every number is computed from the rows of the pieces."""
 
 from __future__ import annotations
