@@ -165,18 +165,9 @@ def build_plan(
         refuse_absent(answer)
         for scenes in filter(None, (imagery_layer, radar_layer)):
             refuse_unseen(scenes.plan)
-    label_layer, target_layer, static_layer = None, None, None
-    if sources.labels and classes:
-        labels = LabelLayer(spec, cube, sources.labels, classes)
-        label_layer = Planned(labels, labels.plan())
-    if sources.targets:
-        targets = TargetLayer(spec, cube, sources.targets)
-        target_layer = Planned(targets, targets.plan())
-    if sources.static:
-        static = StaticLayer(spec, cube, sources.static)
-        static_layer = Planned(static, static.plan())
+    maps = _planned_maps(spec, cube, sources, classes)
     weather_layer = _planned_weather(spec, cube, sources, present_weather, only_shown)
-    layers = (imagery_layer, radar_layer, weather_layer, label_layer, target_layer, static_layer)
+    layers = (imagery_layer, radar_layer, weather_layer, *maps)
     archives = [(imagery_layer.plan, region.imagery.path)]
     if radar_layer and region.radar:
         archives.append((radar_layer.plan, region.radar.path))
@@ -192,6 +183,27 @@ def _are_within(layers: Iterable[tuple[ImageryPlan, str | None]], recipe: Path, 
         and are_below([href for scene in plan.scenes for href in scene.hrefs], resolve_path(root, recipe, folder))
         for plan, root in layers
     )
+
+
+def _planned_maps(
+    spec: CubeSpec, cube: Location, sources: Sources, classes: Legend | None
+) -> tuple[
+    Planned[LabelLayer, BlockPlan[LabelTask]] | None,
+    Planned[TargetLayer, BlockPlan[TargetTask]] | None,
+    Planned[StaticLayer, BlockPlan[StaticTask]] | None,
+]:
+    """Labels, targets and static layers."""
+    label_layer, target_layer, static_layer = None, None, None
+    if sources.labels and classes:
+        labels = LabelLayer(spec, cube, sources.labels, classes)
+        label_layer = Planned(labels, labels.plan())
+    if sources.targets:
+        targets = TargetLayer(spec, cube, sources.targets)
+        target_layer = Planned(targets, targets.plan())
+    if sources.static:
+        static = StaticLayer(spec, cube, sources.static)
+        static_layer = Planned(static, static.plan())
+    return label_layer, target_layer, static_layer
 
 
 def _planned_weather(
