@@ -6,7 +6,9 @@ import json
 import shutil as system
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -310,10 +312,16 @@ def test_where_all_is_done_no_worker_starts(
     assert mmvsf("dataset", finished.recipe, "--data-dir", finished.data, "--workers", 2).code == 0
 
 
+def seconds_later(item: dict[str, Any], seconds: int) -> dict[str, Any]:
+    """The scene of another acquisition, which the time in its name tells: versions of one replace one another."""
+    name = item["id"].split(".")
+    name[3] = f"{datetime.strptime(name[3], '%Y%jT%H%M%S') + timedelta(seconds=seconds):%Y%jT%H%M%S}"
+    return {**item, "id": ".".join(name)}
+
+
 def test_more_scenes_of_a_day_than_a_cube_can_number(tiny: TinyArchive, mmvsf: Command) -> None:
     first = next(item for item in tiny.items if item["properties"]["datetime"].startswith("2020-06-10"))
-    copies = [{**first, "id": first["id"].replace("v2.0", f"v2.{number}")} for number in range(256)]
-    tiny.items = [*tiny.items, *copies[1:]]
+    tiny.items = [*tiny.items, *(seconds_later(first, number) for number in range(1, 256))]
     tiny.write_items()
     outcome = mmvsf("plan", tiny.recipe, "--data-dir", tiny.data)
     assert outcome.code == 2 and "256 scenes of 2020-06-10 overlap block" in outcome.error
