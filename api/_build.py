@@ -83,8 +83,10 @@ def build(
     with executor(workers, scheduler) as run:
         _simulate(recipe, data_dir, run.workers)
         made = build_plan(recipe, target, source=source, blocks=blocks, given=sources)
-        options = {"accept_failed": accept_failed, "overwrite": overwrite, "fewer_scenes": fewer_scenes}
-        build_cube(made, run, progress, **options, check=_refuse_unsound)
+        build_cube(
+            made, run, progress, accept_failed=accept_failed, overwrite=overwrite, fewer_scenes=fewer_scenes,
+            check=_refuse_unsound,
+        )  # fmt: skip
     return Cube.open(made.cube)
 
 

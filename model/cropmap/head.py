@@ -208,14 +208,7 @@ def train_mapper(
     Raises KeyboardInterrupt."""
     plan = SamplePlan(size=size, images=options.images, seed=options.seed, early=options.early)
     samples = LabelledSamples(reader, windows, classes, plan, options.steps * options.batch_size)
-    module = Training(
-        mapper,
-        MappingLoss(),
-        learning_rate=options.learning_rate,
-        steps=options.steps,
-        seed=options.seed,
-        new_part="head",
-    )
+    module = Training(mapper, MappingLoss(), options, new_part="head")
     trained = train(module, SampleLoader.of(samples, options.batch_size), title=title)
     return {
         "seconds": round(trained.seconds, 1),

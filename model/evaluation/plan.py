@@ -16,7 +16,7 @@ from mmvsf.model.evaluation.core.climate import ClimateSplit
 from mmvsf.model.evaluation.core.names import PAPER, RIVALS
 from mmvsf.model.evaluation.core.runner import Chain
 from mmvsf.model.evaluation.core.settings import CLAIM, EvaluationSettings
-from mmvsf.model.evaluation.crops.plan import CropPieces
+from mmvsf.model.evaluation.crops.plan import COOL, FULL, OTHER, CropPieces
 from mmvsf.model.evaluation.forecasts.plan import ForecastPieces
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
@@ -153,12 +153,13 @@ class Plan:
         """Crop maps: of the opponents and of heads on the encoders that decide, or of all others."""
         if self.crops is None:
             return []
-        full, cool = self._full(year), self._cool(year, decides=decides)
-        chains = self.crops.opponents(year, full=full) if decides else []
-        chains += self.crops.frozen(year, self._trained(year, decides=decides), full=full)
-        chains += self.crops.opponents_cool(year) if decides and cool else []
-        chains += self.crops.frozen_cool(year, cool)
-        return chains + (self.crops.whole_networks(year) if full and not decides else [])
+        chains: list[Chain] = []
+        known = FULL if self._full(year) else OTHER
+        for kind, trained in ((known, self._trained), (COOL, self._cool)):
+            if encoders := trained(year, decides=decides):
+                chains += self.crops.opponents(kind, year) if decides else []
+                chains += self.crops.frozen(kind, year, encoders)
+        return chains + (self.crops.whole_networks(year) if self._full(year) and not decides else [])
 
     def _picture(self) -> list[Chain]:
         return self.forecasts.picture() if self.settings.scored > 1 and not self.control else []

@@ -88,7 +88,7 @@ def fit(
     `title` is that of the progress bar, None for none; `logger` records options and losses. Raises KeyboardInterrupt
     and IncompleteError as `train` does, and InputError where the training part of a cube is empty.
     """
-    module = Training(network, objective, learning_rate=options.learning_rate, steps=options.steps, seed=options.seed)
+    module = Training(network, objective, options)
     data = ForecastDataModule(
         readers,
         SamplePlan(size=options.window, images=options.images, seed=options.seed),

@@ -144,14 +144,7 @@ def _train(
 ) -> dict[str, Any]:
     plan = SamplePlan(size=size, images=options.images, seed=options.seed, targets=(options.target,))
     samples = LabelledSamples(reader, windows, no_classes, plan, options.steps * options.batch_size)
-    module = Training(
-        regressor,
-        RegressionLoss(),
-        learning_rate=options.learning_rate,
-        steps=options.steps,
-        seed=options.seed,
-        new_part="mapper.head",
-    )
+    module = Training(regressor, RegressionLoss(), options, new_part="mapper.head")
     trained = train(module, SampleLoader.of(samples, options.batch_size), title=f"learning {options.target}")
     return {"seconds": round(trained.seconds, 1), "steps": options.steps, "losses": module.losses}
 

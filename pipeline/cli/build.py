@@ -165,8 +165,10 @@ def dataset(
         if not as_json:
             console.print(tables(plan, preview(plan, count), count))
         with build_progress(started, as_json) as progress:
-            options = {"accept_failed": accept_failed, "overwrite": overwrite, "fewer_scenes": fewer_scenes}
-            summary = build(plan, run, progress, **options, check=refuse_unsound)
+            summary = build(
+                plan, run, progress, accept_failed=accept_failed, overwrite=overwrite, fewer_scenes=fewer_scenes,
+                check=refuse_unsound,
+            )  # fmt: skip
     show_cube(plan, summary, started, as_json)
 
 

@@ -62,6 +62,7 @@ def course(options: argparse.Namespace) -> list[Section]:
         "| command | pixels, 1 worker, per second | 2 workers | ratio | pixels per CPU second | after a kill |",
         "|---|---|---|---|---|---|",
     ]
+    options.data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.data_dir) as name:
         folder = Path(name)
         cube = _prepare(folder)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.load import load_region
 from mmvsf.pipeline.layers.weather.regrid import cube_weather
 from mmvsf.pipeline.sources.archive.weather import ArchiveWeather
-from mmvsf.pipeline.sources.cf.series import series_of
+from mmvsf.pipeline.sources.cf.series import join
 
 from .conftest import Command
 from .test_weather import Fixed
@@ -260,7 +262,9 @@ def test_attributes_of_any_type(value: Any) -> None:
             data = one()
             (data if place is None else data[place]).attrs[name] = value
             try:
-                assert_tmin_in_place(series_of(data, "the file", FIRST, LAST, ("tmin",), BOUNDS))
+                assert_tmin_in_place(
+                    join({"the file": partial(nullcontext, data)}, "the file", FIRST, LAST, ("tmin",), BOUNDS)
+                )
             except InputError as error:
                 assert "\n" not in str(error) and len(str(error)) < 800
 
@@ -288,10 +292,10 @@ def test_the_hour_at_which_days_end(tmp_path: Path, make: Callable[[], xr.Datase
 
 
 def test_a_dataset_in_memory() -> None:
-    series = series_of(one(), "the service", FIRST, LAST, ("tmin",), BOUNDS)
-    assert_tmin_in_place(series)
+    service = {"the service": partial(nullcontext, one())}
+    assert_tmin_in_place(join(service, "the service", FIRST, LAST, ("tmin",), BOUNDS))
     with pytest.raises(InputError, match="the service lacks 'wind'"):
-        series_of(one(), "the service", FIRST, LAST, ("wind",))
+        join(service, "the service", FIRST, LAST, ("wind",))
 
 
 SEASON = {"period__start": "2020-06-01", "period__end": "2020-06-30", "weather__start": date(2020, 6, 1)}

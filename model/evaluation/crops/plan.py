@@ -24,7 +24,7 @@ from .trial import CropTrial, crop_trial
 COOL = "cool"
 """Kind of the pieces that learn from warm places and map cool ones, and the folder of their encoders."""
 FULL, OTHER = "full", "other"
-"""Kinds of the pieces of a full year and of another held-out year."""
+"""Kinds of the pieces of a full year and of another held-out year: with a random split, and without."""
 FINETUNED = CLAIM[-1]
 """The method whose whole network is finetuned; the others get a head on the frozen encoder only."""
 Rate = Callable[[str], float]
@@ -46,27 +46,13 @@ class CropPieces:
     _trials: dict[tuple[int, str], CropTrial] = field(default_factory=dict)
     """Holds the trial in work."""
 
-    def opponents(self, year: int, *, full: bool) -> list[Chain]:
+    def opponents(self, kind: str, year: int) -> list[Chain]:
         """Classifiers of single pixels, and a head on an encoder with random weights."""
-        return self._opponents(FULL if full else OTHER, year)
-
-    def opponents_cool(self, year: int) -> list[Chain]:
-        """The same for maps of cool places, learned in warm ones, of the whole season and from all labelled fields."""
-        return self._opponents(COOL, year)
-
-    def _opponents(self, kind: str, year: int) -> list[Chain]:
         untrained = self._piece(kind, year, "frozen", "untrained", 0, self._untrained(0))
         return [[self._piece(kind, year, "opponents", "", 0, opponent_rows)], [untrained]]
 
-    def frozen(self, year: int, trained: Sequence[tuple[str, int]], *, full: bool) -> list[Chain]:
-        """Heads on the frozen encoders of methods and seeds."""
-        return self._frozen(FULL if full else OTHER, year, trained)
-
-    def frozen_cool(self, year: int, trained: Sequence[tuple[str, int]]) -> list[Chain]:
-        """Heads on encoders that were trained on warm places."""
-        return self._frozen(COOL, year, trained)
-
-    def _frozen(self, kind: str, year: int, trained: Sequence[tuple[str, int]]) -> list[Chain]:
+    def frozen(self, kind: str, year: int, trained: Sequence[tuple[str, int]]) -> list[Chain]:
+        """Heads on the frozen encoders of methods and seeds, which of COOL were trained on warm places."""
         return [
             [self._piece(kind, year, "frozen", method, seed, self._head(kind, year, method, seed))]
             for method, seed in trained

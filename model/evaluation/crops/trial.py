@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.season import Season
@@ -73,7 +71,7 @@ def crop_trial(held_out: HeldOutYear, options: CropOptions) -> CropTrial:
     """The trial of a held-out year. Raises InputError where the cube has no labels in the training part."""
     cube, reader = held_out.cube, held_out.reader
     if cube.legend is None:
-        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and build it again")
+        raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and run `mmvsf extend`")
     maps = LabelMaps(StoredClasses(reader, LabelLookup(cube.legend.codes)), cube.grid.block, reader.confidence)
     index, size = index_windows(cube, held_out.fold), min(32, cube.grid.chunk)
 
@@ -99,10 +97,7 @@ def crop_trial(held_out: HeldOutYear, options: CropOptions) -> CropTrial:
 
 def thinned(window: Window, images: int) -> Window:
     """The window with at most so many of its days, spread evenly over them; all of them for 0."""
-    if not images or len(window.days) <= images:
-        return window
-    positions = np.linspace(0, len(window.days) - 1, images).round().astype(int)
-    return replace(window, days=window.days[positions])
+    return replace(window, days=window.days[spread(range(len(window.days)), images)])
 
 
 def last_day(season: Season, when: str) -> int:

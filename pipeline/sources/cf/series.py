@@ -1,7 +1,7 @@
 """Daily weather from CF datasets: one, or many that share a grid, joined by variable and day."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -27,17 +27,6 @@ from .read import read_input
 
 Opener = Callable[[], AbstractContextManager[xr.Dataset]]
 """opens a dataset, which is closed at the end of its `with` block"""
-
-
-def series_of(
-    dataset: xr.Dataset, where: str, first: date, last: date, variables: tuple[str, ...], bounds: Bounds | None = None
-) -> WeatherSeries:
-    """The weather of one dataset by the conventions of CF and the names of known products.
-
-    `where` names the dataset in messages. Only the days, the variables, and the cells over `bounds` (degrees; None:
-    all) are read. Raises InputError as `join` does.
-    """
-    return join({where: lambda: nullcontext(dataset)}, where, first, last, variables, bounds)
 
 
 def join(
