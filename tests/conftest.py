@@ -26,7 +26,13 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-WITH_TORCH = ("model", "datasets/test_dataset.py", "datasets/test_loader.py", "test_readme.py")
+WITH_TORCH = (
+    "model",
+    "datasets/test_dataset.py",
+    "datasets/test_loader.py",
+    "datasets/test_site_layers.py",
+    "test_readme.py",
+)
 """The tests that need the extra `train`."""
 collect_ignore = [] if find_spec("torch") else list(WITH_TORCH)
 

@@ -57,6 +57,9 @@ class CubeBuilder:
     labels: bool = True
     yields: bool = False
     """whether there is the target `yield`: 3, 6 and 9 t/ha of the three crops, unknown in the first row of a block"""
+    terrain: bool = False
+    """whether there are the static layers `elevation`, 100 m for each crop of the first year counted from 0, and
+    `soil_water`, 150 mm, unknown in the first row of a block"""
     field: int = 8
     """pixels a side of a field"""
     variables: tuple[str, ...] = DEFAULT_WEATHER
@@ -104,6 +107,8 @@ class CubeBuilder:
         if self.labels:
             years = list(self.years)
             recipe["labels"] = {"source": "archive", "path": "{year}", "legend": "none", "years": years}
+        if self.terrain:
+            recipe["static"] = {"source": "archive", "path": "none", "layers": ["elevation", "soil_water"]}
         if self.yields:
             target = {"source": "archive", "path": "{year}", "units": "t ha-1", "years": list(self.years)}
             recipe["targets"] = {"yield": target}
@@ -163,6 +168,11 @@ class _Growth:
                 numbers = 3 * (crop + 1).astype(np.float32)
                 numbers[0] = np.nan
                 self._store(block, season, {"targets/yield": numbers})
+
+        if self.options.terrain:
+            water = np.full((side, side), 150, np.float32)
+            water[0] = np.nan
+            self._store(block, 0, {"static/elevation": 100 * crops[0].astype(np.float32), "static/soil_water": water})
 
     def _store(self, block: BlockIndex, first: int, arrays: dict[str, Array]) -> None:
         records = write_shards(self.path, self.spec, block, first, arrays)

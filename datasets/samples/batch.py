@@ -20,7 +20,10 @@ _SHAPES = {
     "target_day": "B P",
     "labels": "B H W",
     "measured": "B K H W",
+    "latitude": "B",
+    "static": "B S H W",
 }
+_OPTIONAL = ("labels", "measured", "latitude", "static")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,16 @@ class Batch:
     """(B, H, W) int64: class of each pixel, where the batch is for mapping."""
     measured: Tensor | None = None
     """(B, K, H, W) float: the requested targets of the cube, in their units, NaN where unknown."""
+    latitude: Tensor | None = None
+    """(B,) float: of each sample in degrees, NaN where unknown; None unless the network is given the site."""
+    static: Tensor | None = None
+    """(B, S, H, W) float: normalised static layers, NaN where unknown; None unless the network is given the site."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         for name, axes in _SHAPES.items():
             tensor = getattr(self, name)
-            if tensor is None and name in ("labels", "measured"):
+            if tensor is None and name in _OPTIONAL:
                 continue
             letters = axes.split()
             if tensor.ndim != len(letters):

@@ -15,6 +15,7 @@ from mmvsf.datasets.errors import InputError
 
 from .batch import Batch
 from .reader import Floats
+from .site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class TrainingSample:
     """(K, H, W)"""
     earlier: Earlier | None = None
     """images of the season before, which may be seen and are no targets"""
+    site: Site | None = None
+    """for a network that is given it"""
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
@@ -73,6 +76,7 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
     needed = int((image_days.amax(1) - start[index]).max())  # later weather is not used
     labels = [sample.labels for sample in samples if sample.labels is not None]
     measured = [sample.measured for sample in samples if sample.measured is not None]
+    sites = [sample.site for sample in samples if sample.site is not None]
     return Batch(
         images=_stack([pixels for pixels, _, _ in images], length),
         image_days=image_days,
@@ -86,6 +90,8 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         target_day=target_day,
         labels=torch.from_numpy(np.stack(labels)) if len(labels) == len(samples) else None,
         measured=torch.from_numpy(np.stack(measured)) if len(measured) == len(samples) else None,
+        latitude=torch.tensor([site.latitude for site in sites]) if len(sites) == len(samples) else None,
+        static=torch.from_numpy(np.stack([site.static for site in sites])) if len(sites) == len(samples) else None,
     )
 
 

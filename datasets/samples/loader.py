@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,12 @@ from .ahead import Samples
 from .classes import WindowClasses
 from .collate import Earlier, TrainingSample
 from .reader import Floats, WindowReader
+from .site import Site
+from .symmetry import dihedral
 from .windows import Window
 
 LONGEST_LEAD = 80
 """The longest lead that is trained and scored, in days."""
-
-
-def dihedral(array: NDArray[Any], symmetry: int) -> NDArray[Any]:
-    """One of the eight symmetries of the square (0 to 7), applied to the last two axes."""
-    array = np.rot90(array, symmetry % 4, axes=(-2, -1))
-    return array[..., ::-1] if symmetry >= 4 else array
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,8 @@ class SamplePlan:
     """Probability that an image is hidden from the context (it may still be a target)."""
     forget: float = 0.3
     """Probability that a sample is without the season before."""
+    forget_site: float = 0.1
+    """Probability that a sample is without its site, for a network that is given it: other cubes may not know it."""
     lead_zero: float = 0.1
     """Probability that a target is the image of its origin."""
     early: float = 0.0
@@ -82,6 +79,7 @@ class ForecastSamples(Samples):
         target = np.array([self._target(rng, days, origin) for origin in range(count)])
         symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
         window = replace(window, earlier=window.earlier[:0]) if rng.random() < plan.forget else window
+        site = drawn_site(reader, window, symmetry, forget=rng.random() < plan.forget_site)
         read, before = reader.begin_images(window, days), begin_earlier(reader, window)
 
         def finish() -> TrainingSample:
@@ -99,6 +97,7 @@ class ForecastSamples(Samples):
                 weather_start=weather_start,
                 measured=measured(reader, window, plan, symmetry),
                 earlier=turned(before(), symmetry),
+                site=site,
             )
 
         return finish
@@ -136,6 +135,7 @@ class LabelledSamples(Samples):
         days = days[np.sort(rng.choice(len(days), count, replace=False))]
         symmetry = int(rng.integers(8))
         window = replace(window, earlier=window.earlier[:0]) if rng.random() < plan.forget else window
+        site = drawn_site(self.reader, window, symmetry, forget=rng.random() < plan.forget_site)
         read, before = self.reader.begin_images(window, days), begin_earlier(self.reader, window)
 
         def finish() -> TrainingSample:
@@ -145,9 +145,18 @@ class LabelledSamples(Samples):
                 for array in (sample.images, sample.clear, self.classes(window))
             )
             numbers = measured(self.reader, window, plan, symmetry)
-            return replace(sample, images=images, valid=clear, clear=clear, labels=classes, measured=numbers)
+            return replace(sample, images=images, valid=clear, clear=clear, labels=classes, measured=numbers, site=site)
 
         return finish
+
+
+def drawn_site(reader: WindowReader, window: Window, symmetry: int, *, forget: bool) -> Site | None:
+    """The site of a training sample under a symmetry of the square, or one of which nothing is known; None where the
+    model is given none. Raises as `WindowReader.site`."""
+    site = reader.site(window)
+    if site is None:
+        return None
+    return site.forgotten() if forget else site.turned(symmetry)
 
 
 def measured(reader: WindowReader, window: Window, plan: SamplePlan, symmetry: int) -> NDArray[np.float32] | None:
@@ -203,5 +212,15 @@ def _season_sample(
     start, weather = reader.weather(window.cell, window.year)
     series = (0, *window.cell, window.year)
     return TrainingSample(
-        images, days.astype(np.int64), clear, clear, origin, target, series, weather, start, earlier=earlier
+        images=images,
+        days=days.astype(np.int64),
+        valid=clear,
+        clear=clear,
+        origin=origin,
+        target=target,
+        series=series,
+        weather=weather,
+        weather_start=start,
+        earlier=earlier,
+        site=reader.site(window),
     )

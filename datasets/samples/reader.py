@@ -28,6 +28,7 @@ from mmvsf.datasets.variables import (
 )
 
 from .folds import Fold
+from .site import Site, read_site, static_moments
 from .statistics import Moments, training_statistics
 from .windows import Window
 
@@ -40,10 +41,13 @@ class Normalisation:
 
     bands: Moments
     weather: Moments
+    static: Moments | None = None
+    """of the static layers, for a model that is given the site; None for one that is not"""
 
     @classmethod
-    def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None) -> Self:
-        """From the training splits of cubes (of `folds`, or else of their recipes), each cube with the same weight.
+    def of(cls, cubes: Sequence[Cube], folds: Sequence[Fold] | None = None, *, site: bool = False) -> Self:
+        """From the training splits of cubes (of `folds`, or else of their recipes), each cube with the same weight;
+        with the static layers that all cubes have where the model is given the `site`.
 
         Raises InputError where the cubes carry different bands or weather variables.
         """
@@ -56,7 +60,8 @@ class Normalisation:
                 )
         splits = folds or [Fold.of(cube) for cube in cubes]
         pairs = [training_statistics(cube, fold) for cube, fold in zip(cubes, splits, strict=True)]
-        return cls(_pooled([pair[0] for pair in pairs]), _pooled([pair[1] for pair in pairs]))
+        static = _pooled(static_moments(cubes, splits)) if site else None
+        return cls(_pooled([pair[0] for pair in pairs]), _pooled([pair[1] for pair in pairs]), static)
 
     @classmethod
     def none(cls, cube: Cube) -> Self:
@@ -217,6 +222,12 @@ class WindowReader:
             day = date_of(start + length)
             raise InputError(f"{self.cube.path}: weather of {day} is missing in cell {cell}; see `mmvsf check`")
         return start, series
+
+    def site(self, window: Window) -> Site | None:
+        """The site of a window; layers that the cube lacks are unknown. None where the model is not given it. Raises
+        InputError for a damaged shard."""
+        moments = self.normalisation.static
+        return None if moments is None else read_site(self.cube, window, moments, self._store)
 
     def radar(self, window: Window, orbit: str) -> tuple[NDArray[np.int32], Floats]:
         """Days (T,) since 1970-01-01 of the window's season with a pass of a direction (`ascending` or `descending`),

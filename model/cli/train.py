@@ -50,6 +50,9 @@ def pretrain(
     window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of each image hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
+    site: Annotated[
+        bool, typer.Option("--site", help="Give the network the static layers of the cubes and the day length.")
+    ] = False,
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
@@ -73,7 +76,7 @@ def pretrain(
     folder = runs / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
-        mask_ratio=mask_ratio, objective=objective, seed=seed, devices=devices, workers=workers,
+        mask_ratio=mask_ratio, objective=objective, site=site, seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     with lock(folder, "pretrain"):
         metrics = run(cubes, folder, options, start=begin, restart=restart, logger=logger)

@@ -4,7 +4,7 @@ JSON."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model.mmvsf.checkpoint import check_fits, described_network, load_weights, save_weights
+from mmvsf.model.mmvsf.checkpoint import check_fits, described_network, description, load_weights, save_weights
 from mmvsf.model.mmvsf.learned import CLOSE
 from mmvsf.model.records import write_json
 
@@ -63,9 +63,7 @@ def save_mapper(
     config = {
         "format": "mmvsf-mapper",
         "format_version": FORMAT_VERSION,
-        "network": asdict(mapper.network.config),
-        "bands": asdict(normalisation.bands),
-        "weather": asdict(normalisation.weather),
+        **description(mapper.network, normalisation),
         "sees_weather": mapper.sees_weather,
         "head_weather": mapper.head_weather,
         "size": size,

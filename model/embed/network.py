@@ -141,6 +141,7 @@ def embedding_sample(reader: WindowReader, window: Window, days: NDArray[np.int6
         weather=weather,
         weather_start=start,
         earlier=begin_earlier(reader, window)(),
+        site=reader.site(window),
     )
 
 

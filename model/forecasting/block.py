@@ -111,6 +111,7 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int | N
         weather=weather,
         weather_start=start,
         earlier=begin_earlier(reader, window)(),
+        site=reader.site(window),
     )
 
 

@@ -78,9 +78,7 @@ def save_checkpoint(
         "architectures": ["MMVSF"],
         "format": "mmvsf-checkpoint",
         "format_version": FORMAT_VERSION,
-        "network": asdict(network.config),
-        "bands": asdict(normalisation.bands),
-        "weather": asdict(normalisation.weather),
+        **description(network, normalisation),
         "sees_weather": weather,
         "cubes": cube_names(cubes),
         "learned": {digest: facts.model_dump(mode="json") for digest, facts in learned.items()},
@@ -168,13 +166,29 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         ) from error
 
 
+def description(network: MMVSF, normalisation: Normalisation) -> dict[str, Any]:
+    """The part of a configuration that `described_network` reads."""
+    static = normalisation.static if network.config.static is not None else None
+    return {
+        "network": asdict(network.config),
+        "bands": asdict(normalisation.bands),
+        "weather": asdict(normalisation.weather),
+        "static": None if static is None else asdict(static),
+    }
+
+
 def described_network(config: Mapping[str, Any]) -> tuple[Normalisation, MMVSF]:
-    """The statistics, and a network with random weights, that a configuration describes in `network`, `bands` and
-    `weather`. Raises LookupError, TypeError or ValueError where it is damaged."""
+    """The statistics, and a network with random weights, that a configuration describes in `network`, `bands`,
+    `weather` and, for a model that is given the site, `static`. Raises LookupError, TypeError or ValueError where it is
+    damaged."""
     shape: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in config["network"].items()
     }
-    return Normalisation(_moments(config["bands"]), _moments(config["weather"])), MMVSF(NetworkConfig(**shape))
+    static = config.get("static")  # models of earlier releases have none
+    normalisation = Normalisation(
+        _moments(config["bands"]), _moments(config["weather"]), None if static is None else _moments(static)
+    )
+    return normalisation, MMVSF(NetworkConfig(**shape))
 
 
 def check_fits(normalisation: Normalisation, cube: Cube, where: Path) -> None:

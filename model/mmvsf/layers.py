@@ -22,6 +22,18 @@ def year_phase(day: Tensor) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], -1)
 
 
+def day_length(latitude: Tensor, day: Tensor) -> Tensor:
+    """(B, n, 2): hours of daylight at latitudes (B,) in degrees on days (B, n) since 1970-01-01, less 12 and divided by
+    4, and 1; both 0 where the latitude is NaN. After Allen et al. (1998), "Crop evapotranspiration", FAO 56,
+    equations 24, 25 and 34."""
+    year = (day % CYCLE).float() * (2 * math.pi / (CYCLE / 4))
+    declination = 0.409 * (year - 1.39).sin()
+    phi = latitude.nan_to_num()[:, None].deg2rad()
+    hours = 24 / math.pi * (-phi.tan() * declination.tan()).clamp(-1, 1).acos()
+    known = latitude.isfinite()[:, None].expand_as(hours)
+    return torch.stack([torch.where(known, (hours - 12) / 4, 0.0), known.to(hours.dtype)], -1)
+
+
 def grid_position(rows: int, columns: int, width: int, device: torch.device) -> Tensor:
     """Fixed sine-cosine embedding (rows * columns, width) of a patch's place in the window, for any size."""
     rate = 100.0 ** -torch.linspace(0, 1, width // 4, device=device)

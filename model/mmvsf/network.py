@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from mmvsf.datasets.samples.batch import Batch
 from mmvsf.model.metrics import has_ndvi
 
-from .layers import HARMONICS, NEVER, Block, from_patches, grid_position, to_patches, year_phase
+from .layers import HARMONICS, NEVER, Block, day_length, from_patches, grid_position, to_patches, year_phase
 from .pixel_decoder import Encoded, PixelDecoder, last_clear
 from .sizes import NetworkConfig
 from .weather_encoder import Memory, WeatherEncoder
@@ -31,7 +31,7 @@ class Forecaster(nn.Module):
         super().__init__()
         width, totals = config.width, len(config.weather) + 2
         self.condition = nn.Sequential(
-            nn.Linear(2 * (config.weather_width + totals) + 4 * HARMONICS + 2, 2 * width),
+            nn.Linear(2 * (config.weather_width + totals + 2 * HARMONICS + config.site_inputs) + 2, 2 * width),
             nn.GELU(),
             nn.Linear(2 * width, 4 * width),
         )
@@ -40,14 +40,19 @@ class Forecaster(nn.Module):
             nn.Sequential(nn.Linear(width, config.mlp), nn.GELU(), nn.Linear(config.mlp, width)) for _ in range(2)
         )
 
-    def forward(self, tokens: Tensor, memory: Memory, origin_day: Tensor, target_day: Tensor) -> Tensor:
-        """Embeddings (B, N, P, E) at the target days (B, P) from those at the origin days (B, P)."""
+    def forward(
+        self, tokens: Tensor, memory: Memory, origin_day: Tensor, target_day: Tensor, latitude: Tensor | None
+    ) -> Tensor:
+        """Embeddings (B, N, P, E) at the target days (B, P) from those at the origin days (B, P); with the latitudes
+        (B,) where the network is given them."""
         state_0, total_0 = memory.before(origin_day)
         state_1, total_1 = memory.before(target_day)
         lead = (target_day - origin_day).float()[..., None]
         gap = torch.cat([lead / 50, (lead / 5).log1p()], -1)
         phases = [year_phase(origin_day), year_phase(target_day)]
         drivers = [state_0, state_1, total_0, (total_1 - total_0) * 5, *phases, gap]
+        if latitude is not None:
+            drivers += [day_length(latitude, origin_day), day_length(latitude, target_day)]
         film = self.condition(torch.cat(drivers, -1))[:, None].chunk(4, -1)  # each (B, 1, P, E)
         for i, (norm, step) in enumerate(zip(self.norms, self.steps, strict=True)):
             tokens = tokens + step(norm(tokens) * (1 + film[2 * i]) + film[2 * i + 1])
@@ -71,7 +76,7 @@ class MMVSF(nn.Module):
         self.unseen = nn.Parameter(torch.randn(width) * 0.02)
         self.spatial = nn.ModuleList(self._block() for _ in range(config.spatial_layers))
         self.when = nn.Sequential(
-            nn.Linear(config.weather_width + len(config.weather) + 2 + 2 * HARMONICS, width),
+            nn.Linear(config.weather_width + len(config.weather) + 2 + 2 * HARMONICS + config.site_inputs, width),
             nn.GELU(),
             nn.Linear(width, width),
         )
@@ -85,6 +90,7 @@ class MMVSF(nn.Module):
         self.register_buffer("std", torch.ones(bands))
         # Used only by the objective that reconstructs weather.
         self.weather_out = nn.Linear(config.weather_width, len(config.weather)) if config.weather else nn.Identity()
+        self.site = nn.Linear(2 * len(config.static), width, bias=False) if config.static else None
 
     @property
     def mixes_pixels(self) -> bool:
@@ -125,13 +131,34 @@ class MMVSF(nn.Module):
 
         usable = valid.any(-1)  # (B, N, T)
         x = self.embed(seen)
+        latitude, site = self._site(batch)
+        if site is not None:
+            x = x + (site if chosen is None else site[samples, chosen])[:, :, None]
         if self.spatial:
             x = x + grid_position(h // p, w // p, config.width, days.device)[:, None]
             x = self._across_space(x, usable, keep)
         x = torch.where(usable[..., None], x, self.unseen.to(x.dtype))
-        x = x + self.when(torch.cat([*memory.before(days), year_phase(days)], -1))[:, None]
+        when = [*memory.before(days), year_phase(days)]
+        x = x + self.when(torch.cat(when if latitude is None else [*when, day_length(latitude, days)], -1))[:, None]
         x = self._across_time(x, usable, days)
-        return Encoded(x, days, pixels, valid, size, rank, memory)
+        return Encoded(x, days, pixels, valid, size, rank, memory, latitude)
+
+    def _site(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """Latitudes (B,), and what static layers add to the patches (B, N, E); None where the network is not given
+        them. What a batch does not tell is unknown."""
+        if self.config.static is None:
+            return None, None
+        images, latitude, static = batch.images, batch.latitude, batch.static
+        if latitude is None:
+            latitude = images.new_full((len(images),), torch.nan)
+        if self.site is None:
+            return latitude, None
+        if static is None:
+            static = images.new_full((len(images), len(self.config.static), *images.shape[3:]), torch.nan)
+        known = static.isfinite()
+        layers = torch.cat([torch.where(known, static, 0.0), known.to(static.dtype)], 1)
+        added: Tensor = self.site(to_patches(layers[:, None], self.config.patch)[:, :, 0].mean(2))
+        return latitude, added
 
     def _across_space(self, x: Tensor, usable: Tensor, keep: Tensor | None) -> Tensor:
         """Each image's patches see each other; masked patches are left out, which saves time."""
@@ -168,7 +195,7 @@ class MMVSF(nn.Module):
         index = encoded.rank.gather(1, origin)
         origin_day = encoded.days.gather(1, index)
         tokens = encoded.tokens.gather(2, index[:, None, :, None].expand(b, n, -1, e))
-        tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day)
+        tokens = self.forecaster(tokens, encoded.memory, origin_day, target_day, encoded.latitude)
         if self.decoding:
             tokens = self._decode_across_space(tokens, encoded.size)
         features = self.decoder(tokens, encoded, origin_day, target_day)

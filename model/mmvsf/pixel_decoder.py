@@ -38,6 +38,8 @@ class Encoded(Series):
     rank: Tensor
     """(B, T): place of each image of the batch in the order of days."""
     memory: Memory
+    latitude: Tensor | None
+    """(B,) in degrees, for a network that is given it."""
 
 
 def last_clear(encoded: Series, day: Tensor) -> tuple[Tensor, Tensor, Tensor]:

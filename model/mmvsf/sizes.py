@@ -35,6 +35,13 @@ class NetworkConfig:
     """Whether growing degrees are given beside the daily weather, and the sums of both beside its memory."""
     copy: bool = True
     """Whether the last clear value of each pixel is given to the decoder, and kept by a gate."""
+    static: tuple[str, ...] | None = None
+    """The static layers that it is given, with the length of the day; None where it knows nothing of the site."""
+
+    @property
+    def site_inputs(self) -> int:
+        """Numbers that tell the length of a day."""
+        return 0 if self.static is None else 2
 
 
 # `paper` is the network of the paper, without what was added here.

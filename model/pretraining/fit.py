@@ -41,6 +41,8 @@ class PretrainOptions:
     mask_ratio: float = 0.25
     objective: str = "mm-vsf"
     """One of OBJECTIVES."""
+    site: bool = False
+    """Whether the network is given the static layers that all cubes have, and the length of the day."""
     seed: int = 0
     devices: int = 1
     workers: int = 0

@@ -59,15 +59,16 @@ def pretrain(
     """
     check_distinct(cubes)
     if start is not None:
-        start.check(cubes, folder)
-    config, size_name = network_config(cubes, options.size, start)
+        start.check(cubes, folder, site=options.site)
+    normalisation = start.checkpoint.normalisation if start else Normalisation.of(cubes, site=options.site)
+    config, size_name = network_config(normalisation, options.size, start)
     opened = open_logger(logger, folder) if logger else None
     objective = options.chosen_objective()
     _refuse_missing_weather(cubes, options.objective, objective)
-    normalisation = start.checkpoint.normalisation if start else Normalisation.of(cubes)
     readers = [WindowReader(cube, normalisation) for cube in cubes]
     size = window_size(cubes, config.patch)
-    options = replace(options, size=size_name, window=window_size(cubes, config.patch, options.window))
+    window = window_size(cubes, config.patch, options.window)
+    options = replace(options, size=size_name, window=window, site=config.static is not None)
     settings = {"options": options.as_settings(), "cubes": [cube.digest for cube in cubes]}
     if start is not None:
         settings["start"] = start.digest

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.samples.windows import HELD_OUT, index_windows
 from mmvsf.datasets.words import plural
@@ -52,9 +53,11 @@ class Start:
         """A copy of its network, to be trained."""
         return deepcopy(self.checkpoint.network).train()
 
-    def check(self, cubes: Sequence[Cube], folder: Path) -> None:
-        """Raises InputError where a cube carries other variables, and where the results, which go to `folder`, would
-        replace it: an interrupted training needs it again."""
+    def check(self, cubes: Sequence[Cube], folder: Path, *, site: bool = False) -> None:
+        """Raises InputError where a cube carries other variables, where the model should be given the `site` and was
+        not, and where the results, which go to `folder`, would replace it: an interrupted training needs it again."""
+        if site and self.checkpoint.network.config.static is None:
+            raise InputError(f"--site: the model in {self.folder} was trained without the site; omit --site")
         for cube in cubes:
             check_fits(self.checkpoint.normalisation, cube, self.folder)
         if self.folder.resolve() == folder.resolve():
@@ -107,11 +110,14 @@ class Start:
         return [f"the mean of {', '.join(far)} lies more than {FAR:g} deviations off"] if far else []
 
 
-def network_config(cubes: Sequence[Cube], size: str | None, start: Start | None) -> tuple[NetworkConfig, str]:
-    """The network that cubes are learned with, and the name of its size: `size`, or that of the start. Raises
+def network_config(normalisation: Normalisation, size: str | None, start: Start | None) -> tuple[NetworkConfig, str]:
+    """The network for inputs that are normalised so, and the name of its size: `size`, or that of the start. Raises
     InputError where there is no such size, or the start has another."""
-    bands, weather = cubes[0].bands, cubes[0].weather
-    shapes = {name: NetworkConfig(bands, weather, **shape) for name, shape in SIZES.items()}
+    static = None if normalisation.static is None else normalisation.static.names
+    shapes = {
+        name: NetworkConfig(normalisation.bands.names, normalisation.weather.names, static=static, **shape)
+        for name, shape in SIZES.items()
+    }
     if size is not None and size not in SIZES:
         raise InputError(f"--size {size}: there is no such size; choose one of {', '.join(SIZES)}")
     if start is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.model.mmvsf.checkpoint import described_network, load_weights, save_weights
+from mmvsf.model.mmvsf.checkpoint import described_network, description, load_weights, save_weights
 from mmvsf.model.records import write_json
 
 from .head import Regressor
@@ -43,9 +43,7 @@ def save_regressor(
     config = {
         "format": "mmvsf-regressor",
         "format_version": FORMAT_VERSION,
-        "network": asdict(mapper.network.config),
-        "bands": asdict(normalisation.bands),
-        "weather": asdict(normalisation.weather),
+        **description(mapper.network, normalisation),
         "sees_weather": mapper.sees_weather,
         "target": target,
         "units": cube.region.targets[target].units,

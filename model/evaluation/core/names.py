@@ -29,6 +29,7 @@ METHODS = {
     "squares": "MM-VSF with the squared error as its loss",
     "no-degree-days": "MM-VSF without degree-days and sums",
     "no-copy": "MM-VSF without the last clear value",
+    "site": "MM-VSF with static layers and the length of the day",
     "high-masking": "MM-VSF with three quarters of the pixels hidden",
     **TREES,
     WITH_USUAL: "mean of MM-VSF and climatology",

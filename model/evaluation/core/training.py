@@ -113,7 +113,8 @@ def network_config(cube: Cube, settings: EvaluationSettings, method: str = "") -
     """The size that the settings ask for, or a variant of it, for the bands and the weather of a cube."""
     variant = VARIANTS.get(method, Variant())
     sizes = SIZES[variant.network or settings.network]
-    return NetworkConfig(cube.bands, cube.weather, **{**sizes, **variant.changes})
+    static = cube.static_layers if variant.site else None
+    return NetworkConfig(cube.bands, cube.weather, static=static, **{**sizes, **variant.changes})
 
 
 def _forecast_loss(network: nn.Module, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
@@ -160,6 +161,7 @@ def _options(settings: EvaluationSettings, seed: int, method: str, rate: float) 
         window=variant.window or settings.size,
         mask_ratio=settings.mask_ratio if variant.mask_ratio is None else variant.mask_ratio,
         objective="mm-vsf" if method in VARIANTS else method,
+        site=variant.site,
         seed=seed,
     )
 

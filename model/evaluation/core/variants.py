@@ -22,6 +22,8 @@ class Variant:
     """Of its configuration."""
     network: str | None = None
     """Another size than that of the settings."""
+    site: bool = False
+    """Whether it is given the static layers of the cube, and the length of the day."""
     mask_ratio: float | None = None
     window: int | None = None
     """Pixels a side of its training windows."""
@@ -41,9 +43,13 @@ ABLATIONS: dict[str, Variant] = {
     "high-masking": Variant(mask_ratio=HIGH_MASKING),
 }
 """Each lacks one of our additions to the paper's network."""
+SITE = "site"
+OPTIONAL: dict[str, Variant] = {SITE: Variant(site=True)}
+"""What a network may be given, and is not by default."""
 
 VARIANTS: dict[str, Variant] = {
     **ABLATIONS,
+    **OPTIONAL,
     PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4, robust=0.0, steps=0.5),
 }
 """The paper's patches have 8 pixels a side and need larger windows; with half as many in a batch and half as many steps

@@ -20,7 +20,7 @@ from mmvsf.model.evaluation.core.training import (
     train_variant,
     try_rate,
 )
-from mmvsf.model.evaluation.core.variants import ABLATIONS, VARIANTS, objective_of
+from mmvsf.model.evaluation.core.variants import ABLATIONS, OPTIONAL, VARIANTS, objective_of
 from mmvsf.model.figures import save
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
@@ -89,8 +89,9 @@ class ForecastPieces:
         return [[self._piece("forecast", year, rival, 0, self._rival(rival), self.rate(rival))] for rival in RIVALS]
 
     def ablations(self, year: int) -> list[Chain]:
-        """Our network without one of its additions each."""
-        return [[self._piece("forecast", year, name, 0, self._variant(name), self.rate(name))] for name in ABLATIONS]
+        """Our network without one of its additions each, and with what it is not given by default."""
+        names = (*ABLATIONS, *OPTIONAL)
+        return [[self._piece("forecast", year, name, 0, self._variant(name), self.rate(name))] for name in names]
 
     def network(self, year: int, method: str, seed: int, *, full: bool) -> Chain:
         """Training and scoring one encoder; in the full years more than its forecasts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmvsf.model.evaluation.core.names import PAPER, method_title
-from mmvsf.model.evaluation.core.variants import ABLATIONS, HIGH_MASKING
+from mmvsf.model.evaluation.core.variants import ABLATIONS, HIGH_MASKING, OPTIONAL
 from mmvsf.model.evaluation.forecasts.error_sums import ALL
 
 from .compare import difference, pick, relative_gain
@@ -16,7 +16,7 @@ def additions_section(results: ResultsTable) -> TextSection | None:
     first = tuple(results.full_years[:1])
     base = pick(results.rows, piece="forecast", set=YEARS, cover=ALL, held_out=first, seed=0)
     body = []
-    for variant in (PAPER, *ABLATIONS):
+    for variant in (PAPER, *ABLATIONS, *OPTIONAL):
         cells = [method_title(variant)]
         for name, digits in (("mean", 3), ("ndvi", 4)):
             selected = pick(base, variable=name)
@@ -28,8 +28,8 @@ def additions_section(results: ResultsTable) -> TextSection | None:
     if not body:
         return None
     text = (
-        "Error of each variant minus that of MM-VSF, as above; a value above zero means that the addition helps. There"
-        f" is one training run each, with one year held out ({', '.join(map(str, first))}), so the intervals include"
+        "Error of each variant minus that of MM-VSF, as above; above zero the variant is worse. There is"
+        f" one training run each, with one year held out ({', '.join(map(str, first))}), so the intervals include"
         " neither the variation between years nor the randomness of training. The paper's network is `--size paper`:"
         " wide, with patches of 8 pixels, without the last clear value and degree-days, with a recurrent network for"
         f" weather and the squared error, and trained with {HIGH_MASKING:.0%} of the patches hidden, on windows of 32"
