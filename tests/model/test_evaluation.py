@@ -122,6 +122,8 @@ class SlowPieces(LoggedPieces):
 
 
 def test_an_interrupt_does_not_wait_for_the_pieces_that_run(tmp_path: Path) -> None:
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+
     def interrupt() -> None:
         for _ in range(600):
             if (tmp_path / "a/0").is_dir() and (tmp_path / "b/0").is_dir():
@@ -133,6 +135,7 @@ def test_an_interrupt_does_not_wait_for_the_pieces_that_run(tmp_path: Path) -> N
     waiting.start()
     with pytest.raises(KeyboardInterrupt):
         run_plan(SlowPieces(tmp_path, ("a/0", "b/0", "c/0")), workers=2)
+    signal.signal(signal.SIGINT, usual)
     waiting.join()
     assert multiprocessing.active_children() == [] and not (tmp_path / "c").exists()
 

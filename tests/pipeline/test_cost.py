@@ -142,7 +142,9 @@ def test_the_page_on_scaling_has_the_costs_of_the_command(mmvsf: Command) -> Non
         for cell, kind in zip(row[1:], kinds, strict=True):
             value = whole["seconds"] / 3600 if kind == "hours" else whole[kind]
             assert_shown(cell, value, f"{row[0]}, {kind}")
-    (hours,) = re.findall(r"two workers at 100 Mbit/s the three take ([\d.]+), ([\d.]+) and ([\d.]+) hours", text)
+    (hours,) = re.findall(
+        r"[Tt]wo workers on a line of 100 Mbit/s would take ([\d.]+), ([\d.]+) and ([\d.]+) hours", text
+    )
     slower = json.loads(mmvsf("cost", "iowa", "19", "--workers", 2, "--mbit", 100, "--json").out)
     # Both are bound by the line, so that the contiguous US takes as many times as long.
     factor = slower["Iowa"]["seconds"] / costs["Iowa"]["seconds"]

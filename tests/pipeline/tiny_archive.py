@@ -107,6 +107,8 @@ SCENES = (
     Scene(EAST, "hls2-l30", "2021-06-15T16:50:00", "clear"),
 )
 
+NEWEST = tuple(scene for scene in SCENES if scene.version != "2.9")
+"""Those that a cube is built from"""
 OUT_OF_SEASON = Scene(EAST, "hls2-s30", "2020-09-10T17:01:00", "clear")
 OTHER_PRODUCT = Scene(EAST, "landsat-c2-l2", "2021-06-16T17:01:00", "clear")
 
