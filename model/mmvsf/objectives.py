@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from mmvsf.datasets.samples.batch import Batch
 
+from .agreement import disagreement
 from .network import MMVSF
 from .pixel_decoder import Encoded
 
@@ -97,6 +98,8 @@ class Objective:
     """The same while reconstructing, where a low ratio could be met by copying from neighbours (the value of He et al.,
     2022, "Masked autoencoders are scalable vision learners")."""
 
+    agreement: float = 0.3
+    """Weight, while forecasting, of `disagreement`: two halves of the images must give one embedding. 0 for none."""
     robust: float = 1.0
     """Error, in deviations of a band, above which the loss grows linearly rather than squared; 0 for squares alone."""
     pixels: int = 64
@@ -113,7 +116,11 @@ class Objective:
         if not self.weather:
             batch = batch.without_weather()
         if not reconstructs or keep is None:
-            return forecast_error(network, network.encode(batch, keep, chosen=chosen), batch, chosen, self.robust)
+            encoded = network.encode(batch, keep, chosen=chosen)
+            loss = forecast_error(network, encoded, batch, chosen, self.robust)
+            if self.agreement:
+                loss = loss + self.agreement * disagreement(network, batch, encoded.memory, chosen, generator)
+            return loss
         batch = hidden_patches(batch, keep, network.config.patch)
         if self.reconstruct_weather:
             return self._with_weather(network, batch, keep, chosen, generator)
@@ -154,8 +161,8 @@ def hidden_patches(batch: Batch, keep: Tensor, patch: int) -> Batch:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "sm-mae": Objective(weather=False, reconstruct=1.0),
-    "mm-mae": Objective(reconstruct=1.0, reconstruct_weather=True),
+    "sm-mae": Objective(weather=False, reconstruct=1.0, agreement=0.0),
+    "mm-mae": Objective(reconstruct=1.0, reconstruct_weather=True, agreement=0.0),
     "sm-vsf": Objective(weather=False),
     "mm-vsf": Objective(),
     "kg-vsf": Objective(reconstruct=0.5),

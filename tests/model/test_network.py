@@ -350,7 +350,7 @@ def test_without_weather_no_weather_is_seen(network: MMVSF, batch: Batch) -> Non
 
 
 def test_loss_counts_valid_pixels_only(network: MMVSF, batch: Batch) -> None:
-    objective = Objective(mask_ratio=0.0, robust=0.0, pixels=0)
+    objective = Objective(mask_ratio=0.0, agreement=0.0, robust=0.0, pixels=0)
     generator = torch.Generator()
     with torch.no_grad():
         loss = objective(network, batch, generator, 0.0)

@@ -27,6 +27,7 @@ METHODS = {
     "recurrent": "MM-VSF with a recurrent network for weather",
     "patches": "MM-VSF with patches of 4 pixels and attention between them",
     "squares": "MM-VSF with the squared error as its loss",
+    "no-agreement": "MM-VSF without agreement of two halves of the images",
     "no-degree-days": "MM-VSF without degree-days and sums",
     "no-copy": "MM-VSF without the last clear value",
     "site": "MM-VSF with static layers and the length of the day",

@@ -28,8 +28,8 @@ class Variant:
     window: int | None = None
     """Pixels a side of its training windows."""
     batch_size: int | None = None
-    robust: float | None = None
-    """Of the objective."""
+    objective: Mapping[str, float] = field(default_factory=dict)
+    """What differs from the objective of MM-VSF."""
     steps: float = 1.0
     """Share of the steps of the settings."""
 
@@ -37,7 +37,8 @@ class Variant:
 ABLATIONS: dict[str, Variant] = {
     "patches": Variant({"patch": 4, "spatial_layers": 2, "decoder_layers": 1}),
     "recurrent": Variant({"decays": ()}),
-    "squares": Variant(robust=0.0),
+    "squares": Variant(objective={"robust": 0.0}),
+    "no-agreement": Variant(objective={"agreement": 0.0}),
     "no-degree-days": Variant({"degree_days": False}),
     "no-copy": Variant({"copy": False}),
     "high-masking": Variant(mask_ratio=HIGH_MASKING),
@@ -50,7 +51,14 @@ OPTIONAL: dict[str, Variant] = {SITE: Variant(site=True)}
 VARIANTS: dict[str, Variant] = {
     **ABLATIONS,
     **OPTIONAL,
-    PAPER: Variant(network="paper", mask_ratio=HIGH_MASKING, window=32, batch_size=4, robust=0.0, steps=0.5),
+    PAPER: Variant(
+        network="paper",
+        mask_ratio=HIGH_MASKING,
+        window=32,
+        batch_size=4,
+        objective={"robust": 0.0, "agreement": 0.0},
+        steps=0.5,
+    ),
 }
 """The paper's patches have 8 pixels a side and need larger windows; with half as many in a batch and half as many steps
 it sees as many pixels."""
@@ -60,5 +68,4 @@ def objective_of(method: str) -> Objective:
     """The objective of a method that trains an encoder: its own, or MM-VSF's of a variant."""
     if method not in VARIANTS:
         return OBJECTIVES[method]
-    robust = VARIANTS[method].robust
-    return OBJECTIVES["mm-vsf"] if robust is None else replace(OBJECTIVES["mm-vsf"], robust=robust)
+    return replace(OBJECTIVES["mm-vsf"], **VARIANTS[method].objective)
