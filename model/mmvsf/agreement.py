@@ -61,11 +61,9 @@ def _embedding(network: MMVSF, batch: Batch, memory: Memory, chosen: Tensor | No
 
 def _collapse(embedding: Tensor) -> Tensor:
     """How far features (B, N, E) are from deviations of 1 among the patches of a window, and from being uncorrelated;
-    the weights are those of VICReg, 25 to 1. Windows of a single patch are taken together."""
-    if embedding.shape[1] == 1:
-        embedding = embedding.transpose(0, 1)
+    the weights are those of VICReg, 25 to 1."""
     centred = embedding - embedding.mean(1, keepdim=True)
-    covariance = torch.einsum("bne,bnf->ef", centred, centred) / (centred.shape[0] * max(1, centred.shape[1] - 1))
+    covariance = torch.einsum("bne,bnf->ef", centred, centred) / (centred.shape[0] * (centred.shape[1] - 1))
     variance = covariance.diagonal()
     apart = covariance - torch.diag(variance)
     return F.relu(1 - (variance + 1e-4).sqrt()).mean() + apart.square().sum() / (25 * len(variance))

@@ -99,7 +99,8 @@ class Objective:
     2022, "Masked autoencoders are scalable vision learners")."""
 
     agreement: float = 0.3
-    """Weight, while forecasting, of `disagreement`: two halves of the images must give one embedding. 0 for none."""
+    """Weight, while forecasting, of `disagreement`: two halves of the images must give one embedding. 0 for none.
+    Windows of a single patch go without: it has no other to differ from, and cameras of PhenoCam gained nothing."""
     robust: float = 1.0
     """Error, in deviations of a band, above which the loss grows linearly rather than squared; 0 for squares alone."""
     pixels: int = 64
@@ -118,7 +119,7 @@ class Objective:
         if not reconstructs or keep is None:
             encoded = network.encode(batch, keep, chosen=chosen)
             loss = forecast_error(network, encoded, batch, chosen, self.robust)
-            if self.agreement:
+            if self.agreement and encoded.tokens.shape[1] > 1:
                 loss = loss + self.agreement * disagreement(network, batch, encoded.memory, chosen, generator)
             return loss
         batch = hidden_patches(batch, keep, network.config.patch)
