@@ -51,7 +51,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@echo "== 1 of 5: simulate and build the cube (two minutes on two cores)"
 	$(MMVSF) dataset sandbox
-	@echo "== 2 of 5: train MM-VSF on it (three minutes)"
+	@echo "== 2 of 5: train MM-VSF on it (four minutes)"
 	$(MMVSF) pretrain sandbox
 	@echo "== 3 of 5: map crops (two minutes)"
 	$(MMVSF) cropmap sandbox

@@ -18,7 +18,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 NEW_PART = 8.0
 """How many times as fast a new head learns as the trained encoder below it. With 1 in its place the map of `make demo`
-has a mean F1 of .497 in a new year, with this .579; where all learns three times as fast it is in between."""
+had a mean F1 of .497 in a new year, with this .579; where all learned three times as fast it was in between."""
 
 
 class TrainingOptions(Protocol):
