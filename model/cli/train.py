@@ -50,6 +50,14 @@ def pretrain(
     window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of each image hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
+    agreement: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            show_default="that of the objective",
+            help="Weight of the agreement of embeddings from two halves of the images; 0 for none.",
+        ),
+    ] = None,
     site: Annotated[
         bool, typer.Option("--site", help="Give the network the static layers of the cubes and the day length.")
     ] = False,
@@ -76,7 +84,8 @@ def pretrain(
     folder = runs / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
-        mask_ratio=mask_ratio, objective=objective, site=site, seed=seed, devices=devices, workers=workers,
+        mask_ratio=mask_ratio, objective=objective, agreement=agreement, site=site, seed=seed, devices=devices,
+        workers=workers,
     )  # fmt: skip
     with lock(folder, "pretrain"):
         metrics = run(cubes, folder, options, start=begin, restart=restart, logger=logger)

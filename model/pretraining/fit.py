@@ -41,6 +41,8 @@ class PretrainOptions:
     mask_ratio: float = 0.25
     objective: str = "mm-vsf"
     """One of OBJECTIVES."""
+    agreement: float | None = None
+    """Weight of the agreement of two halves of the images, 0 for none; None for that of the objective."""
     site: bool = False
     """Whether the network is given the static layers that all cubes have, and the length of the day."""
     seed: int = 0
@@ -55,7 +57,8 @@ class PretrainOptions:
         """Raises InputError where there is no such objective."""
         if self.objective not in OBJECTIVES:
             raise InputError(f"--objective {self.objective}: choose one of {', '.join(OBJECTIVES)}")
-        return replace(OBJECTIVES[self.objective], mask_ratio=self.mask_ratio)
+        objective = replace(OBJECTIVES[self.objective], mask_ratio=self.mask_ratio)
+        return objective if self.agreement is None else replace(objective, agreement=self.agreement)
 
     def as_settings(self) -> dict[str, Any]:
         """The options that weights or scores depend on."""

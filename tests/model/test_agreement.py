@@ -12,6 +12,7 @@ from mmvsf.datasets.samples.batch import Batch
 from mmvsf.model.mmvsf.agreement import _collapse, disagreement
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.objectives import OBJECTIVES, Objective
+from mmvsf.model.pretraining.fit import PretrainOptions
 
 from .test_network import make_batch, make_network
 
@@ -85,3 +86,9 @@ def test_forecasting_objectives_ask_for_it_and_reconstruction_does_not() -> None
 
     for name, objective in OBJECTIVES.items():
         assert (loss(objective) > loss(replace(objective, agreement=0.0))) == name.endswith("vsf")
+
+
+def test_a_training_may_weigh_it_otherwise() -> None:
+    assert PretrainOptions().chosen_objective().agreement == OBJECTIVES["mm-vsf"].agreement > 0
+    assert PretrainOptions(objective="sm-mae").chosen_objective().agreement == 0
+    assert PretrainOptions(agreement=0.0).chosen_objective().agreement == 0

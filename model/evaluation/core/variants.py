@@ -28,7 +28,7 @@ class Variant:
     window: int | None = None
     """Pixels a side of its training windows."""
     batch_size: int | None = None
-    objective: Mapping[str, float] = field(default_factory=dict)
+    objective: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the objective of MM-VSF."""
     steps: float = 1.0
     """Share of the steps of the settings."""
