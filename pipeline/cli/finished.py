@@ -77,4 +77,5 @@ def show_finished(built: Finished, started: float, as_json: bool, more: dict[str
     table.add_row("size", f"{facts['megabytes']} MB")
     table.add_row("card", str(card))
     table.add_row("time", f"{facts['seconds']} s")
+    table.add_row("look at it", f"mmvsf explore {built.cube}")
     console.print(table)
