@@ -97,9 +97,15 @@ def named_model(option: str, name: str, runs: Path) -> Path:
 
 def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:
     """The model for a cube, with its folder. Raises InputError where there is none that fits."""
-    from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
+    from mmvsf.model.mmvsf.checkpoint import CONFIG, check_fits, load_checkpoint
 
     where = named_model("--model", model, runs) if model else runs / cube.region.name / "pretrain"
+    if not (where / CONFIG).is_file():
+        named = f"--model {model}: " if model else ""
+        raise InputError(
+            f"{named}there is no trained model in {where}; make one with `mmvsf pretrain`, or name the model of another"
+            " region with --model REGION-OR-FOLDER"
+        )
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint.normalisation, cube, where)
     if model is None and cube.digest not in checkpoint.config["cubes"]:

@@ -105,6 +105,21 @@ def test_a_model_of_another_cube_of_that_name_is_reported(
         assert not capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("forecast", "--days", "2021-07-15"), ("embed",), ("cropmap",), ("regress", "--target", "yield"), ("answer",)],
+)
+def test_a_cube_without_a_model_is_told_of_the_models_of_others(
+    grown_cube: Cube, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    command, *options = arguments
+    for model in ((), ("--model", "elsewhere")):
+        error = run(command, grown_cube.path, *options, "--runs-dir", tmp_path, *model).exception
+        assert isinstance(error, InputError) and "no trained model" in str(error)
+        assert "--model REGION-OR-FOLDER" in str(error)
+        assert str(error).startswith("--model elsewhere: ") == bool(model)
+
+
 def test_missing_cubes_and_models_are_reported(grown_cube: Cube, recipe: Path, tmp_path: Path) -> None:
     error = run("pretrain", recipe, "--data-dir", tmp_path).exception
     assert isinstance(error, InputError) and "there is no cube" in str(error)
