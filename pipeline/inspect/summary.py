@@ -21,6 +21,8 @@ FILES = {
     "pretrain/model.safetensors": "model",
     "pretrain/README.md": "model card",
 }
+FOLDERS = {"map/*/map.json": "map of a season", "forecast/*/forecast.json": "forecast"}
+"""Records in the folders of what was made for a season or for days."""
 
 
 def summary_tables(cube: Location, runs: Path) -> Group:
@@ -42,6 +44,9 @@ def summary_tables(cube: Location, runs: Path) -> Group:
         if (runs / name).is_file():
             address = (runs / name).resolve().as_uri() if name == PAGE else str(runs / name)
             files.add_row(description, address)
+    for name, description in FOLDERS.items():
+        for path in sorted(runs.glob(name)):
+            files.add_row(description, str(path.parent))
     return Group(scores, files) if scores.row_count else Group(files)
 
 

@@ -26,8 +26,8 @@ def _elements(result: dict[str, Any]) -> list[Element]:
     body = [
         [
             Cell(str(entry["name"])),
-            Cell(_hectares(entry["mapped_ha"])),
-            *_with_limits(entry["area_ha"], _hectares),
+            Cell(hectares(entry["mapped_ha"])),
+            *_with_limits(entry["area_ha"], hectares),
             *_with_limits(entry["user_accuracy"], _whole_percent),
             *_with_limits(entry["producer_accuracy"], _whole_percent),
         ]
@@ -48,7 +48,7 @@ def _with_limits(estimate: dict[str, Any] | None, text: Callable[[float], str]) 
     return [Cell(text(estimate["value"])), Cell(f"{text(low)} to {text(high)}")]
 
 
-def _hectares(value: float) -> str:
+def hectares(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmvsf.datasets.cube.legend import LegendClass
 
+from .applied_map import MAPPER, applied_map
 from .areas import area_elements
 from .cropmap_figures import confusion_matrix, map_beside_labels
 from .drawing import colour
@@ -17,14 +18,14 @@ MEASURES = (("accuracy", "accuracy"), ("mean_f1", "F1"), ("miou", "IoU"))
 
 
 def cropmap_section(view: ReportView, runs: Path) -> ReportSection:
-    """Scores, confusion and map of a crop mapping run."""
+    """Scores, confusion and map of a crop mapping run; where there is none, the newest map of `mmvsf map`."""
     folder, command = runs / "cropmap", view.command("cropmap")
     path = folder / "metrics.json"
     elements: list[Element]
     try:
         metrics = read_metrics(path)
         if metrics is None:
-            elements = [Absent("This cube has no crop map yet. To make one:", command)]
+            elements = applied_map(view, runs) or [_absent(view, command)]
         else:
             elements = _elements(view, metrics, folder, command)
     except DAMAGED as error:
@@ -46,6 +47,13 @@ def cropmap_headline(runs: Path) -> tuple[str, str] | None:
     except DAMAGED:
         pass
     return None
+
+
+def _absent(view: ReportView, command: str) -> Absent:
+    if view.cube.legend is not None and view.cube.label_years:
+        return Absent("This cube has no crop map yet. To make one:", command)
+    text = "This cube has no crop map yet. Without labels it is mapped by the mapper of another region:"
+    return Absent(text, f"{view.command('map')} {MAPPER}")
 
 
 def _elements(view: ReportView, metrics: dict[str, Any], folder: Path, command: str) -> list[Element]:

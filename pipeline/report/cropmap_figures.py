@@ -119,6 +119,10 @@ def _read_map(
         if map_file.shape != grid.shape or not map_file.transform.almost_equals(grid.geobox.transform):
             return []
         code_by_name = {entry.name: entry.code for entry in classes}
+        legend = view.cube.legend  # codes of another legend mean other classes
+        alike = legend is not None and {(entry.code, entry.name) for entry in legend.classes} <= {
+            (entry.code, entry.name) for entry in classes
+        }
         names = {int(key[6:]): name for key, name in map_file.tags().items() if key.startswith("class_")}
         for block in view.example_blocks:
             rows, columns = grid.block_slices(block)
@@ -127,7 +131,7 @@ def _read_map(
             codes = np.zeros(stored.shape, np.int64)
             for value in np.unique(stored):
                 codes[stored == value] = code_by_name.get(names.get(int(value), ""), 0)
-            labels = view.labels(int(year), rows, columns) if year and year in view.cube.label_years else None
+            labels = view.labels(int(year), rows, columns) if alike and year in view.cube.label_years else None
             share = confidence_file.read(1, window=window).astype(np.float32)
             blocks.append(_MapBlock(block, codes, labels, np.where(share > 100, np.nan, share)))
     return blocks

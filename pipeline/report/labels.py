@@ -25,8 +25,8 @@ def labels_section(view: ReportView) -> ReportSection:
     """A label map of the example year and a table of shares."""
     title, legend = "Labels", view.cube.legend
     if legend is None or not view.cube.label_years:
-        text = "This cube has no labels. Add `labels` to its recipe and rebuild the cube."
-        return ReportSection("labels", title, [Absent(text, f"{view.command('dataset')} --overwrite")])
+        text = "This cube has no labels. Add `labels` to its recipe, then read only these:"
+        return ReportSection("labels", title, [Absent(text, view.command("extend"))])
     year = view.example_year
     elements: list[Element] = [
         drawn(

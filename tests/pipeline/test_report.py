@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -17,12 +18,14 @@ import numpy as np
 import pytest
 import rasterio
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import QUALITY_FILL, Quality, Status
 from mmvsf.pipeline.inspect.places import block_names
+from mmvsf.pipeline.inspect.summary import summary_tables
 from mmvsf.pipeline.report import write_report
 from mmvsf.pipeline.report.clear import clear_section
 from mmvsf.pipeline.report.cropmap import cropmap_section
@@ -301,9 +304,43 @@ def test_cube_without_labels(tmp_path: Path) -> None:
     builder = CubeBuilder(sites=1, test_sites=0, years=(2020,), test_years=(), labels=False)
     cube = builder.write(tmp_path / "bare.zarr")
     page = Page(write_report(cube.path, tmp_path / "runs"))
-    assert "This cube has no labels" in page.text
+    assert "This cube has no labels" in page.text and "--overwrite" not in page.text
+    assert "mmvsf extend" in page.text
+    assert "--mapper REGION-OR-FOLDER" in page.text and "mmvsf cropmap" not in page.text
     assert "This needs labels" in page.text
     assert "the late year" not in page.text
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_the_newest_map_of_a_mapper_is_shown(tmp_path: Path, labels: bool) -> None:
+    builder = CubeBuilder(sites=1, test_sites=0, years=(2020,), test_years=(), labels=labels)
+    cube = builder.write(tmp_path / "grown.zarr")
+    for age, until in enumerate(("2020-08-01", None, "2020-07-01")):
+        record = _write_map(tmp_path / "runs", cube, until)
+        os.utime(record, (1e9 - age, 1e9 - age))
+    page = Page(write_report(cube.path, tmp_path / "runs"))
+    assert "Map of 2020, from the images until 2020-08-01" in page.text and "mapper of elsewhere" in page.text
+    assert "map/2020-until-2020-08-01: crop_map.tif, unlike.tif" in page.text
+    assert "Earlier maps: map/2020-until-2020-07-01, map/2020." in page.text
+    assert "7 pixels had no clear image" in page.text and "images of other products" in page.text
+    assert re.search(r"Far Crop 123 75\.0 %", page.text) and "Absent Crop" not in page.text
+    assert "The crop map of 2020, and its confidence" in page.text  # codes of another legend are not compared
+    assert "This cube has no crop map yet" not in page.text
+    record.write_text("{}")
+    os.utime(record)
+    assert "map.json cannot be read" in Page(write_report(cube.path, tmp_path / "runs")).text
+
+
+def test_the_summary_lists_maps_and_forecasts(grown_cube: Cube, tmp_path: Path) -> None:
+    _write_map(tmp_path, grown_cube, "2020-07-01")
+    forecast = tmp_path / "forecast/2020-07-01-for-2020-07-15-cube"
+    forecast.mkdir(parents=True)
+    (forecast / "forecast.json").write_text("{}")
+    console = Console(width=400)
+    with console.capture() as shown:
+        console.print(summary_tables(grown_cube.path, tmp_path))
+    for path in (tmp_path / "map/2020-until-2020-07-01", forecast):
+        assert str(path) in shown.get()
 
 
 def test_cube_in_which_nothing_was_seen(tmp_path: Path) -> None:
@@ -446,14 +483,38 @@ def _write_runs(folder: Path, cube: Cube) -> None:
         "map": {"year": year},
     }
     (folder / "cropmap/metrics.json").write_text(json.dumps(cropmap))
+    _write_layers(folder / "cropmap", cube, {entry.code: entry.name for entry in cube.legend.classes})
+    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-s0-years/fan"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")
+
+
+def _write_layers(folder: Path, cube: Cube, names: dict[int, str]) -> None:
+    """A crop map of the first of these classes, and its confidence."""
     profile = {
         "driver": "GTiff", "dtype": "uint8", "count": 1, "height": cube.grid.shape[0], "width": cube.grid.shape[1],
         "crs": cube.grid.crs, "transform": cube.grid.geobox.transform,
     }  # fmt: skip
     for name in ("crop_map", "confidence"):
-        with rasterio.open(folder / f"cropmap/{name}.tif", "w", **profile) as target:
-            target.write(np.full(cube.grid.shape, cube.legend.codes[0], np.uint8), 1)
-            target.update_tags(year=str(year), **{f"class_{c.code}": c.name for c in cube.legend.classes})
-    for name in ("pretrain/loss", "pretrain/forecast", "forecast/2021-07-01-s0-years/fan"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")
+        with rasterio.open(folder / f"{name}.tif", "w", **profile) as target:
+            target.write(np.full(cube.grid.shape, next(iter(names)), np.uint8), 1)
+            target.update_tags(**{f"class_{code}": class_name for code, class_name in names.items()})
+
+
+def _write_map(runs: Path, cube: Cube, until: str | None) -> Path:
+    """What `mmvsf map` leaves of a mapper with another legend; the path of its record."""
+    folder = runs / "map" / ("2020" if until is None else f"2020-until-{until}")
+    folder.mkdir(parents=True)
+    names = {77: "Far Crop", 78: "Absent Crop"}
+    _write_layers(folder, cube, names)
+    record = {
+        "cube": cube.digest, "year": 2020, "until": until, "mapper": {"trained_on": {"region": "elsewhere"}},
+        "differences": ["images of other products"], "unseen_pixels": 7, "files": ["crop_map.tif", "unlike.tif"],
+        "classes": [{"code": code, "name": name, "color": "#ff0000"} for code, name in names.items()],
+        "areas": [
+            {"class": "Far Crop", "pixels": 3, "hectares": 123.4, "share": 0.75},
+            {"class": "Absent Crop", "pixels": 0, "hectares": 0.0, "share": 0.0},
+        ],
+    }  # fmt: skip
+    (folder / "map.json").write_text(json.dumps(record))
+    return folder / "map.json"
