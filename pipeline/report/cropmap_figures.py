@@ -104,10 +104,11 @@ def map_beside_labels(
         return None
     what = f"The crop map{f' of {year}' if year else ''}"
     if blocks[0].labels is None:
-        caption = f"{what}, and its confidence."
+        alt, caption = "Crop map and its confidence", f"{what}, and its confidence."
     else:
+        alt = "Crop map beside the labels"
         caption = f"{what} beside the labels. Red: mapped differently from the label; grey: unknown in one of them."
-    return drawn(_map_figure(view, blocks, classes), "Crop map beside the labels", caption)
+    return drawn(_map_figure(view, blocks, classes), alt, caption)
 
 
 def _read_map(
@@ -156,7 +157,7 @@ def _map_figure(view: ReportView, blocks: Sequence[_MapBlock], classes: Sequence
     figure.colorbar(image, ax=list(grid[:, -1]), shrink=0.7, label="percent", aspect=8 * len(blocks))
     maps = [codes for block in blocks for codes in (block.mapped, block.labels) if codes is not None]
     entries = class_handles(classes, maps)
-    figure.legend(handles=entries, loc="outside lower center", ncols=min(len(entries), 7 if labelled else 4))
+    figure.legend(handles=entries, loc="outside lower center", ncols=min(len(entries), 7 if labelled else 3))
     return figure
 
 
