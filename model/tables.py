@@ -14,6 +14,11 @@ from mmvsf.model.evaluation.results.sections import TextSection
 from mmvsf.model.forecasting.block import LOOK_BACK
 from mmvsf.model.forecasting.numbers import WHOLE
 
+ALL_WITHIN = 10
+"""Courses of the weather, at most, of which the outer quantiles are the lowest and the highest."""
+FEW = 5
+"""Courses, of which fewer say little of what may come."""
+
 
 def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
     """Error by held-out set, method and lead time; the last lines of the command."""
@@ -91,9 +96,11 @@ def show_map(result: dict[str, Any], folder: Path) -> None:
 def show_forecast(result: dict[str, Any], folder: Path) -> None:
     """Means of the area by day; the last lines of `forecast`."""
     name = "NDVI" if result["compared"] == "ndvi" else result["compared"]
-    several = len(result["weather"]["members"]) > 1
+    courses = len(result["weather"]["members"])
+    several, what = courses > 1, plural(courses, "year" if result["weather"]["name"] == "years" else "course")
+    outer = f"range of {what}" if courses <= ALL_WITHIN else f"90 % interval of {what}"
     table = Table(
-        "day", "days ahead", "weather", name, *(["90 % interval"] if several else []),
+        "day", "days ahead", "weather", name, *([outer] if several else []),
         title=f"forecast of {result['area']}, issued {result['issued']}",
     )  # fmt: skip
     for row in result["numbers"]:
@@ -103,6 +110,8 @@ def show_forecast(result: dict[str, Any], folder: Path) -> None:
         table.add_row(row["day"], str(row["days_ahead"]), row["weather"], f"{row['q50']:.3f}", *interval)
     console = plain_console()
     console.print(table)
+    if several and courses < FEW:
+        console.print(f"note: the range is that of {what} only; the weather may well lie outside it", soft_wrap=True)
     if result["unseen_pixels"]:
         console.print(
             f"{result['unseen_pixels']:,} pixels had no clear image in the {LOOK_BACK} days before, so they are not"

@@ -64,8 +64,9 @@ class BlockSums:
 
 
 def number_rows(job: ForecastJob, sums: BlockSums, bands: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each area, day, weather and variable: number of pixels, mean over the courses of the area's mean, and
-    its quantiles. With a scenario also the difference to the weather that it changes, course by course."""
+    """One row for each area, day, weather and variable: number of pixels and courses, mean over the courses of the
+    area's mean, and its quantiles. With a scenario also the difference to the weather that it changes, course by
+    course."""
     members, rows = len(job.weather.members), []
     for area, total in sums.sums.items():
         pixels = sums.pixels[area]
@@ -80,7 +81,8 @@ def number_rows(job: ForecastJob, sums: BlockSums, bands: Sequence[str]) -> list
                     levels = zip(QUANTILES, quantiles[:, number, k], strict=True)
                     rows.append({
                         "area": area, "day": str(date_of(day)), "days_ahead": day - job.issued, "weather": weather,
-                        "variable": variable, "pixels": pixels, "mean": float(values[:, number, k].mean()),
+                        "variable": variable, "pixels": pixels, "courses": members,
+                        "mean": float(values[:, number, k].mean()),
                         **{quantile_name(level): float(value) for level, value in levels},
                     })  # fmt: skip
     return rows

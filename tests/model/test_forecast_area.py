@@ -133,6 +133,7 @@ def test_numbers_are_means_of_pixels(forecast: Any, cube: Cube) -> None:
         float(whole["+3C"]["mean"]) - float(whole["cube"]["mean"]), abs=3e-6
     )
     assert float(whole["difference"]["mean"]) != 0
+    assert {row["courses"] for row in rows.values()} == {"1"}
     total = sum(int(rows[name, "2021-07-15", "cube", "ndvi"]["pixels"]) for name in names)
     assert total == inside.sum()
 
