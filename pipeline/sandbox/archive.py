@@ -95,7 +95,8 @@ def _tasks(spec: WorldSpec, worlds: Sequence[SiteWorld], root: Path) -> list[Til
             tasks += [TileYear(spec, tile, year, seen, root) for year in spec.years]
     covered = {world.site.name for task in tasks for world in task.worlds}
     if missed := [world.site.name for world in worlds if world.site.name not in covered]:
-        raise ValueError(f"no tile covers these sites: {', '.join(missed)}")
+        tiles = spec.placement.where
+        raise ValueError(f"no tile covers these sites: {', '.join(missed)}; move them into a tile ({tiles})")
     return sorted(tasks, key=lambda task: len(task.worlds), reverse=True)
 
 

@@ -55,6 +55,15 @@ class Placement:
         name, epsg = next((name, epsg) for other, name, epsg in self.tiles if other == tile)
         return replace(tile, name=name, epsg=epsg, top=round(tile.top + self.north))
 
+    @property
+    def where(self) -> str:
+        """Where the tiles of the archive lie, in degrees, for people."""
+        boxes = ((name, self.tile(tile).geobox.geographic_extent.boundingbox) for tile, name, _ in self.tiles)
+        return "; ".join(
+            f"{name} at longitudes {box.left:.2f} to {box.right:.2f} and latitudes {box.bottom:.2f} to {box.top:.2f}"
+            for name, box in boxes
+        )
+
     def moved(self, box: GeoBox) -> GeoBox:
         """A grid in REGION_EPSG as it is in the archive."""
         return GeoBox(box.shape, Affine.translation(0, self.north) * box.affine, f"EPSG:{self.epsg}")
