@@ -111,7 +111,7 @@ def show_forecast(result: dict[str, Any], folder: Path) -> None:
     console = plain_console()
     console.print(table)
     if several and courses < FEW:
-        console.print(f"note: the range is that of {what} only; the weather may well lie outside it", soft_wrap=True)
+        console.print(f"note: the range is that of {what} only; the truth may well lie outside it", soft_wrap=True)
     if result["unseen_pixels"]:
         console.print(
             f"{result['unseen_pixels']:,} pixels had no clear image in the {LOOK_BACK} days before, so they are not"
