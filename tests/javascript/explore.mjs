@@ -110,6 +110,39 @@ const scenarios = {
     const both = await coloursAt(page, [quarter(0.25), quarter(0.75)]);
     return { left, right, split: await page.getAttribute("#handle", "aria-valuenow"), both };
   },
+  /** By page: the colour of the paper, and by layer and mode those of a pixel without a value, on both sides, and of one
+   *  with a value. `meanwhile`: the same two pixels while the squares of the finest level are being read. */
+  async holes() {
+    const pages = [];
+    for (const address of options.holed) {
+      const { page, errors } = await open(`${address}#layer=true&day=${options.day}`);
+      const [seen, [paper]] = [{}, await coloursAt(page, [[3, 300]])];
+      const { width } = await page.locator("#map").boundingBox();
+      for (const [name, hole] of Object.entries(options.holes)) for (const mode of ["single", "swipe", "beside"]) {
+        await page.selectOption("#mode", mode);
+        await page.selectOption("#layer", name);
+        if (mode !== "single") await page.selectOption("#other", name);
+        await settle(page);
+        const sides = mode === "beside" ? [-width / 4, width / 4] : [0];
+        const at = async (pixel) => { const [x, y] = await pointOf(page, pixel); return coloursAt(page, sides.map((side) => [Math.round(x + side), y])); };
+        seen[`${name} ${mode}`] = { hole: await at(hole), beside: await at(options.pixel) };
+      }
+      pages.push({ address, paper, seen, errors });
+    }
+    let release;
+    const held = new Promise((done) => (release = done));
+    const { page } = await open(`${options.holed[0]}#layer=season&day=${options.day}`, {}, (page) =>
+      page.route("**/squares/*/*/*/1/*", async (route) => { await held; await route.continue(); }));
+    const [name, hole] = Object.entries(options.holes)[0];
+    const points = [await pointOf(page, hole), await pointOf(page, options.pixel)];
+    const asked = page.waitForResponse("**/squares/*/*/*/32/*");
+    await page.selectOption("#layer", name);
+    await (await asked).finished();
+    await page.waitForTimeout(200);
+    const meanwhile = await coloursAt(page, points);
+    release();
+    return { pages, meanwhile };
+  },
   async forecast() {
     const [px, py] = options.pixel;
     const at = (layer, day) => `${options.page}#layer=tiny/${layer}&day=${day}&px=${px}&py=${py}`;

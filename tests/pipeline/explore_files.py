@@ -28,7 +28,7 @@ ISSUED = "2021-06-01"
 UNCERTAIN = 37
 """percent of the whole map of confidence"""
 
-
+NO_HOLE = slice(0), slice(0)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 SPREAD = (-0.2, -0.05, 0.0, 0.03, 0.08)
 """Of the quantiles of everything that is forecast around its median."""
@@ -39,20 +39,25 @@ FORECAST_BANDS = (0.10, 0.12, 0.14, 0.40, 0.25, 0.20)
 
 def write_run(cube: Cube, folder: Path, days: Sequence[str]) -> None:
     """A crop map of one class, its confidence, and two forecasts of one block on some days, under a drought too."""
+    write_maps(cube, folder / "cropmap")
+    write_forecast(cube, folder / "forecast/years", days, 0.8)
+    write_forecast(cube, folder / "forecast/years-drought", days, 0.5, scenario={"name": "drought"})
+    (folder / "cropmap/metrics.json").write_text("{}")
+
+
+def write_maps(cube: Cube, folder: Path, hole: tuple[slice, slice] = NO_HOLE) -> None:
+    """A crop map of one class and its confidence, with a hole where there is no map."""
     grid = cube.grid
     header = RasterHeader(
         grid.shape, "uint8", grid.crs, grid.geobox.affine, 0, ("crop",),
         tags={0: {"year": str(YEAR), f"class_{CODE}": "beans"}}, colours={0: (0, 0, 0, 0), CODE: COLOUR},
     )  # fmt: skip
-    whole = slice(0, grid.shape[0]), slice(0, grid.shape[1])
-    for name, value in (("crop_map", CODE), ("confidence", UNCERTAIN)):
-        about = header if name == "crop_map" else _percent(header)
-        with cog_file(folder / f"cropmap/{name}.tif", about) as file:
-            file.write(np.full((1, *grid.shape), value, np.uint8), *whole)
+    for name, value, about in (("crop_map", CODE, header), ("confidence", UNCERTAIN, _percent(header))):
+        image = np.full((1, *grid.shape), value, np.uint8)
+        image[0][hole] = about.nodata
+        with cog_file(folder / f"{name}.tif", about) as file:
+            file.write(image, slice(0, grid.shape[0]), slice(0, grid.shape[1]))
             file.finish()
-    write_forecast(cube, folder / "forecast/years", days, 0.8)
-    write_forecast(cube, folder / "forecast/years-drought", days, 0.5, scenario={"name": "drought"})
-    (folder / "cropmap/metrics.json").write_text("{}")
 
 
 def write_forecast(cube: Cube, folder: Path, days: Sequence[str], ndvi: float, **changes: Any) -> None:

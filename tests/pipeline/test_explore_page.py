@@ -32,6 +32,7 @@ from .explore_files import (
     UNCERTAIN,
     write_forecast,
     write_large_cube,
+    write_maps,
     write_run,
 )
 from .test_explore import AFTER, DAY, serving
@@ -50,6 +51,8 @@ EMPTY = "2021-06-16"
 LINES = "lines: medians; bands: 50 and 90 %"
 ROW, COLUMN = 20, 78
 """A pixel that is clear on `DAY`."""
+HOLE = slice(10, 14), slice(70, 74)
+"""Pixels without a map, in the block of that pixel. The forecast of the block lacks its first pixel, 64, 0."""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -78,6 +81,10 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     write_run(cube, folder / "runs/tiny", (DAY, AFTER))
     write_forecast(cube, folder / "runs/tiny/forecast/ahead", (beyond(cube),), 0.3)
     (folder / "runs/tiny/forecast/torn/tiles").mkdir(parents=True)
+    holed = Path(shutil.copytree(cube.path, folder / "holed.zarr"))
+    write_maps(cube, folder / "runs/holed/map", HOLE)
+    write_forecast(cube, folder / "runs/holed/forecast/years", (DAY,), 0.8)
+    write_explorer(holed, folder / "runs/holed", page_address(holed, folder / "runs/holed", None))
     large = write_large_cube(folder / "iowa.zarr")
     page_of(large.path, folder / "large")
     broken = {}
@@ -88,9 +95,17 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     broken["other-origin"] = page_of(cube.path, folder / "origin", "http://127.0.0.1:9/cube.zarr")
     with ExitStack() as stack:
         server = stack.enter_context(serving(cube, [folder / "runs/tiny"]))
+        holes = stack.enter_context(serving(cube, [folder / "runs/holed"]))
         plain = stack.enter_context(folder_served(folder))
         options = {
             "page": server.address,
+            "holed": [holes.address, f"{plain}/runs/holed/explore/"],
+            "holes": {
+                "holed/map-crop-map": [72, 12],
+                "holed/map-confidence": [72, 12],
+                "holed/forecast-years/ndvi": [64, 0],
+                "holed/forecast-years/true": [64, 0],
+            },
             "large": f"{plain}/large/explore/",
             "pixel": [COLUMN, ROW],
             "day": DAY,
@@ -181,6 +196,16 @@ def test_a_swipe_shows_the_map_or_the_labels(shown: dict[str, Any], cube: Cube) 
     assert swipe["left"] == list(COLOUR[:3]) and swipe["right"] == list(colour)
     assert int(swipe["split"]) == pytest.approx(25, abs=2)
     assert swipe["both"] == [list(COLOUR[:3]), list(colour)]
+
+
+def test_no_coarser_pixel_is_drawn_where_there_is_none(shown: dict[str, Any]) -> None:
+    """Coarser levels have a value around a hole. They are drawn only in place of squares that are being read."""
+    for page in shown["holes"]["pages"]:
+        assert len(page["seen"]) == 12 and page["errors"] == []
+        for place, seen in page["seen"].items():
+            assert all(colour == page["paper"] for colour in seen["hole"]), f"{place} of {page['address']}"
+            assert all(colour != page["paper"] for colour in seen["beside"]), f"{place} of {page['address']}"
+    assert shown["holes"]["meanwhile"] == [list(COLOUR[:3])] * 2
 
 
 def test_the_fan_of_a_pixel(shown: dict[str, Any], cube: Cube) -> None:

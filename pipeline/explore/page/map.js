@@ -110,60 +110,83 @@ export class ExplorerMap {
     return key === undefined || this.#drawLevels({ layer, key, clear }, pane, span);
   }
 
-  /** Draw the level that fits the scale, over the coarsest one where that is not there yet. */
-  #drawLevels({ layer, key, clear }, pane, span) {
+  /** Draw the level that fits the scale; where its chunks are still being read, the coarsest level in their place. */
+  #drawLevels(shown, pane, span) {
+    const { levels, title } = shown.layer;
     // Screens of many dots show no finer level than others: four times the bytes would be seen by nobody.
-    const fitting = layer.levels.find((level) => level * this.view.scale <= 2.2) ?? layer.levels.at(-1);
-    const rest = layer.levels.filter((level) => level > fitting).slice(0, 1);
-    if (rest.length) this.#drawLevel(layer, key, clear, rest[0], pane, span);
-    return this.#drawLevel(layer, key, clear, fitting, pane, span);
+    const fitting = levels.find((level) => level * this.view.scale <= 2.2) ?? levels.at(-1);
+    const chunks = this.#chunks(shown.layer, fitting, pane, span);
+    const tooMany = chunks.length > MOST_CHUNKS;
+    if (tooMany) this.hint = `Zoom in to see ${title.toLowerCase().split(":")[0]} here.`;
+    if (levels[0] > fitting) this.#drawInstead(shown, tooMany ? null : chunks, pane, span);
+    return tooMany || this.#drawChunks(shown, chunks);
   }
 
-  #drawLevel(layer, key, clear, level, pane, span) {
+  /** Draw the coarsest level in place of those of the `chunks` that are not here yet, or everywhere with null. Nowhere
+   *  else: a chunk that is here may be transparent, and below it a coarse pixel would pass for a value of its pixels. */
+  #drawInstead(shown, chunks, pane, span) {
+    const missing = chunks?.filter((chunk) => this.#painted.get(nameOf(shown, chunk))?.picture === undefined);
+    if (missing?.length === 0) return;
+    const { ink } = this;
+    ink.save();
+    if (missing) {
+      ink.beginPath();
+      for (const { box } of missing) ink.rect(...box);
+      ink.clip();
+    }
+    const coarse = this.#chunks(shown.layer, shown.layer.levels[0], pane, span);
+    if (coarse.length <= MOST_CHUNKS) this.#drawChunks(shown, coarse);
+    ink.restore();
+  }
+
+  /** The chunks of a level in a pane, those in the middle first: [{level, row, column, box}], the box on the canvas. */
+  #chunks(layer, level, pane, span) {
     const { scale, x, y } = this.view;
     const size = layer.side(level) * level;
     const height = this.canvas.clientHeight;
-    const toX = (column) => pane.middle + (column - x) * scale;
-    const toY = (row) => height / 2 + (row - y) * scale;
+    const toX = (column) => Math.round(pane.middle + (column * size - x) * scale);
+    const toY = (row) => Math.round(height / 2 + (row * size - y) * scale);
     const columns = span.map((at) => (x + (at - pane.middle) / scale) / size);
     const rows = [-1, 1].map((side) => (y + (side * height) / 2 / scale) / size);
     const limit = [this.grid.height, this.grid.width].map((length) => Math.ceil(length / size));
-    const places = [];
+    const chunks = [];
     for (let row = Math.max(0, Math.floor(rows[0])); row < Math.min(limit[0], rows[1]); row++)
-      for (let column = Math.max(0, Math.floor(columns[0])); column < Math.min(limit[1], columns[1]); column++)
-        if (layer.has(level, row, column)) places.push([row, column]);
-    if (places.length > MOST_CHUNKS) {
-      this.hint = `Zoom in to see ${layer.title.toLowerCase().split(":")[0]} here.`;
-      return true;
-    }
+      for (let column = Math.max(0, Math.floor(columns[0])); column < Math.min(limit[1], columns[1]); column++) {
+        if (!layer.has(level, row, column)) continue;
+        const [left, top] = [toX(column), toY(row)];
+        chunks.push({ level, row, column, box: [left, top, Math.max(1, toX(column + 1) - left), Math.max(1, toY(row + 1) - top)] });
+      }
     const middle = [y / size - 0.5, x / size - 0.5];
-    const far = ([row, column]) => (row - middle[0]) ** 2 + (column - middle[1]) ** 2;
+    const far = ({ row, column }) => (row - middle[0]) ** 2 + (column - middle[1]) ** 2;
+    return chunks.sort((a, b) => far(a) - far(b));
+  }
+
+  /** Draw those chunks that are here; whether these are all. */
+  #drawChunks(shown, chunks) {
     let complete = true;
-    for (const [row, column] of places.sort((a, b) => far(a) - far(b))) {
-      const picture = this.#picture(layer, key, clear, level, row, column);
+    for (const chunk of chunks) {
+      const picture = this.#picture(shown, chunk);
       if (picture === undefined) complete = false;
-      if (!picture) continue;
-      const [left, right] = [toX(column * size), toX(column * size + picture.width * level)].map(Math.round);
-      const [top, bottom] = [toY(row * size), toY(row * size + picture.height * level)].map(Math.round);
-      this.ink.drawImage(picture, left, top, Math.max(1, right - left), Math.max(1, bottom - top));
+      if (picture) this.ink.drawImage(picture, ...chunk.box);
     }
     return complete;
   }
 
   /** The painted chunk; null where it is empty, undefined where it is being read. */
-  #picture(layer, key, clear, level, row, column) {
-    const name = `${layer.id}|${key}|${clear ?? ""}|${level}|${row}|${column}`;
+  #picture(shown, chunk) {
+    const name = nameOf(shown, chunk);
     const entry = this.#painted.get(name);
     if (entry) {
       entry.frame = this.#frame;
       return entry.picture;
     }
+    const { layer, key, clear } = shown;
     const place = { picture: undefined, frame: this.#frame };
     this.#painted.set(name, place);
     const wanted = () => place.frame >= this.#frame - 2;
-    layer.read(level, row, column, key, wanted, clear).then((chunk) => {
-      if (chunk === undefined) return this.#painted.delete(name);
-      place.picture = chunk && paint(layer, chunk);
+    layer.read(chunk.level, chunk.row, chunk.column, key, wanted, clear).then((read) => {
+      if (read === undefined) return this.#painted.delete(name);
+      place.picture = read && paint(layer, read);
       this.draw();
     }).catch((error) => {
       place.picture = null;
@@ -240,6 +263,9 @@ export class ExplorerMap {
     }
   }
 }
+
+/** A chunk among those that are painted. */
+const nameOf = ({ layer, key, clear }, { level, row, column }) => `${layer.id}|${key}|${clear ?? ""}|${level}|${row}|${column}`;
 
 /** A chunk as a canvas of its size. */
 function paint(layer, chunk) {
