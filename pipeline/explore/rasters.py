@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -17,9 +18,11 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
+from mmvsf.datasets.json_text import parse_json
 from mmvsf.datasets.sidecars.forecasts import FOLDER as FORECASTS
 from mmvsf.datasets.storage.location import DRAFT
 
@@ -27,6 +30,8 @@ SQUARE = 256
 """Pixels per side of a square, at each level, unless a raster has others."""
 LEVELS = (1, 8, 32)
 """Pixels of the cube on the side of a pixel of each level: those of the cube itself and of its overviews."""
+MAP_RECORD = "map.json"
+"""What `mmvsf map` writes beside a map."""
 READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError)
 """What a GeoTIFF raises that cannot be read or is damaged."""
 
@@ -41,7 +46,8 @@ class Raster(Protocol):
     def facts(self) -> dict[str, Any]:
         """What the page is told: `name`, `title`, `kind`, `dtype`, `bands`, `side`, `levels`, `steps`, `box`, and more
         by kind. `side` is that of a square in pixels of a level; `steps` are {key, first, last}, first and last day
-        since 1970-01-01; `box` is [left, top, right, bottom] in pixels of the cube."""
+        since 1970-01-01, and `until`, the last day of the images of a map, where it is known; `box` is [left, top,
+        right, bottom] in pixels of the cube."""
 
     def square(self, step: str, level: int, row: int, column: int) -> NDArray[Any]:
         """(bands, side, side): a square of a level, counted from the upper left corner of the grid. Raises one of
@@ -153,7 +159,7 @@ def _described(cube: Cube, folder: Path, path: Path, file: Any) -> MapRaster | N
         return None
     place, tags = Placed.of(cube.grid, file), file.tags()
     stem = path.relative_to(folder).with_suffix("").as_posix()
-    name, step = address_name(stem), _year(cube, tags.get("year", ""))
+    name, step = address_name(stem), _with_until(_year(cube, tags.get("year", "")), path.parent / MAP_RECORD)
     parent = Path(stem).parent.as_posix()
     where = "" if parent in (".", "cropmap") else f"({parent})"
     title = " ".join(filter(None, (path.stem.replace("_", " ").capitalize(), tags.get("year"), where)))
@@ -188,6 +194,15 @@ def _year(cube: Cube, text: str) -> dict[str, Any]:
     if text.isdigit() and int(text) in cube.years:
         days = days[cube.season_of_day == int(text)]
     return {"key": text or "all", "first": int(days[0]), "last": int(days[-1])}
+
+
+def _with_until(step: dict[str, Any], record: Path) -> dict[str, Any]:
+    """The step of a map with the day until which it took images, where its record names one of the step."""
+    try:
+        until = day_number(date.fromisoformat(parse_json(record.read_bytes())["until"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return step
+    return {**step, "until": until} if step["first"] <= until <= step["last"] else step
 
 
 def _hex(colour: tuple[int, ...]) -> str:

@@ -143,6 +143,21 @@ const scenarios = {
     release();
     return { pages, meanwhile };
   },
+  /** The day after a map was chosen on a day of another season, or of its own. */
+  async moved() {
+    const [crop] = Object.keys(options.holes);
+    async function chosen(address, layer, day) {
+      const { page, errors } = await open(`${address}#layer=true&day=${day}&px=40&py=8`);
+      await page.selectOption("#layer", layer);
+      await page.waitForFunction((layer) => location.hash.includes(new URLSearchParams({ layer })), layer);
+      await page.waitForFunction(() => document.getElementById("explain").textContent.includes(document.getElementById("day").textContent));
+      return { page, errors, day: await text(page, "day"), explain: await text(page, "explain") };
+    }
+    const whole = await chosen(options.page, options.map, options.before);
+    const until = await chosen(options.holed[0], crop, options.before);
+    const kept = await chosen(options.holed[0], crop, options.empty);
+    return { whole: whole.day, until: until.day, kept: kept.day, explain: until.explain + whole.explain, errors: [whole, until, kept].flatMap(({ errors }) => errors) };
+  },
   async forecast() {
     const [px, py] = options.pixel;
     const at = (layer, day) => `${options.page}#layer=tiny/${layer}&day=${day}&px=${px}&py=${py}`;

@@ -9,12 +9,14 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import outlines_within
@@ -26,7 +28,7 @@ from mmvsf.pipeline.explore.server import ExplorerServer
 from mmvsf.pipeline.explore.static import page_address, write_explorer
 
 from .conftest import Outcome
-from .explore_files import CODE, UNCERTAIN, write_run
+from .explore_files import CODE, UNCERTAIN, write_maps, write_run
 from .tiny_archive import TinyArchive
 
 DAY = "2021-06-15"
@@ -137,6 +139,31 @@ def test_squares_are_the_pixels_of_the_run(ask: Callable[..., Answer], cube: Cub
             assert (square[height // level :] == fill).all()
         for absent in ("2020/1/0_0", "2021/2/0_0", "2021/1/0_9"):
             assert ask(f"/squares/tiny/{name}/{absent}.z")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("record", "until"),
+    [
+        ('{"until": "2021-05-10"}', "2021-05-10"),
+        ('{"until": null}', None),
+        ('{"until": "2020-05-10"}', None),  # of another season
+        ('{"until": "soon"}', None),
+        ('{"until": 5}', None),
+        ("[]", None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_the_last_day_of_the_images_of_a_map(cube: Cube, tmp_path: Path, record: str | None, until: str | None) -> None:
+    write_maps(cube, tmp_path / "tiny/map")
+    if record is not None:
+        (tmp_path / "tiny/map/map.json").write_text(record)
+    (run,) = open_runs(cube, [tmp_path / "tiny"])
+    assert len(run.rasters) == 2 and not run.notes
+    for raster in run.rasters:
+        (step,) = raster.facts()["steps"]
+        assert step["key"] == "2021"
+        assert step.get("until") == (until and day_number(date.fromisoformat(until)))
 
 
 def test_embeddings_are_drawn_in_false_colour(cube: Cube, tmp_path: Path) -> None:

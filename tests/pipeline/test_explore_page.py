@@ -22,7 +22,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.variables import Status, is_clear
 from mmvsf.pipeline.explore.static import page_address, write_explorer
 from mmvsf.pipeline.inspect.days import parse_day
-from mmvsf.pipeline.inspect.explain import explain_pixel
+from mmvsf.pipeline.inspect.explain import NO_DAY, explain_pixel
 from tests.seal import change
 
 from .explore_files import (
@@ -51,6 +51,8 @@ EMPTY = "2021-06-16"
 LINES = "lines: medians; bands: 50 and 90 %"
 ROW, COLUMN = 20, 78
 """A pixel that is clear on `DAY`."""
+UNTIL = "2021-05-20"
+"""The last day of the images of a map."""
 HOLE = slice(10, 14), slice(70, 74)
 """Pixels without a map, in the block of that pixel. The forecast of the block lacks its first pixel, 64, 0."""
 
@@ -83,6 +85,7 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     (folder / "runs/tiny/forecast/torn/tiles").mkdir(parents=True)
     holed = Path(shutil.copytree(cube.path, folder / "holed.zarr"))
     write_maps(cube, folder / "runs/holed/map", HOLE)
+    (folder / "runs/holed/map/map.json").write_text(json.dumps({"until": UNTIL}))
     write_forecast(cube, folder / "runs/holed/forecast/years", (DAY,), 0.8)
     write_explorer(holed, folder / "runs/holed", page_address(holed, folder / "runs/holed", None))
     large = write_large_cube(folder / "iowa.zarr")
@@ -99,6 +102,7 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
         plain = stack.enter_context(folder_served(folder))
         options = {
             "page": server.address,
+            "before": "2020-06-10",
             "holed": [holes.address, f"{plain}/runs/holed/explore/"],
             "holes": {
                 "holed/map-crop-map": [72, 12],
@@ -206,6 +210,18 @@ def test_no_coarser_pixel_is_drawn_where_there_is_none(shown: dict[str, Any]) ->
             assert all(colour == page["paper"] for colour in seen["hole"]), f"{place} of {page['address']}"
             assert all(colour != page["paper"] for colour in seen["beside"]), f"{place} of {page['address']}"
     assert shown["holes"]["meanwhile"] == [list(COLOUR[:3])] * 2
+
+
+def test_a_map_of_another_season_leads_to_an_image_of_its_season(shown: dict[str, Any], cube: Cube) -> None:
+    """To the last one that the map could use. A day within the season stays, also one without an image."""
+    status = cube.array("blocks/status")[:, 0, 1]  # of the block in the middle of the map
+    stored = np.flatnonzero((status == Status.STORED) & (cube.season_of_day == 2021))
+    days = [str(date_of(int(cube.calendar.days[index]))) for index in stored]
+    assert days[-1] > UNTIL
+    moved = shown["moved"]
+    assert moved["whole"] == days[-1] and moved["until"] == max(day for day in days if day <= UNTIL)
+    assert moved["kept"] == EMPTY and moved["errors"] == []
+    assert NO_DAY not in moved["explain"]
 
 
 def test_the_fan_of_a_pixel(shown: dict[str, Any], cube: Cube) -> None:

@@ -102,10 +102,8 @@ class App {
   /** After a choice of a layer: to a day that it has. */
   async chosen(id) {
     const layer = this.layers.get($(id).value);
-    if (layer.steps?.length && layer.at(this.timeline.day) === undefined) {
-      const { first, last } = layer.steps.reduce((a, b) => (Math.abs(b.first - this.timeline.day) < Math.abs(a.first - this.timeline.day) ? b : a));
-      this.timeline.choose(Math.min(last, Math.max(first, this.timeline.day)), true);
-    } else if (layer.masked) {
+    if (layer.steps?.length && layer.at(this.timeline.day) === undefined) await this.toStep(layer.steps);
+    else if (layer.masked) {
       await this.timeline.load(this.middleBlock).catch((error) => this.tell({ error }));
       const nearest = this.timeline.nearestClear;
       const seen = this.timeline.images.some(({ day, status }) => day === this.timeline.day && status === 2);
@@ -113,6 +111,17 @@ class App {
       if (!seen && nearest !== undefined && kept) this.timeline.choose(nearest, true);
     }
     this.refresh();
+  }
+
+  /** To the nearest of some steps: in a season to its last image, of a map to the last that it could use. */
+  async toStep(steps) {
+    const { timeline } = this;
+    const far = ({ first, last }) => Math.max(first - timeline.day, timeline.day - last);
+    const { first, last, until = last } = steps.reduce((best, step) => (far(step) < far(best) ? step : best));
+    timeline.choose(until, true);
+    if (first === last) return;
+    await timeline.load(this.middleBlock).catch((error) => this.tell({ error }));
+    if (timeline.day === until) timeline.choose(timeline.lastStored(first, until) ?? until, true);
   }
 
   get middleBlock() {

@@ -65,6 +65,11 @@ export class Timeline {
     return stored.length ? stored.reduce((best, image) => (far(image) < far(best) ? image : best)).day : undefined;
   }
 
+  /** The last stored day between two days of the season; undefined without one. */
+  lastStored(first, last) {
+    return this.images.findLast(({ day, status }) => status === 2 && day >= first && day <= last)?.day;
+  }
+
   #loaded = "";
 
   /** Read which images a block [row, column] has in the season of the day, unless they are here already. */
