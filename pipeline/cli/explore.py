@@ -47,7 +47,7 @@ def explore(
     for folder in runs:
         if not folder.is_dir():
             raise InputError(f"--run {folder} is not a folder; give the folder of a region's results, as {default}")
-    with ExplorerServer(opened, runs or ([default] if default.is_dir() else []), port) as server:
+    with ExplorerServer(opened, runs or [default], port) as server:
         for shown in server.site.runs:
             for note in shown.notes:
                 typer.echo(f"note: {shown.folder}: {note}", err=True)

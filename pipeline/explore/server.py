@@ -32,15 +32,20 @@ class ExplorerServer(ThreadingHTTPServer):
 
     def __init__(self, cube: Cube, runs: list[Path], port: int = 0) -> None:
         """Raises InputError where the port is taken."""
-        found = open_runs(cube, runs)
-        self.files = {f"files/{run.name}/{name}": run.folder / name for run in found for name in run.files}
-        links = {name.removeprefix("files/"): quote(name) for name in self.files}
-        self.site = Site(cube, found, "cube", links)
+        self._cube, self._folders = cube, runs
+        self.look()
         _ = self.site.description  # takes a second, which no reader of the page has to wait for
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             raise InputError(f"--port {port} cannot be used ({one_line(error)}); choose another, or 0") from error
+
+    def look(self) -> None:
+        """Look into the folders of the runs: what is in them now is shown from here on; a missing one has nothing."""
+        found = open_runs(self._cube, [folder for folder in self._folders if folder.is_dir()])
+        self.files = {f"files/{run.name}/{name}": run.folder / name for run in found for name in run.files}
+        links = {name.removeprefix("files/"): quote(name) for name in self.files}
+        self.site = Site(self._cube, found, "cube", links)
 
     @property
     def address(self) -> str:
@@ -73,6 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _get(self, name: str) -> None:
+        if name == DESCRIPTION:  # which a page asks for once, before anything of the runs
+            self.server.look()
         site = self.server.site
         if name.startswith("cube/"):
             self._send_object(_inside(site.cube.path, name.removeprefix("cube/")))

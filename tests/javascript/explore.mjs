@@ -1,7 +1,7 @@
 // What a browser shows of the explorer, as JSON: node explore.mjs CHROMIUM '{"page": URL, "pixel": [X, Y], ...}'
 // Each scenario gives facts, or {failed: message}; the tests judge them.
 
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -157,6 +157,16 @@ const scenarios = {
     const until = await chosen(options.holed[0], crop, options.before);
     const kept = await chosen(options.holed[0], crop, options.empty);
     return { whole: whole.day, until: until.day, kept: kept.day, explain: until.explain + whole.explain, errors: [whole, until, kept].flatMap(({ errors }) => errors) };
+  },
+  /** The layers of a run before and after it got a map and the page was loaded again. */
+  async later() {
+    const { page, errors } = await open(options.later.page);
+    const layers = () => page.locator("#layer option").evaluateAll((found) => found.map(({ value }) => value).filter((id) => id.startsWith("later/")));
+    const before = await layers();
+    await cp(options.later.from, options.later.to, { recursive: true });
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll("#layer option").length);
+    return { before, after: await layers(), errors };
   },
   async forecast() {
     const [px, py] = options.pixel;

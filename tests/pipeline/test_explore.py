@@ -215,6 +215,31 @@ def test_files_of_a_run_are_linked_and_can_be_read(ask: Callable[..., Answer], r
         assert ask(f"/{entry['href']}")[1] == (run / entry["name"]).read_bytes()
 
 
+def test_results_that_came_later_are_seen_by_the_next_page(cube: Cube, tmp_path: Path) -> None:
+    """Also in a folder that was not there, and those that are gone are no longer shown."""
+    folder = tmp_path / "tiny"
+    with serving(cube, [folder]) as server:
+
+        def get(name: str) -> tuple[int, bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+            connection.request("GET", f"/{name}")
+            answer = connection.getresponse()
+            content = answer.status, answer.read()
+            connection.close()
+            return content
+
+        def rasters() -> list[str]:
+            return [raster["title"] for run in json.loads(get("explore.json")[1])["runs"] for raster in run["rasters"]]
+
+        square = "squares/tiny/map-crop-map/2021/1/0_0.z"
+        assert rasters() == [] and get(square)[0] == 404
+        write_maps(cube, folder / "map")
+        assert rasters() == ["Crop map 2021 (map)", "Confidence 2021 (map)"]
+        assert get(square)[0] == get("files/tiny/map/crop_map.tif")[0] == 200
+        (folder / "map/crop_map.tif").unlink()
+        assert rasters() == ["Confidence 2021 (map)"] and get(square)[0] == 404
+
+
 def test_two_runs_of_one_name_have_names_of_their_own(cube: Cube, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "other/tiny")
     (tmp_path / "other/tiny/cropmap/crop_map.tif").write_bytes(b"no picture")

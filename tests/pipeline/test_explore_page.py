@@ -99,9 +99,15 @@ def shown(cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     with ExitStack() as stack:
         server = stack.enter_context(serving(cube, [folder / "runs/tiny"]))
         holes = stack.enter_context(serving(cube, [folder / "runs/holed"]))
+        later = stack.enter_context(serving(cube, [folder / "runs/later"]))
         plain = stack.enter_context(folder_served(folder))
         options = {
             "page": server.address,
+            "later": {
+                "page": later.address,
+                "from": str(folder / "runs/holed/map"),
+                "to": str(folder / "runs/later/map"),
+            },
             "before": "2020-06-10",
             "holed": [holes.address, f"{plain}/runs/holed/explore/"],
             "holes": {
@@ -222,6 +228,10 @@ def test_a_map_of_another_season_leads_to_an_image_of_its_season(shown: dict[str
     assert moved["whole"] == days[-1] and moved["until"] == max(day for day in days if day <= UNTIL)
     assert moved["kept"] == EMPTY and moved["errors"] == []
     assert NO_DAY not in moved["explain"]
+
+
+def test_a_reload_shows_a_map_that_was_made_meanwhile(shown: dict[str, Any]) -> None:
+    assert shown["later"] == {"before": [], "after": ["later/map-crop-map", "later/map-confidence"], "errors": []}
 
 
 def test_the_fan_of_a_pixel(shown: dict[str, Any], cube: Cube) -> None:

@@ -20,7 +20,7 @@ export async function openPage(found) {
   if (!manifest?.parts || manifest.digest !== (await digestOf(manifest)))
     throw new Error("The manifest of the cube is damaged. Run `mmvsf verify` to see what else is.");
   if (manifest.digest !== page.root.digest)
-    throw new Error("The cube was changed after this page was written. Write the page again.");
+    throw new Error("The cube was changed after this page was written. Write the page again, or restart `mmvsf explore`.");
   return { page, cube: new Cube(store, page.root, manifest) };
 }
 
