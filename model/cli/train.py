@@ -27,6 +27,18 @@ from .options import (
 
 app = typer.Typer()
 
+Agreement = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        show_default="that of the objective",
+        help="Weight of the agreement of embeddings from two halves of the images; 0 for none.",
+    ),
+]
+Site = Annotated[
+    bool, typer.Option("--site", help="Give the network the static layers of the cubes and the day length.")
+]
+
 
 @app.command(rich_help_panel=MODEL)
 def pretrain(
@@ -50,17 +62,8 @@ def pretrain(
     window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of each image hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
-    agreement: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            show_default="that of the objective",
-            help="Weight of the agreement of embeddings from two halves of the images; 0 for none.",
-        ),
-    ] = None,
-    site: Annotated[
-        bool, typer.Option("--site", help="Give the network the static layers of the cubes and the day length.")
-    ] = False,
+    agreement: Agreement = None,
+    site: Site = False,
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes; 0 reads in the training process.")] = 0,
