@@ -22,7 +22,7 @@ from tests.cubes import CubeBuilder
 
 from .document import Section, stamp
 
-SITES, BLOCK, CHUNK, FIELD = 64, 128, 64, 16
+SITES, BLOCK, CHUNK, FIELD = 64, 64, 32, 16
 YEARS = (2020, 2021)
 STEPS = 20
 """Of training: the time of a map does not depend on what its network learned."""
