@@ -79,7 +79,7 @@ class ForecastSamples(Samples):
         target = np.array([self._target(rng, days, origin) for origin in range(count)])
         symmetry, hidden = int(rng.integers(8)), rng.random(count) < plan.dropout
         window = replace(window, earlier=window.earlier[:0]) if rng.random() < plan.forget else window
-        site = drawn_site(reader, window, symmetry, forget=rng.random() < plan.forget_site)
+        forget = rng.random() < plan.forget_site
         read, before = reader.begin_images(window, days), begin_earlier(reader, window)
 
         def finish() -> TrainingSample:
@@ -97,7 +97,7 @@ class ForecastSamples(Samples):
                 weather_start=weather_start,
                 measured=measured(reader, window, plan, symmetry),
                 earlier=turned(before(), symmetry),
-                site=site,
+                site=drawn_site(reader, window, symmetry, forget=forget),
             )
 
         return finish
@@ -135,7 +135,7 @@ class LabelledSamples(Samples):
         days = days[np.sort(rng.choice(len(days), count, replace=False))]
         symmetry = int(rng.integers(8))
         window = replace(window, earlier=window.earlier[:0]) if rng.random() < plan.forget else window
-        site = drawn_site(self.reader, window, symmetry, forget=rng.random() < plan.forget_site)
+        forget = rng.random() < plan.forget_site
         read, before = self.reader.begin_images(window, days), begin_earlier(self.reader, window)
 
         def finish() -> TrainingSample:
@@ -145,14 +145,15 @@ class LabelledSamples(Samples):
                 for array in (sample.images, sample.clear, self.classes(window))
             )
             numbers = measured(self.reader, window, plan, symmetry)
+            site = drawn_site(self.reader, window, symmetry, forget=forget)
             return replace(sample, images=images, valid=clear, clear=clear, labels=classes, measured=numbers, site=site)
 
         return finish
 
 
 def drawn_site(reader: WindowReader, window: Window, symmetry: int, *, forget: bool) -> Site | None:
-    """The site of a training sample under a symmetry of the square, or one of which nothing is known; None where the
-    model is given none. Raises as `WindowReader.site`."""
+    """The site of a training sample under a symmetry of the square (0 to 7), or one of which nothing is known; None where
+    the model is given none. Raises as `WindowReader.site`."""
     site = reader.site(window)
     if site is None:
         return None
@@ -175,7 +176,8 @@ def season_sample(
     """Images of a window on some of its days (all by default), with the forecasts of `pairs`, (origin, target) indices
     into those days."""
     days = window.days if days is None else days
-    return _season_sample(reader, window, days, reader.images(window, days), begin_earlier(reader, window)(), pairs)
+    sample = _season_sample(reader, window, days, reader.images(window, days), begin_earlier(reader, window)(), pairs)
+    return replace(sample, site=reader.site(window))
 
 
 def begin_earlier(reader: WindowReader, window: Window) -> Callable[[], Earlier | None]:
@@ -222,5 +224,4 @@ def _season_sample(
         weather=weather,
         weather_start=start,
         earlier=earlier,
-        site=reader.site(window),
     )

@@ -29,7 +29,9 @@ def disagreement(
     network: MMVSF, batch: Batch, memory: Memory, chosen: Tensor | None, generator: torch.Generator
 ) -> Tensor:
     """The loss, a scalar, of two embeddings of each (chosen) patch on the day of one of the images, drawn at random:
-    each is made from another half of the images up to that day."""
+    each is made from another half of the images up to that day.
+
+    chosen: (B, L) int64, as in `MMVSF.encode`; the first AGREEING are taken. Windows need more than one patch."""
     chosen = None if chosen is None else chosen[:, :AGREEING]
     b, t = batch.image_days.shape
     device = batch.images.device

@@ -49,6 +49,7 @@ def _with_limits(estimate: dict[str, Any] | None, text: Callable[[float], str]) 
 
 
 def hectares(value: float) -> str:
+    """An area in hectares, for people."""
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
 
 
