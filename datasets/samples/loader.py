@@ -152,8 +152,8 @@ class LabelledSamples(Samples):
 
 
 def drawn_site(reader: WindowReader, window: Window, symmetry: int, *, forget: bool) -> Site | None:
-    """The site of a training sample under a symmetry of the square (0 to 7), or one of which nothing is known; None where
-    the model is given none. Raises as `WindowReader.site`."""
+    """The site of a training sample under a symmetry of the square (0 to 7), or one of which nothing is known; None
+    where the model is given none. Raises as `WindowReader.site`."""
     site = reader.site(window)
     if site is None:
         return None

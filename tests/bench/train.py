@@ -190,8 +190,8 @@ def _beside_stock(cube: Cube, repeats: int) -> str:
         f" dates and `nn.LSTM` over the weather (`tests/bench/stock.py`), trains on {stock[0]:.0f} windows/s in"
         f" bfloat16 and {stock[1]:.0f} in float32, where `compact`, which forecasts as it does and asks for no"
         f" agreement, trains on {ours:.0f}: {ours / max(stock):.2f} times the better one. Medians of at least three"
-        f" runs of each, in turn. With agreement, the default, `compact` trains on {agreeing:.0f}: {ours / agreeing:.2f}"
-        " times the time of a step."
+        f" runs of each, in turn. With agreement, the default, `compact` trains on {agreeing:.0f}:"
+        f" {ours / agreeing:.2f} times the time of a step."
     )
 
 
