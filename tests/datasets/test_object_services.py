@@ -230,7 +230,9 @@ def web(published: Path) -> Iterator[Location]:
 
     @Request.application
     def serve(request: Request) -> Response:
-        return send_from_directory(published.parent, request.path.lstrip("/"), request.environ)
+        response = send_from_directory(published.parent, request.path.lstrip("/"), request.environ)
+        response.headers.remove("Date")  # the server sends its own, which can be a second later; no client takes two
+        return response
 
     server = make_server("127.0.0.1", 0, serve, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
