@@ -114,4 +114,9 @@ def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpo
             " the model with --model",
             soft_wrap=True,
         )
+    elif cube.digest not in checkpoint.config["cubes"] and (unlike := checkpoint.unlike(cube)):
+        plain_console(stderr=True).print(
+            f"warning: {cube.path} is unlike what the model in {where} learned from: {'; '.join(unlike)}",
+            soft_wrap=True,
+        )
     return checkpoint, where

@@ -22,7 +22,7 @@ from mmvsf.datasets.samples.statistics import Moments
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.model.records import write_json
 
-from .learned import LearnedCube, generations
+from .learned import LearnedCube, differences, far_off, generations
 from .network import MMVSF
 from .sizes import NetworkConfig
 
@@ -44,6 +44,12 @@ class Checkpoint:
     """Whether it was trained to see weather."""
     config: dict[str, Any]
     """All of config.json."""
+
+    def unlike(self, cube: Cube) -> list[str]:
+        """In what a cube that fits differs from all that the model, and those before it, learned from, one phrase
+        each."""
+        learned = [each for generation in generations(self.config) for each in generation.learned.values()]
+        return [*differences(learned, cube), *far_off(self.normalisation, cube)]
 
 
 def new_network(config: NetworkConfig, normalisation: Normalisation) -> MMVSF:

@@ -14,9 +14,13 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from pyproj import CRS, Transformer
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.samples.reader import Normalisation
+from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.variables import Split
+from mmvsf.datasets.words import months_in_words
 
 Rectangle = tuple[float, float, float, float]
 """(left, bottom, right, top) in metres"""
@@ -25,6 +29,8 @@ MOST = 1000
 """Rectangles that record the places of a cube; with more, they are drawn on a coarser grid and cover a little more."""
 CLOSE = 1.25
 """Ratio of two resolutions up to which they count as one."""
+FAR = 3.0
+"""Deviations between the mean of a variable in a cube and in what a model learned from, beyond which it is reported."""
 SLIVER = 0.01
 """Share of a window in places that were learned from up to which it is taken for a neighbour: grids in two CRSs do not
 meet exactly."""
@@ -48,6 +54,8 @@ class LearnedCube(BaseModel):
     """the chunks of its training split, joined to rectangles, in metres of `crs`"""
     seasons: tuple[tuple[date, date], ...]
     """first and last day of each training season"""
+    months: tuple[int, ...] = ()
+    """of its images; models of earlier releases did not record them"""
 
     @field_validator("crs")
     @classmethod
@@ -67,6 +75,7 @@ class LearnedCube(BaseModel):
             crs=cube.grid.crs,
             places=_places(cube, fold),
             seasons=tuple((season.first, season.last) for season in seasons),
+            months=cube.region.period.months,
         )
 
     def windows_in(self, cube: Cube, windows: Sequence[Window]) -> set[tuple[int, int, int]]:
@@ -130,7 +139,26 @@ def differences(cubes: Sequence[LearnedCube], cube: Cube) -> list[str]:
     known = {product for learned in cubes for product in learned.products}
     if cubes and (new := sorted(set(cube.region.imagery.products) - known)):
         phrases.append(f"images of {', '.join(new)}, which were not in training")
+    months = {month for learned in cubes for month in learned.months or range(1, 13)}
+    if cubes and (other := [month for month in cube.region.period.months if month not in months]):
+        phrases.append(f"images from {months_in_words(other)}, and none from then in training")
     return phrases
+
+
+def far_off(normalisation: Normalisation, cube: Cube) -> list[str]:
+    """A phrase about the variables whose mean in a cube lies far from that in training; none without them, or where
+    the cube holds out all that is clear."""
+    try:
+        statistics = training_statistics(cube)
+    except InputError:
+        return []
+    far = [
+        name
+        for here, learned in zip(statistics, (normalisation.bands, normalisation.weather), strict=True)
+        for name, off in zip(here.names, np.subtract(here.mean, learned.mean) / learned.std, strict=True)
+        if abs(off) > FAR
+    ]
+    return [f"the mean of {', '.join(far)} lies more than {FAR:g} deviations off"] if far else []
 
 
 def cube_licences(cube: Cube) -> list[str]:

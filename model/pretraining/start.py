@@ -8,24 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.samples.windows import HELD_OUT, index_windows
 from mmvsf.datasets.words import plural
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits
-from mmvsf.model.mmvsf.learned import Generation, LearnedCube, differences, generations
+from mmvsf.model.mmvsf.learned import Generation, LearnedCube, generations
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 
 DEFAULT_SIZE = "compact"
 OTHER_SIZE = "custom"
 """What a size is called that is none of SIZES."""
-FAR = 3.0
-"""Deviations between the mean of a variable in a cube and in what a model learned from, beyond which it is reported."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +89,9 @@ class Start:
         for cube in cubes:
             if note := _held_out_note(about["held_out"][cube.digest], cube, self.folder):
                 yield note
-            if unlike := [*differences(self._cubes, cube), *self._far(cube)]:
+            if unlike := self.checkpoint.unlike(cube):
                 where = f"the model in {self.folder}"
                 yield f"warning: {cube.path} is unlike what {where} learned from: {'; '.join(unlike)}"
-
-    def _far(self, cube: Cube) -> list[str]:
-        """A phrase about the variables whose mean lies far outside of what was learned from; none without them."""
-        normal = self.checkpoint.normalisation
-        far = [
-            name
-            for here, learned in zip(training_statistics(cube), (normal.bands, normal.weather), strict=True)
-            for name, off in zip(here.names, np.subtract(here.mean, learned.mean) / learned.std, strict=True)
-            if abs(off) > FAR
-        ]
-        return [f"the mean of {', '.join(far)} lies more than {FAR:g} deviations off"] if far else []
 
 
 def network_config(normalisation: Normalisation, size: str | None, start: Start | None) -> tuple[NetworkConfig, str]:

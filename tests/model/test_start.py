@@ -25,6 +25,7 @@ from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.windows import HELD_OUT, Window, index_windows
 from mmvsf.datasets.variables import Split
+from mmvsf.datasets.words import months_in_words
 from mmvsf.model.cli import app
 from mmvsf.model.cli.options import named_model
 from mmvsf.model.mmvsf import learned
@@ -255,10 +256,13 @@ def test_a_cube_unlike_what_was_learned_is_reported(grown_cube: Cube, begin: Cal
     )
     facts = LearnedCube.of(grown_cube, Fold.of(grown_cube))
     assert differences([facts], grown_cube) == differences([], grown_cube) == []
-    others = [facts.model_copy(update={"resolution": 10.0, "products": ("hls-s30",)})]
+    months = grown_cube.region.period.months
+    others = [facts.model_copy(update={"resolution": 10.0, "products": ("hls-s30",), "months": months[2:]})]
     assert differences(others, grown_cube) == [
-        "pixels of 30 m, and 10 m in training", "images of hls-l30, which were not in training"
+        "pixels of 30 m, and 10 m in training", "images of hls-l30, which were not in training",
+        f"images from {months_in_words(months[:2])}, and none from then in training",
     ]  # fmt: skip
+    assert differences([facts.model_copy(update={"months": ()})], grown_cube) == []  # of an earlier release
 
 
 def test_a_start_that_does_not_fit_is_refused_before_the_work(
