@@ -10,11 +10,13 @@ scenario             (scenario,)   names
 applies              (case, scenario)   1 where the scenario belongs to that time of the year
 weather              (case, scenario, day, variable)   float32, from the origin on, in the units of the cube
 truth                (case, scenario, lead, band, y, x)   int16 x 1e-4: without noise and clouds
+inferred             the same, as expected by an oracle that knows the simulator and infers from the images up to the
+                     origin what is hidden of each field
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,9 +33,10 @@ from mmvsf.datasets.storage.store import open_pixels, read_pixels
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
 
 FORMAT = "mmvsf-experiments"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 AS_IT_CAME = "as it came"
 """The scenario of the real weather, the first."""
+IMAGES = ("truth", "inferred")
 
 Floats = NDArray[np.float32]
 
@@ -74,22 +77,27 @@ def experiments_layout(
     arrays += [
         ArraySpec("applies", axes[:2], shape[:2], "uint8", shape[:2], 0),
         ArraySpec("weather", axes, shape, "float32", shape, float("nan")),
+    ]
+    one = (1, len(scenarios), len(leads), len(cube.bands), size, size)
+    attributes_of_images = {"units": "1", "scale_factor": REFLECTANCE_SCALE, "_FillValue": REFLECTANCE_FILL}
+    arrays += [
         ArraySpec(
-            "truth",
+            name,
             ("case", "scenario", "lead", "band", "y", "x"),
-            (count, len(scenarios), len(leads), len(cube.bands), size, size),
+            (count, *one[1:]),
             "int16",
-            (1, len(scenarios), len(leads), len(cube.bands), size, size),
+            one,
             REFLECTANCE_FILL,
-            attributes={"units": "1", "scale_factor": REFLECTANCE_SCALE, "_FillValue": REFLECTANCE_FILL},
-        ),
+            attributes=attributes_of_images,
+        )
+        for name in IMAGES
     ]
     return GroupSpec(name, tuple(arrays), {"format": FORMAT, "format_version": FORMAT_VERSION, **attributes})
 
 
 @dataclass(frozen=True, eq=False)
 class Experiments:
-    """The experiments beside a cube; the truth is read on demand."""
+    """The experiments beside a cube; the images are read on demand."""
 
     path: Location
     row: NDArray[np.int32]
@@ -103,7 +111,7 @@ class Experiments:
     """(case, scenario)"""
     weather: Floats
     """(case, scenario, day, variable)"""
-    _truth: TensorStore
+    _images: Mapping[str, TensorStore]
 
     @classmethod
     def of(cls, cube: Cube) -> Self:
@@ -131,7 +139,7 @@ class Experiments:
             scenarios=tuple(attributes["scenarios"]),
             applies=whole("applies") > 0,
             weather=whole("weather"),
-            _truth=open_pixels(path, "truth"),
+            _images={name: open_pixels(path, name) for name in IMAGES},
         )
 
     def __len__(self) -> int:
@@ -140,7 +148,14 @@ class Experiments:
 
     def truth(self, case: int) -> Floats:
         """(scenario, lead, band, y, x) reflectance as a fraction, of a case; NaN where a scenario does not apply."""
-        stored = read_pixels(self._truth, (case,))
+        return self._read("truth", case)
+
+    def inferred(self, case: int) -> Floats:
+        """The same, as the inferring oracle expects it."""
+        return self._read("inferred", case)
+
+    def _read(self, name: str, case: int) -> Floats:
+        stored = read_pixels(self._images[name], (case,))
         images = stored.astype(np.float32) * np.float32(REFLECTANCE_SCALE)
         images[stored == REFLECTANCE_FILL] = np.nan
         return images

@@ -39,6 +39,8 @@ class Case:
     """(scenario, lead, band, y, x), NaN where unknown"""
     bands: tuple[str, ...]
     variables: tuple[str, ...]
+    inferred: Floats | None = None
+    """As `truth`, as expected by an oracle that infers what is hidden; None for pairs of seasons"""
 
     def inputs(self) -> list[ForecastInput]:
         """One for each scenario and lead, scenario by scenario."""
@@ -99,4 +101,5 @@ def experiment_cases(experiments: Experiments, reader: WindowReader) -> Iterator
             truth=truth[applied],
             bands=cube.bands,
             variables=cube.weather,
+            inferred=experiments.inferred(number)[applied],
         )

@@ -135,7 +135,7 @@ def load_object(name: str) -> Forecaster:
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        names = ", ".join([*STANDARD, "mmvsf", "convlstm", "contextformer", "weather-copy", "simulator"])
+        names = ", ".join([*STANDARD, "mmvsf", "convlstm", "contextformer", "weather-copy", "simulator", "oracle"])
         raise InputError(f"--forecaster {name}: write MODULE:OBJECT, or one of {names}")
     forecaster = named_object("--forecaster", name)
     if not callable(forecaster):

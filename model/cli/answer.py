@@ -35,7 +35,7 @@ def answer(
     forecaster: Annotated[
         list[str] | None,
         typer.Option(
-            show_default="persistence, climatology, trees, mmvsf",
+            show_default="persistence, climatology, trees, mmvsf; oracle for a simulated region",
             help="Name of a forecaster, or your own as MODULE:OBJECT; may be repeated.",
         ),
     ] = None,
@@ -48,20 +48,22 @@ def answer(
     The reference for a simulated region is the simulator (run `mmvsf oracle`
     first); for any other region, pairs of seasons that were alike until a day.
     Forecasters are persistence, climatology, trees, mmvsf, convlstm and
-    contextformer (the last two are trained at first use), and two that test
-    the scores: weather-copy and simulator.
+    contextformer (the last two are trained at first use); oracle, which knows
+    the simulator and infers the rest from the images: nobody can do better;
+    and two that test the scores: weather-copy and simulator.
     """
     need_torch()
     from rich.progress import track
 
+    from mmvsf.model.answer.planted import ORACLE
     from mmvsf.model.answer.run import answers_of, cases_of
     from mmvsf.model.answer.table import show_answers
     from mmvsf.model.records import write_json
 
     runs = local_folder("--runs-dir", runs_dir)
     cube = open_cube(region, data_dir)
-    names = forecaster or ["persistence", "climatology", "trees", "mmvsf"]
     cases, simulated = cases_of(cube)
+    names = forecaster or ["persistence", "climatology", "trees", "mmvsf", *[ORACLE] * simulated]
     forecasters = {name: _forecaster(name, cube, model, runs) for name in names}
     path = runs / cube.region.name / "answer" / "answers.json"
     with lock(path.parent, "answer"):

@@ -13,14 +13,16 @@ from mmvsf.datasets.cube.cube import Cube, root_attributes
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.windows import HELD_OUT, Window, chunk_window, clear_days, split_name, spread
-from mmvsf.datasets.sidecars.experiments import AS_IT_CAME, experiments_layout, experiments_path
+from mmvsf.datasets.sidecars.experiments import AS_IT_CAME, IMAGES, experiments_layout, experiments_path
 from mmvsf.datasets.storage.location import Location
 from mmvsf.datasets.storage.store import create_group, finish_writes, open_pixels, set_root_attributes, write_values
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE, Split
 
 from .branches import BranchingSeason
+from .inference import Float, expected
 from .make import world_sites, world_spec
-from .oracle import refuse_unfit
+from .oracle import images_of_units, refuse_unfit
+from .oracle_forecast import Inference, infer
 from .scenarios import SCENARIOS, applies, other_weather
 from .spec import GENERATOR_VERSION, Site
 from .weather import VARIABLES, SiteWeather
@@ -34,7 +36,7 @@ WINDOWS = 2
 """Of each site and year."""
 SIZE = 32
 LEAST_IMAGES = 2
-VERSION = 1
+VERSION = 2
 """Raised whenever the same cube would get other experiments."""
 
 _NOT_NEGATIVE = ("precipitation", "vpd", "radiation")
@@ -78,13 +80,14 @@ def make_experiments(cube: Cube, progress: Progress = lambda done, total: None) 
     results = []
     for number, (site, unit) in enumerate(units):
         progress(number, len(units))
-        results.append(_run(cube, worlds[site.name], unit))
+        results.append(_Experiments(cube, worlds[site.name], unit).run())
     progress(len(units), len(units))
     create_group(path.parent, experiments_layout(path.name, cube, cases, LEADS, scenarios, identity))
     for name, values in zip(("applies", "weather"), (0, 1), strict=True):
         write_values(path, name, np.concatenate([result[values] for result in results]))
-    images = np.concatenate([result[2] for result in results])
-    finish_writes([open_pixels(path, "truth", write=True).write(images)], path)
+    images = (np.concatenate([result[at] for result in results]) for at in (2, 3))
+    writes = zip(IMAGES, images, strict=True)
+    finish_writes([open_pixels(path, name, write=True).write(values) for name, values in writes], path)
     set_root_attributes(path, {"complete": True})
     return path
 
@@ -118,36 +121,73 @@ def _cases(cube: Cube, window: Window) -> Iterator[Case]:
             yield window, int(seen[-1])
 
 
-def _run(cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> tuple[Applies, Weather, Images]:
-    """(applies, weather, truth) of the cases of a site and year, as in the layout."""
-    window, size = cases[0][0], cases[0][0].size
-    origins = sorted({origin for _, origin in cases})
-    days = sorted({origin + lead for origin in origins for lead in LEADS})
-    season = BranchingSeason(world, world.hidden(window.year), window.year, days, origins)
-    applied = np.zeros((len(cases), 1 + len(SCENARIOS)), np.uint8)
-    weather = np.full((*applied.shape, max(LEADS), len(cube.weather)), np.nan, np.float32)
-    images = np.full((*applied.shape, len(LEADS), len(cube.bands), size, size), REFLECTANCE_FILL, np.int16)
-    views = {(part.row, part.column): WindowView.of(world, cube.grid.geobox[part.slices]) for part, _ in cases}
-    for number, (part, origin) in enumerate(cases):
-        delivered = _delivered(cube, part, origin)
-        for scenario, name in enumerate((AS_IT_CAME, *SCENARIOS)):
-            if name != AS_IT_CAME and not applies(name, origin):
-                continue
-            other = world.weather if name == AS_IT_CAME else other_weather(name, world.weather, origin, max(LEADS))
-            fields = season.branch(
-                origin,
-                np.array([origin + lead for lead in LEADS]),
-                other.dosed(world.spec.crop_dose, world.weather),
-                other.dosed(world.spec.soil_dose, world.weather),
-            )
-            applied[number, scenario] = 1
-            weather[number, scenario] = delivered + _difference(world.weather, other, origin, cube.weather)
-            for lead, field in enumerate(fields):
-                image = views[part.row, part.column].image(field)
-                images[number, scenario, lead] = np.rint(image / REFLECTANCE_SCALE)
-    rain = [at for at, name in enumerate(cube.weather) if name in _NOT_NEGATIVE]
-    weather[..., rain] = np.maximum(weather[..., rain], 0)
-    return applied, weather, images
+class _Experiments:
+    """Those of a site and year."""
+
+    def __init__(self, cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> None:
+        self.cube, self.world, self.cases = cube, world, cases
+        self.year, self.size = cases[0][0].year, cases[0][0].size
+        self.origins = sorted({origin for _, origin in cases})
+        targets = sorted({origin + lead for origin in self.origins for lead in LEADS})
+        self.told = BranchingSeason(world, world.hidden(self.year), self.year, targets, self.origins)
+        self.views: dict[tuple[int, int], WindowView] = {}
+        self.inference = self._inference()
+
+    def run(self) -> tuple[Applies, Weather, Images, Images]:
+        """(applies, weather, truth, inferred) of the cases, as in the layout."""
+        applied = np.zeros((len(self.cases), 1 + len(SCENARIOS)), np.uint8)
+        weather = np.full((*applied.shape, max(LEADS), len(self.cube.weather)), np.nan, np.float32)
+        shape = (*applied.shape, len(LEADS), len(self.cube.bands), self.size, self.size)
+        truth, inferred = (np.full(shape, REFLECTANCE_FILL, np.int16) for _ in IMAGES)
+        branches: dict[tuple[int, str], tuple[Float, Float]] = {}
+        for number, (part, origin) in enumerate(self.cases):
+            delivered = _delivered(self.cube, part, origin)
+            for scenario, name in enumerate((AS_IT_CAME, *SCENARIOS)):
+                if name != AS_IT_CAME and not applies(name, origin):
+                    continue
+                applied[number, scenario] = 1
+                other = self._weather(name, origin)
+                weather[number, scenario] = delivered + _difference(
+                    self.world.weather, other, origin, self.cube.weather
+                )
+                if (origin, name) not in branches:
+                    branches[origin, name] = self._branch(origin, other)
+                for images, fields in zip((truth, inferred), branches[origin, name], strict=True):
+                    for lead, field in enumerate(fields):
+                        image = self._view(part).image(field)
+                        images[number, scenario, lead] = np.rint(image / REFLECTANCE_SCALE)
+        rain = [at for at, name in enumerate(self.cube.weather) if name in _NOT_NEGATIVE]
+        weather[..., rain] = np.maximum(weather[..., rain], 0)
+        return applied, weather, truth, inferred
+
+    def _weather(self, scenario: str, origin: int) -> SiteWeather:
+        if scenario == AS_IT_CAME:
+            return self.world.weather
+        return other_weather(scenario, self.world.weather, origin, max(LEADS))
+
+    def _branch(self, origin: int, other: SiteWeather) -> tuple[Float, Float]:
+        """(lead, units, 6) under other weather from the origin on: what comes, and what the oracle expects."""
+        days = np.array([origin + lead for lead in LEADS])
+        spec, real = self.world.spec, self.world.weather
+        crops, soil = (other.dosed(dose, real) for dose in (spec.crop_dose, spec.soil_dose))
+        drawn = self.inference.drawn.branch(origin, days, crops, soil)
+        return self.told.branch(origin, days, crops, soil), expected(self.inference.posteriors[origin], drawn)
+
+    def _inference(self) -> Inference:
+        clear, n = clear_days(self.cube), self.cube.grid.chunks_per_block
+        grid, first = self.cube.grid, self.cases[0][0]
+        by, bx = first.row // grid.block, first.column // grid.block
+        chunks = [(by * n + y, bx * n + x) for y in range(n) for x in range(n)]
+        whole = [chunk_window(self.cube, *chunk, self.year, clear) for chunk in chunks]
+        windows = [tile for window in whole for tile in window.tiles(min(SIZE, grid.chunk))]
+        images = images_of_units(self.cube, self.world, windows, [self._view(window) for window in windows])
+        return infer(self.world, self.year, images, self.origins)
+
+    def _view(self, window: Window) -> WindowView:
+        key = window.row, window.column
+        if key not in self.views:
+            self.views[key] = WindowView.of(self.world, self.cube.grid.geobox[window.slices])
+        return self.views[key]
 
 
 def _delivered(cube: Cube, window: Window, origin: int) -> NDArray[np.float64]:

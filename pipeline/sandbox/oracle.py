@@ -136,7 +136,7 @@ class _Writer:
         """Raises InputError where the cube shows another world, OSError where the disk refuses."""
         windows, target = self.windows[unit.windows], self.target[unit.windows]
         views = [self._view(world, window) for window in windows]
-        images = self._images(world, windows, views)
+        images = images_of_units(self.cube, world, windows, views)
         origin = self.origin[unit.windows]
         forecasts = forecast_windows(world, unit.year, self.cube.years, views, images, origin, target)
         _check_against(self.cube, windows, target, forecasts.images[0])
@@ -148,24 +148,25 @@ class _Writer:
         self.done[unit.windows] = 1
         write_values(self.path, "done", self.done)
 
-    def _images(self, world: SiteWorld, windows: Sequence[Window], views: Sequence[WindowView]) -> UnitImages:
-        """Of the units of a site, in all clear pixels of the windows."""
-        reflectance, quality = (self.cube.pixels(f"imagery/{name}") for name in ("reflectance", "quality"))
-        days = np.unique(np.concatenate([window.days for window in windows])).astype(np.int64)
-        at = days - self.cube.calendar.first_day
-        images, clear = [], []
-        for window in windows:
-            rows, columns = window.slices
-            stored = reflectance.read(np.s_[at, :, rows, columns])
-            clear.append(is_clear(quality.read(np.s_[at, rows, columns])) & (stored != REFLECTANCE_FILL).all(1))
-            images.append(stored.astype(np.float32) * np.float32(REFLECTANCE_SCALE))
-        return UnitImages.of(world.spec, views, days, images, clear)
-
     def _view(self, world: SiteWorld, window: Window) -> WindowView:
         key = window.row, window.column
         if key not in self.views:
             self.views[key] = WindowView.of(world, self.cube.grid.geobox[window.slices])
         return self.views[key]
+
+
+def images_of_units(cube: Cube, world: SiteWorld, windows: Sequence[Window], views: Sequence[WindowView]) -> UnitImages:
+    """Of the units of a site, in all clear pixels of windows of one season."""
+    reflectance, quality = (cube.pixels(f"imagery/{name}") for name in ("reflectance", "quality"))
+    days = np.unique(np.concatenate([window.days for window in windows])).astype(np.int64)
+    at = days - cube.calendar.first_day
+    images, clear = [], []
+    for window in windows:
+        rows, columns = window.slices
+        stored = reflectance.read(np.s_[at, :, rows, columns])
+        clear.append(is_clear(quality.read(np.s_[at, rows, columns])) & (stored != REFLECTANCE_FILL).all(1))
+        images.append(stored.astype(np.float32) * np.float32(REFLECTANCE_SCALE))
+    return UnitImages.of(world.spec, views, days, images, clear)
 
 
 def _block(cube: Cube, site: Site) -> tuple[int, int]:

@@ -6,7 +6,7 @@ is hidden of every field; the second infers it from the images up to the day of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.variables import REFLECTANCE_FILL, REFLECTANCE_SCALE
 
 from .branches import BranchingSeason, Index
-from .inference import Float, UnitImages, expected, log_likelihood, sampling_variance, weigh
+from .inference import Float, Posterior, UnitImages, expected, log_likelihood, sampling_variance, weigh
 from .prior import draw_prior
 from .weather import SiteWeather
 from .window_view import WindowView
@@ -40,6 +40,31 @@ class Forecasts:
     """(window, pair, band): the Monte-Carlo error of the inferring oracle, root mean square over the window"""
 
 
+@dataclass(frozen=True)
+class Inference:
+    """What the images up to some days tell of the fields of a site in a season."""
+
+    drawn: BranchingSeason
+    """of the draws of the prior; it can be left on those days"""
+    posteriors: Mapping[int, Posterior]
+    """by day: that of the images up to it"""
+
+
+def infer(world: SiteWorld, year: int, images: UnitImages, stops: Sequence[int], days: Sequence[int] = ()) -> Inference:
+    """From the `images` of the season up to each of the sorted days `stops`. The draws are looked at on `days` too."""
+    hidden, log_prior = draw_prior(world, year, DRAWS)
+    drawn = BranchingSeason(world, hidden, year, {*days, *images.days.tolist()}, stops)
+    seasons_seen = drawn.on(images.days)
+    likelihood, counted = np.zeros((images.seen.shape[1], len(log_prior)), np.float32), 0
+    posteriors = {}
+    for stop in stops:
+        while counted < len(images.days) and images.days[counted] <= stop:
+            likelihood += log_likelihood(images.seen[counted], images.precision[counted], seasons_seen[counted])
+            counted += 1
+        posteriors[stop] = weigh(log_prior, likelihood)
+    return Inference(drawn, posteriors)
+
+
 def forecast_windows(
     world: SiteWorld,
     year: int,
@@ -52,13 +77,11 @@ def forecast_windows(
     """Of windows, seen through their views, for days of origin and target (window, pair), 0 where a window has fewer
     pairs. `images` are those of the season."""
     there = target > 0
-    stops = np.unique(origin[there]).astype(np.int64)
-    days = np.unique(np.concatenate([target[there], images.days])).astype(np.int64)
+    stops = np.unique(origin[there]).tolist()
+    days = np.unique(target[there]).tolist()
     told = BranchingSeason(world, world.hidden(year), year, days, stops)
-    hidden, log_prior = draw_prior(world, year, DRAWS)
-    drawn = BranchingSeason(world, hidden, year, days, stops)
-    seasons_seen = drawn.on(images.days)
-    likelihood, counted = np.zeros((images.seen.shape[1], len(log_prior)), np.float32), 0
+    inference = infer(world, year, images, stops, days)
+    drawn = inference.drawn
     alternatives = _alternatives(world, year, years)
 
     size, bands = views[0].size, images.seen.shape[-1]
@@ -70,14 +93,11 @@ def forecast_windows(
     for stop in stops:
         pairs = np.argwhere((origin == stop) & there)
         ahead = np.unique(target[tuple(pairs.T)]).astype(np.int64)
-        while counted < len(images.days) and images.days[counted] <= stop:
-            likelihood += log_likelihood(images.seen[counted], images.precision[counted], seasons_seen[counted])
-            counted += 1
-        posterior = weigh(log_prior, likelihood)
+        posterior = inference.posteriors[stop]
         inferred = expected(posterior, drawn.on(ahead))
         variance = sampling_variance(posterior, drawn.on(ahead))
-        blind = expected(posterior, _blind(drawn, alternatives, int(stop), ahead))
-        seasons = (told.on(ahead), _blind(told, alternatives, int(stop), ahead), inferred, blind)
+        blind = expected(posterior, _blind(drawn, alternatives, stop, ahead))
+        seasons = (told.on(ahead), _blind(told, alternatives, stop, ahead), inferred, blind)
         for window, pair in pairs:
             view, day = views[window], int(np.searchsorted(ahead, target[window, pair]))
             for forecast, season in zip(out.images, seasons, strict=True):

@@ -147,7 +147,7 @@ def test_planted_forecasters_answer_on_the_command_line(world: Cube, mmvsf: Comm
     experiments = Experiments.of(world)
     assert len(experiments) == 4 and experiments.applies[:, 0].all()  # two places, two days of origin
     recipe, data = build(folder, "felt", 1.0)
-    names = ("persistence", "climatology", "weather-copy", "simulator")
+    names = ("persistence", "climatology", "weather-copy", "simulator", "oracle")
     options = [part for name in names for part in ("--forecaster", name)]
     shown = mmvsf("answer", recipe, "--data-dir", data, "--runs-dir", folder / "runs", *options)
     assert shown.code == 0 and "weather-copy" in shown.out
@@ -155,6 +155,7 @@ def test_planted_forecasters_answer_on_the_command_line(world: Cube, mmvsf: Comm
     scores = {name: result["forecasters"][name]["answers"]["all scenarios"] for name in names}
     assert scores["persistence"]["size"][0] == 0 < scores["weather-copy"]["size"][0]
     assert scores["simulator"]["slope"][0] == pytest.approx(1, abs=0.05)
+    assert 0.2 < scores["oracle"]["slope"][0] < 1 and scores["oracle"]["agreement"][0] > 0.6
     refused = mmvsf("answer", recipe, "--data-dir", data, "--runs-dir", folder / "runs", "--forecaster", "prophet")
     assert refused.code == 2 and "MODULE:OBJECT" in refused.error
 
@@ -170,7 +171,10 @@ def test_experiments_belong_to_their_cube(world: Cube, control: Cube, tmp_path: 
     unfelt = Experiments.of(control)
     for case in range(len(unfelt)):
         truth = unfelt.truth(case)[unfelt.applies[case]]
-        np.testing.assert_array_equal(truth[1:], np.broadcast_to(truth[:1], truth[1:].shape))
+        inferred = unfelt.inferred(case)[unfelt.applies[case]]
+        for images in (truth, inferred):
+            assert np.isfinite(images).all()
+            np.testing.assert_array_equal(images[1:], np.broadcast_to(images[:1], images[1:].shape))
 
 
 def test_what_is_not_scored_is_not_there(world: Cube) -> None:
