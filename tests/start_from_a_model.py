@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="a recipe by its name, or the path of one")
     parser.add_argument("model", type=Path, help="folder of the model to begin from")
-    parser.add_argument("--steps", type=int, nargs="+", default=[200])
+    parser.add_argument("--steps", type=int, nargs="*", default=[200], help="none: the model as it is")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, nargs="+", default=[2e-3])
     parser.add_argument("--windows", type=int, default=72, help="held-out windows of each set that are scored")

@@ -35,6 +35,14 @@ Agreement = Annotated[
         help="Weight of the agreement of embeddings from two halves of the images; 0 for none.",
     ),
 ]
+CalendarShift = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Shift the calendar of each training sample by random days of this deviation, so that the model serves"
+        " other climates; try 20.",
+    ),
+]
 Site = Annotated[
     bool, typer.Option("--site", help="Give the network the static layers of the cubes and the day length.")
 ]
@@ -63,6 +71,7 @@ def pretrain(
     mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of each image hidden in training.")] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
     agreement: Agreement = None,
+    calendar_shift: CalendarShift = 0.0,
     site: Site = False,
     seed: Seed = 0,
     devices: Annotated[int, typer.Option(min=1, help="GPUs (or processes) to train on.")] = 1,
@@ -87,8 +96,8 @@ def pretrain(
     folder = runs / cubes[0].region.name / "pretrain"
     options = PretrainOptions(
         size=size, steps=steps, batch_size=batch_size, learning_rate=learning_rate, window=window,
-        mask_ratio=mask_ratio, objective=objective, agreement=agreement, site=site, seed=seed, devices=devices,
-        workers=workers,
+        mask_ratio=mask_ratio, objective=objective, agreement=agreement, calendar_shift=calendar_shift, site=site,
+        seed=seed, devices=devices, workers=workers,
     )  # fmt: skip
     with lock(folder, "pretrain"):
         metrics = run(cubes, folder, options, start=begin, restart=restart, logger=logger)

@@ -43,6 +43,8 @@ class PretrainOptions:
     """One of OBJECTIVES."""
     agreement: float | None = None
     """Weight of the agreement of two halves of the images, 0 for none; None for that of the objective."""
+    calendar_shift: float = 0.0
+    """Deviation, in days, of a random shift of the calendar of each training sample."""
     site: bool = False
     """Whether the network is given the static layers that all cubes have, and the length of the day."""
     seed: int = 0

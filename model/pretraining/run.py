@@ -30,6 +30,7 @@ from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.loggers import open_logger
 from mmvsf.model.training.progress import console
 
+from .augmentation import ShiftedCalendar
 from .card import write_model_card
 from .fit import FitReport, PretrainOptions, fit
 from .resume import first_step, remove_checkpoint
@@ -78,8 +79,9 @@ def pretrain(
 
     lightning.seed_everything(options.seed, verbose=False)
     network = start.network() if start else new_network(config, normalisation)
+    loss = ShiftedCalendar(objective, options.calendar_shift) if options.calendar_shift else objective
     try:
-        report = fit(network, objective, readers, options, folder, first_step=step, logger=opened)
+        report = fit(network, loss, readers, options, folder, first_step=step, logger=opened)
         if report is None:
             return {}
         metrics = _write_results(
