@@ -31,11 +31,14 @@ def fan_figure(result: Mapping[str, Any], observed: Sequence[tuple[date, float]]
     figure = Figure(figsize=(8, 5.6 if scenario else 3.8), layout="constrained")
     heights = [2, 1] if scenario else [1]
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    past = [(date.fromisoformat(p["day"]), p["mean"]) for p in result["past"] if p["clear"] >= LEAST_CLEAR]
+    past = [p for p in result["past"] if p["clear"] >= LEAST_CLEAR]
     title = "NDVI" if result["compared"] == "ndvi" else result["compared"]
     axes = panels[0]
     if past:
-        axes.plot(*zip(*past, strict=True), "o-", color="#444", markersize=3, linewidth=1, label="seen")
+        days, means = [_number(date.fromisoformat(p["day"])) for p in past], [p["mean"] for p in past]
+        axes.plot(days, means, color="#444", linewidth=0.6, alpha=0.5)
+        sizes, label = [20 * p["clear"] for p in past], "seen (size: share of the area that was clear)"
+        axes.scatter(days, means, sizes, color="#444", zorder=3, label=label)
     for kind, colour in zip(kinds, COLOURS, strict=False):
         _fan(axes, [row for row in rows if row["weather"] == kind], colour, _label(result, kind))
     if observed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,11 @@ def test_a_model_of_another_cube_of_that_name_is_reported(
         assert ("was trained on another cube" in capsys.readouterr().err) == noted
         pretrained_model(str(folder), tmp_path, grown_cube)
         assert not capsys.readouterr().err
+    far = replace(normal, bands=replace(normal.bands, mean=tuple(10 + mean for mean in normal.bands.mean)))
+    for cubes, reported in (([], True), ([grown_cube], False)):
+        save_checkpoint(folder, new_network(config, far), far, cubes, {})
+        pretrained_model(str(folder), tmp_path, grown_cube)
+        assert ("swir2 lies more than 3 deviations off" in capsys.readouterr().err) == reported
 
 
 @pytest.mark.parametrize(
