@@ -5,8 +5,9 @@ weights.
 
 builds the cube and prints the error of forecasts on what its recipe holds out: that of persistence, of climatology, of
 the model as it is, and of trainings that begin from it and from random weights, with as many steps each; mean and
-standard deviation over the seeds. An error is the mean over bands of the squared error in units of the variance of the
-cube's own training data, whatever statistics a model keeps; that of NDVI is in its own units.
+standard deviation over the seeds. `--steps` without a number trains nothing. An error is the mean over bands of the
+squared error in units of the variance of the cube's own training data, whatever statistics a model keeps; that of NDVI
+is in its own units.
 """
 
 from __future__ import annotations

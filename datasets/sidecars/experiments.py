@@ -37,6 +37,7 @@ FORMAT_VERSION = 2
 AS_IT_CAME = "as it came"
 """The scenario of the real weather, the first."""
 IMAGES = ("truth", "inferred")
+"""The arrays of images."""
 
 Floats = NDArray[np.float32]
 
@@ -78,19 +79,18 @@ def experiments_layout(
         ArraySpec("applies", axes[:2], shape[:2], "uint8", shape[:2], 0),
         ArraySpec("weather", axes, shape, "float32", shape, float("nan")),
     ]
-    one = (1, len(scenarios), len(leads), len(cube.bands), size, size)
-    attributes_of_images = {"units": "1", "scale_factor": REFLECTANCE_SCALE, "_FillValue": REFLECTANCE_FILL}
+    of_case = (len(scenarios), len(leads), len(cube.bands), size, size)
     arrays += [
         ArraySpec(
-            name,
+            image,
             ("case", "scenario", "lead", "band", "y", "x"),
-            (count, *one[1:]),
+            (count, *of_case),
             "int16",
-            one,
+            (1, *of_case),
             REFLECTANCE_FILL,
-            attributes=attributes_of_images,
+            attributes={"units": "1", "scale_factor": REFLECTANCE_SCALE, "_FillValue": REFLECTANCE_FILL},
         )
-        for name in IMAGES
+        for image in IMAGES
     ]
     return GroupSpec(name, tuple(arrays), {"format": FORMAT, "format_version": FORMAT_VERSION, **attributes})
 

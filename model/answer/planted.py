@@ -45,7 +45,7 @@ class Simulator:
     def __call__(self, given: ForecastInput) -> Floats:
         key = given.row, given.column, int(given.origin.astype(np.int64))
         if key not in self._by_place:
-            raise InputError("it knows only the cases of the experiments")
+            raise InputError("the simulator and the oracle know only the cases of the experiments")
         case = self._by_place[key]
         weather = case.weather[:, : len(given.weather)]
         scenario = int(np.abs(weather - given.weather).sum(axis=(1, 2)).argmin())
@@ -59,7 +59,7 @@ class Simulator:
 
 
 class InferringOracle(Simulator):
-    """What the simulator shows on average, given the images up to the origin: no forecaster can know more."""
+    """What the simulator shows on average over what the fields may be, by the images up to the origin."""
 
     def __init__(self, cases: list[Case]) -> None:
         super().__init__(cases, error=0.0)

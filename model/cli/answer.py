@@ -49,8 +49,8 @@ def answer(
     first); for any other region, pairs of seasons that were alike until a day.
     Forecasters are persistence, climatology, trees, mmvsf, convlstm and
     contextformer (the last two are trained at first use); oracle, which knows
-    the simulator and infers the rest from the images: nobody can do better;
-    and two that test the scores: weather-copy and simulator.
+    the simulator and infers each field from the images, and so is about the
+    best that can be; and two that test the scores: weather-copy and simulator.
     """
     need_torch()
     from rich.progress import track

@@ -15,8 +15,9 @@ Loss = Callable[[MMVSF, Batch, torch.Generator, float], Tensor]
 
 
 def shifted(batch: Batch, deviation: float, generator: torch.Generator) -> Batch:
-    """The batch with all days of each series of weather, and of the samples that share it, moved by a number of days
-    that is drawn from a normal distribution of this deviation. What lies between two days stays as it is."""
+    """The batch with the days of each of its U series of weather, and of the samples that share it, moved by a whole
+    number of days, drawn from a normal distribution of this deviation. Only `weather_start` (U,), `image_days` (B, T)
+    and `target_day` (B, P) change, so what lies between two days stays as it is."""
     shift = (deviation * torch.randn(len(batch.weather), generator=generator)).round().long()
     shift = shift.to(batch.weather_start.device)
     of_sample = shift[batch.weather_index][:, None]
@@ -38,5 +39,5 @@ class ShiftedCalendar:
     """Deviation of the shift, in days."""
 
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
-        """As `Objective`."""
+        """The loss, a scalar; as `Objective`."""
         return self.objective(network, shifted(batch, self.days, generator), generator, progress)

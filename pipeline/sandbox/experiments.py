@@ -26,7 +26,7 @@ from .oracle_forecast import Inference, infer
 from .scenarios import SCENARIOS, applies, other_weather
 from .spec import GENERATOR_VERSION, Site
 from .weather import VARIABLES, SiteWeather
-from .window_view import WindowView
+from .window_view import WindowViews
 from .world import SiteWorld, truth
 
 LEADS = (12, 24, 36, 48, 60)
@@ -77,10 +77,10 @@ def make_experiments(cube: Cube, progress: Progress = lambda done, total: None) 
     if not cases:
         raise InputError(f"{cube.path}: no held-out window has {LEAST_IMAGES} clear images by {ORIGINS[0]}")
     worlds = truth(spec, sites)
-    results = []
+    results, views = [], WindowViews(cube.grid)
     for number, (site, unit) in enumerate(units):
         progress(number, len(units))
-        results.append(_Experiments(cube, worlds[site.name], unit).run())
+        results.append(_Experiments(cube, worlds[site.name], unit, views).run())
     progress(len(units), len(units))
     create_group(path.parent, experiments_layout(path.name, cube, cases, LEADS, scenarios, identity))
     for name, values in zip(("applies", "weather"), (0, 1), strict=True):
@@ -124,13 +124,12 @@ def _cases(cube: Cube, window: Window) -> Iterator[Case]:
 class _Experiments:
     """Those of a site and year."""
 
-    def __init__(self, cube: Cube, world: SiteWorld, cases: Sequence[Case]) -> None:
-        self.cube, self.world, self.cases = cube, world, cases
+    def __init__(self, cube: Cube, world: SiteWorld, cases: Sequence[Case], views: WindowViews) -> None:
+        self.cube, self.world, self.cases, self.views = cube, world, cases, views
         self.year, self.size = cases[0][0].year, cases[0][0].size
         self.origins = sorted({origin for _, origin in cases})
         targets = sorted({origin + lead for origin in self.origins for lead in LEADS})
         self.told = BranchingSeason(world, world.hidden(self.year), self.year, targets, self.origins)
-        self.views: dict[tuple[int, int], WindowView] = {}
         self.inference = self._inference()
 
     def run(self) -> tuple[Applies, Weather, Images, Images]:
@@ -154,7 +153,7 @@ class _Experiments:
                     branches[origin, name] = self._branch(origin, other)
                 for images, fields in zip((truth, inferred), branches[origin, name], strict=True):
                     for lead, field in enumerate(fields):
-                        image = self._view(part).image(field)
+                        image = self.views.of(self.world, part).image(field)
                         images[number, scenario, lead] = np.rint(image / REFLECTANCE_SCALE)
         rain = [at for at, name in enumerate(self.cube.weather) if name in _NOT_NEGATIVE]
         weather[..., rain] = np.maximum(weather[..., rain], 0)
@@ -180,14 +179,9 @@ class _Experiments:
         chunks = [(by * n + y, bx * n + x) for y in range(n) for x in range(n)]
         whole = [chunk_window(self.cube, *chunk, self.year, clear) for chunk in chunks]
         windows = [tile for window in whole for tile in window.tiles(min(SIZE, grid.chunk))]
-        images = images_of_units(self.cube, self.world, windows, [self._view(window) for window in windows])
+        views = [self.views.of(self.world, window) for window in windows]
+        images = images_of_units(self.cube, self.world, windows, views)
         return infer(self.world, self.year, images, self.origins)
-
-    def _view(self, window: Window) -> WindowView:
-        key = window.row, window.column
-        if key not in self.views:
-            self.views[key] = WindowView.of(self.world, self.cube.grid.geobox[window.slices])
-        return self.views[key]
 
 
 def _delivered(cube: Cube, window: Window, origin: int) -> NDArray[np.float64]:

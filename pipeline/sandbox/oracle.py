@@ -33,7 +33,7 @@ from .inference import UnitImages
 from .make import world_sites, world_spec
 from .oracle_forecast import DRAWS, forecast_windows
 from .spec import GENERATOR_VERSION, Site, WorldSpec
-from .window_view import WindowView
+from .window_view import WindowView, WindowViews
 from .world import SiteWorld, truth
 
 Progress = Callable[[int, int], None]
@@ -129,13 +129,12 @@ class _Writer:
         self.stores = {name: open_pixels(path, name, write=True) for name in FORECASTS}
         self.origin, self.target, self.done = (read_values(path, name) for name in ("origin", "target", "done"))
         self.diagnostics = {name: read_values(path, name) for name in DIAGNOSTICS}
-        self.views: dict[tuple[int, int], WindowView] = {}
-        """by row and column of the window"""
+        self.views = WindowViews(cube.grid)
 
     def write(self, unit: SiteYear, world: SiteWorld) -> None:
         """Raises InputError where the cube shows another world, OSError where the disk refuses."""
         windows, target = self.windows[unit.windows], self.target[unit.windows]
-        views = [self._view(world, window) for window in windows]
+        views = [self.views.of(world, window) for window in windows]
         images = images_of_units(self.cube, world, windows, views)
         origin = self.origin[unit.windows]
         forecasts = forecast_windows(world, unit.year, self.cube.years, views, images, origin, target)
@@ -147,12 +146,6 @@ class _Writer:
             write_values(self.path, name, self.diagnostics[name])
         self.done[unit.windows] = 1
         write_values(self.path, "done", self.done)
-
-    def _view(self, world: SiteWorld, window: Window) -> WindowView:
-        key = window.row, window.column
-        if key not in self.views:
-            self.views[key] = WindowView.of(world, self.cube.grid.geobox[window.slices])
-        return self.views[key]
 
 
 def images_of_units(cube: Cube, world: SiteWorld, windows: Sequence[Window], views: Sequence[WindowView]) -> UnitImages:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
+from mmvsf.datasets.cube.grid import Grid
+from mmvsf.datasets.samples.windows import Window
 from mmvsf.pipeline.raster.mappings import resampler
 from mmvsf.pipeline.raster.scene import RasterGrid
 
@@ -67,3 +69,19 @@ class WindowView:
         """(6, size, size) from the reflectance of the fields (fields, 6)."""
         pixels = self.resampling @ ((self.mixing @ fields) * self.texture)
         return np.asarray(pixels, np.float64).T.reshape(-1, self.size, self.size)
+
+
+class WindowViews:
+    """The views of a cube's windows, each made once: they are the same in every season."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._views: dict[tuple[int, int, int], WindowView] = {}
+        """by row, column and size of the window"""
+
+    def of(self, world: SiteWorld, window: Window) -> WindowView:
+        """That of a window on a site. Raises ValueError as `WindowView.of` does."""
+        key = window.row, window.column, window.size
+        if key not in self._views:
+            self._views[key] = WindowView.of(world, self.grid.geobox[window.slices])
+        return self._views[key]
