@@ -5,21 +5,18 @@ from functools import lru_cache
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
 from mmvsf.datasets.cube.grid import Grid
 
-from .resample import in_degrees, same_crs
+from .crs import in_degrees, same_crs
 from .scene import RasterGrid
 
 Bounds = tuple[float, float, float, float]
 """left, bottom, right, top; in degrees, right lies beyond 180 where the rectangle crosses the antimeridian"""
 
 WHOLE_TURN = 360.0
-
-METRES_PER_DEGREE = 111_320.0
-"""Of latitude, approximately: for the pixel size of a raster in degrees."""
 
 
 def lonlat_bounds(grid: Grid, margin: int = 0) -> Bounds:
@@ -48,13 +45,6 @@ def bounds_in(grid: RasterGrid, crs: str) -> Bounds:
         return bounds
     left, bottom, right, top = _transformer(grid.crs, crs).transform_bounds(*bounds)
     return left, bottom, right + WHOLE_TURN if right < left else right, top
-
-
-def pixel_metres(grid: RasterGrid) -> float:
-    """Roughly the height of a raster's pixels in metres."""
-    crs = CRS(grid.crs)
-    unit = METRES_PER_DEGREE if crs.is_geographic else crs.axis_info[0].unit_conversion_factor
-    return float(abs(grid.transform[4]) * unit)
 
 
 def overlapping(raster: RasterGrid, targets: Iterable[RasterGrid]) -> list[bool]:

@@ -16,8 +16,8 @@ from rasterio.windows import Window
 
 from mmvsf.datasets.errors import MmvsfError, one_line
 
+from .crs import same_crs
 from .range_file import Range, RangeFile
-from .resample import same_crs
 from .scene import Asset, RasterGrid
 
 # A file without georeferencing is refused below; the warning would say it a second time.

@@ -6,19 +6,19 @@ the target was cut into blocks. (GDAL's default transformer interpolates between
 0.067 pixels off, differently for each block size.)
 """
 
-import re
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
+from pyproj import Transformer
 
 from mmvsf.datasets.errors import InputError
 
+from .crs import in_degrees, same_crs
 from .resampler import Resampler, Strip, strips_of
 from .scene import RasterGrid
+from .smoothing import Smoothing
 
 SNAP = 1e-6
 """Pixels. Positions closer than this to a pixel centre are taken for it: far below any sensor's geolocation,
@@ -45,7 +45,7 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
     if not inside.any():
         nothing = np.empty(0, np.int64)
         return Resampler((slice(0, 0), slice(0, 0)), target.shape, True, inside, nothing)
-    native = _native(source, target)
+    native, smoothing = _native(source, target), None
     row, column = row[inside], column[inside]
     nearest_row, nearest_column = nearest_row[inside], nearest_column[inside]
     if native or not weighted:
@@ -55,19 +55,21 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
         )
         strips: tuple[Strip, ...] = ()
     else:
-        # Source pixels finer by a whole factor are averaged over the target pixel; a bilinear pick would alias.
+        # Source pixels finer by a whole factor, in line, are averaged over the target pixel.
         factor = _whole_factor(source, target)
+        smoothing = smoothing_between(source, target)
+        down, across = smoothing.margin if smoothing else (0, 0)
         taps = factor if factor > 1 else 2
         low_row, low_column = (np.floor(position - (factor - 1) / 2).astype(np.int64) for position in (row, column))
         window = (
-            slice(max(0, int(low_row.min())), min(height, int(low_row.max()) + taps)),
-            slice(max(0, int(low_column.min())), min(width, int(low_column.max()) + taps)),
+            slice(max(0, int(low_row.min()) - down), min(height, int(low_row.max()) + taps + down)),
+            slice(max(0, int(low_column.min()) - across), min(width, int(low_column.max()) + taps + across)),
         )
         if factor > 1:
             axis_weights = [(np.full(row.size, 1 / factor), np.full(row.size, 1 / factor)) for _ in range(factor)]
         else:
-            right, down = column - low_column, row - low_row
-            axis_weights = [(1 - down, 1 - right), (down, right)]
+            lower, right = row - low_row, column - low_column
+            axis_weights = [(1 - lower, 1 - right), (lower, right)]
         strips = strips_of(_separable(low_row, low_column, axis_weights, window))
     _refuse_both_edges(source, window)
     rows, columns = window
@@ -76,7 +78,7 @@ def relate(source: RasterGrid, target: RasterGrid, *, weighted: bool = True) -> 
     nearest = nearest.astype(_index_type((rows.stop - rows.start) * width))
     one_way = source.transform[4] * target.transform[4] > 0  # rows of a south-up raster are taken one by one
     area = _copied_area(inside, window) if native and one_way else None
-    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, strips, area)
+    return Resampler(window, target.shape, native, None if inside.all() else inside, nearest, strips, area, smoothing)
 
 
 def _refuse_both_edges(source: RasterGrid, window: tuple[slice, slice]) -> None:
@@ -147,6 +149,14 @@ def _native(source: RasterGrid, target: RasterGrid) -> bool:
     return abs(x - round(x)) < SNAP and abs(y - round(y)) < SNAP
 
 
+@lru_cache(maxsize=1024)  # two grids and some numbers; asked for each band of each scene
+def smoothing_between(source: RasterGrid, target: RasterGrid) -> Smoothing | None:
+    """What averages the pixels of a raster before they are interpolated; None where that is not needed."""
+    if _native(source, target) or _whole_factor(source, target) > 1:
+        return None
+    return Smoothing.of(source, target)
+
+
 def _whole_factor(source: RasterGrid, target: RasterGrid) -> int:
     """How many source pixels fit a target pixel's side where the grids are in line; else 1."""
     factor = round(target.transform[0] / source.transform[0])
@@ -177,56 +187,6 @@ def _separable(
             weights.append(weight[used])
     entries = (np.concatenate(weights), (np.concatenate(targets), np.concatenate(sources)))
     return sparse.csr_array(entries, shape=(low_row.size, height * width))
-
-
-@lru_cache(maxsize=64)  # a text and a truth value: 64 x 2 KB at most, with WKT
-def is_crs(text: str) -> bool:
-    """Whether a text (EPSG code, WKT) names a CRS of places on the earth that PROJ knows."""
-    try:
-        Transformer.from_crs("EPSG:4326", text, always_xy=True)
-        return bool(CRS(text).is_projected or CRS(text).is_geographic)
-    except ProjError:
-        return False
-
-
-@lru_cache(maxsize=64)  # a text and a truth value
-def in_degrees(text: str) -> bool:
-    """Whether a CRS (EPSG code, WKT) has longitudes and latitudes."""
-    return bool(CRS(text).is_geographic)
-
-
-@lru_cache(maxsize=64)  # two texts and a truth value
-def same_crs(one: str, other: str) -> bool:
-    """Whether two texts (EPSG codes, WKT) name one CRS.
-
-    Many HLS L30 files say only the ellipsoid (`Not_specified_based_on_WGS_84_spheroid`) where their catalogues say
-    EPSG:326..: a projection with the same parameters on the same ellipsoid, its datum left open, is taken for it.
-    """
-    if one == other:
-        return True
-    a, b = CRS(one), CRS(other)
-    return bool(a.equals(b, ignore_axis_order=True)) or (_datum_left_open(a, b) and _same_projection(a, b))
-
-
-def _datum_left_open(*systems: CRS) -> bool:
-    return any(
-        system.datum is not None and re.match(r"(?i)not.specified|unknown", system.datum.name) for system in systems
-    )
-
-
-def _same_projection(one: CRS, other: CRS) -> bool:
-    ways = _projection(one), _projection(other)
-    return ways[0] is not None and ways[0] == ways[1]
-
-
-def _projection(crs: CRS) -> tuple[Any, ...] | None:
-    """Method, parameters, unit and ellipsoid of a projected CRS; None for any other."""
-    operation, ellipsoid = crs.coordinate_operation, crs.ellipsoid
-    if not crs.is_projected or operation is None or ellipsoid is None:
-        return None
-    parameters = sorted((p.name, round(float(p.value) * p.unit_conversion_factor, 9)) for p in operation.params)
-    unit = crs.axis_info[0].unit_conversion_factor
-    return operation.method_name, parameters, unit, ellipsoid.semi_major_metre, round(ellipsoid.inverse_flattening, 6)
 
 
 @lru_cache(maxsize=64)  # a Transformer takes less than 100 KB: 6 MB at most

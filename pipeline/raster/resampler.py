@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.variables import REFLECTANCE_FILL
 
+from .smoothing import Smoothing
+
 STRIP_PIXELS = 2**15
 """Target pixels whose weights, of 52 bytes each, are used for all bands before the next ones."""
 
@@ -41,6 +43,8 @@ class Resampler:
     """with the weights (bilinear, or averaging) of all target pixels inside; none where only nearest pixels are used"""
     area: tuple[slice, slice] | None = None
     """the target rows and columns that the window is copied to, where pixels are copied one to one"""
+    smoothing: Smoothing | None = None
+    """what averages the window before it is interpolated; None where its pixels are not finer than the target's"""
 
     @property
     def empty(self) -> bool:
@@ -81,18 +85,26 @@ class Resampler:
         return target
 
     def reflectance(self, *sources: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-        """Of each source, bilinear, or the mean of finer pixels in line (a copy where `native`). A source is the
-        window; the results have the target's shape.
+        """Of each source, bilinear, for finer pixels of their means (a copy where `native`). A source is the window;
+        the results have the target's shape.
 
         One contributor without data leaves the target pixel without, so fill never bleeds into values.
         Rounds half to even."""
         if self.native:
             return [self.codes(source, REFLECTANCE_FILL) for source in sources]
-        flat = [source.ravel() for source in sources]
-        values = np.empty((len(flat), self.nearest.size), np.int16)
-        for strip in self.strips:
-            for number, band in enumerate(flat):
-                values[number, strip.targets] = _weighted(strip.weights, band[strip.sources])
+        values = np.empty((len(sources), self.nearest.size), np.int16)
+        if self.smoothing is None:
+            flat = [source.ravel() for source in sources]
+            for strip in self.strips:
+                for number, band in enumerate(flat):
+                    values[number, strip.targets] = _weighted(strip.weights, band[strip.sources])
+        else:  # band by band: their means take more memory than the bands
+            for number, source in enumerate(sources):
+                means, missing = (part.ravel() for part in self.smoothing.apply(source, REFLECTANCE_FILL))
+                for strip in self.strips:
+                    values[number, strip.targets] = _weighted(
+                        strip.weights, means[strip.sources], missing[strip.sources]
+                    )
         if self._beyond_edge is not None:
             values[:, self._beyond_edge] = REFLECTANCE_FILL
         return [self._place(band, np.int16(REFLECTANCE_FILL)) for band in values]
@@ -126,13 +138,14 @@ class Resampler:
         return target
 
 
-def _weighted(weights: Any, source: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Weighted sums of a strip, rounded; REFLECTANCE_FILL where one of the contributors is."""
+def _weighted(weights: Any, source: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> NDArray[np.int16]:
+    """Weighted sums of a strip, rounded; REFLECTANCE_FILL where one of the contributors is, or is `missing`."""
     sums = weights @ source.astype(np.float64)
     values: NDArray[np.int16] = np.rint(sums, out=sums).astype(np.int16)
-    if source.min() == REFLECTANCE_FILL:
-        missing = (source == REFLECTANCE_FILL).astype(np.float64)
-        values[(weights @ missing) > 0] = REFLECTANCE_FILL
+    if missing is None:
+        missing = source == REFLECTANCE_FILL if source.min() == REFLECTANCE_FILL else None
+    if missing is not None:
+        values[(weights @ missing.astype(np.float64)) > 0] = REFLECTANCE_FILL
     return values
 
 

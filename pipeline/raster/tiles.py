@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .resample import in_degrees, same_crs
+from .crs import in_degrees, same_crs
 from .scene import Asset, RasterGrid
 
 IN_LINE = 1e-3

@@ -137,13 +137,11 @@ def test_a_neighbour_beyond_the_edge_is_one_without_data() -> None:
 
 
 def test_a_missing_neighbour_of_no_weight_does_not_matter() -> None:
-    """On the very centre of a source pixel only that pixel counts."""
-    source = grid(9, 9, pixel=10.0)
-    left, top = source.transform[2], source.transform[5]
-    target = RasterGrid(source.crs, (20.0, 0.0, left + 5, 0.0, -20.0, top - 5), (4, 4))
+    """Half a pixel off from north to south only: nothing counts of the columns beside."""
     values = np.full((9, 9), FILL, np.int16)
-    values[1::2, 1::2] = 55
-    assert (resample(source, target, values) == 55).all()
+    values[:, 1::2] = 55
+    found = resample(grid(9, 9), grid(7, 8, top=TOP - 15), values)
+    assert (found[:, 1::2] == 55).all() and (found[:, ::2] == FILL).all()
 
 
 def test_a_plane_is_reproduced_across_zones() -> None:
@@ -226,6 +224,77 @@ def test_finer_pixels_in_line_are_averaged() -> None:
     expected[0, 1] = -9999
     np.testing.assert_array_equal(result, expected)
     assert not place.native
+
+
+FINER = pytest.mark.parametrize("pixel", [20.0, 15.0, 12.0, 10.0, 3.0])
+
+
+def area_means(source: RasterGrid, target: RasterGrid, values: np.ndarray) -> np.ndarray:
+    """The mean of a raster over each target pixel, from 60 x 60 points in it."""
+    fine = relate(source, target.refined(60), weighted=False)
+    rows, columns = target.shape
+    return fine.codes(values[fine.window], FILL).reshape(rows, 60, columns, 60).mean(axis=(1, 3))
+
+
+@FINER
+@pytest.mark.parametrize("beside", [1.0, 4.5, 7.0])
+@pytest.mark.parametrize("epsg", [32615, 32614])
+def test_finer_pixels_out_of_line_do_not_alias(pixel: float, beside: float, epsg: int) -> None:
+    """Noise and stripes finer than the target come near their area means, wherever the edges lie."""
+    side = round(128 * 30 / pixel)
+    left, top = (LEFT - 600, TOP + 600) if epsg == 32615 else (WEST.transform[2], WEST.transform[5])
+    source = grid(side, side, left=left + beside, top=top - beside, pixel=pixel, epsg=epsg)
+    target, rng = grid(20, 20), np.random.default_rng(0)
+    stripes = np.broadcast_to(np.where(np.arange(side) % 2, 2000, 4000), (side, side))
+    for values in (3000 + 1000 * rng.standard_normal((side, side)), stripes):
+        wanted = area_means(source, target, values.astype(np.int16))
+        found = resample(source, target, values.astype(np.int16))
+        assert (found - wanted).std() <= 0.5 * wanted.std() + 2 and abs(found.mean() - wanted.mean()) < 10
+        assert found.std() <= wanted.std() + 5
+        if pixel == 10:  # three to a side: the means themselves
+            assert (found - wanted).std() < 20
+
+
+@FINER
+def test_a_plane_of_finer_pixels_is_reproduced(pixel: float) -> None:
+    side = round(30 * 40 / pixel)
+    row, column = np.indices((side, side))
+    scale = pixel / 30
+    values = np.rint(200 * scale * row - 130 * scale * column + 9000).astype(np.int16)
+    found = resample(grid(side, side, left=LEFT - 104, top=TOP + 97, pixel=pixel), grid(20, 20), values)
+    rows, columns = np.indices((20, 20)) * 30.0 + 15
+    wanted = 200 * ((rows + 97) / 30 - scale / 2) - 130 * ((columns + 104) / 30 - scale / 2) + 9000
+    assert np.abs(found - wanted).max() <= 1.5
+
+
+@FINER
+def test_the_cut_of_the_target_changes_no_pixel_of_finer_ones(pixel: float) -> None:
+    side = round(128 * 30 / pixel)
+    source = grid(side, side, left=WEST.transform[2], top=WEST.transform[5], pixel=pixel, epsg=32614)
+    values = numbers((side, side), 1)
+    values[np.random.default_rng(4).random((side, side)) > 0.001] = 500  # most of it known
+    values[::7, ::5] += 900
+    whole = resample(source, grid(60, 60), values)
+    for row, column, rows, columns in ((0, 0, 8, 8), (13, 7, 20, 31), (59, 59, 1, 1)):
+        part = resample(source, grid(rows, columns, left=LEFT + 30 * column, top=TOP - 30 * row), values)
+        np.testing.assert_array_equal(part, whole[row : row + rows, column : column + columns])
+
+
+def test_one_finer_contributor_without_data_leaves_none() -> None:
+    """All pixels that share ground with the target pixel count, and at the raster's edge some are not there."""
+    source = grid(60, 60, left=LEFT + 4, top=TOP - 4, pixel=10.0)
+    values = np.full((60, 60), 1000, np.int16)
+    values[31, 31] = FILL  # 314 to 324 m from the target's corner: in its eleventh pixel
+    found = resample(source, grid(20, 20), values)
+    assert found[10, 10] == FILL and set(np.unique(found)) == {FILL, 1000}
+    assert (found[0] == FILL).all() and (found[:, 0] == FILL).all() and (found[1:10, 1:10] == 1000).all()
+
+
+def test_a_raster_in_degrees_is_averaged_by_its_metres() -> None:
+    step = 10 / 111_320
+    source = RasterGrid("EPSG:4326", (step, 0.0, -96.01, 0.0, -step, 42.0), (900, 900))
+    weights = relate(source, grid(10, 10)).smoothing
+    assert weights is not None and len(weights.down) == 3 and len(weights.across) == 5
 
 
 def test_strips_and_bands_do_not_change_a_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ from rasterio.windows import Window
 
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.recipe.region import Period
+from mmvsf.pipeline.raster.crs import same_crs
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.stac.catalogs import catalog
 from mmvsf.pipeline.sources.stac.imagery import search_days

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from mmvsf.pipeline.crew import each
 from mmvsf.pipeline.layers.layer import Collected, Record, TaskReport, changed_options
 from mmvsf.pipeline.ledger import Entry, Ledger
 from mmvsf.pipeline.raster.io import gdal_environment
+from mmvsf.pipeline.raster.resample import smoothing_between
+from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
 from .block_shard import BlockShard
 from .mosaic_day import read_shard
@@ -50,6 +53,15 @@ class ImageryLayer(SceneLayer):
     def skip_below_clear(self) -> float:
         """See `SceneLayer`."""
         return self.spec.region.imagery.skip_below_clear
+
+    def reading(self, scene: Scene) -> str:
+        """See `SceneLayer`; the averaging of finer bands is part of it."""
+        boxes = {smoothing_between(asset.grid, self._cube_grid) for asset in scene.bands}
+        return super().reading(scene) + "".join(sorted(repr(box) for box in boxes if box))
+
+    @cached_property
+    def _cube_grid(self) -> RasterGrid:
+        return RasterGrid.of(self.spec.grid.geobox)
 
     def run(self, task: ShardTask) -> TaskReport:
         """See `Layer`."""

@@ -2,13 +2,12 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby, pairwise
 from math import isqrt
-from types import MappingProxyType
 
 from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar, date_of
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
@@ -139,15 +138,15 @@ def plan_scenes(
     grid: Grid,
     calendar: Calendar,
     skip_below_clear: float,
-    reading: Mapping[str, str] = MappingProxyType({}),
+    reading: Callable[[Scene], str] = lambda scene: "",
     layer: str = "imagery",
 ) -> ImageryPlan:
-    """Match scenes to blocks by the extents of their masks. `reading` is what the pixels of scenes of a product
-    depend on beside the scenes."""
+    """Match scenes to blocks by the extents of their masks. `reading` gives what the pixels of a scene depend on beside
+    what the scene says."""
     coverage, distinct = Coverage(grid), distinct_scenes(scenes)
     newest = newest_versions(distinct)
     used = [scene for scene in newest if coverage.blocks(scene.quality.grid).size]
-    texts = {scene.key: _scene_text(scene) + reading.get(scene.product, "") for scene in used}
+    texts = {scene.key: _scene_text(scene) + reading(scene) for scene in used}
     common = json.dumps([READER_VERSION, grid.crs, grid.resolution, grid.block, grid.chunk, skip_below_clear])
     corners = {block: _corner(grid, block) for block in grid.blocks}
     units, digests, block_days = {}, {}, 0

@@ -12,6 +12,7 @@ from mmvsf.datasets.words import plural
 from mmvsf.pipeline.layers.layer import Layer, Record
 from mmvsf.pipeline.layers.source import ImagerySource
 from mmvsf.pipeline.ledger import Ledger
+from mmvsf.pipeline.raster.scene import Scene
 
 from .plan import ImageryPlan, ShardTask, plan_scenes, with_search
 from .replaced import INPUTS, inputs_of, mark_replaced
@@ -58,9 +59,12 @@ class SceneLayer(Layer[ShardTask]):
         if any(len(scene.bands) != len(table.bands) for scene in found.scenes if not scene.fault):
             raise InputError(f"{self.name}: the source does not provide the bands that the recipe names")
         scenes = mark_replaced(found.scenes, self._recorded("scenes"), self.source)
-        reading = {name: table.reading(name) for name in self.products}
-        plan = plan_scenes(scenes, grid, self.spec.calendar, self.skip_below_clear, reading, self.name)
+        plan = plan_scenes(scenes, grid, self.spec.calendar, self.skip_below_clear, self.reading, self.name)
         return with_search(plan, found)
+
+    def reading(self, scene: Scene) -> str:
+        """What the pixels of a scene depend on beside what the scene says."""
+        return self.table.reading(scene.product)
 
     def refuse_fewer(self, plan: ImageryPlan) -> None:
         """Raise IncompleteError where the cube has scenes of its days and products that the plan lacks: their shards

@@ -12,11 +12,13 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import STATIC_BY_NAME
 from mmvsf.pipeline.layers.source import StaticSource
 from mmvsf.pipeline.layers.weather_series import WeatherCells
-from mmvsf.pipeline.raster.extent import bounds_in, bounds_of, pixel_metres
+from mmvsf.pipeline.raster.crs import in_degrees
+from mmvsf.pipeline.raster.extent import bounds_in, bounds_of
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import in_degrees, relate
+from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.smoothing import pixel_metres
 from mmvsf.pipeline.raster.tiles import mosaics
 
 STATIC_VERSION = 2
@@ -137,7 +139,7 @@ def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: 
 
     total, weight = np.zeros(target.shape), np.zeros(target.shape)
     for mosaic in mosaics(tiles):
-        points = max(1, round(target.resolution / pixel_metres(mosaic.grid)))
+        points = max(1, round(target.resolution / pixel_metres(mosaic.grid)[0]))
         place = relate(mosaic.grid, target.refined(points))
         if not place.empty:
             sums = place.sums(mosaic.read(place.window, read, np.nan, np.float64))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.recipe.target import Target
 from mmvsf.pipeline.layers.target_source import TargetSource
-from mmvsf.pipeline.raster.extent import pixel_metres
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.smoothing import pixel_metres
 
 TARGETS_VERSION = 2
 """Raised when the same sources give other numbers."""
@@ -74,7 +74,7 @@ def read_target(task: TargetTask, target: Target, source: TargetSource, grid: Gr
 
 def points_of(source: RasterGrid, target: RasterGrid) -> int:
     """Points along a side of a target's pixel."""
-    across = max(1, round(target.resolution / pixel_metres(source)))
+    across = max(1, round(target.resolution / pixel_metres(source)[0]))
     return min(across * math.ceil(LEAST_POINTS / across), MOST_POINTS)
 
 

@@ -22,8 +22,8 @@ from mmvsf.datasets.storage.location import atomic_file
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
+from mmvsf.pipeline.raster.crs import same_crs
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
-from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.transport.download import Attempts, BusyError, locked, server_folder
 from mmvsf.pipeline.sources.transport.endpoints import ENDPOINTS, address, plain_url

@@ -23,8 +23,8 @@ from mmvsf.pipeline.disk_space import ensure_space
 from mmvsf.pipeline.layers.labels.cdl_classes import CDL, CDL_ATTRIBUTION, CDL_FIRST_YEAR, CDL_LICENCE
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import LabelSource, Origin, SourceSite
+from mmvsf.pipeline.raster.crs import same_crs
 from mmvsf.pipeline.raster.io import ReadError, raster_grid, read_raster
-from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.transport.download import Attempts, BusyError, locked, seconds_asked, server_folder

@@ -23,8 +23,8 @@ from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import LabelSource, Origin, Requirement, SourceSite
 from mmvsf.pipeline.raster.coverage import Coverage
+from mmvsf.pipeline.raster.crs import same_crs
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import Mosaic, mosaics
 from mmvsf.pipeline.sources.stac.boxes import search_box

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.raster.byte_cache import ByteCache
+from mmvsf.pipeline.raster.crs import is_crs
 from mmvsf.pipeline.raster.io import ReadError
-from mmvsf.pipeline.raster.resample import is_crs
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.stac.item import Projection, shortened
 

@@ -17,7 +17,7 @@ from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.registry import register_source
 from mmvsf.pipeline.layers.source import Origin, Requirement, SourceSite, WeatherSource
 from mmvsf.pipeline.layers.weather_series import WeatherSeries
-from mmvsf.pipeline.raster.resample import in_degrees
+from mmvsf.pipeline.raster.crs import in_degrees
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 from mmvsf.pipeline.sources.transport.progress import report_progress

@@ -17,8 +17,8 @@ from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.products import Product
 from mmvsf.pipeline.layers.imagery.table import SIX_BANDS, ProductTable
 from mmvsf.pipeline.layers.source import ImagerySource, Origin, Requirement, SourceSite
+from mmvsf.pipeline.raster.crs import same_crs
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
-from mmvsf.pipeline.raster.resample import same_crs
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.transport import http
 from mmvsf.pipeline.sources.transport.endpoints import plain_url

@@ -17,7 +17,8 @@ import numpy as np
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import MOST_ORBITS
 from mmvsf.pipeline.layers.imagery.products import Product
-from mmvsf.pipeline.raster.resample import is_crs, pixel_positions
+from mmvsf.pipeline.raster.crs import is_crs
+from mmvsf.pipeline.raster.resample import pixel_positions
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, granule_time
 
 from .boxes import OUTLINE_MARGIN

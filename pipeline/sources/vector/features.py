@@ -13,8 +13,8 @@ from pyproj.exceptions import ProjError
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.recipe.area import EDGE_DEGREES, EDGE_METRES
+from mmvsf.pipeline.raster.crs import in_degrees
 from mmvsf.pipeline.raster.extent import bounds_in
-from mmvsf.pipeline.raster.resample import in_degrees
 from mmvsf.pipeline.raster.scene import RasterGrid
 
 from .choice import Choice
