@@ -22,13 +22,13 @@ def refuse_elsewhere(assets: Mapping[int, Asset], grid: Grid, what: str) -> tupl
         if not met[asset.grid]:
             left, bottom, right, top = bounds_of(asset.grid)
             raise InputError(
-                f"{what} of {year}: {asset.href} is in another place: it reaches from {left:.10g} to {right:.10g} and"
+                f"{what} of {year}: {asset.name} is in another place: it reaches from {left:.10g} to {right:.10g} and"
                 f" from {bottom:.10g} to {top:.10g} in {_name(asset.grid.crs)}, and overlaps none of the region's"
                 f" {len(blocks)} blocks; check its CRS, and path and years under {what}"
             )
         if met[asset.grid] < len(blocks):
             notes.append(
-                f"{what} of {year}: {asset.href} overlaps {met[asset.grid]} of {len(blocks)} blocks; the others have"
+                f"{what} of {year}: {asset.name} overlaps {met[asset.grid]} of {len(blocks)} blocks; the others have"
                 " nothing in that year"
             )
     return tuple(notes)

@@ -18,7 +18,7 @@ from mmvsf.datasets.errors import MmvsfError, one_line
 
 from .crs import same_crs
 from .range_file import Range, RangeFile
-from .scene import Asset, RasterGrid
+from .scene import Asset, RasterGrid, unsigned
 
 # A file without georeferencing is refused below; the warning would say it a second time.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
@@ -154,7 +154,7 @@ def _of_window(
                 file.ahead(_stored_ranges(dataset, part, asset.band or 1))
             return take(dataset, part, asset.band or 1)
     except (RasterioError, OSError) as error:
-        raise ReadError(f"{asset.href}: {one_line(error)}") from error
+        raise ReadError(f"{asset.name}: {one_line(error)}") from error
 
 
 def _stored_ranges(dataset: Any, part: Window, band: int) -> Iterator[Range]:
@@ -174,25 +174,26 @@ def _stored_ranges(dataset: Any, part: Window, band: int) -> Iterator[Range]:
 def _check_band(asset: Asset, count: int) -> None:
     """Raise ReadError where a file of `count` bands does not have the asset's, or leaves open which it is."""
     if asset.band == 0 and count > 1:
-        raise ReadError(f"{asset.href} has {count} bands; name one of them (`number` in imagery.custom)")
+        raise ReadError(f"{asset.name} has {count} bands; name one of them (`number` in imagery.custom)")
     if asset.band > count:
-        raise ReadError(f"{asset.href} has {count} bands and no band {asset.band}")
+        raise ReadError(f"{asset.name} has {count} bands and no band {asset.band}")
 
 
 def raster_grid(path: Path | str, file: RangeFile | None = None) -> RasterGrid:
     """The grid of a raster file, from its header; through `file` where it is elsewhere. Raises ReadError, also for one
     without CRS."""
+    name = unsigned(str(path))
     try:
         with gdal_environment(), _open(file or path) as dataset:
             if dataset.crs is None:
-                raise ReadError(f"{path} has no CRS; assign one, for example with `gdal_edit.py -a_srs EPSG:…`")
+                raise ReadError(f"{name} has no CRS; assign one, for example with `gdal_edit.py -a_srs EPSG:…`")
             a, b, c, d, e, f = list(dataset.transform)[:6]
             if b or d:
-                raise ReadError(f"{path} is rotated; make it north-up, for example with `gdalwarp`")
+                raise ReadError(f"{name} is rotated; make it north-up, for example with `gdalwarp`")
             return RasterGrid(dataset.crs.to_string(), (a, b, c, d, e, f), (dataset.height, dataset.width))
     except RasterioIOError as error:
         raise ReadError(
-            f"{path}: {one_line(error)}; a raster must be a GeoTIFF, convert others with `gdal_translate`"
+            f"{name}: {one_line(error)}; a raster must be a GeoTIFF, convert others with `gdal_translate`"
         ) from error
 
 
@@ -201,7 +202,7 @@ def _refuse_large_tiles(asset: Asset, dataset: Any) -> None:
     rows, columns = dataset.block_shapes[0]
     if rows * columns * np.dtype(dataset.dtypes[0]).itemsize > MOST_TILE_BYTES:
         raise ReadError(
-            f"{asset.href} has tiles of {rows} x {columns} pixels, which must be decoded whole; rewrite it with"
+            f"{asset.name} has tiles of {rows} x {columns} pixels, which must be decoded whole; rewrite it with"
             " smaller tiles, for example with `gdal_translate -of COG`"
         )
 
@@ -214,9 +215,9 @@ def _check_grid(asset: Asset, dataset: Any) -> None:
         abs(a - b) <= tolerance for a, b in zip(list(dataset.transform)[:6], grid.transform, strict=True)
     )
     if dataset.crs is not None and not same_crs(dataset.crs.to_wkt(), grid.crs):
-        raise ReadError(f"{asset.href} is in {dataset.crs.to_string()}, its item says {grid.crs}")
+        raise ReadError(f"{asset.name} is in {dataset.crs.to_string()}, its item says {grid.crs}")
     if not (shape_agrees and transform_agrees):
         raise ReadError(
-            f"{asset.href} is {dataset.height} x {dataset.width} at {tuple(dataset.transform)[:6]},"
+            f"{asset.name} is {dataset.height} x {dataset.width} at {tuple(dataset.transform)[:6]},"
             f" its item says {grid.shape[0]} x {grid.shape[1]} at {grid.transform}"
         )

@@ -40,6 +40,11 @@ class RasterGrid(NamedTuple):
         return cls(str(geobox.crs), (a, b, c, d, e, f), (int(rows), int(columns)))
 
 
+def unsigned(href: str) -> str:
+    """An address without the user, the password and the query that may sign it; a path as it is."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", href).partition("?")[0] if "://" in href else href
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One raster file of a scene."""
@@ -53,12 +58,17 @@ class Asset:
     elsewhere: tuple["Asset", ...] = ()
     """the same file in further services, in the order in which they are tried"""
 
+    @property
+    def name(self) -> str:
+        """Its `href` for messages, see `unsigned`."""
+        return unsigned(self.href)
+
 
 SceneKey = tuple[str, str, datetime, str, RasterGrid]
 """product, id, time, version, grid of the mask"""
 
-Acquisition = tuple[str, datetime, RasterGrid]
-"""product, time, grid of the mask"""
+Acquisition = tuple[str, datetime, RasterGrid, str]
+"""product, time, grid of the mask, by what it was taken"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,8 @@ class Scene:
     """a text that changes when its files are replaced, see `ImagerySource.state`; empty where it is not known"""
     orbit: int = 0
     """relative orbit of a radar scene, counted from 1; 0 for others"""
+    taken_by: str = ""
+    """what tells it from others of its product, time and place that are no versions of it; empty where none are"""
     generation: str = ""
     """empty for the files that the cube was first built from, another text for each that took their place"""
 
@@ -104,7 +116,7 @@ class Scene:
     @property
     def acquisition(self) -> Acquisition:
         """What its processing versions have in common."""
-        return self.product, self.acquired, self.quality.grid
+        return self.product, self.acquired, self.quality.grid, self.taken_by
 
 
 @lru_cache(maxsize=1024)  # asked several times of each item

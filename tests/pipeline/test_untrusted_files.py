@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 
+import mmvsf.pipeline
 from mmvsf.datasets.errors import InputError
+from mmvsf.pipeline.layers.imagery.scene_pixels import read_bands, read_quality
+from mmvsf.pipeline.layers.imagery.table import ProductTable, SceneReader
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment, raster_grid, read_raster
-from mmvsf.pipeline.raster.scene import Asset, RasterGrid
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene, unsigned
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 from mmvsf.pipeline.sources.stac.hrefs import local_href, remote_href
 from mmvsf.pipeline.sources.transport import http
@@ -237,3 +242,41 @@ def test_files_of_an_archive_on_a_web_server_are_read_patiently(
         server.fail("secret", status(503), times=1)
         read = ArchiveImagery(tmp_path).read(Asset(f"{server.url}/secret.tif", asset.grid), WINDOW)
     assert (read == 4242).all()
+
+
+SIGNED = "https://me:TOPSECRET@account.example/tiles/Fmask.tif?sv=2023&sig=TOPSECRET"
+
+
+class WrongNumbers:
+    """A source whose files hold numbers of a type that no product has."""
+
+    days_at_once = 1
+
+    def places(self, asset: Asset) -> tuple[Asset, ...]:
+        return (asset,)
+
+    def read(self, asset: Asset, window: tuple[slice, slice]) -> np.ndarray:
+        return np.zeros((8, 8), np.complex64)
+
+
+def test_errors_do_not_show_what_signs_an_address() -> None:
+    """They enter the ledger of the cube, which is shared."""
+    grid = RasterGrid("EPSG:32615", (30, 0, 0, 0, -30, 0), (8, 8))
+    asset = Asset(SIGNED, grid)
+    assert asset.name == "https://account.example/tiles/Fmask.tif"
+    assert unsigned("what is this?/B04.tif") == "what is this?/B04.tif"
+    scene = Scene("x", "hls-l30", datetime(2022, 1, 1, tzinfo=UTC), "v2", (asset,) * 6, asset, 0, 1)
+    reader = SceneReader(WrongNumbers(), ProductTable())
+    out = np.empty((6, 8, 8), np.int16)
+    for read in (lambda: read_quality(scene, grid, reader), lambda: read_bands(scene, grid, reader, out)):
+        with pytest.raises(ReadError, match=r"^https://account\.example/tiles/Fmask\.tif: ") as error:
+            read()
+        assert "TOPSECRET" not in str(error.value)
+
+
+def test_messages_name_a_file_without_what_signs_it() -> None:
+    """All that is written beside the reader of remote files, which removes secrets from whatever it raises."""
+    package = Path(mmvsf.pipeline.__file__).parent
+    shown = re.compile(r"\{[\w.]*\.href\}")
+    found = [path for path in package.rglob("*.py") if shown.search(path.read_text())]
+    assert not found

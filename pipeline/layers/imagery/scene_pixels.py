@@ -26,7 +26,7 @@ def read_quality(scene: Scene, target: RasterGrid, source: SceneReader) -> NDArr
     def check(values: NDArray[Any]) -> None:
         if product.mask_dtype is not None and values.dtype != product.mask_dtype:
             wanted = np.dtype(product.mask_dtype)
-            raise ReadError(f"{scene.quality.href}: a mask of {product.name} is {wanted}, found {values.dtype}")
+            raise ReadError(f"{scene.quality.name}: a mask of {product.name} is {wanted}, found {values.dtype}")
 
     stored = np.ma.getdata(source.read(scene.quality, place.window, check))
     decoded: NDArray[np.uint8] = place.codes(product.decode_quality(stored), QUALITY_FILL)
@@ -61,7 +61,7 @@ def _read_band(scene: Scene, number: int, window: tuple[slice, slice], source: S
 
     def check(values: NDArray[Any]) -> None:
         if values.dtype.kind not in ("iuf" if product.any_numbers else "iu"):
-            raise ReadError(f"{asset.href}: reflectance must be stored as integers; found {values.dtype}")
+            raise ReadError(f"{asset.name}: reflectance must be stored as integers; found {values.dtype}")
 
     stored = source.read(asset, window, check)
     values = to_band(np.ma.getdata(stored), product, source.products.bands[number], scene.offset)

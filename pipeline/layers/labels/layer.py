@@ -81,7 +81,7 @@ class LabelLayer(Layer[LabelTask]):
         for name, entry in self.finished(plan):
             shares = {int(code): int(count) for code, count in entry.get("counts", {}).items()}
             counts[int(name.split("/")[1])].update(shares)
-        refuse_empty(counts, {task.year: task.asset.href for task in plan.all_tasks})
+        refuse_empty(counts, {task.year: task.asset.name for task in plan.all_tasks})
 
     def collect(self, plan: BlockPlan[LabelTask]) -> Collected:
         """See `Layer`."""

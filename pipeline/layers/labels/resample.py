@@ -129,7 +129,7 @@ def read_labels(
         nothing = np.zeros(target.shape, np.uint16)
         return BlockLabels(nothing, nothing.astype(np.uint8), np.full(target.shape, CONFIDENCE_FILL, np.uint8))
     codes = source.read(task.asset, place.window)
-    refuse_unlisted(codes, valid, f"{task.asset.href} ({task.year}, block {task.block[0]},{task.block[1]})")
+    refuse_unlisted(codes, valid, f"{task.asset.name} ({task.year}, block {task.block[0]},{task.block[1]})")
     table = np.zeros(max((0, *valid)) + 1, np.uint16)
     table[list(stored)] = list(stored.values())
     cells = _cells(place.codes(table[codes.astype(np.int64)], 0), points)
@@ -141,7 +141,7 @@ def read_labels(
     if task.confidence is None:
         return BlockLabels(crop, purity, np.full(target.shape, CONFIDENCE_FILL, np.uint8))
     if task.confidence.grid != task.asset.grid:
-        raise ReadError(f"{task.confidence.href} is on {task.confidence.grid}, its labels are on {task.asset.grid}")
+        raise ReadError(f"{task.confidence.name} is on {task.confidence.grid}, its labels are on {task.asset.grid}")
     percent = _cells(place.codes(source.read(task.confidence, place.window), CONFIDENCE_FILL), points)
     return BlockLabels(crop, purity, _mean_confidence(percent, carries))
 

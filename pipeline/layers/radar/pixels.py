@@ -47,9 +47,9 @@ def _read_strip(scene: Scene, points: list[int], target: RasterGrid, reader: Sce
         if place.empty:
             return np.full((len(scene.bands), *target.shape), BACKSCATTER_FILL, np.int16)
 
-        def check(values: NDArray[Any], href: str = asset.href) -> None:
+        def check(values: NDArray[Any], name: str = asset.name) -> None:
             if values.dtype.kind != "f":
-                raise ReadError(f"{href}: backscatter must be stored in floating point; found {values.dtype}")
+                raise ReadError(f"{name}: backscatter must be stored in floating point; found {values.dtype}")
 
         stored = np.ma.filled(np.ma.asarray(reader.read(asset, place.window, check)), np.nan)
         powers.append(_means(place.codes(stored, np.nan), side))

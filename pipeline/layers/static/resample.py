@@ -135,7 +135,7 @@ def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: 
     """A measured layer on a grid: bilinear, and the mean of as many such points a pixel as the raster is finer."""
 
     def read(tile: Asset, window: tuple[slice, slice]) -> NDArray[np.float64]:
-        return _in_range(name, source.read(tile, window), tile.href)
+        return _in_range(name, source.read(tile, window), tile.name)
 
     total, weight = np.zeros(target.shape), np.zeros(target.shape)
     for mosaic in mosaics(tiles):
@@ -149,13 +149,13 @@ def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: 
     return np.asarray(np.divide(total, weight, out=np.full(target.shape, np.nan), where=weight >= LEAST_KNOWN))
 
 
-def _in_range(name: str, values: NDArray[np.float64], href: str) -> NDArray[np.float64]:
+def _in_range(name: str, values: NDArray[np.float64], file: str) -> NDArray[np.float64]:
     """The values. Raises ReadError for what the layer cannot be: another unit, or an undeclared no-data value."""
     layer = STATIC_BY_NAME[name]
     known = values[~np.isnan(values)]
     if known.size and (known.min() < layer.valid_min or known.max() > layer.valid_max):
         raise ReadError(
-            f"{href}: {name} runs from {known.min():.6g} to {known.max():.6g}, possible are {layer.valid_min:g} to"
+            f"{file}: {name} runs from {known.min():.6g} to {known.max():.6g}, possible are {layer.valid_min:g} to"
             f" {layer.valid_max:g} {layer.units}; if it is the unit, convert the raster, and if it is the no-data"
             " value, declare it, for example with `gdal_edit.py -a_nodata`"
         )

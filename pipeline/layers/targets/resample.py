@@ -85,6 +85,6 @@ def _refuse_impossible(numbers: NDArray[np.float64], target: Target, task: Targe
     least, greatest = target.valid_range
     if known.min() < least or known.max() > greatest:
         raise ReadError(
-            f"{task.asset.href}: {task.name} runs from {known.min():.6g} to {known.max():.6g} {target.units} in"
+            f"{task.asset.name}: {task.name} runs from {known.min():.6g} to {known.max():.6g} {target.units} in"
             f" {task.year}, valid are {least:g} to {greatest:g}; convert the unit, or declare the no-data value"
         )

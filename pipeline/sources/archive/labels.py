@@ -105,7 +105,7 @@ class ArchiveLabels(LabelSource):
         )
         self.percents.add(percent.href)
         if percent.grid != codes.grid:
-            raise InputError(f"labels of {year}: {percent.href} is not on the grid of {codes.href}; resample it")
+            raise InputError(f"labels of {year}: {percent.name} is not on the grid of {codes.name}; resample it")
         return percent
 
     def _raster(self, pattern: str, year: int, what: str, line: str) -> Asset:
