@@ -1,6 +1,6 @@
 """The position of rasters on the earth: the blocks of a cube that one overlaps, and its solar day."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,17 @@ def solar_day(acquired: datetime, longitude: float) -> date:
         return (moment + timedelta(hours=longitude / 15)).date()
     except OverflowError:  # at the first or the last day that Python knows
         return moment.date()
+
+
+def solar_noon(day: date, raster: RasterGrid | None) -> datetime:
+    """Noon (UTC) by the sun at the middle of a raster: where only the date of a scene is known, that date is then its
+    solar day everywhere. Noon in Greenwich without a raster."""
+    longitude = middle_longitude(raster) if raster is not None else 0.0
+    noon = datetime.combine(day, time(12), UTC)
+    try:
+        return noon - timedelta(hours=longitude / 15)
+    except OverflowError:  # at the first or the last day that Python knows
+        return noon
 
 
 def _overlaps(position: NDArray[np.float64], size: int) -> NDArray[np.bool_]:

@@ -16,18 +16,22 @@ import rasterio
 import yaml
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.calendar import SHARD_DAYS, Calendar, date_of
 from mmvsf.datasets.cube.cube import Cube, digest
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.product import CustomProduct
-from mmvsf.datasets.recipe.region import Imagery
+from mmvsf.datasets.recipe.region import Imagery, Period
 from mmvsf.datasets.variables import BANDS_BY_NAME, REFLECTANCE_FILL
 from mmvsf.pipeline.layers.imagery.convert import to_band
+from mmvsf.pipeline.layers.imagery.plan import plan_scenes
 from mmvsf.pipeline.layers.imagery.products import PRODUCTS
 from mmvsf.pipeline.layers.imagery.table import ProductTable
 from mmvsf.pipeline.raster.coverage import middle_longitude, solar_day
 from mmvsf.pipeline.raster.scene import RasterGrid
 from mmvsf.pipeline.sources.archive import files
 from mmvsf.pipeline.sources.stac.catalogs import catalog
+from mmvsf.pipeline.sources.stac.select import SceneSelection
 from mmvsf.pipeline.sources.transport.http import RETRY_POLICY
 
 from ..servers.archive import ArchiveServer
@@ -300,7 +304,6 @@ def test_addresses_that_are_no_catalogue(address: str) -> None:
 
 def test_times_and_dates_in_names(tmp_path: Path) -> None:
     """Noon by the sun without a time; day of the year; other digits are no date."""
-    from mmvsf.datasets.recipe.region import Period
     from mmvsf.pipeline.sources.archive.files import items_of_files
 
     for name in ("a_2021124_B4", "b_2021-06-15_B4", "c_20219999_B4", "d_20200101_B4"):
@@ -369,3 +372,60 @@ def test_a_faulty_file_fails_its_day_only(flights: TinyArchive, dataset: Callabl
     (folder / "F_20210520_HZ.tif").unlink()
     assert dataset(flights).code == 0
     compare(Cube.open(flights.cube), "2021-05-04")
+
+
+def composite(identity: str, **properties: Any) -> dict[str, Any]:
+    """An item of a declared product of 30 m, 96 degrees west."""
+    transform, shape = [30, 0, EAST.left, 0, -30, EAST.top], [EAST.rows, EAST.columns]
+    grid = {"proj:code": f"EPSG:{EAST.epsg}", "proj:transform": transform, "proj:shape": shape}
+    assets = {key: {"href": f"https://example.org/{identity}_{key}.tif"} for key in (*KEYS.values(), "QA")}
+    return {"id": identity, "collection": "daily", "properties": {**grid, **properties}, "assets": assets}
+
+
+def planned(*items: dict[str, Any]) -> dict[str, date]:
+    """The scenes of some items that a cube takes, with their days."""
+    grid = Grid(f"EPSG:{EAST.epsg}", 30.0, EAST.left, EAST.top, 1, 1, 32, 32, 32, ((0, 0),))
+    product = table(collection="daily", files=None).named("drone")
+    period = Period.model_validate({"start": "2021-07-04", "end": "2021-07-31"})
+    selection = SceneSelection(grid, period, [product])
+    for item in items:
+        selection.take(item, lambda href: href, lambda *_: pytest.fail("the header is not needed"))
+    found = selection.found("the archive")
+    calendar = Calendar(found.scenes[0].day // SHARD_DAYS * SHARD_DAYS, 2)
+    return {scene.id: date_of(scene.day) for scene in plan_scenes(found.scenes, grid, calendar, 0.0).scenes}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"datetime": "2021-07-04T00:00:00Z"},
+        {"datetime": "2021-07-04"},
+        {"datetime": None, "start_datetime": "2021-07-04T00:00:00Z", "end_datetime": "2021-07-04T23:59:59Z"},
+        {"datetime": None, "start_datetime": "2021-07-04T00:00:00Z", "end_datetime": "2021-07-11T23:59:59Z"},
+        {"datetime": None, "start_datetime": "2021-07-04T00:05:00Z", "end_datetime": "2021-07-04T23:55:00Z"},
+        {"datetime": "2021-07-04T17:01:00Z"},
+        {"datetime": "2021-07-05T02:00:00Z"},  # 19:36 by the sun
+    ],
+)
+def test_an_item_that_says_a_date_is_of_that_date(properties: dict[str, Any]) -> None:
+    """Also in the west, where midnight in Greenwich is in the evening before, and outside of the period."""
+    assert planned(composite("a", **properties)) == {"a": date(2021, 7, 4)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"platform": "terra", "updated": "2021-07-14T01:00:00Z"}, {"platform": "aqua", "updated": "2021-07-15"}),
+        ({"platform": "terra", "processing:version": "6"}, {"platform": "aqua", "processing:version": "61"}),
+        ({"updated": "2021-07-14T01:00:00Z"}, {"updated": "2021-07-14T05:00:00Z"}),  # two flights of a day
+        ({}, {}),
+    ],
+)
+def test_different_scenes_are_no_versions_of_each_other(one: dict[str, Any], other: dict[str, Any]) -> None:
+    items = (composite(name, datetime="2021-07-04", **more) for name, more in (("a", one), ("b", other)))
+    assert planned(*items) == {"a": date(2021, 7, 4), "b": date(2021, 7, 4)}
+
+
+def test_of_two_versions_that_say_so_the_newer_is_taken() -> None:
+    items = (composite(f"v{n}", datetime="2021-07-04", **{"processing:version": n}) for n in ("2.9", "2.10"))
+    assert list(planned(*items)) == ["v2.10"]

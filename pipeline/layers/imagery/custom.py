@@ -40,6 +40,7 @@ def custom_product(declared: CustomProduct) -> Product:
         scale=declared.scale,
         offset=declared.offset,
         any_numbers=True,
+        from_recipe=True,
         files=declared.files or "",
         mask_dtype=LAYOUTS[mask.layout][0] if isinstance(mask, MaskMap) and mask.layout else None,
         decode_quality=_decoder(mask) if isinstance(mask, MaskMap) else FillMask(fill),

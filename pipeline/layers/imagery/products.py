@@ -84,6 +84,9 @@ class Product:
     """stored mask (of `mask_dtype`) -> bits of `imagery/quality`, same shape"""
     updated: str = "updated"
     """item property that changes when a scene is processed again, for items that tell no version"""
+    from_recipe: bool = False
+    """whether a recipe declares it: its items may say a date without a time, and a collection may hold several sensors
+    and flights"""
     radar: bool = False
     """whether scenes say their relative orbit and, where others of the collection have other bands, their
     polarisations"""

@@ -13,7 +13,7 @@ from pyproj import Transformer
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.region import Period
 from mmvsf.pipeline.layers.imagery.products import Product
-from mmvsf.pipeline.raster.coverage import middle_longitude
+from mmvsf.pipeline.raster.coverage import solar_noon
 from mmvsf.pipeline.raster.io import ReadError, raster_grid
 from mmvsf.pipeline.raster.scene import RasterGrid
 
@@ -119,9 +119,5 @@ def _outline(grid: RasterGrid) -> shapely.Polygon:
 
 
 def _datetime(day: date, clock: time | None, raster: RasterGrid | None) -> datetime:
-    """The moment of a scene: of its name (UTC), or noon by the sun at the middle of its raster, so that the day of the
-    name is its solar day everywhere."""
-    if clock is not None:
-        return datetime.combine(day, clock, UTC)
-    longitude = middle_longitude(raster) if raster is not None else 0.0
-    return datetime.combine(day, time(12), UTC) - timedelta(hours=longitude / 15)
+    """The moment of a scene: of its name (UTC), or noon by the sun."""
+    return solar_noon(day, raster) if clock is None else datetime.combine(day, clock, UTC)

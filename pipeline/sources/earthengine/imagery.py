@@ -33,7 +33,8 @@ from mmvsf.pipeline.raster.coverage import Coverage
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 from mmvsf.pipeline.sources.stac.boxes import search_polygons
-from mmvsf.pipeline.sources.stac.item import MOST_TEXT, Item, acquired_at
+from mmvsf.pipeline.sources.stac.item import MOST_TEXT, Item
+from mmvsf.pipeline.sources.stac.item_time import acquired_at
 from mmvsf.pipeline.sources.stac.items import place_of
 from mmvsf.pipeline.sources.transport.endpoints import public_address
 

@@ -8,7 +8,6 @@ import math
 import re
 import reprlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 
@@ -26,7 +25,6 @@ from pydantic import (
 )
 
 from mmvsf.datasets.errors import InputError
-from mmvsf.pipeline.raster.scene import granule_time
 
 MOST_TEXT, MOST_WKT = 1000, 20_000
 """Characters of a text, and of a CRS written out."""
@@ -214,27 +212,6 @@ class Item(Checked):
         if isinstance(value, bool | list | dict) or not str(value)[:MOST_TEXT].isprintable():
             raise InputError(f"{key} is {shortened(value)}, which is not a string")
         return str(value)[:MOST_TEXT]
-
-
-def acquired_at(entry: Any) -> datetime | None:
-    """When the scene of an item was taken (UTC): as its name says where it is an HLS granule's, else its `datetime`,
-    `start_datetime` or `end_datetime`, the first that is there. None where that is no time, whatever the entry is."""
-    if not isinstance(entry, dict):
-        return None
-    if isinstance(entry.get("id"), str) and (named := granule_time(entry["id"])):
-        return named
-    properties = entry.get("properties")
-    keys = ("datetime", "start_datetime", "end_datetime")
-    times = [properties[key] for key in keys if properties.get(key)] if isinstance(properties, dict) else []
-    if not times or not isinstance(times[0], str):
-        return None
-    try:
-        moment = datetime.fromisoformat(times[0].strip().upper())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:  # at the first or the last day that Python knows
-        return moment.replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def outline_of(entry: Any) -> tuple[Point, ...]:

@@ -170,13 +170,26 @@ def _around(outline: Sequence[Point]) -> RasterGrid | None:
     return RasterGrid("EPSG:4326", (width, 0.0, west - OUTLINE_MARGIN, 0.0, south - north, north), (1, 1))
 
 
+VERSIONS = ("processing:version", "s2:processing_baseline", "hls:version")
+"""Properties that say a version"""
+
+
 def version_of(item: Item, product: Product) -> str:
     """The processing version or baseline that an item says. Raises InputError for one that is no text."""
-    for key in ("processing:version", "s2:processing_baseline", "hls:version"):
+    for key in VERSIONS:
         if key in item.properties:
             return item.text(key)
     _, dot, tail = item.id.rpartition(".v")
     return f"v{tail}" if dot else item.text(product.updated)
+
+
+def taken_by(item: Item, product: Product) -> str:
+    """What tells the scene of an item from others of its time and place that are no versions of it: of products that a
+    recipe declares the platform, and the item itself where it says no version. Raises InputError as `Item.text`."""
+    if not product.from_recipe:
+        return ""
+    versioned = any(key in item.properties for key in VERSIONS)
+    return f"{item.text('platform')} {'' if versioned else item.id}".strip()
 
 
 def offset_of(item: Item, product: Product) -> int:

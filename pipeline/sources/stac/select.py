@@ -15,14 +15,15 @@ from mmvsf.pipeline.layers.found import FoundScenes
 from mmvsf.pipeline.layers.imagery.missing import NoSceneError
 from mmvsf.pipeline.layers.imagery.plan import BESIDE
 from mmvsf.pipeline.layers.imagery.products import Product
-from mmvsf.pipeline.raster.coverage import Coverage
+from mmvsf.pipeline.raster.coverage import Coverage, solar_noon
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
 from .declared_state import declared_state
 from .hrefs import Locate
-from .item import MOST_TEXT, Item, acquired_at, outline_of, shortened
-from .items import asset_of, counts, offset_of, orbit_of, place_of, version_of
+from .item import MOST_TEXT, Item, outline_of, shortened
+from .item_time import acquired_at, says_a_date
+from .items import asset_of, counts, offset_of, orbit_of, place_of, taken_by, version_of
 
 FindSceneGrid = Callable[[Product, str, str, str], RasterGrid]
 """(product, item id, asset key, href) -> the grid of a file, from its header. Raises ReadError."""
@@ -108,14 +109,18 @@ class SceneSelection:
             return Asset(file.href, self._grids.setdefault(file.grid, file.grid), number)
 
         quality = asset(product.quality, product.quality_number)
+        if product.from_recipe and says_a_date(entry):
+            acquired = solar_noon(acquired.date(), quality.grid)
         day = self._coverage.day(acquired, quality.grid)
         if reason := self._reason_against(day, quality.grid):
             return reason
         bands = tuple(asset(band.keys, band.number) for band in product.bands.values())
         version, offset, orbit = version_of(item, product), offset_of(item, product), orbit_of(item, product)
         state = declared_state(entry, (product.quality, *(band.keys for band in product.bands.values())))
-        scene = Scene(item.id, product.name, acquired, version, bands, quality, offset, day, state=state, orbit=orbit)
-        self._scenes.append(scene)
+        other = taken_by(item, product)
+        self._scenes.append(
+            Scene(item.id, product.name, acquired, version, bands, quality, offset, day, "", state, orbit, other)
+        )
         return ""
 
     def _take_faulty(self, entry: Any, fault: str) -> str:
@@ -133,6 +138,8 @@ class SceneSelection:
         if acquired is None:
             self._undated.append(f"{name}: {fault}")
             return ""
+        if says_a_date(entry) and any(product.from_recipe for product in self._products):
+            acquired = solar_noon(acquired.date(), cube)
         day = self._coverage.day(acquired, cube)  # an outline may be the whole world
         if reason := self._reason_against(day, place):
             return reason
