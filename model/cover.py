@@ -58,6 +58,15 @@ def parts_of_tile(
         yield Part(blocks, rows, columns, tuple((row, each) for row, each in lists if each))
 
 
+def owned_pixels(part: Part, size: int) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
+    """(first row, first column) of each window of `size` pixels a side, and the rows and columns of the grid that are
+    its own: those before the next window. Each pixel of the blocks is that of one window."""
+    rows = [row for row, _ in part.starts]
+    for (row, columns), below in zip(part.starts, [*rows[1:], rows[-1] + size], strict=True):
+        for column, beside in zip(columns, [*columns[1:], columns[-1] + size], strict=True):
+            yield (row, column), (slice(row, min(below, row + size)), slice(column, min(beside, column + size)))
+
+
 @lru_cache(maxsize=4)  # block indices of four cubes
 def sites(blocks: tuple[BlockIndex, ...]) -> tuple[frozenset[BlockIndex], ...]:
     """Groups of blocks that touch at a side or a corner, sorted by their first block."""

@@ -25,8 +25,8 @@ from .scenario import Scenario
 from .variables import Stored
 from .weather_ahead import WeatherAhead
 
-ENGINE = 1
-"""Part of the settings of a tile; to be raised with any change of the pixels of a forecast."""
+ENGINE = 2
+"""Part of the settings of a tile; to be raised with any change of the numbers of a forecast."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,11 +54,11 @@ class BlockSums:
         return cls({**whole[0], **pixels}, unseen, {**whole[1], **sums}, dict(sorted(history.items())))
 
     def past(self) -> list[dict[str, Any]]:
-        """The days before the day of issue: mean of the compared variable over what was clear, and its share of what
-        was clear on the clearest day."""
-        most = max((count for _, count in self.history.values()), default=1)
+        """The days before the day of issue: mean of the compared variable over the area's clear pixels, and their share
+        of the area."""
+        area = self.pixels[WHOLE] + self.unseen
         return [
-            {"day": str(date_of(day)), "mean": total / count, "clear": count / most}
+            {"day": str(date_of(day)), "mean": total / count, "clear": count / area}
             for day, (total, count) in self.history.items()
         ]
 

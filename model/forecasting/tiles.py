@@ -20,11 +20,20 @@ from mmvsf.datasets.cube.calendar import date_of
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Tile
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.collate import TrainingSample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import Window
 from mmvsf.datasets.storage.outputs import write_verified
 from mmvsf.datasets.variables import REFLECTANCE_FILL
-from mmvsf.model.cover import Part, SeenDays, blended_rows, parts_of_tile, rows_in_block, window_overlap
+from mmvsf.model.cover import (
+    Part,
+    SeenDays,
+    blended_rows,
+    owned_pixels,
+    parts_of_tile,
+    rows_in_block,
+    window_overlap,
+)
 from mmvsf.model.metrics import has_ndvi, ndvi
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, load_checkpoint, weights_digest
 from mmvsf.model.mmvsf.network import MMVSF
@@ -123,7 +132,7 @@ class TileWork:
     stored: dict[BlockIndex, tuple[Stored, Stored]] = field(init=False)
     sums: dict[BlockIndex, AreaSums] = field(init=False)
     history: dict[int, tuple[float, int]] = field(init=False, default_factory=dict)
-    """day -> sum and number of the `compared` variable over the clear pixels of windows"""
+    """day -> sum and number of the `compared` variable over clear pixels of the area"""
 
     def __post_init__(self) -> None:
         count, days, cube = len(self.applied.courses), len(self.job.days), self.applied.cube
@@ -144,12 +153,13 @@ class TileWork:
         ]
         rows = [(row, [window for window in windows if len(window.days)]) for row, windows in rows]
         shape = (len(applied.courses), days.stop - days.start, applied.channels)
+        owned = dict(owned_pixels(part, job.size))
 
         def evaluate(windows: Sequence[Window]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
             drawn = window_forecasts(applied.network, applied.courses, windows, job.days[days])
             for window, (images, seen, sample) in zip(windows, drawn, strict=True):
                 if days.start == 0:
-                    self._remember(window, sample.images, sample.valid, sample.days)
+                    self._remember(window, owned[window.row, window.column], sample)
                 yield images.reshape(-1, *images.shape[-2:]), seen
 
         for first_row, strip in blended_rows(
@@ -157,16 +167,20 @@ class TileWork:
         ):
             self._put(part, days, first_row, strip.reshape(*shape, *strip.shape[1:]))
 
-    def _remember(self, window: Window, images: Floats, valid: NDArray[np.bool_], days: NDArray[np.int64]) -> None:
-        """Add what was seen in a window whose middle lies in the area."""
-        area, middle = self.job.area, window.size // 2
-        inside = (area.rows, window.row), (area.columns, window.column)
-        if not all(part.start <= first + middle < part.stop for part, first in inside):
+    def _remember(self, window: Window, owned: tuple[slice, slice], sample: TrainingSample) -> None:
+        """Add what was seen in those pixels of a window that are its own and lie in the area."""
+        inside = np.zeros((window.size, window.size), bool)
+        for block in self.blocks:
+            both = zip(self.job.area.part_of(self.applied.cube.grid, block), owned, strict=True)
+            (top, bottom), (left, right) = ((max(a.start, b.start), min(a.stop, b.stop)) for a, b in both)
+            if top < bottom and left < right:
+                inside[top - window.row : bottom - window.row, left - window.column : right - window.column] = True
+        if not inside.any():
             return
         bands = self.applied.cube.bands
-        shown = self.applied.courses.reader.normalisation.reflectance(images)
+        shown = self.applied.courses.reader.normalisation.reflectance(sample.images)
         values = ndvi(shown, bands) if has_ndvi(bands) else shown[:, 0]
-        for day, image, clear in zip(days.tolist(), values, valid, strict=True):
+        for day, image, clear in zip(sample.days.tolist(), values, sample.valid & inside, strict=True):
             if clear.any():
                 total, count = self.history.get(day, (0.0, 0))
                 self.history[day] = total + float(image[clear].sum(dtype=np.float64)), count + int(clear.sum())

@@ -217,6 +217,33 @@ def test_a_model_that_knows_its_error_gives_quantiles(
     assert wide[3] - wide[2] == pytest.approx(ndvi[3] - ndvi[2], rel=0.3)
 
 
+def test_the_past_of_an_area_is_that_of_its_own_pixels(forecast: Any, cube: Cube) -> None:
+    """Mean and clear share of each day from the arrays themselves: of a box smaller than a window, of one that holds
+    parts of several, and of a block. A window that is mostly cloudy on a day adds none of its pixels."""
+    block = cube.grid.blocks[1]
+    first = [part.start for part in cube.grid.block_slices(block)]
+    wholly = {}
+    for top, left, side in ((0, 0, 7), (12, 12, 19), (0, 0, 32)):
+        rows, columns = (slice(start + at, start + at + side) for start, at in zip(first, (top, left), strict=True))
+        x, y = (np.array([part.start + 0.3, part.stop - 0.3]) for part in (columns, rows))
+        [west, east], [north, south] = cube.grid.left + 30 * x, cube.grid.top - 30 * y
+        result, _ = forecast(bbox=to_degrees((west, south, east, north), cube.grid.crs), days=DAYS[:1])
+        assert result["numbers"][0]["pixels"] + result["unseen_pixels"] == side**2
+        quality = cube.pixels("imagery/quality").read((slice(None), rows, columns))
+        stored = cube.pixels("imagery/reflectance").read((slice(None), slice(None), rows, columns))
+        clear = (stored != -9999).all(axis=1) & ((quality & 0b11110) == 0)
+        assert result["past"]
+        for seen in result["past"]:
+            at = cube.calendar.index(day_number(date.fromisoformat(seen["day"])))
+            share = clear[at].mean()
+            assert seen["clear"] == pytest.approx(share) or (side > 7 and seen["clear"] < share)
+            if seen["clear"] == pytest.approx(share):
+                red, nir = stored[at, 2:4, clear[at]].T.astype(float)
+                assert seen["mean"] == pytest.approx(((nir - red) / (nir + red)).mean(), abs=1e-4)
+                wholly[side] = wholly.get(side, 0) + 1
+    assert min(wholly.values()) > 3 and len(wholly) == 3
+
+
 def test_many_days_at_once_are_forecast_as_few_are(forecast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = forecast("whole", scenario="heat", block=(3, 2))[1]
     monkeypatch.setattr(tiles, "MOST_CHANNELS", 1)

@@ -21,7 +21,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.model.cli import app
-from mmvsf.model.cover import SeenDays, blend_weights, parts_of_tile, sites
+from mmvsf.model.cover import SeenDays, blend_weights, owned_pixels, parts_of_tile, sites
 from mmvsf.model.cropmap import apply
 from mmvsf.model.cropmap.calibration import best_temperature, expected_calibration_error
 from mmvsf.model.cropmap.geotiff import LAYERS
@@ -228,17 +228,25 @@ def test_windows_cover_every_block_and_tiles_share_those_at_their_border() -> No
     blocks = tuple(sorted({(y, x) for y in range(6) for x in range(5)} - {(2, 2)} | {(9, 9)}))
     grid = Grid("EPSG:32615", 30.0, 0.0, 0.0, 10, 10, 32, 16, 32, blocks, (0.0, 0.0))
     assert [len(site) for site in sites(blocks)] == [29, 1]
-    covered = np.zeros(grid.shape, np.float32)
+    covered, owners = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.int64)
     at_border: dict[str, set[tuple[int, int]]] = {}
     for tile in grid.tiles:
         for part in parts_of_tile(grid, tile, 16, 4):
+            owned = dict(owned_pixels(part, 16))
+            for block in part.blocks:
+                for own in owned.values():
+                    both = zip(grid.block_slices(block), own, strict=True)
+                    owners[tuple(slice(max(a.start, b.start), max(a.start, min(a.stop, b.stop))) for a, b in both)] += 1
             for row, columns in part.starts:
                 for column in columns:
+                    assert all(
+                        a <= s.start < s.stop <= a + 16 for a, s in zip((row, column), owned[row, column], strict=True)
+                    )
                     covered[row : row + 16, column : column + 16] += blend_weights(16, 4)
                     if row < 128 < row + 16 and column + 16 <= 128:
                         at_border.setdefault(tile.name, set()).add((row, column))
     mask = grid.block_mask().repeat(32, 0).repeat(32, 1)
-    assert (covered[mask] > 0).all()
+    assert (covered[mask] > 0).all() and (owners == mask).all()
     upper, lower = at_border.values()
     assert upper == lower and upper
     assert covered[288:, 288:].all() and covered[200:288].sum() == 0
