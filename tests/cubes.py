@@ -67,6 +67,8 @@ class CubeBuilder:
     weather that the cube does not tell."""
     bands: tuple[str, ...] = DEFAULT_BANDS
     """of the six, or `surface_temperature`, which is 20 degrees Celsius where there are no leaves and 15 under them"""
+    weather_start: str | None = None
+    """first day of the weather; by default that of the first season's"""
     dose: float = 1.0
     """how far the weather departs from its season"""
     seed: int = 0
@@ -104,6 +106,8 @@ class CubeBuilder:
                 "years": {"test": list(self.test_years)},
             },
         }
+        if self.weather_start is not None:
+            recipe["weather"]["start"] = self.weather_start
         if self.labels:
             years = list(self.years)
             recipe["labels"] = {"source": "archive", "path": "{year}", "legend": "none", "years": years}

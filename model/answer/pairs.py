@@ -13,6 +13,7 @@ from itertools import permutations
 
 import numpy as np
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.folds import Fold
@@ -49,9 +50,21 @@ class _Season:
     series: Floats
     """(time, y, x): the index"""
     phase: np.ndarray
-    """(time,) days since the begin of the weather"""
-    weather_start: int
+    """(time,) days since the begin of the season's weather, also where the cube's weather begins later"""
+    begin: int
+    """the day of phase 0, since 1970-01-01"""
     weather: Floats
+    """(day, variable)"""
+    lacking: int
+    """days from phase 0 to the first row of `weather`"""
+
+    def between(self, first: int, last: int) -> Floats:
+        """(day, variable): the weather from one phase to the day before another."""
+        return self.weather[first - self.lacking : last - self.lacking]
+
+    def has_weather(self, first: int, last: int) -> bool:
+        """Whether all of that is known."""
+        return self.lacking <= first and last <= self.lacking + len(self.weather)
 
 
 def matched_cases(cube: Cube) -> list[Case]:
@@ -80,7 +93,8 @@ def _places(reader: WindowReader) -> Iterator[list[_Season]]:
 def _season(reader: WindowReader, window: Window) -> _Season:
     images, _, days = history(reader, window, int(window.days[-1]))
     start, weather = weather_of(reader, window)
-    return _Season(window, images, index(images, reader.cube.bands), days - start, start, weather)
+    begin = day_number(reader.cube.season.season(window.year).weather_start)
+    return _Season(window, images, index(images, reader.cube.bands), days - begin, begin, weather, start - begin)
 
 
 def _pairs(reader: WindowReader, seasons: list[_Season]) -> Iterator[tuple[float, Case]]:
@@ -112,10 +126,11 @@ def _pair(reader: WindowReader, first: _Season, second: _Season, origin: int) ->
     if not np.isfinite(distance) or not np.isfinite(truth).all(axis=(0, 2)).any():
         return None
     end = origin + max(LEADS)
-    if min(len(first.weather), len(second.weather)) < end:
+    if not (first.has_weather(origin, end) and second.has_weather(origin, end)):
         return None
-    weather = np.stack([first.weather[:end], np.concatenate([first.weather[:origin], second.weather[origin:end]])])
-    images, valid, days = history(reader, window, first.weather_start + origin)
+    past = first.between(first.lacking, origin)
+    weather = np.stack([np.concatenate([past, season.between(origin, end)]) for season in (first, second)])
+    images, valid, days = history(reader, window, first.begin + origin)
     side = cube.grid.block
     case = Case(
         block=f"{window.row // side},{window.column // side} {window.year}",
@@ -127,7 +142,7 @@ def _pair(reader: WindowReader, first: _Season, second: _Season, origin: int) ->
         leads=np.array(LEADS),
         scenarios=(AS_IT_CAME, OTHER_SEASON),
         weather=weather,
-        weather_start=first.weather_start,
+        weather_start=first.begin + first.lacking,
         truth=truth,
         bands=cube.bands,
         variables=cube.weather,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.samples.reader import WindowReader
+from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.sidecars.experiments import AS_IT_CAME
 from mmvsf.model.answer.cases import Case
@@ -25,12 +27,15 @@ from mmvsf.model.answer.rivals import OPTIONS, RIVALS, Rival
 from mmvsf.model.answer.run import ALL, Answers, answers_of
 from mmvsf.model.answer.scores import AnswerSums, p_value
 from mmvsf.model.baselines.forecast_trees import training_rows
+from mmvsf.model.forecasting.weather_ahead import cube_weather
 from mmvsf.pipeline.sandbox.branches import BranchingSeason
 from mmvsf.pipeline.sandbox.reflectance import BANDS
 from mmvsf.pipeline.sandbox.scenarios import other_weather
 from mmvsf.pipeline.sandbox.spec import Site, WorldSpec
 from mmvsf.pipeline.sandbox.weather import VARIABLES
 from mmvsf.pipeline.sandbox.world import SiteWorld, truth
+
+from ..cubes import CubeBuilder
 
 pytestmark = pytest.mark.slow
 
@@ -186,3 +191,26 @@ def test_networks_and_trees_answer_on_matched_seasons(
     windows = index_windows(grown_cube)["train"][:4]
     trees = TreeForecaster(training_rows(reader, windows, size=16, rows=400).train(past=True, gap=True), reader)
     assert trees(given[0]).shape == given[0].images.shape[1:]
+
+
+def test_two_seasons_are_paired_on_the_same_dates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the cube's weather begins within the weather of the first season, which is the first of a pair, and
+    the second, and is given no day that the cube lacks."""
+    monkeypatch.setattr("mmvsf.model.answer.pairs.ALIKE", 1)
+    years = (2021, 2022, 2023)
+    builder = CubeBuilder(sites=1, test_sites=0, years=years, test_years=years[:2], weather_start="2021-01-01")
+    cube = builder.write(tmp_path / "late.zarr")
+    reader = WindowReader(cube, Normalisation.none(cube))
+    [cell], found = [(int(y), int(x)) for y, x in np.argwhere(cube.grid.weather_mask())], set()
+    for case in matched_cases(cube):
+        origin = date_of(int(case.days[-1]))
+        assert date_of(case.weather_start) == (date(2021, 1, 1) if origin.year == 2021 else date(2021, 10, 1))
+        past = int(case.days[-1]) - case.weather_start
+        ahead = case.weather.shape[1] - past
+        for row, courses in enumerate(case.weather):
+            dates = {year: day_number(origin.replace(year=year)) for year in years}
+            came = {year: cube_weather(reader, cell, first, ahead) for year, first in dates.items()}
+            [year] = [year for year in years if np.allclose(courses[past:], came[year], atol=1e-4)]
+            found.add((origin.year, year, row))
+    assert {(a, b) for a, b, row in found if row == 0} == {(2021, 2021), (2022, 2022)}
+    assert {(a, b) for a, b, row in found if row == 1} == {(a, b) for a in years[:2] for b in years if b != a}
