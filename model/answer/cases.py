@@ -21,7 +21,7 @@ class Case:
     """One history and its scenarios, of which the first is the weather that came."""
 
     block: str
-    """What is drawn at once when intervals are made: a place in a year."""
+    """What is drawn at once when intervals are made: a place in a year, or a place for pairs of its seasons."""
     row: int
     column: int
     images: Floats

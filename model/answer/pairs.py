@@ -133,7 +133,7 @@ def _pair(reader: WindowReader, first: _Season, second: _Season, origin: int) ->
     images, valid, days = history(reader, window, first.begin + origin)
     side = cube.grid.block
     case = Case(
-        block=f"{window.row // side},{window.column // side} {window.year}",
+        block=f"{window.row // side},{window.column // side}",  # its pairs share seasons, and mirror each other
         row=window.row,
         column=window.column,
         images=images,

@@ -37,7 +37,7 @@ class Answers:
 
     @property
     def blocks(self) -> int:
-        """Places in years, of which intervals are made."""
+        """Places in years, or places for pairs of seasons, of which intervals are made."""
         return len(next(iter(self.sums.values())).table(self.scenarios)[0])
 
     def scores(self, forecaster: str, scenario: str = ALL) -> dict[str, Estimate]:

@@ -12,7 +12,7 @@ false answer root mean square of p where |t| is below STILL
 crps         continuous ranked probability score of the index itself (Gneiting and Raftery 2007); of an ensemble the
              fair form (Ferro 2014), of one image the absolute error
 
-Sums are kept by block, a place in a year; intervals draw blocks with replacement.
+Sums are kept by block, a place in a year, or a place for pairs of its seasons; intervals draw blocks with replacement.
 """
 
 from __future__ import annotations

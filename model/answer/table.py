@@ -38,5 +38,6 @@ def show_answers(answers: Answers, path: Path) -> None:
         for (a, b), values in answers.differences().items():
             table.add_row(f"{a} / {b}", *(f"{values[score]:.4f}" for score in COMPARED))
         console.print(table)
-    count = plural(answers.blocks, "pair")
-    console.print(f"{count} of a place and a year; {ALL} taken together\nscores  {path}", soft_wrap=True)
+    pairs, places = f"{plural(answers.blocks, 'pair')} of a place and a year", plural(answers.blocks, "place")
+    count = pairs if answers.simulated else places
+    console.print(f"{count}; {ALL} taken together\nscores  {path}", soft_wrap=True)

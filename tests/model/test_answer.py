@@ -25,7 +25,7 @@ from mmvsf.model.answer.planted import Simulator, copies_weather
 from mmvsf.model.answer.protocol import Floats, ForecastInput
 from mmvsf.model.answer.rivals import OPTIONS, RIVALS, Rival
 from mmvsf.model.answer.run import ALL, Answers, answers_of
-from mmvsf.model.answer.scores import AnswerSums, p_value
+from mmvsf.model.answer.scores import AnswerSums, index, p_value
 from mmvsf.model.baselines.forecast_trees import training_rows
 from mmvsf.model.forecasting.weather_ahead import cube_weather
 from mmvsf.pipeline.sandbox.branches import BranchingSeason
@@ -214,3 +214,20 @@ def test_two_seasons_are_paired_on_the_same_dates(tmp_path: Path, monkeypatch: p
             found.add((origin.year, year, row))
     assert {(a, b) for a, b, row in found if row == 0} == {(2021, 2021), (2022, 2022)}
     assert {(a, b) for a, b, row in found if row == 1} == {(a, b) for a in years[:2] for b in years if b != a}
+
+
+def test_pairs_of_the_same_seasons_are_drawn_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held-out places give each two seasons in both orders, whose true changes are each other's negatives."""
+    monkeypatch.setattr("mmvsf.model.answer.pairs.ALIKE", 1)
+    builder = CubeBuilder(sites=3, test_sites=2, years=(2018, 2019, 2020, 2021), block=16)
+    cases = matched_cases(builder.write(tmp_path / "held.zarr"))
+    changes = [(case, index(case.truth[1], case.bands) - index(case.truth[0], case.bands)) for case in cases]
+    mirrored = [
+        (one.block, other.block)
+        for one, change in changes
+        for other, back in changes
+        if one.row == other.row and np.isfinite(change).any() and np.array_equal(change, -back, equal_nan=True)
+    ]
+    assert mirrored and all(one == other for one, other in mirrored)
+    answers = answers_of({"blind": last_clear}, cases, simulated=False)
+    assert answers.blocks == 3 and answers.p_values("blind")["slope is 1"] == 0.25
