@@ -35,7 +35,7 @@ app = typer.Typer()
 Issued = Annotated[
     str | None,
     typer.Option(
-        show_default="the day before the first forecast day, or the cube's last day",
+        show_default="the day before the first forecast day, or the last that the cube and its weather reach",
         help="Last day whose images are used, YYYY-MM-DD.",
     ),
 ]

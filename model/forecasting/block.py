@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmvsf.datasets.cube.calendar import date_of
+from mmvsf.datasets.cube.calendar import date_of, day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
 from mmvsf.datasets.errors import InputError
@@ -59,8 +59,8 @@ def forecast_block(
 ) -> BlockForecast:
     """Forecast a block's image of `day` from images at least `max(lead, 1)` days earlier.
 
-    `clear` as `clear_days` gives it, to save reading it again. Raises InputError where the cube has no weather
-    up to the day before, or the block isn't in it.
+    `clear` as `clear_days` gives it, to save reading it again. Raises InputError where the cube lacks weather up to
+    the day before, which a model without `weather` does not need, or the block isn't in it.
     """
     cube, normal = reader.cube, reader.normalisation
     check_block_and_day(cube, block, day)
@@ -71,7 +71,7 @@ def forecast_block(
     season = cube.season.season_of(date_of(issued))
     for tile in block_tiles(cube, block, season.name, clear, size, since=issued - LOOK_BACK):
         rows, columns = tile.slices_in(block, cube.grid.block)
-        sample = issue_sample(reader, tile, issued, day)
+        sample = issue_sample(reader, tile, issued, day, weather=weather)
         image = model_forecasts(network, [sample], weather=weather, precision=precision)[0, 0]
         before = persistence(sample.images, sample.days, sample.valid, issued)
         now, seen = reader.images(tile, np.array([day]))
@@ -81,13 +81,16 @@ def forecast_block(
     return BlockForecast(forecast, last, observed, issued, day)
 
 
-def issue_sample(reader: WindowReader, window: Window, issued: int, day: int | None = None) -> TrainingSample:
+def issue_sample(
+    reader: WindowReader, window: Window, issued: int, day: int | None = None, *, weather: bool = True
+) -> TrainingSample:
     """A sample of a window as it is known on the day of issue, from which `day` is forecast.
 
     The day of issue itself joins the series as an image without a valid pixel, so that the forecast starts
     from that day whether or not it was clear; it is the last image of a sample without a `day`. The weather begins as
     long before the season of the day of issue, or before the first image where that is earlier, as it does in training.
-    Raises InputError where a day of it before `day`, or the day of issue, is missing; a later one is not needed.
+    Raises InputError where a day of it before `day`, or the day of issue, is missing; a later one is not needed. For a
+    model without `weather` every day is the mean of training, and none is needed.
     """
     season = reader.cube.season.season_of(date_of(issued))
     days = window.days[window.days <= issued][-MOST_IMAGES:]
@@ -97,9 +100,14 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int | N
     unseen = np.zeros((1 + len(targets), *valid.shape[1:]), bool)
     first = min(season.first, date_of(days[0])) if len(days) else season.first
     end = issued if day is None else day
-    start, weather = reader.weather_between(
-        window.cell, lead_in(first), max(season.last, date_of(end)), needed=date_of(end - 1)
-    )
+    begin = lead_in(first)
+    if weather:
+        start, series = reader.weather_between(
+            window.cell, begin, max(season.last, date_of(end)), needed=date_of(end - 1)
+        )
+    else:
+        start = day_number(max(begin, reader.cube.region.weather_start))
+        series = np.zeros((max(end - start, 0), len(reader.cube.weather)), np.float32)
     return TrainingSample(
         images=np.concatenate([images, blank]),
         days=np.array([*days, issued, *targets], np.int64),
@@ -108,7 +116,7 @@ def issue_sample(reader: WindowReader, window: Window, issued: int, day: int | N
         origin=np.full(len(targets), len(days), np.int64),
         target=len(days) + 1 + np.arange(len(targets)),
         series=(0, *window.cell, season.name),
-        weather=weather,
+        weather=series,
         weather_start=start,
         earlier=begin_earlier(reader, window)(),
         site=reader.site(window),

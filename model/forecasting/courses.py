@@ -83,7 +83,7 @@ def window_forecasts(
     device = next(network.parameters()).device
     precision = autocast_precision(device)
     reader, issued = courses.reader, courses.issued
-    samples = [issue_sample(reader, window, issued) for window in windows]
+    samples = [issue_sample(reader, window, issued, weather=courses.seen) for window in windows]
     count = len(windows)
     batch = collate(samples).to(device)
     weather, start = (tensor.to(device) for tensor in courses.series(samples, windows))

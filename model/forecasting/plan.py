@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -42,7 +42,7 @@ class ForecastOptions:
 
     days: tuple[date, ...]
     issued: date | None = None
-    """the last day whose images are used; by default the day before the first, or the last of the cube"""
+    """the last day whose images are used; by default `usual_day_of_issue`, or the last that the weather reaches"""
     weather: str | None = None
     """`cube`, `years` or the path of a file; by default `cube`, with a scenario `years`"""
     scenario: str | None = None
@@ -65,11 +65,12 @@ def plan_forecast(
     area = Area.of(cube, block=options.block, site=options.site, bbox=options.bbox)
     reader = WindowReader(cube, checkpoint.normalisation)
     cells = sorted(set(_cells(cube, area, size, window_overlap(size, checkpoint.network.mixes_pixels))))
-    issued = _day_of_issue(reader, cells, days, options.issued)
+    sees = checkpoint.weather and bool(cube.weather)
+    issued = _day_of_issue(reader, cells, days, options.issued, sees=sees)
     _check_seen(cube, area, issued)
     count = days[-1] - issued
     scenario = Scenario.read(options.scenario, cube) if options.scenario is not None else None
-    weather = _weather(reader, cells, issued, count, options, sees=checkpoint.weather and bool(cube.weather))
+    weather = _weather(reader, cells, issued, count, options, sees=sees)
     if scenario is not None and scenario.name in (weather.name, DIFFERENCE):
         raise InputError(
             f"--scenario {options.scenario}: {scenario.name} is the name of another row of the results; choose another"
@@ -114,11 +115,18 @@ def _cells(cube: Cube, area: Area, size: int, overlap: int) -> Iterator[Cell]:
                 yield from (weather_cell_of_window(cube.grid, blocks, row, column, size) for column in columns)
 
 
-def _day_of_issue(reader: WindowReader, cells: list[Cell], days: tuple[int, ...], asked: date | None) -> int:
+def usual_day_of_issue(cube: Cube, days: Sequence[int]) -> int:
+    """The day before the first of the days to forecast (since 1970-01-01, sorted), or the cube's last day."""
+    return min(days[0] - 1, day_number(cube.region.period.end))
+
+
+def _day_of_issue(
+    reader: WindowReader, cells: list[Cell], days: tuple[int, ...], asked: date | None, *, sees: bool
+) -> int:
     cube = reader.cube
     period = cube.region.period
     first, last = day_number(period.start), day_number(period.end)
-    issued = min(days[0] - 1, last) if asked is None else day_number(asked)
+    issued = usual_day_of_issue(cube, days) if asked is None else day_number(asked)
     if not first <= issued <= last:
         raise InputError(
             f"{cube.path}: no forecast can be issued on {date_of(issued)}; its days reach from {date_of(first)} to"
@@ -126,6 +134,8 @@ def _day_of_issue(reader: WindowReader, cells: list[Cell], days: tuple[int, ...]
         )
     if issued >= days[0]:
         raise InputError(f"--issued {date_of(issued)}: it must be before {date_of(days[0])}, the first day to forecast")
+    if not sees:
+        return issued
     season = cube.season.season_of(date_of(issued))
     begin = day_number(max(lead_in(min(season.first, date_of(issued - LOOK_BACK))), cube.region.weather_start))
     known = begin + min(len(cube_weather(reader, cell, begin, issued - begin)) for cell in cells)
@@ -134,7 +144,7 @@ def _day_of_issue(reader: WindowReader, cells: list[Cell], days: tuple[int, ...]
             f"{cube.path}: its weather of {date_of(known)} is missing, so a forecast can be issued on that day or"
             " before; give --issued, or extend the cube"
         )
-    return known if known < issued else issued
+    return min(known, issued)
 
 
 def _check_seen(cube: Cube, area: Area, issued: int) -> None:

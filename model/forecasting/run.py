@@ -28,7 +28,7 @@ from .job import ForecastJob, read_block, tile_record
 from .layers import layer_kinds, layer_writer
 from .maps import maps_figure
 from .numbers import WHOLE, BlockSums, as_csv, number_rows
-from .plan import ForecastOptions, longest_lead, plan_forecast, tiles_of
+from .plan import ForecastOptions, longest_lead, plan_forecast, tiles_of, usual_day_of_issue
 from .tiles import forecast_tile, opened
 from .variables import compared
 
@@ -45,6 +45,13 @@ def forecast_area(
     cube lacks what it needs, OSError where the disk refuses.
     """
     job, folder = plan_forecast(cube, checkpoint, model, size, runs, options)
+    usual = usual_day_of_issue(cube, job.days)
+    if options.issued is None and job.issued < usual:
+        console.print(
+            f"note: {cube.path} has no weather of {date_of(job.issued)}, so the forecast is issued on that day, not on"
+            f" {date_of(usual)}; later images are not used",
+            soft_wrap=True,
+        )
     files = [layer_file(kind, date_of(day)) for kind in layer_kinds(job, cube.bands) for day in job.days]
     before = read_record(folder / RECORD) or {}
     if has_settings(before, job.settings()) and all((folder / name).is_file() for name in (*files, NUMBERS)):

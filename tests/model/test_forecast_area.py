@@ -346,6 +346,36 @@ def test_a_model_that_sees_no_weather_takes_none(cube: Cube, model: Path, tmp_pa
     assert folder.name == "2021-10-31-for-2021-11-20-no-weather" and len(job.weather.members) == 1
 
 
+@pytest.mark.parametrize("lag", [19, 60])
+def test_weather_that_ends_before_the_images_holds_back_only_what_uses_it(
+    forecast: Any, cube: Cube, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], lag: int,
+) -> None:  # fmt: skip
+    """A model of images alone forecasts the same as with all weather."""
+    checkpoint, blind = load_checkpoint(model), tmp_path / "blind"
+    save_checkpoint(blind, checkpoint.network, checkpoint.normalisation, [cube], {}, weather=False)
+    options = ForecastOptions((date(2021, 11, 10),), block=(3, 2), workers=1)
+    whole = forecast_area(cube, load_checkpoint(blind), blind, SIZE, tmp_path / "whole", options)
+    series, last = WindowReader._normalised_weather, day_number(date(2021, 10, 31))
+
+    def lagging(self: WindowReader) -> Any:
+        values = series(self)
+        values[cube.calendar.days >= last - lag] = np.nan
+        return values
+
+    monkeypatch.setattr(WindowReader, "_normalised_weather", lagging)
+    late = forecast_area(cube, load_checkpoint(blind), blind, SIZE, tmp_path / "late", options)
+    assert late[0]["issued"] == whole[0]["issued"] == "2021-10-31" and content(late[1]) == content(whole[1])
+    assert "no weather of" not in capsys.readouterr().err
+    if lag == 60:
+        with pytest.raises(InputError, match="its weather of 2021-09-01 is missing, so a forecast can be issued on"):
+            forecast(days=options.days, weather="years")
+        return
+    assert forecast(days=options.days, weather="years", block=(3, 2))[0]["issued"] == "2021-10-12"
+    told = " ".join(capsys.readouterr().err.split())
+    assert "has no weather of 2021-10-12, so the forecast is issued on that day, not on 2021-10-31" in told
+
+
 @pytest.mark.parametrize("limit", [300, 5000, 30_000])
 def test_a_full_disk_names_its_file(forecast: Any, limit: int, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="File too large") as caught, full_disk(limit):
