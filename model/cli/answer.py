@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mmvsf.datasets.cube.cube import Cube
     from mmvsf.model.answer.protocol import Forecaster
+    from mmvsf.model.mmvsf.checkpoint import Checkpoint
 
 app = typer.Typer()
 
@@ -64,24 +65,37 @@ def answer(
     cube = open_cube(region, data_dir)
     cases, simulated = cases_of(cube)
     names = forecaster or ["persistence", "climatology", "trees", "mmvsf", *[ORACLE] * simulated]
-    forecasters = {name: _forecaster(name, cube, model, runs) for name in names}
+    used = pretrained_model(model, runs, cube) if "mmvsf" in names else None
+    forecasters = {name: _forecaster(name, cube, used and used[0], runs) for name in names}
+    about = {"cube": cube.digest, "forecasters": names, "model": used and _about_model(*used, cube)}
     path = runs / cube.region.name / "answer" / "answers.json"
     with lock(path.parent, "answer"):
         answers = answers_of(forecasters, track(cases, "forecasting", transient=True), simulated=simulated)
-        write_json(path, {"cube": cube.digest, "forecasters": names, **answers.as_json()})
+        write_json(path, {**about, **answers.as_json()})
     show_answers(answers, path)
 
 
-def _forecaster(name: str, cube: Cube, model: str | None, runs: Path) -> Forecaster:
-    """The forecaster of that name. Raises InputError for an unknown name, or if there is no model."""
+def _about_model(checkpoint: Checkpoint, where: Path, cube: Cube) -> dict[str, Any]:
+    """What answers.json tells of the model that was asked, and of what it learned of the cube's held-out windows."""
+    from mmvsf.model.mmvsf.learned import learned_held_out
+
+    config = checkpoint.config
+    return {
+        "folder": str(where),
+        "weights_sha256": config["weights_sha256"],
+        "held_out": learned_held_out(config, cube),
+    }
+
+
+def _forecaster(name: str, cube: Cube, checkpoint: Checkpoint | None, runs: Path) -> Forecaster:
+    """The forecaster of that name; `mmvsf` is that of the checkpoint. Raises InputError for an unknown name."""
     from mmvsf.model.answer.forecasters import STANDARD, NetworkForecaster, load_object
     from mmvsf.model.answer.planted import PLANTED
     from mmvsf.model.answer.rivals import RIVALS, Rival
     from mmvsf.model.training.device import autocast_precision, choose_device
 
     device = choose_device()
-    if name == "mmvsf":
-        checkpoint, _ = pretrained_model(model, runs, cube)
+    if name == "mmvsf" and checkpoint is not None:
         network = checkpoint.network.to(device)
         return NetworkForecaster(
             network, checkpoint.normalisation, device, autocast_precision(device), checkpoint.weather

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from pathlib import Path
@@ -95,8 +96,9 @@ def named_model(option: str, name: str, runs: Path) -> Path:
     return next((place for place in places if (place / CONFIG).is_file()), folder)
 
 
-def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpoint, Path]:
-    """The model for a cube, with its folder. Raises InputError where there is none that fits."""
+def pretrained_model(model: str | None, runs: Path, cube: Cube, *, scratch: bool = False) -> tuple[Checkpoint, Path]:
+    """The model for a cube, with its folder. Prints a warning where it was trained on what the cube holds out, unless
+    random weights replace its own (`scratch`). Raises InputError where there is none that fits."""
     from mmvsf.model.mmvsf.checkpoint import CONFIG, check_fits, load_checkpoint
 
     where = named_model("--model", model, runs) if model else runs / cube.region.name / "pretrain"
@@ -108,15 +110,28 @@ def pretrained_model(model: str | None, runs: Path, cube: Cube) -> tuple[Checkpo
         )
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint.normalisation, cube, where)
-    if model is None and cube.digest not in checkpoint.config["cubes"]:
-        plain_console(stderr=True).print(
-            f"note: the model in {where} was trained on another cube than {cube.path}; pretrain on this cube, or name"
-            " the model with --model",
-            soft_wrap=True,
-        )
-    elif cube.digest not in checkpoint.config["cubes"] and (unlike := checkpoint.unlike(cube)):
-        plain_console(stderr=True).print(
-            f"warning: {cube.path} is unlike what the model in {where} learned from: {'; '.join(unlike)}",
-            soft_wrap=True,
-        )
+    console = plain_console(stderr=True)
+    for note in _model_notes(checkpoint, where, cube, named=model is not None, scratch=scratch):
+        console.print(note, soft_wrap=True)
     return checkpoint, where
+
+
+def _model_notes(checkpoint: Checkpoint, where: Path, cube: Cube, *, named: bool, scratch: bool) -> Iterator[str]:
+    """What a user should know of a model before it is used on a cube, one line each."""
+    from mmvsf.model.mmvsf.learned import held_out_note, learned_held_out
+
+    if cube.digest not in checkpoint.config["cubes"]:
+        if not named:
+            yield (
+                f"note: the model in {where} was trained on another cube than {cube.path}; pretrain on this cube, or"
+                " name the model with --model"
+            )
+        elif unlike := checkpoint.unlike(cube):
+            yield f"warning: {cube.path} is unlike what the model in {where} learned from: {'; '.join(unlike)}"
+    if not scratch:
+        try:
+            learned = learned_held_out(checkpoint.config, cube)
+        except InputError:  # without a window for training there is no score
+            return
+        if note := held_out_note(learned, cube, where):
+            yield note

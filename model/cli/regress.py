@@ -58,7 +58,7 @@ def regress(
         scratch=scratch, seed=seed,
     )  # fmt: skip
     cube = open_cube(region, data_dir)
-    checkpoint, where = pretrained_model(model, runs, cube)
+    checkpoint, where = pretrained_model(model, runs, cube, scratch=scratch)
     folder = runs / cube.region.name / "regress" / (target if until is None else f"{target}-until-{until}")
     with lock(folder, "regress"):
         show_regression(run(cube, checkpoint, folder, options, where), folder)

@@ -136,7 +136,7 @@ def cropmap(
 
     runs = local_folder("--runs-dir", runs_dir)
     cube = open_cube(region, data_dir)
-    checkpoint, where = pretrained_model(model, runs, cube)
+    checkpoint, where = pretrained_model(model, runs, cube, scratch=scratch)
     folder = runs / cube.region.name / "cropmap"
     options = CropmapOptions(
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, scratch=scratch,

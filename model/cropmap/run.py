@@ -30,6 +30,7 @@ from mmvsf.model.cover import BATCH
 from mmvsf.model.figures import map_figure, save
 from mmvsf.model.metrics import class_scores, confusion
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
+from mmvsf.model.mmvsf.learned import learned_held_out
 from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.progress import console
@@ -118,6 +119,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
         "cube": cube.digest,
         "options": asdict(options),
         "model": {key: encoder[key] for key in ("folder", "cubes", "sees_weather")},
+        "held_out": None if options.scratch else learned_held_out(checkpoint.config, cube),
         "classes": [{"code": c.code, "name": c.name, "color": c.color} for c in legend.classes],
         "scores": scores,
         "calibration": calibrated,

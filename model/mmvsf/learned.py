@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,9 +19,9 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.datasets.samples.statistics import training_statistics
-from mmvsf.datasets.samples.windows import Window
+from mmvsf.datasets.samples.windows import HELD_OUT, Window, index_windows
 from mmvsf.datasets.variables import Split
-from mmvsf.datasets.words import months_in_words
+from mmvsf.datasets.words import months_in_words, plural
 
 Rectangle = tuple[float, float, float, float]
 """(left, bottom, right, top) in metres"""
@@ -127,6 +128,39 @@ def generations(config: Mapping[str, Any]) -> tuple[Generation, ...]:
     """A model and those that it began from, newest first, from its configuration. Raises ValueError, LookupError or
     RuntimeError where that is damaged."""
     return tuple(map(Generation.model_validate, [config, *config.get("started_from", [])]))
+
+
+def learned_held_out(config: Mapping[str, Any], cube: Cube) -> dict[str, Any]:
+    """Of the windows that a cube holds out, how many there are and how many a model with this configuration, or one
+    before it, was trained on, by the places and seasons that are recorded; and which of their cubes record none. Raises
+    InputError where the cube has no window for training, and as `generations`."""
+    line, index = generations(config), index_windows(cube)
+    held_out = [window for part in HELD_OUT for window in index[part]]
+    own = LearnedCube.of(cube, Fold.of(cube))  # nothing of it is held out, though many places are recorded coarsely
+    cubes = [learned for generation in line for learned in generation.learned.values() if learned != own]
+    seen: set[tuple[int, int, int]] = set().union(*(learned.windows_in(cube, held_out) for learned in cubes))
+    return {
+        "same_cube": any(cube.digest in generation.cubes for generation in line),
+        "windows": {part: len(index[part]) for part in HELD_OUT},
+        "learned": {part: sum((w.row, w.column, w.year) in seen for w in index[part]) for part in HELD_OUT},
+        "not_recorded": sorted({digest for each in line for digest in each.cubes if digest not in each.learned}),
+    }
+
+
+def held_out_note(learned: Mapping[str, Any], cube: Cube, folder: Path) -> str | None:
+    """What a user should know of the result of `learned_held_out` for the model in a folder; None for nothing."""
+    seen, windows = sum(learned["learned"].values()), sum(learned["windows"].values())
+    if seen:
+        return (
+            f"warning: the model in {folder} was trained on {seen} of the {plural(windows, 'window')} that {cube.path}"
+            " holds out: its scores there are not those of unseen data"
+        )
+    if learned["not_recorded"]:
+        return (
+            f"note: the model in {folder} does not record which places and years of its cubes it was trained on, so"
+            f" they may be some that {cube.path} holds out"
+        )
+    return None
 
 
 def differences(cubes: Sequence[LearnedCube], cube: Cube) -> list[str]:

@@ -11,10 +11,8 @@ from typing import Any
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation
-from mmvsf.datasets.samples.windows import HELD_OUT, index_windows
-from mmvsf.datasets.words import plural
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits
-from mmvsf.model.mmvsf.learned import Generation, LearnedCube, generations
+from mmvsf.model.mmvsf.learned import Generation, generations, held_out_note, learned_held_out
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.sizes import SIZES, NetworkConfig
 
@@ -40,10 +38,6 @@ class Start:
         """The model, and those that it began from, newest first."""
         return generations(self.checkpoint.config)
 
-    @property
-    def _cubes(self) -> list[LearnedCube]:
-        return [learned for generation in self.line for learned in generation.learned.values()]
-
     def network(self) -> MMVSF:
         """A copy of its network, to be trained."""
         return deepcopy(self.checkpoint.network).train()
@@ -67,28 +61,21 @@ class Start:
         return {
             "weights_sha256": self.digest,
             "cubes": {digest: name for generation in reversed(self.line) for digest, name in generation.cubes.items()},
-            "held_out": {cube.digest: self._learned(cube) for cube in cubes},
-        }
-
-    def _learned(self, cube: Cube) -> dict[str, Any]:
-        """Of the windows that a cube holds out, how many there are and how many the model, or one before it, was
-        trained on, by the places and seasons that are recorded; and which of their cubes record none."""
-        index = index_windows(cube)
-        held_out = [window for part in HELD_OUT for window in index[part]]
-        seen: set[tuple[int, int, int]] = set().union(*(learned.windows_in(cube, held_out) for learned in self._cubes))
-        return {
-            "same_cube": any(cube.digest in generation.cubes for generation in self.line),
-            "windows": {part: len(index[part]) for part in HELD_OUT},
-            "learned": {part: sum((w.row, w.column, w.year) in seen for w in index[part]) for part in HELD_OUT},
-            "not_recorded": sorted({d for g in self.line for d in g.cubes if d not in g.learned}),
+            "held_out": {cube.digest: learned_held_out(self.checkpoint.config, cube) for cube in cubes},
         }
 
     def notes(self, cubes: Sequence[Cube]) -> Iterator[str]:
         """What a user should know before the training, one line each."""
         about = self.about(cubes)
         for cube in cubes:
-            if note := _held_out_note(about["held_out"][cube.digest], cube, self.folder):
+            learned = about["held_out"][cube.digest]
+            if note := held_out_note(learned, cube, self.folder):
                 yield note
+            elif learned["same_cube"]:
+                yield (
+                    f"note: the model in {self.folder} was trained on {cube.path} too, with the same places and years"
+                    " held out"
+                )
             if unlike := self.checkpoint.unlike(cube):
                 where = f"the model in {self.folder}"
                 yield f"warning: {cube.path} is unlike what {where} learned from: {'; '.join(unlike)}"
@@ -112,20 +99,3 @@ def network_config(normalisation: Normalisation, size: str | None, start: Start 
     if size not in (None, name):
         raise InputError(f"--size {size}: the model in {start.folder} has the size {name}, which is kept; omit --size")
     return config, name
-
-
-def _held_out_note(learned: dict[str, Any], cube: Cube, folder: Path) -> str | None:
-    seen, windows = sum(learned["learned"].values()), sum(learned["windows"].values())
-    if seen:
-        return (
-            f"warning: the model in {folder} was trained on {seen} of the {plural(windows, 'window')} that {cube.path}"
-            " holds out: its scores there are not those of unseen data"
-        )
-    if learned["not_recorded"]:
-        return (
-            f"note: the model in {folder} does not record which places and years of its cubes it was trained on, so"
-            f" they may be some that {cube.path} holds out"
-        )
-    if learned["same_cube"]:
-        return f"note: the model in {folder} was trained on {cube.path} too, with the same places and years held out"
-    return None

@@ -23,6 +23,7 @@ from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, index_windows, spread
 from mmvsf.model.metrics import PairSums
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
+from mmvsf.model.mmvsf.learned import learned_held_out
 from mmvsf.model.records import write_json
 from mmvsf.model.training.device import autocast_precision, choose_device
 from mmvsf.model.training.module import Training
@@ -89,6 +90,7 @@ def regress(
         "cube": cube.digest,
         "options": asdict(options),
         "model": {"folder": str(where), "cubes": checkpoint.config["cubes"], "sees_weather": checkpoint.weather},
+        "held_out": None if options.scratch else learned_held_out(checkpoint.config, cube),
         "target": {"name": options.target, "units": units, "mean": mean, "std": std},
         "scores": _score(regressor, reader, windows, size, options),
         "training": trained,

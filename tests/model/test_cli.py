@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,15 @@ from typer.testing import CliRunner, Result
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.datasets.samples.folds import Fold
 from mmvsf.datasets.samples.reader import Normalisation
+from mmvsf.datasets.samples.windows import HELD_OUT, index_windows
 from mmvsf.model.cli import app
 from mmvsf.model.cli.options import pretrained_model
 from mmvsf.model.mmvsf.checkpoint import new_network, save_checkpoint
 from mmvsf.model.mmvsf.sizes import NetworkConfig
+
+from ..cubes import CubeBuilder
 
 
 def run(*arguments: str | Path) -> Result:
@@ -109,6 +114,45 @@ def test_a_model_of_another_cube_of_that_name_is_reported(
         save_checkpoint(folder, new_network(config, far), far, cubes, {})
         pretrained_model(str(folder), tmp_path, grown_cube)
         assert ("swir2 lies more than 3 deviations off" in capsys.readouterr().err) == reported
+
+
+@pytest.mark.slow
+def test_scores_of_a_model_that_saw_what_is_held_out_come_with_a_warning(tmp_path: Path) -> None:
+    """In every command that scores, and in what it writes; not of a model that was trained on the
+    places and years that the recipe leaves for training."""
+    cube = CubeBuilder(yields=True, block=16).write(tmp_path / "data" / "yields.zarr")
+    normal = Normalisation.of([cube])
+    tiny = NetworkConfig(normal.bands.names, normal.weather.names, width=16, heads=2, mlp=16, temporal_layers=1)
+    network, folder = new_network(tiny, normal), tmp_path / "model"
+    new_year, held_out = (sum(len(index_windows(cube)[part]) for part in parts) for parts in (HELD_OUT[1:2], HELD_OUT))
+    warning = f"was trained on {new_year} of the {held_out} windows that"
+    quick = ("--steps", "1", "--batch-size", "1")
+    for fold, learned in ((Fold.holding_out(cube, 2019), new_year), (None, 0)):
+        save_checkpoint(folder, network, normal, [cube], {}, folds=fold and [fold])
+        for arguments, written in (
+            (("cropmap", *quick), "cropmap/metrics.json"),
+            (("regress", "--target", "yield", *quick), "regress/yield/metrics.json"),
+            (("answer", "--forecaster", "mmvsf"), "answer/answers.json"),
+            (("forecast", "--days", "2021-07-15"), None),
+        ):
+            command, *options = arguments
+            done = run(command, cube.path, *options, "--model", folder, "--runs-dir", tmp_path)
+            assert done.exit_code == 0, done.exception
+            assert (warning in " ".join(done.stderr.split())) == bool(learned), command
+            if written:
+                content = json.loads((tmp_path / "yields" / written).read_text())
+                about = content["model"] if command == "answer" else content
+                assert about["held_out"]["learned"] == {"new_place": 0, "new_year": learned, "both": 0}, command
+    assert content["model"]["weights_sha256"] == json.loads((folder / "config.json").read_text())["weights_sha256"]
+
+
+def test_random_weights_saw_nothing(grown_cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    normal, fold = Normalisation.of([grown_cube]), Fold.holding_out(grown_cube, 2019)
+    config = NetworkConfig(normal.bands.names, normal.weather.names, width=32, heads=2)
+    save_checkpoint(tmp_path, new_network(config, normal), normal, [grown_cube], {}, folds=[fold])
+    for scratch in (True, False):
+        pretrained_model(str(tmp_path), tmp_path, grown_cube, scratch=scratch)
+        assert ("its scores there are not those of unseen data" in capsys.readouterr().err) != scratch
 
 
 @pytest.mark.parametrize(
