@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -40,9 +41,11 @@ Train = Callable[[Floats, Classes, int], Classifier]
 
 
 def train_logistic(x: Floats, y: Classes, seed: int = 0) -> Classifier:
-    """A multinomial logistic regression on standardised features, of at most 150 iterations; the seed changes
-    nothing."""
+    """A multinomial logistic regression on standardised features, of at most 150 iterations; a constant where all
+    pixels are of one class. The seed changes nothing."""
     line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=150, tol=1e-3))
+    if len(np.unique(y)) == 1:
+        line = make_pipeline(DummyClassifier(strategy="most_frequent"))
     with threadpool_limits(torch.get_num_threads()), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model: Classifier = line.fit(x, y)

@@ -47,6 +47,11 @@ def evaluate(
         makers.append(PlanFiles(control.path, folder / "control", settings, control=True))
     workers = workers or _default_workers()
     plans = [make() for make in makers]
+    if unmapped := plans[0].unmapped:
+        console.print(
+            f"crop maps (b) to (f) leave out {', '.join(map(str, unmapped))}: a held-out year needs labels of another"
+            " year, and of its own or of held-out places"
+        )
     left, planned = pieces_left(plans)
     if left:
         expected = minutes_left(plans, settings, workers)

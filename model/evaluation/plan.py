@@ -91,6 +91,11 @@ class Plan:
         most = self.settings.full_years if self.control else self.settings.years
         return (*tested, *rest)[:most]
 
+    @property
+    def unmapped(self) -> tuple[int, ...]:
+        """The years held out without crop maps in the settings (b) to (f), though the cube has labels."""
+        return tuple(year for year in self.years if self.crops is not None and not self.crops.possible(OTHER, year))
+
     def stages(self) -> list[list[Chain]]:
         """First the trials of learning rates; then what decides, forecasts before the crop maps that need their
         encoders; then all else, in the same order. A plan that is cut short has answers, if not all of its tables."""
@@ -117,7 +122,7 @@ class Plan:
 
     def _cool(self, year: int, *, decides: bool) -> list[Training]:
         """The encoders that are trained on warm places: that of MM-VSF with seed 0, or the others of CLAIM."""
-        if self.crops is None or self.crops.climate is None:
+        if self.crops is None or self.crops.climate is None or not self.crops.possible(COOL, year):
             return []
         if decides:
             return [(CLAIM[-1], 0)]
@@ -156,7 +161,7 @@ class Plan:
         chains: list[Chain] = []
         known = FULL if self._full(year) else OTHER
         for kind, trained in ((known, self._trained), (COOL, self._cool)):
-            if encoders := trained(year, decides=decides):
+            if self.crops.possible(kind, year) and (encoders := trained(year, decides=decides)):
                 chains += self.crops.opponents(kind, year) if decides else []
                 chains += self.crops.frozen(kind, year, encoders)
         return chains + (self.crops.whole_networks(year) if self._full(year) and not decides else [])

@@ -25,7 +25,7 @@ from mmvsf.datasets.variables import CONFIDENCE_FILL
 from mmvsf.model.baselines.random_forest import draw_pixels, features, interpolated
 from mmvsf.model.cropmap.head import PIXELS, CropHead, CropMapper, MappingOptions, take
 from mmvsf.model.evaluation.core.held_out import hold_out
-from mmvsf.model.evaluation.core.settings import SEASON, CropOptions, HeadOptions
+from mmvsf.model.evaluation.core.settings import QUICK, SEASON, CropOptions, HeadOptions
 from mmvsf.model.evaluation.crops import seasons as frozen_seasons
 from mmvsf.model.evaluation.crops.confusions import CONFIDENT, Confusions, crop_scores
 from mmvsf.model.evaluation.crops.features import (
@@ -39,6 +39,7 @@ from mmvsf.model.evaluation.crops.features import (
 from mmvsf.model.evaluation.crops.fields import LabelMaps, draw_fields, split_pixels
 from mmvsf.model.evaluation.crops.methods import finetuned, frozen, scratch
 from mmvsf.model.evaluation.crops.opponents import opponent_rows
+from mmvsf.model.evaluation.crops.plan import FULL, CropPieces
 from mmvsf.model.evaluation.crops.rotation import learn_rotation, previous_year
 from mmvsf.model.evaluation.crops.seasons import (
     course_of_head,
@@ -50,6 +51,7 @@ from mmvsf.model.evaluation.crops.seasons import (
     without_totals,
 )
 from mmvsf.model.evaluation.crops.trial import RANDOM, CropTrial, crop_trial, last_day
+from mmvsf.model.evaluation.plan import Plan
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 from tests.cubes import CubeBuilder
@@ -367,6 +369,76 @@ def test_every_method_answers_for_the_same_pixels(trial: CropTrial, grown_cube: 
     assert {key[0] for key in pixels if key[-1] == RANDOM} == {"frozen", *single}
     # No map of the year before the first one.
     assert {row["year"] for row in rows if row["method"] == "rotation"} == {2020, 2021}
+
+
+def with_label_years(cube: Cube, years: tuple[int, ...]) -> Cube:
+    """The cube as its recipe would describe it with labels of these years."""
+    labels = cube.region.labels
+    assert labels is not None
+    region = cube.region.model_copy(update={"labels": labels.model_copy(update={"years": years})})
+    return replace(cube, spec=replace(cube.spec, region=region))
+
+
+@pytest.mark.parametrize(
+    "test_sites, years, full, cool",
+    [(1, (2020, 2021), True, True), (1, (2021,), False, False), (1, (2020,), True, True), (0, (2020,), False, True)],
+)
+def test_a_year_without_labels_to_learn_from_or_to_score_has_no_maps(
+    tmp_path: Path, test_sites: int, years: tuple[int, ...], full: bool, cool: bool
+) -> None:
+    """2021 is held out."""
+    builder = CubeBuilder(years=(2020, 2021), block=16, test_sites=test_sites)
+    cube = with_label_years(builder.write(tmp_path / "few.zarr"), years)
+    plan = Plan(cube, tmp_path, replace(QUICK, years=1))
+    assert plan.years == (2021,) and plan.unmapped == (() if full else (2021,))
+    names = {piece.name for stage in plan.stages() for chain in stage for piece in chain}
+    for folder, possible in (("crops", full), ("cool", cool)):
+        assert {f"{folder}/2021/opponents/0", f"{folder}/2021/frozen/mm-vsf/0"} <= names or not possible
+        assert possible or not any(name.startswith(f"{folder}/") for name in names)
+    assert "forecast/2021/mm-vsf/0" in names
+
+
+@pytest.mark.parametrize("place", ["training", "held out"])
+def test_labels_that_lie_in_windows_of_one_use_give_no_rows(
+    altered: Callable[..., Cube], grown_cube: Cube, tmp_path: Path, place: str
+) -> None:
+    test, train = grown_cube.grid.blocks[:2]
+    rows, columns = grown_cube.grid.block_slices(train if place == "training" else test)
+
+    def keep(labels: np.ndarray) -> None:
+        kept = labels[:2, rows, columns].copy()
+        labels[...] = 0
+        labels[:2, rows, columns] = kept
+
+    cube = altered({"labels/crop": keep})
+    trial = make_trial(cube)
+    assert not trial.possible and bool(trial.train) == (place == "training") and bool(trial.scored) != bool(trial.train)
+    pieces = CropPieces(cube, tmp_path, QUICK, lambda _: 1e-3, None)
+    assert pieces.possible(FULL, 2021)
+    assert [piece.work(tmp_path) for chain in pieces.opponents(FULL, 2021) for piece in chain] == [{"rows": []}] * 2
+
+
+def test_one_labelled_field_is_enough(altered: Callable[..., Cube], grown_cube: Cube) -> None:
+    """A single class is learned by all methods, from the only window that has labels."""
+    rows, columns = (part.start for part in grown_cube.grid.block_slices(grown_cube.grid.blocks[1]))
+
+    def keep(labels: np.ndarray) -> None:
+        field = labels[0, rows : rows + 8, columns : columns + 8].copy()
+        labels[:2] = 0
+        labels[0, rows : rows + 8, columns : columns + 8] = field
+
+    trial = make_trial(altered({"labels/crop": keep}))
+    assert [(window.row, window.column, window.year) for window in trial.train] == [(rows, columns, 2019)]
+    assert trial.possible and {part for part, _ in trial.scored} == {"new_year", "both"}
+    rows_of_all = [*opponent_rows(trial), *frozen(trial, make_checkpoint(grown_cube), "mm-vsf")]
+    assert {row["method"] for row in rows_of_all} >= {"logistic", "forest", "trees", "convolution", "frozen"}
+    learned = int(trial.maps(trial.train[0]).max())
+    for row in rows_of_all:
+        if row["method"] in ("logistic", "forest", "trees"):
+            assert not np.delete(np.array(row["confusion"]), learned, axis=1).any()
+    # Without a pixel to learn from there is no random split, not an error.
+    assert RANDOM in {row["set"] for row in rows_of_all} and trial.random_split(0) is not None
+    assert replace(trial, options=replace(TINY, random_pixels=1.0)).random_split(0) is None
 
 
 @pytest.mark.slow

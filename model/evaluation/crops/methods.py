@@ -21,7 +21,6 @@ from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.training.device import choose_device
 
 from .confusions import Confusions, Row
-from .fields import split_pixels
 from .seasons import encode_seasons, members, predict_classes, train_head, without_totals
 from .trial import RANDOM, CropTrial, last_day
 
@@ -48,8 +47,7 @@ def frozen(trial: CropTrial, checkpoint: Checkpoint, objective: str, seed: int =
             head, seconds = _new_head(trial, mapper, train, classes, seed)
             confusions = _score(trial, head, scored, trial.dates(fraction), trial.majority(classes))
             rows += confusions.rows({**columns, "fraction": fraction, "seconds": seconds})
-        if trial.options.random_pixels:
-            rows += _random_rows(trial, mapper, train, columns)
+        rows += _random_rows(trial, mapper, train, columns)
     return rows
 
 
@@ -117,9 +115,12 @@ def _score(
 
 
 def _random_rows(trial: CropTrial, mapper: CropMapper, seasons: EncodedSeason, columns: Row) -> list[Row]:
-    """A head trained on most pixels of the training windows, scored on the others."""
+    """A head trained on most pixels of the training windows, scored on the others; no rows without such a split."""
     seed = columns["seed"]
-    training, test = split_pixels(trial.maps, trial.train, trial.options.random_pixels, seed)
+    split = trial.random_split(seed)
+    if split is None:
+        return []
+    training, test = split
     head, seconds = _new_head(trial, mapper, seasons, training, seed)
     windows = [trial.train[i] for i in trial.random]
     days = [last_day(trial.season(window), SEASON) for window in windows]

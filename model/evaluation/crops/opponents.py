@@ -26,7 +26,6 @@ from .features import (
     has_degree_days,
     monthly_means,
 )
-from .fields import split_pixels
 from .rotation import learn_rotation, previous_year
 from .trial import RANDOM, CropTrial
 
@@ -76,7 +75,7 @@ def opponent_rows(trial: CropTrial, seed: int = 0) -> list[Row]:
             for each in these:
                 for fraction in fractions if when == SEASON else fractions[:1]:
                     rows += _scored_rows(trial, each, tables, when, fraction, seed)
-                if trial.options.random_pixels and when == SEASON:
+                if when == SEASON:
                     rows += _random_rows(trial, each, tables[0], seed)
     return rows
 
@@ -105,8 +104,11 @@ def _scored_rows(
 
 
 def _random_rows(trial: CropTrial, opponent: Opponent, table: Table, seed: int) -> list[Row]:
-    """The same trained on most pixels of the training windows, and scored on the others."""
-    split = split_pixels(trial.maps, trial.train, trial.options.random_pixels, seed)
+    """The same trained on most pixels of the training windows, and scored on the others; no rows without such a
+    split."""
+    split = trial.random_split(seed)
+    if split is None:
+        return []
     windows = [(RANDOM, trial.train[i]) for i in trial.random]
     return _rows(trial, opponent, (table, table), split, windows, (SEASON, 1.0, seed))
 

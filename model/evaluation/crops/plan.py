@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.samples.folds import Fold
+from mmvsf.datasets.variables import Split
 from mmvsf.model.evaluation.core.climate import ClimateSplit
 from mmvsf.model.evaluation.core.held_out import hold_out
 from mmvsf.model.evaluation.core.runner import Chain, Piece, Result
@@ -46,6 +48,13 @@ class CropPieces:
     _trials: dict[tuple[int, str], CropTrial] = field(default_factory=dict)
     """Holds the trial in work."""
 
+    def possible(self, kind: str, year: int) -> bool:
+        """Whether there are labels of other years to learn from, and of the year or of held-out places to score. Where
+        these years have few labels, all may still lie in windows of one use; then pieces have no rows."""
+        labelled = set(self.cube.label_years)
+        scored = year in labelled or kind == COOL or Split.TEST in Fold.of(self.cube).places
+        return bool(labelled - {year}) and scored
+
     def opponents(self, kind: str, year: int) -> list[Chain]:
         """Classifiers of single pixels, and a head on an encoder with random weights."""
         untrained = self._piece(kind, year, "frozen", "untrained", 0, self._untrained(0))
@@ -70,7 +79,10 @@ class CropPieces:
                 (COOL, "finetuned", FINETUNED, self._finetuned(COOL, year)),
                 (COOL, "scratch", "weather", self._scratch(True)),
             ]
-        return [[self._piece(kind, year, how, method, 0, work)] for kind, how, method, work in works]
+        possible = [kind for kind in (FULL, COOL) if self.possible(kind, year)]
+        return [
+            [self._piece(kind, year, how, method, 0, work)] for kind, how, method, work in works if kind in possible
+        ]
 
     def cool_encoder(self, year: int, method: str, seed: int) -> Piece:
         """Pretraining on the warm places."""
@@ -139,7 +151,12 @@ class CropPieces:
         folder = COOL if kind == COOL else "crops"
         name = "/".join(part for part in (folder, str(year), how, method, str(seed)) if part)
         about = {"kind": folder, "year": year, "method": how, "seed": seed}
-        return Piece(name, settings, lambda _: {"rows": work(self._trial(year, kind))}, about=about)
+        return Piece(name, settings, lambda _: {"rows": self._rows(year, kind, work)}, about=about)
+
+    def _rows(self, year: int, kind: str, work: Work) -> list[Row]:
+        """What the work gives; none where its trial is not possible."""
+        trial = self._trial(year, kind)
+        return work(trial) if trial.possible else []
 
     def _settings(self, method: str, kind: str) -> Result:
         """What a piece of a method depends on, beside the sizes of the evaluation."""

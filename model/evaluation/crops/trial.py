@@ -16,7 +16,7 @@ from mmvsf.model.baselines.random_forest import most_frequent
 from mmvsf.model.evaluation.core.held_out import HeldOutYear
 from mmvsf.model.evaluation.core.settings import SEASON, CropOptions
 
-from .fields import LabelMaps, draw_fields
+from .fields import ChosenPixels, LabelMaps, draw_fields, split_pixels
 
 RANDOM = "random"
 """The set of pixels drawn at random from the training windows themselves; it shows how much such a split flatters."""
@@ -24,7 +24,7 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class CropTrial:
-    """The training windows and the scored windows of one held-out year of a cube."""
+    """The training windows and the scored windows of one held-out year of a cube, each with a known class."""
 
     reader: WindowReader
     maps: LabelMaps
@@ -36,6 +36,11 @@ class CropTrial:
     held_out: Mapping[SplitName, tuple[Window, ...]]
     train_years: tuple[int, ...]
     options: CropOptions
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a window to learn from, and one to score."""
+        return bool(self.train and self.scored)
 
     @property
     def scored(self) -> list[tuple[str, Window]]:
@@ -50,6 +55,14 @@ class CropTrial:
     def classes(self, fraction: float, seed: int) -> WindowClasses:
         """The classes of a share of the fields, to train on; the same for every method."""
         return draw_fields(self.maps, self.train, fraction, seed)
+
+    def random_split(self, seed: int) -> tuple[ChosenPixels, ChosenPixels] | None:
+        """(training, test) classes of the random split; None where the options ask for none, or it leaves no known
+        class to learn from."""
+        if not self.options.random_pixels:
+            return None
+        training, test = split_pixels(self.maps, self.train, self.options.random_pixels, seed)
+        return (training, test) if any((training(window) >= 0).any() for window in self.train) else None
 
     def majority(self, classes: WindowClasses) -> int:
         """The most frequent class of the training pixels."""
@@ -68,27 +81,25 @@ class CropTrial:
 
 
 def crop_trial(held_out: HeldOutYear, options: CropOptions) -> CropTrial:
-    """The trial of a held-out year. Raises InputError where the cube has no labels in the training part."""
+    """The trial of a held-out year. Its windows are spread over those with a known class, of which there may be none:
+    see `CropTrial.possible`. Raises InputError for a cube without labels."""
     cube, reader = held_out.cube, held_out.reader
     if cube.legend is None:
         raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and run `mmvsf extend`")
-    maps = LabelMaps(StoredClasses(reader, LabelLookup(cube.legend.codes)), cube.grid.block, reader.confidence)
+    classes = StoredClasses(reader, LabelLookup(cube.legend.codes))
     index, size = index_windows(cube, held_out.fold), min(32, cube.grid.chunk)
 
     def chosen(part: SplitName, most: int) -> tuple[Window, ...]:
-        labelled = [window for window in index[part] if window.year in cube.label_years]
-        tiles = spread([tile for window in labelled for tile in window.tiles(size)], most)
-        return tuple(thinned(tile, options.images) for tile in tiles)
+        tiles = (tile for window in index[part] for tile in window.tiles(size))
+        labelled = [tile for tile in tiles if (classes(tile) >= 0).any()]
+        return tuple(thinned(tile, options.images) for tile in spread(labelled, most))
 
-    train = chosen("train", options.train_windows)
-    if not train:
-        raise InputError(f"{cube.path} has no labels in its training years; widen labels.years in its recipe")
     return CropTrial(
         reader,
-        maps,
+        LabelMaps(classes, cube.grid.block, reader.confidence),
         tuple(entry.name for entry in cube.legend.classes),
         size,
-        train,
+        chosen("train", options.train_windows),
         {part: chosen(part, options.score_windows) for part in HELD_OUT},
         held_out.fold.years_of(cube, Split.TRAIN),
         options,

@@ -101,8 +101,8 @@ def settings_of(results: ResultsTable) -> list[Setting]:
 
 
 def crop_sections(results: ResultsTable) -> list[TextSection]:
-    """A section for each setting; none without rows."""
-    if not pick(results.rows, piece=("crops", COOL)):
+    """A section for each setting; none where no piece is done."""
+    if not pick(results.pieces, kind=("crops", COOL)):
         return []
     return [setting_section(results.rows, setting) for setting in settings_of(results)]
 
