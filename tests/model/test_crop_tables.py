@@ -76,6 +76,21 @@ def test_a_setting_that_a_cube_does_not_give_is_reported() -> None:
     assert sections[1].tables and crop_sections(ResultsTable([])) == []
 
 
+def test_a_whole_season_is_not_early_and_all_fields_are_not_few() -> None:
+    """As of a southern cube, whose season has none of the dates, and of an evaluation with all fields only."""
+    early, few = "(b) early in the season", "(d) few labelled fields"
+    methods = (("forest", "", "none", 60), (*OURS, 70), (*UNTRAINED, 50))
+    every = [row for method, *how, right in methods for year in YEARS for row in make_rows(method, year, right, *how)]
+    for missing, wanted in ((early, {"date": SEASON}), (few, {"fraction": 1.0})):
+        rows = [row for row in every if row.items() >= wanted.items()]
+        for given, reported in ((every, False), (rows, True)):
+            section = next(each for each in crop_sections(table_of(given)) if missing in each.title)
+            assert ("no windows for this setting" in section.text) == (not section.tables) == reported
+            page = takeaways(table_of(given))
+            assert page is not None
+            assert any(missing in row[0] for row in page.tables[0].rows) != reported
+
+
 def test_an_interval_is_over_places_and_seeds_are_averaged() -> None:
     one = make_rows("forest", 2020, 80)
     two = [{**row, "block": "0,1"} for row in make_rows("forest", 2020, 90)]

@@ -36,24 +36,26 @@ class Setting:
     columns: Mapping[str, Filter]
     """The values of the rows of each column."""
     main: str
-    """The column by which methods are compared."""
+    """The column by which methods are compared; none of `columns` where the rows do not have it."""
 
     @property
     def answer(self) -> Filter:
-        """The rows of the main column, of all pixels."""
-        return {**self.columns[self.main], "kind": "all"}
+        """The rows of the main column, of all pixels; no row where there is no such column."""
+        return {**self.columns.get(self.main, {"set": ()}), "kind": "all"}
 
 
 def settings_of(results: ResultsTable) -> list[Setting]:
-    """The settings in their order; those by date and by share have a column for each that the rows have."""
+    """The settings in their order; those by date and by share have a column for each that the rows have, and no main
+    one where it is only the whole season or all fields."""
     known = {"piece": "crops", "fraction": 1.0, "date": SEASON}
     cool = {**known, "piece": COOL}
     rows = pick(results.rows, piece="crops")
     dates = sorted({str(row["date"]) for row in rows} - {SEASON})
-    shares = sorted({float(row["fraction"]) for row in rows}) or [1.0]
+    shares = sorted({float(row["fraction"]) for row in rows})
     by_date = {f"until {date}": {**known, "set": "new_year", "date": date} for date in dates}
     by_share = {f"{100 * share:g} %": {**known, "set": "new_year", "fraction": share} for share in shares}
-    middle = f"until {dates[len(dates) // 2]}" if dates else "whole season"
+    early = [*by_date][len(dates) // 2] if dates else ""
+    few = next(iter(by_share)) if shares and shares[0] < 1 else ""
     return [
         Setting(
             "(a) a cooler climate",
@@ -72,7 +74,7 @@ def settings_of(results: ResultsTable) -> list[Setting]:
             " seen. Classifiers are trained for each date; a network is trained once for all dates, with half of its"
             " seasons cut short.",
             {**by_date, "whole season": {**known, "set": "new_year"}},
-            middle,
+            early,
         ),
         Setting(
             "(c) a year never seen", "Maps of training places.", {"new year": {**known, "set": "new_year"}}, "new year"
@@ -82,7 +84,7 @@ def settings_of(results: ResultsTable) -> list[Setting]:
             "A share of the fields of the training windows, drawn at random; maps of training places in a year never"
             " seen. Whole networks are trained with one seed.",
             by_share,
-            next(iter(by_share)),
+            few,
         ),
         Setting(
             "(e) a place never seen",
