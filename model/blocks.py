@@ -1,16 +1,38 @@
-"""Whole blocks of a cube, which are forecast, mapped and embedded tile by tile."""
+"""Whole blocks of a cube, which are forecast, mapped and embedded tile by tile, and the size of these tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex
+from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.windows import Window, chunk_window
 from mmvsf.datasets.variables import Split
+
+
+def window_size(
+    cubes: Sequence[Cube],
+    patch: int,
+    most: int | None = None,
+    *,
+    advice: str = "choose a chunk that is a power of two in its recipe",
+) -> int:
+    """Pixels a side of the windows that a network with patches of `patch` pixels sees: `most`, or by default the size
+    that forecasts are made with (32, with large patches 128); or a smaller chunk. Raises InputError, with `advice`,
+    where windows would reach beyond a chunk, or patches beyond a window."""
+    size = min(most or (32 if patch < 8 else 128), *(cube.grid.chunk for cube in cubes))
+    for cube in cubes:
+        if size % patch or cube.grid.chunk % size:
+            patches = f" of whole patches of {patch}" if patch > 1 else ""
+            raise InputError(
+                f"{cube.path}: its chunks of {cube.grid.chunk} pixels cannot be cut into windows of {size}"
+                f" pixels{patches}; {advice}"
+            )
+    return size
 
 
 def block_tiles(

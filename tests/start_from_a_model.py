@@ -27,9 +27,10 @@ from mmvsf.datasets.cube.cube import Cube, find_cube
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.statistics import training_statistics
 from mmvsf.datasets.samples.windows import HELD_OUT
+from mmvsf.model.blocks import window_size
 from mmvsf.model.mmvsf.checkpoint import load_checkpoint, model_folder
 from mmvsf.model.pretraining.fit import PretrainOptions
-from mmvsf.model.pretraining.run import pretrain, score, window_size
+from mmvsf.model.pretraining.run import pretrain, score
 from mmvsf.model.pretraining.start import Start
 from mmvsf.model.training.device import autocast_precision, choose_device
 

@@ -60,10 +60,16 @@ class Window:
         return slice(row, row + self.size), slice(column, column + self.size)
 
     def tiles(self, size: int) -> Iterator[Window]:
-        """Windows of `size` pixels per side that cover this one; the window itself where it is not larger."""
+        """Windows of `size` pixels per side that cover this one; the window itself where it is not larger. Raises
+        InputError where they would reach beyond it, where places may be held out."""
         if size >= self.size:
             yield self
             return
+        if self.size % size:
+            raise InputError(
+                f"windows of {self.size} pixels cannot be cut into windows of {size}; choose a chunk that is a power of"
+                " two in the recipe of the cube"
+            )
         for row in range(0, self.size, size):
             for column in range(0, self.size, size):
                 yield replace(self, row=self.row + row, column=self.column + column, size=size)

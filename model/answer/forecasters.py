@@ -17,6 +17,7 @@ from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import Window, index_windows, spread
 from mmvsf.model.baselines.forecast_trees import ForecastTrees, describe_pairs, training_rows
 from mmvsf.model.baselines.simple import persistence, season_phase
+from mmvsf.model.blocks import window_size
 from mmvsf.model.forecasting.scoring import ClimatologySource, forecast_images
 from mmvsf.model.forecasting.weather_ahead import normalised
 from mmvsf.model.named_object import named_object
@@ -66,7 +67,7 @@ class TreeForecaster:
         """Trained on the cube's training windows."""
         reader = WindowReader(cube, Normalisation.of([cube]))
         windows = spread(index_windows(cube)["train"], TREE_WINDOWS)
-        size = min(32, cube.grid.chunk)
+        size = window_size([cube], patch=1)
         return cls(training_rows(reader, windows, size=size).train(past=True, gap=True), reader)
 
     def __call__(self, given: ForecastInput) -> Floats:

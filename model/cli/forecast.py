@@ -93,9 +93,9 @@ def forecast(
     """
     need_torch()
     from mmvsf.datasets.sidecars.forecasts import FOLDER
+    from mmvsf.model.blocks import window_size
     from mmvsf.model.forecasting.plan import ForecastOptions
     from mmvsf.model.forecasting.run import forecast_area
-    from mmvsf.model.pretraining.run import window_size
     from mmvsf.model.tables import show_forecast
 
     runs = local_folder("--runs-dir", runs_dir)

@@ -25,7 +25,7 @@ from mmvsf.datasets.samples.loader import season_sample
 from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, index_windows, spread
 from mmvsf.model.baselines.random_forest import draw_pixels, features, most_frequent, train_forest
-from mmvsf.model.blocks import by_novelty, held_out_years
+from mmvsf.model.blocks import by_novelty, held_out_years, window_size
 from mmvsf.model.cover import BATCH
 from mmvsf.model.figures import map_figure, save
 from mmvsf.model.metrics import class_scores, confusion
@@ -92,7 +92,7 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     network = checkpoint.network
     if options.scratch:
         network = new_network(network.config, checkpoint.normalisation)
-    size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
+    size = window_size([cube], network.config.patch)
     mapper = CropMapper(network, len(names), weather=checkpoint.weather, freeze=options.freeze)
     how = MappingOptions(
         options.steps, options.batch_size, options.images, options.learning_rate, options.early, options.seed

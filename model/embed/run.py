@@ -17,7 +17,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.windows import Window, clear_days
 from mmvsf.datasets.sidecars.embeddings import block_slices, embedding_layout
 from mmvsf.datasets.storage.store import read_values
-from mmvsf.model.blocks import block_tiles
+from mmvsf.model.blocks import block_tiles, window_size
 from mmvsf.model.tasks import run_tasks
 from mmvsf.model.training.progress import console
 
@@ -59,9 +59,10 @@ def embed(
     `workers` blocks are embedded at a time, as in `run_tasks`, and held in memory. Raises InputError where the encoder
     does not fit the cube, OSError where the disk refuses.
     """
-    patch, size = encoder.patch, encoder.window
-    if size % patch or cube.grid.chunk % size:
+    patch = encoder.patch
+    if cube.grid.chunk % patch:
         raise InputError(f"{cube.path}: its chunks of {cube.grid.chunk} pixels are not whole patches of {patch}")
+    window_size([cube], patch, encoder.window)
     seasons = plan_seasons(cube, every)
     days = [int(day) for season in seasons for day in season.days] if every else []
     settings = {

@@ -13,6 +13,7 @@ from mmvsf.model.evaluation.core.climate import ClimateSplit
 from mmvsf.model.evaluation.core.estimate import minutes_left, pieces_left
 from mmvsf.model.evaluation.core.runner import finished_results, run_plan
 from mmvsf.model.evaluation.core.settings import FULL, QUICK, EvaluationSettings, settings_for
+from mmvsf.model.evaluation.core.training import check_windows
 from mmvsf.model.evaluation.results.background import EvaluationFacts
 from mmvsf.model.evaluation.results.document import write_results
 from mmvsf.model.evaluation.results.results_table import ResultsTable
@@ -36,12 +37,14 @@ def evaluate(
     """Do the pieces of an evaluation that are not done yet, and write the results so far.
 
     No piece is started once `minutes` have passed. `workers` None is one per processor, or one for a GPU. Raises
-    InputError for a cube that cannot be split by year or has no weather.
+    InputError for a cube that cannot be split by year or into windows, or has no weather.
     """
     # Whole, though radon counts each comprehension: it is one straight line of steps.
     cubes = [cube] if control is None else [cube, control]
     _refuse_unfit(cubes)
     settings = settings_for(cube, settings)
+    for each in cubes:
+        check_windows(each, settings)
     makers = [PlanFiles(cube.path, folder, settings)]
     if control is not None:
         makers.append(PlanFiles(control.path, folder / "control", settings, control=True))

@@ -17,6 +17,7 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
 from mmvsf.datasets.storage.location import Location
+from mmvsf.model.blocks import window_size
 from mmvsf.model.figures import loss_figure, save
 from mmvsf.model.forecasting.block import draw_examples
 from mmvsf.model.forecasting.figure import forecast_figure
@@ -68,7 +69,7 @@ def pretrain(
     _refuse_missing_weather(cubes, options.objective, objective)
     readers = [WindowReader(cube, normalisation) for cube in cubes]
     size = window_size(cubes, config.patch)
-    window = window_size(cubes, config.patch, options.window)
+    window = window_size(cubes, config.patch, options.window, advice="choose another --window")
     options = replace(options, size=size_name, window=window, site=config.static is not None)
     settings = {"options": options.as_settings(), "cubes": [cube.digest for cube in cubes]}
     if start is not None:
@@ -113,19 +114,6 @@ def check_distinct(cubes: Sequence[Cube]) -> None:
                 f"{paths[cube.digest]} and {cube.path} are the same cube (digest {cube.digest[:12]}); name each once"
             )
         paths[cube.digest] = cube.path
-
-
-def window_size(cubes: Sequence[Cube], patch: int, most: int | None = None) -> int:
-    """Pixels a side of windows: `most`, or by default the size that forecasts are made with (32, with large patches
-    128); or a smaller chunk. Raises InputError where patches do not fit."""
-    size = min(most or (32 if patch < 8 else 128), *(cube.grid.chunk for cube in cubes))
-    for cube in cubes:
-        if size % patch or cube.grid.chunk % size:
-            raise InputError(
-                f"{cube.path}: its chunks of {cube.grid.chunk} pixels cannot be cut into windows of {size} pixels "
-                f"of whole patches of {patch}; choose a chunk that is a power of two in its recipe, or another --window"
-            )
-    return size
 
 
 def score(

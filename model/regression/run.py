@@ -21,6 +21,7 @@ from mmvsf.datasets.samples.collate import collate
 from mmvsf.datasets.samples.loader import LabelledSamples, SamplePlan, season_sample
 from mmvsf.datasets.samples.reader import Floats, WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, index_windows, spread
+from mmvsf.model.blocks import window_size
 from mmvsf.model.metrics import PairSums
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, new_network
 from mmvsf.model.mmvsf.learned import learned_held_out
@@ -79,7 +80,7 @@ def regress(
     network = checkpoint.network
     if options.scratch:
         network = new_network(network.config, checkpoint.normalisation)
-    size = min(32 if network.config.patch < 8 else 128, cube.grid.chunk)
+    size = window_size([cube], network.config.patch)
     regressor = Regressor(network, mean, std, weather=checkpoint.weather, freeze=options.freeze)
     trained = _train(regressor, reader, windows["train"], size, options)
     regressor.to(choose_device()).eval()

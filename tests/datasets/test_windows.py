@@ -89,6 +89,8 @@ def test_tiles_cover_a_window_once(grown_cube: Cube) -> None:
         count[rows.start - window.row : rows.stop - window.row, columns.start - window.column :][:, :8] += 1
         assert tile.size == 8 and tile.year == window.year
     assert (count == 1).all()
+    with pytest.raises(InputError, match="windows of 16 pixels cannot be cut into windows of 12; choose a chunk"):
+        list(window.tiles(12))
 
 
 def test_the_weather_cell_is_the_one_below(grown_cube: Cube) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,20 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import index_windows
 from mmvsf.datasets.variables import DEFAULT_WEATHER
+from mmvsf.model.answer.forecasters import TreeForecaster
 from mmvsf.model.cropmap.run import CropmapOptions, cropmap
+from mmvsf.model.embed.network import NetworkEncoder
+from mmvsf.model.embed.run import embed
+from mmvsf.model.evaluation.command import evaluate
+from mmvsf.model.evaluation.core.held_out import hold_out
+from mmvsf.model.evaluation.core.settings import QUICK
+from mmvsf.model.evaluation.crops.trial import crop_trial
 from mmvsf.model.forecasting.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.metrics import ForecastScores
-from mmvsf.model.mmvsf.checkpoint import check_fits, load_checkpoint
+from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, load_checkpoint, new_network
+from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.pretraining.run import pretrain
+from mmvsf.model.regression.run import RegressionOptions, regress
 from tests.cubes import CubeBuilder
 from tests.seal import seal
 
@@ -103,6 +113,32 @@ def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
     odd = CubeBuilder(sites=1, years=(2020,), block=20, chunk=10, test_sites=0, test_years=())
     with pytest.raises(InputError, match="power of two"):
         pretrain([odd.write(tmp_path / "odd.zarr")], tmp_path, replace(OPTIONS, size="paper"))
+
+
+def test_windows_that_would_leave_their_chunk_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
+    """Beyond a chunk there may be a place of another split."""
+    builder = CubeBuilder(sites=2, years=(2020, 2021), block=48, chunk=48, yields=True)
+    cube = builder.write(tmp_path / "odd.zarr")
+    normalisation = Normalisation.of([cube])
+    network = new_network(NetworkConfig(cube.bands, cube.weather), normalisation)
+    checkpoint = Checkpoint(network, normalisation, weather=True, config={})
+    works: list[Callable[[], object]] = [
+        lambda: pretrain([cube], tmp_path, OPTIONS),
+        lambda: pretrain([cube], tmp_path, replace(OPTIONS, window=16)),
+        lambda: cropmap(cube, checkpoint, tmp_path, QUICK_MAP, tmp_path),
+        lambda: regress(cube, checkpoint, tmp_path, RegressionOptions("yield"), tmp_path),
+        lambda: evaluate(cube, tmp_path, QUICK),
+        lambda: crop_trial(hold_out(cube, 2021), QUICK.crops),
+        lambda: TreeForecaster.of(cube),
+        lambda: embed(cube, NetworkEncoder(network, True, None, WindowReader(cube, normalisation), {}), tmp_path),
+    ]
+    for work in works:
+        with pytest.raises(InputError, match=r"48 pixels cannot be cut into windows of 32 pixels; choose a chunk"):
+            work()
+    with pytest.raises(InputError, match="16 pixels cannot be cut into windows of 12 pixels; choose another --window"):
+        pretrain([grown_cube], tmp_path, replace(OPTIONS, window=12))
+    with pytest.raises(InputError, match="16 pixels cannot be cut into windows of 12 pixels; choose a chunk"):
+        evaluate(grown_cube, tmp_path, replace(QUICK, size=12))
 
 
 def test_scores_see_neither_targets_nor_their_weather(pretrained: Pretrained, grown_cube: Cube) -> None:

@@ -18,6 +18,7 @@ from mmvsf.datasets.samples.batch import Batch
 from mmvsf.datasets.samples.reader import Normalisation
 from mmvsf.model.baselines.contextformer import PATCH, Contextformer
 from mmvsf.model.baselines.convlstm import ConvLSTM
+from mmvsf.model.blocks import window_size
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, DivergedError, load_checkpoint, new_network, save_checkpoint
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.objectives import masked_mean_square
@@ -120,6 +121,15 @@ def network_config(cube: Cube, settings: EvaluationSettings, method: str = "") -
 def _forecast_loss(network: nn.Module, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
     """That of variable-step forecasting, with nothing hidden."""
     return masked_mean_square(network(batch), batch.target, batch.target_valid)
+
+
+def check_windows(cube: Cube, settings: EvaluationSettings) -> None:
+    """Raises InputError where the chunks of a cube cannot be cut into the windows of a network, of training or of
+    scores."""
+    for method in ("", *VARIANTS) if settings.scored > 1 else ("",):
+        patch = network_config(cube, settings, method).patch
+        for size in (VARIANTS.get(method, Variant()).window or settings.size, settings.scored):
+            window_size([cube], patch, size)
 
 
 def encoder_folder(folder: Path, year: int, objective: str, seed: int) -> Path:

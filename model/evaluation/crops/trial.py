@@ -13,6 +13,7 @@ from mmvsf.datasets.samples.reader import WindowReader
 from mmvsf.datasets.samples.windows import HELD_OUT, SplitName, Window, index_windows, spread
 from mmvsf.datasets.variables import Split
 from mmvsf.model.baselines.random_forest import most_frequent
+from mmvsf.model.blocks import window_size
 from mmvsf.model.evaluation.core.held_out import HeldOutYear
 from mmvsf.model.evaluation.core.settings import SEASON, CropOptions
 
@@ -87,7 +88,7 @@ def crop_trial(held_out: HeldOutYear, options: CropOptions) -> CropTrial:
     if cube.legend is None:
         raise InputError(f"{cube.path} has no labels; add `labels` to its recipe and run `mmvsf extend`")
     classes = StoredClasses(reader, LabelLookup(cube.legend.codes))
-    index, size = index_windows(cube, held_out.fold), min(32, cube.grid.chunk)
+    index, size = index_windows(cube, held_out.fold), window_size([cube], patch=1)
 
     def chosen(part: SplitName, most: int) -> tuple[Window, ...]:
         tiles = (tile for window in index[part] for tile in window.tiles(size))
