@@ -49,12 +49,16 @@ def block_tiles(
 def by_novelty(cube: Cube) -> dict[BlockIndex, str]:
     """Every block, held-out places first, and in words how new it is to a model trained on this cube."""
     split, n = cube.array("chunks/split"), cube.grid.chunks_per_block
-    share = {
-        (by, bx): float((split[by * n : by * n + n, bx * n : bx * n + n] == Split.TEST).mean())
-        for by, bx in cube.grid.blocks
-    }
-    words = {0.0: "known place", 1.0: "new place"}
-    return {block: words.get(share[block], "partly new") for block in sorted(share, key=lambda b: (-share[b], b))}
+    codes = {(by, bx): split[by * n : by * n + n, bx * n : bx * n + n] for by, bx in cube.grid.blocks}
+    share = {block: float((part == Split.TEST).mean()) for block, part in codes.items()}
+    return {block: _novelty(codes[block]) for block in sorted(share, key=lambda b: (-share[b], b))}
+
+
+def _novelty(codes: NDArray[np.uint8]) -> str:
+    """How new a block with the `Split` codes (chunk_y, chunk_x) is; NONE is a buffer around a held-out place."""
+    words = {Split.TRAIN: "known place", Split.VALIDATION: "validation place", Split.TEST: "new place"}
+    first = Split(int(codes.flat[0]))
+    return words.get(first, "buffer") if (codes == first).all() else "partly new"
 
 
 def held_out_years(cube: Cube) -> list[int]:

@@ -91,7 +91,22 @@ def test_a_rate_that_diverges_does_not_end_an_evaluation(
     assert good["validation"] > 0 and bad["validation"] is None and not (tmp_path / LAST).exists()
     assert best_rate([bad, good]) == best_rate([good, bad]) == 1e-3
     (table,) = rates(ResultsTable([bad, good])).tables
+    assert table.head == ["objective", "training loss", "chosen"]  # the cube has no places for validation
     assert table.rows == [[METHODS[method], f"diverged at 0.003, {good['validation']:.4f} at 0.001", "0.001"]]
+
+
+def test_learning_rates_are_chosen_by_validation_where_there_is_any() -> None:
+    trial = {"kind": "rate", "method": "mm-vsf", "year": 2021, "seed": 0, "rate": 1e-3, "validation": 0.2}
+    validated, trained = ({**trial, "losses": [[1, 0.3, None], [2, 0.2, loss]]} for loss in (0.25, None))
+    for trials, words in (
+        ([validated], "Validation loss"),
+        ([trained], "Training loss"),
+        ([validated, trained], "Validation loss"),
+        ([{**trial, "validation": None}], "Validation loss"),
+    ):
+        section = rates(ResultsTable(trials))
+        assert section.text.startswith(words) and section.tables[0].head[1] == words.lower()
+    assert rates(ResultsTable([])).text.startswith("No trials were made") and not rates(ResultsTable([])).tables
 
 
 @pytest.mark.parametrize("worst", [None, float("nan"), float("inf")])

@@ -73,8 +73,8 @@ def train_rival(
 
 def try_rate(data: HeldOutYear, method: str, rate: float, settings: EvaluationSettings, folder: Path) -> dict[str, Any]:
     """A third of a training at a learning rate, under an objective or of a rival; `validation` in the result is the
-    mean of the last three validation losses, at the validation place in the training years, None where the training
-    diverged."""
+    mean of the last three validation losses, at the places for validation in the training years, or of the training
+    losses where there are no such places; None where the training diverged."""
     short = replace(settings, steps=max(1, settings.steps // 3))
     try:
         if method in RIVALS:

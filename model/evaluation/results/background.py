@@ -22,6 +22,13 @@ COSTS = (
     " second are those of one piece, including its validation."
 )
 
+BY_VALIDATION = (
+    "Validation loss after a third of the steps, at the places for validation in the training years of the first fold."
+)
+BY_TRAINING = (
+    "Training loss after a third of the steps in the first fold, since the cube holds out no places for validation."
+)
+
 
 @dataclass(frozen=True)
 class EvaluationFacts:
@@ -63,24 +70,27 @@ def how_made(results: ResultsTable, facts: EvaluationFacts) -> TextSection:
 
 def rates(results: ResultsTable) -> TextSection:
     """The trials of learning rates."""
+    every = pick((*results.pieces, *results.control_pieces), kind="rate")
+    losses = [row for trial in every for row in trial.get("losses", ())]
+    validated = not losses or any(row[2] is not None for row in losses)  # no losses where all diverged
     rows = []
     for where, pieces in (("", results.pieces), ("control: ", results.control_pieces)):
         trials = pick(pieces, kind="rate")
         for method in dict.fromkeys(result["method"] for result in trials):
             selected = pick(trials, method=method)
-            losses = (
+            scores = (
                 "diverged" if loss is None else f"{loss:.4f}" for loss in (each["validation"] for each in selected)
             )
-            tried = ", ".join(f"{loss} at {each['rate']:g}" for loss, each in zip(losses, selected, strict=True))
+            tried = ", ".join(f"{loss} at {each['rate']:g}" for loss, each in zip(scores, selected, strict=True))
             rows.append([where + METHODS.get(method, method), tried, f"{best_rate(selected):g}"])
     trained = pick(results.pieces, kind=("pretrain", "forecast"))
     sizes = {result["method"]: result["parameters"] for result in trained if "parameters" in result}
     counts = "; ".join(f"{METHODS.get(name, name)}: {size:,}" for name, size in sizes.items())
-    text = (
-        "Validation loss after a third of the steps, at the validation place in the training years of the first fold."
-        f" Parameters: {counts}."
-    )
-    return TextSection("Learning rates", text, [TextTable("Trials", ["objective", "validation loss", "chosen"], rows)])
+    if not rows:
+        return TextSection("Learning rates", f"No trials were made. Parameters: {counts}.")
+    text = f"{BY_VALIDATION if validated else BY_TRAINING} Parameters: {counts}."
+    head = ["objective", "validation loss" if validated else "training loss", "chosen"]
+    return TextSection("Learning rates", text, [TextTable("Trials", head, rows)])
 
 
 def costs(results: ResultsTable) -> TextSection:
