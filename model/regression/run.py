@@ -74,7 +74,7 @@ def regress(
     """
     check_fits(checkpoint.normalisation, cube, where)
     reader = WindowReader(cube, checkpoint.normalisation)
-    windows = target_windows(cube, options)
+    windows = target_windows(reader, options)
     mean, std = _moments(reader, spread(windows["train"], options.score_windows), options.target)
     lightning.seed_everything(options.seed, verbose=False)
     network = checkpoint.network
@@ -100,25 +100,30 @@ def regress(
     return metrics
 
 
-def target_windows(cube: Cube, options: RegressionOptions) -> Windows:
-    """The windows in years with numbers, cut at `until`. Raises InputError where the cube has no such target, or no
-    window is left for training."""
-    if options.target not in cube.targets:
+def target_windows(reader: WindowReader, options: RegressionOptions) -> Windows:
+    """The windows with a known number of the target, cut at `until`. Raises InputError where the cube has no such
+    target, or no window is left for training."""
+    cube, target = reader.cube, options.target
+    if target not in cube.targets:
         raise InputError(
-            f"--target {options.target}: {cube.path} has {', '.join(cube.targets) or 'no targets'}; see `targets` in"
+            f"--target {target}: {cube.path} has {', '.join(cube.targets) or 'no targets'}; see `targets` in"
             " docs/recipes.md"
         )
-    years, index = set(cube.region.targets[options.target].years), index_windows(cube)
-    windows: Windows = {
-        part: list(_cut(cube, (window for window in index[part] if window.year in years), options.until))
-        for part in SPLIT_NAMES
-    }
+    years, index = set(cube.region.targets[target].years), index_windows(cube)
+    windows: Windows = {}
+    for part in SPLIT_NAMES:
+        cut = _cut(cube, (window for window in index[part] if window.year in years), options.until)
+        windows[part] = [window for window in cut if _has_numbers(reader, window, target)]
     if not windows["train"]:
         raise InputError(
-            f"{cube.path}: no training window has images and the target {options.target}; widen its years, or choose a"
-            " later --until"
+            f"{cube.path}: no training window with images has a known number of the target {target}; widen its years,"
+            " let `split` keep places with numbers for training, or choose a later --until"
         )
     return windows
+
+
+def _has_numbers(reader: WindowReader, window: Window, target: str) -> bool:
+    return bool(np.isfinite(reader.targets(window, [target])).any())
 
 
 def _cut(cube: Cube, windows: Iterator[Window], until: tuple[int, int] | None) -> Iterator[Window]:
@@ -134,11 +139,9 @@ def _cut(cube: Cube, windows: Iterator[Window], until: tuple[int, int] | None) -
 
 
 def _moments(reader: WindowReader, windows: Sequence[Window], target: str) -> tuple[float, float]:
-    """Mean and deviation of the known numbers of some windows. Raises InputError where there are none."""
+    """Mean and deviation of the known numbers of windows that have some."""
     numbers = np.concatenate([reader.targets(window, [target]).ravel() for window in windows])
     numbers = numbers[np.isfinite(numbers)].astype(np.float64)
-    if len(numbers) == 0:
-        raise InputError(f"{reader.cube.path}: the target {target} is unknown in all training windows")
     return float(numbers.mean()), float(max(numbers.std(), 1e-6))
 
 
@@ -146,7 +149,8 @@ def _train(
     regressor: Regressor, reader: WindowReader, windows: Sequence[Window], size: int, options: RegressionOptions
 ) -> dict[str, Any]:
     plan = SamplePlan(size=size, images=options.images, seed=options.seed, targets=(options.target,))
-    samples = LabelledSamples(reader, windows, no_classes, plan, options.steps * options.batch_size)
+    tiles = [tile for window in windows for tile in window.tiles(size) if _has_numbers(reader, tile, options.target)]
+    samples = LabelledSamples(reader, tiles, no_classes, plan, options.steps * options.batch_size)
     module = Training(regressor, RegressionLoss(), options, new_part="mapper.head")
     trained = train(module, SampleLoader.of(samples, options.batch_size), title=f"learning {options.target}")
     return {"seconds": round(trained.seconds, 1), "steps": options.steps, "losses": module.losses}
