@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Tile
 from mmvsf.datasets.errors import InputError
@@ -39,7 +40,7 @@ from .geotiff import NO_DATA
 from .head import WeatherMemory
 from .saved import SavedMapper, load_mapper
 
-ENGINE = 1
+ENGINE = 2
 """Part of the settings of a tile; to be raised with any change of the pixels of a map."""
 
 
@@ -132,10 +133,10 @@ def opened(job: MapJob) -> Applied:
     cube, saved = Cube.open(job.cube), load_mapper(job.mapper)
     if cube.digest != job.cube_digest or saved.digest != job.mapper_digest:
         raise InputError(f"{job.cube} or the mapper in {job.mapper} changed while its map was made; run it again")
-    bounds, days = cube.season.season(job.year), cube.calendar.days
+    bounds = cube.season.season(job.year)
     last = bounds.last_number if job.until is None else min(job.until, bounds.last_number)
     seen = SeenDays.of(cube, job.year, bounds.first_number, last)
-    end = min(last, int(days[-1])) - bounds.first_number
+    end = min(last, day_number(cube.region.period.end)) - bounds.first_number  # the calendar goes on to a shard's end
     device = choose_device()
     saved.mapper.to(device)
     saved.calibration.to(device)

@@ -16,6 +16,7 @@ import rasterio
 import torch
 from typer.testing import CliRunner
 
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import IncompleteError, InputError
@@ -296,6 +297,20 @@ def test_a_temperature_makes_a_sure_classifier_honest() -> None:
     assert temperature == pytest.approx(5, rel=0.15)
     before, after = (expected_calibration_error((5 * honest / t).softmax(-1), classes) for t in (1.0, temperature))
     assert after < 0.04 < before
+
+
+def test_an_early_map_takes_the_calibration_of_its_last_day(
+    mapper: Path, neighbour: Cube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the latest of the cube's last day, 31 October, although its calendar goes on."""
+    assert neighbour.calendar.days[-1] > day_number(neighbour.region.period.end)
+    saved = load_mapper(mapper)
+    saved.calibration.days = torch.arange(366.0)
+    monkeypatch.setattr(apply, "load_mapper", lambda folder: saved)
+    for until, day in ((None, 303), (date(2021, 12, 31), 303), (date(2021, 10, 31), 303), (date(2021, 6, 30), 180)):
+        last = None if until is None else day_number(until)
+        job = apply.MapJob(neighbour.path, neighbour.digest, mapper, saved.digest, 2021, last, mapper)
+        assert apply.opened.__wrapped__(job).number == day, until
 
 
 def test_what_is_unlike_the_training_is_far(mapper: Path) -> None:
