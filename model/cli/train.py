@@ -119,7 +119,7 @@ def cropmap(
     freeze: Annotated[bool, typer.Option("--freeze", help="Train the head only, not the encoder.")] = False,
     scratch: Annotated[bool, typer.Option("--scratch", help="Start from random weights, for comparison.")] = False,
     year: Annotated[
-        int | None, typer.Option(show_default="the held-out one, or the latest", help="Year to map.")
+        int | None, typer.Option(show_default="the last held-out one with images, or the latest", help="Year to map.")
     ] = None,
     early: Annotated[
         float,

@@ -85,10 +85,15 @@ def chosen_season(cube: Cube, options: MapOptions) -> int:
 
 
 def _last_seen_season(cube: Cube) -> int:
-    days = _days_with_images(cube)
-    if len(days) == 0:
+    seen = seasons_seen(cube)
+    if not seen:
         raise InputError(f"{cube.path} has no image, so there is nothing to map")
-    return int(cube.season.names_of(days[-1:])[0])
+    return max(seen)
+
+
+def seasons_seen(cube: Cube) -> set[int]:
+    """The seasons with a clear image, by name."""
+    return set(cube.season.names_of(_days_with_images(cube)).tolist())
 
 
 def _days_with_images(cube: Cube) -> NDArray[np.int32]:

@@ -39,7 +39,7 @@ from .apply import TileMap
 from .calibration import calibrate
 from .geotiff import LAYERS, NO_DATA, map_values
 from .head import CropMapper, MappingOptions, predict, train_mapper
-from .map import MapOptions, apply_mapper
+from .map import MapOptions, apply_mapper, check_seen, seasons_seen
 from .saved import load_mapper, save_mapper
 
 PICTURE = "map.png"
@@ -62,7 +62,7 @@ class CropmapOptions:
     """Start from random weights."""
     seed: int = 0
     year: int | None = None
-    """Year of the map: by default the last held-out one, or else the last with labels."""
+    """Year of the map: by default the last held-out one with an image, or else the last with labels."""
     forest_pixels: int = 20_000
     """Labelled pixels that the random forest learns from."""
     early: float = 0.25
@@ -79,8 +79,8 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
 
     `where` is the folder of the checkpoint, for messages. Writes the mapper, the LAYERS of the map, map.json, map.png
     and metrics.json to `folder` and returns the content of the last. Raises InputError where the cube has no labels to
-    learn from, too many classes or no such year, or carries other variables than the model, and IncompleteError where
-    the training diverges.
+    learn from, too many classes, no such year or no image of it, or carries other variables than the model, and
+    IncompleteError where the training diverges.
     """
     check_fits(checkpoint.normalisation, cube, where)
     legend, year = check_labels(cube), map_year(cube, options.year)
@@ -144,12 +144,15 @@ def check_labels(cube: Cube) -> Legend:
 
 
 def map_year(cube: Cube, year: int | None) -> int:
-    """The year to map: by default the last held-out one, or else the last with labels. Raises InputError for a year
-    that the cube does not have."""
+    """The year to map: by default the last held-out one with a clear image, or else the last with labels and an image.
+    Raises InputError for a year that the cube does not have, or of which it has no clear image."""
     if year is None:
-        return max(held_out_years(cube) or cube.label_years)
+        seen = seasons_seen(cube)
+        # Without an image of a year with labels nothing can be learned, which is refused later.
+        return max(seen.intersection(held_out_years(cube)) or seen.intersection(cube.label_years) or cube.label_years)
     if year not in cube.years:
         raise InputError(f"--year {year}: {cube.path} has the years {', '.join(map(str, cube.years))}")
+    check_seen(cube, year, None)
     return year
 
 

@@ -85,7 +85,10 @@ def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str) -> N
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("cropmap", ("[default: (the region's own run)]", "[default: (the held-out one, or the latest)]")),
+        (
+            "cropmap",
+            ("[default: (the region's own run)]", "[default: (the last held-out one with images, or the latest)]"),
+        ),
         ("forecast", ("[default: (the whole cube)]", "[default: (cube; with --scenario years)]")),
         ("embed", ("[default: (one per season, its mean)]",)),
         ("evaluate", ("[default: (one per processor)]",)),

@@ -17,7 +17,7 @@ from mmvsf.datasets.cube.legend import Legend, LegendClass
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.classes import LabelLookup, StoredClasses, WindowClasses
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
-from mmvsf.datasets.samples.windows import Window, index_windows
+from mmvsf.datasets.samples.windows import Window, clear_days, index_windows
 from mmvsf.model.cropmap import calibration
 from mmvsf.model.cropmap import run as cropping
 from mmvsf.model.cropmap.calibration import calibrate
@@ -29,6 +29,7 @@ from mmvsf.model.mmvsf.sizes import NetworkConfig
 from mmvsf.model.training.device import choose_device
 from mmvsf.model.training.module import NEW_PART, scheduled_optimizer
 
+from ..cubes import CubeBuilder
 from .conftest import QUICK_MAP, Pretrained
 
 pytestmark = pytest.mark.slow
@@ -81,6 +82,22 @@ def test_a_year_that_the_cube_lacks_is_refused_before_the_training(
     monkeypatch.setattr(cropping, "train_mapper", not_called)
     with pytest.raises(InputError, match=rf"--year {year}: .*grown\.zarr has the years 2019, 2020, 2021"):
         cropmap(grown_cube, load_checkpoint(pretrained[0]), tmp_path, replace(QUICK_MAP, year=year), pretrained[0])
+
+
+def test_a_year_without_an_image_is_not_mapped(
+    pretrained: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the running one in spring: it is refused before the training, and by default an earlier one is mapped."""
+    cube = CubeBuilder(test_years=(2020, 2021)).write(tmp_path / "running.zarr")
+    assert cropping.map_year(cube, None) == 2021
+    for unseen, default in (({2021}, 2020), ({2020, 2021}, 2019)):
+        clear = clear_days(cube)
+        clear[np.isin(cube.season_of_day, list(unseen))] = False
+        monkeypatch.setattr("mmvsf.model.cropmap.map.clear_days", lambda cube, clear=clear: clear)
+        assert cropping.map_year(cube, None) == default
+    monkeypatch.setattr(cropping, "train_mapper", not_called)
+    with pytest.raises(InputError, match=r"no clear image in 2021, so there is nothing to map; choose another --year"):
+        cropmap(cube, load_checkpoint(pretrained[0]), tmp_path / "run", replace(QUICK_MAP, year=2021), pretrained[0])
 
 
 def test_more_classes_than_a_map_can_hold_are_refused_before_the_training(
