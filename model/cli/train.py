@@ -32,7 +32,7 @@ Agreement = Annotated[
     typer.Option(
         min=0,
         show_default="that of the objective",
-        help="Weight of the agreement of embeddings from two halves of the images; 0 for none.",
+        help="Weight, while forecasting, of the agreement of embeddings from two halves of the images; 0 for none.",
     ),
 ]
 CalendarShift = Annotated[
@@ -68,7 +68,9 @@ def pretrain(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch, on each device.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
     window: Annotated[int, typer.Option(min=1, help="Side of the training windows, in pixels.")] = 16,
-    mask_ratio: Annotated[float, typer.Option(min=0, max=0.95, help="Share of each image hidden in training.")] = 0.25,
+    mask_ratio: Annotated[
+        float, typer.Option(min=0, max=0.95, help="Share of each image hidden while forecasting.")
+    ] = 0.25,
     objective: Annotated[str, typer.Option(help="mm-vsf, sm-vsf, mm-mae, sm-mae or kg-vsf.")] = "mm-vsf",
     agreement: Agreement = None,
     calendar_shift: CalendarShift = 0.0,

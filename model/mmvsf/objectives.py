@@ -107,6 +107,11 @@ class Objective:
     """Pixels of a window that a step learns from, drawn at random, where the network follows each pixel alone: its
     neighbours have nearly the same season. 0 for all."""
 
+    @property
+    def forecasts(self) -> bool:
+        """Whether it ever forecasts, rather than only reconstruct."""
+        return self.reconstruct < 1
+
     def __call__(self, network: MMVSF, batch: Batch, generator: torch.Generator, progress: float) -> Tensor:
         """The loss, a scalar. The generator draws the masks; `progress` runs from 0 to 1 over a training."""
         reconstructs = progress < self.reconstruct

@@ -13,6 +13,7 @@ from mmvsf.datasets.samples.windows import HELD_OUT
 from mmvsf.datasets.sidecars.card import write_card
 from mmvsf.model.mmvsf.checkpoint import WEIGHTS, weights_digest
 from mmvsf.model.mmvsf.learned import Generation, cube_licences
+from mmvsf.model.mmvsf.objectives import Objective
 from mmvsf.model.mmvsf.sizes import NetworkConfig
 
 CARD = "README.md"
@@ -26,8 +27,8 @@ def write_model_card(
     cubes: Sequence[Cube],
     config: NetworkConfig,
     metrics: Mapping[str, Any],
+    objective: Objective,
     *,
-    weather: bool,
     before: Sequence[Generation] = (),
 ) -> Path:
     """Write the card beside the weights in `folder`; `metrics` is the content of metrics.json, `before` the models that
@@ -54,7 +55,8 @@ def write_model_card(
         "options": metrics["options"],
         "network": asdict(config),
         "training": training,
-        "sees_weather": weather,
+        "objective": objective,
+        "hidden": hidden_shares(objective),
         "simulated": all(cube.region.simulate for cube in cubes) and all(map(_is_simulated, before)),
         "digest": weights_digest(folder / WEIGHTS),
         "longest_lead": LONGEST_LEAD,
@@ -73,13 +75,24 @@ def write_model_card(
             "earth-observation",
             "satellite-image-time-series",
             *(["weather"] if config.weather else []),
-            "time-series-forecasting",
+            *(["time-series-forecasting"] if objective.forecasts else []),
         ],
         "datasets": list(dict.fromkeys(cube["name"] for cube in every_cube)),
     }
     if errors:
         front["model-index"] = [{"name": f"MM-VSF {cubes[0].region.name}", "results": model_index(cubes, errors)}]
     return write_card(folder / CARD, TEMPLATE, front, values)
+
+
+def hidden_shares(objective: Objective) -> str:
+    """What an objective hides in training, in words."""
+    share = f"{100 * objective.mask_ratio:.0f} %"
+    forecasting = f"{share} of the patches hidden"
+    if not objective.reconstruct:
+        return forecasting
+    days = f" and {share} of the days of weather" if objective.reconstruct_weather else ""
+    reconstructing = f"{100 * objective.reconstruct_ratio:.0f} % of the patches{days} hidden"
+    return f"{reconstructing} at first, then {forecasting}" if objective.forecasts else reconstructing
 
 
 def model_index(cubes: Sequence[Cube], errors: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:

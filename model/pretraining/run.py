@@ -32,7 +32,7 @@ from mmvsf.model.training.loggers import open_logger
 from mmvsf.model.training.progress import console
 
 from .augmentation import ShiftedCalendar
-from .card import write_model_card
+from .card import hidden_shares, write_model_card
 from .fit import FitReport, PretrainOptions, fit
 from .resume import first_step, remove_checkpoint
 from .start import Start, network_config
@@ -67,6 +67,7 @@ def pretrain(
     opened = open_logger(logger, folder) if logger else None
     objective = options.chosen_objective()
     _refuse_missing_weather(cubes, options.objective, objective)
+    _check_reconstruction(options, objective)
     readers = [WindowReader(cube, normalisation) for cube in cubes]
     size = window_size(cubes, config.patch)
     window = window_size(cubes, config.patch, options.window, advice="choose another --window")
@@ -85,9 +86,7 @@ def pretrain(
         report = fit(network, loss, readers, options, folder, first_step=step, logger=opened)
         if report is None:
             return {}
-        metrics = _write_results(
-            network, readers, options, report, folder, weather=objective.weather, size=size, start=start
-        )
+        metrics = _write_results(network, readers, options, report, folder, objective=objective, size=size, start=start)
     except DivergedError:
         remove_checkpoint(folder)  # resumed, it would diverge again
         raise
@@ -103,6 +102,22 @@ def _refuse_missing_weather(cubes: Sequence[Cube], name: str, objective: Objecti
             f"{', '.join(without)} has no weather, which the objective {name} learns from; choose --objective"
             f" {images_alone}"
         )
+
+
+def _check_reconstruction(options: PretrainOptions, objective: Objective) -> None:
+    """Says what an objective that only reconstructs does. Raises InputError where it has an option of forecasting."""
+    if objective.forecasts:
+        return
+    name, hidden = options.objective, hidden_shares(objective)
+    for option, given in (
+        ("--mask-ratio", options.mask_ratio != PretrainOptions().mask_ratio),
+        ("--agreement", bool(options.agreement)),
+    ):
+        if given:
+            raise InputError(
+                f"{option} is for objectives that forecast, and {name} only reconstructs images, with {hidden}; omit it"
+            )
+    console.print(f"note: {name} reconstructs images, with {hidden}; it does not learn to forecast", soft_wrap=True)
 
 
 def check_distinct(cubes: Sequence[Cube]) -> None:
@@ -148,12 +163,12 @@ def _write_results(
     report: FitReport,
     folder: Path,
     *,
-    weather: bool,
+    objective: Objective,
     size: int,
     start: Start | None,
 ) -> dict[str, Any]:
     """Write weights, scores, pictures and card of a trained network; returns the content of metrics.json."""
-    cubes, normalisation = [reader.cube for reader in readers], readers[0].normalisation
+    cubes, normalisation, weather = [reader.cube for reader in readers], readers[0].normalisation, objective.weather
     device = choose_device()
     precision = autocast_precision(device)
     training = {
@@ -180,5 +195,5 @@ def _write_results(
     if examples:
         save(forecast_figure(examples, cubes[0].bands), folder / "forecast.png")
     write_json(folder / "metrics.json", metrics)
-    write_model_card(folder, cubes, network.config, metrics, weather=weather, before=start.line if start else ())
+    write_model_card(folder, cubes, network.config, metrics, objective, before=start.line if start else ())
     return metrics

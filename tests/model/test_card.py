@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.errors import InputError
 from mmvsf.model.mmvsf.learned import cube_licences
 from mmvsf.model.mmvsf.network import MMVSF
-from mmvsf.model.pretraining.card import CARD
+from mmvsf.model.mmvsf.objectives import OBJECTIVES
+from mmvsf.model.pretraining.card import CARD, hidden_shares
+from mmvsf.model.pretraining.fit import PretrainOptions
+from mmvsf.model.pretraining.run import pretrain
 from tests.seal import seal
 
-from .conftest import Pretrained
+from .conftest import OPTIONS, Pretrained
 
 
 @pytest.mark.slow
@@ -24,6 +29,42 @@ def test_the_example_of_the_card_loads_the_model(pretrained: Pretrained, monkeyp
     names: dict[str, object] = {}
     exec(textwrap.dedent(text), names)
     assert isinstance(names["network"], MMVSF)
+
+
+@pytest.mark.slow
+def test_the_card_of_a_reconstruction_says_so(
+    grown_cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = replace(OPTIONS, objective="mm-mae", steps=1, batch_size=2, images=3, score_windows=1)
+    pretrain([grown_cube], tmp_path, options)
+    hidden = "75 % of the patches and 25 % of the days of weather hidden"
+    card = (tmp_path / CARD).read_text(encoding="utf-8")
+    assert f"learning rate 0.002, {hidden} |" in card and "reconstructs hidden parts of images." in card
+    assert (
+        "Forecasts of images" not in card
+        and "80 days" not in card
+        and "series-forecasting" not in card.split("model-index")[0]
+    )
+    assert "It was not trained to forecast" in card and "It was not trained on climates or crops" in card
+    assert f"mm-mae reconstructs images, with {hidden}; it does not learn to forecast" in capsys.readouterr().err
+
+
+def test_the_card_of_a_forecaster_says_what_was_hidden() -> None:
+    shown = {name: hidden_shares(PretrainOptions(objective=name).chosen_objective()) for name in OBJECTIVES}
+    assert shown["mm-vsf"] == shown["sm-vsf"] == "25 % of the patches hidden"
+    assert shown["kg-vsf"] == "75 % of the patches hidden at first, then 25 % of the patches hidden"
+    assert shown["sm-mae"] == "75 % of the patches hidden"
+
+
+@pytest.mark.parametrize("options", [{"mask_ratio": 0.5}, {"agreement": 0.3}])
+@pytest.mark.parametrize("objective", ["sm-mae", "mm-mae"])
+def test_options_of_forecasting_are_refused_for_a_reconstruction(
+    grown_cube: Cube, tmp_path: Path, options: dict[str, float], objective: str
+) -> None:
+    option = "--" + next(iter(options)).replace("_", "-")
+    with pytest.raises(InputError, match=f"{option} is for objectives that forecast, and {objective} only reconstr"):
+        pretrain([grown_cube], tmp_path, replace(OPTIONS, objective=objective, **options))
+    assert not list(tmp_path.iterdir())
 
 
 def test_licences_are_named_once_and_only_where_they_are_known(grown_cube: Cube, tmp_path: Path) -> None:
