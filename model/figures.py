@@ -63,14 +63,16 @@ def false_colour(image: Floats, bands: Sequence[str]) -> Floats:
 
 
 def loss_figure(losses: Sequence[Sequence[float | None]]) -> Figure:
-    """Training and validation loss by step, of [step, training or None, validation or None]."""
+    """Training and validation loss by step, of [step, training or None, validation or None]; a loss that holds a
+    likelihood may be below 0."""
     figure = Figure(figsize=(7, 3.6))
     axes = figure.subplots()
+    lowest = min((loss for _, *both in losses for loss in both if loss is not None), default=0.0)
     for column, name, style in ((1, "training", "-"), (2, "validation", "o-")):
         points = [(row[0], row[column]) for row in losses if row[column] is not None]
         if points:
             axes.plot(*zip(*points, strict=True), style, label=name, markersize=4)
-    axes.set(xlabel="step", ylabel="mean squared error\n(training deviation = 1)", ylim=(0, None))
+    axes.set(xlabel="step", ylabel="what the objective minimises", ylim=(min(0.0, lowest), None))
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()

@@ -1,4 +1,4 @@
-"""What the commands of the model print."""
+"""What the commands of the model print, and the pictures beside it."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmvsf.model.figures import loss_figure
 from mmvsf.model.forecasting.distribution import QUANTILES, Distribution
 from mmvsf.model.forecasting.numbers import WHOLE
 from mmvsf.model.tables import ALL_WITHIN, show_forecast
@@ -39,6 +40,14 @@ def test_a_forecast_says_how_many_courses_make_its_interval(
     assert "90 %" not in shown if heading is None else heading in shown
     assert ("0.100 to 0.300" in shown) == (courses > 1)
     assert ("note: the range is that of" in shown) == noted
+
+
+def test_the_picture_of_a_training_shows_the_loss_of_its_objective() -> None:
+    """It is no mean squared error, and the likelihood of the spread may take it below 0."""
+    for last in (0.3, -0.4):
+        axes = loss_figure([[1, 1.2, None], [2, None, 0.9], [3, last, last]]).axes[0]
+        assert axes.get_ylabel() == "what the objective minimises"
+        assert axes.get_ylim()[0] == min(0, last)
 
 
 @pytest.mark.parametrize("courses", [2, ALL_WITHIN, ALL_WITHIN + 1])
