@@ -97,12 +97,14 @@ def embed_block(
     block: BlockIndex,
 ) -> tuple[BlockIndex, NDArray[np.float16], NDArray[np.uint16]]:
     """A block, its embeddings (steps, y, x, width), NaN where nothing was seen clear up to then, and the number of
-    clear images (steps, y, x); `clear` as `clear_days` gives it."""
+    clear images (steps, y, x); `clear` as `clear_days` gives it. A season without days has at most one step, NaN."""
     grid, patch = cube.grid, encoder.patch
     side, steps = grid.block // patch, seasons[-1].steps.stop
     embeddings = np.full((steps, side, side, encoder.width), np.nan, np.float16)
     images = np.zeros((steps, side, side), np.uint16)
     for season in seasons:
+        if not len(season.days):
+            continue
         tiles = [tile for tile in block_tiles(cube, block, season.year, clear, encoder.window) if len(tile.days)]
         for tile, embedding, seen in encoder.season(tiles, season):
             rows, columns = (slice(s.start // patch, s.stop // patch) for s in tile.slices_in(block, grid.block))

@@ -22,18 +22,19 @@ class SeasonDays:
 
     year: int
     days: NDArray[np.int64]
-    """(n,), sorted"""
+    """(n,), sorted; none of a season of which the cube holds no day, or none after a step"""
     steps: slice
     """as many as there are days, or one for the whole season"""
     last: int
-    """the last day of the season that the cube holds, since 1970-01-01"""
+    """the last day of the season that the cube holds, since 1970-01-01, or else that of the season"""
     whole: bool
     """whether the season has one embedding, not one a day of `days`"""
 
 
 def plan_seasons(cube: Cube, every: int | None) -> list[SeasonDays]:
     """The days to embed in each season, in the months of the recipe: every `every` days, or every SEASON_STEP days of a
-    season that has one embedding. Raises InputError where a season is shorter than that."""
+    season that has one embedding, or else the last day that the cube holds of it. Raises InputError where no season has
+    such a day."""
     step, seasons, first = every or SEASON_STEP, [], 0
     period, months = cube.region.period, cube.region.period.months
     for season in period.seasons:
@@ -41,9 +42,13 @@ def plan_seasons(cube: Cube, every: int | None) -> list[SeasonDays]:
         held = [day for day in within.tolist() if period.contains(date_of(day))]
         days = np.arange(held[0] + step - 1, held[-1] + 1, step) if held else np.empty(0, np.int64)
         days = np.array([day for day in days.tolist() if date_of(day).month in months], np.int64)
-        if len(days) == 0:
-            raise InputError(f"--every {step}: a season of {cube.region.name} is shorter; choose a smaller step")
+        if len(days) == 0 and not every:
+            days = np.array(held[-1:], np.int64)
         steps = slice(first, first + (len(days) if every else 1))
-        seasons.append(SeasonDays(season.name, days, steps, held[-1], not every))
+        seasons.append(SeasonDays(season.name, days, steps, held[-1] if held else season.last_number, not every))
         first = steps.stop
+    if not any(len(season.days) for season in seasons):
+        if every:
+            raise InputError(f"--every {every}: all seasons of {cube.region.name} are shorter; choose a smaller step")
+        raise InputError(f"{cube.path} holds no day of its months; extend its period with `mmvsf extend`")
     return seasons

@@ -143,5 +143,41 @@ def test_days_end_whole_steps(grown_cube: Cube) -> None:
     assert [season.year for season in seasons] == [2019, 2020, 2021]
     assert seasons[0].days[0] == day_number(date(2019, 4, 30)) and set(np.diff(seasons[0].days)) == {30}
     assert seasons[1].steps == slice(len(seasons[0].days), len(seasons[0].days) * 2)
-    with pytest.raises(InputError, match="a season of grown is shorter"):
+    with pytest.raises(InputError, match="--every 300: all seasons of grown are shorter"):
         plan_seasons(grown_cube, 300)
+
+
+def until(cube: Cube, end: date) -> Cube:
+    """The cube as it was when it ended on that day."""
+    period = cube.region.period.model_copy(update={"end": end})
+    region = cube.region.model_copy(update={"period": period})
+    return replace(cube, spec=replace(cube.spec, region=region))
+
+
+@pytest.mark.slow
+def test_a_season_of_a_few_days_has_an_embedding_and_one_of_none_has_not(
+    grown_cube: Cube, checkpoint: Checkpoint, where: Path, tmp_path: Path
+) -> None:
+    """The months begin with April; the other seasons are embedded as ever."""
+    for end, whole, fortnightly in (
+        (date(2021, 4, 20), [21, 21, 2], [15, 15, 1]),
+        (date(2021, 4, 9), [21, 21, 1], [15, 15, 0]),
+        (date(2021, 2, 10), [21, 21, 0], [15, 15, 0]),
+    ):
+        cube = until(grown_cube, end)
+        assert [len(season.days) for season in plan_seasons(cube, None)] == whole, end
+        assert [len(season.days) for season in plan_seasons(cube, 14)] == fortnightly, end
+        assert [season.steps for season in plan_seasons(cube, None)] == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert plan_seasons(until(grown_cube, date(2021, 4, 9)), None)[2].days.tolist() == [day_number(date(2021, 4, 9))]
+    for end, begun in ((date(2021, 4, 9), True), (date(2021, 2, 10), False)):
+        cube = until(grown_cube, end)
+        encoder = NetworkEncoder.of(cube, checkpoint, where)
+        yearly = xr.open_dataset(embed(cube, encoder, tmp_path / f"{end}.zarr", workers=1), engine="zarr")
+        assert yearly.year.values.tolist() == [2019, 2020, 2021]
+        assert np.isfinite(yearly.embedding[:2]).any(("y", "x", "feature")).all()
+        assert bool(np.isfinite(yearly.embedding[2]).any()) is bool(yearly.images[2].any()) is begun, end
+        stepped = xr.open_dataset(embed(cube, encoder, tmp_path / f"{end}-14.zarr", every=14, workers=1), engine="zarr")
+        assert stepped.sizes["time"] == 30 and np.isfinite(stepped.embedding[-1]).any()
+    for every, message in ((None, "no day of its months; extend"), (14, "--every 14: all seasons of grown are sh")):
+        with pytest.raises(InputError, match=message):
+            plan_seasons(until(grown_cube, date(2019, 2, 10)), every)
