@@ -11,10 +11,11 @@ import pytest
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
+from mmvsf.model.mmvsf.checkpoint import WEIGHTS, load_checkpoint
 from mmvsf.model.mmvsf.learned import cube_licences
 from mmvsf.model.mmvsf.network import MMVSF
 from mmvsf.model.mmvsf.objectives import OBJECTIVES
-from mmvsf.model.pretraining.card import CARD, hidden_shares
+from mmvsf.model.pretraining.card import CARD, hidden_shares, write_model_card
 from mmvsf.model.pretraining.fit import PretrainOptions
 from mmvsf.model.pretraining.run import pretrain
 from tests.seal import seal
@@ -47,6 +48,20 @@ def test_the_card_of_a_reconstruction_says_so(
     )
     assert "It was not trained to forecast" in card and "It was not trained on climates or crops" in card
     assert f"mm-mae reconstructs images, with {hidden}; it does not learn to forecast" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_card_tells_the_cost_of_what_was_trained(pretrained: Pretrained, grown_cube: Cube, tmp_path: Path) -> None:
+    """Windows of all devices, and of a resumed training which part the seconds are of."""
+    folder, metrics = pretrained
+    shutil.copy(folder / WEIGHTS, tmp_path)
+    config, objective = load_checkpoint(folder).network.config, OBJECTIVES["mm-vsf"]
+    assert "resumed" not in (folder / CARD).read_text(encoding="utf-8")
+    training = {**metrics["training"], "seconds": 40.0, "resumed_from": 60, "device": "gpu"}
+    run = {**metrics, "options": {**metrics["options"], "devices": 2}, "training": training}
+    card = write_model_card(tmp_path, [grown_cube], config, run, objective).read_text(encoding="utf-8")
+    assert "| training | 90 steps of 12 windows, seed 0" in card
+    assert "| cost | 40 s after step 60, from which it was resumed, " in card and "on gpu (2 of them) |" in card
 
 
 def test_the_card_of_a_forecaster_says_what_was_hidden() -> None:
