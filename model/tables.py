@@ -34,7 +34,7 @@ def show_pretrain(metrics: dict[str, Any], folder: Path) -> None:
         f"{training['steps']} steps, {training['windows_per_second']} windows/s, {training['precision']} on "
         f"{training['device']}\nmodel     {folder / 'model.safetensors'}\ncard      {folder / 'README.md'}\n"
         f"scores    {folder / 'metrics.json'}\n"
-        f"pictures  {folder / 'forecast.png'}, {folder / 'loss.png'}",
+        f"pictures  {', '.join(str(folder / name) for name in metrics['pictures'])}",
         soft_wrap=True,
     )
 

@@ -37,6 +37,9 @@ from .fit import FitReport, PretrainOptions, fit
 from .resume import first_step, remove_checkpoint
 from .start import Start, network_config
 
+FORECASTS, LOSSES = "forecast.png", "loss.png"
+"""The pictures."""
+
 
 def pretrain(
     cubes: Sequence[Cube],
@@ -179,9 +182,9 @@ def _write_results(
     remembered = {**asdict(options), "torch": torch.__version__, "precision": training["precision"]}
     checkpoint = start.checkpoint if start else None
     save_checkpoint(folder, network, normalisation, cubes, remembered, weather=weather, start=checkpoint)
-    save(loss_figure(report.losses), folder / "loss.png")
+    save(loss_figure(report.losses), folder / LOSSES)
     network.to(device).eval()
-    metrics = {
+    metrics: dict[str, Any] = {
         "region": cubes[0].region.name,
         "cubes": cube_names(cubes),
         "options": asdict(options),
@@ -193,7 +196,10 @@ def _write_results(
     }
     examples = draw_examples(network, readers[0], size, weather, precision)
     if examples:
-        save(forecast_figure(examples, cubes[0].bands), folder / "forecast.png")
+        save(forecast_figure(examples, cubes[0].bands), folder / FORECASTS)
+    else:
+        (folder / FORECASTS).unlink(missing_ok=True)  # that of an earlier model
+    metrics["pictures"] = [FORECASTS, LOSSES] if examples else [LOSSES]
     write_json(folder / "metrics.json", metrics)
     write_model_card(folder, cubes, network.config, metrics, objective, before=start.line if start else ())
     return metrics

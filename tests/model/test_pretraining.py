@@ -31,8 +31,9 @@ from mmvsf.model.forecasting.scoring import ClimatologySource, score_forecasts
 from mmvsf.model.metrics import ForecastScores
 from mmvsf.model.mmvsf.checkpoint import Checkpoint, check_fits, load_checkpoint, new_network
 from mmvsf.model.mmvsf.sizes import NetworkConfig
-from mmvsf.model.pretraining.run import pretrain
+from mmvsf.model.pretraining.run import FORECASTS, LOSSES, pretrain
 from mmvsf.model.regression.run import RegressionOptions, regress
+from mmvsf.model.tables import show_pretrain
 from tests.cubes import CubeBuilder
 from tests.seal import seal
 
@@ -43,6 +44,7 @@ pytestmark = pytest.mark.slow
 
 def test_pretraining_learns_and_writes_what_it_promises(pretrained: Pretrained, grown_cube: Cube) -> None:
     folder, metrics = pretrained
+    assert metrics["pictures"] == [FORECASTS, LOSSES]
     assert {p.name for p in folder.iterdir()} == {
         "model.safetensors", "config.json", "metrics.json", "loss.png", "forecast.png", "README.md",
     }  # fmt: skip
@@ -105,6 +107,19 @@ def test_a_cube_that_holds_nothing_out(tmp_path: Path, capsys: pytest.CaptureFix
     few = CropmapOptions(steps=2, batch_size=2, images=4, forest_pixels=100)
     metrics = cropmap(cube, checkpoint, tmp_path / "cropmap", few, tmp_path / "pretrain")
     assert metrics["scores"] == [] and metrics["map"]["year"] == 2020
+
+
+def test_a_picture_of_an_earlier_model_is_neither_kept_nor_named(
+    grown_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing can be drawn, as of a year with few images."""
+    (tmp_path / FORECASTS).write_bytes(b"of an earlier model")
+    monkeypatch.setattr("mmvsf.model.pretraining.run.draw_examples", lambda *arguments: [])
+    options = replace(OPTIONS, steps=1, batch_size=2, images=3, score_windows=1)
+    show_pretrain(pretrain([grown_cube], tmp_path, options), tmp_path)
+    assert not (tmp_path / FORECASTS).exists()
+    shown = capsys.readouterr().out
+    assert FORECASTS not in shown and f"pictures  {tmp_path / LOSSES}" in shown
 
 
 def test_bad_options_are_refused(grown_cube: Cube, tmp_path: Path) -> None:
