@@ -156,7 +156,9 @@ def evaluate(
     control: Annotated[str | None, typer.Option(help="Cube in which weather has no effect, as a control.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small trial, to see that everything works.")] = False,
     document: Annotated[str | None, typer.Option(help="Markdown file to write the results to as well.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, show_default="one per processor", help="Processes.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, show_default="one per processor; with a GPU one", help="Processes.")
+    ] = None,
     years: Annotated[int | None, typer.Option(min=1, show_default="4", help="How many years to hold out.")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Start no new piece after this many minutes; run again to continue.")

@@ -68,7 +68,7 @@ class CropmapOptions:
     early: float = 0.25
     """Chance that a training season ends early, so that maps can be made before its end."""
     workers: int | None = None
-    """Tiles that are mapped at a time; None for one per processor."""
+    """As in `run_tasks`, for the tiles of the map."""
     score_windows: int = 300
     """Windows of each held-out set that are scored, and of the training part that the forest learns from, spread
     evenly; 0 for all."""

@@ -91,7 +91,7 @@ def test_a_seed_that_no_generator_takes_is_refused(command: str, seed: str) -> N
         ),
         ("forecast", ("[default: (the whole cube)]", "[default: (cube; with --scenario years)]")),
         ("embed", ("[default: (one per season, its mean)]",)),
-        ("evaluate", ("[default: (one per processor)]",)),
+        ("evaluate", ("[default: (one per processor; with a GPU one)]",)),
     ],
 )
 def test_help_names_the_defaults(command: str, words: tuple[str, ...]) -> None:
