@@ -97,7 +97,8 @@ def cropmap(cube: Cube, checkpoint: Checkpoint, folder: Path, options: CropmapOp
     how = MappingOptions(
         options.steps, options.batch_size, options.images, options.learning_rate, options.early, options.seed
     )
-    training = train_mapper(mapper, reader, windows["train"], window_classes, size, how)
+    tiles = [tile for window in windows["train"] for tile in window.tiles(size) if _has_labels(window_classes, tile)]
+    training = train_mapper(mapper, reader, tiles, window_classes, size, how)
     mapper.to(choose_device()).eval()
     calibration, calibrated = calibrate(mapper, reader, window_classes, windows["train"], windows["validation"], size)
     if not calibrated["validated"]:
@@ -158,18 +159,21 @@ def map_year(cube: Cube, year: int | None) -> int:
 
 def _labelled_windows(cube: Cube, window_classes: WindowClasses) -> dict[SplitName, list[Window]]:
     """The windows with a pixel whose class is known. Raises InputError where none is for training."""
-    index = index_windows(cube)
-
-    def labelled(window: Window) -> bool:
-        return window.year in cube.label_years and bool((window_classes(window) >= 0).any())
-
-    windows: dict[SplitName, list[Window]] = {part: [*filter(labelled, index[part])] for part in SPLIT_NAMES}
+    index, years = index_windows(cube), set(cube.label_years)
+    windows: dict[SplitName, list[Window]] = {
+        part: [window for window in index[part] if window.year in years and _has_labels(window_classes, window)]
+        for part in SPLIT_NAMES
+    }
     if not windows["train"]:
         raise InputError(
             f"{cube.path} has no labels in its training years and places; widen labels.years or change `split` in its"
             " recipe"
         )
     return windows
+
+
+def _has_labels(window_classes: WindowClasses, window: Window) -> bool:
+    return bool((window_classes(window) >= 0).any())
 
 
 def _score(

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 import torch
+from numpy.typing import NDArray
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.legend import Legend, LegendClass
@@ -173,6 +175,32 @@ def test_windows_without_a_known_class_count_as_unlabelled(
     monkeypatch.setattr(cropping, "StoredClasses", lambda *arguments: others)
     with pytest.raises(InputError, match="no labels in its training years and places; widen"):
         cropmap(grown_cube, load_checkpoint(pretrained[0]), tmp_path, QUICK_MAP, pretrained[0])
+
+
+def test_every_training_sample_has_a_label(
+    pretrained: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where windows are cut into tiles, of which most have none."""
+    cube = CubeBuilder(block=64, chunk=64).write(tmp_path / "tiled.zarr")
+    stored, shown = stored_classes(cube), []
+
+    def sparse(window: Window) -> NDArray[np.int64]:
+        """The classes of the first row of a block alone."""
+        classes = np.full((window.size, window.size), -1)
+        if window.row % cube.grid.block == 0:
+            classes[0] = stored(window)[0]
+        return classes
+
+    def train_mapper(*arguments: Any) -> None:
+        shown.extend(arguments[2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cropping, "StoredClasses", lambda *arguments: sparse)
+    monkeypatch.setattr(cropping, "train_mapper", train_mapper)
+    with pytest.raises(KeyboardInterrupt):
+        cropmap(cube, load_checkpoint(pretrained[0]), tmp_path, QUICK_MAP, pretrained[0])
+    assert len(shown) == 2 * len(index_windows(cube)["train"])
+    assert all(tile.row % cube.grid.block == 0 and tile.size == 32 for tile in shown)
 
 
 @pytest.fixture(scope="module")
