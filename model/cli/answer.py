@@ -65,7 +65,7 @@ def answer(
     cube = open_cube(region, data_dir)
     cases, simulated = cases_of(cube)
     names = forecaster or ["persistence", "climatology", "trees", "mmvsf", *[ORACLE] * simulated]
-    used = pretrained_model(model, runs, cube) if "mmvsf" in names else None
+    used = pretrained_model(model, runs, cube, forecasts=True) if "mmvsf" in names else None
     forecasters = {name: _forecaster(name, cube, used and used[0], runs) for name in names}
     about = {"cube": cube.digest, "forecasters": names, "model": used and _about_model(*used, cube)}
     path = runs / cube.region.name / "answer" / "answers.json"

@@ -111,7 +111,7 @@ def forecast(
         workers=workers,
         scheduler=scheduler,
     )
-    checkpoint, where = pretrained_model(model, runs, cube)
+    checkpoint, where = pretrained_model(model, runs, cube, forecasts=True)
     size = window_size([cube], checkpoint.network.config.patch)
     folder = runs / cube.region.name / FOLDER
     with lock(folder, "forecast"):

@@ -31,7 +31,12 @@ RunsDir = Annotated[str, typer.Option(envvar="RUNS_DIR", help="Local folder of r
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and samples.")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, show_default="one per processor", help="Threads; processes if more than 8."),
+    typer.Option(
+        "--workers",
+        min=1,
+        show_default="one per processor; with a GPU one",
+        help="Threads; processes if more than 8.",
+    ),
 ]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")]
 ModelDir = Annotated[
@@ -96,10 +101,14 @@ def named_model(option: str, name: str, runs: Path) -> Path:
     return next((place for place in places if (place / CONFIG).is_file()), folder)
 
 
-def pretrained_model(model: str | None, runs: Path, cube: Cube, *, scratch: bool = False) -> tuple[Checkpoint, Path]:
+def pretrained_model(
+    model: str | None, runs: Path, cube: Cube, *, scratch: bool = False, forecasts: bool = False
+) -> tuple[Checkpoint, Path]:
     """The model for a cube, with its folder. Prints a warning where it was trained on what the cube holds out, unless
-    random weights replace its own (`scratch`). Raises InputError where there is none that fits."""
+    random weights replace its own (`scratch`). Raises InputError where there is none that fits, or it has to forecast
+    (`forecasts`) and learned to reconstruct images only."""
     from mmvsf.model.mmvsf.checkpoint import CONFIG, check_fits, load_checkpoint
+    from mmvsf.model.mmvsf.objectives import OBJECTIVES
 
     where = named_model("--model", model, runs) if model else runs / cube.region.name / "pretrain"
     if not (where / CONFIG).is_file():
@@ -110,6 +119,12 @@ def pretrained_model(model: str | None, runs: Path, cube: Cube, *, scratch: bool
         )
     checkpoint = load_checkpoint(where)
     check_fits(checkpoint.normalisation, cube, where)
+    objective = checkpoint.config["training"].get("objective")
+    if forecasts and objective in OBJECTIVES and not OBJECTIVES[objective].forecasts:
+        raise InputError(
+            f"the model in {where} learned to reconstruct images ({objective}), not to forecast them; pretrain with"
+            " --objective mm-vsf, or name another model with --model"
+        )
     console = plain_console(stderr=True)
     for note in _model_notes(checkpoint, where, cube, named=model is not None, scratch=scratch):
         console.print(note, soft_wrap=True)

@@ -158,6 +158,18 @@ def test_random_weights_saw_nothing(grown_cube: Cube, tmp_path: Path, capsys: py
         assert ("its scores there are not those of unseen data" in capsys.readouterr().err) != scratch
 
 
+@pytest.mark.parametrize("command", [("forecast", "--days", "2021-07-15"), ("answer",)])
+@pytest.mark.parametrize("objective", ["sm-mae", "mm-mae"])
+def test_a_model_that_only_reconstructs_is_no_forecaster(
+    grown_cube: Cube, tmp_path: Path, command: tuple[str, ...], objective: str
+) -> None:
+    normal = Normalisation.of([grown_cube])
+    config = NetworkConfig(normal.bands.names, normal.weather.names, width=32, heads=2)
+    save_checkpoint(tmp_path, new_network(config, normal), normal, [grown_cube], {"objective": objective})
+    error = run(command[0], grown_cube.path, *command[1:], "--model", tmp_path).exception
+    assert isinstance(error, InputError) and f"({objective}), not to forecast them; pretrain with" in str(error)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("forecast", "--days", "2021-07-15"), ("embed",), ("cropmap",), ("regress", "--target", "yield"), ("answer",)],
