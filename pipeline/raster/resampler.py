@@ -100,7 +100,8 @@ class Resampler:
                     values[number, strip.targets] = _weighted(strip.weights, band[strip.sources])
         else:  # band by band: their means take more memory than the bands
             for number, source in enumerate(sources):
-                means, missing = (part.ravel() for part in self.smoothing.apply(source, REFLECTANCE_FILL))
+                smooth, unknown = self.smoothing.apply(source, REFLECTANCE_FILL)
+                means, missing = smooth.ravel(), unknown.ravel()
                 for strip in self.strips:
                     values[number, strip.targets] = _weighted(
                         strip.weights, means[strip.sources], missing[strip.sources]
