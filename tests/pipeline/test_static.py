@@ -20,8 +20,11 @@ from mmvsf.datasets.cube.cube import Cube, digest
 from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.pipeline.layers.source import StaticSource
+from mmvsf.pipeline.layers.static import resample
 from mmvsf.pipeline.layers.static.resample import horn_slope, read_static, static_tasks, weather_cells
 from mmvsf.pipeline.raster.io import ReadError, raster_grid
+from mmvsf.pipeline.raster.parts import parts_of
+from mmvsf.pipeline.raster.resampler import Resampler
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.tiles import mosaics
 from mmvsf.pipeline.report.static import static_sections
@@ -197,6 +200,49 @@ def test_pixels_do_not_depend_on_the_blocks(tmp_path: Path) -> None:
     small = read_all(source, ("elevation", "slope"))
     for name, values in read_static(task, large, source, ("elevation", "slope")).items():
         np.testing.assert_array_equal(values, small[name][:, : 2 * BLOCK])
+
+
+@pytest.mark.parametrize(("shape", "points", "most"), [((66, 258), 8, 40_000), ((5, 7), 13, 1_600), ((3, 1), 60, 100)])
+def test_parts_make_up_the_grid(shape: tuple[int, int], points: int, most: int) -> None:
+    """Each pixel once, with its points where they are in the whole grid, to the last bit."""
+    whole = RasterGrid("EPSG:32615", (400.0, 0.0, 480_013.5, 0.0, -400.0, 4_650_000.0), shape)
+    found = np.zeros(shape, np.int64)
+    for (rows, columns), part in parts_of(whole, points, most):
+        found[rows, columns] += 1
+        assert part.shape == found[rows, columns].shape
+        assert part.shape[0] * part.shape[1] * points**2 <= most or part.shape == (1, 1)
+        for axis, size, pixels in ((2, 0, columns), (5, 4, rows)):
+            cells = np.arange(pixels.start * points, pixels.stop * points)
+            fine, whole_fine = (grid.refined(points).transform for grid in (part, whole))
+            there = fine[axis] + fine[size] * (np.arange(cells.size) + 0.5)
+            np.testing.assert_array_equal(there, whole_fine[axis] + whole_fine[size] * (cells + 0.5))
+    assert (found == 1).all()
+
+
+@pytest.mark.parametrize("most", [20_000, 3_000, 200])
+def test_a_coarse_cube_is_made_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Of a raster of 30 m a pixel of 400 m needs 13 x 13 points. How many are looked up at a time changes no bit."""
+    values = np.random.default_rng(0).normal(300, 50, (500, 500)).astype(np.float32)
+    values[40:90, 60:200] = -9999
+    path = tmp_path / "elevation.tif"
+    write(path, values, Affine(1 / 3600, 0, -93.3, 0, -1 / 3600, 42.05), "EPSG:4326", -9999)
+    grid = Grid("EPSG:32615", 400.0, 476_000.0, 4_654_000.0, 1, 1, 32, 16, 32, ((0, 0),))
+    source, names = ArchiveStatic(tmp_path), ("elevation", "slope")
+    (task,) = static_tasks(source, grid, names)
+    whole = read_static(task, grid, source, names)
+    assert np.isnan(whole["elevation"]).any() and np.isfinite(whole["elevation"]).mean() > 0.5
+    sizes = []
+
+    def relate(raster: RasterGrid, target: RasterGrid) -> Resampler:
+        sizes.append(target.shape[0] * target.shape[1])
+        return related(raster, target)
+
+    related = resample.relate
+    monkeypatch.setattr(resample, "relate", relate)
+    monkeypatch.setattr(resample, "MOST_AT_ONCE", most)
+    for name, found in read_static(task, grid, source, names).items():
+        assert found.tobytes() == whole[name].tobytes()
+    assert len(sizes) > 9 and max(sizes) <= most
 
 
 def test_what_is_declared_as_no_data_is_unknown_and_does_not_bleed(tmp_path: Path) -> None:

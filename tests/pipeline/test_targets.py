@@ -14,6 +14,7 @@ import rasterio
 import shapely
 import xarray as xr
 from affine import Affine
+from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube, digest
@@ -23,8 +24,9 @@ from mmvsf.datasets.format.objects import objects_at
 from mmvsf.datasets.format.validate import validate
 from mmvsf.datasets.recipe.target import Target
 from mmvsf.pipeline.inspect.check_layers import check_targets
+from mmvsf.pipeline.layers.targets import resample
 from mmvsf.pipeline.layers.targets.resample import points_of, read_target, target_tasks
-from mmvsf.pipeline.raster.scene import RasterGrid
+from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.sources.archive.targets import ArchiveTargets
 
 from .conftest import Command, Outcome, build_tiny
@@ -105,6 +107,41 @@ def test_points_divide_the_pixels_of_the_source() -> None:
     target = RasterGrid("EPSG:32615", (30, 0, 0, 0, -30, 0), (1, 1))
     sizes = {10: 6, 30: 5, 60: 5, 3: 10, 0.1: 60, 15: 6}
     assert {size: points_of(target._replace(transform=(size, 0, 0, 0, -size, 0)), target) for size in sizes} == sizes
+
+
+@pytest.mark.parametrize(("side", "parts"), [(3, 9), (5, 4)])
+@pytest.mark.parametrize(("crs", "pixel"), [("EPSG:32615", 0.5), ("EPSG:32615", 3.0), ("EPSG:4326", 1e-5)])
+def test_a_fine_raster_is_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crs: str, pixel: float, side: int, parts: int
+) -> None:
+    """How many of its pixels are read, and points looked up, at a time changes no bit."""
+    left, top = (LEFT, TOP) if crs == "EPSG:32615" else (-93.0, 41.5)
+    random = np.random.default_rng(0)
+    values = np.where(random.random((400, 400)) < 0.3, -9999, random.normal(8, 2, (400, 400))).astype(np.float32)
+    with rasterio.open(
+        tmp_path / "y.tif", "w", driver="GTiff", width=400, height=400, count=1, dtype="float32", crs=crs,
+        transform=Affine(pixel, 0, left, 0, -pixel, top), nodata=-9999,
+    ) as file:  # fmt: skip
+        file.write(values, 1)
+    x, y = Transformer.from_crs(crs, "EPSG:32615", always_xy=True).transform(left, top)
+    grid = replace(GRID, left=round(x) - 30.0, top=round(y) + 30.0, block=8, chunk=8)
+    section, source = Target(source="archive", units="t ha-1", years=(2021,)), ArchiveTargets(str(tmp_path / "y.tif"))
+    (task,) = target_tasks("yield", section, source, grid)
+    whole = read_target(task, section, source, grid)
+    assert 0.1 < np.isfinite(whole).mean() < 1
+    sizes = []
+
+    def read(self: ArchiveTargets, asset: Asset, window: tuple[slice, slice]) -> np.ndarray:
+        found = all_of_it(self, asset, window)
+        sizes.append(found.size)
+        return found
+
+    all_of_it = ArchiveTargets.read
+    monkeypatch.setattr(ArchiveTargets, "read", read)
+    most = (side * points_of(task.asset.grid, RasterGrid.of(grid.block_geobox((0, 0))))) ** 2
+    monkeypatch.setattr(resample, "MOST_AT_ONCE", most)
+    assert read_target(task, section, source, grid).tobytes() == whole.tobytes()
+    assert 4 <= len(sizes) <= parts and max(sizes) <= 1.5 * most  # where pixels in degrees are narrow
 
 
 def write_yields(tiny: TinyArchive) -> Granule:

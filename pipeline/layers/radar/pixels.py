@@ -9,6 +9,7 @@ from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.variables import BACKSCATTER_FILL, BACKSCATTER_SCALE
 from mmvsf.pipeline.layers.imagery.table import SceneReader
 from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.parts import parts_of
 from mmvsf.pipeline.raster.resample import pixel_positions, relate
 from mmvsf.pipeline.raster.scene import RasterGrid, Scene
 
@@ -16,7 +17,8 @@ MOST_POINTS = 10
 """Points on the side of a pixel at which finer pixels are looked up, at most."""
 
 MOST_AT_ONCE = 4_000_000
-"""Points that are looked up at a time: 400 MB, most of it for their places in another projection."""
+"""Points that are looked up, or scene pixels that are read, at a time: 400 MB, most of it for the points' places in
+another projection."""
 
 NOISE = {"vv": -30.0, "hh": -30.0, "vh": -35.0, "hv": -35.0}
 """dB below which there is nothing but noise: the sensor's own is -22 dB or less (Sentinel-1 User Handbook, ESA), and
@@ -33,14 +35,15 @@ def read_backscatter(scene: Scene, grid: Grid, target: RasterGrid, reader: Scene
     A pixel is the mean power at points spread over it, as many as scene pixels fit in it; it has a number only where
     all of its points have one in every polarisation. Raises ReadError.
     """
-    points = [points_of(asset.grid, RasterGrid.of(grid.geobox)) for asset in scene.bands]
-    height, width = target.shape
-    step = max(1, MOST_AT_ONCE // (width * max(points) ** 2))
-    strips = [_rows(target, top, min(top + step, height)) for top in range(0, height, step)]
-    return np.concatenate([_read_strip(scene, points, strip, reader) for strip in strips], axis=1)
+    fitting = [_pixels_across(asset.grid, RasterGrid.of(grid.geobox)) for asset in scene.bands]
+    points = [min(count, MOST_POINTS) for count in fitting]
+    backscatter = np.empty((len(scene.bands), *target.shape), np.int16)
+    for (rows, columns), part in parts_of(target, max(fitting), MOST_AT_ONCE):
+        backscatter[:, rows, columns] = _read_part(scene, points, part, reader)
+    return backscatter
 
 
-def _read_strip(scene: Scene, points: list[int], target: RasterGrid, reader: SceneReader) -> NDArray[np.int16]:
+def _read_part(scene: Scene, points: list[int], target: RasterGrid, reader: SceneReader) -> NDArray[np.int16]:
     powers: list[NDArray[np.float64]] = []
     for asset, side in zip(scene.bands, points, strict=True):
         place = relate(asset.grid, target.refined(side), weighted=False)
@@ -54,12 +57,6 @@ def _read_strip(scene: Scene, points: list[int], target: RasterGrid, reader: Sce
         stored = np.ma.filled(np.ma.asarray(reader.read(asset, place.window, check)), np.nan)
         powers.append(_means(place.codes(stored, np.nan), side))
     return to_decibels(np.stack(powers), reader.products.bands)
-
-
-def _rows(target: RasterGrid, first: int, last: int) -> RasterGrid:
-    """Some rows of a grid."""
-    a, b, c, d, e, f = target.transform
-    return RasterGrid(target.crs, (a, b, c, d, e, f + e * first), (last - first, target.shape[1]))
 
 
 def to_decibels(powers: NDArray[np.float64], polarisations: tuple[str, ...]) -> NDArray[np.int16]:
@@ -84,10 +81,15 @@ def _means(fine: NDArray[Any], points: int) -> NDArray[np.float64]:
 
 
 def points_of(source: RasterGrid, cube: RasterGrid) -> int:
+    """Points on the side of a pixel of the cube at which a raster is looked up."""
+    return min(_pixels_across(source, cube), MOST_POINTS)
+
+
+def _pixels_across(source: RasterGrid, cube: RasterGrid) -> int:
     """How many pixels of a raster fit the side of a pixel in the middle of the cube: 1 for a coarser raster."""
     a, _, c, _, e, f = cube.transform
     rows, columns = cube.shape
     x, y = c + a * columns / 2, f + e * rows / 2
     column, row = pixel_positions(source, np.array([x, x + a]), np.array([y, y + e]), cube.crs)
     step = min(abs(float(np.diff(column)[0])), abs(float(np.diff(row)[0])))
-    return int(np.clip(round(step), 1, MOST_POINTS)) if np.isfinite(step) else 1
+    return max(round(step), 1) if np.isfinite(step) else 1

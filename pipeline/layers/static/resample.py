@@ -16,6 +16,7 @@ from mmvsf.pipeline.raster.crs import in_degrees
 from mmvsf.pipeline.raster.extent import bounds_in, bounds_of
 from mmvsf.pipeline.raster.fingerprint import content_fingerprint
 from mmvsf.pipeline.raster.io import ReadError, gdal_environment
+from mmvsf.pipeline.raster.parts import parts_of
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.smoothing import pixel_metres
@@ -33,6 +34,11 @@ LEAST_KNOWN = 0.5
 NEIGHBOURS = 2
 """Pixels of a raster beyond a block's outline that may count for its pixels."""
 
+MOST_AT_ONCE = 2_000_000
+"""Points that are interpolated at a time: 600 MB, most of it for the weights of their neighbours."""
+
+MOST_POINTS = 1_400
+"""Points along a side of a pixel, so that those of one pixel are not more."""
 
 Reach = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 """CRS -> numbers (n,) of the tiles in it, and (n, 4) left, bottom, right, top"""
@@ -139,14 +145,24 @@ def _resampled(name: str, tiles: tuple[Asset, ...], target: RasterGrid, source: 
 
     total, weight = np.zeros(target.shape), np.zeros(target.shape)
     for mosaic in mosaics(tiles):
-        points = max(1, round(target.resolution / pixel_metres(mosaic.grid)[0]))
-        place = relate(mosaic.grid, target.refined(points))
-        if not place.empty:
-            sums = place.sums(mosaic.read(place.window, read, np.nan, np.float64))
-            shape = target.shape[0], points, target.shape[1], points
-            total += sums[0].reshape(shape).mean(axis=(1, 3))
-            weight += sums[1].reshape(shape).mean(axis=(1, 3))
+        points = min(max(1, round(target.resolution / pixel_metres(mosaic.grid)[0])), MOST_POINTS)
+        for part, grid in parts_of(target, points, MOST_AT_ONCE):
+            place = relate(mosaic.grid, grid.refined(points))
+            if not place.empty:
+                sums = place.sums(mosaic.read(place.window, read, np.nan, np.float64))
+                total[part] += _means(sums[0], points)
+                weight[part] += _means(sums[1], points)
     return np.asarray(np.divide(total, weight, out=np.full(target.shape, np.nan), where=weight >= LEAST_KNOWN))
+
+
+def _means(fine: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+    """The mean over points x points numbers."""
+    rows, columns = fine.shape
+    across = fine.reshape(rows // points, points, columns // points, points).sum(axis=3)
+    total = np.zeros((rows // points, columns // points))
+    for row in range(points):  # in this order, so that a pixel does not depend on the shape of what is read with it
+        total += across[:, row]
+    return total / points**2
 
 
 def _in_range(name: str, values: NDArray[np.float64], file: str) -> NDArray[np.float64]:

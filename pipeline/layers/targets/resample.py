@@ -11,6 +11,7 @@ from mmvsf.datasets.cube.grid import BlockIndex, Grid
 from mmvsf.datasets.recipe.target import Target
 from mmvsf.pipeline.layers.target_source import TargetSource
 from mmvsf.pipeline.raster.io import ReadError
+from mmvsf.pipeline.raster.parts import parts_of
 from mmvsf.pipeline.raster.resample import relate
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid
 from mmvsf.pipeline.raster.smoothing import pixel_metres
@@ -21,6 +22,14 @@ TARGETS_VERSION = 2
 LEAST_POINTS, MOST_POINTS = 5, 60
 """Points of a pixel along each side: their mean is that of the area. At least as many as the source has pixels there,
 and a multiple of them, so that for pixels in line the mean is exact."""
+
+MOST_AT_ONCE = 4_000_000
+"""Points that are looked up, or pixels of the source that are read, at a time: 400 MB, most of it for the points'
+places in another projection."""
+
+MOST_ACROSS = 600
+"""Pixels of the source along a side of a pixel that are reckoned with, so that a part has more than one column: numpy
+adds the points of a single one in another order."""
 
 LEAST_KNOWN = 0.5
 """A pixel of which less than this share is known is unknown."""
@@ -58,24 +67,37 @@ def read_target(task: TargetTask, target: Target, source: TargetSource, grid: Gr
     numbers outside the valid range."""
     pixels = RasterGrid.of(grid.block_geobox(task.block))
     points = points_of(task.asset.grid, pixels)
-    place = relate(task.asset.grid, pixels.refined(points), weighted=False)
-    if place.empty:
-        return np.full(pixels.shape, np.nan, np.float32)
-    numbers = source.read(task.asset, place.window)
-    _refuse_impossible(numbers, target, task)
-    cells = place.codes(numbers, np.nan).reshape(pixels.shape[0], points, pixels.shape[1], points)
+    most = max(points, min(_pixels_across(task.asset.grid, pixels), MOST_ACROSS))
+    means = np.full(pixels.shape, np.nan, np.float32)
+    for window, part in parts_of(pixels, most, MOST_AT_ONCE):
+        place = relate(task.asset.grid, part.refined(points), weighted=False)
+        if not place.empty:
+            numbers = source.read(task.asset, place.window)
+            _refuse_impossible(numbers, target, task)
+            means[window] = _means(place.codes(numbers, np.nan), points)
+    return means
+
+
+def _means(fine: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+    """The mean over the known ones of points x points numbers, NaN where too few are known."""
+    rows, columns = fine.shape
+    cells = fine.reshape(rows // points, points, columns // points, points)
     known = ~np.isnan(cells)
     count = known.sum(axis=(1, 3))
     total = np.where(known, cells, 0.0).sum(axis=(1, 3))
     enough = count >= LEAST_KNOWN * points**2
-    mean = np.divide(total, count, out=np.full(pixels.shape, np.nan), where=enough & (count > 0))
-    return np.asarray(mean, np.float32)
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=enough & (count > 0)))
 
 
 def points_of(source: RasterGrid, target: RasterGrid) -> int:
     """Points along a side of a target's pixel."""
-    across = max(1, round(target.resolution / pixel_metres(source)[0]))
+    across = _pixels_across(source, target)
     return min(across * math.ceil(LEAST_POINTS / across), MOST_POINTS)
+
+
+def _pixels_across(source: RasterGrid, target: RasterGrid) -> int:
+    """How many pixels of the source fit the side of a target's pixel: 1 for a coarser source."""
+    return max(1, round(target.resolution / pixel_metres(source)[0]))
 
 
 def _refuse_impossible(numbers: NDArray[np.float64], target: Target, task: TargetTask) -> None:
