@@ -132,7 +132,14 @@ def _shapefile_in(path: Path, what: str) -> str:
 
 def refuse_computed_tables(path: Path, what: str) -> None:
     """Raise InputError for a GeoPackage with views or virtual tables, which compute their rows: perhaps for ever, or
-    from other files."""
+    from other files. Raise it also for one with changes that are still in another file: they are neither examined here
+    nor part of the file's content."""
+    log = path.resolve().with_name(f"{path.resolve().name}-wal")
+    if log.is_file() and log.stat().st_size:
+        raise InputError(
+            f"{what} is being edited: changes are still in {log.name}; save and close it in the program that has it"
+            " open, such as QGIS, or write them into it with `sqlite3 FILE 'pragma wal_checkpoint(truncate)'`"
+        )
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
             rows = database.execute("select type, name, sql from sqlite_master").fetchall()

@@ -144,6 +144,23 @@ def test_a_geopackage_that_computes(tmp_path: Path, statement: str) -> None:
         read_polygons(path, "the file")
 
 
+def test_changes_beside_a_geopackage_are_refused(tmp_path: Path) -> None:
+    """While a program such as QGIS has it open they are in another file, with views that nobody examined."""
+    path = written(tmp_path, "area.gpkg")
+    database = sqlite3.connect(path)
+    assert database.execute("pragma journal_mode=wal").fetchone() == ("wal",)
+    assert len(read_polygons(path, "the file")) == 1
+    database.execute("create view v as select 1")
+    database.commit()
+    (tmp_path / "link.gpkg").symlink_to(path)
+    for name in ("area.gpkg", "link.gpkg"):
+        with pytest.raises(InputError, match=r"changes are still in area\.gpkg-wal; save and close it"):
+            read_polygons(tmp_path / name, "the file")
+    database.close()
+    with pytest.raises(InputError, match="computes 'v'"):
+        read_polygons(path, "the file")
+
+
 @pytest.mark.parametrize("kind", ["two", "none", "text", "broken"])
 def test_zips_without_one_shapefile(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "area.zip"

@@ -25,6 +25,7 @@ from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.estimate.preview import preview
 from mmvsf.pipeline.layers.labels.resample import BlockLabels, label_tasks, read_labels
 from mmvsf.pipeline.layers.source import SourceSite
+from mmvsf.pipeline.sources.vector.files import open_vector
 from mmvsf.pipeline.sources.vector.labels import VectorLabels
 
 from .conftest import Outcome
@@ -237,6 +238,47 @@ def test_features_without_a_class_or_geometry_and_invalid_ones(tmp_path: Path) -
     )
     crop = labels(path, tmp_path).crop
     assert crop[4, 1] == 2 and crop[4, 8] == 2 and crop[1, 5] == 0 and crop[8, 5] == 0
+
+
+def fingerprint(path: Path, tmp_path: Path) -> str:
+    vector = source(path, tmp_path)
+    return vector.fingerprint(vector.asset(2021))
+
+
+@pytest.mark.parametrize("case", [str.lower, str.upper, lambda suffix: suffix.replace("dbf", "DBF")])
+def test_classes_edited_in_a_shapefile_are_read_again(tmp_path: Path, case: Callable[[str], str]) -> None:
+    """They are in a file beside the one that the recipe names, whose suffix may be in capitals."""
+    found = {}
+    for names in (["oats", "beans"], ["beans", "beans"]):
+        frame = fields().iloc[:2].assign(EC_hcat_n=names)
+        frame.to_file(tmp_path / "own.shp", engine="pyogrio")
+        frame.iloc[:1].to_file(tmp_path / "own.b.shp", engine="pyogrio")  # another file, of a similar name
+        for path in tmp_path.glob("own*.*"):
+            path.rename(path.with_suffix("." + case(path.suffix[1:])))
+        path = tmp_path / f"own.{case('shp')}"
+        suffixes = [part.suffix.lower() for part in open_vector(path).parts]
+        assert suffixes == [".shp", ".dbf", ".shx", ".prj", ".cpg"]
+        found[fingerprint(path, tmp_path)] = set(labels(path, tmp_path).crop.ravel().tolist())
+        for path in tmp_path.glob("own*.*"):
+            path.unlink()
+    assert list(found.values()) == [{0, 1, 2}, {0, 1}]
+
+
+def test_a_geopackage_is_read_once_its_edits_are_saved(tmp_path: Path) -> None:
+    """An editor with the file open keeps them in a file beside it, which GDAL reads."""
+    path = write(fields(), tmp_path / "own.gpkg")
+    before = fingerprint(path, tmp_path)
+    editor = sqlite3.connect(path)
+    editor.execute("pragma journal_mode=wal")
+    for (name,) in editor.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+        editor.execute(f'drop trigger "{name}"')  # they call functions that only GDAL has
+    editor.execute("update own set EC_hcat_n = 'oats'")
+    editor.commit()
+    with pytest.raises(InputError, match="save and close it"):
+        source(path, tmp_path).asset(2021)
+    editor.close()
+    assert fingerprint(path, tmp_path) != before
+    assert set(labels(path, tmp_path).crop.ravel().tolist()) == {0, 1}
 
 
 def gdalg(path: Path) -> None:

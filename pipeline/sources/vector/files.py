@@ -33,7 +33,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
 """First bytes of a file -> its driver"""
 
 SIDECARS = {"ESRI Shapefile": (".dbf", ".shx", ".prj", ".cpg")}
-"""Files beside a file that are part of it."""
+"""Suffixes, also in upper case, of files beside a file that are part of it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class VectorFile:
     @property
     def parts(self) -> tuple[Path, ...]:
         """The file and those beside it that belong to it."""
-        beside = (self.path.with_suffix(suffix) for suffix in SIDECARS.get(self.driver, ()))
-        return (self.path, *(path for path in beside if path.is_file()))
+        suffixes = SIDECARS.get(self.driver, ())
+        beside = [path for path in self.path.parent.iterdir() if path.suffix.lower() in suffixes] if suffixes else []
+        own = (path for path in beside if path.stem == self.path.stem and path.is_file())
+        return (self.path, *sorted(own, key=lambda path: (suffixes.index(path.suffix.lower()), path.name)))
 
     def column(self, name: str) -> "Series[Any]":
         """All values of a column. Raises InputError."""
