@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -224,6 +224,19 @@ def test_the_elevation_of_station_weather_stays(tmp_path: Path) -> None:
     with_elevation, without = (CubeSpec(found, grid, calendar, None) for found in (stations, bare))
     assert "elevation" in " ".join(reasons_against(without, with_elevation))
     assert reasons_against(with_elevation, with_elevation) == []
+
+
+@pytest.mark.parametrize(("cell", "apart"), [(64, True), (128, True), (256, True), (150, False), (512, False)])
+def test_blocks_that_share_weather_cells_are_not_added(tmp_path: Path, cell: int, apart: bool) -> None:
+    """The mean elevation of a shared cell, and with it the temperatures of days that are kept, would change."""
+    region, path = load_region("iowa")
+    grid, calendar = replace(grid_from_recipe(region, path, tmp_path), weather_cell=cell), calendar_for(region)
+    stations = region.model_copy(update={"weather": region.weather.model_copy(update={"source": "meteostat"})})
+    one = CubeSpec(stations, replace(grid, blocks=((0, 0),)), calendar, None)
+    two = CubeSpec(stations, replace(grid, blocks=((0, 0), (0, 1))), calendar, None)
+    shared = bool((one.grid.weather_mask() & replace(grid, blocks=((0, 1),)).weather_mask()).any())
+    assert grid.block == 256 and shared is not apart
+    assert ("temperatures of weather cells of several blocks" in " ".join(reasons_against(one, two))) is shared
 
 
 def test_several_workers(tiny: TinyArchive, built: TinyArchive) -> None:

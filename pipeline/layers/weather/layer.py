@@ -113,7 +113,7 @@ def _elevation(name: str, old: CubeSpec, new: CubeSpec) -> list[str]:
     was, now = (_elevation_source(spec) for spec in (old, new))
     if was != now:
         return [f"the elevation (static) differs, to which the source {name} adjusts temperatures"]
-    if now and new.grid.weather_cell > new.grid.block and len(new.grid.blocks) > len(old.grid.blocks):
+    if now and new.grid.block % new.grid.weather_cell and len(new.grid.blocks) > len(old.grid.blocks):
         return ["area gains blocks, which changes the elevation and temperatures of weather cells of several blocks"]
     return []
 
