@@ -29,7 +29,7 @@ class WeatherSeries:
     notes: tuple[str, ...] = ()
     """choices that were made to read it, in words, for the user to see"""
     may_lack_days: bool = False
-    """whether single cells may lack days, such as stations that began late: these stay NaN in the cube"""
+    """whether cells may lack days, such as stations that began late: these stay NaN in the cube"""
 
 
 @dataclass(frozen=True, eq=False)

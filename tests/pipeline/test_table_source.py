@@ -18,6 +18,7 @@ from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.reader import Normalisation, WindowReader
 from mmvsf.datasets.samples.windows import clear_days, index_windows
+from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
@@ -160,6 +161,28 @@ def test_weather_is_that_of_the_nearest_station_and_missing_days_stay_missing(cu
         assert np.isnan(tmin[(others, *cell)]).all()
 
 
+def test_days_on_which_no_station_measured_stay_missing(tmp_path: Path) -> None:
+    """A single tower may begin late, end early or lack days, as one of several may; only short gaps are filled."""
+    lines, table = recipe(), weather()
+    lines["area"]["sites"] = lines["area"]["sites"][:2]
+    own = table[(table.site == "West") & table.date.between("2018-10-03", "2021-12-30")]
+    own = own[~own.date.between("2020-07-01", "2020-07-09")]
+    found = Place(tmp_path).write(lines, weather=own, stations=stations().iloc[:1]).build()
+    check_cube(found.path).raise_for_problems()
+    tmin = found.array("weather/tmin")[(slice(None), *found.grid.block_of_point(*SITES["oak-1"]))]
+    flag = found.array("weather/flag")
+
+    def at(first: str, last: str) -> slice:
+        days = (found.calendar.index(day_number(date.fromisoformat(day))) for day in (first, last))
+        return slice(next(days), next(days) + 1)
+
+    gaps = [at("2018-10-01", "2018-10-02"), at("2020-07-01", "2020-07-09"), at("2021-12-31", "2021-12-31")]
+    for gap in gaps:
+        assert np.isnan(tmin[gap]).all() and (flag[gap] == WeatherFlag.NONE).all()
+    known = np.isfinite(tmin[at("2018-10-01", "2021-12-31")])
+    assert known.sum() == known.size - 12 and (flag == WeatherFlag.FILLED).sum() == 1  # 5 May 2020
+
+
 def test_only_days_with_their_weather_are_trained_on(cube: Cube) -> None:
     """A window of the site whose station begins late has no day of the first year, and none after the station's end."""
     windows = {(window.row, window.column, window.year): window for window in index_windows(cube)["train"]}
@@ -257,9 +280,13 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "the wrong unit": (lambda lines, _: lines["weather"].pop("units"), "vpd runs from 700 .* outside"),
     "stations far away": (_table("stations", lambda t: t.assign(latitude=10)), "has no station within 100 km of 4"),
     "other stations": (_table("stations", lambda t: t.assign(site=["a", "b"])), "none of the stations"),
-    "a long gap everywhere": (
-        _table("weather", lambda t: t[(t.date < "2020-05-01") | (t.date > "2020-05-20")]),
-        "misses 20 days from 2020-05-01",
+    "days without one of the variables": (
+        _table("weather", lambda t: t.assign(vpd=t.vpd.where((t.date < "2020-05-01") | (t.date > "2020-05-20")))),
+        "'vpd' misses 20 days on which other variables have values, the first of them 2020-05-01",
+    ),
+    "a station without values": (
+        _table("weather", lambda t: t.assign(tmin=t.tmin.where(t.site == "West"))),
+        "'tmin' has cells without data",
     ),
     "a station's day twice": (
         _table("weather", lambda t: pd.concat([t, t.iloc[[5]]])),

@@ -26,6 +26,10 @@ from .tiny_archive import LATITUDES, LONGITUDES, recipe
 VARIABLES = ("tmin", "tmax", "precipitation")
 
 
+WEATHER_START = date(2019, 10, 1)
+"""First day of weather of `shape`"""
+
+
 @dataclass
 class Source(WeatherSource):
     """A source whose values change with `edition`; every call of `fetch` is kept."""
@@ -34,6 +38,8 @@ class Source(WeatherSource):
     provisional_from: date = date(2100, 1, 1)
     missing: frozenset[tuple[str, date]] = frozenset()
     dropped_leap_day: tuple[int, int] | None = None
+    lacking: frozenset[date] = frozenset()
+    """days without any value; if there are some, cells may lack days"""
     asked: list[tuple[date, date, tuple[str, ...]]] = field(default_factory=list)
 
     @classmethod
@@ -53,6 +59,7 @@ class Source(WeatherSource):
             for variable, day in self.missing:
                 if variable == name and first <= day <= last:
                     values[day_number(day) - days[0]] = np.nan
+            values[np.isin(days, [day_number(day) for day in self.lacking])] = np.nan
             arrays[name] = values.astype(np.float32)
         flag = np.where(days >= day_number(self.provisional_from), WeatherFlag.PROVISIONAL, WeatherFlag.OBSERVED)
         return WeatherSeries(
@@ -64,6 +71,7 @@ class Source(WeatherSource):
             7,
             flag.astype(np.uint8),
             dropped_leap_day=self.dropped_leap_day,
+            may_lack_days=bool(self.lacking),
         )
 
 
@@ -135,6 +143,32 @@ def source(request: pytest.FixtureRequest) -> Source:
 def test_grown_is_what_a_new_cube_would_get(source: Source, smaller: dict[str, object]) -> None:
     old, new = shape(**smaller), shape()  # type: ignore[arg-type]
     same(new.grown(source, placed(old.weather(source), new)), new.weather(source))
+
+
+def days_from(first: date, count: int) -> frozenset[date]:
+    return frozenset(first + timedelta(days=day) for day in range(count))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "left"),
+    [
+        (days_from(WEATHER_START, 2), 2),
+        (days_from(date(2020, 12, 30), 4), 4),
+        (days_from(date(2020, 12, 31), 2), 0),
+        (days_from(date(2020, 12, 20), 300), 193),
+        (days_from(date(2021, 1, 1), 300), 181),
+        (days_from(date(2021, 6, 29), 2) | days_from(date(2021, 3, 4), 1), 2),
+    ],
+    ids=["begins late", "long gap", "short gap", "ends before", "ends there", "ends early"],
+)
+def test_days_that_cells_may_lack_are_what_they_are_in_a_new_cube(lacking: frozenset[date], left: int) -> None:
+    """Also where the cube ended within a gap, and where none of the added days has a value."""
+    source, old, new = Source(lacking=lacking), shape(end=date(2020, 12, 31)), shape()
+    wanted = new.weather(source)
+    same(new.grown(source, placed(old.weather(source), new)), wanted)
+    days = slice(new.index(WEATHER_START), new.index(new.region.period.end) + 1)
+    assert (wanted.flag[days] == WeatherFlag.NONE).sum() == left
+    assert np.isnan(wanted.values["tmin"][days]).all(axis=(1, 2)).sum() == left
 
 
 def test_nothing_is_asked_where_nothing_is_missing(source: Source) -> None:

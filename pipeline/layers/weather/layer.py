@@ -11,6 +11,7 @@ from mmvsf.pipeline.layers.registry import WEATHER
 from mmvsf.pipeline.layers.source import WeatherSource
 
 from .arrays import weather_arrays
+from .gaps import refuse_lacking
 from .regrid import CubeWeather, cube_weather, refuse_reversed
 from .update import update_weather
 
@@ -45,7 +46,8 @@ class WeatherLayer(Layer[Never]):
     """False for a plan that is only shown"""
 
     def plan(self) -> WeatherPlan:
-        """See `Layer`. Raises what `fetch_weather` raises, and InputError where tmin lies above tmax."""
+        """See `Layer`. Raises what `fetch_weather` raises, and InputError where tmin lies above tmax, and where a cell
+        has no day or lacks single variables."""
         region, grid, calendar = self.spec.region, self.spec.grid, self.spec.calendar
         if not self.fetches:
             return WeatherPlan(None)
@@ -53,6 +55,8 @@ class WeatherLayer(Layer[Never]):
             weather = update_weather(self.present, self.source, region, grid, calendar)
         else:
             weather = cube_weather(self.source, region, grid, calendar)
+        if weather.may_lack_days:
+            refuse_lacking(weather.values, grid.weather_mask(), calendar.first_day)
         refuse_reversed(weather, region, calendar)
         return WeatherPlan(weather)
 

@@ -1,6 +1,5 @@
 """Weather from a source's grid and days to the cube's: complete, in range, on the weather cells."""
 
-import calendar as calendars
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,6 +17,7 @@ from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.layers.source import WeatherSource
 from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
+from .gaps import complete_days, dropped_leap_days
 from .units import check_range
 
 SINGLE_CELL_REACH_DEGREES = 0.3
@@ -26,7 +26,13 @@ SINGLE_CELL_REACH_DEGREES = 0.3
 MOST_REVERSED_DAYS = 0.01
 """Share of the days of a cell on which tmin may lie above tmax: regridding mixes stations and cells of either."""
 
-FLAG_PRECEDENCE = (WeatherFlag.OBSERVED, WeatherFlag.PROVISIONAL, WeatherFlag.ESTIMATED, WeatherFlag.FILLED)
+FLAG_PRECEDENCE = (
+    WeatherFlag.OBSERVED,
+    WeatherFlag.PROVISIONAL,
+    WeatherFlag.ESTIMATED,
+    WeatherFlag.FILLED,
+    WeatherFlag.NONE,
+)
 """From certain to uncertain. A day has one flag, that of its least certain variable: a value filled from other days is
 less certain than one estimated from other variables of its day, and that less than a measurement that may still be
 corrected."""
@@ -82,7 +88,7 @@ def fetch_weather(
     weights = _cell_weights(series, grid)
     fill_gaps = region.weather.fill_gaps if region.weather else 0
     window = slice(calendar.index(int(days[0])), calendar.index(int(days[-1])) + 1)
-    dropped = _dropped_leap_days(days, series.dropped_leap_day)
+    dropped = dropped_leap_days(days, series.dropped_leap_day)
     flags = np.zeros(days.size, np.uint8)
     if series.flag is not None:
         flags[position] = series.flag[present]
@@ -90,8 +96,8 @@ def fetch_weather(
     for name in variables:
         stored = np.full((days.size, series.y.size, series.x.size), np.nan, np.float32)
         stored[position] = series.values[name][present]
-        complete, filled = _complete_days(stored, days, fill_gaps, dropped, name)
-        flags = least_certain(flags, np.where(filled, WeatherFlag.FILLED, WeatherFlag.OBSERVED))
+        complete, found = complete_days(stored, days, fill_gaps, dropped, name, may_lack_days=series.may_lack_days)
+        flags = least_certain(flags, found)
         regridded = _regrid(complete, weights, name, may_lack_days=series.may_lack_days)
         check_range(name, regridded, f"weather of region '{region.name}'")
         values[name] = np.full((len(calendar), *grid.weather_shape), np.nan, np.float32)
@@ -134,45 +140,6 @@ def day_bounds(days: NDArray[np.integer[Any]], ends_utc_hour: float) -> NDArray[
     """
     end = days + ends_utc_hour / 24 + (1 if ends_utc_hour < 12 else 0)
     return np.stack([end - 1, end], axis=1)
-
-
-def _dropped_leap_days(days: NDArray[np.int_], month_and_day: tuple[int, int] | None) -> NDArray[np.bool_]:
-    """Which days a calendar leaves out: one in each leap year."""
-    if month_and_day is None:
-        return np.zeros(days.size, bool)
-    dates = [date_of(day) for day in days]
-    return np.array([calendars.isleap(day.year) and (day.month, day.day) == month_and_day for day in dates])
-
-
-def _complete_days(
-    stored: NDArray[Any], days: NDArray[np.int_], fill_gaps: int, dropped: NDArray[np.bool_], name: str
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """(time, y, x) with short gaps interpolated between their neighbours, and which days were filled.
-
-    `dropped` days do not exist in the source's calendar: they are filled whatever the recipe allows, at either end
-    from their only neighbour. Raises InputError for any other gap at an end or longer than `fill_gaps`.
-    """
-    values = stored.astype(np.float64)
-    missing: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=(1, 2)))
-    present = np.flatnonzero(~missing)
-    _refuse_long_gaps(missing & ~dropped, days, fill_gaps, name)
-    for day in np.flatnonzero(missing):
-        after = int(np.searchsorted(present, day))
-        low, high = present[max(after - 1, 0)], present[min(after, present.size - 1)]
-        share = (day - low) / (high - low) if high > low else 0.0
-        values[day] = (1 - share) * values[low] + share * values[high]
-    return values, missing
-
-
-def _refuse_long_gaps(missing: NDArray[np.bool_], days: NDArray[np.int_], limit: int, name: str) -> None:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(np.int8), [0]])))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start > limit or start == 0 or stop == missing.size:
-            raise InputError(
-                f"weather: '{name}' misses {stop - start} days from {date_of(days[start])} to"
-                f" {date_of(days[stop - 1])}; the recipe's weather.fill_gaps allows {limit} between days with values."
-                " Take another source, add them to the weather file, or shorten the period"
-            )
 
 
 @dataclass(frozen=True)
@@ -245,8 +212,7 @@ def _bracket(
 
 def _regrid(values: NDArray[np.float64], weights: _Weights, name: str, *, may_lack_days: bool) -> NDArray[np.float32]:
     """(time, y, x) of the source -> (time, weather_y, weather_x); source cells without data (the sea) give no
-    weight. Raises InputError where a needed cell has no neighbour with data, on any day or, with `may_lack_days`, on
-    all days."""
+    weight. Raises InputError where a needed cell has no neighbour with data on a day, unless cells `may_lack_days`."""
     flat = values.reshape(values.shape[0], -1)
     total = np.zeros((flat.shape[0], weights.index.shape[0]))
     share = np.zeros_like(total)
@@ -258,8 +224,7 @@ def _regrid(values: NDArray[np.float64], weights: _Weights, name: str, *, may_la
         share += weight
     with np.errstate(invalid="ignore", divide="ignore"):
         result = np.where(share > 0, total / share, np.nan)
-    missing = np.isnan(result)
-    if missing.all(axis=0).any() if may_lack_days else missing.any():
+    if not may_lack_days and np.isnan(result).any():
         raise InputError(
             f"weather: '{name}' has cells without data over the region's blocks; choose a source that covers them,"
             " such as era5-land, or leave those blocks out"
