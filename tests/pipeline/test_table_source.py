@@ -208,6 +208,14 @@ def test_parquet_and_csv_give_one_cube(cube: Cube, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.array(array), cube.array(array))
 
 
+def test_a_column_may_have_a_slash_in_its_name(tmp_path: Path) -> None:
+    lines = recipe()
+    lines["imagery"]["custom"][0]["bands"]["gcc"] = "green (W/m2)/all"
+    table = series().rename(columns={"gcc_90": "green (W/m2)/all"})
+    found = Place(tmp_path).write(lines, series=table).build()
+    check_cube(found.path).raise_for_problems()
+
+
 def test_a_changed_row_is_read_again_and_nothing_else(tmp_path: Path) -> None:
     place = Place(tmp_path).write()
     place.build()

@@ -86,7 +86,7 @@ class TableImagery(ImagerySource):
 
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """See `ImagerySource`."""
-        site, day, column = asset.href.rsplit("/", 2)
+        site, day, column = asset.href.split("/", 2)  # the name of a column may hold a slash
         product = self.products.named(self.products.custom[0].name)
         columns = _columns(product)
         try:
