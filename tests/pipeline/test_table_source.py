@@ -23,6 +23,7 @@ from mmvsf.pipeline.build.executor import executor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, build
 from mmvsf.pipeline.inspect.check import check_cube
+from mmvsf.pipeline.sources.table.rows import read_rows
 
 SITES = {"oak-1": (-93.0, 42.0), "oak-2": (-92.0, 42.0), "far-end": (-85.0, 38.0)}
 """name -> longitude, latitude"""
@@ -208,6 +209,55 @@ def test_parquet_and_csv_give_one_cube(cube: Cube, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.array(array), cube.array(array))
 
 
+NAMES = {"oak-1": "01", "oak-2": "10", "far-end": "na"}
+
+
+def with_names(names: dict[str, str]) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """The recipe and its tables with other names of sites and stations, in each table a row without one."""
+    lines = recipe()
+    for site in lines["area"]["sites"]:
+        site["name"] = names[site["name"]]
+    own = series()
+    own["camera"] = own["camera"].map({"Oak_1": names["oak-1"], "Oak_2": names["oak-2"], "FAR end": names["far-end"]})
+    numbered = {"West": "007", "East": "7"}
+    tables = {"series": own, "weather": weather(), "stations": stations()}
+    for name in ("weather", "stations"):
+        tables[name]["site"] = tables[name]["site"].str.title().map(numbered)
+    tables["weather"] = pd.concat([tables["weather"], tables["weather"].iloc[:1].assign(site=None)])
+    tables["stations"] = pd.concat([tables["stations"], tables["stations"].iloc[:1].assign(site=None)])
+    return lines, tables
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_names_of_sites_may_look_like_numbers(cube: Cube, tmp_path: Path, suffix: str) -> None:
+    """As networks write them: zeros in front, or letters that pandas takes for none. Rows without one are counted."""
+    lines, tables = with_names(NAMES)
+    place = Place(tmp_path).write(lines, **tables)
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+        for name, table in tables.items():
+            table.to_parquet(tmp_path / f"{name}.parquet")
+        lines["imagery"]["path"], lines["weather"]["path"] = "series.parquet", "weather.parquet"
+        lines["weather"]["stations"] = "stations.parquet"
+        place.recipe.write_text(yaml.safe_dump(lines))
+    plan = build_plan(str(place.recipe), tmp_path / "data")
+    nameless = int(tables["series"]["camera"].isna().sum())
+    assert nameless > 100 and plan.imagery.left_out["without a site"] == nameless
+    assert plan.weather is not None
+    assert plan.weather.notes == (f"weather.{suffix}: 1 rows without a site are left out",)
+    for name, values in plan.weather.values.items():
+        np.testing.assert_array_equal(values, cube.array(f"weather/{name}"))
+    assert {scene.id.partition(".")[0] for scene in plan.imagery.scenes} == set(NAMES.values())
+
+
+def test_whole_numbers_with_a_gap_are_names(tmp_path: Path) -> None:
+    """Where a row has no site, Parquet files hold the others as floating-point numbers."""
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"site": [1, 2, None, 10], "date": "2021-05-01"}).to_parquet(tmp_path / "t.parquet")
+    rows = read_rows(tmp_path / "t.parquet", "site", ("date",), "here")
+    assert rows.sites.tolist() == ["1", "2", "10"] and rows.nameless == 1
+
+
 def test_a_column_may_have_a_slash_in_its_name(tmp_path: Path) -> None:
     lines = recipe()
     lines["imagery"]["custom"][0]["bands"]["gcc"] = "green (W/m2)/all"
@@ -272,12 +322,27 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a folder": (_set("imagery", "path", "."), "cannot be read as CSV or Parquet"),
     "no such column": (_table("series", lambda t: t.drop(columns="rcc_90")), "lacks the columns rcc_90; it has camera"),
     "no column of sites": (_set("imagery", "site_column", "roi"), "lacks the columns roi"),
-    "a site of none": (_table("series", lambda t: t[t.camera == "elsewhere"]), "none of its .* rows is of a site"),
+    "a site of none": (
+        _table("series", lambda t: t[t.camera == "elsewhere"]), "of the sites far-end, oak-1, oak-2 .* has elsewhere"
+    ),
+    "no row of one site": (
+        _table("series", lambda t: t[t.camera != "Oak_2"]), "the sites oak-2 of the recipe; its column camera has else"
+    ),
+    "no row of the period": (
+        _table("series", lambda t: t.assign(date="2012-01-01").drop_duplicates("camera")), "none of its 4 rows is in"
+    ),
+    "no column of days": (_table("series", lambda t: t.drop(columns="date")), "lacks the columns date; it has camera"),
+    "no column of days in the weather": (_table("weather", lambda t: t.drop(columns="date")), "lacks the columns date"),
+
     "a day twice": (
         _table("series", lambda t: pd.concat([t, t.iloc[[5]]])),
         r"has two rows of oak-1 on 20\d\d-\d\d-\d\d; name sites apart",
     ),
     "no date": (_table("series", lambda t: t.assign(date="soon")), "row 1 has 'soon' in the column date; write days"),
+    "no date below a row without a site": (
+        _table("series", lambda t: t.assign(camera=t.camera.where(t.index != 1), date=t.date.where(t.index != 3))),
+        "row 4 has nan in the column date",
+    ),
     "an empty date": (
         _table("series", lambda t: t.assign(date=t.date.where(t.index != 3))),
         "row 4 has nan in the column date",

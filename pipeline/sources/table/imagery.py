@@ -1,11 +1,11 @@
 """The table source of imagery: series of single points, such as cameras, plots or pixels that others extracted."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,24 @@ from mmvsf.pipeline.layers.source import ImagerySource, Origin, SourceSite, Wind
 from mmvsf.pipeline.raster.io import ReadError
 from mmvsf.pipeline.raster.scene import Asset, RasterGrid, Scene
 
-from .rows import SITE, days_of, numbers_of, read_table, site_names
+from .rows import DATE, SITE, days_of, numbers_of, read_rows
 
-OTHER_SITE, OTHER_DAY, NO_NUMBER = "of other sites", "outside the period", "without a number"
+NO_SITE, OTHER_SITE, OTHER_DAY, NO_NUMBER = (
+    "without a site", "of other sites", "outside the period", "without a number",
+)  # fmt: skip
 """Reasons to leave out a row."""
 
-Series = dict[tuple[str, int], NDArray[np.float32]]
-"""(site, day since 1970-01-01) -> (column,) numbers, NaN where there is none"""
+MOST_NAMED = 8
+"""Sites that a message names."""
+
+
+class Series(NamedTuple):
+    """The rows of a table."""
+
+    rows: dict[tuple[str, int], NDArray[np.float32]]
+    """(site, day since 1970-01-01) -> (column,) numbers, NaN where there is none"""
+    nameless: int
+    """rows without a site"""
 
 
 @register_source("table")
@@ -64,11 +75,12 @@ class TableImagery(ImagerySource):
 
     def search(self, grid: Grid, period: Period, products: tuple[str, ...]) -> FoundScenes:
         """See `ImagerySource`. A row without a number in any column is no scene. Raises InputError for a table that
-        cannot be read or has two rows of one site and day."""
+        cannot be read, has two rows of one site and day, or has none of a site of the recipe."""
         product = self.products.named(products[0])
         places = dict(self.sites)
-        rows = _rows(self.path, self.site_column, _columns(product))
-        left_out = dict.fromkeys((OTHER_SITE, OTHER_DAY, NO_NUMBER), 0)
+        rows, nameless = _series(self.path, self.site_column, _columns(product))
+        self._refuse_absent({site for site, _ in rows}, grid)
+        left_out = {NO_SITE: nameless, **dict.fromkeys((OTHER_SITE, OTHER_DAY, NO_NUMBER), 0)}
         scenes = []
         for (site, day), numbers in rows.items():
             reason = _reason_against(site, day, numbers, places, period)
@@ -77,12 +89,11 @@ class TableImagery(ImagerySource):
             else:
                 scenes.append(self._scene(site, day, numbers, product, places[site]))
         if not scenes:
-            raise InputError(
-                f"{self.path}: none of its {len(rows)} rows is of a site and day of the recipe; compare the column"
-                f" {self.site_column} with area.sites, and the dates with the period"
-            )
+            raise InputError(f"{self.path}: none of its {len(rows)} rows is in the period and has a number")
         kept = {reason: count for reason, count in left_out.items() if count}
-        return FoundScenes(tuple(sorted(scenes, key=lambda scene: (scene.acquired, scene.id))), len(rows), kept)
+        return FoundScenes(
+            tuple(sorted(scenes, key=lambda scene: (scene.acquired, scene.id))), len(rows) + nameless, kept
+        )
 
     def read(self, asset: Asset, window: Window) -> NDArray[Any]:
         """See `ImagerySource`."""
@@ -90,7 +101,8 @@ class TableImagery(ImagerySource):
         product = self.products.named(self.products.custom[0].name)
         columns = _columns(product)
         try:
-            numbers = _rows(self.path, self.site_column, columns)[site, day_number(datetime.fromisoformat(day).date())]
+            rows = _series(self.path, self.site_column, columns).rows
+            numbers = rows[site, day_number(date.fromisoformat(day))]
         except (InputError, KeyError) as error:
             raise ReadError(f"{self.path} has no row of {site} on {day} any more: {error}") from error
         return np.full((1, 1), numbers[columns.index(column)])[window]
@@ -98,6 +110,16 @@ class TableImagery(ImagerySource):
     def content(self, scene: Scene) -> str:
         """See `ImagerySource`: the state of a scene comes from its numbers."""
         return scene.state
+
+    def _refuse_absent(self, present: set[str], grid: Grid) -> None:
+        """Raise InputError where the table has no row of a site in a grid's blocks."""
+        pixels = {RasterGrid.of(grid.block_geobox(block)) for block in grid.blocks}
+        if absent := sorted(name for name, pixel in self.sites if pixel in pixels and name not in present):
+            raise InputError(
+                f"{self.path}: none of its rows is of the sites {_named(absent)} of the recipe; its column"
+                f" {self.site_column} has {_named(sorted(present))}. Name sites alike in both, or leave them out of"
+                " area.sites"
+            )
 
     def _scene(
         self,
@@ -107,11 +129,16 @@ class TableImagery(ImagerySource):
         product: Product,
         pixel: RasterGrid,
     ) -> Scene:
-        date = date_of(day)
-        noon = datetime(date.year, date.month, date.day, 12, tzinfo=UTC)
-        bands = tuple(Asset(f"{site}/{date}/{band.keys[0]}", pixel) for band in product.bands.values())
+        on = date_of(day)
+        noon = datetime(on.year, on.month, on.day, 12, tzinfo=UTC)
+        bands = tuple(Asset(f"{site}/{on}/{band.keys[0]}", pixel) for band in product.bands.values())
         state = sha256(numbers.tobytes()).hexdigest()[:16]
-        return Scene(f"{site}.{date}", product.name, noon, "", bands, bands[0], 0, day, state=state)
+        return Scene(f"{site}.{on}", product.name, noon, "", bands, bands[0], 0, day, state=state)
+
+
+def _named(sites: list[str]) -> str:
+    more = f" and {len(sites) - MOST_NAMED} more" if len(sites) > MOST_NAMED else ""
+    return ", ".join(sites[:MOST_NAMED]) + more
 
 
 def _columns(product: Product) -> tuple[str, ...]:
@@ -131,19 +158,19 @@ def _reason_against(
 
 @lru_cache(maxsize=2)  # some 100 bytes a row
 def _indexed(path: Path, state: tuple[int, int], site_column: str, columns: tuple[str, ...]) -> Series:
-    table = read_table(path, (site_column, *columns), "imagery.path")
-    names, days = site_names(table, site_column), days_of(table, path)
-    numbers = np.stack([numbers_of(table, column, path) for column in columns], axis=1).astype(np.float32)
-    rows: Series = {}
-    for name, day, values in zip(names.tolist(), days.tolist(), numbers, strict=True):
+    found = read_rows(path, site_column, (DATE, *columns), "imagery.path")
+    days = days_of(found.table, path)
+    numbers = np.stack([numbers_of(found.table, column, path) for column in columns], axis=1).astype(np.float32)
+    rows: dict[tuple[str, int], NDArray[np.float32]] = {}
+    for name, day, values in zip(found.sites.tolist(), days.tolist(), numbers, strict=True):
         if rows.setdefault((name, day), values) is not values:
             raise InputError(
                 f"{path} has two rows of {name} on {date_of(day)}; name sites apart with imagery.site_column"
             )
-    return rows
+    return Series(rows, found.nameless)
 
 
-def _rows(path: Path, site_column: str, columns: tuple[str, ...]) -> Series:
+def _series(path: Path, site_column: str, columns: tuple[str, ...]) -> Series:
     """All rows of a table. Raises InputError."""
     try:
         entry = path.stat()

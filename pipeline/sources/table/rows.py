@@ -1,18 +1,21 @@
 """Tables of dated rows, as CSV or Parquet: one row for each site and day, one column for each quantity."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmvsf.datasets.errors import InputError, one_line
 from mmvsf.datasets.extras import install_hint
+from mmvsf.pipeline.sources.vector.columns import as_texts
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 PARQUET = b"PAR1"
 """First bytes of a Parquet file."""
@@ -26,8 +29,23 @@ MOST_TEXT = 60
 SITE, DATE, LONGITUDE, LATITUDE = "site", "date", "longitude", "latitude"
 
 
+@dataclass(frozen=True)
+class SiteRows:
+    """The rows of a table that name a site."""
+
+    table: "DataFrame"
+    """not to be changed; its index counts the rows of the file from 0"""
+    sites: NDArray[np.object_]
+    """(row,) names as recipes write them: lower case, hyphens for anything but letters and digits"""
+    nameless: int
+    """rows without a site, which are left out"""
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
 @lru_cache(maxsize=4)  # tables of a region: up to some hundred megabytes each
-def _read(path: Path, state: tuple[int, int]) -> "DataFrame":
+def _read(path: Path, state: tuple[int, int], site_column: str) -> "DataFrame":
     """A table; `state` is its size and time of change. Raises InputError."""
     import pandas
 
@@ -36,7 +54,9 @@ def _read(path: Path, state: tuple[int, int]) -> "DataFrame":
     try:
         with path.open("rb") as file:
             parquet = file.read(len(PARQUET)) == PARQUET
-        return pandas.read_parquet(path, engine="pyarrow") if parquet else pandas.read_csv(path)
+        if parquet:
+            return pandas.read_parquet(path, engine="pyarrow").reset_index(drop=True)
+        return pandas.read_csv(path, converters={site_column: str})  # as it is written: 01 is no number, NA a name
     except ModuleNotFoundError as error:
         raise InputError(f"{path} is a Parquet file: {install_hint(error)}") from error
     except ImportError as error:  # pandas wraps the error where pyarrow is missing
@@ -45,18 +65,32 @@ def _read(path: Path, state: tuple[int, int]) -> "DataFrame":
         raise InputError(f"{path} cannot be read as CSV or Parquet: {one_line(error)}") from error
 
 
-def read_table(path: Path, columns: Sequence[str], where: str) -> "DataFrame":
-    """The table in a file, which is not to be changed. Raises InputError, beginning with `where` for a missing file,
-    where it cannot be read or lacks a column."""
+def read_rows(path: Path, site_column: str, columns: Sequence[str], where: str) -> SiteRows:
+    """The rows of a table in a file. Raises InputError, beginning with `where` for a missing file, where it cannot be
+    read or lacks a column."""
     try:
         entry = path.stat()
     except OSError as error:
         raise InputError(f"{where}: there is no table at {path}") from error
-    table = _read(path, (entry.st_size, entry.st_mtime_ns))
-    if missing := [name for name in columns if name not in table.columns]:
+    table = _read(path, (entry.st_size, entry.st_mtime_ns), site_column)
+    if missing := [name for name in (site_column, *columns) if name not in table.columns]:
         found = ", ".join(map(str, table.columns[:20]))
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {found}")
-    return table
+    sites = _site_names(table[site_column])
+    named = sites != ""
+    if named.all():
+        return SiteRows(table, sites, 0)
+    return SiteRows(table[named], sites[named], int((~named).sum()))
+
+
+def _site_names(column: "Series[Any]") -> NDArray[np.object_]:
+    """(row,) names of sites, empty where there is none."""
+    import pandas
+
+    codes, values = pandas.factorize(column)
+    texts = as_texts(pandas.Series(values, dtype=object))
+    names = [re.sub(r"[^a-z0-9]+", "-", (text or "").lower()).strip("-") for text in texts]
+    return np.array([*names, ""], object)[codes]  # the code of no value is -1
 
 
 def days_of(table: "DataFrame", path: Path) -> NDArray[np.int64]:
@@ -67,7 +101,9 @@ def days_of(table: "DataFrame", path: Path) -> NDArray[np.int64]:
     if dates.isna().any():
         first = int(dates.isna().to_numpy().argmax())
         found = repr(table[DATE].iloc[first])[:MOST_TEXT]
-        raise InputError(f"{path}: row {first + 1} has {found} in the column {DATE}; write days as YYYY-MM-DD")
+        raise InputError(
+            f"{path}: row {table.index[first] + 1} has {found} in the column {DATE}; write days as YYYY-MM-DD"
+        )
     days: NDArray[np.int64] = dates.to_numpy("datetime64[D]").astype(np.int64)
     return days
 
@@ -82,11 +118,7 @@ def numbers_of(table: "DataFrame", column: str, path: Path) -> NDArray[np.float6
     if wrong.any():
         first = int(wrong.argmax())
         found = repr(column_of.iloc[first])[:MOST_TEXT]
-        raise InputError(f"{path}: row {first + 1} has {found} in the column {column}, which is not a number")
+        raise InputError(
+            f"{path}: row {table.index[first] + 1} has {found} in the column {column}, which is not a number"
+        )
     return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def site_names(table: "DataFrame", column: str) -> NDArray[np.object_]:
-    """(row,) names of sites as recipes write them: lower case, hyphens for anything but letters and digits."""
-    names = table[column].astype(str)
-    return np.asarray(names.str.lower().str.replace(r"[^a-z0-9]+", "-", regex=True).str.strip("-"), object)

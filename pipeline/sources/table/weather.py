@@ -21,7 +21,7 @@ from mmvsf.pipeline.layers.weather.stations import distances_km
 from mmvsf.pipeline.layers.weather.units import convert
 from mmvsf.pipeline.layers.weather_series import WeatherSeries
 
-from .rows import LATITUDE, LONGITUDE, SITE, days_of, numbers_of, read_table, site_names
+from .rows import DATE, LATITUDE, LONGITUDE, SITE, days_of, numbers_of, read_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,8 +63,8 @@ class TableWeather(WeatherSource):
 
     def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
         """See `WeatherSource`. The columns of the table have the names and units of the cube's variables."""
-        table = read_table(self.path, (SITE, *variables), "weather.path")
-        names, days = site_names(table, SITE), days_of(table, self.path)
+        rows = read_rows(self.path, SITE, (DATE, *variables), "weather.path")
+        table, names, days = rows.table, rows.sites, days_of(rows.table, self.path)
         start, stop = day_number(first), day_number(last) + 1
         inside = (days >= start) & (days < stop)
         nearest = self._nearest(set(names.tolist()))
@@ -73,15 +73,22 @@ class TableWeather(WeatherSource):
         values = {name: np.full((stop - start, *mask.shape), np.nan, np.float32) for name in variables}
         numbers = {name: self._numbers(table, name) for name in variables}
         for station in sorted(set(nearest.ravel().tolist()) - {""}):
-            rows = np.flatnonzero(inside & (names == station))
-            if len(np.unique(days[rows])) < len(rows):
+            own = np.flatnonzero(inside & (names == station))
+            if len(np.unique(days[own])) < len(own):
                 raise InputError(f"{self.path} has two rows of {station} on one day; leave one of each")
             cells = np.nonzero(nearest == station)
             for name, array in values.items():
-                array[(days[rows] - start)[:, None], *cells] = numbers[name][rows, None]
+                array[(days[own] - start)[:, None], *cells] = numbers[name][own, None]
         flipped = {name: array[:, ::-1] for name, array in values.items()}
         return WeatherSeries(
-            flipped, np.arange(start, stop), ys[::-1], xs, self.grid.crs, day_ends_utc_hour=24, may_lack_days=True
+            flipped,
+            np.arange(start, stop),
+            ys[::-1],
+            xs,
+            self.grid.crs,
+            day_ends_utc_hour=24,
+            notes=(f"{self.path.name}: {rows.nameless} rows without a site are left out",) if rows.nameless else (),
+            may_lack_days=True,
         )
 
     def _numbers(self, table: "DataFrame", name: str) -> Floats:
@@ -93,8 +100,8 @@ class TableWeather(WeatherSource):
     def _nearest(self, present: set[str]) -> NDArray[np.object_]:
         """(y, x) the station of each weather cell that holds a block, empty for the others. Raises InputError where
         there is none within reach."""
-        table = read_table(self.stations, (SITE, LONGITUDE, LATITUDE), "weather.stations")
-        names = site_names(table, SITE)
+        rows = read_rows(self.stations, SITE, (LONGITUDE, LATITUDE), "weather.stations")
+        table, names = rows.table, rows.sites
         known = np.isin(names, list(present))
         if not known.any():
             raise InputError(f"none of the stations in {self.stations} appears in the column {SITE} of {self.path}")
