@@ -175,6 +175,10 @@ class WeatherSource(Source):
     uses_elevation: ClassVar[bool] = False
     """Whether temperatures are brought to the elevation of the ground, by `at_cells`."""
 
+    depends_on_period: ClassVar[bool] = False
+    """Whether the values of a day depend on the first and last day that are fetched with it, as where stations are
+    chosen by how often they report. All days of a cube are then fetched at once, also where it is extended."""
+
     def at_cells(self, cells: WeatherCells) -> Self:
         """The source with its values at these cells; called only for a source that `uses_elevation`."""
         return self

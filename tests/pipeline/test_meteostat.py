@@ -23,7 +23,7 @@ from mmvsf.datasets.recipe.load import load_region
 from mmvsf.datasets.variables import WeatherFlag
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.layers.source import SourceSite
-from mmvsf.pipeline.layers.weather.regrid import cube_weather
+from mmvsf.pipeline.layers.weather.regrid import CubeWeather, cube_weather
 from mmvsf.pipeline.layers.weather.stations import (
     Stations,
     distance_weights,
@@ -33,6 +33,7 @@ from mmvsf.pipeline.layers.weather.stations import (
     station_fields,
 )
 from mmvsf.pipeline.layers.weather.units import saturation_pressure
+from mmvsf.pipeline.layers.weather.update import update_weather
 from mmvsf.pipeline.layers.weather_series import WeatherCells, WeatherSeries
 from mmvsf.pipeline.sources.meteostat.weather import MeteostatStations
 from mmvsf.pipeline.sources.transport.http import RetryPolicy
@@ -428,6 +429,33 @@ def test_a_recipe_gets_its_weather_from_stations(tmp_path: Path, server: Weather
     assert (weather.flag[known] == WeatherFlag.ESTIMATED).all()
     np.testing.assert_allclose(weather.bounds[0] - calendar.days[0], [0.25, 1.25])
     assert (place.data / "cache/meteostat").is_dir()
+
+
+@pytest.mark.slow
+def test_days_that_a_cube_gains_have_the_stations_of_its_whole_period(tmp_path: Path, server: WeatherServer) -> None:
+    """One that reports since March is left out of a new cube to June: it reported on less than half of the days."""
+    place = TinyArchive(tmp_path)
+    stations = [replace(s, lon=s.lon - 2) for s in STATIONS]
+    silent = frozenset(date(2019, 10, 1) + timedelta(days=day) for day in range(517))
+    stations[5] = replace(stations[5], elevation=1500.0, missing=silent)
+    server.weather.stations = tuple(stations)
+    weather = {}
+    for end in ("2021-02-28", "2021-06-30"):
+        place.write_recipe(weather__source="meteostat", weather__path=None, period__end=end)
+        region, recipe = load_region(str(place.recipe))
+        grid, calendar = grid_from_recipe(region, recipe, place.data), calendar_for(region)
+        source = weather_source(region, SourceSite(grid, recipe, place.data))
+        weather[end] = cube_weather(source, region, grid, calendar)
+    old, new = weather.values()
+    days = len(calendar) - len(old.flag)
+    longer = {n: np.concatenate([v, np.full((days, *v.shape[1:]), np.nan, np.float32)]) for n, v in old.values.items()}
+    flag = np.concatenate([old.flag, np.full(days, WeatherFlag.NONE, np.uint8)])
+    bounds = np.concatenate([old.bounds, np.full((days, 2), np.nan)])
+    found = update_weather(CubeWeather(longer, flag, bounds, old.source), source, region, grid, calendar)
+    for name, values in new.values.items():
+        np.testing.assert_array_equal(found.values[name], values)
+    np.testing.assert_array_equal(found.flag, new.flag)
+    assert found.notes == ()
 
 
 # At the elevation of the ground

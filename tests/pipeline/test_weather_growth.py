@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -169,6 +170,46 @@ def test_days_that_cells_may_lack_are_what_they_are_in_a_new_cube(lacking: froze
     days = slice(new.index(WEATHER_START), new.index(new.region.period.end) + 1)
     assert (wanted.flag[days] == WeatherFlag.NONE).sum() == left
     assert np.isnan(wanted.values["tmin"][days]).all(axis=(1, 2)).sum() == left
+
+
+@dataclass
+class Stations(Source):
+    """A source whose values depend on the period, as where stations are chosen by it."""
+
+    depends_on_period: ClassVar[bool] = True
+    late: bool = True
+    """whether the period of the larger cube makes a difference"""
+
+    def fetch(self, first: date, last: date, variables: tuple[str, ...]) -> WeatherSeries:
+        series = super().fetch(first, last, variables)
+        bonus = np.float32((last - first).days > 500) if self.late else np.float32(0)
+        return replace(series, values={name: values + bonus for name, values in series.values.items()})
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_new_days_of_stations_are_those_of_a_new_cube(late: bool) -> None:
+    """Not of stations that report on most of the added days alone. If others count for kept days, a note says so."""
+    source, old, new = Stations(late=late), shape(end=date(2020, 12, 31)), shape()
+    wanted, before = new.weather(source), old.weather(source)
+    found = new.grown(source, placed(before, new))
+    assert source.asked == [(WEATHER_START, new.region.period.end, VARIABLES)]
+    added = new.index(date(2021, 1, 1))
+    for name in VARIABLES:
+        np.testing.assert_array_equal(found.values[name][added:], wanted.values[name][added:])
+        np.testing.assert_array_equal(found.values[name][:added], before.values[name][:added])
+    assert bool(found.notes) is late
+    if late:
+        assert "other weather on 458 of 458 existing days: other stations count" in found.notes[0]
+    else:
+        same(found, wanted)
+    new.grown(source, found)
+    assert source.asked == []
+
+
+def test_notes_of_a_source_are_kept() -> None:
+    noted = type("Noted", (Source,), {"fetch": lambda *a: replace(Source.fetch(*a), notes=("one entry of several",))})
+    source, old, new = noted(), shape(end=date(2020, 12, 31)), shape()
+    assert new.grown(source, placed(old.weather(source), new)).notes == ("one entry of several",)
 
 
 def test_nothing_is_asked_where_nothing_is_missing(source: Source) -> None:

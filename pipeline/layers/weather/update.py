@@ -24,7 +24,8 @@ def update_weather(
 
     Provisional days are fetched again, and so are filled days next to a fetched day, since their neighbours change; all
     others keep their values. The result is what `cube_weather` would fetch today if the source has not changed the
-    days that are kept. Raises what `fetch_weather` raises.
+    days that are kept. Of a source that `depends_on_period` new days are those of `cube_weather`; a note says how many
+    kept ones are not. Raises what `fetch_weather` raises.
     """
     # Radon counts 13, of which 5 are comprehensions and conditions in one line; what is fetched depends on all of it.
     written = ~np.isnan(present.bounds[:, 0])  # bounds are written last
@@ -39,28 +40,42 @@ def update_weather(
     rest = tuple(name for name in values if name not in whole)
     jobs = [(whole, run) for run in _runs(inside)] if whole else []
     if rest:
-        jobs += [(rest, run) for run in _fetched_runs(lacking, inside)]
+        jobs += [(rest, run) for run in _fetched_runs(lacking, inside, at_once=source.depends_on_period)]
     flag = np.where(lacking, WeatherFlag.NONE, present_flag).astype(np.uint8)
     bounds, origin, licence = present.bounds, present.source, present.licence
-    lacking_cells = present.may_lack_days
+    lacking_cells, notes, unlike = present.may_lack_days, dict.fromkeys(present.notes), np.zeros(len(calendar), bool)
     for names, (start, stop) in jobs:
         span = date_of(calendar.days[start]), date_of(calendar.days[stop - 1])
         update = fetch_weather(source, region, grid, calendar, span, names)
         bounds, origin, licence = update.bounds, update.source, update.licence
         lacking_cells |= update.may_lack_days
+        notes |= dict.fromkeys(update.notes)
         fetched = np.zeros(len(calendar), bool)
         fetched[start:stop] = True
         for name in names:
+            unlike |= kept & _unlike(values[name], update.values[name])
             take = (fetched & lacking)[:, None, None] | (fetched[:, None, None] & np.isnan(values[name]))
             values[name][take] = update.values[name][take]
         flagged = fetched & (lacking | (kept if names == whole else False))
         flag[flagged] = _joined(flag[flagged], update.flag[flagged])
-    return CubeWeather(values, flag, bounds, origin, licence, may_lack_days=lacking_cells)
+    if source.depends_on_period and unlike.any():
+        notes[
+            f"a new build would give other weather on {unlike.sum()} of {kept.sum()} existing days: other stations"
+            " count for its longer period or larger area, or values were corrected; `mmvsf dataset --overwrite` makes"
+            " one"
+        ] = None
+    return CubeWeather(values, flag, bounds, origin, licence, tuple(notes), lacking_cells)
 
 
 def _joined(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The least certain of two flags of each day; `new` alone where there is no old one."""
     return least_certain(np.where(old == WeatherFlag.NONE, new, old), new)
+
+
+def _unlike(old: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(time,) whether a cell has a value that is another now."""
+    different: NDArray[np.bool_] = (~np.isnan(old) & (old != new)).any(axis=(1, 2))
+    return different
 
 
 def _with_filled_neighbours(lacking: NDArray[np.bool_], flag: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -71,9 +86,12 @@ def _with_filled_neighbours(lacking: NDArray[np.bool_], flag: NDArray[np.uint8])
     return result
 
 
-def _fetched_runs(lacking: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _fetched_runs(lacking: NDArray[np.bool_], inside: NDArray[np.bool_], *, at_once: bool) -> Iterator[tuple[int, int]]:
     """(start, stop) of what is fetched: each run of lacking days with the day before and after it, between which
-    gaps can be filled; near runs together."""
+    gaps can be filled; near runs together, or with `at_once` all days if one is lacking."""
+    if at_once:
+        yield from _runs(inside & lacking.any())
+        return
     first, last = np.flatnonzero(inside)[[0, -1]]
     wide: list[tuple[int, int]] = []
     for start, stop in _runs(lacking):

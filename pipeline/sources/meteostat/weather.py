@@ -85,6 +85,7 @@ class MeteostatStations(WeatherSource):
     """A `WeatherSource` over a rectangle."""
 
     uses_elevation: ClassVar[bool] = True
+    depends_on_period: ClassVar[bool] = True
     bounds: tuple[float, float, float, float]
     """west, south, east, north in degrees"""
     cache: Path
