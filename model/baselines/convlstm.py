@@ -1,8 +1,8 @@
 """A small convolutional LSTM that forecasts images: a plain sequence network trained on the same windows.
 
 After Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting" (2015). It
-shares batches, loss and the residual from the last clear pixel with MM-VSF, and takes the weather as means: of the days
-since the image before with each image, of the days of the gap with each forecast.
+shares batches and the residual from the last clear pixel with MM-VSF and learns by the squared error. It takes the
+weather as means: of the days since the image before with each image, of the days of the gap with each forecast.
 """
 
 from __future__ import annotations

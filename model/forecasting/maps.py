@@ -1,4 +1,4 @@
-"""Pictures of a forecast's layers: the image, NDVI, how far apart the courses are, and what a scenario changes."""
+"""Pictures of a forecast's layers: the image, NDVI, the width of its 90 % interval, and what a scenario changes."""
 
 from __future__ import annotations
 
