@@ -19,14 +19,19 @@ from .reshape import is_reshaping
 SHAPE = (
     "grid",
     "calendar",
+    "bands",
     "weather_variables",
     "seasons",
     "label_seasons",
     "legend",
     "static_layers",
+    "radar_orbits",
+    "radar_polarisations",
+    "targets",
     "label_confidence",
 )
-"""Root attributes that the shapes of arrays follow from; the last two are there only if the cube has such parts."""
+"""Root attributes that the shapes of arrays follow from; from `legend` on they are there only if the cube has such
+parts."""
 
 
 def ensure_root(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
@@ -56,13 +61,14 @@ def ensure_root(plan: BuildPlan, overwrite: bool) -> dict[str, Any]:
     if is_reshaping(plan.cube):
         raise IncompleteError(f"{plan.cube} is being extended; run `mmvsf extend` again to finish that")
     attributes, wanted = root_attributes(plan.cube), plan.spec.attributes()
-    _refuse_other_shape(plan, attributes, wanted)
-    if attributes.get("region") != wanted["region"]:
-        return {**attributes, "region": wanted["region"], **provenance(plan)}
+    _refuse_other_shape(plan, attributes)
+    others = {name: value for name, value in attributes.items() if name not in SHAPE}
+    if {**others, **wanted} != attributes:
+        return {**others, **wanted, **provenance(plan)}
     return attributes
 
 
-def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any]) -> None:
     """Raise InputError unless the existing cube has the shape of the plan."""
     remedy = "rebuild it with --overwrite, or give the recipe another name"
     other = [
@@ -73,7 +79,9 @@ def _refuse_other_shape(plan: BuildPlan, attributes: dict[str, Any], wanted: dic
             f"{plan.cube} was made by another version of this program ({', '.join(other)} differ); {remedy}"
         )
     existing = Cube.open(plan.cube, allow_incomplete=True)
-    changed = [key for key in SHAPE if attributes.get(key) != wanted.get(key)]
+    # Not the root's own list of parts, which may be that of an earlier recipe; the arrays follow from `region`.
+    present, wanted = existing.spec.attributes(), plan.spec.attributes()
+    changed = [key for key in SHAPE if present.get(key) != wanted.get(key)]
     if existing.years != plan.region.period.years:
         changed.append("years")
     if existing.season != plan.region.period.season:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,23 @@ import pytest
 
 from mmvsf.datasets.cube import pixels
 from mmvsf.datasets.cube.calendar import SHARD_DAYS
-from mmvsf.datasets.cube.cube import Cube, digest
-from mmvsf.datasets.errors import IncompleteError
+from mmvsf.datasets.cube.cube import Cube, digest, root_attributes
+from mmvsf.datasets.cube.write import root_attributes_of, write_root
+from mmvsf.datasets.errors import IncompleteError, InputError
+from mmvsf.datasets.recipe.load import parse_region
 from mmvsf.datasets.storage import verified
 from mmvsf.datasets.storage.store import open_pixels
 from mmvsf.pipeline.build import executor as executors
 from mmvsf.pipeline.build.executor import SerialExecutor
 from mmvsf.pipeline.build.plan import build_plan
 from mmvsf.pipeline.build.run import Progress, _refuse_incomplete, build
+from mmvsf.pipeline.build.target import ensure_root
 from mmvsf.pipeline.layers.imagery import plan as planning
 from mmvsf.pipeline.layers.imagery.rectangles import extent, rectangles
 from mmvsf.pipeline.layers.imagery.summary import Summary
 
 from .conftest import Command, build_tiny
-from .tiny_archive import SCENES, Scene, TinyArchive
+from .tiny_archive import SCENES, Scene, TinyArchive, recipe
 
 pytestmark = pytest.mark.slow
 
@@ -378,6 +382,50 @@ def test_another_grid_needs_a_word(finished: TinyArchive, dataset: Callable[...,
     assert files(finished.cube) == before
     assert dataset(finished, "--overwrite").code == 0
     assert Cube.open(finished.cube).grid.chunk == 8
+
+
+def test_a_build_neither_removes_nor_adds_arrays(finished: TinyArchive) -> None:
+    """Whatever part a recipe gains, loses or changes, the files of the cube stay: that is for `extend` or a rebuild."""
+    plan, whole = build_plan(str(finished.recipe), finished.data), recipe()
+    radar = {"source": "archive", "path": "radar"}
+    one_orbit = {**radar, "orbit": "ascending"}
+    number = {"source": "archive", "path": "yield_{year}.tif", "units": "t ha-1", "years": [2021]}
+    static = {"source": "archive", "path": "ground", "layers": ["elevation"]}
+    with_confidence = {**whole["labels"], "confidence_path": "archive/confidence_{year}.tif"}
+    parts: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        ({}, {"radar": radar}, "radar is left out"),
+        ({"radar": one_orbit}, {"radar": radar}, "radar.orbit leaves out descending"),
+        ({}, {"targets": {"yield": number}}, "targets leaves out yield"),
+        ({}, {"static": static}, "static.layers leaves out elevation"),
+        ({"labels": None}, {}, "labels are left out"),
+        ({}, {"labels": with_confidence}, "labels.confidence is left out"),
+    ]
+    changed: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        ({"radar": radar}, {"radar": {**radar, "polarisations": ["vv"]}}, "radar.polarisations is"),
+        ({}, {"imagery": {**whole["imagery"], "bands": ["red", "nir"]}}, "imagery.bands is"),
+    ]
+    for less, more, reason in parts:
+        changed += [(more, less, reason), (less, more, "`mmvsf extend` with the same arguments adds")]
+    for before, after, reason in changed:
+        old, new = (
+            replace(plan.spec, region=parse_region({**whole, **part}, "test"), legend=plan.legend)
+            for part in (before, after)
+        )
+        write_root(plan.cube, root_attributes_of(old, {}))
+        with pytest.raises(InputError, match=re.escape(reason)):
+            ensure_root(replace(plan, spec=new), overwrite=False)
+
+
+def test_a_root_that_describes_an_earlier_recipe_is_mended(finished: TinyArchive) -> None:
+    before, attributes = digest(finished.cube), root_attributes(finished.cube)
+    stale = {"title": "before", "targets": ["yield"], "radar_orbits": ["ascending"], "radar_polarisations": ["vv"]}
+    write_root(finished.cube, {name: value for name, value in attributes.items() if name != "bands"} | stale)
+    build_tiny(finished)
+    changing = {"created", "finished"}
+    assert {k: v for k, v in root_attributes(finished.cube).items() if k not in changing} == {
+        k: v for k, v in attributes.items() if k not in changing
+    }
+    assert digest(finished.cube) == before
 
 
 def test_months_taken_out_of_the_recipe_leave_the_cube(finished: TinyArchive, tmp_path: Path) -> None:
