@@ -36,7 +36,10 @@ from mmvsf.datasets.errors import one_line
 from .location import DRAFT, atomic_file
 from .outputs import named_errors, not_as_written
 
-TILED = {"driver": "GTiff", "tiled": True, "compress": "deflate", "sparse_ok": True, "bigtiff": "if_safer"}
+STORED = {"compress": "deflate", "bigtiff": "if_safer"}
+"""Of every file. By default GDAL writes compressed files in the format that ends at 4 GiB."""
+
+TILED = {"driver": "GTiff", "tiled": True, "sparse_ok": True, **STORED}
 """Overviews need all blocks, so a plain tiled file is written first."""
 
 Colour = tuple[int, int, int, int]
@@ -119,7 +122,7 @@ class GeoTiffDraft:
         OSError where it is not what was written."""
         with gdal_errors(self._path):
             self._dataset.close()
-            copy_raster(self._tiled, self.cog, driver="COG", compress="deflate", **options)
+            copy_raster(self._tiled, self.cog, driver="COG", **STORED, **options)
             self._check()
 
     def close(self) -> None:

@@ -115,6 +115,17 @@ def test_a_cog_holds_what_was_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["map.tif"]
 
 
+@pytest.mark.slow
+def test_a_raster_that_may_exceed_4_gib_is_a_big_tiff(tmp_path: Path) -> None:
+    """GDAL decides by the uncompressed size, here 2.06 GiB; no pixel is written, so that the file is small."""
+    formats = {}
+    for side in (SIDE, 47_000):
+        with cog_file(tmp_path / "map.tif", replace(HEADER, shape=(side, side))) as target:
+            target.finish(overviews="none", sparse_ok="true")
+        formats[side] = (tmp_path / "map.tif").read_bytes()[:4]
+    assert formats == {SIDE: b"II*\0", 47_000: b"II+\0"}
+
+
 def test_a_disk_that_is_full_at_any_size_leaves_the_old_raster_or_a_whole_one(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
