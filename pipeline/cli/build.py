@@ -116,8 +116,7 @@ def cost(
     folder = local_folder(location(data_dir))
     costs = {
         name: region_cost(region, grid_from_recipe(region, recipe, folder), count, mbit)
-        for area in areas
-        for name, (region, recipe) in recipes_for(area, like, source).items()
+        for name, (region, recipe) in recipes_for(areas, like, source).items()
     }
     if as_json:
         typer.echo(json.dumps({name: asdict(estimate) for name, estimate in costs.items()}))

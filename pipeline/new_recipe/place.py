@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.area import read_polygons
-from mmvsf.datasets.recipe.boundaries import name_of, outline
+from mmvsf.datasets.recipe.boundaries import full_name_of, outline
 from mmvsf.pipeline.estimate.conus import CONUS
 
 ALBERS = "EPSG:5070"
@@ -88,7 +88,7 @@ def place_of_fips(text: str) -> Place:
             f" '{', '.join(wrong)}'"
         )
     shape = _across_antimeridian(outline(codes))
-    return Place({"fips": list(codes)}, ", ".join(map(_name, codes[:3])) + ", ..." * (len(codes) > 3), shape)
+    return Place({"fips": list(codes)}, ", ".join(map(full_name_of, codes[:3])) + ", ..." * (len(codes) > 3), shape)
 
 
 def place_of_file(path: Path, recipe: Path) -> Place:
@@ -135,10 +135,6 @@ def origin_of(crs: str) -> tuple[float, float]:
     """The origin that puts blocks on the pixels of HLS, which counts from the equator also in southern zones."""
     southern = (CRS(crs).to_authority() or ("", ""))[1].startswith("327")
     return (0.0, 10.0) if southern else (0.0, 0.0)
-
-
-def _name(code: str) -> str:
-    return f"{name_of(code)}, {name_of(code[:2])}" if len(code) == 5 else name_of(code)
 
 
 def _degrees(value: float, positive: str, negative: str) -> str:

@@ -123,9 +123,25 @@ def test_the_contiguous_states() -> None:
 def test_a_state_by_its_code(mmvsf: Command) -> None:
     outcome = mmvsf("cost", "44", "--mbit", "1000")
     assert outcome.code == 0 and "Rhode Island" in outcome.out and "1000 Mbit/s" in outcome.out
-    ((region, _),) = recipes_for("44", "iowa").values()
+    ((region, _),) = recipes_for(["44"], "iowa").values()
     assert region.grid.crs == "EPSG:32619" and region.area.sample is None
     assert "Give a recipe, a FIPS code" in mmvsf("cost", "nowhere").error
+
+
+@pytest.mark.slow
+def test_areas_of_one_name_are_all_counted(mmvsf: Command, tmp_path: Path) -> None:
+    """Counties, also of one state, and two recipes; the same one twice is one cube."""
+    counties = ("19153", "12105", "51059", "51600")
+    costs = json.loads(mmvsf("cost", *counties, "19153", "--json").out)
+    assert [*costs] == [
+        "Polk, Iowa (19153)", "Polk, Florida (12105)", "Fairfax, Virginia (51059)", "Fairfax, Virginia (51600)",
+    ]  # fmt: skip
+    for code, cost in zip(counties, costs.values(), strict=True):
+        assert cost in json.loads(mmvsf("cost", code, "--json").out).values()
+    large = recipe_of(tmp_path, 2).rename(tmp_path / "large.yaml")
+    small = recipe_of(tmp_path, 1)
+    costs = json.loads(mmvsf("cost", small, large, large, "--json").out)
+    assert {name: cost["blocks"] for name, cost in costs.items()} == {"iowa": 1, f"iowa ({large})": 4}
 
 
 @pytest.mark.slow

@@ -61,6 +61,12 @@ def name_of(code: str) -> str:
     return str(names.iloc[0])
 
 
+def full_name_of(code: str) -> str:
+    """Name of a state, or of a county with its state: 1,755 of the 3,231 counties share theirs with another. Raises
+    InputError for a code of neither."""
+    return f"{name_of(code)}, {name_of(code[:2])}" if len(code) == 5 else name_of(code)
+
+
 @dataclass(frozen=True)
 class Outline:
     """What of the border of a state or county lies in a box, in degrees."""
