@@ -6,7 +6,7 @@ from typing import Any
 
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.errors import InputError
-from mmvsf.datasets.storage.location import Location, write_whole
+from mmvsf.datasets.storage.location import Location, objects, write_whole
 from mmvsf.pipeline.build.card import write_dataset_card
 
 from .croissant import croissant
@@ -16,10 +16,14 @@ from .stac import ITEMS, collection, item
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 """Upper bounds of the hubs' categories of size"""
 
+ITEM = re.compile(r"x-?\d+_y-?\d+\.json", re.ASCII)
+"""The file of a tile's item"""
+
 
 def publish(path: Location, url: str | None = None) -> list[Location]:
     """Write the descriptions of a finished cube to the folder `<name>.publish` beside it, and return the files.
 
+    Items of tiles that the cube no longer has are removed.
     Raises InputError for an address that is none, InputError or IncompleteError as `Cube.open` does, and OSError.
     """
     if url is not None and not re.fullmatch(r"(https?|s3|gs|az)://[^/\s]+(/\S*)?", url):
@@ -33,6 +37,9 @@ def publish(path: Location, url: str | None = None) -> list[Location]:
     documents |= {f"{ITEMS}/{tile.name}.json": item(facts, tile) for tile in cube.grid.tiles}
     for name, document in documents.items():
         write_whole(folder / name, _encoded(document))
+    for name, _ in objects(folder / ITEMS):
+        if ITEM.fullmatch(name) and f"{ITEMS}/{name}" not in documents:
+            (folder / ITEMS / name).unlink()
     card = write_dataset_card(cube, folder / "README.md", _front(facts))
     return [*(folder / name for name in documents), card]
 

@@ -152,6 +152,17 @@ def test_addresses_are_those_where_the_cube_will_be(finished: TinyArchive, mmvsf
     assert "https://example.org/data/tiny.zarr/manifest.json" in (folder / "croissant.json").read_text()
 
 
+def test_items_of_former_tiles_are_removed(finished: TinyArchive) -> None:
+    """And no other file."""
+    publish(finished.cube)
+    folder = finished.data / "tiny.publish/items"
+    (item,) = folder.iterdir()
+    for name in ("x-3_y12.json", "notes.json", "x1_y2.json.txt"):
+        (folder / name).write_bytes(item.read_bytes())
+    publish(finished.cube)
+    assert {path.name for path in folder.iterdir()} == {item.name, "notes.json", "x1_y2.json.txt"}
+
+
 @pytest.mark.parametrize("url", ["example.org/x.zarr", "ftp://example.org/x", "https://"])
 def test_an_address_that_is_none_is_refused(built: TinyArchive, mmvsf: Command, url: str) -> None:
     outcome = mmvsf("publish", built.cube, "--url", url)
