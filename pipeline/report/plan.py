@@ -1,6 +1,7 @@
 """The plan as a picture and as a page: a map of the blocks, and the number of scenes of each month."""
 
 import io
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from .drawing import SPLIT_COLOURS, SPLIT_NAMES, STYLE, WIDTH, handles
 from .elements import Cell, Facts, Note, ReportSection, ReportTable, drawn
 from .page import render
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+"""Of products, by Okabe and Ito; used again where there are more."""
 
 
 def write_picture(plan: BuildPlan, shown: Preview, data_dir: Path, path: Path) -> None:
@@ -121,7 +123,7 @@ def _draw_months(axes: Axes, shown: Preview) -> None:
     """Scenes of each month, a colour per product."""
     months = sorted({(year, month) for _, year, month in shown.scenes})
     bottom = np.zeros(len(months))
-    for colour, product in zip(COLOURS, sorted({product for product, _, _ in shown.scenes}), strict=False):
+    for colour, product in zip(cycle(COLOURS), sorted({product for product, _, _ in shown.scenes}), strict=False):
         counts = np.array([shown.scenes[product, *month] for month in months])
         axes.bar(range(len(months)), counts, bottom=bottom, color=colour, label=product)
         bottom += counts
@@ -130,4 +132,4 @@ def _draw_months(axes: Axes, shown: Preview) -> None:
         range(0, len(months), every), [f"{MONTHS[month - 1]} {year % 100:02d}" for year, month in months[::every]]
     )
     axes.set_ylabel("scenes")
-    axes.legend(ncols=len(COLOURS), loc="lower right", bbox_to_anchor=(1, 1))
+    axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil as system
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from mmvsf.pipeline.estimate.preview import preview
 from mmvsf.pipeline.estimate.preview_table import block_map
 from mmvsf.pipeline.layers.source import Requirement
 from mmvsf.pipeline.raster.scene import Scene
+from mmvsf.pipeline.report.plan import _figure
 from mmvsf.pipeline.sources.archive.rasters import ArchiveImagery
 
 from .conftest import Command, Outcome
@@ -89,6 +91,18 @@ def test_the_plan_as_a_page_and_a_picture(tiny: TinyArchive, mmvsf: Command, tmp
     text = page.read_text()
     assert "Six blocks" in text and "data:image/" in text and "hls-l30 2021" in text
     assert 'src="http' not in text
+
+
+def test_the_chart_shows_every_product(tiny: TinyArchive) -> None:
+    """However many there are: the bars of a month add up to its scenes."""
+    plan = build_plan(str(tiny.recipe), tiny.data)
+    products = [f"product-{number}" for number in range(9)]
+    scenes = Counter({(product, 2021, month): 1 + month for product in products for month in (5, 6)})
+    shown = replace(preview(plan, 1), scenes=scenes)
+    _, chart = _figure(plan, shown, tiny.data).axes
+    assert [text.get_text() for text in chart.get_legend().get_texts()] == products
+    tops = [max(bar.get_y() + bar.get_height() for bar in month) for month in zip(*chart.containers, strict=True)]
+    assert tops == [9 * 6, 9 * 7]
 
 
 @pytest.mark.usefixtures("s3")
