@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .cube import Cube
 
 Index = tuple[Any, ...]
-"""(time or season, band, rows, columns) as far as the array has them: integers, slices or arrays of integers, but for
-rows and columns integers or slices without a step"""
+"""(time or season, band, rows, columns) as far as the array has them: integers from 0 on, slices or arrays of integers,
+but for rows and columns integers or slices without a step"""
 
 
 _Key = tuple[str, int, int, int]
@@ -79,15 +79,18 @@ class PixelArray:
         self.__init__(state["cube"], state["name"], state["_cache_bytes"])  # type: ignore[misc]
 
     def read(self, index: Index) -> NDArray[Any]:
-        """The values at an index. Raises InputError, naming object, day and block, where a shard is missing or is not
-        the one that was written, and OSError where the disk or the bucket refuses."""
+        """The values at an index. Raises IndexError for a position that does not exist, InputError, naming object, day
+        and block, where a shard is missing or is not the one that was written, and OSError where the disk or the bucket
+        refuses."""
         return self.begin(index)()
 
     def begin(self, index: Index) -> Callable[[], NDArray[Any]]:
-        """Begin a read; the result is called for the values, or raises as `read` does."""
+        """Begin a read; the result is called for the values, or raises as `read` does. Raises IndexError for a position
+        that does not exist."""
         if len(index) != len(self.spec.dims):
             raise IndexError(f"{self.name} has the dimensions {', '.join(self.spec.dims)}; found {len(index)} indices")
-        *leading, rows, columns = index
+        *parts, rows, columns = index
+        leading = list(map(_positions, parts, self.spec.dims, self.spec.shape))
         height, width = self.cube.grid.shape
         window = _as_slice(rows, height), _as_slice(columns, width)
         reads = list(self._begin_tiles(leading, window))
@@ -181,6 +184,20 @@ def shard_key(dimensions: int, first: int, block: tuple[int, int]) -> str:
     (y, x)."""
     leading = {4: (first, 0), 3: (first,), 2: ()}[dimensions]
     return "/".join(["c", *map(str, (*leading, *block))])
+
+
+def _positions(part: Any, dim: str, size: int) -> Any:
+    """An index along a dimension before the rows, of `size` positions: integers as they are, a slice within these
+    positions, or those of a backward slice. Raises IndexError."""
+    if isinstance(part, slice):
+        start, stop, step = part.indices(size)
+        return slice(start, max(start, stop), step) if step > 0 else np.arange(size)[part]
+    positions = np.asarray(part)
+    if positions.size and positions.dtype.kind not in "iu":
+        raise IndexError(f"{dim} is indexed by integers or a slice; found {positions.dtype}")
+    if outside := positions[(positions < 0) | (positions >= size)].tolist():
+        raise IndexError(f"{outside[0]} is not in 0 to {size - 1} of {dim}")
+    return part
 
 
 def _as_slice(part: Any, size: int) -> slice:

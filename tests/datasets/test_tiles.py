@@ -211,3 +211,27 @@ def test_an_index_outside_the_grid_is_refused(tiled: Tiled) -> None:
         pixels.read((0, slice(0, 8, 2), 0))
     with pytest.raises(IndexError, match="has the dimensions time, y, x; found 2 indices"):
         pixels.read((0, 0))
+
+
+def test_a_position_that_does_not_exist_is_refused(tiled: Tiled) -> None:
+    """Whether the window lies in one block, in several tiles, or in a tile that does not exist."""
+    cube, quality, reflectance = tiled
+    days, place = len(quality), (slice(96, 128), slice(96, 128))
+    for window in (place, WINDOWS["across four tiles"], WINDOWS["a missing tile"]):
+        for part, message in (
+            (-1, "-1 is not in"),
+            (days, f"{days} is not in 0 to {days - 1} of time"),
+            ([0, days], f"{days} is not in"),
+            (np.array([3, -2]), "-2 is not in"),
+            (np.arange(days) < 2, "found bool"),
+            (1.5, "found float64"),
+        ):
+            with pytest.raises(IndexError, match=message):
+                cube.pixels("imagery/quality").read((part, *window))
+        for band in (-1, 6, [7]):
+            with pytest.raises(IndexError, match="is not in 0 to 5 of band"):
+                cube.pixels("imagery/reflectance").read((0, band, *window))
+    for part in (slice(-3, None), slice(days - 3, days + 9), slice(days, days + 1), slice(9, 3), slice(40, 2, -7)):
+        np.testing.assert_array_equal(cube.pixels("imagery/quality").read((part, *place)), quality[(part, *place)])
+    found = cube.pixels("imagery/reflectance").read((3, slice(-2, 99), *place))
+    np.testing.assert_array_equal(found, reflectance[(3, slice(-2, 99), *place)])
