@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mmvsf.datasets.cube.cube import Cube
 from mmvsf.datasets.cube.grid import BlockIndex, Grid, Tile
 from mmvsf.datasets.samples.reader import Floats
-from mmvsf.datasets.samples.windows import Window, clear_fractions, clear_of_window, spread_days
+from mmvsf.datasets.samples.windows import Window, clear_fractions, clear_of_window, spread_days, weather_known
 
 BATCH = 8
 """Windows that are evaluated together."""
@@ -188,6 +188,8 @@ class SeenDays:
     """(n,) of the season, sorted"""
     fractions: NDArray[np.uint8]
     """(n, chunk_y, chunk_x), as `clear_fractions` gives them"""
+    known: NDArray[np.bool_] | None = None
+    """(n, cell_y, cell_x), as `weather_known` gives it"""
     min_clear: int = 30
     before: SeenDays | None = None
     """of the season before, where the cube has it"""
@@ -199,11 +201,12 @@ class SeenDays:
     @staticmethod
     def of(cube: Cube, year: int, first: int, last: int) -> SeenDays:
         """The days from `first` to `last` (since 1970-01-01), and before them those of the season before `year`."""
-        days, fractions = cube.calendar.days, clear_fractions(cube)
+        days, fractions, known = cube.calendar.days, clear_fractions(cube), weather_known(cube)
 
         def between(year: int, first: int, last: int, before: SeenDays | None = None) -> SeenDays:
             used = (days >= first) & (days <= last)
-            return SeenDays(cube, year, days[used], fractions[used], before=before)
+            cells = None if known is None else known[used]
+            return SeenDays(cube, year, days[used], fractions[used], cells, before=before)
 
         if year - 1 not in cube.years:
             return between(year, first, last)
@@ -213,9 +216,11 @@ class SeenDays:
 
     def window(self, row: int, column: int, size: int) -> Window:
         """The window at a place, which may lie in several chunks: its days are those on which so much of these is
-        clear, weighted by their share of the window."""
-        clear = clear_of_window(self.fractions, row, column, size, self.cube.grid.chunk)
+        clear, weighted by their share of the window, and the weather of its cell is known."""
+        seen = clear_of_window(self.fractions, row, column, size, self.cube.grid.chunk) >= self.min_clear
         cell = weather_cell_of_window(self.cube.grid, self._blocks, row, column, size)
-        days = self.days[clear >= self.min_clear]
+        if self.known is not None:
+            seen &= self.known[:, cell[0], cell[1]]
+        days = self.days[seen]
         earlier = self.before.window(row, column, size).days if self.before else days[:0]
         return Window(row, column, size, self.year, cell, days, spread_days(earlier))

@@ -51,6 +51,8 @@ class CubeBuilder:
     block: int = 32
     """pixels a side of a block"""
     chunk: int = 16
+    weather_cells: int = 1
+    """a side of a block, all with the weather of the site"""
     test_sites: int = 1
     validation_sites: int = 0
     test_years: tuple[int, ...] = (2021,)
@@ -92,7 +94,12 @@ class CubeBuilder:
             "name": name,
             "title": "grown for a test",
             "area": {"sites": [{"name": n, "lon": -94 + 0.1 * i, "lat": 42} for i, n in enumerate(names)]},
-            "grid": {"crs": "EPSG:32615", "block": self.block, "chunk": self.chunk, "weather_cell": self.block},
+            "grid": {
+                "crs": "EPSG:32615",
+                "block": self.block,
+                "chunk": self.chunk,
+                "weather_cell": self.block // self.weather_cells,
+            },
             "period": {"start": start, "end": f"{last}-10-31", "months": [4, 5, 6, 7, 8, 9, 10]},
             "imagery": {"source": "archive", "path": "none", "products": ["hls-l30"], "bands": list(self.bands)},
             "weather": {"source": "archive", "path": "none", "variables": list(self.variables)}
@@ -155,8 +162,9 @@ class _Growth:
         finish_cube(self.path, self.spec, Content(arrays), self.shards, attributes, time="2026-01-01T00:00:00+00:00")
 
     def _write_site(self, site: int) -> None:
-        by, bx = block = self.grid.blocks[site]
-        self.cells[:, :, by, bx] = self.weather[site].T[: len(self.variables)]
+        block = self.grid.blocks[site]
+        rows, columns = (slice(at * self.options.weather_cells, (at + 1) * self.options.weather_cells) for at in block)
+        self.cells[:, :, rows, columns] = self.weather[site].T[: len(self.variables), :, None, None]
         length, side = len(self.calendar), self.options.block
         reflectance = np.full((length, len(self.options.bands), side, side), REFLECTANCE_FILL, np.int16)
         quality = np.full((length, side, side), QUALITY_FILL, np.uint8)

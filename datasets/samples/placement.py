@@ -14,7 +14,16 @@ from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.variables import Split
 
 from .folds import Fold
-from .windows import HELD_OUT, SPLIT_NAMES, SplitName, Window, clear_fractions, clear_of_window, split_name
+from .windows import (
+    HELD_OUT,
+    SPLIT_NAMES,
+    SplitName,
+    Window,
+    clear_fractions,
+    clear_of_window,
+    split_name,
+    weather_known,
+)
 
 DatasetSplit = SplitName | Literal["test", "all"]
 """A split of windows; `test` is all that is held out, `all` is everything, whatever its split."""
@@ -44,7 +53,7 @@ class Placement:
 
     def windows(self, cube: Cube, split: DatasetSplit) -> list[Window]:
         """The windows of a split, by year and place. Raises NoWindowsError where there is none."""
-        fold, fractions = Fold.of(cube), clear_fractions(cube)
+        fold, fractions, known = Fold.of(cube), clear_fractions(cube), weather_known(cube)
         codes = _covered(cube) if split == "all" else fold.places
         places = [(corner, code) for corner in self._corners(cube) if (code := self._code(cube, codes, corner))]
         windows = [
@@ -53,7 +62,7 @@ class Placement:
             if year in self.years
             for (row, column), code in places
             if split == "all" or split_name(code, int(year_code)) in _wanted(split)
-            if len((window := self._window(cube, row, column, year, fractions)).days) >= self.min_images
+            if len((window := self._window(cube, (row, column), year, fractions, known)).days) >= self.min_images
         ]
         if not windows:
             raise NoWindowsError(
@@ -92,15 +101,24 @@ class Placement:
         rows, columns = (slice(first // chunk, (first + self.size - 1) // chunk + 1) for first in corner)
         return rows, columns
 
-    def _window(self, cube: Cube, row: int, column: int, year: int, fractions: NDArray[np.uint8]) -> Window:
-        """A window with the days of a season on which enough of it was clear: its chunks count by their share of it."""
-        season = cube.season.season(year)
+    def _window(
+        self,
+        cube: Cube,
+        corner: tuple[int, int],
+        year: int,
+        fractions: NDArray[np.uint8],
+        known: NDArray[np.bool_] | None,
+    ) -> Window:
+        """A window with the days of a season on which enough of it was clear, its chunks counting by their share of it,
+        and the weather of its cell is `known`, as `weather_known` gives it."""
+        season, (row, column) = cube.season.season(year), corner
         first, last = np.searchsorted(cube.calendar.days, (season.first_number, season.last_number + 1))
-        clear = clear_of_window(fractions[first:last], row, column, self.size, cube.grid.chunk)
         half = self.size // 2
         cell = cube.grid.weather_cell_of(row + half, column + half)
-        days = cube.calendar.days[first:last][clear >= self.min_clear]
-        return Window(row, column, self.size, year, cell, days)
+        seen = clear_of_window(fractions[first:last], row, column, self.size, cube.grid.chunk) >= self.min_clear
+        if known is not None:
+            seen &= known[first:last, cell[0], cell[1]]
+        return Window(row, column, self.size, year, cell, cube.calendar.days[first:last][seen])
 
 
 def _covered(cube: Cube) -> NDArray[np.uint8]:

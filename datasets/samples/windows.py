@@ -156,13 +156,14 @@ def clear_fractions(cube: Cube) -> NDArray[np.uint8]:
     """(time, chunk_y, chunk_x) uint8: percent of a chunk that is clear, `CLEAR_FRACTION_FILL` where no reflectance is
     stored or the weather that led up to the day is not known."""
     fraction, status = cube.array("chunks/clear_fraction"), cube.array("blocks/status")
-    n = cube.grid.chunks_per_block
-    lacking = cube.weather and cube.group_attributes("weather").get(LACKING)
-    known = _weather_known(cube) if lacking else None
+    n, known = cube.grid.chunks_per_block, weather_known(cube)
+    rows, columns = (np.arange(size) * cube.grid.chunk + cube.grid.chunk // 2 for size in cube.grid.chunk_shape)
+    cells = [cube.grid.weather_cell_of(int(row), 0)[0] for row in rows]
+    across = [cube.grid.weather_cell_of(0, int(column))[1] for column in columns]
     for days in _slabs(len(fraction)):
         usable = (status[days] == Status.STORED).repeat(n, axis=1).repeat(n, axis=2)
         if known is not None:
-            usable &= known[days]
+            usable &= known[days][:, cells][:, :, across]
         fraction[days][~usable] = CLEAR_FRACTION_FILL
     return fraction
 
@@ -189,8 +190,11 @@ def _slabs(count: int) -> list[slice]:
     return [slice(start, start + 64) for start in range(0, count, 64)]
 
 
-def _weather_known(cube: Cube) -> NDArray[np.bool_]:
-    """(time, chunk_y, chunk_x): whether a chunk's weather has no gap from the begin of a day's season to the day."""
+def weather_known(cube: Cube) -> NDArray[np.bool_] | None:
+    """(time, cell_y, cell_x): whether a cell's weather has no gap from the begin of a day's season to the day; None
+    where the cells of the cube lack no days, or have no weather."""
+    if not (cube.weather and cube.group_attributes("weather").get(LACKING)):
+        return None
     missing = np.logical_or.reduce([np.isnan(cube.array(f"weather/{name}")) for name in cube.weather])
     known = np.zeros(missing.shape, np.bool_)
     days, start = cube.calendar.days, day_number(cube.region.weather_start)
@@ -200,10 +204,7 @@ def _weather_known(cube: Cube) -> NDArray[np.bool_]:
         gaps = missing[span].cumsum(axis=0)
         inside = days[span] >= season.first_number
         known[span][inside] = gaps[inside] == 0
-    rows, columns = (np.arange(size) * cube.grid.chunk + cube.grid.chunk // 2 for size in cube.grid.chunk_shape)
-    cells = [cube.grid.weather_cell_of(int(row), 0)[0] for row in rows]
-    across = [cube.grid.weather_cell_of(0, int(column))[1] for column in columns]
-    return known[:, cells][:, :, across]
+    return known
 
 
 def chunk_window(

@@ -5,15 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import mmvsf
+from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.layout_weather import LACKING
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.samples.windows import HELD_OUT, SPLIT_NAMES, chunk_window, clear_days, index_windows, split_name
 from mmvsf.datasets.variables import Split, Status
+from tests.cubes import CubeBuilder
 from tests.seal import change
 
 
@@ -104,6 +109,23 @@ def test_a_window_that_meets_two_weather_cells_has_that_of_its_centre(grown_cube
     spec = replace(grown_cube.spec, grid=replace(grown_cube.grid, weather_cell=24))
     window = chunk_window(replace(grown_cube, spec=spec), 0, 1, 2020, clear_days(grown_cube))
     assert (window.row, window.column, window.size, window.cell) == (0, 16, 16, (0, 1))
+
+
+def test_a_window_over_several_weather_cells_has_the_days_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell of its centre lacks days that the others have, and may."""
+    monkeypatch.setattr(Cube, "group_attributes", lambda *_: {LACKING: True})
+    whole = CubeBuilder(sites=2, years=(2020, 2021), weather_cells=2, test_sites=0).write(tmp_path / "cells.zarr")
+    before = [len(mmvsf.dataset(whole, "all", size=size)) for size in (32, 16)]
+    tmin, row, column = whole.array("weather/tmin"), 32 * whole.grid.blocks[0][0], 32 * whole.grid.blocks[0][1]
+    centre = whole.grid.weather_cell_of(row + 16, column + 16)
+    tmin[(slice(whole.calendar.index(day_number(date(2020, 10, 1)))), *centre)] = np.nan
+    cube = change(tmp_path / "cells.zarr", {"weather/tmin": tmin})
+    samples, small = (mmvsf.dataset(cube, "all", size=size) for size in (32, 16))
+    assert [len(samples), len(small)] == [count - 1 for count in before]
+    assert [window.year for window in samples.windows if window.cell == centre] == [2021]
+    assert all(sample["weather_valid"].any() for sample in samples)
 
 
 def test_nothing_to_train_on_is_said(grown_cube: Cube) -> None:

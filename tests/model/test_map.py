@@ -287,6 +287,10 @@ def test_a_window_over_several_chunks_has_the_days_on_which_enough_of_it_is_clea
     assert seen.window(0, 0, chunk).days.tolist() == [5]
     assert seen.window(0, chunk // 4, chunk).days.tolist() == [5]
     assert seen.window(chunk // 2, chunk // 2, chunk).days.tolist() == []
+    known = np.ones((2, *grown_cube.grid.weather_shape), bool)
+    known[0, 0, 0] = False
+    percent[:] = 100
+    assert replace(seen, known=known).window(0, 0, 2 * chunk).days.tolist() == [9]
 
 
 def test_a_temperature_makes_a_sure_classifier_honest() -> None:
