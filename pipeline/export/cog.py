@@ -22,7 +22,7 @@ def write_cog(path: Path, frame: Frame, arrays: list[ExportArray]) -> None:
 
 def _header(frame: Frame, arrays: list[ExportArray]) -> RasterHeader:
     """What the file says of its pixels: days, and the colours and names (tags `class_<code>`) of classes."""
-    first = arrays[0]
+    first, several = arrays[0], len(arrays) > 1
     when: dict[str, str] = {
         str(key): str(first.attributes[key]) for key in ("day", "period", "season") if key in first.attributes
     }
@@ -34,7 +34,9 @@ def _header(frame: Frame, arrays: list[ExportArray]) -> RasterHeader:
         frame.cube.grid.crs,
         frame.geobox.affine,
         first.nodata,
-        tuple(band for array in arrays for band in array.bands),
+        tuple(
+            f"{array.name} {band}" if several and array.leading else band for array in arrays for band in array.bands
+        ),
         scales=first.scales,
         tags={0: when, 1: {f"class_{entry.code}": entry.name for entry in classes}},
         colours={0: (0, 0, 0, 0), **colours} if classes and first.dtype == "uint8" else {},

@@ -162,6 +162,19 @@ def test_weather_of_a_period(built: TinyArchive, mmvsf: Command, tmp_path: Path)
         assert np.isfinite(file.read(1)).any()
 
 
+def test_a_band_of_daily_weather_names_variable_and_day(built: TinyArchive, mmvsf: Command, tmp_path: Path) -> None:
+    options = ("export", built.cube, "--start", "2021-05-01", "--end", "2021-05-03", "--reduce", "none", "--what")
+    assert all(mmvsf(*options, "weather", "--out", tmp_path / f"x.{kind}").code == 0 for kind in ("tif", "nc"))
+    with xr.open_dataset(tmp_path / "x.nc") as days, rasterio.open(tmp_path / "x.tif") as file:
+        assert len(set(file.descriptions)) == file.count == 6 * 3
+        for number, text in enumerate(file.descriptions, 1):
+            name, day = text.split()
+            np.testing.assert_array_equal(file.read(number), days[name].sel(time=day))
+    assert mmvsf(*options, "tmin", "--out", tmp_path / "tmin.tif").code == 0
+    with rasterio.open(tmp_path / "tmin.tif") as file:
+        assert file.descriptions == ("2021-05-01", "2021-05-02", "2021-05-03")
+
+
 # ----------------------------------------------------------------- where
 
 
