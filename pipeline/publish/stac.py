@@ -154,13 +154,21 @@ def _zarr(roles: list[str]) -> dict[str, Any]:
 
 
 def _cube_of_tiles(facts: CubeFacts) -> dict[str, Any]:
-    """Dimensions and variables of the pixels of all tiles: images, labels, targets and static layers."""
-    result: dict[str, Any] = {"cube:dimensions": {}, "cube:variables": {}}
+    """Dimensions and variables of the pixels of all tiles: images, labels, targets and static layers. Where groups have
+    different ones of one name, such as the seasons of labels and of targets, the later is named `<group>_<name>`."""
+    dimensions: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for group in facts.groups(facts.cube.grid.tiles[0]):
         if group.name in PIXELS:
-            for key, values in datacube(group, facts.cube.grid.geobox).items():
-                result[key] |= values
-    return result
+            ours, names = datacube(group, facts.cube.grid.geobox), {}
+            for name, dimension in ours["cube:dimensions"].items():
+                same = dimensions.get(name, dimension) == dimension
+                names[name] = name if same else f"{group.name}_{name}"
+                dimensions[names[name]] = dimension
+            for name, variable in ours["cube:variables"].items():
+                key = f"{group.name}_{name}" if name in variables else name
+                variables[key] = variable | {"dimensions": [names[dim] for dim in variable["dimensions"]]}
+    return {"cube:dimensions": dimensions, "cube:variables": variables}
 
 
 def _summaries(facts: CubeFacts) -> dict[str, Any]:

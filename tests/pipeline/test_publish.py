@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ import xarray as xr
 import yaml
 
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.place import PIXELS
 from mmvsf.datasets.cube.verify import verify_cube
+from mmvsf.pipeline.publish.datacube import AXES
+from mmvsf.pipeline.publish.facts import CubeFacts
 from mmvsf.pipeline.publish.run import publish
+from mmvsf.pipeline.publish.stac import collection
 
+from ..cubes import CubeBuilder
 from .conftest import Command
 from .tiny_archive import TinyArchive
 
@@ -94,10 +100,10 @@ def test_an_item_says_where_and_when_its_tile_is(built: TinyArchive, published: 
     days = cube.calendar.days[np.flatnonzero((status == 2).any((1, 2)))].astype("datetime64[D]")
     assert item.properties["start_datetime"][:10] == str(days[0])
     assert item.properties["end_datetime"][:10] == str(days[-1])
-    collection = pystac.Collection.from_file(published / "collection.json")
-    assert [entry.id for entry in collection.get_items()] == [item.id] and item.get_collection().id == "tiny"
-    assert collection.extent.spatial.bboxes[0] == pytest.approx(item.bbox)
-    assert collection.summaries.lists["classes"] == ["Corn", "Soybeans", "Alfalfa", "Open Water"]
+    catalogue = pystac.Collection.from_file(published / "collection.json")
+    assert [entry.id for entry in catalogue.get_items()] == [item.id] and item.get_collection().id == "tiny"
+    assert catalogue.extent.spatial.bboxes[0] == pytest.approx(item.bbox)
+    assert catalogue.summaries.lists["classes"] == ["Corn", "Soybeans", "Alfalfa", "Open Water"]
 
 
 def test_an_asset_leads_to_a_group_with_the_dimensions_that_it_names(built: TinyArchive, published: Path) -> None:
@@ -112,6 +118,29 @@ def test_an_asset_leads_to_a_group_with_the_dimensions_that_it_names(built: Tiny
         x = asset["cube:dimensions"]["x"]
         assert x["extent"][0] + x["step"] / 2 == stored.x.values[0] == asset["proj:transform"][2] + x["step"] / 2
         assert asset["proj:shape"] == [stored.sizes["y"], stored.sizes["x"]]
+
+
+def test_groups_keep_their_own_seasons_in_the_collection(tmp_path: Path) -> None:
+    """Labels of one year beside targets of all years, one of them with the name of an array of the labels."""
+    cube = CubeBuilder(sites=2, years=(2020, 2021), yields=True, terrain=True).write(tmp_path / "grown.zarr")
+    region, labels = cube.region, cube.region.labels
+    assert labels is not None
+    named = {**region.targets, "purity": region.targets["yield"]}
+    region = region.model_copy(update={"labels": labels.model_copy(update={"years": (2021,)}), "targets": named})
+    facts = CubeFacts(replace(cube, spec=replace(cube.spec, region=region)))
+    document = collection(facts)
+    assert problems(document) == []
+    dimensions, variables = document["cube:dimensions"], document["cube:variables"]
+    assert dimensions["season"]["values"] == [2021] and dimensions["targets_season"]["values"] == [2020, 2021]
+    expected = {"crop": "season", "purity": "season", "yield": "targets_season", "targets_purity": "targets_season"}
+    assert {name: variables[name]["dimensions"] for name in expected} == {
+        name: [season, "y", "x"] for name, season in expected.items()
+    }
+    stored = [
+        array.name for group in facts.groups(cube.grid.tiles[0]) if group.name in PIXELS for array in group.arrays
+    ]
+    assert len(variables) == len([name for name in stored if name not in AXES])
+    assert {dim for variable in variables.values() for dim in variable["dimensions"]} == set(dimensions)
 
 
 def test_croissant_is_valid_and_lists_tiles_and_classes(built: TinyArchive, published: Path) -> None:
