@@ -39,10 +39,12 @@ class Frame:
 
 
 def degrees(grid: Grid) -> dict[str, Any]:
-    """Longitude and latitude on a lattice of `STEPS` x `STEPS` squares: {left, top, dx, dy, values}, values by rows."""
+    """Longitude and latitude on a lattice of `STEPS` x `STEPS` squares: {left, top, dx, dy, values}, values by rows.
+    Across 180 degrees the longitudes go on, beyond 180 or below -180, so that they can be interpolated."""
     frame = Frame.around(grid)
     x, y = np.linspace(frame.left, frame.right, STEPS + 1), np.linspace(frame.top, frame.bottom, STEPS + 1)
     lon, lat = _to_degrees(grid, *np.meshgrid(x, y))
+    lon -= 360 * np.rint((lon - lon[STEPS // 2, STEPS // 2]) / 360)
     values = np.stack([lon, lat], -1).round(6).tolist()
     return {"left": frame.left, "top": frame.top, "dx": x[1] - x[0], "dy": y[1] - y[0], "values": values}
 

@@ -5,24 +5,30 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import subprocess
 import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
+from pyproj import Transformer
 
 from mmvsf.datasets.cube.calendar import day_number
 from mmvsf.datasets.cube.cube import Cube
+from mmvsf.datasets.cube.grid import Grid
 from mmvsf.datasets.errors import InputError
 from mmvsf.datasets.recipe.boundaries import outlines_within
 from mmvsf.datasets.sidecars.forecasts import RECORD
 from mmvsf.pipeline.cli.explore import cube_and_runs
+from mmvsf.pipeline.explore import outlines
 from mmvsf.pipeline.explore.describe import open_runs
+from mmvsf.pipeline.explore.outlines import degrees
 from mmvsf.pipeline.explore.rasters import SQUARE
 from mmvsf.pipeline.explore.server import ExplorerServer
 from mmvsf.pipeline.explore.static import page_address, write_explorer
@@ -73,6 +79,30 @@ def ask(cube: Cube, run: Path) -> Iterator[Callable[..., Answer]]:
             return answer.status, content, {name.lower(): value for name, value in answer.getheaders()}
 
         yield get
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="runs the page's script with Node")
+@pytest.mark.parametrize(("crs", "lon"), [("EPSG:32760", 179.99), ("EPSG:32701", -179.99), ("EPSG:32615", -93.0)])
+def test_degrees_on_both_sides_of_180(tmp_path: Path, crs: str, lon: float) -> None:
+    """Those that the page shows, from its own script, are those of the projection."""
+    left, top = np.round(Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, -16.8), -3) - (5e3, -5e3)
+    blocks = tuple((y, x) for y in range(4) for x in range(4))
+    grid = Grid(crs, 30.0, left, top, 4, 4, 128, 64, 128, blocks, (0.0, 0.0))
+    x, y = (axis.ravel() for axis in np.meshgrid(np.arange(0.5, 512, 4), np.arange(0.5, 512, 64)))
+    given = {"root": {"grid": asdict(grid), "calendar": {"first_day": 0}}, "degrees": degrees(grid)}
+    (tmp_path / "grid.mjs").write_text((Path(outlines.__file__).parent / "page/grid.js").read_text())
+    (tmp_path / "given.json").write_text(json.dumps(given | {"points": np.stack([x, y], -1).tolist()}))
+    (tmp_path / "run.mjs").write_text(
+        'import { Grid } from "./grid.mjs"; import { readFileSync } from "node:fs";'
+        'const { root, degrees, points } = JSON.parse(readFileSync(new URL("given.json", import.meta.url)));'
+        "const grid = new Grid(root, degrees);"
+        "console.log(JSON.stringify(points.map(([x, y]) => grid.lonLat(x, y))));"
+    )
+    shown = subprocess.run(["node", str(tmp_path / "run.mjs")], capture_output=True, text=True, check=True).stdout
+    back = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    expected = np.stack(back.transform(left + 30 * x, top - 30 * y), -1)
+    np.testing.assert_allclose(json.loads(shown), expected, atol=2e-4)
+    assert (np.ptp(expected[:, 0]) > 180) == (abs(lon) > 179)
 
 
 def test_the_page_and_what_it_is_made_of(ask: Callable[..., Answer]) -> None:

@@ -58,9 +58,10 @@ export class Grid {
     const [u, v] = [clamp((x - left) / dx, values[0].length), clamp((y - top) / dy, values.length)];
     const [i, j] = [Math.floor(u), Math.floor(v)];
     const [s, t] = [u - i, v - j];
-    return [0, 1].map((axis) => {
+    const [lon, lat] = [0, 1].map((axis) => {
       const at = (row, column) => values[j + row][i + column][axis];
       return (1 - t) * ((1 - s) * at(0, 0) + s * at(0, 1)) + t * ((1 - s) * at(1, 0) + s * at(1, 1));
     });
+    return [lon - 360 * Math.round(lon / 360), lat];
   }
 }
