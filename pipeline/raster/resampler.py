@@ -112,7 +112,8 @@ class Resampler:
 
     def sums(self, source: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Bilinear sums of measured numbers, NaN where unknown: (weighted sum of the known ones, sum of their weights),
-        both of the target's shape; 0 and 0 where nothing is known. `source` is the window."""
+        both of the target's shape; 0 and 0 where nothing is known. `source` is the window; without `smoothing`, so that
+        the target must be as fine as it."""
         flat = source.ravel()
         known = ~np.isnan(flat)
         filled = np.where(known, flat, 0.0)

@@ -44,7 +44,8 @@ class Smoothing:
         return len(self.down) // 2, len(self.across) // 2
 
     def apply(self, window: NDArray[np.int16], fill: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """The means around the pixels of a window, and where one of them is `fill` or lies beyond the window."""
+        """The means around the pixels of a window (rows, columns), and whether one of these is `fill` or lies beyond
+        the window; both of the window's shape."""
         from scipy import ndimage  # long to import, and not needed where pixels are copied
 
         missing, means = window == fill, window.astype(np.float32)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from mmvsf.datasets.cube.calendar import date_of
@@ -64,7 +65,13 @@ class SceneLayer(Layer[ShardTask]):
 
     def reading(self, scene: Scene) -> str:
         """What the pixels of a scene depend on beside what the scene says."""
-        return self.table.reading(scene.product)
+        return self._readings[scene.product]
+
+    @cached_property
+    def _readings(self) -> dict[str, str]:
+        """`ProductTable.reading` of each product: there are many scenes of one."""
+        table = self.table
+        return {name: table.reading(name) for name in self.products}
 
     def refuse_fewer(self, plan: ImageryPlan) -> None:
         """Raise IncompleteError where the cube has scenes of its days and products that the plan lacks: their shards
